@@ -1,0 +1,19 @@
+"""The entry point. Signal handlers come first: until they stand, the kernel drops what is sent to PID 1."""
+
+from __future__ import annotations
+
+import sys
+
+from . import signals
+
+
+def main() -> None:
+    """Run the supervisor with this process's arguments; ends the process, with the app's exit code."""
+    inherited = signals.install()
+    from . import cli  # noqa: PLC0415 - everything that takes time is imported once signals are safe
+
+    cli.main(sys.argv[1:], inherited)
+
+
+if __name__ == "__main__":
+    main()

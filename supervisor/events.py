@@ -1,0 +1,153 @@
+"""Everything that can happen to one application, as facts in the past tense.
+
+Pure. Threads, handlers and the process table make these; `machine.step` consumes them. The inbox holds
+nothing else.
+"""
+
+from __future__ import annotations
+
+from .record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Event(Record):
+    """Base of all events."""
+
+
+class Began(Event):
+    """The supervisor is set up: what the app needs may be fetched, or the app started."""
+
+
+class SignalReceived(Event):
+    signum: int
+
+
+class ChildrenChanged(Event):
+    """SIGCHLD: the process table has something to tell."""
+
+
+class Started(Event):
+    pid: int
+    foreground: bool = False  # the app was given the terminal
+
+
+class StartFailed(Event):
+    code: int  # the exit code that a shell would give: 127, 126; 125 when the failure is ours
+    error: str
+
+
+class Exited(Event):
+    """The app ended."""
+
+    pid: int
+    code: int  # its exit code, or 128 + signal
+    signum: int = 0
+
+
+class Stopped(Event):
+    """The app was stopped (not ended) by a job-control signal."""
+
+    pid: int
+    signum: int
+
+
+class OrphanReaped(Event):
+    pid: int
+
+
+class NothingLeft(Event):
+    """The last child of this process is gone."""
+
+
+class DeadlinePassed(Event):
+    pass
+
+
+class ConfigOffered(Event):
+    """The sources agree on a content that differs from their last one."""
+
+    digest: str
+    dice: float = 0.0  # 0 to 1, drawn once, for the splay
+
+
+class ConfigApplied(Event):
+    """A version is in place for the app to read."""
+
+    digest: str
+    changes: str = ""  # for people
+    files: int = 0
+    size: int = 0  # bytes
+    cached: bool = False  # not from the sources: the last generation of an earlier run
+    changed_at: float | None = None  # when it was changed at its origin, epoch seconds
+
+
+class ConfigFailed(Event):
+    """A version could not be put in place; what was there is untouched."""
+
+    digest: str
+    reason: str  # write, bad_key, too_large, no_generation
+    error: str
+
+
+class SignalRequested(Event):
+    """A reload asks for a signal to the app; `reply` gets whether it was sent."""
+
+    attempt: int
+    signum: int
+    reply: Callable[[bool], None]
+
+
+class ReloadFinished(Event):
+    attempt: int
+    reason: str = ""  # empty for success, else a value of the metric's label
+    error: str = ""
+
+
+class Probed(Event):
+    """Somebody asks whether the loop turns; `reply` is called from within it."""
+
+    reply: Callable[[], None]
+
+
+class SourceOpened(Event):
+    """A source knows its whole name (the namespace may come from a kubeconfig)."""
+
+    source: int
+    kind: str
+    namespace: str
+    name: str
+
+
+class SourceRead(Event):
+    """A source was read, wholly."""
+
+    source: int
+    present: bool
+
+
+class SourceContacted(Event):
+    source: int
+
+
+class SourceFailed(Event):
+    source: int
+    reason: str
+    error: str
+    retry_in: float = 0.0
+    fatal: bool = False
+
+
+class WatchConnected(Event):
+    source: int
+    up: bool
+
+
+class WatchSaw(Event):
+    kind: str
+
+
+class WatchRestarted(Event):
+    reason: str

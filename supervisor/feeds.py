@@ -1,0 +1,84 @@
+"""From settings to sources: which objects or directories are read, and where their files go."""
+
+from __future__ import annotations
+
+import os
+
+from .config import StartError
+from .files import Modes, Root
+from .sync import Feed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .config import Settings
+    from .sources import Source
+    from .values import ObjectName
+
+
+def names(settings: Settings) -> list[str]:
+    """What people call each source before it was opened."""
+    if settings.config_dir:
+        return [f"directory {settings.config_dir}"]
+    return [
+        f"{kind} {one.namespace}/{one.name}" if one.namespace else f"{kind} {one.name}"
+        for kind, one in _objects(settings)
+    ]
+
+
+def feeds(settings: Settings) -> list[Feed]:
+    """Each source as something to be opened in its own thread: what it imports is imported there."""
+    if settings.config_dir:
+        path = settings.config_dir
+        return [Feed(lambda: _open_directory(path))]
+    return [Feed(_opener(settings, kind, one), one.subdir) for kind, one in _objects(settings)]
+
+
+def root(settings: Settings) -> Root | None:
+    """Where files are written; None when they are used where they are. Raises StartError."""
+    if settings.configroot is None:
+        return None
+    umask = os.umask(0o022)  # the only way to read it
+    os.umask(umask)
+    modes = Modes(settings.file_mode, settings.dir_mode, _owner(settings.owner), umask)
+    return Root(settings.configroot, modes)
+
+
+def _objects(settings: Settings) -> Iterator[tuple[str, ObjectName]]:
+    for one in settings.configmap:
+        yield "configmap", one
+    for one in settings.secret:
+        yield "secret", one
+
+
+def _owner(owner: tuple[str, str] | None) -> tuple[int, int] | None:
+    if owner is None:
+        return None
+    import grp  # noqa: PLC0415 - only with --owner
+    import pwd  # noqa: PLC0415 - only with --owner
+
+    name, group = owner
+    try:
+        uid = int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
+        gid = -1 if not group else int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+    except KeyError as error:
+        raise StartError(f"cannot give files to {':'.join(filter(None, owner))}: {error.args[0]}") from error
+    return uid, gid
+
+
+def _open_directory(path: str) -> Source:
+    from .sources.directory import DirectorySource  # noqa: PLC0415 - in its own thread
+
+    return DirectorySource(path)
+
+
+def _opener(settings: Settings, kind: str, one: ObjectName) -> Callable[[], Source]:
+    def open_object() -> Source:
+        from .sources.kubernetes import Access, KubernetesSource, Label  # noqa: PLC0415 - 200 ms, in its own thread
+
+        access = Access(settings.kubeconfig, settings.context)
+        namespace = one.namespace or settings.namespace or ""
+        return KubernetesSource(Label(kind, namespace, one.name), access)
+
+    return open_object

@@ -1,0 +1,31 @@
+"""What the probes answer, from the state alone.
+
+Liveness is about this process and its app, never about the API server: an outage there must not restart a
+single container. Readiness is about the app having started on its first configuration.
+"""
+
+from __future__ import annotations
+
+from .machine import Phase, State
+from .record import Record
+
+_ALIVE = frozenset(Phase) - {Phase.DONE}
+_READY = frozenset({Phase.RUNNING, Phase.RELOADING})
+
+
+class Verdict(Record):
+    ok: bool
+    reason: str
+
+
+def live(state: State) -> Verdict:
+    """Whether there is a point in going on: the app is up, about to be started, or being stopped."""
+    return Verdict(state.phase in _ALIVE, state.phase.value)
+
+
+def ready(state: State) -> Verdict:
+    """Whether the app has been started, on its configuration if there is one, and is not about to end."""
+    if state.phase is Phase.WAITING and state.sources:
+        waiting = [source.error for source in state.sources if source.error]
+        return Verdict(ok=False, reason="; ".join(["waiting for the first configuration", *waiting]))
+    return Verdict(state.phase in _READY, state.phase.value)

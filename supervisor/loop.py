@@ -1,0 +1,101 @@
+"""The loop: inbox, step, perform; one deadline. It owns no policy and makes no decision."""
+
+from __future__ import annotations
+
+import time
+
+from . import events as ev
+from . import log, machine, threads
+from .machine import Phase, Policy, State
+from .process import Command, Processes, SpawnError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from .inbox import Inbox
+
+    class Sync(Protocol):
+        """Puts configuration in place; each call runs in a short thread of its own and reports by event."""
+
+        def apply(self) -> None: ...
+        def recover(self) -> None: ...
+
+    class Reloader(Protocol):
+        """Makes the app take up its configuration; as above."""
+
+        def __call__(self, attempt: int, pid: int) -> None: ...
+
+    Observer = Callable[[ev.Event, State, State, tuple[machine.Action, ...]], None]
+
+
+class Loop:
+    """Runs one app to its end. `state` is replaced, never changed: any thread may read it."""
+
+    def __init__(self, inbox: Inbox, processes: Processes, command: Command, policy: Policy) -> None:
+        self.state = State()
+        self.observers: list[Observer] = []
+        self.sync: Sync | None = None
+        self.reload: Reloader | None = None
+        self._inbox, self._processes = inbox, processes
+        self._command, self._policy = command, policy
+
+    def run(self) -> int:
+        """Start the app, see it to its end, return the exit code."""
+        for event in [*self._inbox.wait(0), ev.Began()]:  # a TERM that came first means: do not start
+            self.handle(event)
+        while self.state.phase is not Phase.DONE:
+            due = machine.wake_at(self.state, self._policy)
+            for event in self._inbox.wait(None if due is None else due - time.monotonic()):
+                self.handle(event)
+            if due is not None and time.monotonic() >= due:
+                self.handle(ev.DeadlinePassed())
+        return self.state.exit_code
+
+    def handle(self, event: ev.Event) -> None:
+        """One turn: what an action itself reports is handled before the inbox is read again."""
+        match event:
+            case ev.ChildrenChanged():
+                for one in self._processes.reap():
+                    self.handle(one)
+                return
+            case ev.Probed(reply):
+                reply()
+        before = self.state
+        self.state, actions = machine.step(before, event, time.monotonic(), self._policy)
+        for observe in self.observers:
+            try:
+                observe(event, before, self.state, actions)
+            except Exception as error:  # noqa: BLE001 - no failure of metrics or log may end the app
+                log.error(f"cannot observe {type(event).__name__}: {error!r}")
+        for action in actions:
+            self._perform(action)
+
+    def _perform(self, action: machine.Action) -> None:
+        match action:
+            case machine.Spawn():
+                self.handle(self._spawn())
+            case machine.Kill(signum, group):
+                self._processes.kill(signum, group=group)
+            case machine.Suspend():
+                self._processes.suspend_ourselves()
+            case machine.TakeForeground():
+                self._processes.take_foreground()
+            case machine.KillLeftovers(signum, everything):
+                self._processes.kill_leftovers(signum, everything=everything)
+            case machine.Apply() if self.sync is not None:
+                threads.start(self.sync.apply, "apply")
+            case machine.Recover() if self.sync is not None:
+                threads.start(self.sync.recover, "recover")
+            case machine.Reload(attempt) if self.reload is not None:
+                reload, pid = self.reload, self.state.pid
+                threads.start(lambda: reload(attempt, pid), "reload")
+            case machine.Reply(event, sent):
+                event.reply(sent)
+
+    def _spawn(self) -> ev.Event:
+        try:
+            return self._processes.spawn(self._command)
+        except SpawnError as error:
+            return ev.StartFailed(error.code, str(error))

@@ -1,0 +1,63 @@
+"""Frozen records: what every event, action and state in this program is.
+
+`class Exited(Record): pid: int; code: int` behaves as a frozen dataclass: typed constructor (by position
+or by name, with defaults), equality by type and fields, hash, repr, `match`. It is not one because importing
+`dataclasses` (through `inspect`) and generating thirty classes takes longer than all the rest of the start-up
+of a bare init, which every container pays: see HACKING.md, "Why not dataclasses".
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar, Self, dataclass_transform
+else:
+
+    def dataclass_transform(**_: object):  # noqa: ANN201 - only the type checker reads it
+        return lambda cls: cls
+
+
+@dataclass_transform(frozen_default=True)
+class Record:
+    """A value with named, read-only fields: those that the class and its bases annotate, in order."""
+
+    __slots__ = ()
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+    _defaults: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls) -> None:
+        own = tuple(cls.__dict__.get("__annotations__", ()))
+        cls.__match_args__ = (*cls.__match_args__, *own)
+        cls._defaults = {**cls._defaults, **{n: cls.__dict__[n] for n in own if n in cls.__dict__}}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        names = self.__match_args__
+        if len(args) > len(names):
+            raise TypeError(f"{type(self).__name__} takes {len(names)} fields, got {len(args)}")
+        values = {**self._defaults, **dict(zip(names, args, strict=False)), **kwargs}
+        if len(values) != len(names) or any(n not in values for n in names):
+            raise TypeError(f"{type(self).__name__} takes {', '.join(names)}; got {', '.join(values)}")
+        self.__dict__.update(values)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is frozen: cannot set {name} to {value!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        return hash((type(self), *map(self.__dict__.get, self.__match_args__)))
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{n}={self.__dict__[n]!r}" for n in self.__match_args__)
+        return f"{type(self).__name__}({fields})"
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed."""
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        for name, value in changes.items():
+            if name not in self.__dict__:
+                raise TypeError(f"{type(self).__name__} has no field {name}")
+            new.__dict__[name] = value
+        return new

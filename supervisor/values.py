@@ -1,0 +1,142 @@
+"""How single values are written: text in, value out, ValueError with a sentence if it cannot be.
+
+Pure: nothing here looks at the world, so a path is not checked for existence nor a user looked up.
+"""
+
+from __future__ import annotations
+
+from . import signals
+from .record import Record
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
+
+
+class ObjectName(Record):
+    """`[NS/]NAME[:SUBDIR]`; empty namespace or subdir when not given."""
+
+    namespace: str
+    name: str
+    subdir: str
+
+
+def duration(text: str) -> float:
+    """`500ms`, `2s`, `1m`, `1h` or 0, as seconds."""
+    number = text.strip().rstrip("hms")
+    unit = text.strip()[len(number) :]
+    try:
+        seconds = float(number) * _UNITS[unit] if unit else 0.0 * float(number)
+    except (ValueError, KeyError):
+        seconds = -1.0
+    # "nan" and "1e9" are floats to Python, but nobody's durations.
+    plain = number.replace(".", "", 1).isdecimal() and number.isascii()
+    if not plain or seconds < 0 or (not unit and float(number) != 0):
+        raise ValueError(f"{text!r} is not a duration (examples: 500ms, 2s, 1m)")
+    return seconds
+
+
+def signal_number(text: str) -> int:
+    return signals.number(text)
+
+
+def rewrite(text: str) -> tuple[int, int]:
+    """`FROM:TO`, TO may be 0."""
+    source, colon, target = text.partition(":")
+    if not colon:
+        raise ValueError(f"{text!r} is not FROM:TO (example: TERM:QUIT; TO 0 drops the signal)")
+    number = signals.number(source)
+    if number not in signals.FORWARDED:
+        raise ValueError(f"{signals.name(number)} is never forwarded, so it cannot be rewritten")
+    return number, 0 if target.strip() == "0" else signals.number(target)
+
+
+def object_name(text: str) -> ObjectName:
+    """A ConfigMap or Secret, RFC 1123 names as the API server demands them."""
+    path, _, subdir = text.partition(":")
+    parts = path.split("/")
+    if len(parts) > 2:  # noqa: PLR2004 - namespace and name
+        raise ValueError(f"{text!r} has {len(parts)} parts where [NAMESPACE/]NAME[:SUBDIR] is expected")
+    if len(parts) == 2 and not parts[0]:  # noqa: PLR2004 - as above
+        raise ValueError(f"{text!r} has an empty namespace; leave out the slash for the pod's own")
+    name = parts[-1]
+    where = namespace(parts[0]) if len(parts) == 2 else ""  # noqa: PLR2004 - as above
+    if not _is_dns_name(name, 253):
+        raise ValueError(f"{name!r} is not an object's name (lower case letters, digits, - and .)")
+    return ObjectName(where, name, subdir)
+
+
+def namespace(text: str) -> str:
+    if "." in text or not _is_dns_name(text, 63):
+        raise ValueError(f"{text!r} is not a namespace (lower case letters, digits and -)")
+    return text
+
+
+def _is_dns_name(text: str, most: int) -> bool:
+    ends = text[:1] + text[-1:]
+    return 0 < len(text) <= most and _NAME_CHARACTERS.issuperset(text) and not set(ends) & set("-.")
+
+
+def mapping(text: str) -> tuple[str, str]:
+    key, equals, target = text.partition("=")
+    if not (key and equals and target):
+        raise ValueError(f"{text!r} is not KEY=PATH")
+    return key, target
+
+
+def mode(text: str) -> int:
+    """Octal permissions, with or without a leading 0 or 0o."""
+    digits = text.strip().removeprefix("0o")
+    if not digits or not set(digits) <= set("01234567") or int(digits, 8) > 0o7777:
+        raise ValueError(f"{text!r} is not an octal mode (example: 0640)")
+    return int(digits, 8)
+
+
+def user(text: str) -> tuple[str, str]:
+    """`USER[:GROUP]` as two words, the second empty when not given; names are looked up later."""
+    name, colon, group = text.strip().partition(":")
+    if not name or (colon and not group):
+        raise ValueError(f"{text!r} is not USER[:GROUP]")
+    return name, group
+
+
+def listen(text: str) -> tuple[str, int]:
+    """`[HOST]:PORT` with an IPv6 host in brackets, a bare PORT, or `off` (port -1)."""
+    if text.strip() == "off":
+        return "", -1
+    host, _, port = text.strip().rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the last port
+        raise ValueError(f"{text!r} is not [HOST]:PORT or off (examples: :9911, 127.0.0.1:9911, [::1]:9911)")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def exit_code(text: str) -> int:
+    return _number(text, 255, "an exit code (0 to 255)")
+
+
+def count(text: str) -> int:
+    return _number(text, 1000, "a number")
+
+
+def _number(text: str, most: int, what: str) -> int:
+    if not (text.strip().isdecimal() and int(text) <= most):
+        raise ValueError(f"{text!r} is not {what}")
+    return int(text)
+
+
+def switch(text: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if text.strip().lower() not in words:
+        raise ValueError(f"{text!r} is not true or false")
+    return words[text.strip().lower()]
+
+
+def word(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty")
+    return text
+
+
+def path(text: str) -> str:
+    if not text.strip() or "\0" in text:
+        raise ValueError(f"{text!r} is not a path")
+    return text

@@ -1,0 +1,26 @@
+"""Makes COUNT orphans that all live until its stdin says that they may die, then at once.
+
+make_orphans.py COUNT: prints `ready` when all are there and have lost their parent; at the first line of
+stdin all die; it prints `dead` then, and exits with 0 when stdin ends.
+"""
+
+import os
+import sys
+
+count = int(sys.argv[1])
+lives, life = os.pipe()  # no orphan holds the writing end: closing it is the end of them all
+parent = os.fork()
+if parent == 0:
+    os.close(life)
+    for _ in range(count):
+        if os.fork() == 0:
+            os.read(lives, 1)
+            os._exit(0)
+    os._exit(0)
+os.close(lives)
+os.waitpid(parent, 0)
+print("ready", flush=True)
+sys.stdin.readline()
+os.close(life)
+print("dead", flush=True)
+sys.stdin.read()

@@ -1,0 +1,63 @@
+"""What every folder of tests shares: the `run` fixture, and skips that REQUIRE_ALL=1 does not allow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+pytest.register_assert_rewrite("tests.harness")
+
+if TYPE_CHECKING:
+    from tests.harness import Run
+
+
+def needs(program: str) -> str:
+    """The path of a program that a test needs; skips the test where it is missing."""
+    path = shutil.which(program)
+    if path is None:
+        pytest.skip(f"needs {program}: install it, it is not in PATH")
+    return path
+
+
+def needs_root() -> None:
+    """Skip a test that changes users where only root may."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: run the tests as root, for example in a container")
+
+
+@pytest.fixture(params=["process", "pid1"])
+def run(request: pytest.FixtureRequest) -> Iterator[Run]:
+    """Starts the program, once as an ordinary process and once as PID 1 of its own pid namespace."""
+    from tests.harness import Run
+
+    run = Run(request.param)
+    yield run
+    run.close()
+
+
+def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    # A skip by xfail says that something fails, not that something is missing.
+    if os.environ.get("REQUIRE_ALL") != "1" or not report.skipped or hasattr(report, "wasxfail"):
+        return
+    where = report.longrepr
+    reason = where[2] if isinstance(where, tuple) else where
+    report.outcome = "failed"
+    report.longrepr = f"REQUIRE_ALL=1 forbids a skip, and this was one. {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Any:
+    report = yield
+    _forbid_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Any:
+    report = yield
+    _forbid_skip(report)
+    return report

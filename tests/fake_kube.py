@@ -1,0 +1,390 @@
+"""An honest API server for tests: real semantics over real TLS, with faults that a test can order.
+
+`FakeKube` listens on loopback and serves ConfigMaps, Secrets and Namespaces as a cluster does:
+list, get, watch, create, update, patch and delete, resourceVersions, field selectors, bookmarks,
+410 after compaction, bearer tokens and RBAC on every request. Beside that it does what no cluster
+does on request: hold an answer back, fall silent, cut or reset watches, trickle, say nonsense, go down.
+It must not know the client: everything goes over HTTP, and the request log tells what came.
+
+`python -m tests.fake_kube --help` serves a directory of files as ConfigMaps.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import random
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Self
+
+from supervisor.record import Record
+from tests.fake_kube_http import Ask, Listener, Stream
+from tests.fake_kube_store import RESOURCES, Event, Json, RefusedError, Store, manifest
+from tests.fake_kube_tls import Authority
+
+ADMIN = "system:serviceaccount:default:web"
+
+
+class Rule(Record):
+    """What an RBAC role allows: empty tuples allow every name or namespace, as in a cluster."""
+
+    verbs: tuple[str, ...]
+    resources: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+
+    def allows(self, ask: Ask) -> bool:
+        return (
+            ask.verb in self.verbs
+            and ask.resource in self.resources
+            and (not self.names or ask.name in self.names)
+            and (not self.namespaces or ask.namespace in self.namespaces)
+        )
+
+
+class Answer(Record):
+    """A scripted answer to the next `times` requests with that verb."""
+
+    verb: str
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+    times: int
+
+
+class Hold:
+    """The next answer to a verb, kept back: computed, but not sent before `release`."""
+
+    def __init__(self, verb: str) -> None:
+        self.verb = verb
+        self._arrived, self._released = threading.Event(), threading.Event()
+
+    def wait(self, timeout: float = 10) -> None:
+        """Return when the request has come and its answer is computed."""
+        assert self._arrived.wait(timeout), f"no {self.verb} request came in {timeout} s"
+
+    def release(self) -> None:
+        self._released.set()
+
+    def keep(self) -> None:
+        """For the server: stand here."""
+        self._arrived.set()
+        self._released.wait(60)
+
+
+class FakeKube:
+    """The server and what a test does to it. Objects live in `namespace` unless said otherwise."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.namespace = "production"
+        self.store = Store()
+        self.store.namespaces.add(self.namespace)
+        self.store.heard = self._spread
+        self.authority = Authority()
+        self.log: list[Ask] = []
+        self.documents: dict[str, Json] = {}  # further paths that are answered with fixed JSON
+        self.gone_as_event = False  # 410 as an ERROR event in a 200 stream, not as a status
+        self.trickle: tuple[int, float] | None = None  # bytes at a time, seconds between
+        self.bookmark_every = 60.0
+        self._tokens: dict[str, str] = {}
+        self._rules: dict[str, tuple[Rule, ...] | None] = {}
+        self._answers: list[Answer] = []
+        self._holds: list[Hold] = []
+        self._streams: list[Stream] = []
+        self._flowing = threading.Event()
+        self._flowing.set()
+        self._context = self.authority.server_context()
+        self.token = self.add_user(ADMIN)
+        self._listener: Listener | None = Listener(self, port, self._context)
+        self.port = self._listener.port
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for hold in self._holds:
+            hold.release()
+        self.thaw()
+        self.down()
+
+    # What users of a cluster do
+
+    def create(
+        self,
+        name: str,
+        data: Mapping[str, str | bytes] | None = None,
+        binary: Mapping[str, bytes] | None = None,
+        *,
+        kind: str = "configmap",
+        unchecked: bool = False,
+    ) -> Json:
+        """A new object. Values are plain: a Secret's are encoded here, and `binary` always is."""
+        body = manifest(name, data, binary, kind=kind)
+        return self.store.create(f"{kind}s", self.namespace, body, unchecked=unchecked)
+
+    def change(
+        self,
+        name: str,
+        data: Mapping[str, str | bytes] | None = None,
+        binary: Mapping[str, bytes] | None = None,
+        *,
+        kind: str = "configmap",
+    ) -> Json:
+        """New content for an object, its labels and annotations kept."""
+        with self.store.changed:
+            old = self.store.get(f"{kind}s", self.namespace, name)
+            body = manifest(name, data, binary, kind=kind)
+            body["metadata"] = old["metadata"]
+            return self.store.replace(f"{kind}s", self.namespace, name, body)
+
+    def annotate(self, name: str, key: str, value: str, *, kind: str = "configmap") -> Json:
+        body = {"metadata": {"annotations": {key: value}}}
+        return self.store.patch(f"{kind}s", self.namespace, name, body)
+
+    def delete(self, name: str, *, kind: str = "configmap") -> Json:
+        return self.store.delete(f"{kind}s", self.namespace, name)
+
+    # Who may do what
+
+    def add_user(self, name: str, *rules: Rule, token: str | None = None) -> str:
+        """A user with these rules (none: everything is allowed); returns the bearer token."""
+        self._rules[name] = rules or None
+        return self.rotate_token(name, token)
+
+    def allow(self, name: str, *rules: Rule) -> None:
+        """Replace a user's rules: no rule at all forbids everything."""
+        self._rules[name] = rules
+
+    def allow_all(self, name: str) -> None:
+        self._rules[name] = None
+
+    def rotate_token(self, name: str = ADMIN, token: str | None = None) -> str:
+        """A new token for a user; the old ones are refused from now on."""
+        new = token or secrets.token_urlsafe(24)
+        kept = {old: user for old, user in self._tokens.items() if user != name}
+        self._tokens = {**kept, new: name}
+        if name == ADMIN:
+            self.token = new
+        return new
+
+    def write_kubeconfig(self, path: str, **changes: Any) -> str:
+        """A kubeconfig for the admin; `changes`: user, cluster, context entries to overlay."""
+        pem = base64.b64encode(self.authority.pem.encode()).decode()
+        cluster = {"server": self.url, "certificate-authority-data": pem}
+        cluster = {**cluster, **changes.get("cluster", {})}
+        context = {"cluster": "fake", "user": "admin", "namespace": self.namespace}
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "fake",
+            "clusters": [{"name": "fake", "cluster": cluster}],
+            "users": [{"name": "admin", "user": changes.get("user", {"token": self.token})}],
+            "contexts": [
+                {"name": "fake", "context": {**context, **changes.get("context", {})}},
+                *changes.get("contexts", []),
+            ],
+        }
+        _write(path, json.dumps(content))
+        return path
+
+    def write_service_account(self, folder: str, token: str | None = None) -> str:
+        """What a kubelet mounts into a pod: token, ca.crt, namespace."""
+        os.makedirs(folder, exist_ok=True)
+        _write(os.path.join(folder, "token"), self.token if token is None else token)
+        _write(os.path.join(folder, "ca.crt"), self.authority.pem)
+        _write(os.path.join(folder, "namespace"), self.namespace)
+        return folder
+
+    # Faults
+
+    def answer_next(
+        self,
+        verb: str,
+        status: int,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        times: int = 1,
+    ) -> None:
+        """Answer the next requests with that verb so, whoever asks; times=-1: until `clear`."""
+        if body is None:
+            reason = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
+            text = "the server is currently unable to handle the request"
+            body = json.dumps(RefusedError(status, reason.get(status, ""), text).status()).encode()
+        self._answers.append(Answer(verb, status, body, headers or {}, times))
+
+    def clear(self) -> None:
+        """Drop the scripted answers."""
+        self._answers.clear()
+
+    def hold(self, verb: str) -> Hold:
+        """Keep the next answer to a verb back until `release`."""
+        hold = Hold(verb)
+        self._holds.append(hold)
+        return hold
+
+    def freeze(self) -> None:
+        """Accept and read, but send nothing any more, on old and new connections."""
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        self._flowing.set()
+
+    def cut(self, how: str = "fin") -> None:
+        """End the open watches: `clean` as at their timeout, `fin` or `rst` in mid-stream."""
+        with self.store.changed:
+            for stream in self._streams:
+                stream.end = how
+            self.store.changed.notify_all()
+
+    def inject(self, raw: bytes) -> None:
+        """Send raw bytes down every open watch."""
+        with self.store.changed:
+            for stream in self._streams:
+                stream.queue.append(raw)
+            self.store.changed.notify_all()
+
+    def bookmark(self) -> None:
+        """Send a bookmark down every open watch that allows them."""
+        with self.store.changed:
+            for stream in self._streams:
+                if stream.bookmarks:
+                    stream.queue.append(_bookmark(stream.ask.resource, self.store.version))
+            self.store.changed.notify_all()
+
+    def down(self) -> None:
+        """Stop listening and drop every connection."""
+        if self._listener is not None:
+            self.cut("fin")
+            self._listener.close()
+            self._listener = None
+
+    def up(self) -> None:
+        """Listen again on the same port, with all that was stored."""
+        if self._listener is None:
+            self._listener = Listener(self, self.port, self._context)
+
+    # For tests to look at
+
+    def watchers(self) -> int:
+        """How many watches are open now."""
+        with self.store.changed:
+            return len(self._streams)
+
+    def asked(self, verb: str, status: int | None = None) -> list[Ask]:
+        """The logged requests with that verb (and that answer)."""
+        return [ask for ask in self.log if ask.verb == verb and status in {None, ask.status}]
+
+    # For the HTTP side
+
+    def scripted(self, ask: Ask) -> Answer | None:
+        """Take the scripted answer to this request, if there is one."""
+        with self.store.changed:
+            self.log.append(ask)
+            for index, answer in enumerate(self._answers):
+                if answer.verb == ask.verb:
+                    self._answers[index] = answer.replace(times=answer.times - 1)
+                    if answer.times == 1:
+                        del self._answers[index]
+                    return answer
+        return None
+
+    def admit(self, ask: Ask) -> None:
+        """Raise 401 or 403 as a cluster does."""
+        user = self._tokens.get(ask.token)
+        if user is None:
+            raise RefusedError(401, "Unauthorized", "Unauthorized")
+        rules = self._rules[user]
+        if rules is not None and not any(rule.allows(ask) for rule in rules):
+            target = f'{ask.resource} "{ask.name}"' if ask.name else ask.resource
+            raise RefusedError(
+                403,
+                "Forbidden",
+                f'{target} is forbidden: User "{user}" cannot {ask.verb} resource "{ask.resource}" '
+                f'in API group "" in the namespace "{ask.namespace}"',
+            )
+
+    def wait_to_send(self, verb: str) -> None:
+        """Stand here while the server is frozen or this verb's answer is held."""
+        for hold in self._holds:
+            if hold.verb == verb:
+                self._holds.remove(hold)
+                hold.keep()
+                break
+        self._flowing.wait()
+
+    def open_stream(self, ask: Ask) -> Stream:
+        """A watch from the asked version on; nothing between is lost. 410 when it is too old."""
+        with self.store.changed:
+            asked = ask.query.get("resourceVersion", "")
+            if asked in {"", "0"}:
+                _, objects = self.store.select(ask.resource, ask.namespace, ask.name)
+                backlog = [Event(0, "ADDED", ask.resource, obj) for obj in objects]
+            else:
+                backlog = self.store.since(int(asked))
+            seconds = ask.query.get("timeoutSeconds") or random.randint(1800, 3600)
+            stream = Stream(ask, float(seconds), after=int(asked or 0))
+            stream.queue.extend(_line(event) for event in backlog if event.concerns(*ask.selection))
+            self._streams.append(stream)
+            return stream
+
+    def close_stream(self, stream: Stream) -> None:
+        with self.store.changed:
+            self._streams.remove(stream)
+
+    def next_piece(self, stream: Stream) -> bytes:
+        """The next bytes of a watch; b'' when it is over."""
+        with self.store.changed:
+            while not stream.end:
+                now = time.monotonic()
+                if stream.queue:
+                    return stream.queue.popleft()
+                if now >= stream.deadline:
+                    stream.end = "clean"
+                elif stream.bookmarks and now >= stream.bookmarked + self.bookmark_every:
+                    stream.bookmarked = now
+                    if stream.told < self.store.version:
+                        stream.told = self.store.version
+                        stream.queue.append(_bookmark(stream.ask.resource, stream.told))
+                else:
+                    until = min(stream.deadline, stream.bookmarked + self.bookmark_every)
+                    self.store.changed.wait(until - now)
+            return b""
+
+    def _spread(self, event: Event) -> None:
+        for stream in self._streams:
+            if event.version > stream.after and event.concerns(*stream.ask.selection):
+                stream.queue.append(_line(event))
+
+
+def _line(event: Event) -> bytes:
+    return json.dumps({"type": event.type, "object": event.obj}).encode() + b"\n"
+
+
+def _bookmark(resource: str, version: int) -> bytes:
+    meta = {"resourceVersion": str(version), "creationTimestamp": None}
+    obj = {"kind": RESOURCES[resource], "apiVersion": "v1", "metadata": meta}
+    return json.dumps({"type": "BOOKMARK", "object": obj}).encode() + b"\n"
+
+
+def _write(path: str, text: str) -> None:
+    # In one step, as a kubelet and a careful admin do it: a reader never sees half a file.
+    with open(path + ".new", "w") as out:
+        out.write(text)
+    os.rename(path + ".new", path)
+
+
+if __name__ == "__main__":
+    from tests.fake_kube_main import main
+
+    raise SystemExit(main())

@@ -1,0 +1,301 @@
+"""The HTTP side of the fake API server: connections, requests, answers, chunked watch streams.
+
+What a request means and whether it is allowed is decided by FakeKube and its Store; this module
+reads and writes bytes and carries out the faults that concern a socket.
+"""
+
+from __future__ import annotations
+
+import collections
+import http.server
+import json
+import os
+import re
+import socket
+import ssl
+import struct
+import threading
+import time
+import urllib.parse
+from typing import TYPE_CHECKING
+
+from tests.fake_kube_store import RESOURCES, Json, RefusedError
+
+if TYPE_CHECKING:
+    from tests.fake_kube import FakeKube
+
+_PATH = re.compile(r"/api/v1(?:/namespaces/([^/]+))?/(configmaps|secrets)(?:/([^/]+))?")
+_SPACE = re.compile(r"/api/v1/namespaces(?:/([^/]+))?")
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+class Ask:
+    """One request, as RBAC and the log see it: verb, resource, namespace, name, query, token."""
+
+    def __init__(self, method: str, target: str, authorization: str) -> None:
+        self.at = time.monotonic()
+        self.status = 0  # until it is answered
+        url = urllib.parse.urlsplit(target)
+        self.path = url.path
+        self.query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
+        scheme, _, self.token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            self.token = ""
+        found, space = _PATH.fullmatch(self.path), _SPACE.fullmatch(self.path)
+        self.namespace, self.resource, self.name = "", "", ""
+        if found:
+            self.namespace, self.resource, self.name = (part or "" for part in found.groups())
+        elif space:
+            self.resource, self.name = "namespaces", space[1] or ""
+        self.single = bool(self.name)
+        self.verb = _VERBS.get(method) or ("get" if self.single else self._reading())
+
+    def _reading(self) -> str:
+        for term in filter(None, self.query.get("fieldSelector", "").split(",")):
+            if term.startswith("metadata.name="):
+                self.name = term.partition("=")[2].lstrip("=")
+        return "watch" if self.query.get("watch", "").lower() in {"1", "t", "true"} else "list"
+
+    @property
+    def selection(self) -> tuple[str, str, str]:
+        return self.resource, self.namespace, self.name
+
+    def __repr__(self) -> str:
+        return f"{self.at:.3f} {self.verb} {self.path} {self.query} {self.status}"
+
+
+class Stream:
+    """One open watch: bytes to send, and how it is to end (clean, fin, rst; '' while it lives)."""
+
+    def __init__(self, ask: Ask, seconds: float, *, after: int) -> None:
+        self.ask = ask
+        self.after = after  # a watch from a version that is yet to come is silent until then
+        self.queue: collections.deque[bytes] = collections.deque()
+        self.deadline = ask.at + seconds
+        self.end = ""
+        self.bookmarks = ask.query.get("allowWatchBookmarks", "").lower() in {"1", "t", "true"}
+        self.bookmarked, self.told = ask.at, 0
+
+
+class Listener:
+    """A listening TLS socket and the threads behind it, until `close`."""
+
+    def __init__(self, kube: FakeKube, port: int, context: ssl.SSLContext) -> None:
+        self._server = _Server(("127.0.0.1", port), _Handler)
+        self._server.kube, self._server.context = kube, context
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.01,), name="fake kube", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening; drop every connection."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.drop_connections()
+        self._server.server_close()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    kube: FakeKube
+    context: ssl.SSLContext
+
+    def __init__(self, address: tuple[str, int], handler: type[_Handler]) -> None:
+        self.connections: set[socket.socket] = set()
+        super().__init__(address, handler)
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        plain, address = self.socket.accept()
+        # The handshake is left to the connection's own thread: a slow client must not block others.
+        connection = self.context.wrap_socket(
+            plain, server_side=True, do_handshake_on_connect=False
+        )
+        self.connections.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]
+        self.connections.discard(request)
+        super().shutdown_request(request)
+
+    def drop_connections(self) -> None:
+        for connection in tuple(self.connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                self.connections.discard(connection)
+
+    def handle_error(self, *_: object) -> None:
+        """A client that goes away, or does not trust us, is no error of the server."""
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_GET(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        ask = Ask(self.command, self.path, self.headers.get("Authorization", ""))
+        kube = self.server.kube
+        if answer := kube.scripted(ask):
+            kube.wait_to_send(ask.verb)
+            self._send(ask, answer.status, answer.body, dict(answer.headers))
+            return
+        try:
+            kube.admit(ask)
+            if body and "json" not in self.headers.get("Content-Type", "json"):
+                text = (
+                    "the body of the request was in an unknown format, accepted: application/json"
+                )
+                raise RefusedError(415, "UnsupportedMediaType", text)
+            if ask.verb == "watch":
+                self._watch(ask)
+                return
+            status, answered = self._answer(ask, self._parsed(body))
+        except RefusedError as refused:
+            status, answered = refused.code, refused.status()
+        except ValueError as nonsense:
+            status, answered = 400, RefusedError(400, "BadRequest", str(nonsense)).status()
+        encoded = json.dumps(answered).encode()
+        kube.wait_to_send(ask.verb)
+        self._send(ask, status, encoded, {})
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - names of the base class
+
+    def _parsed(self, body: bytes) -> Json:
+        if body and "json" not in self.headers.get("Content-Type", "json"):
+            text = "the body of the request was in an unknown format, accepted: application/json"
+            raise RefusedError(415, "UnsupportedMediaType", text)
+        parsed: Json = json.loads(body) if body else {}
+        return parsed
+
+    def _answer(self, ask: Ask, body: Json) -> tuple[int, Json]:
+        kube, store = self.server.kube, self.server.kube.store
+        if ask.path in kube.documents:
+            return 200, kube.documents[ask.path]
+        if not ask.resource:
+            raise RefusedError(404, "NotFound", "the server could not find the requested resource")
+        if ask.resource == "namespaces":
+            return self._namespaces(ask, body)
+        where = ask.resource, ask.namespace, ask.name
+        match ask.verb:
+            case "list":
+                _check_selector(ask)
+                version, objects = store.select(*ask.selection)
+                bare = ({k: o[k] for k in o if k not in {"kind", "apiVersion"}} for o in objects)
+                return 200, {
+                    "kind": RESOURCES[ask.resource] + "List",
+                    "apiVersion": "v1",
+                    "metadata": {"resourceVersion": str(version)},
+                    "items": list(bare),
+                }
+            case "get":
+                return 200, store.get(*where)
+            case "create":
+                return 201, store.create(ask.resource, ask.namespace, body)
+            case "update":
+                return 200, store.replace(*where, body)
+            case "patch":
+                return 200, store.patch(*where, body)
+            case _:
+                return 200, store.delete(*where)
+
+    def _namespaces(self, ask: Ask, body: Json) -> tuple[int, Json]:
+        store = self.server.kube.store
+        if ask.verb == "list":
+            items = [_namespace(name) for name in sorted(store.namespaces)]
+            meta = {"resourceVersion": str(store.version)}
+            return 200, {
+                "kind": "NamespaceList",
+                "apiVersion": "v1",
+                "metadata": meta,
+                "items": items,
+            }
+        if ask.verb == "create":
+            store.namespaces.add(body["metadata"]["name"])
+            return 201, _namespace(body["metadata"]["name"])
+        if ask.name not in store.namespaces:
+            raise RefusedError(404, "NotFound", f'namespaces "{ask.name}" not found')
+        if ask.verb == "delete":
+            store.namespaces.discard(ask.name)
+            for resource in RESOURCES:
+                for obj in store.select(resource, ask.name)[1]:
+                    store.delete(resource, ask.name, obj["metadata"]["name"])
+        return 200, _namespace(ask.name)
+
+    def _watch(self, ask: Ask) -> None:
+        kube = self.server.kube
+        _check_selector(ask)
+        late: bytes | None = None
+        stream = None
+        try:
+            stream = kube.open_stream(ask)
+        except RefusedError as gone:
+            if not kube.gone_as_event:
+                raise
+            late = json.dumps({"type": "ERROR", "object": gone.status()}).encode() + b"\n"
+        try:
+            kube.wait_to_send("watch")
+            ask.status = 200
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            if late is not None:
+                self._chunk(late)
+            while stream is not None and (piece := kube.next_piece(stream)):
+                kube.wait_to_send("")
+                self._chunk(piece)
+            if stream is None or stream.end == "clean":
+                self.wfile.write(b"0\r\n\r\n")
+            else:
+                self._break(stream.end)
+        finally:
+            if stream is not None:
+                kube.close_stream(stream)
+
+    def _chunk(self, data: bytes) -> None:
+        size, pause = self.server.kube.trickle or (len(data), 0.0)
+        for start in range(0, len(data), size):
+            piece = data[start : start + size]
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            if pause:
+                time.sleep(pause)  # the fault itself: a byte now and then
+
+    def _break(self, how: str) -> None:
+        self.close_connection = True
+        if how == "rst":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            os.close(self.connection.detach())
+        else:
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, ask: Ask, status: int, body: bytes, headers: dict[str, str]) -> None:
+        ask.status = status
+        self.send_response(status)
+        for key, value in {"Content-Type": "application/json", **headers}.items():
+            self.send_header(key, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """The request log of FakeKube is the log."""
+
+
+def _check_selector(ask: Ask) -> None:
+    for term in filter(None, ask.query.get("fieldSelector", "").split(",")):
+        if term.partition("=")[0].rstrip("!") not in {"metadata.name", "metadata.namespace"}:
+            label = term.partition("=")[0]
+            raise RefusedError(400, "BadRequest", f"field label not supported: {label}")
+    if ask.query.get("labelSelector"):
+        raise RefusedError(400, "BadRequest", "this server knows no label selectors")
+
+
+def _namespace(name: str) -> Json:
+    status = {"phase": "Active"}
+    return {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}, "status": status}

@@ -1,0 +1,270 @@
+"""Signals: which reach the app, under which number, in which order, and what stops and resumes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from signal import SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU
+from signal import SIGINT, SIGQUIT, SIGRTMAX, SIGRTMIN, SIGUSR1, SIGUSR2, SIGWINCH
+
+import pytest
+
+from tests.harness import (
+    Program,
+    Run,
+    app,
+    assert_state,
+    children,
+    only_pid1,
+    only_process,
+    signals_in,
+    state,
+    status,
+)
+
+PRINT = app("print_signals.py")
+FAULTS = {4, 5, 6, 7, 8, 11, 31}  # ILL TRAP ABRT BUS FPE SEGV SYS: they mean ourselves
+FORWARDED = sorted(signal.valid_signals() - {SIGCHLD, SIGKILL, SIGSTOP} - FAULTS)
+JOB_CONTROL = (SIGTSTP, SIGTTIN, SIGTTOU)
+# The app and a helper in its process group, both printing what they get.
+GROUP = ["sh", "-c", '"$@" helper & exec "$@" app', "sh", *PRINT]
+
+
+def start(run: Run, *options: str, **surroundings: dict[str, str]) -> Program:
+    program = run(*PRINT, options=options, **surroundings)
+    program.expect("^ready$")
+    return program
+
+
+def start_group(run: Run, *options: str) -> tuple[Program, int]:
+    """The program over an app with a helper in its group, both ready, and the helper's pid."""
+    program = run(*GROUP, options=options)
+    assert {"app ready", "helper ready"} == {program.out.next(), program.out.next()}
+    return program, children(program.app)[0]
+
+
+def assert_forwards(program: Program, sent: int, seen: int) -> None:
+    program.send(sent)
+    assert str(seen) == program.out.next()
+
+
+def test_every_signal_but_the_faults_reaches_the_app_one_by_one_and_in_order(run: Run) -> None:
+    program = start(run)
+
+    assert 64 - len({SIGCHLD, SIGKILL, SIGSTOP, 32, 33}) - len(FAULTS) == len(FORWARDED)
+    for number in FORWARDED:
+        assert_forwards(program, number, number)
+        if number in JOB_CONTROL and run.mode == "process":
+            assert_state(program.pid, "T")
+            assert_forwards(program, SIGCONT, SIGCONT)
+
+
+def test_the_death_of_a_child_is_not_forwarded(run: Run) -> None:
+    program = start(run)
+
+    program.send(SIGCHLD)
+    assert_forwards(program, SIGUSR1, SIGUSR1)
+
+
+@only_pid1
+def test_faults_are_not_forwarded(run: Run) -> None:
+    """As an ordinary process the supervisor dies of them, as any program does."""
+    program = start(run)
+
+    for number in FAULTS:
+        program.send(number)
+    assert_forwards(program, SIGUSR1, SIGUSR1)
+
+
+def test_the_supervisor_adds_no_process_of_its_own(run: Run) -> None:
+    program = start(run)
+
+    assert [program.app] == children(program.pid)
+    assert str(program.app) != str(program.pid)
+    assert [] == children(program.app)
+
+
+def test_a_rewrite_changes_the_signal_that_the_app_gets(run: Run) -> None:
+    assert_forwards(start(run, "--rewrite", "15:2"), SIGTERM, SIGINT)
+
+
+def test_rewrites_do_not_chain(run: Run) -> None:
+    program = start(run, "--rewrite", "15:2", "--rewrite", "2:15", "--rewrite", "3:3")
+
+    assert_forwards(program, SIGTERM, SIGINT)
+    assert_forwards(program, SIGQUIT, SIGQUIT)
+    assert_forwards(program, SIGCONT, SIGCONT)
+    assert_forwards(program, SIGINT, SIGTERM)
+
+
+def test_a_signal_that_is_rewritten_to_0_is_dropped(run: Run) -> None:
+    program = start(run, "--rewrite", "1:0", "--rewrite", "WINCH:0")
+
+    program.send(SIGHUP)
+    program.send(SIGWINCH)
+    assert_forwards(program, SIGUSR2, SIGUSR2)
+
+
+def test_rewrites_take_names_with_and_without_sig_and_real_time_ones(run: Run) -> None:
+    program = start(run, "--rewrite", "HUP:INT", "--rewrite", "SIGUSR1:RTMIN+3")
+
+    assert_forwards(program, SIGHUP, SIGINT)
+    assert_forwards(program, SIGUSR1, SIGRTMIN + 3)
+
+
+@pytest.mark.parametrize("separator", [",", "\n"])
+def test_rewrites_come_from_the_environment_too(run: Run, separator: str) -> None:
+    rewrites = separator.join(["1:12", "SIGUSR1:WINCH"])
+    program = start(run, env={"SUPERVISOR_REWRITE": rewrites})
+
+    assert_forwards(program, SIGHUP, SIGUSR2)
+    assert_forwards(program, SIGUSR1, SIGWINCH)
+
+
+def test_without_g_only_the_app_gets_the_signal(run: Run) -> None:
+    program, helper = start_group(run)
+
+    program.send(SIGUSR1)
+    assert f"app {SIGUSR1:d}" == program.out.next()
+    os.kill(helper, SIGUSR2)
+    assert f"helper {SIGUSR2:d}" == program.out.next()
+
+
+@pytest.mark.parametrize("option", ["-g", "--signal-group"])
+def test_with_g_the_whole_group_gets_the_signal(run: Run, option: str) -> None:
+    program, _ = start_group(run, option)
+
+    program.send(SIGUSR1)
+    seen = {program.out.next(), program.out.next()}
+    assert {f"app {SIGUSR1:d}", f"helper {SIGUSR1:d}"} == seen
+
+
+@pytest.mark.parametrize("number", JOB_CONTROL)
+def test_a_terminal_stop_stops_the_app_and_then_the_supervisor(run: Run, number: int) -> None:
+    """PID 1 cannot be stopped from inside and must not try: there only the app stops."""
+    program = run("cat")
+    assert_catches(program.pid, number)
+    app_pid = program.app
+
+    program.send(number)
+    assert_state(app_pid, "T")
+    assert_state(program.pid, "T" if run.mode == "process" else "S")
+    program.send(SIGCONT)
+    assert_state(app_pid, "S")
+    assert_state(program.pid, "S")
+    program.end_of_input()
+    program.finish(0)
+
+
+@only_process
+@pytest.mark.parametrize("number", JOB_CONTROL)
+def test_an_app_that_catches_a_terminal_stop_gets_it_and_the_supervisor_stops(
+    run: Run, number: int
+) -> None:
+    """As PID 1 the supervisor does not stop; that the app gets the signal is tested with the others."""
+    program = start(run)
+
+    assert_forwards(program, number, number)
+    assert_state(program.pid, "T")
+    assert state(program.app) != "T"
+    assert_forwards(program, SIGCONT, SIGCONT)
+    assert_state(program.pid, "S")
+
+
+@pytest.mark.parametrize("number", JOB_CONTROL)
+def test_with_g_a_terminal_stop_stops_even_a_group_that_catches_it(run: Run, number: int) -> None:
+    program, helper = start_group(run, "-g")
+
+    program.send(number)
+    assert_state(program.app, "T")
+    assert_state(helper, "T")
+    assert_state(program.pid, "T" if run.mode == "process" else "S")
+    program.send(SIGCONT)
+    seen = {program.out.next(), program.out.next()}
+    assert {f"app {SIGCONT:d}", f"helper {SIGCONT:d}"} == seen
+
+
+def test_a_burst_of_real_time_signals_arrives_complete_and_in_order(run: Run) -> None:
+    """The burst waits in the kernel while the supervisor is stopped, so that it comes all at once.
+
+    Real-time signals queue, and the lowest number comes first: signal(7).
+    """
+    burst = [number for number in range(SIGRTMIN, SIGRTMAX + 1) for _ in range(3)]
+    program = start(run)
+
+    program.send(SIGSTOP)
+    assert_state(program.pid, "T")
+    for number in burst:
+        program.send(number)
+    program.send(SIGCONT)
+    seen = [int(program.out.next()) for _ in range(len(burst) + 1)]
+    assert [SIGCONT, *burst] == sorted(seen), "something was lost"
+    assert burst == [number for number in seen if number != SIGCONT]
+
+
+def test_equal_real_time_signals_in_quick_succession_are_all_forwarded(run: Run) -> None:
+    program = start(run)
+
+    for _ in range(200):
+        program.send(SIGRTMIN + 5)
+    program.send(SIGRTMIN + 6)
+    assert [str(SIGRTMIN + 5)] * 200 == [program.out.next() for _ in range(200)]
+    assert str(SIGRTMIN + 6) == program.out.next()
+
+
+def assert_catches(pid: int, number: int) -> None:
+    """Wait until the handlers are there, as tightly as this machine can; fails when none come."""
+    end = time.monotonic() + 10
+    while number not in signals_in(status(pid).get("SigCgt", "0")):
+        assert time.monotonic() < end, f"{pid} never caught signal {number}: {status(pid)}"
+
+
+@only_process
+def test_a_term_at_any_moment_of_the_start_ends_everything(run: Run) -> None:
+    """Before the handlers are there the default action ends an ordinary process; PID 1 has none.
+
+    The moments cover the start, which is timed first, from exec until the app runs and longer.
+    """
+    first = run("sh", "-c", "echo started; exec cat")
+    first.expect("started")
+    whole = time.monotonic() - first.started
+    first.end_of_input()
+    first.finish(0)
+
+    for step in range(30):
+        program = run("cat")
+        moment = program.started + whole * 1.2 * step / 29
+        while time.monotonic() < moment:  # no line tells of these moments: they are before any output
+            os.sched_yield()
+        program.send(SIGTERM)
+        assert program.wait(5) in {-SIGTERM, 128 + SIGTERM}, program.story()
+        assert [] == run.left()
+
+
+@only_pid1
+def test_pid_1_obeys_a_term_from_the_moment_that_it_has_handlers(run: Run) -> None:
+    """Either the app was never started, or it got the signal. Nothing may need a second TERM."""
+    for _ in range(5):
+        program = run("sh", "-c", "echo started; exec cat")
+        assert_catches(program.pid, SIGTERM)
+        program.send(SIGTERM)
+        program.finish(128 + SIGTERM, timeout=5)
+
+
+PENDING = ["env", "--block-signal", "sh", "-c", 'kill -"$0" $$; shift; exec "$@"']
+
+
+@pytest.mark.parametrize("number", [SIGTERM, SIGUSR1, SIGRTMIN])
+def test_a_signal_that_waits_since_before_the_start_is_delivered(run: Run, number: int) -> None:
+    """`env --block-signal supervisor ...` is how an image closes the window before the handlers."""
+    program = run("cat", prefix=[*PENDING, f"{number:d}", "-"])
+
+    program.finish(128 + number)
+
+
+def test_a_term_that_waits_since_before_the_start_keeps_the_app_from_starting(run: Run) -> None:
+    program = run("echo", "started", prefix=[*PENDING, "TERM", "-"])
+
+    program.finish(128 + SIGTERM)
+    assert [] == program.out.rest()
