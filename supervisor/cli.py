@@ -48,6 +48,9 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     except StartError as error:
         log.error(str(error))
         code = 125
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a user
+        log.error(f"cannot run: internal error: {error!r}")
+        code = 125
     _leave(code)
 
 
@@ -111,7 +114,10 @@ def _absolute(settings: Settings) -> Settings:
     paths = {name: getattr(settings, name) for name in ("config_dir", "configroot", "kubeconfig")}
     absolute = {name: os.path.abspath(path) for name, path in paths.items() if path is not None}
     settings = settings.replace(**absolute)
-    for outer, inner in ((settings.configroot, settings.config_dir), (settings.config_dir, settings.configroot)):
+    for outer, inner in (
+        (settings.configroot, settings.config_dir),
+        (settings.config_dir, settings.configroot),
+    ):
         if outer and inner and f"{os.path.realpath(inner)}/".startswith(f"{os.path.realpath(outer)}/"):
             raise StartError(f"--configroot and --config-dir overlap ({inner} is in {outer}): choose another directory")
     os.chdir("/")

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from .values import ObjectName
 
 # Flags and variables that the program before this one had and that mean the same here.
-OLD_VARIABLES = {"configmap": "CONFIG_CONTROLLER_CONFIGMAP", "configroot": "CONFIG_CONTROLLER_CONFIGROOT"}
+OLD_VARIABLES = {
+    "configmap": "CONFIG_CONTROLLER_CONFIGMAP",
+    "configroot": "CONFIG_CONTROLLER_CONFIGROOT",
+}
 
 
 class UsageError(Exception):
@@ -74,7 +77,10 @@ class Settings(Record):
         many=True,
     )
     secret: tuple[ObjectName, ...] = option(
-        values.object_name, "[NS/]NAME[:SUBDIR]", "the same for a Secret, with files of mode 0600; repeatable", many=True
+        values.object_name,
+        "[NS/]NAME[:SUBDIR]",
+        "the same for a Secret, with files of mode 0600; repeatable",
+        many=True,
     )
     config_dir: str | None = option(
         values.path,
@@ -83,7 +89,9 @@ class Settings(Record):
         "without --configroot its files are used where they are",
     )
     configroot: str | None = option(
-        values.path, "DIR", "where the files are written, all of them in one step (needed with --configmap, --secret)"
+        values.path,
+        "DIR",
+        "where the files are written, all of them in one step (needed with --configmap, --secret)",
     )
     map: tuple[tuple[str, str], ...] = option(
         values.mapping, "KEY=PATH", "write a key to this relative path; repeatable", many=True
@@ -98,7 +106,10 @@ class Settings(Record):
         shown="the pod's own, else the kubeconfig context's, else default",
     )
     kubeconfig: str | None = option(
-        values.path, "FILE", "how to reach the API", shown="in-cluster, else $KUBECONFIG, else ~/.kube/config"
+        values.path,
+        "FILE",
+        "how to reach the API",
+        shown="in-cluster, else $KUBECONFIG, else ~/.kube/config",
     )
     context: str | None = option(values.word, "NAME", "context of the kubeconfig", shown="its current one")
     initial_sync_timeout: float = option(
@@ -108,9 +119,14 @@ class Settings(Record):
         "is used if it is intact, else the exit code is 125",
         default="60s",
     )
-    reload_signal: int = option(values.signal_number, "SIG", "what the app gets when its files have changed", default="HUP")
+    reload_signal: int = option(
+        values.signal_number, "SIG", "what the app gets when its files have changed", default="HUP"
+    )
     reload_timeout: float = option(
-        values.duration, "DURATION", "a reload must end within this, retries included", default="30s"
+        values.duration,
+        "DURATION",
+        "a reload must end within this, retries included",
+        default="30s",
     )
     reload_interval: float = option(
         values.duration,
@@ -120,7 +136,10 @@ class Settings(Record):
         default="10s",
     )
     reload_quiet: float = option(
-        values.duration, "DURATION", "wait for this much silence before applying (at most 10 times it)", default="0s"
+        values.duration,
+        "DURATION",
+        "wait for this much silence before applying (at most 10 times it)",
+        default="0s",
     )
     reload_splay: float = option(
         values.duration,
@@ -129,13 +148,22 @@ class Settings(Record):
         default="0s",
     )
     stop_signal: int = option(
-        values.signal_number, "SIG", "what the app gets when the supervisor is told to stop by TERM", default="TERM"
+        values.signal_number,
+        "SIG",
+        "what the app gets when the supervisor is told to stop by TERM",
+        default="TERM",
     )
     stop_delay: float = option(
-        values.duration, "DURATION", "wait before passing the stop on (endpoint removal)", default="0s"
+        values.duration,
+        "DURATION",
+        "wait before passing the stop on (endpoint removal)",
+        default="0s",
     )
     stop_timeout: float | None = option(
-        values.duration, "DURATION", "KILL the app this long after the stop was passed on", shown="never"
+        values.duration,
+        "DURATION",
+        "KILL the app this long after the stop was passed on",
+        shown="never",
     )
     rewrite: tuple[tuple[int, int], ...] = option(
         values.rewrite,
@@ -178,7 +206,10 @@ class Settings(Record):
     )
     log_format: str = option(choice("text", "json"), "text|json", "of our own log, on standard error", default="text")
     log_level: str = option(
-        choice("debug", "info", "warning", "error"), "debug|info|warning|error", "of our own log", default="info"
+        choice("debug", "info", "warning", "error"),
+        "debug|info|warning|error",
+        "of our own log",
+        default="info",
     )
     verbose: bool = option(None, "", "the same as --log-level=debug", short="-v", default=False)
     v: int = option(values.count, "N", "1 and above are the same as --log-level=debug", default="0")
@@ -306,7 +337,10 @@ def help_text() -> str:
     for head, text in rows():
         wrapped = textwrap.wrap(text, 74)
         lines += [f"  {head}", *(f"        {line}" for line in wrapped)]
-    lines += ["", "exit codes: the app's own; 128+n: signal n ended it; 127: not found; 126: not executable;"]
+    lines += [
+        "",
+        "exit codes: the app's own; 128+n: signal n ended it; 127: not found; 126: not executable;",
+    ]
     return "\n".join([*lines, "125: the supervisor itself failed; 2: usage", ""])
 
 

@@ -76,13 +76,19 @@ class Journal(Record):
         if after.phase is Phase.KILLING:
             yield "warning", f"{self.program} did not end in time: killing it"
         if after.leftovers_killed and not before.leftovers_killed:
-            yield "warning", f"processes that {self.program} left behind did not end in time: killing them"
+            yield (
+                "warning",
+                f"processes that {self.program} left behind did not end in time: killing them",
+            )
 
     def _config(self, event: ev.ConfigApplied | ev.ConfigFailed, before: State, after: State) -> Iterator[Line]:
         match event:
             case ev.ConfigApplied(digest, changes) if event.cached and after.config.cached:
                 errors = "; ".join(s.error for s in after.sources if s.error) or "no answer from the source"
-                yield "warning", f"{errors}; going on with the last configuration written here, {short(digest)}"
+                yield (
+                    "warning",
+                    f"{errors}; going on with the last configuration written here, {short(digest)}",
+                )
             case ev.ConfigApplied(digest, changes) if before.phase is not Phase.WAITING:
                 yield "info", f"configuration {short(digest)} is in place: {changes}"
             case ev.ConfigFailed(digest, reason, error) if reason == "no_generation":

@@ -43,7 +43,10 @@ class Loop:
 
     def run(self) -> int:
         """Start the app, see it to its end, return the exit code."""
-        for event in [*self._inbox.wait(0), ev.Began()]:  # a TERM that came first means: do not start
+        for event in [
+            *self._inbox.wait(0),
+            ev.Began(),
+        ]:  # a TERM that came first means: do not start
             self.handle(event)
         while self.state.phase is not Phase.DONE:
             due = machine.wake_at(self.state, self._policy)

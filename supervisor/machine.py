@@ -214,7 +214,9 @@ def stale(state: State) -> bool:
     return config.cached or (config.desired not in ("", config.running))
 
 
-def _react(state: State, event: ev.Event, now: float, policy: Policy) -> Result:
+def _react(  # noqa: C901, PLR0912 - the table of events
+    state: State, event: ev.Event, now: float, policy: Policy
+) -> Result:
     match event:
         case ev.Began():
             return _began(state, now, policy)
@@ -270,7 +272,7 @@ def _spawn(state: State) -> Result:
     return state, (Spawn(),)
 
 
-def _started(state: State, pid: int, foreground: bool, now: float) -> Result:  # noqa: FBT001 - the event's field
+def _started(state: State, pid: int, foreground: bool, now: float) -> Result:
     held = tuple(Kill(signum) for signum in state.held)
     state = state.replace(
         phase=Phase.RUNNING,
@@ -301,7 +303,9 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
     reloads = state.reloads
     if state.phase is Phase.RELOADING:
         reloads = reloads.replace(
-            outcome="child_exited", error="it ended during the reload", finished=reloads.finished + 1
+            outcome="child_exited",
+            error="it ended during the reload",
+            finished=reloads.finished + 1,
         )
     state = state.replace(
         pid=0,
@@ -437,7 +441,7 @@ def _config(state: State, event: ev.Event, now: float) -> Result:
                 return state, ()  # the sources were faster after all
             config = config.replace(
                 live=event.digest,
-                applying=False,
+                applying=config.applying and event.cached,  # a recovery does not end an apply
                 cached=event.cached,
                 failures=0,
                 error="",

@@ -13,20 +13,30 @@ import prometheus_client as prom
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from . import __version__, events as ev
-from . import machine, reload, signals
+from . import __version__, machine, reload, signals
+from . import events as ev
 from .machine import Kill
 from .sources import RESTART_REASONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from .machine import Action, State
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _LONG_SECONDS = (*_SECONDS, 120, 300, 600)
-_USUAL_SIGNALS = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT", "SIGTSTP")
+_USUAL_SIGNALS = (
+    "SIGHUP",
+    "SIGINT",
+    "SIGQUIT",
+    "SIGTERM",
+    "SIGUSR1",
+    "SIGUSR2",
+    "SIGWINCH",
+    "SIGCONT",
+    "SIGTSTP",
+)
 _APPLY_FAILURES = ("write", "bad_key", "too_large")
 _WATCH_EVENTS = ("added", "modified", "deleted", "bookmark", "error")
 
@@ -35,7 +45,7 @@ class Metrics:
     """All metrics of one supervisor, in a registry of its own."""
 
     def __init__(self, state: Callable[[], State], method: str) -> None:
-        prom.disable_created_metrics()
+        prom.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = prom.CollectorRegistry(auto_describe=True)
         self._state, self._method = state, method
         self._declare_app()
@@ -45,7 +55,7 @@ class Metrics:
         prom.ProcessCollector(registry=self.registry)
         self.registry.register(_AppTree(state))
 
-    def _counter(self, name: str, text: str, labels: dict[str, tuple[str, ...]] | None = None) -> prom.Counter:
+    def _counter(self, name: str, text: str, labels: Mapping[str, tuple[str, ...]] | None = None) -> prom.Counter:
         """A counter whose known label values all exist from the start."""
         names = tuple(labels or ())
         counter = prom.Counter(name, text, names, namespace="supervisor", registry=self.registry)
@@ -53,7 +63,13 @@ class Metrics:
             counter.labels(*values)
         return counter
 
-    def _gauge(self, name: str, text: str, read: Callable[[State], float] | None = None, labels: tuple[str, ...] = ()) -> prom.Gauge:
+    def _gauge(
+        self,
+        name: str,
+        text: str,
+        read: Callable[[State], float] | None = None,
+        labels: tuple[str, ...] = (),
+    ) -> prom.Gauge:
         gauge = prom.Gauge(name, text, labels, namespace="supervisor", registry=self.registry)
         if read is not None:
             gauge.set_function(lambda: read(self._state()))
@@ -64,7 +80,11 @@ class Metrics:
         build.labels(__version__, platform.python_version()).set(1)
         self._gauge("app_up", "whether the app runs", lambda s: bool(s.pid))
         self._started = self._gauge("app_start_time_seconds", "when the app was last started")
-        self._gauge("app_last_exit_code", "how the app ended last (128+n: by signal n)", lambda s: s.exit_code)
+        self._gauge(
+            "app_last_exit_code",
+            "how the app ended last (128+n: by signal n)",
+            lambda s: s.exit_code,
+        )
         self._starts = self._counter("app_starts", "starts of the app")
         self._exits = self._counter("app_exits", "ends of the app", {"kind": ("exit", "signal")})
         self._forwarded = self._counter("signals_forwarded", "signals passed on to the app", {"signal": _USUAL_SIGNALS})
@@ -93,14 +113,18 @@ class Metrics:
         self._coalesced = self._counter("reloads_coalesced", "changes overtaken by a newer one before being applied")
         self._updates = self._counter("config_updates", "versions put in place")
         self._apply_failures = self._counter(
-            "config_apply_failures", "versions that could not be put in place", {"reason": _APPLY_FAILURES}
+            "config_apply_failures",
+            "versions that could not be put in place",
+            {"reason": _APPLY_FAILURES},
         )
         success = _Success(self.registry)
         self._success = success
         success.gauge.set_function(lambda: float(self._state().reloads.outcome == "success"))
         success.alias.set_function(lambda: float(self._state().reloads.outcome == "success"))
         self._gauge(
-            "config_stale", "whether the app runs on something else than the source holds", lambda s: machine.stale(s)
+            "config_stale",
+            "whether the app runs on something else than the source holds",
+            machine.stale,
         )
         hashes = self._gauge("config_hash", "first 48 bits of the content's digest", labels=("state",))
         hashes.labels("desired").set_function(lambda: _number(self._state().config.desired))

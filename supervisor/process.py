@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 _WNOTHREAD = 0x20000000  # linux/wait.h; not in Python's os
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 _REPORT = struct.Struct("=ii")  # which step of the child failed, and its errno
-_STEPS = ("set up the terminal for", "enter the working directory of", "become the user of", "start")
+_STEPS = (
+    "set up the terminal for",
+    "enter the working directory of",
+    "become the user of",
+    "start",
+)
 
 
 class User(Record):
@@ -38,7 +43,7 @@ class User(Record):
 class Command(Record):
     """What to start, and in which surroundings."""
 
-    argv: Sequence[str]
+    argv: tuple[str, ...]
     env: Mapping[str, str]
     workdir: str | None = None  # None: where the supervisor was started
     user: User | None = None
@@ -175,7 +180,7 @@ class Processes:
         """The last resort: TERM to the app, and its exit code once it has ended."""
         self.kill(signal.SIGTERM, group=False)
         while self._app:
-            pid, status = os.waitpid(self._app, 0)
+            status = os.waitpid(self._app, 0)[1]
             self._app = 0
             if os.WIFSIGNALED(status):
                 return 128 + os.WTERMSIG(status)
@@ -200,7 +205,7 @@ def _holds_terminal() -> bool:
         return False
 
 
-def _exec(argv: Sequence[str], env: Mapping[str, str]) -> None:
+def _exec(argv: tuple[str, ...], env: Mapping[str, str]) -> None:
     """execvp(3): look in PATH, and have /bin/sh run what the kernel does not know how to. Raises OSError."""
     program = argv[0]
     if not program:
@@ -212,13 +217,19 @@ def _exec(argv: Sequence[str], env: Mapping[str, str]) -> None:
     denied = False
     for path in paths:
         try:
-            os.execve(path, argv, env)
+            os.execve(path, argv, env)  # noqa: S606 - what it is for
         except OSError as error:
             if error.errno == errno.ENOEXEC:
-                os.execve("/bin/sh", ["/bin/sh", path, *argv[1:]], env)
+                os.execve("/bin/sh", ["/bin/sh", path, *argv[1:]], env)  # noqa: S606 - as execvp does
             if error.errno == errno.EACCES:
                 denied = True
-            elif error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT):
+            elif error.errno not in (
+                errno.ENOENT,
+                errno.ENOTDIR,
+                errno.ESTALE,
+                errno.ENODEV,
+                errno.ETIMEDOUT,
+            ):
                 raise
     raise OSError(errno.EACCES if denied else errno.ENOENT, program)
 
@@ -228,7 +239,7 @@ def _spawn_error(command: Command, step: int, number: int) -> SpawnError:
     if step == 1:
         where = command.workdir or "."
         return SpawnError(125, f"cannot start {program}: cannot enter directory {where}: {_reason(number)}")
-    if step == 2:  # noqa: PLR2004 - an index of _STEPS
+    if step == 2:
         return SpawnError(125, f"cannot {_STEPS[step]} {program}: {_reason(number)}; only root may change it")
     if number == errno.ENOENT:
         if "/" not in program:
@@ -238,7 +249,7 @@ def _spawn_error(command: Command, step: int, number: int) -> SpawnError:
             why = "the file is there, but its interpreter (the #! line, or the ELF loader) or a link's end is not"
             return SpawnError(127, f"cannot start {program}: {why}")
         return SpawnError(127, f"cannot start {program}: no such file")
-    if step == 3 and number in (errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):  # noqa: PLR2004 - as above
+    if step == 3 and number in (errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
         return SpawnError(127 if number == errno.ENOTDIR else 126, f"cannot start {program}: {_reason(number)}")
     code = 125 if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE) else 126
     hint = "; it is a directory" if number == errno.EACCES and os.path.isdir(program) else ""
@@ -294,7 +305,7 @@ def close_inherited_files(keep: Sequence[int]) -> None:
     except OSError:
         fds = list(range(3, 256))  # no /proc: what a careless parent may have left
     for fd in fds:
-        if fd > 2 and fd not in keep:  # noqa: PLR2004 - standard error
+        if fd > 2 and fd not in keep:
             try:
                 os.close(fd)
             except OSError:

@@ -32,7 +32,7 @@ def _read_env_file(path: str, env: dict[str, str]) -> None:
         raise StartError(f"cannot read env file {path}: {error.strerror}") from error
     for number, line in enumerate(lines, 1):
         key, equals, value = line.lstrip().partition("=")
-        if not key.strip() and not equals or key.startswith("#"):
+        if (not key.strip() and not equals) or key.startswith("#"):
             continue
         if not key or any(c.isspace() for c in key) or "\0" in line:
             raise StartError(f"cannot read env file {path}: line {number} is not KEY=VALUE")
@@ -53,7 +53,7 @@ def _look_up_user(name: str, group: str, env: dict[str, str]) -> User | None:
             raise StartError(f"cannot run as user {name}: there is no such user in /etc/passwd") from None
         if not group:
             raise StartError(
-                f"cannot run as user {name}: it has no entry in /etc/passwd, so name its group too (--user {name}:{name})"
+                f"cannot run as user {name}: it is not in /etc/passwd, so name its group too (--user {name}:{name})"
             ) from None
     try:
         gid = int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid if group else entry.pw_gid if entry else 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 import threading
+from functools import partial
 
 from . import events as ev
 from . import log, threads
@@ -57,7 +58,7 @@ class Sync:
     def start(self) -> None:
         """Start a thread for each source."""
         for index, feed in enumerate(self._feeds):
-            threads.start(lambda index=index, feed=feed: self._follow(index, feed), f"source {index}")
+            threads.start(partial(self._follow, index, feed), f"source {index}")
 
     def _follow(self, index: int, feed: Feed) -> None:
         try:
@@ -76,7 +77,10 @@ class Sync:
             self._changed_at[index] = content.changed_at
             try:
                 self._parts[index] = place(
-                    content.files, subdir=self._feeds[index].subdir, mapping=self._mapping, private=content.private
+                    content.files,
+                    subdir=self._feeds[index].subdir,
+                    mapping=self._mapping,
+                    private=content.private,
                 )
                 parts = [part for part in self._parts if part is not None]
                 if len(parts) < len(self._parts):
@@ -95,9 +99,10 @@ class Sync:
             desired = self._desired
             if desired is None:
                 return
+            if isinstance(desired, _Refused):
+                self._put(ev.ConfigFailed(desired.digest, "bad_key", desired.error))
+                return
             try:
-                if isinstance(desired, _Refused):
-                    raise FilesError("bad_key", desired.error)
                 self._put(self._write(desired))
             except FilesError as error:
                 self._put(ev.ConfigFailed(desired.digest, error.reason, str(error)))
@@ -160,7 +165,8 @@ class _Sink:
     def read(self, content: Content | None) -> None:
         self._say(ev.SourceRead(self._index, present=content is not None))
         self._sync.note_error(
-            self._index, f"{self._source.label} does not exist" if content is None else str(self._source.label)
+            self._index,
+            f"{self._source.label} does not exist" if content is None else str(self._source.label),
         )
         if content is not None:
             self._sync.take(self._index, content)

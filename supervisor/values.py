@@ -54,12 +54,12 @@ def object_name(text: str) -> ObjectName:
     """A ConfigMap or Secret, RFC 1123 names as the API server demands them."""
     path, _, subdir = text.partition(":")
     parts = path.split("/")
-    if len(parts) > 2:  # noqa: PLR2004 - namespace and name
+    if len(parts) > 2:
         raise ValueError(f"{text!r} has {len(parts)} parts where [NAMESPACE/]NAME[:SUBDIR] is expected")
-    if len(parts) == 2 and not parts[0]:  # noqa: PLR2004 - as above
+    if len(parts) == 2 and not parts[0]:
         raise ValueError(f"{text!r} has an empty namespace; leave out the slash for the pod's own")
     name = parts[-1]
-    where = namespace(parts[0]) if len(parts) == 2 else ""  # noqa: PLR2004 - as above
+    where = namespace(parts[0]) if len(parts) == 2 else ""
     if not _is_dns_name(name, 253):
         raise ValueError(f"{name!r} is not an object's name (lower case letters, digits, - and .)")
     return ObjectName(where, name, subdir)
@@ -104,7 +104,7 @@ def listen(text: str) -> tuple[str, int]:
     if text.strip() == "off":
         return "", -1
     host, _, port = text.strip().rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the last port
+    if not port.isdecimal() or int(port) > 65535:
         raise ValueError(f"{text!r} is not [HOST]:PORT or off (examples: :9911, 127.0.0.1:9911, [::1]:9911)")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
@@ -124,7 +124,16 @@ def _number(text: str, most: int, what: str) -> int:
 
 
 def switch(text: str) -> bool:
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    words = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+    }
     if text.strip().lower() not in words:
         raise ValueError(f"{text!r} is not true or false")
     return words[text.strip().lower()]

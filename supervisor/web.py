@@ -30,7 +30,10 @@ class Pages:
     """What each path answers."""
 
     def __init__(
-        self, state: Callable[[], State], probe: Callable[[Callable[[], None]], None], metrics: Callable[[str], tuple[str, bytes]]
+        self,
+        state: Callable[[], State],
+        probe: Callable[[Callable[[], None]], None],
+        metrics: Callable[[str], tuple[str, bytes]],
     ) -> None:
         self._state, self._probe, self._metrics = state, probe, metrics
         self.routes: dict[str, Callable[[str], Answer]] = {
@@ -96,7 +99,12 @@ def status(state: State) -> dict[str, object]:
             "coalesced": config.coalesced,
         },
         "sources": [
-            {"name": source.name, "present": source.present, "trouble": source.trouble or None, "error": source.error or None}
+            {
+                "name": source.name,
+                "present": source.present,
+                "trouble": source.trouble or None,
+                "error": source.error or None,
+            }
             for source in state.sources
         ],
     }
@@ -108,16 +116,18 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, host: str, port: int, pages: Pages) -> None:
         # No host: both families, through one dual-stack socket where the kernel has IPv6.
-        self.address_family = socket.AF_INET6 if ":" in host or (not host and socket.has_dualstack_ipv6()) else socket.AF_INET
+        self.address_family = (
+            socket.AF_INET6 if ":" in host or (not host and socket.has_dualstack_ipv6()) else socket.AF_INET
+        )
         self.pages = pages
         super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
-        if self.address_family == socket.AF_INET6 and not self.server_address[0].strip(":"):
+        if self.address_family == socket.AF_INET6 and self.server_address[0] in ("", "::"):
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         super(ThreadingHTTPServer, self).server_bind()  # not HTTPServer's: it asks the DNS for our name
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the base's
         """A client that hung up, or a bug: neither is worth a traceback."""
         import sys  # noqa: PLC0415 - only here
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 pytest.register_assert_rewrite("tests.harness")
 
-if TYPE_CHECKING:
-    from tests.harness import Run
+from tests.harness import Run  # noqa: E402 - pytest has to know of its asserts before
 
 
 def needs(program: str) -> str:
@@ -32,8 +31,6 @@ def needs_root() -> None:
 @pytest.fixture(params=["process", "pid1"])
 def run(request: pytest.FixtureRequest) -> Iterator[Run]:
     """Starts the program, once as an ordinary process and once as PID 1 of its own pid namespace."""
-    from tests.harness import Run
-
     run = Run(request.param)
     yield run
     run.close()

@@ -81,6 +81,7 @@ class FakeKube:
 
     def __init__(self, port: int = 0) -> None:
         self.namespace = "production"
+        self.kubeconfig = ""  # the last one that was written
         self.store = Store()
         self.store.namespaces.add(self.namespace)
         self.store.heard = self._spread
@@ -196,6 +197,7 @@ class FakeKube:
             ],
         }
         _write(path, json.dumps(content))
+        self.kubeconfig = path
         return path
 
     def write_service_account(self, folder: str, token: str | None = None) -> str:
@@ -326,17 +328,25 @@ class FakeKube:
     def open_stream(self, ask: Ask) -> Stream:
         """A watch from the asked version on; nothing between is lost. 410 when it is too old."""
         with self.store.changed:
-            asked = ask.query.get("resourceVersion", "")
-            if asked in {"", "0"}:
-                _, objects = self.store.select(ask.resource, ask.namespace, ask.name)
-                backlog = [Event(0, "ADDED", ask.resource, obj) for obj in objects]
-            else:
-                backlog = self.store.since(int(asked))
-            seconds = ask.query.get("timeoutSeconds") or random.randint(1800, 3600)
-            stream = Stream(ask, float(seconds), after=int(asked or 0))
-            stream.queue.extend(_line(event) for event in backlog if event.concerns(*ask.selection))
+            asked = int(ask.query.get("resourceVersion") or 0)
+            seconds = float(ask.query.get("timeoutSeconds") or random.randint(1800, 3600))
+            stream = Stream(ask, seconds, after=asked)
+            try:
+                backlog = self._backlog(ask, asked)
+            except RefusedError as gone:
+                if not self.gone_as_event:
+                    raise
+                backlog, stream.deadline = [], ask.at
+                stream.queue.append(_line("ERROR", gone.status()))
+            stream.queue.extend(_line(e.type, e.obj) for e in backlog if e.concerns(*ask.selection))
             self._streams.append(stream)
             return stream
+
+    def _backlog(self, ask: Ask, asked: int) -> list[Event]:
+        if asked:
+            return self.store.since(asked)
+        _, objects = self.store.select(*ask.selection)
+        return [Event(0, "ADDED", ask.resource, obj) for obj in objects]
 
     def close_stream(self, stream: Stream) -> None:
         with self.store.changed:
@@ -364,17 +374,17 @@ class FakeKube:
     def _spread(self, event: Event) -> None:
         for stream in self._streams:
             if event.version > stream.after and event.concerns(*stream.ask.selection):
-                stream.queue.append(_line(event))
+                stream.queue.append(_line(event.type, event.obj))
 
 
-def _line(event: Event) -> bytes:
-    return json.dumps({"type": event.type, "object": event.obj}).encode() + b"\n"
+def _line(kind: str, obj: Json) -> bytes:
+    return json.dumps({"type": kind, "object": obj}).encode() + b"\n"
 
 
 def _bookmark(resource: str, version: int) -> bytes:
     meta = {"resourceVersion": str(version), "creationTimestamp": None}
     obj = {"kind": RESOURCES[resource], "apiVersion": "v1", "metadata": meta}
-    return json.dumps({"type": "BOOKMARK", "object": obj}).encode() + b"\n"
+    return _line("BOOKMARK", obj)
 
 
 def _write(path: str, text: str) -> None:

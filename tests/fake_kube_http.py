@@ -84,9 +84,7 @@ class Listener:
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.kube, self._server.context = kube, context
         self.port = self._server.server_address[1]
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.01,), name="fake kube", daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="fake kube", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -110,9 +108,7 @@ class _Server(http.server.ThreadingHTTPServer):
     def get_request(self) -> tuple[socket.socket, object]:
         plain, address = self.socket.accept()
         # The handshake is left to the connection's own thread: a slow client must not block others.
-        connection = self.context.wrap_socket(
-            plain, server_side=True, do_handshake_on_connect=False
-        )
+        connection = self.context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
         self.connections.add(connection)
         return connection, address
 
@@ -147,11 +143,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         try:
             kube.admit(ask)
-            if body and "json" not in self.headers.get("Content-Type", "json"):
-                text = (
-                    "the body of the request was in an unknown format, accepted: application/json"
-                )
-                raise RefusedError(415, "UnsupportedMediaType", text)
             if ask.verb == "watch":
                 self._watch(ask)
                 return
@@ -230,14 +221,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _watch(self, ask: Ask) -> None:
         kube = self.server.kube
         _check_selector(ask)
-        late: bytes | None = None
-        stream = None
-        try:
-            stream = kube.open_stream(ask)
-        except RefusedError as gone:
-            if not kube.gone_as_event:
-                raise
-            late = json.dumps({"type": "ERROR", "object": gone.status()}).encode() + b"\n"
+        stream = kube.open_stream(ask)
         try:
             kube.wait_to_send("watch")
             ask.status = 200
@@ -245,18 +229,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Type", "application/json")
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            if late is not None:
-                self._chunk(late)
-            while stream is not None and (piece := kube.next_piece(stream)):
+            while piece := kube.next_piece(stream):
                 kube.wait_to_send("")
                 self._chunk(piece)
-            if stream is None or stream.end == "clean":
+            if stream.end == "clean":
+                kube.wait_to_send("")
                 self.wfile.write(b"0\r\n\r\n")
             else:
                 self._break(stream.end)
         finally:
-            if stream is not None:
-                kube.close_stream(stream)
+            kube.close_stream(stream)
 
     def _chunk(self, data: bytes) -> None:
         size, pause = self.server.kube.trickle or (len(data), 0.0)

@@ -36,12 +36,8 @@ class Authority:
             decipher_only=False,
         )
         builder = self._builder(self._name, self._key.public_key())
-        builder = builder.add_extension(
-            x509.BasicConstraints(ca=True, path_length=0), critical=True
-        )
-        self._certificate = builder.add_extension(sign_only, critical=True).sign(
-            self._key, hashes.SHA256()
-        )
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        self._certificate = builder.add_extension(sign_only, critical=True).sign(self._key, hashes.SHA256())
         self.pem = _pem(self._certificate)
 
     def server_context(self) -> ssl.SSLContext:
@@ -69,9 +65,7 @@ class Authority:
             context.load_cert_chain(path)
         return context
 
-    def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey
-    ) -> x509.CertificateBuilder:
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         return (

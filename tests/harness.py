@@ -8,6 +8,7 @@ to do. SUPERVISOR_COMMAND names another program to test, `tini -s` for example.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import queue
@@ -303,18 +304,20 @@ class Run:
         """Start the app in the same surroundings without the program, to compare."""
         return self._start([*prefix, *command], env, popen)
 
-    def on_terminal(self, *command: str, options: Sequence[str] = ()) -> Program:
-        """Start the program as the leader of a session with a controlling terminal of its own."""
+    def on_terminal(self, *command: str, options: Sequence[str] = (), supervised: bool = True) -> Program:
+        """Start the program as the leader of a session with a controlling terminal of its own.
+
+        Unless `supervised`, the command itself is that leader.
+        """
         master, slave = os.openpty()
+        command = (*PROGRAM, *options, "--", *command) if supervised else command
+        streams: dict[str, Any] = {"stdin": slave, "stdout": slave, "stderr": slave}
         try:
-            streams = {"stdin": slave, "stdout": slave, "stderr": slave, "master": master}
-            return self(*command, options=options, prefix=["setsid", "--ctty"], **streams)
+            return self.directly(*command, prefix=["setsid", "--ctty"], master=master, **streams)
         finally:
             os.close(slave)
 
-    def _start(
-        self, command: Sequence[str], env: Mapping[str, str] | None, popen: dict[str, Any]
-    ) -> Program:
+    def _start(self, command: Sequence[str], env: Mapping[str, str] | None, popen: dict[str, Any]) -> Program:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         popen = {**pipes, **popen, "env": {**environment(), MARK: self.mark, **(env or {})}}
         program = Program(self.mode, [*self._outer, *command], **popen)
@@ -331,7 +334,8 @@ class Run:
         def none_left() -> None:
             left = self.left()
             for pid in left:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             assert [] == left
 
         wait_until(none_left)

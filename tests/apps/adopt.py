@@ -4,6 +4,8 @@ adopt.py COMMAND...: prints `adopted N` to stderr at the end, N being the proces
 child, and exits with the code of the command. tini's tests have such a program for the same purpose.
 """
 
+from __future__ import annotations
+
 import ctypes
 import os
 import sys

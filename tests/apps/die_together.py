@@ -4,6 +4,8 @@ die_together.py CODE: the orphan lives as long as the app holds a pipe open. Pri
 end of its stdin and exits with CODE.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 

@@ -4,6 +4,8 @@ drain.py SECONDS CODE: prints `ready`; on the first signal it prints the number,
 `drained` and exits with CODE. Further signals meanwhile are printed and change nothing.
 """
 
+from __future__ import annotations
+
 import signal
 import sys
 import time

@@ -5,6 +5,8 @@ The daemon prints the number of each signal it gets. Its KIND says what it does 
 `cleans` for 0.5 s, prints `cleaned` and ends; `ignores` runs on; `stopped` stops itself first, then cleans.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 import sys

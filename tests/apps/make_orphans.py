@@ -4,6 +4,8 @@ make_orphans.py COUNT: prints `ready` when all are there and have lost their par
 stdin all die; it prints `dead` then, and exits with 0 when stdin ends.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 

@@ -5,6 +5,8 @@ All signals are caught as well as blocked: SigCgt shows them, and taking them wi
 none, where Python's handlers would merge equal ones and mix their order.
 """
 
+from __future__ import annotations
+
 import signal
 import sys
 

@@ -4,6 +4,8 @@ read_config.py FILE: catches HUP before it reads for the first time, then prints
 with 0. A missing file is printed as `config: missing`.
 """
 
+from __future__ import annotations
+
 import signal
 import sys
 

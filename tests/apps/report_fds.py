@@ -1,5 +1,7 @@
 """Prints the number of every open file descriptor, and whether each is non-blocking: `0 blocking`."""
 
+from __future__ import annotations
+
 import fcntl
 import os
 

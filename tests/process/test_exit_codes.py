@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGRTMAX, SIGRTMIN, SIGSEGV, SIGTERM, SIGUSR1
 
 import pytest
@@ -13,11 +14,10 @@ from tests.harness import Run
 SCRIPT = "echo ran; exit 3\n"
 
 
-def make(path: os.PathLike[str], text: str, mode: int) -> str:
-    with open(path, "w") as file:
-        file.write(text)
-    os.chmod(path, mode)
-    return os.fspath(path)
+def make(path: Path, text: str, mode: int) -> str:
+    path.write_text(text)
+    path.chmod(mode)
+    return str(path)
 
 
 def test_every_exit_code_of_the_app_is_ours(run: Run) -> None:
@@ -27,9 +27,7 @@ def test_every_exit_code_of_the_app_is_ours(run: Run) -> None:
         assert list(codes) == [program.wait() for program in programs]
 
 
-@pytest.mark.parametrize(
-    "number", [SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGSEGV, SIGTERM, SIGUSR1, SIGRTMIN, SIGRTMAX]
-)
+@pytest.mark.parametrize("number", [SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGSEGV, SIGTERM, SIGUSR1, SIGRTMIN, SIGRTMAX])
 def test_an_app_that_a_signal_ends_gives_128_and_its_number(run: Run, number: int) -> None:
     run("sh", "-c", f"ulimit -c 0; kill -{number:d} $$").finish(128 + number)
 
@@ -44,14 +42,12 @@ UNSTARTABLE = {
 
 
 @pytest.mark.parametrize("case", UNSTARTABLE)
-def test_an_app_that_cannot_start_gives_the_code_that_sh_gives(
-    run: Run, case: str, tmp_path: os.PathLike[str]
-) -> None:
+def test_an_app_that_cannot_start_gives_the_code_that_sh_gives(run: Run, case: str, tmp_path: Path) -> None:
     code, name = UNSTARTABLE[case]
-    make(os.path.join(tmp_path, "plain"), SCRIPT, 0o644)
-    make(os.path.join(tmp_path, "bad-interpreter"), "#!/no/such/interpreter\n", 0o755)
-    os.mkdir(os.path.join(tmp_path, "directory"))
-    path = os.path.join(tmp_path, name)
+    make(tmp_path / "plain", SCRIPT, 0o644)
+    make(tmp_path / "bad-interpreter", "#!/no/such/interpreter\n", 0o755)
+    (tmp_path / "directory").mkdir()
+    path = str(tmp_path / name)
 
     assert code == subprocess.run(["sh", "-c", path], capture_output=True, check=False).returncode
     program = run(path)
@@ -61,38 +57,35 @@ def test_an_app_that_cannot_start_gives_the_code_that_sh_gives(
     assert "Traceback" not in message
 
 
-@pytest.mark.parametrize(
-    ("name", "code", "reason"),
-    [("no-such-program", 127, "[Nn]o such file|[Nn]ot found"), ("plain", 126, "[Pp]ermission")],
-)
-def test_an_app_that_is_looked_for_in_path_fails_as_with_sh(
-    run: Run, name: str, code: int, reason: str, tmp_path: os.PathLike[str]
-) -> None:
-    make(os.path.join(tmp_path, "plain"), SCRIPT, 0o644)
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path}
-
-    shell = subprocess.run(["sh", "-c", name], env=env, capture_output=True, check=False)
-    assert code == shell.returncode
-    program = run(name, env={"PATH": path})
-    program.finish(code)
-    assert name in program.err.expect(f".*({reason}).*").group()
+def test_an_app_that_is_not_in_path_gives_127(run: Run) -> None:
+    shell = subprocess.run(["sh", "-c", "no-such-program"], capture_output=True, check=False)
+    assert 127 == shell.returncode
+    program = run("no-such-program")
+    program.finish(127)
+    program.err.expect("no-such-program.*([Nn]o such file|[Nn]ot found)")
 
 
-def test_a_file_that_may_not_be_executed_hides_no_later_one_in_path(
-    run: Run, tmp_path: os.PathLike[str]
-) -> None:
+def test_an_app_that_is_in_path_but_may_not_be_executed_gives_126(run: Run, tmp_path: Path) -> None:
+    """EACCES as execvp(3) has it, and 126 as bash gives; dash goes on and says 127."""
+    make(tmp_path / "plain", SCRIPT, 0o644)
+
+    program = run("plain", env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    program.finish(126)
+    program.err.expect("plain.*[Pp]ermission denied")
+
+
+def test_a_file_that_may_not_be_executed_hides_no_later_one_in_path(run: Run, tmp_path: Path) -> None:
     for folder, mode in (("first", 0o644), ("second", 0o755)):
-        os.mkdir(os.path.join(tmp_path, folder))
-        make(os.path.join(tmp_path, folder, "program"), "#!/bin/sh\n" + SCRIPT, mode)
+        (tmp_path / folder).mkdir()
+        make(tmp_path / folder / "program", "#!/bin/sh\n" + SCRIPT, mode)
     path = f"{tmp_path}/first:{tmp_path}/second:{os.environ['PATH']}"
 
     run("program", env={"PATH": path}).finish(3)
 
 
-def test_a_script_without_an_interpreter_line_runs(run: Run, tmp_path: os.PathLike[str]) -> None:
+def test_a_script_without_an_interpreter_line_runs(run: Run, tmp_path: Path) -> None:
     """execvp(3) hands such a file to sh; images have entrypoints like that."""
-    path = make(os.path.join(tmp_path, "script"), 'echo "$0 $1 $2"; exit 3\n', 0o755)
+    path = make(tmp_path / "script", 'echo "$0 $1 $2"; exit 3\n', 0o755)
 
     program = run(path, "a b", "c")
     program.finish(3)
@@ -104,7 +97,7 @@ def test_a_failed_start_names_the_command_and_the_reason(run: Run) -> None:
 
     program.finish(127)
     line = program.err.expect("/no/such/program").string
-    assert "o such file or directory" in line
+    assert "o such file" in line
     assert [] == program.err.rest()
 
 

@@ -5,8 +5,24 @@ from __future__ import annotations
 import os
 import signal
 import time
-from signal import SIGCHLD, SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU
-from signal import SIGINT, SIGQUIT, SIGRTMAX, SIGRTMIN, SIGUSR1, SIGUSR2, SIGWINCH
+from signal import (
+    SIGCHLD,
+    SIGCONT,
+    SIGHUP,
+    SIGINT,
+    SIGKILL,
+    SIGQUIT,
+    SIGRTMAX,
+    SIGRTMIN,
+    SIGSTOP,
+    SIGTERM,
+    SIGTSTP,
+    SIGTTIN,
+    SIGTTOU,
+    SIGUSR1,
+    SIGUSR2,
+    SIGWINCH,
+)
 
 import pytest
 
@@ -31,8 +47,8 @@ JOB_CONTROL = (SIGTSTP, SIGTTIN, SIGTTOU)
 GROUP = ["sh", "-c", '"$@" helper & exec "$@" app', "sh", *PRINT]
 
 
-def start(run: Run, *options: str, **surroundings: dict[str, str]) -> Program:
-    program = run(*PRINT, options=options, **surroundings)
+def start(run: Run, *options: str, env: dict[str, str] | None = None) -> Program:
+    program = run(*PRINT, options=options, env=env)
     program.expect("^ready$")
     return program
 
@@ -159,9 +175,7 @@ def test_a_terminal_stop_stops_the_app_and_then_the_supervisor(run: Run, number:
 
 @only_process
 @pytest.mark.parametrize("number", JOB_CONTROL)
-def test_an_app_that_catches_a_terminal_stop_gets_it_and_the_supervisor_stops(
-    run: Run, number: int
-) -> None:
+def test_an_app_that_catches_a_terminal_stop_gets_it_and_the_supervisor_stops(run: Run, number: int) -> None:
     """As PID 1 the supervisor does not stop; that the app gets the signal is tested with the others."""
     program = start(run)
 

@@ -1,0 +1,44 @@
+# make demo     the main job, without a cluster and without root
+# make test     everything that is checked: style, types, architecture, tests
+# make format   rewrite the sources in the project's style
+
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST_ARGS ?=
+
+.PHONY: demo test lint format clean
+
+demo: .venv/.run
+	$(BIN)/python tests/demo/demo.py
+
+test: lint
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Debian's python3 cannot make a virtual environment with pip until python3-venv is there.
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "this needs Python 3.11 or newer; name one: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || sh tests/demo/install-venv.sh
+	$(PYTHON) -m venv --clear .venv
+
+# `compat`: an import hook would cost each start of the program 20 ms.
+.venv/.run: .venv/bin/pip pyproject.toml
+	$(BIN)/pip install --quiet --config-settings editable_mode=compat --editable .
+	@touch $@
+
+.venv/.dev: .venv/.run
+	$(BIN)/pip install --quiet --config-settings editable_mode=compat --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,377 @@
+"""One configuration in one directory, put in place by one rename; what is there, read back.
+
+The layout is that of a volume which the kubelet writes, so that every app that can live with a mounted
+ConfigMap can live with ours. Links are relative, since the path may differ in the app's container:
+
+    ..2026_01_31_23_59_59.123456789/   a generation: the files and a manifest (see generations.py)
+    ..data -> ..2026_01_31_23_59_59.123456789
+    nginx.conf -> ..data/nginx.conf
+
+Nothing is synced to disk: after a crash of the machine the digests tell a torn generation from a whole one.
+Other programs may write to the directory, so no link in it is followed. It must not know where content comes
+from, nor what is done with it. For one thread at a time.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+
+from . import generations
+from .generations import Generation, Modes, Opened
+from .snapshot import diff
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+    from .snapshot import Changes, Snapshot
+
+__all__ = ["KEPT", "FilesError", "Generation", "Modes", "Root"]
+
+KEPT = 3  # generations, the live one included: what readers still have open, and what to go back to
+
+_DATA = "..data"
+_DATA_NEXT = "..data_tmp"
+_SCRATCH = ("..link.", "..kept.")  # names that are there during a swap only
+
+_ADVICE = {
+    errno.ENOSPC: "free some space on that volume, or make it larger",
+    errno.EDQUOT: "free some of the quota, or raise it",
+    errno.EROFS: "mount a writable volume there, for example an emptyDir",
+    errno.ENAMETOOLONG: "shorten the name, or place the key elsewhere with --map",
+    errno.EFBIG: "raise the limit of file sizes (ulimit -f), or split the file",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENOTDIR: "give a directory",
+    errno.EEXIST: "give a directory",
+}
+_REASONS = {errno.EFBIG: "too_large", errno.ENAMETOOLONG: "bad_key", errno.EILSEQ: "bad_key"}
+
+
+class FilesError(Exception):
+    """What is live is as it was. `reason` is write, bad_key or too_large; the message says why and what to do."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Root:
+    """The directory that shows one generation and keeps some. All methods raise FilesError.
+
+    `path` may be relative to where the process is now. `clock` gives nanoseconds since the epoch; it only
+    makes names: the order of generations comes from their manifests.
+    """
+
+    def __init__(self, path: str, modes: Modes, *, clock: Callable[[], int] = time.time_ns) -> None:
+        self.path = os.path.join(os.getcwd(), path)  # the process leaves its directory later
+        self.why_not = ""  # why the last `live()` gave None
+        self._modes, self._clock = modes, clock
+        self._staged: set[str] = set()  # names that never were live
+
+    def prepare(self) -> None:
+        """Make the directory if need be, clear away what a crash left, and show exactly what is live.
+
+        Refuses a directory whose `..data` is not ours, so that a mounted volume is never written to.
+        """
+        with _Saying("prepare", self.path, self._modes):
+            self._make()
+            with Opened(self.path) as root:
+                _check_data(root, self.path)
+                for name in os.listdir(root):
+                    if name == _DATA_NEXT or name.startswith(_SCRATCH):
+                        os.unlink(name, dir_fd=root)
+                name = _target(root, _DATA)
+                found = generations.found(root)
+                live = found.pop(name, None)
+                for other, generation in found.items():
+                    # One that is newer than the live one was staged, maybe never validated, and nobody's to go
+                    # back to. Where the live one is torn, after a power cut, all that are whole are kept.
+                    newest = live.serial if live else 0
+                    if generation is None or (generation.serial > newest and (live or not name)):
+                        generations.remove(root, other)
+                if live:
+                    links = _Links(root, live.tops, self.path)
+                    links.prepare()
+                    links.replace()
+                    links.drop_others()
+
+    def stage(self, snapshot: Snapshot) -> Generation:
+        """Write a new generation, which nobody sees until `swap`. On failure nothing of it remains."""
+        with _Saying("write to", self.path, self._modes):
+            self._make()
+            with Opened(self.path) as root:
+                serial = 1 + max((one.serial for one in generations.found(root).values() if one), default=0)
+                name = self._new_directory(root)
+                try:
+                    generation = generations.write(root, name, serial, snapshot, self._modes)
+                except BaseException:
+                    generations.remove(root, name)
+                    raise
+                self._staged.add(name)
+                return generation
+
+    def directory(self, generation: Generation) -> str:
+        """The absolute path of a generation's files."""
+        return f"{self.path}/{generation.name}"
+
+    def swap(self, generation: Generation) -> Changes:
+        """Make a generation live, a new one or one to go back to; returns what that changed in the files.
+
+        The live generation, the one before it and the newest of the others are kept, three in all. On
+        failure a generation that never was live is removed.
+        """
+        with _Saying("put a configuration into", self.path, self._modes), Opened(self.path) as root:
+            _check_data(root, self.path)
+            before = _target(root, _DATA)
+            old = generations.read(root, before)
+            links = _Links(root, generation.tops, self.path)
+            try:
+                if generations.read(root, generation.name) is None:
+                    raise FileNotFoundError(errno.ENOENT, "it is gone; write it again", generation.name)
+                # All that takes space comes before the rename of ..data, so that nothing can fail half-way.
+                links.prepare()
+                _point(root, generation.name)
+                links.replace()
+            except BaseException:
+                _point_back(root, before)
+                links.undo()
+                if generation.name in self._staged:
+                    generations.remove(root, generation.name)
+                raise
+            finally:
+                self._staged.discard(generation.name)
+            _tidy(root, links, [generation.name, before])
+            return diff(old.files if old else {}, generation.files)
+
+    def discard(self, generation: Generation) -> None:
+        """Remove a generation that is not live."""
+        with _Saying("clear", self.path, self._modes), Opened(self.path) as root:
+            if _target(root, _DATA) == generation.name:
+                raise FilesError("write", f"cannot remove {self.directory(generation)}: it is live; swap it first")
+            generations.remove(root, generation.name)
+            self._staged.discard(generation.name)
+
+    def live(self) -> Generation | None:
+        """The generation that is in place, if every file has the digest of its manifest and none was added.
+
+        Else None, with the reason in `why_not`. Raises nothing.
+        """
+        self.why_not = ""
+        try:
+            with Opened(self.path) as root:
+                name = _target(root, _DATA)
+                generation = generations.read(root, name)
+                if generation is None:
+                    manifest = f"{self.path}/{name} has no manifest that can be read"
+                    self.why_not = manifest if name else f"{self.path} holds no configuration yet"
+                    return None
+                changes = diff(generation.files, generations.sums(root, generation))
+        except OSError as error:
+            self.why_not = f"cannot read {self.path}: {_reason(error)}"
+            return None
+        if changes:
+            self.why_not = f"{self.path}/{name} differs from its manifest: {changes}"
+        return None if changes else generation
+
+    def generations(self) -> list[Generation]:
+        """The generations that have a readable manifest, newest first. Their files are not looked at."""
+        with _Saying("read", self.path, self._modes):
+            try:
+                with Opened(self.path) as root:
+                    whole = [one for one in generations.found(root).values() if one]
+            except FileNotFoundError:
+                return []
+        return sorted(whole, key=lambda generation: -generation.serial)
+
+    def _make(self) -> None:
+        if os.path.isdir(self.path):
+            return
+        os.makedirs(self.path)
+        with Opened(self.path) as root:
+            self._modes.finish(root)
+
+    def _new_directory(self, root: int) -> str:
+        now = self._clock()
+        while True:
+            seconds, nanoseconds = divmod(now, 10**9)
+            name = f"..{time.strftime('%Y_%m_%d_%H_%M_%S', time.gmtime(seconds))}.{nanoseconds:09d}"
+            try:
+                os.mkdir(name, 0o700, dir_fd=root)
+            except FileExistsError:
+                now += 1
+            else:
+                return name
+
+
+class _Links:
+    """The visible links of one generation's top-level names, and the way back while they are made."""
+
+    def __init__(self, root: int, names: Iterable[str], path: str) -> None:
+        self._root, self._names, self._path = root, set(names), path
+        self._made: list[str] = []
+        self._waiting: list[tuple[str, str, str]] = []  # link, the file that it shall replace, a copy of that
+
+    def prepare(self) -> None:
+        """Make the missing links; make those that shall replace a file under other names. Raises FilesError."""
+        for name in sorted(self._names):
+            target = self._look(name)
+            if target is None:
+                os.symlink(f"{_DATA}/{name}", name, dir_fd=self._root)
+                self._made.append(name)
+            elif target != f"{_DATA}/{name}":
+                self._wait(name)
+
+    def replace(self) -> None:
+        """Put the prepared links over the files, each in one step."""
+        for link, name, _ in self._waiting:
+            os.rename(link, name, src_dir_fd=self._root, dst_dir_fd=self._root)
+        self._forget()
+
+    def undo(self) -> None:
+        """Put everything back as it was before `prepare`."""
+        for name in self._made:
+            os.unlink(name, dir_fd=self._root)
+        for _, name, kept in self._waiting:
+            if _exists(self._root, kept):
+                os.rename(kept, name, src_dir_fd=self._root, dst_dir_fd=self._root)
+        self._forget()
+
+    def drop_others(self) -> None:
+        """Remove links of ours that belong to names which are no more."""
+        for name in os.listdir(self._root):
+            if name not in self._names and _target(self._root, name) == f"{_DATA}/{name}":
+                os.unlink(name, dir_fd=self._root)
+
+    def _look(self, name: str) -> str | None:
+        # The link's target, "" for a file that may be replaced, None where nothing is.
+        try:
+            mode = os.lstat(name, dir_fd=self._root).st_mode
+        except FileNotFoundError:
+            return None
+        if stat.S_ISREG(mode):
+            return ""
+        if not stat.S_ISLNK(mode):
+            kind = "a directory" if stat.S_ISDIR(mode) else "no regular file"
+            raise FilesError("bad_key", f"cannot write {self._path}/{name}: {kind} is in its place; remove it")
+        target = os.readlink(name, dir_fd=self._root)
+        if not target.startswith(f"{_DATA}/"):
+            raise FilesError("bad_key", f"cannot write {self._path}/{name}: it is a link to {target!r}; remove it")
+        return target
+
+    def _wait(self, name: str) -> None:
+        link, kept = (f"{prefix}{len(self._waiting)}" for prefix in _SCRATCH)
+        os.symlink(f"{_DATA}/{name}", link, dir_fd=self._root)
+        self._waiting.append((link, name, kept))
+        try:
+            os.link(name, kept, src_dir_fd=self._root, dst_dir_fd=self._root, follow_symlinks=False)
+        except OSError:
+            pass  # another's file (fs.protected_hardlinks, proc(5)), or no hard links here: then no way back
+
+    def _forget(self) -> None:
+        for link, _, kept in self._waiting:
+            for name in (link, kept):
+                if _exists(self._root, name):
+                    os.unlink(name, dir_fd=self._root)
+        self._waiting = []
+
+
+class _Saying:
+    """Turns an OSError that leaves a `with` into a FilesError with a sentence for people."""
+
+    def __init__(self, verb: str, path: str, modes: Modes) -> None:
+        self._verb, self._path, self._modes = verb, path, modes
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: TracebackType | None) -> None:
+        if not isinstance(error, OSError):
+            return
+        code = error.errno or 0
+        if code == errno.EPERM and self._modes.owner:
+            advice = "only root may give files to another user: run as root, or leave --owner out"
+        elif code in (errno.EACCES, errno.EPERM):
+            advice = f"uid {os.geteuid()} must be allowed to write there: set fsGroup, or run as its owner"
+        else:
+            advice = _ADVICE.get(code, "look at that volume")
+        message = f"cannot {self._verb} {self._path}: {_reason(error)}; {advice}"
+        raise FilesError(_REASONS.get(code, "write"), message) from error
+
+
+def _reason(error: OSError) -> str:
+    what = error.strerror or str(error)
+    name = f"{error.filename}: " if isinstance(error.filename, str) else ""
+    return f"{name}{what[:1].lower()}{what[1:]}"
+
+
+def _check_data(root: int, path: str) -> None:
+    try:
+        target = os.readlink(_DATA, dir_fd=root)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise FilesError("write", f"cannot use {path}: {_DATA} in it is no link; remove it") from None
+    # One that leads nowhere would be ours too, if it has such a name: somebody removed the generation.
+    if generations.is_ours(root, target) or (generations.is_name(target) and not _exists(root, target)):
+        return
+    raise FilesError(
+        "write",
+        f"cannot use {path}: {_DATA} in it points to {target!r}, which this program did not write; give another"
+        " directory if a volume is mounted there, else remove that link",
+    )
+
+
+def _exists(root: int, name: str) -> bool:
+    try:
+        os.lstat(name, dir_fd=root)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _target(root: int, name: str) -> str:
+    try:
+        return os.readlink(name, dir_fd=root)
+    except OSError:
+        return ""
+
+
+def _point(root: int, name: str) -> None:
+    os.symlink(name, _DATA_NEXT, dir_fd=root)
+    try:
+        os.rename(_DATA_NEXT, _DATA, src_dir_fd=root, dst_dir_fd=root)
+    except BaseException:
+        os.unlink(_DATA_NEXT, dir_fd=root)
+        raise
+
+
+def _point_back(root: int, before: str) -> None:
+    if _target(root, _DATA) == before:
+        return
+    if before:
+        _point(root, before)
+    else:
+        os.unlink(_DATA, dir_fd=root)
+
+
+def _tidy(root: int, links: _Links, spared: list[str]) -> None:
+    # The swap is done: what cannot be removed now, say for want of permission, must not turn it into a failure.
+    try:
+        links.drop_others()
+        found = generations.found(root)
+    except OSError:
+        return
+    spared = [name for name in spared if name in found]
+    others = {name: one.serial if one else -1 for name, one in found.items() if name not in spared}
+    newest_first = sorted(others, key=lambda name: -others[name])
+    for name in newest_first[KEPT - len(set(spared)) :]:
+        try:
+            generations.remove(root, name)
+        except OSError:
+            pass

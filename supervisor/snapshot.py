@@ -1,0 +1,180 @@
+"""What a configuration is: relative paths with bytes, one digest, and the difference of two of them.
+
+Pure: it decides which names are acceptable and where a key goes. It must not know of disks, clocks, threads
+or of where content comes from; `files.py` writes what was checked here and may rely on it.
+"""
+
+from __future__ import annotations
+
+from .record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# One component (NAME_MAX) and one path (PATH_MAX is 4096 with the final NUL; the rest is left for the
+# directory in front), path_resolution(7). The depth bounds the descriptors that are open while writing.
+_NAME_BYTES = 255
+_PATH_BYTES = 4000
+_DEPTH = 64
+_SHOWN = 2  # names per kind of change in a log line
+
+
+class BadPath(ValueError):  # noqa: N818 - it names the thing that is wrong
+    """A path that is not accepted. `path` is that path; the message says why and what to do."""
+
+    def __init__(self, path: str, why: str) -> None:
+        shown = repr(path if len(path) <= 100 else f"{path[:97]}...")
+        super().__init__(f"cannot use {shown} as a path: {why}")
+        self.path = path
+
+
+class Entry(Record):
+    """One file: its bytes, and whether it is for its owner only (it came from a Secret)."""
+
+    data: bytes
+    private: bool = False
+
+
+class Snapshot(Record):
+    """A whole configuration whose paths were checked; made by `snapshot()` only.
+
+    `digest` (hex sha256) is equal exactly when paths, privacy and bytes are; `sums` holds each file's own.
+    """
+
+    files: Mapping[str, Entry]
+    digest: str
+    sums: Mapping[str, str]
+
+    @property
+    def count(self) -> int:
+        return len(self.files)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(len(entry.data) for entry in self.files.values())
+
+
+class Changes(Record):
+    """What differs between two configurations; each tuple is sorted."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+    def __str__(self) -> str:
+        kinds = (("changed", self.changed), ("added", self.added), ("removed", self.removed))
+        return "; ".join(f"{verb} {_some(paths)}" for verb, paths in kinds if paths) or "nothing changed"
+
+
+def check_path(path: str) -> None:
+    """Raise BadPath unless `path` names a file below a directory, whatever that directory holds.
+
+    Names that begin with '..' are refused altogether: generations and their links are called so, here as
+    in a volume that the kubelet writes, and the API server refuses such keys too.
+    """
+    if not path:
+        raise BadPath(path, "it is empty; give every file a name")
+    if path.startswith("/"):
+        raise BadPath(path, "it is absolute; give a path relative to the configuration's root")
+    if "\0" in path:
+        raise BadPath(path, "it has a NUL byte; rename the key or place it elsewhere")
+    try:
+        encoded = path.encode()
+    except UnicodeEncodeError:
+        raise BadPath(path, "it is not valid UTF-8; rename the file or the key") from None
+    if len(encoded) > _PATH_BYTES:
+        raise BadPath(path, f"it is longer than {_PATH_BYTES} bytes; place it nearer to the root")
+    parts = encoded.split(b"/")
+    if len(parts) > _DEPTH:
+        raise BadPath(path, f"it is nested more than {_DEPTH} deep; place it nearer to the root")
+    for part in parts:
+        if not part:
+            raise BadPath(path, "it has an empty component; remove the '//' or the last '/'")
+        if part == b".":
+            raise BadPath(path, "it has a component '.'; write the path without it")
+        if part.startswith(b".."):
+            raise BadPath(path, "names that begin with '..' are reserved; rename or place it")
+        if len(part) > _NAME_BYTES:
+            raise BadPath(path, f"a component is longer than {_NAME_BYTES} bytes; shorten it")
+
+
+def snapshot(files: Mapping[str, Entry]) -> Snapshot:
+    """The checked configuration of these files; raises BadPath. The order of `files` plays no part."""
+    # Imported late: hashlib loads libcrypto, for which a bare init has no use.
+    from hashlib import sha256  # noqa: PLC0415
+
+    for path in files:
+        check_path(path)
+        slash = path.find("/")
+        while slash > 0:
+            if path[:slash] in files:
+                raise BadPath(path[:slash], f"it is also the directory of {path!r}; rename one of them")
+            slash = path.find("/", slash + 1)
+    whole = sha256()
+    kept: dict[str, Entry] = {}
+    sums: dict[str, str] = {}
+    for path in sorted(files):
+        entry = kept[path] = files[path]
+        one = sha256(entry.data)
+        name = path.encode()
+        # Every part has a fixed or a stated length, so no two configurations feed the same bytes.
+        whole.update(b"%d:%b%d" % (len(name), name, entry.private))
+        whole.update(one.digest())
+        sums[path] = one.hexdigest()
+    return Snapshot(kept, whole.hexdigest(), sums)
+
+
+def place(files: Mapping[str, bytes], *, subdir: str, mapping: Mapping[str, str], private: bool) -> dict[str, Entry]:
+    """Put one object's keys at their paths: the one that `mapping` gives, else the key, below `subdir`.
+
+    Mapped keys that the object lacks are not missed (another object may have them). Raises BadPath, also
+    when two keys meet on one path.
+    """
+    placed: dict[str, Entry] = {}
+    for key, data in files.items():
+        path = mapping.get(key, key)
+        check_path(path)  # before joining, so that a message speaks of what the user wrote
+        if subdir:
+            path = f"{subdir}/{path}"
+            check_path(path)
+        if path in placed:
+            raise BadPath(path, f"two keys are placed there, one of them {key!r}; place one elsewhere")
+        placed[path] = Entry(data, private)
+    return placed
+
+
+def merge(parts: Iterable[Mapping[str, Entry]]) -> dict[str, Entry]:
+    """All the files of several objects; raises BadPath for a path that two of them have."""
+    merged: dict[str, Entry] = {}
+    for part in parts:
+        for path, entry in part.items():
+            if path in merged:
+                raise BadPath(path, "two objects have it; give one of them a sub-directory")
+            merged[path] = entry
+    return merged
+
+
+def digests(snapshot: Snapshot) -> dict[str, str]:
+    """Each file's own hex sha256, by path."""
+    return dict(snapshot.sums)
+
+
+def diff(old: Mapping[str, str], new: Mapping[str, str]) -> Changes:
+    """What must happen to `old` to become `new`; both map a path to its file's digest."""
+    return Changes(
+        added=tuple(sorted(new.keys() - old.keys())),
+        changed=tuple(sorted(path for path in new.keys() & old.keys() if new[path] != old[path])),
+        removed=tuple(sorted(old.keys() - new.keys())),
+    )
+
+
+def _some(paths: tuple[str, ...]) -> str:
+    # A name may hold a line feed, which must not start a line of its own in the log.
+    names = [path if path.isprintable() else repr(path) for path in paths[:_SHOWN]]
+    more = len(paths) - len(names)
+    return ", ".join(names) + (f" (+{more} more)" if more else "")

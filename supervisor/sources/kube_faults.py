@@ -1,0 +1,156 @@
+"""What went wrong with the API, in this program's words: one function from an exception to a `Fault`.
+
+Every message says what cannot be done, why, and what to do about it. Nothing in here quotes a
+header, a token or the content of an object. Must not decide what happens next, nor import the client
+library: its exceptions are known by their attributes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from ..record import Record
+from . import Label, Trouble
+from .kube_access import AccessError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .kube_access import Link
+
+RETRY_AFTER_LIMIT = 300.0  # seconds; a server that asks for more is asked again after that
+
+
+class BadDataError(ValueError):
+    """The server's answer, or the object in it, is not what the API defines."""
+
+
+class EventError(Exception):
+    """An ERROR event within a watch: a Status object (code, message) in place of an object."""
+
+    def __init__(self, status: dict[str, Any]) -> None:
+        super().__init__("ERROR event")
+        code = status.get("code")
+        self.status = code if isinstance(code, int) else 500
+        self.message = str(status.get("message") or status.get("reason") or "no reason given")
+
+
+class Fault(Record):
+    """A failed try: the watch's end for metrics, the HTTP status (0: none), what to tell people."""
+
+    restart: str  # one of RESTART_REASONS
+    trouble: Trouble
+    status: int = 0
+    retry_after: float = 0.0  # seconds that the server asks for
+
+
+def fault_of(error: Exception, link: Link | None, label: Label) -> Fault:
+    """What `error`, raised while `label` was read over `link` (None: not yet open), means."""
+    if isinstance(error, AccessError):
+        return Fault("auth", _redacted(error.trouble))
+    if isinstance(error, BadDataError):
+        return _fault("bad_data", "bad_data", f"cannot read {label}: {error}")
+    status = getattr(error, "status", None)
+    if link is not None and isinstance(status, int) and status > 0:
+        return _answered(error, status, link, label)
+    if link is not None and status == 0:
+        return _untrusted(str(getattr(error, "reason", "")), link)
+    return _broken(error, link, label)
+
+
+def redact(text: str) -> str:
+    """The text without what looks like a credential: it may end in logs."""
+    text = re.sub(r"(?i)\b(bearer|basic)\s+\S+", r"\1 ***", text)
+    text = re.sub(r"\b(eyJ[\w-]+\.[\w-]+\.[\w-]*|k8s-aws-v1\.[\w-]+)", "***", text)
+    return re.sub(r"//[^/@\s]+@", "//***@", text)
+
+
+def _fault(restart: str, reason: str, message: str) -> Fault:
+    return Fault(restart, _redacted(Trouble(reason, message)))
+
+
+def _redacted(trouble: Trouble) -> Trouble:
+    return trouble.replace(message=redact(trouble.message))
+
+
+def _answered(error: Exception, status: int, link: Link, label: Label) -> Fault:
+    said = _message(error)
+    why, restart, reason = f"{status} {said}", "http", "server_error"
+    advice = "it is tried again"
+    if status == 401:
+        restart, reason, why = "auth", "unauthorized", "unauthorized"
+        advice = f"{link.credential()} was refused: is it expired, or for another cluster?"
+    elif status == 403:
+        restart, reason, why = "auth", "forbidden", "forbidden"
+        advice = f"{_who(said, link)} needs get, list, watch on it (see README, RBAC)"
+    elif status == 404:
+        why, advice = "not found", f"is {link.url} a Kubernetes API server? check {link.hint}"
+    elif status == 410:
+        restart, advice = "gone", "it is listed again"
+    fault = _fault(restart, reason, f"cannot read {label}: {why}; {advice}")
+    headers = getattr(error, "headers", None) or {}
+    after = str(headers.get("Retry-After") or "")
+    seconds = min(float(after), RETRY_AFTER_LIMIT) if after.isdecimal() else 0.0
+    return fault.replace(status=status, retry_after=seconds)
+
+
+def _message(error: Exception) -> str:
+    """What the server says: the message of its Status body, else the reason phrase."""
+    if isinstance(error, EventError):
+        return error.message[:300]
+    try:
+        said = json.loads(getattr(error, "body", None) or "")["message"]
+    except (ValueError, KeyError, TypeError):
+        said = getattr(error, "reason", None) or "no reason given"
+    return str(said)[:300]
+
+
+def _who(said: str, link: Link) -> str:
+    """Who lacks the right: the API server says `User "NAME" cannot list resource ...`."""
+    _, found, rest = said.partition('User "')
+    user = rest.partition('"')[0] if found else link.user()
+    kind, _, name = user.partition(":serviceaccount:")
+    if kind == "system" and name:
+        return f"the service account {name.replace(':', '/')}"
+    return f"the user {user}" if user else "its user"
+
+
+def _untrusted(said: str, link: Link) -> Fault:
+    """A TLS failure; the library gives only the text of it, after the name of its class."""
+    why = said.replace("\n", " ").rpartition("certificate verify failed: ")[2]
+    why = why.partition(" (_ssl")[0].rpartition("] ")[2]
+    checked = f"it is checked with {link.ca}" if link.ca else "no certificate authority is given"
+    message = f"cannot trust the API server at {link.url}: {why}; {checked}: is that the CA of this cluster?"
+    return _fault("connection", "unreachable", message)
+
+
+def _broken(error: Exception, link: Link | None, label: Label) -> Fault:
+    """A transport failure (urllib3 or the socket), or an error of our own."""
+    from urllib3 import exceptions as http  # noqa: PLC0415 - with the client library, not before
+
+    if link is None or not isinstance(error, (http.HTTPError, OSError)):
+        message = f"cannot read {label}: {type(error).__name__} in the supervisor itself; report it"
+        return _fault("connection", "server_error", message)
+    late = isinstance(error, (http.ReadTimeoutError, TimeoutError))
+    if isinstance(error, http.LocationValueError):
+        why = "that is no address"
+    elif late or type(error) is http.ConnectTimeoutError:  # of which a refused connection is a subclass
+        why = "no answer in time"
+    else:
+        through = "its proxy (HTTPS_PROXY, proxy-url): " if isinstance(error, http.ProxyError) else ""
+        why = through + _cause(error)
+    message = f"cannot reach the API server at {link.url}: {why}; check that it is up, and {link.hint}"
+    return _fault("read_timeout" if late else "connection", "unreachable", message)
+
+
+def _cause(error: BaseException) -> str:
+    """The system's own words from below the layers that wrap them."""
+    cause: BaseException | None = error
+    while cause is not None:
+        text = getattr(cause, "strerror", None)
+        if text:
+            return str(text)[:1].lower() + str(text)[1:]
+        cause = cause.__cause__ or cause.__context__
+    return "the connection was closed"

@@ -1,0 +1,189 @@
+"""What the app inherits: the same as if it had been started without us."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Program, Run, app, parse_status, signals_in, wait_until
+
+STATUS = ["cat", "/proc/self/status"]
+SIGCONF = [
+    "env",
+    "--ignore-signal=TTOU,SEGV,INT",
+    "--block-signal=TTIN,ILL,TERM",
+]  # tini's test of signal configuration
+TTOU, TTIN, SEGV, INT, ILL, TERM, PIPE, XFSZ = 22, 21, 11, 2, 4, 15, 13, 25
+
+
+def output(program: Program) -> list[str]:
+    program.finish(0)
+    return program.out.rest()
+
+
+def signal_lines(program: Program) -> dict[str, set[int]]:
+    found = parse_status(output(program))
+    return {name: signals_in(found[name]) for name in ("SigIgn", "SigBlk", "SigCgt")}
+
+
+def test_ignored_and_blocked_signals_of_the_caller_reach_the_app(run: Run) -> None:
+    seen = signal_lines(run(*STATUS, prefix=SIGCONF))
+
+    assert {TTOU, SEGV, INT} <= seen["SigIgn"]
+    assert {TTIN, ILL, TERM} <= seen["SigBlk"]
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        [],
+        SIGCONF,
+        ["env", "--ignore-signal=HUP"],
+        ["env", "--ignore-signal=HUP,TERM,TSTP,TTIN,RTMIN+1", "--block-signal=USR1,RTMAX,CONT"],
+    ],
+    ids=["plain", "sigconf", "nohup", "many"],
+)
+def test_the_signal_masks_of_the_app_are_those_that_it_has_without_us(run: Run, prefix: list[str]) -> None:
+    without = signal_lines(run.directly(*STATUS, prefix=prefix))
+
+    assert without == signal_lines(run(*STATUS, prefix=prefix))
+
+
+@pytest.mark.parametrize("prefix", [[], ["env", "--ignore-signal=PIPE,XFSZ"]])
+def test_sigpipe_and_sigxfsz_have_their_default_in_the_app(run: Run, prefix: list[str]) -> None:
+    """Python ignores both before any code of ours runs, so the inherited value cannot be known."""
+    assert set() == {PIPE, XFSZ} & signal_lines(run(*STATUS, prefix=prefix))["SigIgn"]
+
+
+def test_the_app_starts_with_an_empty_mask_when_everything_was_blocked_for_our_start(
+    run: Run,
+) -> None:
+    """`env --block-signal` in an ENTRYPOINT holds signals back until we can take them: for us only."""
+    assert set() == signal_lines(run(*STATUS, prefix=["env", "--block-signal"]))["SigBlk"]
+
+
+def test_the_supervisor_lives_in_the_root_and_the_app_where_we_were(run: Run, tmp_path: Path) -> None:
+    """So we keep no volume busy, as dumb-init does."""
+    program = run("sh", "-c", "pwd -P; cat", cwd=tmp_path)
+
+    assert str(tmp_path.resolve()) == program.out.next()
+    assert "/" == os.readlink(f"/proc/{program.pid}/cwd")
+    program.end_of_input()
+    program.finish(0)
+
+
+def test_nothing_but_0_1_and_2_is_open_in_the_app(run: Run) -> None:
+    inherited = os.open("/dev/null", os.O_RDONLY)
+    try:
+        seen = output(run(*app("report_fds.py"), pass_fds=[inherited]))
+    finally:
+        os.close(inherited)
+
+    assert ["0", "1", "2"] == [line.split()[0] for line in seen]
+
+
+def test_the_supervisor_keeps_no_inherited_file_open(run: Run) -> None:
+    """Whoever reads the other end of a pipe sees its end when the app closes it: catatonit #12."""
+    reading, writing = os.pipe()
+    try:
+        program = run("sh", "-c", "echo ready; cat", pass_fds=[writing])
+        program.expect("ready")
+        pipe = os.readlink(f"/proc/self/fd/{writing}")
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+    folder = f"/proc/{program.pid}/fd"
+    wait_until(lambda: assert_not_among(pipe, [f"{folder}/{n}" for n in os.listdir(folder)]))
+    program.end_of_input()
+    program.finish(0)
+
+
+def assert_not_among(target: str, links: list[str]) -> None:
+    assert target not in [os.readlink(link) for link in links if os.path.lexists(link)]
+
+
+def test_the_streams_of_the_app_stay_blocking(run: Run) -> None:
+    """O_NONBLOCK belongs to the open file, which the app shares with us: it would lose output."""
+    program = run(*app("report_fds.py"), options=["-v"])
+
+    assert ["0 blocking", "1 blocking", "2 blocking"] == output(program)
+
+
+def test_the_app_leads_a_process_group_of_its_own_in_our_session(run: Run) -> None:
+    program = run("sh", "-c", "echo ready; exec cat")
+    program.expect("ready")
+
+    assert program.app == os.getpgid(program.app)
+    assert os.getpgid(program.pid) != os.getpgid(program.app)
+    assert os.getsid(program.pid) == os.getsid(program.app)
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8", ""])
+def test_the_environment_passes_through_unchanged(run: Run, locale: str) -> None:
+    """Python adds LC_CTYPE of its own in the C locale (PEP 538); PYTHON* is meant for the app."""
+    env = {
+        "LC_ALL": "",
+        "LC_CTYPE": "",
+        "LANG": locale,
+        "PYTHONPATH": "/no/such",
+        "PYTHONSTARTUP": "/no/such",
+        "PYTHONUNBUFFERED": "1",
+        "EMPTY": "",
+        "SPACES": " two  spaces ",
+        "BYTES": "\udcff\udcfe",
+        "LINES": "one\ntwo",
+    }
+
+    without = output(run.directly("env", env=env))
+    assert sorted(without) == sorted(output(run("env", env=env)))
+
+
+def test_an_environment_without_a_locale_passes_through_unchanged(run: Run) -> None:
+    """The usual case in a container: neither LANG nor LC_* is set at all."""
+    prefix = ["env", "-u", "LANG", "-u", "LC_ALL", "-u", "LC_CTYPE"]
+
+    without = output(run.directly("env", prefix=prefix))
+    assert sorted(without) == sorted(output(run("env", prefix=prefix)))
+
+
+def test_an_empty_environment_stays_empty(run: Run) -> None:
+    program = run("/usr/bin/env", prefix=["env", "-i"])
+
+    assert [] == output(program)
+
+
+def test_arguments_pass_through_byte_by_byte(run: Run) -> None:
+    words = ["", " ", "a\nb", "-x", "--", "\udcff", "ü", "%s", "$HOME"]
+
+    without = output(run.directly("printf", "<%s>\n", *words))
+    assert without == output(run("printf", "<%s>\n", *words))
+
+
+def test_stdin_passes_through_to_the_app(run: Run) -> None:
+    program = run("cat")
+
+    program.type("first\n")
+    assert "first" == program.out.next()
+    program.type("second\n")
+    assert "second" == program.out.next()
+    program.end_of_input()
+    program.finish(0)
+
+
+def test_a_closed_stdin_does_not_keep_the_app_from_starting(run: Run) -> None:
+    program = run("sh", "-c", "echo ran", prefix=["sh", "-c", 'exec "$@" <&-', "sh"])
+
+    assert ["ran"] == output(program)
+
+
+def test_resource_limits_priority_and_umask_pass_through(run: Run) -> None:
+    report = ["sh", "-c", "ulimit -n; ulimit -c; umask; nice"]
+    prefix = ["sh", "-c", 'ulimit -n 77; ulimit -c 5; umask 026; exec nice -n 3 "$@"', "sh"]
+    stdin = subprocess.DEVNULL
+
+    without = output(run.directly(*report, prefix=prefix, stdin=stdin))
+    assert without == output(run(*report, prefix=prefix, stdin=stdin))

@@ -1,0 +1,83 @@
+"""Orphans: all are adopted and reaped while the app runs, and none confuses the app's own exit."""
+
+from __future__ import annotations
+
+import os
+from signal import SIGCONT, SIGSTOP
+
+from tests.harness import Run, app, assert_state, children, only_process, state, wait_until
+
+
+def test_a_thousand_orphans_that_die_at_once_are_all_reaped_while_the_app_runs(run: Run) -> None:
+    program = run(*app("make_orphans.py", 1000))
+    program.expect("ready")
+    app_pid = next(pid for pid in children(program.pid) if children(pid) == [] and leads(pid))
+    assert 1001 == len(children(program.pid)), "the orphans did not come to us"
+
+    def only_the_app_is_left() -> None:
+        assert [app_pid] == children(program.pid)
+
+    program.type("die\n")
+    program.expect("dead")
+    wait_until(only_the_app_is_left)
+    assert state(app_pid) in "RS"
+    program.end_of_input()
+    program.finish(0)
+
+
+def leads(pid: int) -> bool:
+    """Whether it is the app: it leads the group in which its orphans are."""
+    return os.getpgid(pid) == pid
+
+
+def test_an_app_and_an_orphan_that_die_in_one_sigchld_give_the_code_of_the_app(run: Run) -> None:
+    """SIGCHLD does not queue. The supervisor is stopped until both are dead: catatonit #4."""
+    program = run(*app("die_together.py", 7))
+    program.expect("ready")
+    both = children(program.pid)
+    assert 2 == len(both)
+
+    program.send(SIGSTOP)
+    assert_state(program.pid, "T")
+    program.end_of_input()
+    for pid in both:
+        assert_state(pid, "Z")
+    program.send(SIGCONT)
+    program.finish(7)
+
+
+def test_an_app_and_an_orphan_that_die_together_never_hang_us(run: Run) -> None:
+    """The same without help, often enough that every order of the two deaths occurs."""
+    for _ in range(14):
+        programs = [run(*app("die_together.py", code)) for code in range(1, 9)]
+        for program in programs:
+            program.expect("ready")
+            program.end_of_input()
+        assert list(range(1, 9)) == [program.wait() for program in programs]
+
+
+@only_process
+def test_without_subreaper_orphans_go_to_the_parent(run: Run) -> None:
+    """PID 1 adopts whether it wants to or not."""
+    options, adopt = ["--subreaper=off"], app("adopt.py")
+    program = run(*app("make_orphans.py", 3), options=options, prefix=adopt)
+    program.expect("ready")
+
+    program.type("die\n")
+    program.expect("dead")
+    program.end_of_input()
+    program.finish(0)
+    assert ["adopted 3"] == program.err.rest()
+
+
+@only_process
+def test_with_subreaper_no_orphan_gets_past_us_to_the_parent(run: Run) -> None:
+    """The opposite of the test before, and the default."""
+    program = run(*app("make_orphans.py", 3), prefix=app("adopt.py"))
+    program.expect("ready")
+
+    program.type("die\n")
+    program.expect("dead")
+    program.end_of_input()
+    program.finish(0)
+    assert ["adopted 0"] == program.err.rest()

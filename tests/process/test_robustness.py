@@ -1,0 +1,140 @@
+"""Poor surroundings: no way to log, no processes to be had, no user, no home, nowhere to write."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from signal import SIGHUP, SIGTERM, SIGUSR1
+
+import pytest
+
+from tests.conftest import needs_root
+from tests.harness import Run, app
+
+# A user that no passwd knows, with a group that no one knows, as OpenShift gives out.
+NOBODY_KNOWS = ["setpriv", "--reuid=12345", "--regid=12346", "--clear-groups", "--"]
+VERBOSE = ["-v", "--log-level", "debug"]
+
+
+def full_pipe() -> tuple[int, int]:
+    """A pipe that takes not one byte more, both ends blocking as usual."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    for size in (4096, 1):
+        try:
+            while True:
+                os.write(writing, b"x" * size)
+        except BlockingIOError:
+            continue
+    os.set_blocking(writing, True)
+    return reading, writing
+
+
+def test_a_closed_stderr_stops_nothing(run: Run) -> None:
+    closed = ["sh", "-c", 'exec "$@" 2>&-', "sh"]
+    program = run(*app("print_signals.py"), options=VERBOSE, prefix=closed)
+
+    program.expect("ready")
+    program.send(SIGHUP)
+    assert str(int(SIGHUP)) == program.out.next()
+    os.kill(program.app, signal.SIGKILL)
+    program.finish(137)
+
+
+def test_a_stderr_that_nobody_reads_stops_nothing(run: Run) -> None:
+    """A log collector that hangs must not hang the app's supervisor with it."""
+    reading, writing = full_pipe()
+    try:
+        program = run(*app("print_signals.py"), options=VERBOSE, stderr=writing)
+        program.expect("ready")
+        for number in (SIGHUP, SIGUSR1):
+            program.send(number)
+            assert str(int(number)) == program.out.next()
+        os.kill(program.app, signal.SIGKILL)
+        program.finish(137)
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_a_stderr_whose_reader_is_gone_stops_nothing(run: Run) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        program = run(*app("drain.py", 0, 5), options=VERBOSE, stderr=writing)
+        program.expect("ready")
+        program.send(SIGTERM)
+        program.finish(5)
+    finally:
+        os.close(writing)
+
+
+@pytest.mark.parametrize(
+    ("options", "command", "code"),
+    [([], ["/no/such/program"], 127), (["--no-such-option"], [], 2), (["--help"], [], 0)],
+)
+def test_what_cannot_be_told_does_not_hold_the_exit(
+    run: Run, options: list[str], command: list[str], code: int
+) -> None:
+    """A container that hangs because of a bad option would not even be restarted."""
+    reading, writing = full_pipe()
+    try:
+        program = run(*command, options=options, stderr=writing)
+        program.finish(code, timeout=5)
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def test_a_fork_that_fails_gives_125_and_says_why(run: Run) -> None:
+    """EAGAIN of fork(2). RLIMIT_NPROC does not bind root, hence the other user."""
+    needs_root()
+    prefix = [*NOBODY_KNOWS, "prlimit", "--nproc=1:1"]
+    program = run("echo", "ran", prefix=prefix)
+
+    program.finish(125)
+    program.err.expect("[Rr]esource temporarily unavailable")
+    assert [] == program.out.rest()
+
+
+def test_a_user_without_passwd_entry_home_or_a_place_to_write_is_enough(run: Run, tmp_path: Path) -> None:
+    needs_root()
+    place = tmp_path / "read-only"
+    place.mkdir()
+    for folder in (place, tmp_path, tmp_path.parent):
+        folder.chmod(0o555)
+    prefix = ["env", "-u", "HOME", "-u", "USER", "-u", "LOGNAME", *NOBODY_KNOWS]
+    program = run("sh", "-c", "id -u; id -g; pwd -P; exit 6", prefix=prefix, cwd=place)
+
+    program.finish(6)
+    assert ["12345", "12346", str(place.resolve())] == program.out.rest()
+    assert [] == program.err.rest()
+
+
+def test_it_is_quiet_when_all_is_well(run: Run) -> None:
+    program = run("sh", "-c", "exit 0")
+
+    program.finish(0)
+    assert [] == program.err.rest()
+
+
+@pytest.mark.parametrize("options", [["-v"], ["--v=2"], ["--log-level", "debug"]])
+def test_its_own_words_go_to_stderr_and_never_to_stdout(run: Run, options: list[str]) -> None:
+    program = run("echo", "of the app", options=options)
+
+    program.finish(0)
+    assert ["of the app"] == program.out.rest()
+
+
+def test_a_program_without_proc_still_runs_its_app(run: Run) -> None:
+    """A chroot without /proc is poor, but no reason to fail."""
+    needs_root()
+    if run.mode == "pid1":
+        prefix = ["sh", "-c", 'umount -l /proc && exec "$@"', "sh"]
+    else:
+        prefix = ["unshare", "-m", "sh", "-c", 'umount -l /proc && exec "$@"', "sh"]
+    program = run("sh", "-c", "echo ran; exit 8", prefix=prefix)
+
+    program.finish(8)
+    assert ["ran"] == program.out.rest()

@@ -1,0 +1,178 @@
+"""What the operator can set for the app: user, directory, umask, environment, and the death of a parent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from signal import SIGKILL, SIGTERM, SIGUSR1
+
+import pytest
+
+from tests.conftest import needs_root
+from tests.harness import Program, Run, app
+
+IDS = ["sh", "-c", "id -u; id -g; id -G"]
+
+
+def output(program: Program) -> list[str]:
+    program.finish(0)
+    return program.out.rest()
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "app.env"
+    path.write_text(text)
+    return str(path)
+
+
+def test_the_app_runs_as_user_and_group_and_in_no_other_group(run: Run) -> None:
+    needs_root()
+    program = run(*IDS, options=["--user", "65534:65533"])
+
+    assert ["65534", "65533", "65533"] == output(program)
+
+
+def test_a_user_without_an_entry_in_passwd_will_do(run: Run) -> None:
+    needs_root()
+    program = run(*IDS, options=["--user", "54321:54322"])
+
+    assert ["54321", "54322", "54322"] == output(program)
+
+
+def test_an_unknown_user_does_not_run_in_the_group_of_root(run: Run) -> None:
+    """As docker would have it, silently; here the group has to be said."""
+    needs_root()
+    program = run(*IDS, options=["--user", "54321"])
+
+    program.finish(125)
+    program.err.expect("--user 54321:")
+    assert [] == program.out.rest()
+
+
+def test_a_user_that_we_may_not_become_gives_125_and_says_so(run: Run) -> None:
+    needs_root()
+    unprivileged = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "--"]
+    program = run("echo", "ran", options=["--user", "0:0"], prefix=unprivileged)
+
+    program.finish(125)
+    program.err.expect("--user|user 0|uid 0")
+    assert [] == program.out.rest()
+
+
+@pytest.mark.parametrize("user", ["no-such-user", "-1", "1:2:3", "1:no-such-group", ""])
+def test_a_bad_user_is_refused_before_the_app_starts(run: Run, user: str) -> None:
+    program = run("echo", "ran", options=[f"--user={user}"])
+
+    assert program.wait() in {2, 125}
+    program.err.expect("--user|user|group")
+    assert [] == program.out.rest()
+
+
+def test_the_app_starts_in_workdir(run: Run, tmp_path: Path) -> None:
+    program = run("pwd", "-P", options=["--workdir", str(tmp_path)])
+
+    assert [str(tmp_path.resolve())] == output(program)
+
+
+def test_a_relative_workdir_is_relative_to_where_we_were(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    program = run("pwd", "-P", options=["--workdir", "below"], cwd=tmp_path)
+
+    assert [str(tmp_path.resolve() / "below")] == output(program)
+
+
+def test_a_missing_workdir_gives_125_and_is_named(run: Run) -> None:
+    """Not 127: the command may well be there."""
+    program = run("echo", "ran", options=["--workdir", "/no/such/directory"])
+
+    program.finish(125)
+    program.err.expect("/no/such/directory")
+    assert [] == program.out.rest()
+
+
+def test_the_app_has_the_umask(run: Run) -> None:
+    assert ["0027"] == output(run("sh", "-c", "umask", options=["--umask", "027"]))
+
+
+@pytest.mark.parametrize("umask", ["9", "1000", "x"])
+def test_a_bad_umask_is_a_usage_error(run: Run, umask: str) -> None:
+    program = run("true", options=["--umask", umask])
+
+    program.finish(2)
+    program.err.expect("--umask")
+
+
+def test_an_env_file_is_taken_literally_as_docker_does(run: Run, tmp_path: Path) -> None:
+    text = """# a comment
+PLAIN=value
+
+QUOTED="kept 'as' it is"
+SPACES=  two  spaces\x20\x20
+EQUALS=a=b
+DOLLAR=$HOME \\n #not a comment
+EMPTY=
+   INDENTED=yes
+GIVEN
+NOT_GIVEN
+REPLACED=new
+"""
+    options = ["--env-file", write(tmp_path, text)]
+    program = run("env", options=options, env={"GIVEN": "ours", "REPLACED": "old"})
+
+    seen = dict(line.split("=", 1) for line in output(program))
+    expected = {
+        "PLAIN": "value",
+        "QUOTED": "\"kept 'as' it is\"",
+        "SPACES": "  two  spaces  ",
+        "EQUALS": "a=b",
+        "DOLLAR": "$HOME \\n #not a comment",
+        "EMPTY": "",
+        "INDENTED": "yes",
+        "GIVEN": "ours",
+        "REPLACED": "new",
+    }
+    assert expected == {name: seen.get(name) for name in expected}
+    assert "NOT_GIVEN" not in seen
+
+
+@pytest.mark.parametrize("line", ["=value", "TWO WORDS=value", "TWO WORDS"])
+def test_a_bad_line_of_an_env_file_is_named_with_file_and_line(run: Run, line: str, tmp_path: Path) -> None:
+    path = write(tmp_path, f"GOOD=1\n# comment\n{line}\n")
+    program = run("echo", "ran", options=["--env-file", path])
+
+    assert program.wait() in {2, 125}
+    program.err.expect(f"{path}.*\\b3\\b")
+    assert [] == program.out.rest()
+
+
+def test_a_missing_env_file_is_named_with_the_reason(run: Run) -> None:
+    program = run("echo", "ran", options=["--env-file", "/no/such/file"])
+
+    assert program.wait() in {2, 125}
+    program.err.expect("/no/such/file.*[Nn]o such file|[Nn]o such file.*/no/such/file")
+    assert [] == program.out.rest()
+
+
+def test_path_of_an_env_file_finds_the_app(run: Run, tmp_path: Path) -> None:
+    """As with `docker run --env-file`, where PATH is that of the container."""
+    script = tmp_path / "only-here"
+    script.write_text("#!/bin/sh\necho found\n")
+    script.chmod(0o755)
+    env_file = write(tmp_path, f"PATH={tmp_path}:/usr/bin:/bin\n")
+
+    assert ["found"] == output(run("only-here", options=["--env-file", env_file]))
+
+
+def test_our_parents_death_sends_the_signal_that_was_asked_for(run: Run) -> None:
+    """The parent is a shell, or the `unshare` that made the namespace."""
+    prefix = [] if run.mode == "pid1" else ["sh", "-c", '"$@"; exit', "sh"]
+    options = ["--parent-death-signal", "USR1"]
+    program = run(*app("print_signals.py"), options=options, prefix=prefix)
+    program.expect("ready")
+    supervisor = program.pid if run.mode == "pid1" else program.app
+
+    program.popen.send_signal(SIGKILL)
+    assert str(int(SIGUSR1)) == program.out.next()
+    os.kill(supervisor, SIGTERM)
+    assert str(int(SIGTERM)) == program.out.next()
+    run.kill_left()  # its exit can no longer be asked for: it is nobody's child

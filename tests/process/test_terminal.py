@@ -1,0 +1,120 @@
+"""The app on a terminal: it is the foreground group, and the keys reach it as they should.
+
+The supervisor leads the session of a terminal of its own, as `docker run -it` starts PID 1.
+"""
+
+from __future__ import annotations
+
+import shlex
+import signal
+from signal import SIGCONT, SIGINT
+
+import pytest
+
+from tests.harness import PROGRAM, Run, app, assert_state, only_process
+
+INTERRUPT, SUSPEND, END = "\x03", "\x1a", "\x04"
+
+
+def test_the_app_is_the_foreground_group_of_the_terminal(run: Run) -> None:
+    program = run.on_terminal("sh", "-c", "echo ready; exec cat")
+
+    program.expect("ready")
+    with open(f"/proc/{program.app}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()  # proc(5): tpgid is field 8, the 6th here
+    assert str(program.app) == fields[5]
+
+
+def test_a_shell_on_a_terminal_has_job_control(run: Run) -> None:
+    program = run.on_terminal("bash", "--norc", "-m")
+
+    program.type('echo "flags=<$->"\n')
+    program.expect("flags=<[a-zA-Z]*m[a-zA-Z]*>")
+    program.type("sleep 100 & fg\n")
+    program.expect("^sleep 100$")
+    program.type(INTERRUPT)
+    program.type('echo "code=<$?>"\n')
+    program.expect("code=<130>")
+    program.type("exit 5\n")
+    program.finish(5)
+    said = "\n".join(program.out.seen)
+    assert "cannot set terminal process group" not in said
+    assert "no job control" not in said
+
+
+@pytest.mark.parametrize("options", [(), ("-g",)], ids=["app", "group"])
+def test_an_interrupt_key_reaches_the_app_exactly_once(run: Run, options: tuple[str, ...]) -> None:
+    """It goes to the foreground group: one that we belonged to as well would get it twice."""
+    program = run.on_terminal(*app("print_signals.py"), options=options)
+
+    program.expect("^ready")
+    program.type(INTERRUPT)
+    program.expect(f"(^|C){SIGINT:d}$")  # a terminal echoes the key as ^C before
+    program.send(signal.SIGUSR2)
+    assert f"{signal.SIGUSR2:d}" == program.out.next()
+
+
+def test_an_interrupt_key_ends_an_app_that_does_not_catch_it_with_130(run: Run) -> None:
+    program = run.on_terminal("sh", "-c", "echo ready; exec cat")
+
+    program.expect("ready")
+    program.type(INTERRUPT)
+    program.finish(128 + SIGINT)
+
+
+@only_process
+def test_a_suspend_key_stops_the_app_and_the_supervisor_and_cont_resumes_both(run: Run) -> None:
+    """PID 1 cannot stop; there the key stops the app alone, as the next test has it."""
+    program = run.on_terminal("sh", "-c", "echo ready; exec cat")
+
+    program.expect("ready")
+    app_pid = program.app
+    program.type(SUSPEND)
+    assert_state(app_pid, "T")
+    assert_state(program.pid, "T")
+    program.send(SIGCONT)
+    assert_state(app_pid, "S")
+    assert_state(program.pid, "S")
+    program.type(f"again\n{END}")
+    program.finish(0)
+
+
+def test_a_suspended_app_can_be_resumed_and_reads_on(run: Run) -> None:
+    program = run.on_terminal("sh", "-c", "echo ready; exec cat")
+
+    program.expect("ready")
+    app_pid = program.app
+    program.type(SUSPEND)
+    assert_state(app_pid, "T")
+    program.send(SIGCONT)
+    assert_state(app_pid, "S")
+    program.type(f"again\n{END}")
+    program.finish(0)
+
+
+@only_process
+def test_a_shell_can_suspend_the_supervisor_and_bring_it_back(run: Run) -> None:
+    """A job of a shell is no PID 1. `fg` gives the terminal to our group; the app needs it back."""
+    shell = run.on_terminal("bash", "--norc", "-m", supervised=False)
+    speaking = ["sed", "-u", "s/^/sed says /"]  # cannot be mistaken for an echo of the terminal
+    shell.type(f"{shlex.join([*PROGRAM, '--', *speaking])}\nfirst\n")
+    shell.expect("^(.*\r)?sed says first")
+
+    for word in ("second", "third"):
+        shell.type(SUSPEND)
+        shell.expect("Stopped")
+        shell.type(f"fg\n{word}\n")
+        shell.expect(f"^(.*\r)?sed says {word}")
+    shell.type(END)
+    shell.type('echo "code=<$?>"; exit\n')
+    shell.expect("code=<0>")
+    shell.finish(0)
+
+
+def test_tac_reads_a_terminal_to_its_end(run: Run) -> None:
+    program = run.on_terminal("tac")
+
+    program.type(f"1\n2\n3\n{END}{END}")
+    program.finish(0)
+    lines = [line for line in program.out.rest() if line]
+    assert ["3", "2", "1"] == lines[-3:]

@@ -1,0 +1,126 @@
+"""Metrics and probes of an app without a configuration."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+
+import pytest
+
+from tests.conftest import needs
+from tests.harness import Run, app, wait_until
+from tests.http import get, metric, port_of, request, status
+
+LISTEN = ("--listen", "127.0.0.1:0")
+
+
+def test_probes_say_whether_the_app_lives_and_is_ready(run: Run) -> None:
+    program = run(*app("print_signals.py"), options=LISTEN)
+    port = port_of(program)
+
+    assert (200, "ok: running\n") == get(port, "/livez")
+    assert (200, "ok: running\n") == get(port, "/healthz")
+    assert (200, "ok: running\n") == get(port, "/readyz?verbose")
+
+
+def test_an_app_between_two_starts_is_alive_and_not_ready(run: Run) -> None:
+    program = run("sh", "-c", "exit 3", options=[*LISTEN, "--restart", "always"])
+    port = port_of(program)
+
+    def backing_off() -> None:
+        assert (200, "ok: backoff\n") == get(port, "/livez")
+        assert (503, "not ok: backoff\n") == get(port, "/readyz")
+
+    wait_until(backing_off)
+    assert metric(port, "app_last_exit_code") == 3
+    assert metric(port, "app_exits_total", kind="exit")
+
+
+def test_status_shows_the_app_and_no_secret(run: Run) -> None:
+    program = run(*app("print_signals.py"), options=LISTEN)
+    shown = status(port_of(program))
+
+    assert ("running", 1, 0, None) == tuple(shown["app"][key] for key in ("phase", "starts", "exits", "last_exit_code"))
+    if run.mode == "process":  # in a namespace of its own the app has another number than here
+        assert program.app == shown["app"]["pid"]
+
+
+def test_everything_else_is_not_found_and_only_read(run: Run) -> None:
+    port = port_of(run(*app("print_signals.py"), options=LISTEN))
+
+    assert 404 == get(port, "/")[0]
+    assert 404 == get(port, "/metrics/../etc/passwd")[0]
+    assert (405, "GET, HEAD") == (request(port, "/metrics", "POST")[0], request(port, "/livez", "DELETE")[2]["allow"])
+    code, body, headers = request(port, "/livez", "HEAD")
+    assert (200, "", "12") == (code, body, headers["content-length"])
+
+
+def test_what_happened_before_the_metrics_were_there_is_counted(run: Run) -> None:
+    program = run("sh", "-c", "(sh -c 'true &' &); echo ready; exec sleep 60", options=LISTEN)
+    port = port_of(program)
+    program.expect("ready")
+
+    def counted() -> None:
+        assert metric(port, "app_starts_total") == 1
+        assert (metric(port, "orphans_reaped_total") or 0) >= 1
+        assert metric(port, "app_up") == 1
+
+    wait_until(counted)
+    assert (metric(port, "app_processes") or 0) >= 1
+    assert (metric(port, "app_resident_memory_bytes") or 0) > 10_000
+    assert (metric(port, "process_resident_memory_bytes") or 0) > 1_000_000
+
+
+def test_signals_are_counted_by_name(run: Run) -> None:
+    program = run(*app("print_signals.py"), options=LISTEN)
+    port = port_of(program)
+    program.expect("ready")
+    assert metric(port, "signals_forwarded_total", signal="SIGUSR1") == 0
+    program.send(10)
+    program.expect("10")
+    program.send(36)
+    program.expect("36")
+
+    assert metric(port, "signals_forwarded_total", signal="SIGUSR1") == 1
+    assert metric(port, "signals_forwarded_total", signal="SIGRTMIN+2") == 1
+
+
+@pytest.mark.parametrize("kind", ["bare", "configured"])
+def test_promtool_has_nothing_to_say_about_the_metrics(run: Run, kind: str, tmp_path: object) -> None:
+    promtool = needs("promtool")
+    more = ["--config-dir", str(tmp_path)] if kind == "configured" else []
+    port = port_of(run(*app("print_signals.py"), options=[*LISTEN, *more]))
+    page = get(port, "/metrics")[1]
+
+    checked = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, text=True, check=False)
+    assert (0, "") == (checked.returncode, checked.stdout + checked.stderr)
+
+
+def test_a_taken_port_is_a_warning_and_the_app_runs_on(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        program = run(*app("print_signals.py"), options=["--listen", f"127.0.0.1:{port}"])
+        program.err.expect(f"cannot listen on 127.0.0.1:{port}: .*in use.*everything else goes on")
+        program.expect("ready")
+        program.send(10)
+        program.expect("10")
+
+
+def test_a_client_that_says_nothing_keeps_nobody_else_waiting(run: Run) -> None:
+    port = port_of(run(*app("print_signals.py"), options=LISTEN))
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+    try:
+        assert 200 == get(port, "/livez")[0]
+    finally:
+        for one in silent:
+            one.close()
+
+
+def test_both_address_families_are_served(run: Run) -> None:
+    port = port_of(run(*app("print_signals.py"), options=["--listen", ":0"]))
+
+    assert 200 == get(port, "/livez")[0]
+    if socket.has_dualstack_ipv6():
+        with socket.create_connection(("::1", port), timeout=5) as connection:
+            connection.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
+            assert b" 200 " in connection.recv(100)

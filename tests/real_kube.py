@@ -1,0 +1,88 @@
+"""A real cluster in place of the fake one: the same edits, made over its REST API.
+
+It works in a namespace that is made for the run and removed after it. It can order no faults.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from kubernetes import client, config
+
+from tests.fake_kube_store import Json, manifest
+
+
+class RealKube:
+    """The cluster that a kubeconfig names."""
+
+    def __init__(self, kubeconfig: str) -> None:
+        self.kubeconfig = kubeconfig
+        self.namespace = f"supervisor-test-{uuid.uuid4().hex[:8]}"
+        conf = client.Configuration()
+        load: Any = config.load_kube_config
+        load(config_file=kubeconfig, client_configuration=conf, persist_config=False)
+        self._api: Any = client.ApiClient(conf)
+        self._do("POST", "/api/v1/namespaces", {"metadata": {"name": self.namespace}})
+
+    def close(self) -> None:
+        self._do("DELETE", f"/api/v1/namespaces/{self.namespace}")
+        self._api.close()
+
+    def create(
+        self,
+        name: str,
+        data: Mapping[str, str | bytes] | None = None,
+        binary: Mapping[str, bytes] | None = None,
+        *,
+        kind: str = "configmap",
+    ) -> Json:
+        return self._do("POST", self._path(kind), manifest(name, data, binary, kind=kind))
+
+    def change(
+        self,
+        name: str,
+        data: Mapping[str, str | bytes] | None = None,
+        binary: Mapping[str, bytes] | None = None,
+        *,
+        kind: str = "configmap",
+    ) -> Json:
+        body = manifest(name, data, binary, kind=kind)
+        body["metadata"] = self._do("GET", self._path(kind, name))["metadata"]
+        return self._do("PUT", self._path(kind, name), body)
+
+    def annotate(self, name: str, key: str, value: str, *, kind: str = "configmap") -> Json:
+        body = {"metadata": {"annotations": {key: value}}}
+        return self._do("PATCH", self._path(kind, name), body)
+
+    def delete(self, name: str, *, kind: str = "configmap") -> Json:
+        return self._do("DELETE", self._path(kind, name))
+
+    def clear(self) -> None:
+        """Remove what one test left for the next."""
+        for kind in ("configmap", "secret"):
+            for item in self._do("GET", self._path(kind))["items"]:
+                if item["metadata"]["name"] != "kube-root-ca.crt":
+                    self.delete(item["metadata"]["name"], kind=kind)
+
+    def _path(self, kind: str, name: str = "") -> str:
+        return f"/api/v1/namespaces/{self.namespace}/{kind}s" + (f"/{name}" if name else "")
+
+    def _do(self, method: str, path: str, body: Json | None = None) -> Json:
+        patch = "application/merge-patch+json"
+        content = patch if method == "PATCH" else "application/json"
+        request = self._api.param_serialize(
+            method,
+            path,
+            header_params={"Content-Type": content, "Accept": "application/json"},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        response = self._api.call_api(*request, _request_timeout=10)
+        text = response.read()
+        if not 200 <= response.status <= 299:
+            raise AssertionError(f"{method} {path}: {response.status} {text[:500]!r}")
+        answer: Json = json.loads(text)
+        return answer

@@ -1,0 +1,74 @@
+"""What the tests of sync share: an API server, the fake one unless TEST_KUBECONFIG names a real one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from supervisor.sources.kubernetes import Access, Label, Timing
+from tests.fake_kube import FakeKube
+from tests.real_kube import RealKube
+
+if TYPE_CHECKING:
+    from tests.sync.following import Following
+
+pytest.register_assert_rewrite("tests.sync.following")
+
+
+@pytest.fixture(scope="session")
+def _cluster() -> Iterator[RealKube | None]:
+    kubeconfig = os.environ.get("TEST_KUBECONFIG")
+    if not kubeconfig:
+        yield None
+        return
+    cluster = RealKube(kubeconfig)
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def kube(_cluster: RealKube | None, tmp_path: object) -> Iterator[FakeKube | RealKube]:
+    """An API server: `namespace`, `kubeconfig`, and create, change, annotate, delete in it."""
+    if _cluster is not None:
+        yield _cluster
+        _cluster.clear()
+        return
+    with FakeKube() as fake:
+        fake.write_kubeconfig(f"{tmp_path}/kubeconfig")
+        yield fake
+
+
+@pytest.fixture
+def fake(kube: FakeKube | RealKube) -> FakeKube:
+    """The fake API server, for faults, times and tokens that only it can order."""
+    if not isinstance(kube, FakeKube):
+        pytest.skip("only the fake API server can be ordered to do this, and TEST_KUBECONFIG names a real one")
+    return kube
+
+
+@pytest.fixture
+def follow(kube: FakeKube | RealKube) -> Iterator[Callable[..., Following]]:
+    """Starts a source: `follow(NAME, kind, access=, timing=)`; all are stopped at the end."""
+    from tests.sync.following import QUICK, Following  # noqa: PLC0415 - after its asserts are registered
+
+    started: list[Following] = []
+
+    def start(
+        name: str = "nginx",
+        kind: str = "configmap",
+        *,
+        access: Access | None = None,
+        timing: Timing = QUICK,
+        namespace: str | None = None,
+    ) -> Following:
+        label = Label(kind, kube.namespace if namespace is None else namespace, name)
+        started.append(Following(label, access or Access(kube.kubeconfig), timing))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+        assert not [trouble for trouble in one.troubles if "report it" in trouble.message]

@@ -1,0 +1,127 @@
+"""A Kubernetes source at work in its thread, and a sink that records all that it says."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from supervisor.sources import Content, Trouble
+from supervisor.sources.kubernetes import Access, KubernetesSource, Label, Timing
+from tests.harness import wait_until
+
+# Short pauses, and watches that last longer than a test.
+QUICK = Timing(connect=2, list=2, watch=(60, 60), slack=5, base=0.02, cap=0.2, spread=0.05)
+
+
+class Recorder:
+    """A sink that keeps what it is told, with the time of each call."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[float, str, Any]] = []
+
+    def _note(self, name: str, value: Any) -> None:
+        self.calls.append((time.monotonic(), name, value))
+
+    def read(self, content: Content | None) -> None:
+        self._note("read", content)
+
+    def connected(self, *, up: bool) -> None:
+        self._note("connected", up)
+
+    def contact(self) -> None:
+        self._note("contact", None)
+
+    def watched(self, kind: str) -> None:
+        self._note("watched", kind)
+
+    def restarted(self, reason: str) -> None:
+        self._note("restarted", reason)
+
+    def failed(self, trouble: Trouble, retry_in: float) -> None:
+        self._note("failed", (trouble, retry_in))
+
+
+class Following:
+    """A source that runs until `stop`; what it said, by kind."""
+
+    def __init__(self, label: Label, access: Access, timing: Timing = QUICK) -> None:
+        self.source = KubernetesSource(label, access, timing)
+        self._sink = Recorder()
+        self._thread = threading.Thread(target=self.source.run, args=(self._sink,), daemon=True)
+        self._thread.start()
+
+    def said(self, name: str) -> list[Any]:
+        return [value for _, kind, value in tuple(self._sink.calls) if kind == name]
+
+    def when(self, name: str) -> list[float]:
+        """The times at which it said so, by the monotonic clock."""
+        return [at for at, kind, _ in tuple(self._sink.calls) if kind == name]
+
+    @property
+    def calls(self) -> list[tuple[float, str, Any]]:
+        """All that it said: time, kind, value."""
+        return list(self._sink.calls)
+
+    @property
+    def contents(self) -> list[Content | None]:
+        return self.said("read")
+
+    @property
+    def reads(self) -> list[dict[str, bytes] | None]:
+        """The files of each read; None where the object did not exist."""
+        return [None if content is None else dict(content.files) for content in self.contents]
+
+    @property
+    def troubles(self) -> list[Trouble]:
+        return [trouble for trouble, _ in self.said("failed")]
+
+    def expect_reads(self, *expected: dict[str, bytes] | None) -> None:
+        """Wait until it has told these contents, in this order, and nothing else."""
+
+        def told() -> None:
+            assert list(expected) == self.reads
+
+        wait_until(told)
+
+    def expect(self, name: str, value: object) -> None:
+        """Wait until it has said that."""
+
+        def said() -> None:
+            assert value in self.said(name)
+
+        wait_until(said)
+
+    def expect_trouble(self, *parts: str) -> Trouble:
+        """Wait for its first trouble, which must contain all the parts."""
+
+        def troubled() -> None:
+            assert self.troubles
+
+        wait_until(troubled)
+        for part in parts:
+            assert part in self.troubles[0].message
+        return self.troubles[0]
+
+    def expect_watching(self, times: int = 1) -> None:
+        """Wait until a watch was established for that many times."""
+
+        def watching() -> None:
+            assert times <= self.said("connected").count(True)
+            assert self.said("connected")[-1]
+
+        wait_until(watching)
+
+    def expect_end(self) -> None:
+        """Wait until `run` returns by itself."""
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+    def stop(self) -> float:
+        """Stop it; returns how long that took, in seconds."""
+        began = time.monotonic()
+        self.source.stop()
+        self._thread.join(15)
+        took = time.monotonic() - began
+        assert not self._thread.is_alive(), "the source did not stop"
+        return took

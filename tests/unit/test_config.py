@@ -1,0 +1,162 @@
+"""The command line and the environment: what they mean, and what a user is told who gets them wrong."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from supervisor import config, values
+from supervisor.config import Settings, UsageError
+from supervisor.values import ObjectName
+
+
+def parse(*argv: str, **environ: str) -> Settings:
+    return config.parse(argv, environ)
+
+
+def refused(*argv: str, **environ: str) -> str:
+    with pytest.raises(UsageError) as error:
+        parse(*argv, **environ)
+    return str(error.value)
+
+
+def test_options_end_at_the_first_word_that_is_none() -> None:
+    settings = parse("--restart", "always", "app", "--restart", "never", "--", "-g")
+
+    assert ("always", False) == (settings.restart, settings.signal_group)
+    assert ("app", "--restart", "never", "--", "-g") == settings.command
+
+
+def test_options_end_at_two_dashes() -> None:
+    assert ("-g", "--help") == parse("--", "-g", "--help").command
+
+
+def test_a_value_stands_behind_an_equals_sign_or_alone() -> None:
+    assert parse("--stop-timeout=5s", "app") == parse("--stop-timeout", "5s", "app")
+
+
+def test_repeatable_options_add_up_and_the_last_of_the_others_wins() -> None:
+    settings = parse("--rewrite", "TERM:QUIT", "--rewrite=HUP:0", "--umask", "022", "--umask", "077", "app")
+
+    assert (((15, 3), (1, 0)), 0o077) == (settings.rewrite, settings.umask)
+
+
+def test_every_option_can_be_given_as_a_variable() -> None:
+    settings = parse(
+        "app",
+        SUPERVISOR_CONFIGMAP="a/b,c:sub\nd/e:f/g",
+        SUPERVISOR_CONFIGROOT="/x",
+        SUPERVISOR_SIGNAL_GROUP="true",
+        SUPERVISOR_LISTEN="off",
+        SUPERVISOR_STOP_SIGNAL="sigquit",
+    )
+
+    names = (ObjectName("a", "b", ""), ObjectName("", "c", "sub"), ObjectName("d", "e", "f/g"))
+    assert names == settings.configmap
+    assert (True, ("", -1), 3) == (settings.signal_group, settings.listen, settings.stop_signal)
+
+
+def test_the_command_line_wins_over_the_environment_and_that_over_the_default() -> None:
+    assert "always" == parse("--restart=always", "app", SUPERVISOR_RESTART="never").restart
+    assert "always" == parse("app", SUPERVISOR_RESTART="always").restart
+    assert "never" == parse("app", SUPERVISOR_RESTART="").restart
+
+
+def test_the_variables_of_the_predecessor_count_when_ours_are_unset() -> None:
+    old = {"CONFIG_CONTROLLER_CONFIGMAP": "a/old", "CONFIG_CONTROLLER_CONFIGROOT": "/old"}
+
+    assert "old" == parse("app", **old).configmap[0].name
+    assert "/new" == parse("app", **old, SUPERVISOR_CONFIGROOT="/new").configroot
+
+
+def test_variables_that_kubernetes_makes_for_a_service_of_our_name_are_no_settings() -> None:
+    parse("app", SUPERVISOR_SERVICE_HOST="10.0.0.1", SUPERVISOR_PORT="tcp://10.0.0.1:80")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--nonsense", "app"], "unknown option --nonsense; --help lists them all"),
+        (["--stop-timout", "5s", "app"], "unknown option --stop-timout (did you mean --stop-timeout?)"),
+        (["--stop_timeout", "5s", "app"], "unknown option --stop_timeout"),
+        (["-x", "app"], "unknown option -x"),
+        (["--stop-timeout"], "--stop-timeout needs a value: --stop-timeout DURATION"),
+        (["--stop-timeout", "5", "app"], "--stop-timeout: '5' is not a duration (examples: 500ms, 2s, 1m)"),
+        (["--stop-timeout", "5x", "app"], "--stop-timeout: '5x' is not a duration"),
+        (["--stop-timeout", "-5s", "app"], "--stop-timeout: '-5s' is not a duration"),
+        (["--stop-timeout", "nan", "app"], "--stop-timeout: 'nan' is not a duration"),
+        (["--stop-signal", "FOO", "app"], "--stop-signal: 'FOO' is not a signal"),
+        (["--stop-signal", "32", "app"], "--stop-signal: '32' is not a signal"),
+        (["--rewrite", "TERM", "app"], "--rewrite: 'TERM' is not FROM:TO"),
+        (["--rewrite", "KILL:TERM", "app"], "--rewrite: SIGKILL is never forwarded"),
+        (["--restart", "sometimes", "app"], "--restart: 'sometimes' is not one of never, on-failure, always"),
+        (["--configmap=a/b/c", "app"], "--configmap: 'a/b/c' has 3 parts where [NAMESPACE/]NAME[:SUBDIR] is expected"),
+        (["--configmap=/b", "app"], "--configmap: '/b' has an empty namespace"),
+        (["--configmap=a/B", "app"], "--configmap: 'B' is not an object's name"),
+        (["--configmap=a/b", "app"], "--configmap needs --configroot DIR"),
+        (["--secret=a/b", "app"], "--secret needs --configroot DIR"),
+        (["--configmap=a/b", "--configroot=/x", "--config-dir=/y", "app"], "--configmap and --config-dir exclude"),
+        (["--configroot=/x", "app"], "--configroot needs --configmap, --secret or --config-dir"),
+        (["--config-dir=/x", "--file-mode=0640", "app"], "--file-mode needs --configroot"),
+        (["--file-mode=9", "app"], "--file-mode: '9' is not an octal mode"),
+        (["--listen=:99999", "app"], "--listen: ':99999' is not [HOST]:PORT or off"),
+        (["--ok-exit-code=256", "app"], "--ok-exit-code: '256' is not an exit code"),
+        (["--user=:5", "app"], "--user: ':5' is not USER[:GROUP]"),
+        (["--namespace=a.b", "app"], "--namespace: 'a.b' is not a namespace"),
+        (["--signal-group=maybe", "app"], "--signal-group: 'maybe' is not true or false"),
+        ([], "no command to run; usage: supervisor [OPTIONS] [--] COMMAND [ARG...]"),
+        (["--"], "no command to run"),
+    ],
+)
+def test_a_mistake_is_named_with_its_option(argv: list[str], message: str) -> None:
+    assert message in refused(*argv)
+
+
+def test_a_mistake_in_a_variable_names_the_variable() -> None:
+    assert refused("app", SUPERVISOR_STOP_TIMEOUT="x").startswith("SUPERVISOR_STOP_TIMEOUT: 'x' is not a duration")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("500ms", 0.5), ("2s", 2), ("1m", 60), ("1.5s", 1.5), ("1h", 3600), ("0", 0), ("0s", 0)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert seconds == values.duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("HUP", 1), ("SIGHUP", 1), ("sighup", 1), ("1", 1), ("RTMIN", 34), ("RTMIN+3", 37), ("SIGRTMAX-1", 63), ("64", 64)],
+)
+def test_signals(text: str, number: int) -> None:
+    assert number == values.signal_number(text)
+
+
+@pytest.mark.parametrize("text", ["", "0", "33", "65", "RTMIN+31", "RTMIN-1", "RTMIN+", "SIG", "HUP+1", "²"])
+def test_what_is_no_signal(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a signal"):
+        values.signal_number(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [(":9911", ("", 9911)), ("127.0.0.1:80", ("127.0.0.1", 80)), ("[::1]:80", ("::1", 80)), ("80", ("", 80))],
+)
+def test_addresses(text: str, address: tuple[str, int]) -> None:
+    assert address == values.listen(text)
+
+
+@given(st.lists(st.text(max_size=12), max_size=5), st.dictionaries(st.sampled_from(list(config.OPTIONS)), st.text(max_size=8)))
+def test_no_input_ends_in_a_traceback(argv: list[str], variables: dict[str, str]) -> None:
+    try:
+        config.parse(argv, {config.variable(name): text for name, text in variables.items()})
+    except UsageError as error:
+        assert "\n" not in str(error).replace(repr("\n"), "")
+
+
+def test_the_help_names_every_option_and_fits_a_terminal() -> None:
+    text = config.help_text()
+
+    for name in config.OPTIONS:
+        assert f"{config.flag(name)}" in text
+    assert 100 >= max(map(len, text.splitlines()))
