@@ -92,9 +92,9 @@ class Root:
                     # back to. Where the live one is torn, after a power cut, all that are whole are kept.
                     newest = live.serial if live else 0
                     if generation is None or (generation.serial > newest and (live or not name)):
-                        generations.remove(root, other)
-                if live:
-                    links = _Links(root, live.tops, self.path)
+                        _remove_if_possible(root, other)
+                if live or not name:
+                    links = _Links(root, live.tops if live else (), self.path)
                     links.prepare()
                     links.replace()
                     links.drop_others()
@@ -128,10 +128,10 @@ class Root:
             _check_data(root, self.path)
             before = _target(root, _DATA)
             old = generations.read(root, before)
+            if generations.read(root, generation.name) is None:
+                raise FilesError("write", f"cannot use {self.directory(generation)}: it is gone; write it again")
             links = _Links(root, generation.tops, self.path)
             try:
-                if generations.read(root, generation.name) is None:
-                    raise FileNotFoundError(errno.ENOENT, "it is gone; write it again", generation.name)
                 # All that takes space comes before the rename of ..data, so that nothing can fail half-way.
                 links.prepare()
                 _point(root, generation.name)
@@ -144,7 +144,7 @@ class Root:
                 raise
             finally:
                 self._staged.discard(generation.name)
-            _tidy(root, links, [generation.name, before])
+            _tidy(root, links, {generation.name, before})
             return diff(old.files if old else {}, generation.files)
 
     def discard(self, generation: Generation) -> None:
@@ -234,7 +234,7 @@ class _Links:
     def undo(self) -> None:
         """Put everything back as it was before `prepare`."""
         for name in self._made:
-            os.unlink(name, dir_fd=self._root)
+            _unlink(self._root, name)
         for _, name, kept in self._waiting:
             if _exists(self._root, kept):
                 os.rename(kept, name, src_dir_fd=self._root, dst_dir_fd=self._root)
@@ -273,9 +273,8 @@ class _Links:
 
     def _forget(self) -> None:
         for link, _, kept in self._waiting:
-            for name in (link, kept):
-                if _exists(self._root, name):
-                    os.unlink(name, dir_fd=self._root)
+            _unlink(self._root, link)
+            _unlink(self._root, kept)
         self._waiting = []
 
 
@@ -335,6 +334,13 @@ def _exists(root: int, name: str) -> bool:
     return True
 
 
+def _unlink(root: int, name: str) -> None:
+    try:
+        os.unlink(name, dir_fd=root)
+    except FileNotFoundError:
+        pass
+
+
 def _target(root: int, name: str) -> str:
     try:
         return os.readlink(name, dir_fd=root)
@@ -360,18 +366,23 @@ def _point_back(root: int, before: str) -> None:
         os.unlink(_DATA, dir_fd=root)
 
 
-def _tidy(root: int, links: _Links, spared: list[str]) -> None:
+def _tidy(root: int, links: _Links, spared: set[str]) -> None:
     # The swap is done: what cannot be removed now, say for want of permission, must not turn it into a failure.
     try:
         links.drop_others()
         found = generations.found(root)
     except OSError:
         return
-    spared = [name for name in spared if name in found]
-    others = {name: one.serial if one else -1 for name, one in found.items() if name not in spared}
-    newest_first = sorted(others, key=lambda name: -others[name])
-    for name in newest_first[KEPT - len(set(spared)) :]:
-        try:
-            generations.remove(root, name)
-        except OSError:
-            pass
+    spared = {name for name in spared if name in found}
+    others = {name: one.serial for name, one in found.items() if one and name not in spared}
+    kept = spared.union(sorted(others, key=lambda name: -others[name])[: KEPT - len(spared)])
+    for name in found.keys() - kept:
+        _remove_if_possible(root, name)
+
+
+def _remove_if_possible(root: int, name: str) -> None:
+    # One that stays takes some room and does no harm; the next swap tries again.
+    try:
+        generations.remove(root, name)
+    except OSError:
+        pass

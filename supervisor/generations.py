@@ -219,7 +219,7 @@ def sums(directory: int, generation: Generation) -> dict[str, str]:
         nonlocal left
         with os.scandir(top) as scan:
             entries = [entry for entry in scan if prefix or entry.name != _MANIFEST]
-        if not entries and prefix or depth > _DEEPEST:
+        if (not entries and prefix) or depth > _DEEPEST:
             result[prefix] = ""
             return
         for entry in entries:

@@ -29,6 +29,7 @@ JOB_CONTROL = frozenset({20, 21, 22})  # TSTP, TTIN, TTOU
 BACKOFF_FIRST, BACKOFF_MOST, BACKOFF_RESET = 0.5, 30.0, 30.0  # seconds
 RETRY_FIRST, RETRY_MOST = 2.0, 60.0  # seconds; applying or reloading once more after a failure
 KILLED_GRACE = 1.0  # seconds that KILL may take to end what is left; a process in a hung mount never ends
+RELOAD_SLACK = 1.0  # seconds after --reload-timeout, in which a method reports its own failure in its own words
 QUIET_MOST = 10  # times --reload-quiet: content that never rests is applied all the same
 
 
@@ -506,7 +507,7 @@ def _pursue(state: State, now: float, policy: Policy) -> Result:
     if _wants_reload(state) and state.reloads.retry_at <= now:
         attempt = state.reloads.attempt + 1
         reloads = state.reloads.replace(attempt=attempt, began=now, target=state.config.live)
-        deadline = now + policy.reload_timeout
+        deadline = now + policy.reload_timeout + RELOAD_SLACK
         return state.replace(phase=Phase.RELOADING, deadline=deadline, reloads=reloads), (Reload(attempt),)
     if (
         state.phase is Phase.RUNNING

@@ -36,7 +36,7 @@ def status(port: int) -> dict[str, Any]:
     return answer
 
 
-def metric(port: int, name: str, **labels: str) -> float | None:
+def metric(port: int, name: str, /, **labels: str) -> float | None:
     """One sample of /metrics, with or without our prefix; None if there is none."""
     found = {}
     for line in get(port, "/metrics")[1].splitlines():

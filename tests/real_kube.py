@@ -29,7 +29,14 @@ class RealKube:
 
     def close(self) -> None:
         self._do("DELETE", f"/api/v1/namespaces/{self.namespace}")
+        self.forget()
+
+    def forget(self) -> None:
+        """Close the connections, and leave the cluster as it is."""
         self._api.close()
+
+    def get(self, name: str, *, kind: str = "configmap") -> Json:
+        return self._do("GET", self._path(kind, name))
 
     def create(
         self,
@@ -50,7 +57,7 @@ class RealKube:
         kind: str = "configmap",
     ) -> Json:
         body = manifest(name, data, binary, kind=kind)
-        body["metadata"] = self._do("GET", self._path(kind, name))["metadata"]
+        body["metadata"] = self.get(name, kind=kind)["metadata"]
         return self._do("PUT", self._path(kind, name), body)
 
     def annotate(self, name: str, key: str, value: str, *, kind: str = "configmap") -> Json:

@@ -239,7 +239,9 @@ class _Kubeconfig:
         if renew is not None:
 
             def renew_stripped(conf: Any) -> None:
-                renew(conf)  # a token file ends in a newline, which no header may have
+                renew(conf)  # puts itself back as the hook
+                conf.refresh_api_key_hook = renew_stripped
+                # A token file that was written by hand ends in a newline, which no header may have.
                 conf.api_key["BearerToken"] = conf.api_key["BearerToken"].strip()
 
             conf.refresh_api_key_hook = renew_stripped
@@ -248,7 +250,10 @@ class _Kubeconfig:
         return str(self._chosen().get("namespace") or "")
 
     def user(self) -> str:
-        return str(self._chosen().get("user") or "")
+        try:
+            return str(self._chosen().get("user") or "")
+        except AccessError:
+            return ""  # it was fine when it was read; here it only helps to explain another failure
 
     def credential(self) -> str:
         return f"the login of user {self.user()!r} in {self._name}"

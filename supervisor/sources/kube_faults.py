@@ -47,7 +47,14 @@ class Fault(Record):
 
 
 def fault_of(error: Exception, link: Link | None, label: Label) -> Fault:
-    """What `error`, raised while `label` was read over `link` (None: not yet open), means."""
+    """What `error`, raised while `label` was read over `link` (None: not yet open), means; raises nothing."""
+    try:
+        return _explained(error, link, label)
+    except Exception:  # noqa: BLE001 - to explain a failure must not be a failure of its own
+        return _ours(error, label)
+
+
+def _explained(error: Exception, link: Link | None, label: Label) -> Fault:
     if isinstance(error, AccessError):
         return Fault("auth", _redacted(error.trouble))
     if isinstance(error, BadDataError):
@@ -131,8 +138,7 @@ def _broken(error: Exception, link: Link | None, label: Label) -> Fault:
     from urllib3 import exceptions as http  # noqa: PLC0415 - with the client library, not before
 
     if link is None or not isinstance(error, (http.HTTPError, OSError)):
-        message = f"cannot read {label}: {type(error).__name__} in the supervisor itself; report it"
-        return _fault("connection", "server_error", message)
+        return _ours(error, label)
     late = isinstance(error, (http.ReadTimeoutError, TimeoutError))
     if isinstance(error, http.LocationValueError):
         why = "that is no address"
@@ -143,6 +149,11 @@ def _broken(error: Exception, link: Link | None, label: Label) -> Fault:
         why = through + _cause(error)
     message = f"cannot reach the API server at {link.url}: {why}; check that it is up, and {link.hint}"
     return _fault("read_timeout" if late else "connection", "unreachable", message)
+
+
+def _ours(error: Exception, label: Label) -> Fault:
+    message = f"cannot read {label}: {type(error).__name__} in the supervisor itself; report it"
+    return _fault("connection", "server_error", message)
 
 
 def _cause(error: BaseException) -> str:

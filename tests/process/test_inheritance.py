@@ -42,9 +42,10 @@ def test_ignored_and_blocked_signals_of_the_caller_reach_the_app(run: Run) -> No
         [],
         SIGCONF,
         ["env", "--ignore-signal=HUP"],
+        ["env", "--ignore-signal=CHLD"],
         ["env", "--ignore-signal=HUP,TERM,TSTP,TTIN,RTMIN+1", "--block-signal=USR1,RTMAX,CONT"],
     ],
-    ids=["plain", "sigconf", "nohup", "many"],
+    ids=["plain", "sigconf", "nohup", "chld", "many"],
 )
 def test_the_signal_masks_of_the_app_are_those_that_it_has_without_us(run: Run, prefix: list[str]) -> None:
     without = signal_lines(run.directly(*STATUS, prefix=prefix))
@@ -56,6 +57,25 @@ def test_the_signal_masks_of_the_app_are_those_that_it_has_without_us(run: Run, 
 def test_sigpipe_and_sigxfsz_have_their_default_in_the_app(run: Run, prefix: list[str]) -> None:
     """Python ignores both before any code of ours runs, so the inherited value cannot be known."""
     assert set() == {PIPE, XFSZ} & signal_lines(run(*STATUS, prefix=prefix))["SigIgn"]
+
+
+def test_a_caller_that_ignores_the_death_of_children_does_not_cost_us_the_exit_code(
+    run: Run,
+) -> None:
+    """Ignored SIGCHLD makes the kernel forget exit codes (wait(2)), and exec hands it down."""
+    run("sh", "-c", "exit 7", prefix=["env", "--ignore-signal=CHLD"]).finish(7)
+
+
+def test_a_signal_that_our_caller_ignores_is_not_forwarded(run: Run) -> None:
+    """`nohup supervisor app` protects the app as `nohup app` does."""
+    program = run("sh", "-c", "echo ready; exec cat", prefix=["env", "--ignore-signal=HUP"])
+    program.expect("ready")
+
+    program.send(1)
+    program.type("still here\n")
+    assert "still here" == program.out.next()
+    program.send(TERM)
+    program.finish(128 + TERM)
 
 
 def test_the_app_starts_with_an_empty_mask_when_everything_was_blocked_for_our_start(

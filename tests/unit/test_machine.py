@@ -444,10 +444,10 @@ def test_a_reload_that_never_reports_is_given_up() -> None:
     app = configured(reload_timeout=30.0)
     changed(app, 100, "b")
 
-    assert 130 == app.wakes_at()
-    app.at(130)
+    assert 131 == app.wakes_at()
+    app.at(131)
     assert (Phase.RUNNING, "timeout") == (app.state.phase, app.state.reloads.outcome)
-    assert [] == app.at(131, ev.ReloadFinished(1))
+    assert [] == app.at(131.5, ev.ReloadFinished(1))
     assert stale(app.state)
 
 

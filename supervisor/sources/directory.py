@@ -1,0 +1,319 @@
+"""A directory as a source: a mounted ConfigMap or Secret volume, or any directory that people edit.
+
+inotify says when to look, file metadata whether anything changed, and a slow re-check finds what inotify
+cannot tell: an editor that keeps its file open, a network volume, a mount on top. It must not know what
+becomes of the content; whether it is new is for the sink to judge.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import stat
+import time
+from threading import Lock
+
+from . import Content, Label, Trouble
+from .watch import DATA, EDITED, SWAPPED, Watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import Sink
+
+    Place = tuple[str, str, frozenset[tuple[int, int]]]  # path, key in front, the directories above by inode
+
+_MOST_FILES = 10_000  # and directories
+_MOST_BYTES = 64 << 20
+_TRIES = 10
+_RETRY = 5.0  # seconds until the next look when reading failed
+# Editors and copying tools make one change in several steps: it is read when nothing happened for this long.
+_QUIET, _QUIET_AT_MOST = 0.05, 1.0
+# Clocks of file systems tick every 1 to 10 ms: what was changed this shortly before it was read can change
+# again and keep its size and its mtime.
+_TICK = 0.05
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+
+
+class _Unreadable(Exception):  # noqa: N818 - what a directory is, not a fault of ours
+    """`reason` is that of a Trouble, the argument its message."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class _Changing(Exception):  # noqa: N818 - as above
+    """The directory changed while it was looked at; the argument says what was seen."""
+
+
+class DirectorySource:
+    """Follows the directory at `path`; `recheck` is the seconds between two looks without an event.
+
+    Where inotify's limits are used up, `connected(up=False)` says so for as long as it lasts and `failed` once,
+    before the content, which is read all the same; changes are then found by the re-check alone.
+    """
+
+    def __init__(self, path: str, *, recheck: float = 60.0) -> None:
+        self.label = Label("directory", "", path)
+        self._path = os.path.join(os.getcwd(), path)  # the process leaves its directory later
+        self._recheck = recheck
+        self._seen: tuple[object, ...] | None = ()  # marks of what was last told; None: it was missing
+        self._unsettled = False  # what was last told may have changed since without leaving a mark
+        self._watching: bool | None = None
+        self._lock = Lock()  # of the two below: stop() may come while run() ends
+        self._stopped = False
+        self._wake: int | None = None
+
+    def run(self, sink: Sink) -> None:
+        """Read and watch until `stop`; raises nothing."""
+        watch = Watch()
+        try:
+            with self._lock:
+                wake = self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            changed = False
+            while not self._stopped:
+                if watch.overflowed:
+                    watch.overflowed = False
+                    sink.restarted("gone")
+                wait = self._round(sink, watch, changed)
+                changed = _pause(watch, wake, wait)
+        except OSError as error:
+            sink.failed(Trouble("config", f"cannot watch {self._path}: {_why(error)}", fatal=True), 0.0)
+        finally:
+            watch.close()
+            with self._lock:
+                if self._wake is not None:
+                    os.close(self._wake)
+                self._wake = None
+
+    def stop(self) -> None:
+        """From any thread: make `run` return at once, or when it has read what it is reading."""
+        with self._lock:
+            self._stopped = True
+            if self._wake is not None:
+                os.eventfd_write(self._wake, 1)
+
+    def _round(self, sink: Sink, watch: Watch, changed: bool) -> float:
+        # Returns the seconds until the next round, if nothing happens before.
+        try:
+            self._look(sink, watch, changed)
+        except _Unreadable as error:
+            wait = min(_RETRY, self._recheck)
+            self._seen = ()
+            sink.failed(Trouble(error.reason, str(error)), wait)
+            return wait
+        sink.contact()
+        return self._recheck
+
+    def _look(self, sink: Sink, watch: Watch, changed: bool) -> None:
+        why = "it keeps changing"
+        for _ in range(_TRIES):
+            began = time.time()
+            try:
+                found = self._walk(sink, watch)
+                if found.marks == self._seen and not self._unsettled:
+                    return
+                files = found.read()
+                if self._walk(sink, watch).marks != found.marks:
+                    continue
+            except _Changing as error:
+                why = str(error)
+                continue
+            was, now = self._seen is not None, found.marks is not None
+            if changed:
+                sink.watched("modified" if was == now else "added" if now else "deleted")
+            self._seen = found.marks
+            self._unsettled = found.newest > began - _TICK
+            content = Content(files, private=found.private, changed_at=found.newest or None)
+            sink.read(content if now else None)
+            return
+        raise _Unreadable("bad_data", f"cannot read {self._path}: {why}; wait for it, or repair it")
+
+    def _walk(self, sink: Sink, watch: Watch) -> _Tree:
+        tree = _Tree(self._path, watch)
+        try:
+            with watch:
+                tree.walk()
+        except OSError as error:
+            if error.errno in _GONE:
+                raise _Changing(f"{error.filename} comes and goes") from None
+            raise _unreadable(self._path, error) from error
+        finally:
+            self._tell(sink, watch)
+        return tree
+
+    def _tell(self, sink: Sink, watch: Watch) -> None:
+        watching = not watch.failure
+        if watching == self._watching:
+            return
+        self._watching = watching
+        sink.connected(up=watching)
+        if not watching:
+            message = (
+                f"cannot watch {self._path}: {watch.failure}; changes are found every {self._recheck:g} s only;"
+                " raise fs.inotify.max_user_watches or max_user_instances on the node"
+            )
+            sink.failed(Trouble("config", message), self._recheck)
+
+
+class _Tree:
+    """What is below a directory: first its metadata, then its bytes."""
+
+    def __init__(self, top: str, watch: Watch) -> None:
+        self._top, self._watch = top, watch
+        self._files: dict[str, tuple[str, os.stat_result]] = {}  # key: path and status
+        self._links: list[tuple[str, str]] = []  # key and target of each ..data
+        self._directories, self._bytes = 0, 0
+        self.newest = 0.0  # epoch seconds of the last change; 0 if there is none
+        self.private = False  # some file is for its owner only
+        self.marks: tuple[object, ...] | None = None  # equal if nothing changed; None: there is no directory
+
+    def walk(self) -> None:
+        """Look at everything; raises OSError, _Unreadable or _Changing."""
+        self._watch.follow(self._top)
+        try:
+            status = os.stat(self._top)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        if not stat.S_ISDIR(status.st_mode):
+            raise _Unreadable("config", f"cannot read {self._top}: it is no directory; give the one that holds it")
+        ahead: list[Place] = [(self._top, "", frozenset({(status.st_dev, status.st_ino)}))]
+        while ahead:
+            ahead += self._list(*ahead.pop())
+        files = [
+            (key, path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+            for key, (path, status) in self._files.items()
+        ]
+        self.marks = (self.private, sorted(self._links), sorted(files))
+
+    def _list(self, path: str, prefix: str, above: frozenset[tuple[int, int]]) -> list[Place]:
+        # Takes the files of one directory and returns the directories in it.
+        self._count(directories=1)
+        self._watch.content(path)
+        below: list[Place] = []
+        generation = _target(os.path.join(path, DATA))
+        if generation:
+            below.append(self._generation(path, prefix, generation, above))
+        with os.scandir(path) as scan:
+            entries = [entry for entry in scan if not entry.name.startswith("..")]
+        for entry in entries:
+            here, key = os.path.join(path, entry.name), prefix + entry.name
+            if entry.is_symlink():
+                # Such a link follows after the swap, and goes after it: the generation itself is the truth.
+                if generation and _target(here) == f"{DATA}/{entry.name}":
+                    continue
+                self._watch.follow(here)
+            try:
+                status = os.stat(here)
+            except OSError as error:
+                if error.errno in _GONE:
+                    continue
+                raise
+            identity = status.st_dev, status.st_ino
+            if stat.S_ISREG(status.st_mode):
+                self._add(key, here, status)
+            elif stat.S_ISDIR(status.st_mode) and identity not in above:
+                below.append((here, f"{key}/", above | {identity}))
+        return below
+
+    def _generation(self, path: str, prefix: str, target: str, above: frozenset[tuple[int, int]]) -> Place:
+        self._watch.follow(os.path.join(path, DATA))
+        there = os.path.join(path, target)
+        try:
+            status = os.stat(there)
+        except FileNotFoundError:
+            raise _Changing(f"{DATA} in it points to {target}, which does not exist") from None
+        self._links.append((prefix, target))
+        self.newest = max(self.newest, status.st_mtime)
+        return there, prefix, above | {(status.st_dev, status.st_ino)}
+
+    def _add(self, key: str, path: str, status: os.stat_result) -> None:
+        if key in self._files:
+            return  # a file that hides the one in the generation
+        self._files[key] = path, status
+        self._count(size=status.st_size)
+        self.newest = max(self.newest, status.st_mtime)
+        self.private = self.private or not status.st_mode & 0o077
+
+    def _count(self, *, directories: int = 0, size: int = 0) -> None:
+        self._directories += directories
+        self._bytes += size
+        if self._bytes > _MOST_BYTES:
+            limit = f"{_MOST_BYTES >> 20} MiB"
+        elif self._directories + len(self._files) > _MOST_FILES:
+            limit = f"{_MOST_FILES} files and directories"
+        else:
+            return
+        advice = "give a directory that holds configuration only"
+        raise _Unreadable("bad_data", f"cannot read {self._top}: it has more than {limit}; {advice}")
+
+    def read(self) -> dict[str, bytes]:
+        """Key to bytes of the files that `walk` found; raises _Unreadable or _Changing."""
+        self._bytes = 0
+        files = {}
+        for key, (path, status) in self._files.items():
+            try:
+                data = files[key] = _contents(path, status.st_size)
+            except OSError as error:
+                if error.errno in _GONE:
+                    raise _Changing(f"{path} comes and goes") from None
+                raise _unreadable(path, error) from error
+            self._count(size=len(data))
+        return files
+
+
+def _contents(path: str, size: int) -> bytes:
+    # O_NONBLOCK: a pipe may have taken the file's place since it was looked at.
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        pieces = []
+        left = _MOST_BYTES + 1
+        while left > 0 and (piece := os.read(file, min(left, max(size, 4096)))):
+            pieces.append(piece)
+            left -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    finally:
+        os.close(file)
+
+
+def _pause(watch: Watch, wake: int, seconds: float) -> bool:
+    """Wait until a change is complete, or stop() is called, or the seconds are over; whether there was a change."""
+    poller = select.poll()
+    poller.register(wake, select.POLLIN)
+    if (events := watch.fileno()) is not None:
+        poller.register(events, select.POLLIN)
+    changed = False
+    until = latest = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        ready = [descriptor for descriptor, _ in poller.poll(left * 1000)]
+        if wake in ready:
+            break
+        what = watch.events() if ready else None
+        if what == SWAPPED:
+            return True
+        if what == EDITED:
+            now = time.monotonic()
+            latest = latest if changed else now + _QUIET_AT_MOST
+            changed = True
+            until = min(latest, now + _QUIET)
+    return changed
+
+
+def _target(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _unreadable(top: str, error: OSError) -> _Unreadable:
+    path = error.filename if isinstance(error.filename, str) else top
+    if error.errno in (errno.EACCES, errno.EPERM):
+        advice = f"let uid {os.geteuid()} read it (in a pod: fsGroup, defaultMode)"
+        return _Unreadable("forbidden", f"cannot read {path}: {_why(error)}; {advice}")
+    return _Unreadable("unreachable", f"cannot read {path}: {_why(error)}; look at the volume that it is on")

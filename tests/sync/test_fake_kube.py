@@ -1,0 +1,116 @@
+"""The contract of an API server that the other tests rely on, asked over REST.
+
+With TEST_KUBECONFIG the same is asked of a real one: where the fake differs, it is the fake that is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.fake_kube import FakeKube
+from tests.harness import wait_until
+from tests.real_kube import RealKube
+
+
+@pytest.fixture
+def rest(kube: FakeKube | RealKube) -> Iterator[RealKube]:
+    """The server's REST API, in a namespace of its own."""
+    if isinstance(kube, RealKube):
+        yield kube
+        return
+    client = RealKube(kube.kubeconfig)
+    yield client
+    client.close()
+
+
+def test_a_change_of_nothing_makes_no_new_version(rest: RealKube) -> None:
+    first = rest.create("app", {"k": "a"}, {"b": b"\0"})
+    same = rest.change("app", {"k": "a"}, {"b": b"\0"})
+    other = rest.change("app", {"k": "b"})
+    assert first["metadata"]["resourceVersion"] == same["metadata"]["resourceVersion"]
+    assert first["metadata"]["resourceVersion"] != other["metadata"]["resourceVersion"]
+    assert first["metadata"]["uid"] == other["metadata"]["uid"]
+    assert "binaryData" not in other
+
+
+def test_an_annotation_changes_the_version_and_not_the_data(rest: RealKube) -> None:
+    first = rest.create("app", {"k": "a"})
+    second = rest.annotate("app", "note", "x")
+    assert {"note": "x"} == second["metadata"]["annotations"]
+    assert {"k": "a"} == second["data"]
+    assert first["metadata"]["resourceVersion"] != second["metadata"]["resourceVersion"]
+    assert second["metadata"]["managedFields"][0]["time"]
+
+
+def test_a_new_object_of_an_old_name_has_another_uid(rest: RealKube) -> None:
+    first = rest.create("app", {"k": "a"})
+    rest.delete("app")
+    assert first["metadata"]["uid"] != rest.create("app", {"k": "a"})["metadata"]["uid"]
+
+
+def test_a_secret_is_opaque_and_its_data_is_base64(rest: RealKube) -> None:
+    secret = rest.create("app", {"k": "a"}, kind="secret")
+    assert "Opaque" == secret["type"]
+    assert {"k": "YQ=="} == secret["data"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "binary", "words"),
+    [
+        ("app", {"a/b": "x"}, {}, "422.*a valid config key must consist of alphanumeric"),
+        ("app", {"..": "x"}, {}, "422"),
+        ("app", {"..a": "x"}, {}, "422"),
+        ("app", {"k" * 254: "x"}, {}, "422"),
+        ("app", {"k": "x"}, {"k": b"y"}, "422.*duplicate of key"),
+        ("app", {"k": "x" * (1 << 20), "l": "x"}, {}, "422.*Too long: (must|may)"),
+        ("Not_a_name", {}, {}, "422.*a lowercase RFC 1123 subdomain must"),
+        ("app", {"k": 5}, {}, "400"),
+    ],
+)
+def test_what_no_cluster_would_store_is_refused(
+    rest: RealKube, name: str, data: dict[str, Any], binary: dict[str, bytes], words: str
+) -> None:
+    with pytest.raises(AssertionError, match=words):
+        rest.create(name, data, binary)
+
+
+def test_missing_and_double_objects_are_refused(rest: RealKube) -> None:
+    rest.create("app")
+    with pytest.raises(AssertionError, match=r"409.*already exists"):
+        rest.create("app")
+    with pytest.raises(AssertionError, match=r'404.*configmaps .."other.." not found'):
+        rest.change("other")
+
+
+def test_the_program_serves_a_directory_and_its_edits(tmp_path: object) -> None:
+    folder = f"{tmp_path}/shop/nginx"
+    os.makedirs(folder)
+    path = os.path.join(folder, "nginx.conf")
+    with open(path, "w") as out:
+        out.write("one")
+    command = [sys.executable, "-m", "tests.fake_kube", "--dir", str(tmp_path)]
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as program:
+        assert program.stdout is not None
+        kubeconfig = program.stdout.readline().strip()
+        assert f"{tmp_path}/kubeconfig" == kubeconfig
+        client = RealKube(kubeconfig)
+        client.namespace = "shop"
+        assert {"nginx.conf": "one"} == client.get("nginx")["data"]
+        with open(path, "w") as out:
+            out.write("two")
+
+        def edited() -> None:
+            assert {"nginx.conf": "two"} == client.get("nginx")["data"]
+
+        wait_until(edited)
+        program.send_signal(signal.SIGTERM)
+        assert 0 == program.wait(10)
+        client.forget()

@@ -1,0 +1,386 @@
+"""The whole program on a ConfigMap from the API: every promise about content, order and number of reloads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.conftest import needs, needs_root
+from tests.fake_kube import FakeKube, Rule
+from tests.harness import Run, app, wait_until
+from tests.http import get, status
+from tests.sync.subject import Kube, Subject
+
+
+@pytest.fixture
+def subject(run: Run, kube: Kube, tmp_path: os.PathLike[str]) -> Subject:
+    return Subject(run, kube, os.fspath(tmp_path))
+
+
+def until(actual: Callable[[], object], expected: object) -> None:
+    def equal() -> None:
+        assert expected == actual()
+
+    wait_until(equal)
+
+
+def test_the_app_starts_on_its_configuration_and_is_not_signalled_for_it(subject: Subject) -> None:
+    program = subject.running()
+    subject.change("two")
+    program.expect("config: two")
+    program.send(15)
+    program.finish(0)
+
+    assert ["config: one", "ready", "config: two"] == program.out.seen
+
+
+def test_an_annotation_changes_neither_files_nor_reloads(subject: Subject) -> None:
+    program = subject.running()
+    before = subject.generations()
+    subject.kube.annotate("web", "note", "new")
+    subject.kube.annotate("web", "note", "newer")
+    subject.change("two")
+    program.expect("config: two")
+
+    assert ["config: one", "ready", "config: two"] == program.out.seen
+    assert 1 == len(set(subject.generations()) - set(before))
+    until(subject.reloads, 1)
+
+
+def test_an_edit_between_list_and_watch_is_applied(subject: Subject, fake: FakeKube) -> None:
+    fake.create("web", {"app.conf": "one"})
+    hold = fake.hold("list")
+    program = subject.start()
+    hold.wait()
+    subject.change("two")
+    hold.release()
+    program.expect("config: two")
+    program.err.expect("is in place: changed app.conf")
+
+
+def test_watches_that_end_all_the_time_neither_reload_nor_lose_an_edit(subject: Subject, fake: FakeKube) -> None:
+    program = subject.running("--reload-interval=0s")
+    for number, how in enumerate(("clean", "fin", "rst"), 1):
+        until(lambda: (len(fake.asked("watch")), fake.watchers()), (number, 1))  # noqa: B023 - used at once
+        fake.cut(how)
+    until(lambda: (len(fake.asked("watch")), fake.watchers()), (4, 1))
+    subject.change("two")
+    program.expect("config: two")
+
+    assert ["config: one", "ready", "config: two"] == program.out.seen
+    ended = ("server_timeout", "connection")
+    until(lambda: sum(subject.metric("watch_restarts_total", reason=reason) or 0 for reason in ended), 3)
+
+
+@pytest.mark.parametrize("as_event", [False, True])
+def test_a_version_that_is_gone_is_answered_by_a_new_list(subject: Subject, fake: FakeKube, as_event: bool) -> None:  # noqa: FBT001
+    program = subject.running()
+    fake.gone_as_event = as_event
+    hold = fake.hold("list")
+    fake.cut("clean")
+    hold.wait()
+    fake.annotate("web", "note", "new")
+    fake.store.compact()
+    subject.change("two")
+    hold.release()
+    program.expect("config: two")
+
+    assert ["config: one", "ready", "config: two"] == program.out.seen
+
+
+def test_a_deleted_object_leaves_its_files_and_one_made_anew_is_taken(subject: Subject) -> None:
+    program = subject.running("--reload-interval=0s")
+    subject.kube.delete("web")
+    program.err.expect(r"configmap \S+/web does not exist; configuration \w+ stays in use")
+    labels = {"kind": "configmap", "namespace": subject.kube.namespace, "name": "web"}
+    assert (0, {"app.conf": b"one"}) == (subject.metric("source_present", **labels), subject.live())
+    subject.kube.create("web", {"app.conf": "two"})
+    program.expect("config: two")
+
+    until(lambda: subject.metric("source_present", **labels), 1)
+    assert ["config: one", "ready", "config: two"] == program.out.seen
+
+
+def test_an_object_made_anew_with_the_same_content_changes_nothing(subject: Subject) -> None:
+    program = subject.running()
+    subject.kube.delete("web")
+    subject.kube.create("web", {"app.conf": "one"})
+    subject.change("two")
+    program.expect("config: two")
+
+    assert ["config: one", "ready", "config: two"] == program.out.seen
+
+
+def test_twenty_edits_are_one_leading_and_one_trailing_reload(subject: Subject) -> None:
+    program = subject.running("--reload-interval=2s")
+    subject.change("edit 0")
+    program.expect("config: edit 0")
+    for number in range(1, 20):
+        subject.change(f"edit {number}")
+    program.expect("config: edit 19")
+
+    assert ["config: one", "ready", "config: edit 0", "config: edit 19"] == program.out.seen
+    until(subject.reloads, 2)
+    assert (subject.metric("reloads_coalesced_total") or 0) >= 1
+    assert 0 == subject.metric("config_stale")
+
+
+def test_quiet_waits_until_the_edits_rest(subject: Subject) -> None:
+    program = subject.running("--reload-quiet=300ms")
+    for number in range(5):
+        subject.change(f"edit {number}")
+    program.expect("config: edit 4")
+
+    assert ["config: one", "ready", "config: edit 4"] == program.out.seen
+
+
+def test_a_full_disk_leaves_the_live_files_and_the_app_alone(run: Run, kube: Kube, tmp_path: os.PathLike[str]) -> None:
+    needs_root()
+    small = os.path.join(tmp_path, "small")
+    os.mkdir(small)
+    subprocess.run([needs("mount"), "-t", "tmpfs", "-o", "size=128k", "none", small], check=True)
+    try:
+        subject = Subject(run, kube, small)
+        program = subject.running("--reload-interval=0s")
+        before = subject.live()
+        kube.change("web", {"app.conf": "two", "big": "x" * 300_000})
+        program.err.expect("cannot write .*: no space left on device.*; configuration [0-9a-f]+ stays")
+        assert before == subject.live()
+        until(lambda: subject.metric("config_apply_failures_total", reason="write"), 1)
+        assert 1 == subject.metric("config_stale")
+        subject.change("three")
+        program.expect("config: three")
+        assert ["config: one", "ready", "config: three"] == program.out.seen
+    finally:
+        run.kill_left()
+        subprocess.run(["umount", small], check=True)
+
+
+def test_an_app_that_does_not_catch_the_signal_is_never_sent_it(subject: Subject) -> None:
+    subject.kube.create("web", {"app.conf": "one"})
+    program = subject.start("--reload-timeout=300ms", command=["sh", "-c", "echo ready; exec sleep 60"])
+    program.expect("ready")
+    subject.change("two")
+    program.err.expect("cannot reload sh: it does not catch SIGHUP, which would end it")
+    program.send(10)  # this one is forwarded, and ends it: it was alive
+    program.finish(128 + 10)
+
+
+def test_a_change_while_the_app_starts_waits_for_its_handler(subject: Subject) -> None:
+    subject.kube.create("web", {"app.conf": "one"})
+    program = subject.start(command=["sh", "-c", f'read go; exec {" ".join(app("read_config.py", subject.file))}'])
+    program.err.expect("started sh")
+    subject.change("two")
+    program.err.expect("is in place: changed app.conf")
+    program.type("go\n")
+    program.expect("config: two")
+    program.expect("ready")
+    program.err.expect("reloaded")
+    program.send(15)
+    program.finish(0)
+
+    assert ["config: two", "ready", "config: two"] == program.out.seen
+
+
+def test_the_api_may_be_down_at_the_start_if_an_earlier_run_left_its_files(subject: Subject, fake: FakeKube) -> None:
+    first = subject.running()
+    first.send(15)
+    first.finish(0)
+    fake.down()
+    program = subject.start("--initial-sync-timeout=1s")
+    program.expect("config: one")
+    program.err.expect("cannot reach the API server.*; going on with the last configuration written here")
+    program.expect("ready")
+    fake.up()
+    subject.change("two")
+    program.expect("config: two")
+
+
+def test_without_files_of_an_earlier_run_a_start_without_the_api_fails(subject: Subject, fake: FakeKube) -> None:
+    fake.down()
+    program = subject.start("--initial-sync-timeout=1s")
+    program.err.expect("cannot reach the API server at https://127.0.0.1:")
+    program.err.expect("no configuration within the initial sync timeout: cannot reach .*holds no intact configuration")
+    program.finish(125)
+    assert [] == program.out.seen
+
+
+def test_files_of_an_earlier_run_that_were_damaged_are_not_used(subject: Subject, fake: FakeKube) -> None:
+    first = subject.running()
+    first.send(15)
+    first.finish(0)
+    with open(subject.file, "a", encoding="utf-8") as file:
+        file.write("torn")
+    fake.down()
+    program = subject.start("--initial-sync-timeout=1s")
+    program.err.expect("holds no intact configuration")
+    program.finish(125)
+
+
+def test_a_missing_object_is_waited_for(subject: Subject) -> None:
+    program = subject.start()
+    program.err.expect(r"configmap \S+/web does not exist; waiting for it to be created")
+    subject.kube.create("web", {"app.conf": "one"})
+    program.expect("config: one")
+
+
+def test_a_key_that_was_dropped_while_we_were_down_is_gone_after_the_start(subject: Subject) -> None:
+    subject.kube.create("web", {"app.conf": "one", "old.conf": "x"})
+    first = subject.start()
+    first.expect("ready")
+    first.send(15)
+    first.finish(0)
+    assert {"app.conf", "old.conf"} == subject.live().keys()
+    subject.change("two")
+    subject.start().expect("config: two")
+
+    assert {"app.conf": b"two"} == subject.live()
+
+
+def test_a_start_on_unchanged_content_writes_nothing(subject: Subject) -> None:
+    first = subject.running()
+    first.send(15)
+    first.finish(0)
+    before = subject.generations()
+    subject.start().expect("config: one")
+
+    assert before == subject.generations()
+
+
+def test_what_the_api_refuses_at_the_start_is_said_at_once_and_tried_again(subject: Subject, fake: FakeKube) -> None:
+    fake.create("web", {"app.conf": "one"})
+    user = "system:serviceaccount:default:web"
+    fake.allow(user)
+    program = subject.start()
+    program.err.expect(
+        rf"cannot read configmap {fake.namespace}/web: forbidden; the service account default/web needs "
+        r"get, list, watch on it \(see README, RBAC\)"
+    )
+    fake.allow(user, Rule(("get", "list", "watch"), ("configmaps",), ("web",), (fake.namespace,)))
+    program.expect("config: one")
+    program.err.expect("can be read again")
+
+
+def test_a_rotated_token_is_taken_from_its_file(run: Run, fake: FakeKube, tmp_path: os.PathLike[str]) -> None:
+    token = os.path.join(tmp_path, "token")
+
+    def write() -> None:
+        with open(token, "w", encoding="utf-8") as file:
+            file.write(fake.token)
+
+    write()
+    fake.write_kubeconfig(fake.kubeconfig, user={"tokenFile": token})
+    subject = Subject(run, fake, os.fspath(tmp_path))
+    program = subject.running("--reload-interval=0s")
+    fake.rotate_token()
+    write()
+    fake.cut("clean")
+    until(fake.watchers, 1)
+    subject.change("two")
+    program.expect("config: two")
+
+
+@pytest.fixture
+def plugin(fake: FakeKube, tmp_path: os.PathLike[str]) -> Iterator[str]:
+    """A credential plugin that a kubeconfig runs: prints the token, unless a file tells it to fail."""
+    path = os.path.join(tmp_path, "plugin")
+    credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}
+    body = str({**credential, "status": {"token": fake.token}}).replace("'", '"')
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"#!/bin/sh\n[ -e {path}.fail ] && exit 42\ncat <<'END'\n{body}\nEND\n")
+    os.chmod(path, 0o755)
+    exec_entry = {"apiVersion": credential["apiVersion"], "command": path, "interactiveMode": "Never"}
+    fake.write_kubeconfig(fake.kubeconfig, user={"exec": exec_entry})
+    yield path
+
+
+def test_a_credential_plugin_works_while_orphans_are_reaped(run: Run, fake: FakeKube, plugin: str, tmp_path: object) -> None:
+    subject = Subject(run, fake, str(tmp_path))
+    program = subject.running()
+    subject.change("two")
+    program.expect("config: two")
+
+
+def test_a_failing_credential_plugin_is_seen_to_fail(run: Run, fake: FakeKube, plugin: str, tmp_path: object) -> None:
+    with open(f"{plugin}.fail", "w", encoding="utf-8"):
+        pass
+    fake.create("web", {"app.conf": "one"})
+    program = Subject(run, fake, str(tmp_path)).start("--initial-sync-timeout=2s")
+    program.err.expect("42")
+    program.finish(125)
+
+
+def test_binary_empty_large_and_hidden_files_arrive_as_they_are(subject: Subject) -> None:
+    text = {"app.conf": "one", "empty": "", ".hidden": "dot", "big": "x" * 900_000}
+    binary = {"raw": bytes(range(256))}
+    subject.kube.create("web", text, binary)
+    program = subject.start()
+    program.expect("ready")
+    wanted = {name: value.encode() for name, value in text.items()} | binary
+    assert wanted == subject.live()
+    subject.kube.change("web", dict(reversed(text.items())), binary)
+    subject.kube.change("web", {**text, "app.conf": "two"}, binary)
+    program.expect("config: two")
+
+    assert ["config: one", "ready", "config: two"] == program.out.seen
+
+
+def test_secrets_and_subdirectories_and_mapped_keys_are_written_together(subject: Subject) -> None:
+    subject.kube.create("web", {"app.conf": "one", "site": "s"})
+    subject.kube.create("tls", {"key": "k"}, kind="secret")
+    program = subject.start(f"--secret={subject.kube.namespace}/tls:private", "--map=site=conf.d/site.conf")
+    program.expect("ready")
+
+    with open(f"{subject.root}/private/key", "rb") as file:
+        assert (b"k", 0o600) == (file.read(), os.fstat(file.fileno()).st_mode & 0o777)
+    with open(f"{subject.root}/conf.d/site.conf", "rb") as file:
+        assert b"s" == file.read()
+
+
+def test_a_mapping_that_leaves_configroot_is_refused_and_the_last_files_stay(subject: Subject) -> None:
+    program = subject.running("--map=evil=../../outside", "--reload-interval=0s")
+    subject.kube.change("web", {"app.conf": "two", "evil": "x"})
+    program.err.expect(r"cannot write .*\.\./\.\./outside")
+    assert {"app.conf": b"one"} == subject.live()
+    assert 1 == subject.metric("config_apply_failures_total", reason="bad_key")
+    subject.change("three")
+    program.expect("config: three")
+
+
+def test_a_umask_does_not_touch_modes_that_were_asked_for(subject: Subject) -> None:
+    os.umask(0o077)
+    try:
+        subject.running("--file-mode=0644", "--dir-mode=0755")
+    finally:
+        os.umask(0o022)
+    generation = os.path.join(subject.root, os.readlink(os.path.join(subject.root, "..data")))
+
+    assert 0o644 == os.stat(subject.file).st_mode & 0o777
+    assert 0o755 == os.stat(generation).st_mode & 0o777
+
+
+def test_probes_wait_for_the_first_configuration_and_metrics_show_it(subject: Subject) -> None:
+    program = subject.start()
+    subject.port = int(program.err.expect(r"metrics and probes on .*:(\d+)$")[1])
+    assert 200 == get(subject.port, "/livez")[0]
+    until(lambda: get(subject.port, "/readyz")[0], 503)
+    subject.kube.create("web", {"app.conf": "one"})
+    program.expect("ready")
+    until(lambda: get(subject.port, "/readyz"), (200, "ok: running\n"))
+    shown = status(subject.port)
+
+    assert shown["config"]["running"] == shown["config"]["desired"]
+    assert [f"configmap {subject.kube.namespace}/web"] == [source["name"] for source in shown["sources"]]
+    assert subject.metric("config_hash", state="running") == subject.metric("config_hash", state="desired") != 0
+    assert 1 == subject.metric("reloader_last_reload_successful")
+    assert 0 == subject.metric("reload_failures_total", method="signal", reason="no_handler")
+
+
+def test_term_while_waiting_for_the_first_configuration_ends_at_once(subject: Subject) -> None:
+    program = subject.start()
+    program.err.expect("waiting for it to be created")
+    program.send(15)
+    program.finish(143)

@@ -1,0 +1,234 @@
+"""What counts as a configuration, which paths are accepted, and the laws of place, merge and diff."""
+
+from __future__ import annotations
+
+import posixpath
+import subprocess
+import sys
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from supervisor.snapshot import BadPath, Changes, Entry, Snapshot, check_path, diff, digests, merge, place, snapshot
+
+# Paths of all sorts, wicked ones often: the parts are joined with slashes.
+PARTS = st.one_of(
+    st.sampled_from(["", ".", "..", "..data", "...", ".hidden", "a", "b", "conf.d", "\0", "ä" * 128, "x" * 255]),
+    st.text(max_size=6),
+)
+PATHS = st.lists(PARTS, max_size=5).map("/".join)
+# Single names that cannot conflict, as the keys of a ConfigMap are.
+KEYS = st.text("abc-_.", min_size=1, max_size=4).filter(lambda key: key != "." and not key.startswith(".."))
+OBJECTS = st.dictionaries(KEYS, st.binary(max_size=4), max_size=5)
+SUMS = st.dictionaries(KEYS, st.sampled_from(["1", "2", "3"]), max_size=6)
+
+
+def of(**files: bytes) -> Snapshot:
+    return snapshot({path: Entry(data) for path, data in files.items()})
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("", "empty"),
+        ("/etc/passwd", "absolute"),
+        ("a\0b", "NUL"),
+        ("a//b", "empty component"),
+        ("a/", "empty component"),
+        (".", "'.'"),
+        ("a/./b", "'.'"),
+        ("..", "reserved"),
+        ("a/../b", "reserved"),
+        ("..data", "reserved"),
+        ("a/..b/c", "reserved"),
+        ("x" * 256, "255 bytes"),
+        ("ä" * 128, "255 bytes"),
+        ("/".join(["x" * 99] * 41), "4000 bytes"),
+        ("/".join("a" * 65), "64 deep"),
+        ("a\udc80", "UTF-8"),
+    ],
+)
+def test_a_bad_path_is_refused_and_the_message_says_why(path: str, why: str) -> None:
+    with pytest.raises(BadPath, match=r"cannot use .* as a path: ") as caught:
+        snapshot({path: Entry(b"")})
+    assert path == caught.value.path
+    assert why in str(caught.value)
+    assert len(str(caught.value)) < 300
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".hidden",
+        "a.b",
+        "a/b/c",
+        "x" * 255,
+        "ä" * 127 + "x",
+        "...".lstrip(".") + "a..",
+        "line\nfeed",
+        "/".join("a" * 64),
+    ],
+)
+def test_an_odd_but_harmless_path_is_accepted(path: str) -> None:
+    assert [path] == list(snapshot({path: Entry(b"")}).files)
+
+
+@pytest.mark.parametrize("deeper", ["conf/a", "conf/a/b/c"])
+def test_a_file_that_is_needed_as_a_directory_is_refused(deeper: str) -> None:
+    with pytest.raises(BadPath, match="also the directory of") as caught:
+        snapshot({deeper: Entry(b""), "conf": Entry(b"")})
+    assert caught.value.path == "conf"
+
+
+def test_names_that_only_begin_alike_do_not_conflict() -> None:
+    assert snapshot({"conf": Entry(b""), "conf.d/a": Entry(b""), "conf-b/a": Entry(b"")}).count == 3
+
+
+@given(PATHS)
+@example("a/..")
+@example("a/b/../../../c")
+def test_whatever_is_accepted_stays_inside(path: str) -> None:
+    try:
+        check_path(path)
+    except BadPath:
+        return
+    assert posixpath.normpath(f"/root/{path}") == f"/root/{path}"
+    assert posixpath.normpath(path) == path
+    assert not any(part.startswith("..") for part in path.split("/"))
+
+
+@given(st.dictionaries(PATHS, st.binary(max_size=3), max_size=4))
+def test_a_snapshot_is_made_or_the_path_is_blamed(files: dict[str, bytes]) -> None:
+    try:
+        made = snapshot({path: Entry(data) for path, data in files.items()})
+    except BadPath as error:
+        assert error.path in files  # noqa: PT017 - it is raised or not
+        return
+    assert files == {path: entry.data for path, entry in made.files.items()}
+    assert files.keys() == digests(made).keys()
+    assert sum(map(len, files.values())) == made.size
+
+
+def test_the_digest_does_not_depend_on_the_order() -> None:
+    assert of(a=b"1", b=b"2", c=b"3") == of(c=b"3", a=b"1", b=b"2")
+    assert of(a=b"1", b=b"2").digest == of(b=b"2", a=b"1").digest
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"a": Entry(b"1"), "b": Entry(b"3")},
+        {"a": Entry(b"2"), "b": Entry(b"1")},
+        {"a": Entry(b"1"), "c": Entry(b"2")},
+        {"a": Entry(b"1")},
+        {"a": Entry(b"12"), "b": Entry(b"")},
+        {"a": Entry(b"1", private=True), "b": Entry(b"2")},
+        {"ab": Entry(b"12")},
+        {"a1:b": Entry(b"2")},
+    ],
+)
+def test_the_digest_tells_paths_bytes_and_privacy_apart(other: dict[str, Entry]) -> None:
+    assert snapshot(other).digest != of(a=b"1", b=b"2").digest
+
+
+@given(OBJECTS, OBJECTS)
+def test_digests_are_equal_exactly_when_contents_are(one: dict[str, bytes], other: dict[str, bytes]) -> None:
+    assert (one == other) == (of(**one).digest == of(**other).digest)
+
+
+def test_sums_are_plain_sha256() -> None:
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert digests(of(a=b"")) == {"a": empty}
+
+
+def test_size_and_count() -> None:
+    assert (2, 5) == (of(a=b"12", b=b"345").count, of(a=b"12", b=b"345").size)
+
+
+def test_keys_go_below_the_subdir_and_mapped_keys_to_their_place() -> None:
+    placed = place({"a": b"1", "b": b"2"}, subdir="x/y", mapping={"b": "conf.d/b.conf", "elsewhere": "c"}, private=True)
+    assert {"x/y/a": Entry(b"1", True), "x/y/conf.d/b.conf": Entry(b"2", True)} == placed
+
+
+def test_two_keys_on_one_path_are_refused() -> None:
+    with pytest.raises(BadPath, match="two keys") as caught:
+        place({"a": b"", "b": b""}, subdir="d", mapping={"b": "a"}, private=False)
+    assert caught.value.path == "d/a"
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x", ""])
+@pytest.mark.parametrize("subdir", ["", "d"])
+def test_a_mapping_cannot_leave_its_place(path: str, subdir: str) -> None:
+    with pytest.raises(BadPath) as caught:
+        place({"a": b""}, subdir=subdir, mapping={"a": path}, private=False)
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize("subdir", ["..", "/etc", "a//b", "."])
+def test_a_subdir_cannot_leave_the_root(subdir: str) -> None:
+    with pytest.raises(BadPath):
+        place({"a": b""}, subdir=subdir, mapping={}, private=False)
+
+
+@given(OBJECTS, st.dictionaries(KEYS, KEYS, max_size=4))
+def test_placing_keeps_every_file_or_refuses(files: dict[str, bytes], mapping: dict[str, str]) -> None:
+    paths = [mapping.get(key, key) for key in files]
+    try:
+        placed = place(files, subdir="", mapping=mapping, private=False)
+    except BadPath as error:
+        assert paths.count(error.path) > 1  # noqa: PT017 - it is raised or not
+        return
+    assert dict(zip(paths, files.values(), strict=True)) == {path: entry.data for path, entry in placed.items()}
+    assert len(files) == len(placed)
+
+
+def test_two_objects_with_one_path_are_refused() -> None:
+    with pytest.raises(BadPath, match="two objects") as caught:
+        merge([{"a": Entry(b"1")}, {"b": Entry(b"1"), "a": Entry(b"1")}])
+    assert caught.value.path == "a"
+
+
+@given(st.lists(OBJECTS, max_size=4))
+def test_merging_keeps_every_file_or_refuses(objects: list[dict[str, bytes]]) -> None:
+    parts = [{key: Entry(data) for key, data in files.items()} for files in objects]
+    together = [key for part in parts for key in part]
+    try:
+        merged = merge(parts)
+    except BadPath as error:
+        assert together.count(error.path) > 1  # noqa: PT017 - it is raised or not
+        return
+    assert sorted(together) == sorted(merged)
+    assert all(merged[key] == entry for part in parts for key, entry in part.items())
+
+
+def test_objects_that_are_file_and_directory_to_each_other_are_refused() -> None:
+    with pytest.raises(BadPath, match="also the directory"):
+        snapshot(merge([{"a": Entry(b"")}, {"a/b": Entry(b"")}]))
+
+
+@given(SUMS, SUMS)
+def test_a_diff_says_what_makes_the_one_of_the_other(old: dict[str, str], new: dict[str, str]) -> None:
+    changes = diff(old, new)
+    made = {path: old[path] for path in old if path not in changes.removed}
+    made |= {path: new[path] for path in changes.added + changes.changed}
+    assert new == made
+    assert bool(changes) == (old != new)
+    assert not set(changes.added) & old.keys()
+    assert set(changes.changed) <= old.keys() & new.keys()
+    assert diff(new, old) == Changes(changes.removed, changes.changed, changes.added)
+    assert all(list(paths) == sorted(paths) for paths in (changes.added, changes.changed, changes.removed))
+
+
+def test_changes_are_told_in_one_short_line() -> None:
+    new = {"nginx.conf": "2", **dict.fromkeys("abdef", "1"), "line\nfeed": "1"}
+    assert str(diff({"nginx.conf": "1", "c": "1"}, new)) == "changed nginx.conf; added a, b (+4 more); removed c"
+    assert str(diff({}, {"line\nfeed": "1"})) == "added 'line\\nfeed'"
+    assert str(diff(new, new)) == "nothing changed"
+
+
+def test_an_init_that_syncs_nothing_does_not_load_libcrypto() -> None:
+    code = "import supervisor.snapshot, sys; print(sorted({'hashlib', '_hashlib', 'typing', 're'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
