@@ -15,18 +15,19 @@ from .config import StartError
 from .inbox import Inbox
 from .journal import Journal
 from .loop import Loop
-from .machine import Policy, SourceState
 from .process import Processes
+from .state import Policy, SourceState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
+    from .actions import Action
     from .config import Settings
     from .loop import Observer
-    from .machine import Action, State
     from .signals import Inherited
+    from .state import State
 
 DEFAULT_LISTEN = ("", 9911)
 _WEB_WAITS = 1.0  # seconds that the web server leaves the first configuration to be fetched undisturbed

@@ -212,7 +212,7 @@ def sums(directory: int, generation: Generation) -> dict[str, str]:
     """The hex sha256 of every file that a generation really has, "" for what is no file; raises OSError."""
     from hashlib import sha256  # noqa: PLC0415 - see snapshot.py
 
-    left = generation.bytes
+    left = generation.bytes + _PIECE  # what others put there can be larger than our patience
     result: dict[str, str] = {}
 
     def walk(top: int, prefix: str, depth: int) -> None:
@@ -234,7 +234,7 @@ def sums(directory: int, generation: Generation) -> dict[str, str]:
                 for piece in _pieces(top, entry.name):
                     one.update(piece)
                     left -= len(piece)
-                    if left < 0:  # what others put there can be larger than our patience
+                    if left < 0:
                         raise OSError(errno.EFBIG, "more data than its manifest says", path)
                 result[path] = one.hexdigest()
 

@@ -6,8 +6,8 @@ single container. Readiness is about the app having started on its first configu
 
 from __future__ import annotations
 
-from .machine import Phase, State
 from .record import Record
+from .state import Phase, State
 
 _ALIVE = frozenset(Phase) - {Phase.DONE}
 _READY = frozenset({Phase.RUNNING, Phase.RELOADING})

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from . import events as ev
 from . import signals
-from .machine import BACKOFF_FIRST, BACKOFF_MOST, Phase, State, backoff
+from .machine import BACKOFF_FIRST, BACKOFF_MOST
+from .pursuit import backoff
 from .record import Record
+from .state import Phase, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

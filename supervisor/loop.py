@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
+from . import actions as act
 from . import events as ev
 from . import log, machine, threads
-from .machine import Phase, Policy, State
 from .process import Command, Processes, SpawnError
+from .state import Phase, Policy, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
         def __call__(self, attempt: int, pid: int) -> None: ...
 
-    Observer = Callable[[ev.Event, State, State, tuple[machine.Action, ...]], None]
+    Observer = Callable[[ev.Event, State, State, tuple[act.Action, ...]], None]
 
 
 class Loop:
@@ -66,35 +67,35 @@ class Loop:
             case ev.Probed(reply):
                 reply()
         before = self.state
-        self.state, actions = machine.step(before, event, time.monotonic(), self._policy)
+        self.state, orders = machine.step(before, event, time.monotonic(), self._policy)
         for observe in self.observers:
             try:
-                observe(event, before, self.state, actions)
+                observe(event, before, self.state, orders)
             except Exception as error:  # noqa: BLE001 - no failure of metrics or log may end the app
                 log.error(f"cannot observe {type(event).__name__}: {error!r}")
-        for action in actions:
+        for action in orders:
             self._perform(action)
 
-    def _perform(self, action: machine.Action) -> None:
+    def _perform(self, action: act.Action) -> None:
         match action:
-            case machine.Spawn():
+            case act.Spawn():
                 self.handle(self._spawn())
-            case machine.Kill(signum, group):
+            case act.Kill(signum, group):
                 self._processes.kill(signum, group=group)
-            case machine.Suspend():
+            case act.Suspend():
                 self._processes.suspend_ourselves()
-            case machine.TakeForeground():
+            case act.TakeForeground():
                 self._processes.take_foreground()
-            case machine.KillLeftovers(signum, everything):
+            case act.KillLeftovers(signum, everything):
                 self._processes.kill_leftovers(signum, everything=everything)
-            case machine.Apply() if self.sync is not None:
+            case act.Apply() if self.sync is not None:
                 threads.start(self.sync.apply, "apply")
-            case machine.Recover() if self.sync is not None:
+            case act.Recover() if self.sync is not None:
                 threads.start(self.sync.recover, "recover")
-            case machine.Reload(attempt) if self.reload is not None:
+            case act.Reload(attempt) if self.reload is not None:
                 reload, pid = self.reload, self.state.pid
                 threads.start(lambda: reload(attempt, pid), "reload")
-            case machine.Reply(event, sent):
+            case act.Reply(event, sent):
                 event.reply(sent)
 
     def _spawn(self) -> ev.Event:

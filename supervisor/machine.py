@@ -1,4 +1,4 @@
-"""The life of one application and of its configuration: every rule of behaviour lives in this file.
+"""The life of one application: every rule of behaviour lives in this file and, about versions, in `pursuit.py`.
 
 Pure: no I/O, clock, threads or logging. `step(state, event, now, policy)` returns the next state and the
 actions to perform, in order. Time is an argument (seconds of a monotonic clock); `wake_at(state, policy)` says
@@ -13,179 +13,20 @@ The state belongs to one application; nothing here may assume that there is only
 
 from __future__ import annotations
 
-from enum import Enum
-
 from . import events as ev
-from .record import Record
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from . import pursuit
+from .actions import Action, Done, Kill, KillLeftovers, Recover, Reply, Spawn, Suspend, TakeForeground
+from .pursuit import backoff
+from .state import Phase, Policy, SourceState, State
 
 # signal(7); the numbers are the same on every Linux architecture that Python's wheels are built for.
 INT, QUIT, KILL, TERM, CONT, STOP = 2, 3, 9, 15, 18, 19
 JOB_CONTROL = frozenset({20, 21, 22})  # TSTP, TTIN, TTOU
 
 BACKOFF_FIRST, BACKOFF_MOST, BACKOFF_RESET = 0.5, 30.0, 30.0  # seconds
-RETRY_FIRST, RETRY_MOST = 2.0, 60.0  # seconds; applying or reloading once more after a failure
 KILLED_GRACE = 1.0  # seconds that KILL may take to end what is left; a process in a hung mount never ends
-RELOAD_SLACK = 1.0  # seconds after --reload-timeout, in which a method reports its own failure in its own words
-QUIET_MOST = 10  # times --reload-quiet: content that never rests is applied all the same
-
-
-class Phase(Enum):
-    WAITING = "waiting"  # nothing started yet: for the set-up, or for the first configuration
-    STARTING = "starting"  # Spawn was ordered; its report comes in the same turn
-    RUNNING = "running"
-    RELOADING = "reloading"
-    STOPPING = "stopping"  # told to stop; the app may take its time
-    KILLING = "killing"  # it took too long
-    LEFTOVERS = "leftovers"  # the app has ended, others of its making have not
-    BACKOFF = "backoff"  # before it is started again
-    DONE = "done"
-
-
-class Policy(Record):
-    """What the user chose. Durations are seconds; None means never."""
-
-    rewrite: Mapping[int, int] = {}
-    group: bool = False  # signals go to the app's process group
-    is_init: bool = False  # we are PID 1: stopping ourselves is impossible, and of no use
-    stop_signal: int = TERM
-    stop_delay: float = 0.0
-    stop_timeout: float | None = None
-    leftovers: bool = True  # end what the app leaves behind
-    leftovers_timeout: float = 10.0
-    restart: str = "never"  # never, on-failure, always
-    ok_exit_codes: frozenset[int] = frozenset()
-    configured: bool = False  # there is a configuration to wait for
-    initial_sync_timeout: float = 60.0
-    reload_interval: float = 10.0
-    reload_quiet: float = 0.0
-    reload_splay: float = 0.0
-    reload_timeout: float = 30.0
-
-
-class Config(Record):
-    """Versions are digests of content; empty means none."""
-
-    desired: str = ""  # what the sources hold
-    live: str = ""  # what is in place for the app to read
-    running: str = ""  # what the app runs on
-    cached: bool = False  # `running` comes from an earlier run; the sources have not spoken yet
-    rejected: str = ""  # a version that can never be put in place
-    files: int = 0
-    size: int = 0
-    changes: str = ""  # of the last version put in place
-    changed_at: float | None = None
-    applying: bool = False
-    first_offer: float = 0.0  # of the versions that are not in place yet
-    last_offer: float = 0.0
-    dice: float = 0.0
-    coalesced: int = 0  # versions that a newer one overtook before they were applied
-    failures: int = 0  # in a row, of applying
-    error: str = ""  # why the last one failed
-    retry_at: float = 0.0
-
-
-class Reloads(Record):
-    attempt: int = 0  # counts up; a report of an older attempt is stale
-    began: float | None = None
-    target: str = ""
-    finished: int = 0  # ends of reloads, good or bad
-    outcome: str = ""  # of the last one: empty before the first, `success`, or the reason of its failure
-    error: str = ""
-    failures: int = 0  # in a row
-    retry_at: float = 0.0
-
-
-class SourceState(Record):
-    name: str  # for people
-    present: bool | None = None  # None until it was read once
-    trouble: str = ""  # the reason why it cannot be read now
-    error: str = ""
-
-
-class State(Record):
-    phase: Phase = Phase.WAITING
-    since: float = 0.0  # when the phase began
-    deadline: float | None = None  # of the phase
-    pid: int = 0  # of the app; 0 when there is none
-    foreground: bool = False
-    suspended: bool = False
-    started_at: float = 0.0
-    starts: int = 0
-    failures: int = 0  # restarts in a row
-    held: tuple[int, ...] = ()  # signals that came before the app
-    stop_passed: bool = False
-    leftovers_killed: bool = False
-    final: bool = False  # the app will not be started again
-    exit_code: int = 0  # of the app's last end; ours, when done
-    exit_signal: int = 0
-    exits: int = 0
-    error: str = ""  # why it could not start
-    config: Config = Config()
-    reloads: Reloads = Reloads()
-    sources: tuple[SourceState, ...] = ()
-
-
-class Action(Record):
-    """Base of all orders."""
-
-
-class Spawn(Action):
-    pass
-
-
-class Kill(Action):
-    """Send the app a signal."""
-
-    signum: int
-    group: bool = False
-
-
-class Suspend(Action):
-    """Stop ourselves, as the app was stopped."""
-
-
-class TakeForeground(Action):
-    """Give the app the terminal again."""
-
-
-class KillLeftovers(Action):
-    signum: int
-    everything: bool  # the container is ending: whatever PID 1 can reach
-
-
-class Apply(Action):
-    """Put the newest content of the sources in place."""
-
-
-class Recover(Action):
-    """Find the last generation of an earlier run."""
-
-
-class Reload(Action):
-    attempt: int
-
-
-class Reply(Action):
-    """Tell a reload whether its signal was sent: the signal first, in the same turn."""
-
-    event: ev.SignalRequested
-    sent: bool
-
-
-class Done(Action):
-    code: int
-
 
 Result = tuple[State, tuple[Action, ...]]
-
-
-def backoff(failures: int, first: float, most: float) -> float:
-    """Seconds to wait after that many failures in a row (1 or more): `first`, doubling, up to `most`."""
-    return float(min(most, first * 2 ** min(failures - 1, 20)))
 
 
 def step(state: State, event: ev.Event, now: float, policy: Policy) -> Result:
@@ -193,7 +34,7 @@ def step(state: State, event: ev.Event, now: float, policy: Policy) -> Result:
     if state.phase is Phase.DONE:
         return state, ()
     after, actions = _react(state, event, now, policy)
-    after, more = _pursue(after, now, policy)
+    after, more = pursuit.pursue(after, now, policy)
     if after.phase is not state.phase:
         after = after.replace(since=now)
     return after, actions + more
@@ -201,18 +42,8 @@ def step(state: State, event: ev.Event, now: float, policy: Policy) -> Result:
 
 def wake_at(state: State, policy: Policy) -> float | None:
     """When `DeadlinePassed` is due if nothing else happens before."""
-    times = [state.deadline] if state.deadline is not None else []
-    if _wants_apply(state):
-        times.append(_apply_due(state, policy))
-    if _wants_reload(state):
-        times.append(state.reloads.retry_at)
-    return min(times, default=None)
-
-
-def stale(state: State) -> bool:
-    """Whether the app runs on something else than what the sources hold (or held, for all we know)."""
-    config = state.config
-    return config.cached or (config.desired not in ("", config.running))
+    times = (state.deadline, pursuit.wake_at(state, policy))
+    return min((time for time in times if time is not None), default=None)
 
 
 def _react(  # noqa: C901, PLR0912 - the table of events
@@ -235,15 +66,19 @@ def _react(  # noqa: C901, PLR0912 - the table of events
             return _conclude(state, now)
         case ev.DeadlinePassed() if state.deadline is not None and state.deadline <= now:
             return _deadline(state, now, policy)
+        case ev.ConfigFailed() if event.reason == "no_generation":
+            return _nothing_to_start_on(state, event)
         case ev.ConfigOffered() | ev.ConfigApplied() | ev.ConfigFailed():
-            return _config(state, event, now)
+            waiting = state.phase is Phase.WAITING
+            state = pursuit.took(state, event, now)
+            return _spawn(state) if waiting and isinstance(event, ev.ConfigApplied) else (state, ())
         case ev.SignalRequested():
             wanted = state.phase is Phase.RELOADING and event.attempt == state.reloads.attempt
             kill = (Kill(event.signum),) if wanted else ()
             return state, (*kill, Reply(event, sent=wanted))
         case ev.ReloadFinished() if event.attempt == state.reloads.attempt:
             if state.phase is Phase.RELOADING:
-                return _reloaded(state, event.reason, event.error, now), ()
+                return pursuit.reloaded(state, event.reason, event.error, now), ()
         case ev.SourceOpened() | ev.SourceRead() | ev.SourceFailed():
             return _source(state, event)
     return state, ()
@@ -256,6 +91,11 @@ def _began(state: State, now: float, policy: Policy) -> Result:
     if policy.configured:
         return state.replace(deadline=now + policy.initial_sync_timeout), ()
     return _spawn(state)
+
+
+def _nothing_to_start_on(state: State, event: ev.ConfigFailed) -> Result:
+    state = state.replace(config=state.config.replace(error=event.error))
+    return _done(state.replace(error=event.error), 125) if state.phase is Phase.WAITING else (state, ())
 
 
 def _spawn(state: State) -> Result:
@@ -346,7 +186,7 @@ def _deadline(state: State, now: float, policy: Policy) -> Result:
             return _spawn(state)
         case Phase.RELOADING:
             error = f"not finished within {policy.reload_timeout:g}s"
-            return _reloaded(state, "timeout", error, now), ()
+            return pursuit.reloaded(state, "timeout", error, now), ()
         case Phase.STOPPING if not state.stop_passed:
             return _pass_stop(state, policy.stop_signal, now, policy)
         case Phase.STOPPING:
@@ -423,116 +263,7 @@ def _pass_stop(state: State, target: int, now: float, policy: Policy) -> Result:
     return state, (Kill(target, policy.group), *resume)
 
 
-# --- the configuration ------------------------------------------------------------------------------------
-
-
-def _config(state: State, event: ev.Event, now: float) -> Result:
-    config, reloads = state.config, state.reloads
-    match event:
-        case ev.ConfigOffered(digest, dice):
-            pending = _pending(config)
-            config = config.replace(desired=digest, last_offer=now, cached=False)
-            if not pending:
-                config = config.replace(first_offer=now, dice=dice)
-            elif not config.applying:
-                config = config.replace(coalesced=config.coalesced + 1)
-            config = config.replace(failures=0, retry_at=0.0)  # a newer version owes nothing to an older
-        case ev.ConfigApplied():
-            if event.cached and state.phase is not Phase.WAITING:
-                return state, ()  # the sources were faster after all
-            config = config.replace(
-                live=event.digest,
-                applying=config.applying and event.cached,  # a recovery does not end an apply
-                cached=event.cached,
-                failures=0,
-                error="",
-                files=event.files,
-                size=event.size,
-                changes=event.changes,
-                changed_at=event.changed_at,
-                first_offer=now if config.desired != event.digest else config.first_offer,
-            )
-            reloads = reloads.replace(retry_at=0.0, failures=0)
-        case ev.ConfigFailed(digest, reason, error):
-            if reason == "no_generation":
-                state = state.replace(config=config.replace(error=error), error=error)
-                return _done(state, 125) if state.phase is Phase.WAITING else (state, ())
-            config = config.replace(applying=False, error=error, failures=config.failures + 1)
-            wait = backoff(config.failures, RETRY_FIRST, RETRY_MOST)
-            config = config.replace(
-                rejected=digest if reason != "write" else config.rejected,
-                retry_at=now + wait,
-            )
-    state = state.replace(config=config, reloads=reloads)
-    if isinstance(event, ev.ConfigApplied) and state.phase is Phase.WAITING:
-        return _spawn(state)
-    return state, ()
-
-
-def _pending(config: Config) -> bool:
-    return config.desired not in ("", config.live, config.rejected)
-
-
-def _wants_apply(state: State) -> bool:
-    return (
-        _pending(state.config)
-        and not state.config.applying
-        and not state.final
-        and state.phase in (Phase.WAITING, Phase.RUNNING, Phase.LEFTOVERS, Phase.BACKOFF)
-    )
-
-
-def _apply_due(state: State, policy: Policy) -> float:
-    """When the newest version may be put in place. Only a running app's pace counts."""
-    config = state.config
-    if state.phase is not Phase.RUNNING:
-        return config.retry_at
-    due = config.last_offer
-    if policy.reload_quiet > 0:
-        most = config.first_offer + QUIET_MOST * policy.reload_quiet
-        due = min(config.last_offer + policy.reload_quiet, most)
-    if state.reloads.began is not None:
-        due = max(due, state.reloads.began + policy.reload_interval)
-    return max(due + config.dice * policy.reload_splay, config.retry_at)
-
-
-def _wants_reload(state: State) -> bool:
-    config = state.config
-    return state.phase is Phase.RUNNING and not config.applying and config.live != config.running
-
-
-def _pursue(state: State, now: float, policy: Policy) -> Result:
-    if _wants_apply(state) and _apply_due(state, policy) <= now:
-        return state.replace(config=state.config.replace(applying=True)), (Apply(),)
-    if _wants_reload(state) and state.reloads.retry_at <= now:
-        attempt = state.reloads.attempt + 1
-        reloads = state.reloads.replace(attempt=attempt, began=now, target=state.config.live)
-        deadline = now + policy.reload_timeout + RELOAD_SLACK
-        return state.replace(phase=Phase.RELOADING, deadline=deadline, reloads=reloads), (Reload(attempt),)
-    if (
-        state.phase is Phase.RUNNING
-        and state.config.live == state.config.running == state.config.desired
-        and state.reloads.outcome not in ("", "success")
-    ):
-        # The sources came back to what the app runs on all the time: nothing is wrong any more.
-        return state.replace(reloads=state.reloads.replace(outcome="success", error="", failures=0)), ()
-    return state, ()
-
-
-def _reloaded(state: State, reason: str, error: str, now: float) -> State:
-    config, reloads = state.config, state.reloads.replace(finished=state.reloads.finished + 1)
-    if reason:
-        failures = reloads.failures + 1
-        reloads = reloads.replace(
-            outcome=reason,
-            error=error,
-            failures=failures,
-            retry_at=now + backoff(failures, RETRY_FIRST, RETRY_MOST),
-        )
-    else:
-        reloads = reloads.replace(outcome="success", error="", failures=0, retry_at=0.0)
-        config = config.replace(running=reloads.target)
-    return state.replace(phase=Phase.RUNNING, deadline=None, reloads=reloads, config=config)
+# --- the sources -----------------------------------------------------------------------------------------
 
 
 def _source(state: State, event: ev.SourceOpened | ev.SourceRead | ev.SourceFailed) -> Result:

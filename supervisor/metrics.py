@@ -13,16 +13,18 @@ import prometheus_client as prom
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from . import __version__, machine, reload, signals
+from . import __version__, reload, signals
 from . import events as ev
-from .machine import Kill
+from .actions import Kill
 from .sources import RESTART_REASONS
+from .state import stale
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from .machine import Action, State
+    from .actions import Action
+    from .state import State
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _LONG_SECONDS = (*_SECONDS, 120, 300, 600)
@@ -124,7 +126,7 @@ class Metrics:
         self._gauge(
             "config_stale",
             "whether the app runs on something else than the source holds",
-            machine.stale,
+            stale,
         )
         hashes = self._gauge("config_hash", "first 48 bits of the content's digest", labels=("state",))
         hashes.labels("desired").set_function(lambda: _number(self._state().config.desired))

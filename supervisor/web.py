@@ -11,13 +11,14 @@ import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from . import __version__, health, log, machine
+from . import __version__, health, log
+from .state import stale
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .machine import State
+    from .state import State
 
 _ANSWER_SECONDS = 1.0  # a loop that takes longer for one turn is not alive
 _CLIENT_SECONDS = 10.0  # for a client to send its request
@@ -85,7 +86,7 @@ def status(state: State) -> dict[str, object]:
             "desired": config.desired or None,
             "live": config.live or None,
             "running": config.running or None,
-            "stale": machine.stale(state),
+            "stale": stale(state),
             "from_earlier_run": config.cached,
             "files": config.files,
             "bytes": config.size,

@@ -29,7 +29,7 @@ class Demo:
         command = [SUPERVISOR, "--config-dir", directory, "--listen", "127.0.0.1:0"]
         app = [sys.executable, os.path.join(HERE, "app.py"), os.path.join(directory, "greeting.conf")]
         say(f"$ supervisor --config-dir {directory} --listen 127.0.0.1:0 -- python app.py {app[-1]}")
-        self.process = subprocess.Popen(  # noqa: S603 - our own program
+        self.process = subprocess.Popen(
             [*command, "--", *app], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         self.lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()

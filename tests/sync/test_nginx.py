@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -86,7 +86,7 @@ def site(tmp_path: os.PathLike[str]) -> Site:
     return Site(scratch)
 
 
-def change_under_load(program: Program, site: Site, change: Callable[[], None]) -> None:
+def change_under_load(program: Program, site: Site, change: Callable[[], object]) -> None:
     """The page changes, by one reload, in the same master, and no request fails meanwhile."""
     metrics = port_of(program)
     site.serves("one")
@@ -122,11 +122,11 @@ def _command_line(pid: int) -> bytes:
 
 
 @pytest.fixture
-def nginx() -> Iterator[list[str]]:
+def nginx() -> list[str]:
     needs("nginx")
     if os.geteuid() != 0:
         pytest.skip("needs root: nginx keeps its compiled-in error log in /var/log/nginx")
-    yield ["nginx", "-g", "daemon off;"]
+    return ["nginx", "-g", "daemon off;"]
 
 
 def test_a_changed_configmap_changes_the_page_that_nginx_serves(
@@ -137,7 +137,7 @@ def test_a_changed_configmap_changes_the_page_that_nginx_serves(
     options = [f"--configmap={kube.namespace}/nginx", f"--configroot={root}", "--listen=127.0.0.1:0"]
     program = run(*nginx, "-c", f"{root}/nginx.conf", options=[*options, f"--kubeconfig={kube.kubeconfig}"])
 
-    change_under_load(program, site, lambda: kube.change("nginx", {"nginx.conf": site.config("two")}) and None)
+    change_under_load(program, site, lambda: kube.change("nginx", {"nginx.conf": site.config("two")}))
 
 
 def test_a_swapped_volume_changes_the_page_that_nginx_serves(

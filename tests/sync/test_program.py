@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -64,7 +64,7 @@ def test_an_edit_between_list_and_watch_is_applied(subject: Subject, fake: FakeK
 def test_watches_that_end_all_the_time_neither_reload_nor_lose_an_edit(subject: Subject, fake: FakeKube) -> None:
     program = subject.running("--reload-interval=0s")
     for number, how in enumerate(("clean", "fin", "rst"), 1):
-        until(lambda: (len(fake.asked("watch")), fake.watchers()), (number, 1))  # noqa: B023 - used at once
+        until(lambda: (len(fake.asked("watch")), fake.watchers()), (number, 1))
         fake.cut(how)
     until(lambda: (len(fake.asked("watch")), fake.watchers()), (4, 1))
     subject.change("two")
@@ -76,7 +76,7 @@ def test_watches_that_end_all_the_time_neither_reload_nor_lose_an_edit(subject: 
 
 
 @pytest.mark.parametrize("as_event", [False, True])
-def test_a_version_that_is_gone_is_answered_by_a_new_list(subject: Subject, fake: FakeKube, as_event: bool) -> None:  # noqa: FBT001
+def test_a_version_that_is_gone_is_answered_by_a_new_list(subject: Subject, fake: FakeKube, as_event: bool) -> None:
     program = subject.running()
     fake.gone_as_event = as_event
     hold = fake.hold("list")
@@ -171,7 +171,7 @@ def test_an_app_that_does_not_catch_the_signal_is_never_sent_it(subject: Subject
 
 def test_a_change_while_the_app_starts_waits_for_its_handler(subject: Subject) -> None:
     subject.kube.create("web", {"app.conf": "one"})
-    program = subject.start(command=["sh", "-c", f'read go; exec {" ".join(app("read_config.py", subject.file))}'])
+    program = subject.start(command=["sh", "-c", f"read go; exec {' '.join(app('read_config.py', subject.file))}"])
     program.err.expect("started sh")
     subject.change("two")
     program.err.expect("is in place: changed app.conf")
@@ -284,20 +284,21 @@ def test_a_rotated_token_is_taken_from_its_file(run: Run, fake: FakeKube, tmp_pa
 
 
 @pytest.fixture
-def plugin(fake: FakeKube, tmp_path: os.PathLike[str]) -> Iterator[str]:
+def plugin(fake: FakeKube, tmp_path: os.PathLike[str]) -> str:
     """A credential plugin that a kubeconfig runs: prints the token, unless a file tells it to fail."""
     path = os.path.join(tmp_path, "plugin")
     credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}
     body = str({**credential, "status": {"token": fake.token}}).replace("'", '"')
     with open(path, "w", encoding="utf-8") as file:
         file.write(f"#!/bin/sh\n[ -e {path}.fail ] && exit 42\ncat <<'END'\n{body}\nEND\n")
-    os.chmod(path, 0o755)
+    os.chmod(path, 0o700)
     exec_entry = {"apiVersion": credential["apiVersion"], "command": path, "interactiveMode": "Never"}
     fake.write_kubeconfig(fake.kubeconfig, user={"exec": exec_entry})
-    yield path
+    return path
 
 
-def test_a_credential_plugin_works_while_orphans_are_reaped(run: Run, fake: FakeKube, plugin: str, tmp_path: object) -> None:
+@pytest.mark.usefixtures("plugin")
+def test_a_credential_plugin_works_while_orphans_are_reaped(run: Run, fake: FakeKube, tmp_path: object) -> None:
     subject = Subject(run, fake, str(tmp_path))
     program = subject.running()
     subject.change("two")

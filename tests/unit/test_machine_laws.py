@@ -6,22 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisor import events as ev
-from supervisor.machine import (
-    Action,
-    Apply,
-    Done,
-    Kill,
-    Phase,
-    Policy,
-    Recover,
-    Reload,
-    SourceState,
-    Spawn,
-    State,
-    stale,
-    step,
-    wake_at,
-)
+from supervisor.actions import Action, Apply, Done, Kill, Recover, Reload, Spawn
+from supervisor.machine import step, wake_at
+from supervisor.state import Phase, Policy, SourceState, State, stale
 
 POLICIES = st.builds(
     Policy,

@@ -66,7 +66,7 @@ def test_a_bad_path_is_refused_and_the_message_says_why(path: str, why: str) -> 
         "a/b/c",
         "x" * 255,
         "ä" * 127 + "x",
-        "...".lstrip(".") + "a..",
+        "a..",
         "line\nfeed",
         "/".join("a" * 64),
     ],
@@ -144,7 +144,7 @@ def test_sums_are_plain_sha256() -> None:
 
 
 def test_size_and_count() -> None:
-    assert (2, 5) == (of(a=b"12", b=b"345").count, of(a=b"12", b=b"345").size)
+    assert (of(a=b"12", b=b"345").count, of(a=b"12", b=b"345").size) == (2, 5)
 
 
 def test_keys_go_below_the_subdir_and_mapped_keys_to_their_place() -> None:

@@ -1,0 +1,60 @@
+"""Everything that the machine can order, and nothing of how it is done: `loop.py` performs these.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from . import events as ev
+from .record import Record
+
+
+class Action(Record):
+    """Base of all orders."""
+
+
+class Spawn(Action):
+    pass
+
+
+class Kill(Action):
+    """Send the app a signal."""
+
+    signum: int
+    group: bool = False
+
+
+class Suspend(Action):
+    """Stop ourselves, as the app was stopped."""
+
+
+class TakeForeground(Action):
+    """Give the app the terminal again."""
+
+
+class KillLeftovers(Action):
+    signum: int
+    everything: bool  # the container is ending: whatever PID 1 can reach
+
+
+class Apply(Action):
+    """Put the newest content of the sources in place."""
+
+
+class Recover(Action):
+    """Find the last generation of an earlier run."""
+
+
+class Reload(Action):
+    attempt: int
+
+
+class Reply(Action):
+    """Tell a reload whether its signal was sent: the signal first, in the same turn."""
+
+    event: ev.SignalRequested
+    sent: bool
+
+
+class Done(Action):
+    code: int

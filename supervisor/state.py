@@ -1,0 +1,116 @@
+"""What is known about one application and its configuration, and what the user chose: values without rules.
+
+Pure. A state is replaced, never changed, so that any thread may read the one that the loop holds.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from .record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Phase(Enum):
+    WAITING = "waiting"  # nothing started yet: for the set-up, or for the first configuration
+    STARTING = "starting"  # Spawn was ordered; its report comes in the same turn
+    RUNNING = "running"
+    RELOADING = "reloading"
+    STOPPING = "stopping"  # told to stop; the app may take its time
+    KILLING = "killing"  # it took too long
+    LEFTOVERS = "leftovers"  # the app has ended, others of its making have not
+    BACKOFF = "backoff"  # before it is started again
+    DONE = "done"
+
+
+class Policy(Record):
+    """What the user chose. Durations are seconds; None means never."""
+
+    rewrite: Mapping[int, int] = {}
+    group: bool = False  # signals go to the app's process group
+    is_init: bool = False  # we are PID 1: stopping ourselves is impossible, and of no use
+    stop_signal: int = 15  # TERM
+    stop_delay: float = 0.0
+    stop_timeout: float | None = None
+    leftovers: bool = True  # end what the app leaves behind
+    leftovers_timeout: float = 10.0
+    restart: str = "never"  # never, on-failure, always
+    ok_exit_codes: frozenset[int] = frozenset()
+    configured: bool = False  # there is a configuration to wait for
+    initial_sync_timeout: float = 60.0
+    reload_interval: float = 10.0
+    reload_quiet: float = 0.0
+    reload_splay: float = 0.0
+    reload_timeout: float = 30.0
+
+
+class Config(Record):
+    """Versions are digests of content; empty means none."""
+
+    desired: str = ""  # what the sources hold
+    live: str = ""  # what is in place for the app to read
+    running: str = ""  # what the app runs on
+    cached: bool = False  # `running` comes from an earlier run; the sources have not spoken yet
+    rejected: str = ""  # a version that can never be put in place
+    files: int = 0
+    size: int = 0
+    changes: str = ""  # of the last version put in place
+    changed_at: float | None = None
+    applying: bool = False
+    first_offer: float = 0.0  # of the versions that are not in place yet
+    last_offer: float = 0.0
+    dice: float = 0.0
+    coalesced: int = 0  # versions that a newer one overtook before they were applied
+    failures: int = 0  # in a row, of applying
+    error: str = ""  # why the last one failed
+    retry_at: float = 0.0
+
+
+class Reloads(Record):
+    attempt: int = 0  # counts up; a report of an older attempt is stale
+    began: float | None = None
+    target: str = ""
+    finished: int = 0  # ends of reloads, good or bad
+    outcome: str = ""  # of the last one: empty before the first, `success`, or the reason of its failure
+    error: str = ""
+    failures: int = 0  # in a row
+    retry_at: float = 0.0
+
+
+class SourceState(Record):
+    name: str  # for people
+    present: bool | None = None  # None until it was read once
+    trouble: str = ""  # the reason why it cannot be read now
+    error: str = ""
+
+
+class State(Record):
+    phase: Phase = Phase.WAITING
+    since: float = 0.0  # when the phase began
+    deadline: float | None = None  # of the phase
+    pid: int = 0  # of the app; 0 when there is none
+    foreground: bool = False
+    suspended: bool = False
+    started_at: float = 0.0
+    starts: int = 0
+    failures: int = 0  # restarts in a row
+    held: tuple[int, ...] = ()  # signals that came before the app
+    stop_passed: bool = False
+    leftovers_killed: bool = False
+    final: bool = False  # the app will not be started again
+    exit_code: int = 0  # of the app's last end; ours, when done
+    exit_signal: int = 0
+    exits: int = 0
+    error: str = ""  # why it could not start
+    config: Config = Config()
+    reloads: Reloads = Reloads()
+    sources: tuple[SourceState, ...] = ()
+
+
+def stale(state: State) -> bool:
+    """Whether the app runs on something else than what the sources hold (or held, for all we know)."""
+    config = state.config
+    return config.cached or (config.desired not in ("", config.running))

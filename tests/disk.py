@@ -1,0 +1,91 @@
+"""What tests of files share: two configurations, putting one in place, and looking at all that is there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from supervisor.files import Generation, Root
+from supervisor.snapshot import Entry, Snapshot, snapshot
+from tests.conftest import needs_root
+
+OLD = {"a": b"old a", "d/x": b"old x", "d/e/y": b"", "gone": b"old gone"}
+NEW = {"a": b"new a", "d/x": b"old x", "d/e/y": b"new y", "extra": b"new extra", ".dot": b"\0\xff"}
+
+
+def of(files: dict[str, bytes]) -> Snapshot:
+    return snapshot({path: Entry(data) for path, data in files.items()})
+
+
+def put(root: Root, files: dict[str, bytes]) -> Generation:
+    """Write files and make them live."""
+    generation = root.stage(of(files))
+    root.swap(generation)
+    return generation
+
+
+def shown(path: str | Path) -> dict[str, bytes]:
+    """What an app reads: every file that is reached by a visible name."""
+    found = {}
+    for top in os.listdir(path):
+        if top.startswith(".."):
+            continue
+        if os.path.isfile(f"{path}/{top}"):
+            found[top] = Path(f"{path}/{top}").read_bytes()
+        for parent, _, names in os.walk(f"{path}/{top}"):
+            for name in names:
+                full = os.path.join(parent, name)
+                found[os.path.relpath(full, path)] = Path(full).read_bytes()
+    return found
+
+
+def everything(path: str | Path) -> dict[str, object]:
+    """Every name below a directory with what it is: to compare before and after."""
+    found: dict[str, object] = {}
+    for parent, directories, names in os.walk(path):
+        for name in directories + names:
+            full = os.path.join(parent, name)
+            status = os.lstat(full)
+            what: object = None
+            if stat.S_ISLNK(status.st_mode):
+                what = os.readlink(full)
+            elif stat.S_ISREG(status.st_mode):
+                what = Path(full).read_bytes()
+            found[os.path.relpath(full, path)] = (status.st_ino, status.st_mode, status.st_uid, what)
+    return found
+
+
+def mode(path: str | Path) -> str:
+    return f"{stat.S_IMODE(os.stat(path).st_mode):04o}"
+
+
+@contextlib.contextmanager
+def umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def as_nobody(path: Path, code: str) -> str:
+    """What Python code prints as uid 65534, with `path` and the names of files and snapshot."""
+    needs_root()
+    # All imports come first: others than root may not be allowed to read where the program is.
+    head = """
+        import hashlib, json, os, sys
+        from supervisor.files import FilesError, Modes, Root
+        from supervisor.snapshot import Entry, snapshot
+        path = sys.argv[1]
+        os.setgroups([]); os.setgid(65534); os.setuid(65534)
+    """
+    program = textwrap.dedent(head) + textwrap.dedent(code)
+    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

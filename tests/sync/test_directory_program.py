@@ -1,0 +1,138 @@
+"""The whole program on a mounted volume or a plain directory: no API, no RBAC."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from tests.harness import Program, Run, app, wait_until
+from tests.http import metric, port_of
+from tests.sync.test_nginx import swap_volume
+
+LISTEN = "--listen=127.0.0.1:0"
+
+
+def write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+@pytest.fixture
+def volume(tmp_path: os.PathLike[str]) -> str:
+    return os.path.join(tmp_path, "volume")
+
+
+def start(run: Run, directory: str, *options: str, read: str = "") -> Program:
+    command = app("read_config.py", os.path.join(read or directory, "app.conf"))
+    return run(*command, options=[f"--config-dir={directory}", LISTEN, *options])
+
+
+def test_a_swap_by_the_kubelet_is_one_reload(run: Run, volume: str) -> None:
+    swap_volume(volume, "1", {"app.conf": "one"})
+    program = start(run, volume)
+    program.expect("ready")
+    swap_volume(volume, "2", {"app.conf": "two"})
+    program.expect("config: two")
+    program.err.expect("reloaded")
+
+    assert ["config: one", "ready", "config: two"] == program.out.seen
+    assert 1 == metric(port_of(program), "reloads_total", method="signal")
+
+
+def test_a_swap_without_a_change_of_content_is_none(run: Run, volume: str) -> None:
+    swap_volume(volume, "1", {"app.conf": "one"})
+    program = start(run, volume)
+    program.expect("ready")
+    swap_volume(volume, "2", {"app.conf": "one"})
+    swap_volume(volume, "3", {"app.conf": "three"})
+    program.expect("config: three")
+
+    assert ["config: one", "ready", "config: three"] == program.out.seen
+
+
+def test_a_plain_edit_in_a_plain_directory_is_a_reload(run: Run, volume: str) -> None:
+    os.mkdir(volume)
+    write(f"{volume}/app.conf", "one")
+    program = start(run, volume, "--reload-interval=0s")
+    program.expect("ready")
+    write(f"{volume}/new", "two")
+    os.replace(f"{volume}/new", f"{volume}/app.conf")
+    program.expect("config: two")
+
+
+def test_a_directory_that_is_replaced_is_followed(run: Run, volume: str) -> None:
+    swap_volume(volume, "1", {"app.conf": "one"})
+    program = start(run, volume, "--reload-interval=0s")
+    program.expect("ready")
+    os.rename(volume, volume + ".old")
+    swap_volume(volume, "2", {"app.conf": "two"})
+    program.expect("config: two")
+    swap_volume(volume, "3", {"app.conf": "three"})
+    program.expect("config: three")
+
+
+def test_a_missing_directory_is_waited_for(run: Run, volume: str) -> None:
+    program = start(run, volume)
+    program.err.expect(f"directory {volume} does not exist; waiting for it to be created")
+    swap_volume(volume, "1", {"app.conf": "one"})
+    program.expect("config: one")
+
+
+def test_with_a_configroot_the_files_are_copied_and_survive_their_volume(
+    run: Run, volume: str, tmp_path: os.PathLike[str]
+) -> None:
+    root = os.path.join(tmp_path, "live")
+    swap_volume(volume, "1", {"app.conf": "one"})
+    program = start(run, volume, f"--configroot={root}", "--reload-interval=0s", read=root)
+    program.expect("config: one")
+    program.expect("ready")
+    swap_volume(volume, "2", {"app.conf": "two"})
+    program.expect("config: two")
+    shutil.rmtree(volume)
+    program.err.expect("does not exist; configuration .* stays in use")
+    with open(os.path.join(root, "app.conf"), encoding="utf-8") as file:
+        assert "two" == file.read()
+
+
+def test_the_links_in_configroot_hold_under_another_path(run: Run, volume: str, tmp_path: os.PathLike[str]) -> None:
+    root = os.path.join(tmp_path, "live")
+    swap_volume(volume, "1", {"app.conf": "one"})
+    program = start(run, volume, f"--configroot={root}", read=root)
+    program.expect("ready")
+    os.rename(root, os.path.join(tmp_path, "elsewhere"))
+    with open(os.path.join(tmp_path, "elsewhere", "app.conf"), encoding="utf-8") as file:
+        assert "one" == file.read()
+
+
+def test_directories_that_overlap_are_refused(run: Run, volume: str) -> None:
+    swap_volume(volume, "1", {"app.conf": "one"})
+    program = start(run, volume, f"--configroot={volume}/live")
+    program.err.expect("--configroot and --config-dir overlap")
+    program.finish(125)
+
+
+def test_relative_paths_are_meant_from_where_we_were_started(run: Run, volume: str) -> None:
+    swap_volume(volume, "1", {"app.conf": "one"})
+    command = app("read_config.py", "volume/app.conf")
+    program = run(*command, options=["--config-dir=volume", LISTEN], cwd=os.path.dirname(volume))
+    program.expect("config: one")
+    program.expect("ready")
+    swap_volume(volume, "2", {"app.conf": "two"})
+    program.expect("config: two")
+
+
+def test_metrics_and_probes_do_not_depend_on_the_source(run: Run, volume: str) -> None:
+    swap_volume(volume, "1", {"app.conf": "one"})
+    program = start(run, volume)
+    program.expect("ready")
+    port = port_of(program)
+    labels = {"kind": "directory", "namespace": "", "name": volume}
+
+    def seen() -> None:
+        assert 1 == metric(port, "source_present", **labels)
+        assert 1 == metric(port, "watch_connected")
+        assert (metric(port, "source_last_contact_timestamp_seconds", **labels) or 0) > 1e9
+
+    wait_until(seen)

@@ -1,0 +1,57 @@
+"""Plays histories into the machine: events at given times, and what was ordered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from supervisor import events as ev
+from supervisor.actions import Action, Apply
+from supervisor.machine import step, wake_at
+from supervisor.state import Policy, SourceState, State
+
+TERM, HUP, INT, QUIT, KILL, CONT, STOP, TSTP = 15, 1, 2, 3, 9, 18, 19, 20
+
+
+class App:
+    """Plays events into the machine and keeps what it ordered."""
+
+    def __init__(self, **policy: Any) -> None:
+        self.policy = Policy(**policy)
+        self.state = State(sources=(SourceState("configmap a/b"),)) if self.policy.configured else State()
+        self.now = 0.0
+
+    def at(self, now: float, *events: ev.Event) -> list[Action]:
+        """The actions that follow from events at a time, deadlines before them included."""
+        self.now = now
+        ordered: list[Action] = []
+        for event in events or (ev.DeadlinePassed(),):
+            self.state, actions = step(self.state, event, now, self.policy)
+            ordered += actions
+        return ordered
+
+    def wakes_at(self) -> float | None:
+        return wake_at(self.state, self.policy)
+
+
+def started(now: float = 0.0, pid: int = 7, **policy: Any) -> App:
+    app = App(**policy)
+    app.at(now, ev.Began())
+    app.at(now, ev.Started(pid))
+    return app
+
+
+def configured(now: float = 0.0, **policy: Any) -> App:
+    """An app that runs on version `a`."""
+    app = App(configured=True, **policy)
+    app.at(now, ev.Began())
+    app.at(now, ev.ConfigOffered("a"), ev.ConfigApplied("a", files=2, size=10))
+    app.at(now, ev.Started(7))
+    return app
+
+
+def changed(app: App, now: float, digest: str) -> list[Action]:
+    """A new version is offered and, if that was ordered, applied."""
+    ordered = app.at(now, ev.ConfigOffered(digest))
+    if Apply() in ordered:
+        ordered += app.at(now, ev.ConfigApplied(digest))
+    return ordered

@@ -1,0 +1,269 @@
+"""What is written to a directory, with which modes, and what is found when it is read back."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from supervisor.files import FilesError, Modes, Root
+from supervisor.snapshot import Changes, Entry, digests, snapshot
+from tests.conftest import needs_root
+from tests.disk import NEW, OLD, as_nobody, everything, mode, of, put, shown, umask
+
+# What is written
+
+
+def test_files_are_shown_as_the_kubelet_shows_them(root: Root) -> None:
+    generation = put(root, OLD)
+    assert shown(root.path) == OLD
+    assert os.readlink(f"{root.path}/..data") == generation.name
+    assert os.readlink(f"{root.path}/a") == "..data/a"
+    assert os.readlink(f"{root.path}/d") == "..data/d"
+    assert sorted(os.listdir(root.path)) == [generation.name, "..data", "a", "d", "gone"]
+    assert root.live() == generation
+    assert generation.files == digests(of(OLD))
+    assert generation.bytes == sum(map(len, OLD.values()))
+
+
+def test_an_update_shows_the_new_files_and_drops_the_links_of_the_old(root: Root) -> None:
+    put(root, OLD)
+    generation = root.stage(of(NEW))
+    assert shown(root.path) == OLD
+    assert shown(root.directory(generation)) == NEW
+    assert root.swap(generation) == Changes((".dot", "extra"), ("a", "d/e/y"), ("gone",))
+    assert shown(root.path) == NEW
+    assert not os.path.lexists(f"{root.path}/gone")
+
+
+def test_a_configuration_without_files_is_one_too(root: Root) -> None:
+    put(root, OLD)
+    put(root, {})
+    assert shown(root.path) == {}
+    assert root.live() is not None
+
+
+def test_a_file_may_become_a_directory_and_back(root: Root) -> None:
+    for files in ({"x": b"1"}, {"x/y": b"2"}, {"x": b"3"}):
+        put(root, files)
+        assert shown(root.path) == files
+
+
+def test_a_megabyte_of_bytes_comes_back_as_it_went_in(root: Root) -> None:
+    files = {"big": os.urandom(1 << 20), "empty": b"", "crlf": b"a\r\nb\n"}
+    put(root, files)
+    assert shown(root.path) == files
+
+
+def test_links_resolve_from_another_path(root: Root, tmp_path: Path) -> None:
+    put(root, OLD)
+    os.rename(root.path, tmp_path / "moved")
+    assert shown(tmp_path / "moved") == OLD
+
+
+def test_a_relative_root_is_meant_from_where_the_process_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = Root("etc", Modes())
+    monkeypatch.chdir("/")
+    put(root, OLD)
+    assert shown(tmp_path / "etc") == OLD
+
+
+# Generations
+
+
+def test_three_generations_are_kept_newest_first(root: Root) -> None:
+    made = [put(root, {"a": b"%d" % number}) for number in range(5)]
+    assert root.generations() == made[:1:-1]
+    assert [one.serial for one in made] == [1, 2, 3, 4, 5]
+    assert len([name for name in os.listdir(root.path) if name.startswith("..2")]) == 3
+
+
+def test_the_generation_to_go_back_to_outlives_many_bad_ones(root: Root) -> None:
+    good = put(root, OLD)
+    for number in range(5):
+        bad = put(root, {"a": b"bad %d" % number})
+        assert root.swap(good).removed == ()
+        assert [one for one in root.generations() if one in (good, bad)] == [bad, good]
+        assert root.live() == good
+        assert shown(root.path) == OLD
+
+
+def test_a_discarded_generation_leaves_nothing(root: Root) -> None:
+    put(root, OLD)
+    before = everything(root.path)
+    root.discard(root.stage(of(NEW)))
+    assert everything(root.path) == before
+
+
+def test_what_is_live_is_not_discarded(root: Root) -> None:
+    generation = put(root, OLD)
+    with pytest.raises(FilesError, match="it is live"):
+        root.discard(generation)
+    assert shown(root.path) == OLD
+
+
+def test_a_generation_that_is_gone_is_not_put_in_place(root: Root) -> None:
+    put(root, OLD)
+    staged = root.stage(of(NEW))
+    root.discard(staged)
+    before = everything(root.path)
+    with pytest.raises(FilesError, match="it is gone"):
+        root.swap(staged)
+    assert everything(root.path) == before
+
+
+@pytest.mark.parametrize("clock", [itertools.repeat(10**18), itertools.count(10**18, -(10**9) * 3600)])
+def test_the_order_does_not_come_from_the_clock(tmp_path: Path, clock: Iterator[int]) -> None:
+    """All in one nanosecond, or on a clock that goes back by hours."""
+    root = Root(str(tmp_path), Modes(), clock=clock.__next__)
+    made = [put(root, {"a": b"%d" % number}) for number in range(4)]
+    assert root.generations() == made[:0:-1]
+    assert root.live() == made[3]
+    assert len({one.name for one in made}) == 4
+
+
+def test_the_next_start_finds_what_is_live(root: Root) -> None:
+    put(root, OLD)
+    last = put(root, NEW)
+    again = Root(root.path, Modes())
+    again.prepare()
+    assert again.live() == last
+    assert again.stage(of(OLD)).serial == last.serial + 1
+
+
+def test_keys_dropped_while_we_were_down_are_dropped(root: Root) -> None:
+    put(root, OLD)
+    again = Root(root.path, Modes())
+    again.prepare()
+    put(again, {"a": b"1"})
+    assert shown(root.path) == {"a": b"1"}
+    assert [name for name in os.listdir(root.path) if not name.startswith("..")] == ["a"]
+
+
+# Reading back
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        ("echo more >> a", "changed a"),
+        ("printf 'OLD A' > a", "changed a"),
+        (": > a", "changed a"),
+        ("rm ..data/a", "removed a"),
+        ("echo > ..data/d/new", "added d/new"),
+        ("ln -s a ..data/link", "added link"),
+        ("mkfifo ..data/pipe", "added pipe"),
+        ("mkdir ..data/empty", "added empty/"),
+        ("rm ..data/a; ln -s ../a-copy ..data/a", "changed a"),
+        ("rm ..data/a; mkdir ..data/a; echo > ..data/a/b", "added a/b; removed a"),
+        ("truncate -s 10G ..data/a", "more data"),
+        (": > ..data/..manifest.json", "no manifest"),
+        ("echo '[]' > ..data/..manifest.json", "no manifest"),
+        ("echo '{\"format\": 1}' > ..data/..manifest.json", "no manifest"),
+        ('sed -i \'s/"format": 1/"format": 2/\' ..data/..manifest.json', "no manifest"),
+        ('sed -i \'s#"a"#"../a"#\' ..data/..manifest.json', "no manifest"),
+        ("rm -r ..data/", "no manifest"),
+        ("rm -r ..20*", "no manifest"),
+        ("rm ..data", "no configuration yet"),
+    ],
+)
+def test_a_damaged_generation_is_not_live_and_says_why(root: Root, damage: str, why: str) -> None:
+    put(root, OLD)
+    subprocess.run(["sh", "-c", damage], cwd=root.path, check=False)
+    assert root.live() is None
+    assert why in root.why_not
+    put(root, NEW)
+    assert root.live() is not None
+    assert root.why_not == ""
+    assert shown(root.path) == NEW
+
+
+def test_nothing_is_live_where_nothing_is(tmp_path: Path) -> None:
+    root = Root(str(tmp_path / "missing"), Modes())
+    assert root.live() is None
+    assert "no such file" in root.why_not
+    assert root.generations() == []
+
+
+def test_the_manifest_can_be_read_by_others_programs(root: Root) -> None:
+    put(root, {"a": b""})
+    said = json.loads(Path(root.path, "..data", "..manifest.json").read_bytes())
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert said["files"] == {"a": {"sha256": empty, "size": 0, "mode": "0644"}}
+    assert (said["format"], said["serial"], said["digest"]) == (1, 1, of({"a": b""}).digest)
+
+
+# Modes and owner
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
+def test_modes_are_exact_whatever_the_umask_of_the_process(tmp_path: Path, mask: int) -> None:
+    with umask(mask):
+        root = Root(str(tmp_path), Modes(file=0o664, dir=0o2775))
+        put(root, OLD)
+        put(root, NEW)
+    assert (mode(f"{root.path}/a"), mode(f"{root.path}/d/e/y")) == ("0664", "0664")
+    assert {mode(f"{root.path}/{name}") for name in ("..data", "d", "d/e")} == {"2775"}
+    assert mode(root.path) == "0700"  # it was there
+
+
+def test_the_directory_itself_gets_the_mode_if_it_is_made(tmp_path: Path) -> None:
+    with umask(0o077):
+        Root(str(tmp_path / "etc" / "app"), Modes(dir=0o750)).prepare()
+    assert mode(tmp_path / "etc" / "app") == "0750"
+
+
+@pytest.mark.parametrize(
+    ("mask", "file", "dir_"), [(0o022, "0644", "0755"), (0o027, "0640", "0750"), (0, "0666", "0777")]
+)
+def test_without_modes_the_given_umask_decides(tmp_path: Path, mask: int, file: str, dir_: str) -> None:
+    with umask(0o077):
+        root = Root(str(tmp_path / "etc"), Modes(umask=mask))
+        put(root, OLD)
+    assert (mode(f"{root.path}/a"), mode(f"{root.path}/d/x")) == (file, file)
+    assert {mode(f"{root.path}/{name}") for name in ("", "..data", "d", "d/e")} == {dir_}
+
+
+def test_private_files_are_for_their_owner_unless_a_mode_is_given(tmp_path: Path) -> None:
+    for number, (modes, expected) in enumerate([(Modes(), "0600"), (Modes(file=0o440), "0440")]):
+        root = Root(str(tmp_path / str(number)), modes)
+        root.swap(root.stage(snapshot({"token": Entry(b"s", private=True), "open": Entry(b"o")})))
+        assert mode(f"{root.path}/token") == expected
+        assert mode(f"{root.path}/open") == ("0644" if number == 0 else "0440")
+        assert mode(f"{root.path}/..data/..manifest.json") == "0600"
+
+
+def test_an_inherited_set_group_bit_is_kept_where_no_mode_is_given(tmp_path: Path) -> None:
+    os.chmod(tmp_path, 0o2700)
+    root = Root(str(tmp_path), Modes())
+    put(root, OLD)
+    assert (mode(f"{root.path}/..data"), mode(f"{root.path}/d/e")) == ("2755", "2755")
+
+
+def test_files_belong_to_the_owner_that_was_asked_for(tmp_path: Path) -> None:
+    needs_root()
+    root = Root(str(tmp_path / "etc"), Modes(file=0o4755, owner=(12345, 23456)))
+    put(root, OLD)
+    for name in ("", "a", "..data", "d", "d/e", "d/e/y"):
+        status = os.stat(f"{root.path}/{name}")
+        assert (status.st_uid, status.st_gid) == (12345, 23456)
+    assert mode(f"{root.path}/a") == "4755"
+
+
+def test_read_only_directories_do_not_hinder_an_ordinary_user(common: Path) -> None:
+    printed = as_nobody(
+        common,
+        """
+        root = Root(path + "/etc", Modes(file=0o444, dir=0o555))
+        os.mkdir(root.path)
+        made = [root.swap(root.stage(snapshot({"d/a": Entry(b"%d" % n)}))) for n in range(5)]
+        print(len(root.generations()), root.live().serial, open(root.path + "/d/a").read())
+        """,
+    )
+    assert printed.split() == ["3", "5", "4"]

@@ -1,0 +1,178 @@
+"""Readers at any moment, and a death at any system call: always one whole configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from supervisor.files import Modes, Root
+from tests.disk import NEW, OLD, everything, of, put, shown
+
+
+def test_a_reader_sees_only_whole_generations(root: Root) -> None:
+    """Both files are opened below one generation, as an app does that reads its directory once."""
+    names = [f"f{number}" for number in range(8)]
+    put(root, dict.fromkeys(names, b"0"))
+    torn: list[object] = []
+    seen = set()
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            directory = os.open(f"{root.path}/..data", os.O_RDONLY)
+            try:
+                contents = set()
+                for name in names:
+                    file = os.open(name, os.O_RDONLY, dir_fd=directory)
+                    contents.add(os.read(file, 100))
+                    os.close(file)
+                seen.update(contents)
+                if len(contents) != 1:
+                    torn.append(contents)
+            except OSError as error:
+                torn.append(error)
+            finally:
+                os.close(directory)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(1, 100):
+        put(root, dict.fromkeys(names, b"%d" % number))
+    done.set()
+    reader.join()
+    # Two swaps while one set is read take its generation away: that is what the kept ones are for.
+    assert [what for what in torn if not isinstance(what, FileNotFoundError)] == []
+    assert len(torn) < len(seen)
+    assert len(seen) > 3
+
+
+CRASH = """
+import json, os, sys
+from hashlib import sha256
+from supervisor.files import FilesError, Modes, Root
+from supervisor.snapshot import Entry, snapshot
+
+path, old, new, start = sys.argv[1:]
+old, new = ({k: Entry(v.encode()) for k, v in json.loads(files).items()} for files in (old, new))
+EVENTS = ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.symlink", "os.link", "os.chmod", "os.listdir")
+left = None
+
+def hook(event, _):
+    global left
+    if left is not None and event in EVENTS:
+        left -= 1
+        if left < 0:
+            os._exit(9)
+
+sys.addaudithook(hook)
+
+def child(number):
+    global left
+    pid = os.fork()
+    if pid:
+        return os.waitpid(pid, 0)[1] == 0
+    root = Root(path, Modes())
+    root.prepare()
+    left = number
+    root.swap(root.stage(snapshot(new)))
+    os._exit(0)
+
+for number in range(1000):
+    os.system("rm -rf " + path)
+    root = Root(path, Modes())
+    if start == "defaults":
+        os.mkdir(path)
+        for name in old:
+            open(path + "/" + name, "wb").write(old[name].data)
+    else:
+        root.swap(root.stage(snapshot(old)))
+    whole = child(number)
+    before = {n: open(path + "/" + n).read() for n in sorted(os.listdir(path)) if os.path.isfile(path + "/" + n)}
+    again = Root(path, Modes())
+    again.prepare()
+    live = again.live()
+    names = sorted(os.listdir(path))
+    after = {n: open(path + "/" + n).read() for n in names if os.path.isfile(path + "/" + n)}
+    generations = len(again.generations())
+    again.swap(again.stage(snapshot(new)))
+    end = again.live()
+    print(json.dumps([live and live.digest, before, after, names, generations, end and end.digest]))
+    if whole:
+        break
+"""
+
+
+def crash(path: Path, start: str) -> list[list[object]]:
+    """Die at the n-th system call of stage and swap, for every n; what was found each time."""
+    files = [json.dumps({"a": f"{age} a", "b": f"{age} b", age: age}) for age in ("old", "new")]
+    command = [sys.executable, "-c", CRASH, str(path / "etc"), *files, start]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+OLDER, NEWER = ({"a": f"{age} a", "b": f"{age} b", age: age} for age in ("old", "new"))
+DIGESTS = {of({name: text.encode() for name, text in files.items()}).digest: files for files in (OLDER, NEWER)}
+
+
+def test_a_crash_at_any_call_leaves_the_old_or_the_new_configuration(tmp_path: Path) -> None:
+    results = crash(tmp_path, "old")
+    assert len(results) > 30
+    ends = list(DIGESTS)
+    for digest, before, after, names, generations, end in results:
+        files = DIGESTS[str(digest)]
+        assert after == files
+        # Even before the next start: nothing but links that lead nowhere, or not anymore, may differ.
+        assert before == files or before == {name: NEWER[name] for name in "ab"} | {"new": "new"}
+        assert isinstance(names, list)
+        assert [name for name in names if not name.startswith("..")] == sorted(files)
+        assert len([name for name in names if name.startswith("..")]) == int(str(generations)) + 1
+        assert end == ends[1]
+    digests_seen = [result[0] for result in results]
+    assert digests_seen == sorted(digests_seen, key=ends.index)  # old, old, ..., new, new
+    assert set(digests_seen) == set(ends)
+
+
+def test_a_crash_during_the_first_swap_leaves_the_image_s_files_or_the_new_ones(tmp_path: Path) -> None:
+    results = crash(tmp_path, "defaults")
+    ends = list(DIGESTS)
+    for digest, _, after, names, _, end in results:
+        assert isinstance(names, list)
+        assert not [name for name in names if name.startswith(("..link", "..kept", "..data_tmp"))]
+        assert after == (OLDER if digest is None else {**OLDER, **NEWER})
+        assert end == ends[1]
+    assert {result[0] for result in results} == {None, ends[1]}
+
+
+def test_a_torn_live_generation_keeps_the_older_ones(root: Root) -> None:
+    """After a power cut: the newest data never reached the disk, the ones before did."""
+    first, second = put(root, OLD), put(root, NEW)
+    third = put(root, {"a": b"3"})
+    os.truncate(f"{root.directory(third)}/..manifest.json", 0)
+    again = Root(root.path, Modes())
+    again.prepare()
+    assert again.live() is None
+    assert again.generations() == [second, first]
+    again.swap(second)
+    assert shown(root.path) == NEW
+
+
+def test_a_staged_generation_does_not_outlive_a_restart(root: Root) -> None:
+    live = put(root, OLD)
+    before = everything(root.path)
+    root.stage(of(NEW))
+    again = Root(root.path, Modes())
+    again.prepare()
+    assert again.generations() == [live]
+    assert everything(root.path) == before
+
+
+def test_links_that_somebody_removed_come_back_with_the_next_start(root: Root) -> None:
+    put(root, OLD)
+    os.unlink(f"{root.path}/a")
+    Root(root.path, Modes()).prepare()
+    assert shown(root.path) == OLD

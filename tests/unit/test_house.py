@@ -1,0 +1,122 @@
+"""The house stays in order: sizes, what is imported when, and what the README says about options and metrics."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from supervisor import config
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SOURCES = [
+    os.path.join(folder, name)
+    for top in ("supervisor", "tests")
+    for folder, _, names in os.walk(os.path.join(ROOT, top))
+    for name in names
+    if name.endswith(".py")
+]
+
+
+BARE = (
+    "__main__",
+    "actions",
+    "cli",
+    "config",
+    "events",
+    "inbox",
+    "journal",
+    "log",
+    "loop",
+    "machine",
+    "process",
+    "pursuit",
+    "record",
+    "signals",
+    "state",
+    "surroundings",
+    "threads",
+    "values",
+)
+
+
+def read(name: str) -> str:
+    with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+        return file.read()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: os.path.relpath(path, ROOT))
+def test_files_and_functions_are_short_and_modules_have_a_charter(path: str) -> None:
+    text = read(path)
+    tree = ast.parse(text)
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    long = [
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, functions) and (node.end_lineno or 0) - node.lineno + 1 > 45
+    ]
+
+    assert len(text.splitlines()) <= 400
+    assert [] == long
+    assert ast.get_docstring(tree) or not text.strip()
+
+
+def modules_of(*argv: str) -> set[str]:
+    """What is imported when the program has started `true` with these arguments, threads not waited for."""
+    code = (
+        "import os, sys\n"
+        "leave = os._exit\n"
+        "os._exit = lambda code: (print(*sys.modules, flush=True), leave(code))\n"
+        "from supervisor.__main__ import main\n"
+        "main()\n"
+    )
+    result = subprocess.run([sys.executable, "-I", "-c", code, *argv], capture_output=True, text=True, check=True)
+    return set(result.stdout.split())
+
+
+def test_a_bare_init_imports_nothing_that_takes_time() -> None:
+    modules = modules_of("--subreaper=off", "true")
+    heavy = {"ssl", "kubernetes", "prometheus_client", "psutil", "http", "json", "logging", "threading", "subprocess"}
+    heavy |= {"argparse", "dataclasses", "inspect", "typing", "ctypes", "hashlib", "queue", "asyncio"}
+
+    assert "supervisor.machine" in modules
+    assert set() == modules & heavy
+    assert {m for m in modules if m.startswith("supervisor.")} == {f"supervisor.{name}" for name in BARE}
+
+
+def test_the_readme_explains_every_option_as_the_help_does() -> None:
+    table = re.findall(r"^\| `(-[^`]*)` \| (.*) \|$", read("README.md"), re.MULTILINE)
+
+    assert [(head, text.replace("|", "\\|")) for head, text in config.rows()] == [
+        (head.replace("\\|", "|"), text) for head, text in table
+    ]
+
+
+def test_the_readme_lists_every_metric() -> None:
+    code = (
+        "from supervisor.state import State\n"
+        "from supervisor.metrics import Metrics\n"
+        "metrics = Metrics(lambda: State(), 'signal')\n"
+        "print(metrics.page('')[1].decode())\n"
+    )
+    page = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    # The text format names a counter without its suffix in TYPE lines of families, with it in samples.
+    ours = {name for name in re.findall(r"^# TYPE (\w+)", page, re.MULTILINE) if re.match("supervisor|reloader", name)}
+    documented = set(re.findall(r"^\| `(\w+)(?:\{.*\})?` \|", read("README.md"), re.MULTILINE))
+
+    assert len(ours) > 30
+    assert ours == documented
+
+
+def test_nothing_speaks_of_machines_or_makers() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    if not tracked:
+        pytest.skip("needs a git checkout")
+    forbidden = re.compile(r"/(?:work|farm)/|/root/\.")
+    found = [name for name in tracked if name != "tests/unit/test_house.py" and forbidden.search(read(name))]
+
+    assert [] == found

@@ -1,0 +1,264 @@
+"""Histories of the configuration: offers, versions put in place, reloads, and what they must not do to the app."""
+
+from __future__ import annotations
+
+from supervisor import events as ev
+from supervisor.actions import Apply, Done, Kill, Recover, Reload, Reply, Spawn
+from supervisor.state import Phase, stale
+from tests.unit.histories import HUP, TERM, App, changed, configured
+
+
+def test_the_app_starts_after_its_configuration_and_is_not_signalled_for_it() -> None:
+    app = App(configured=True)
+
+    assert [] == app.at(0, ev.Began())
+    assert [Apply()] == app.at(1, ev.ConfigOffered("a"))
+    assert [Spawn()] == app.at(1, ev.ConfigApplied("a"))
+    assert [] == app.at(1, ev.Started(7))
+    assert ("a", False, None) == (app.state.config.running, stale(app.state), app.wakes_at())
+
+
+def test_a_change_is_applied_and_reloaded_at_once() -> None:
+    app = configured()
+
+    assert [Apply(), Reload(1)] == changed(app, 100, "b")
+    assert stale(app.state)
+    app.at(100.1, ev.ReloadFinished(1))
+    assert ("b", False, "success") == (app.state.config.running, stale(app.state), app.state.reloads.outcome)
+
+
+def test_the_same_content_again_changes_nothing() -> None:
+    app = configured()
+
+    assert [] == app.at(1, ev.ConfigOffered("a"))
+    assert app.wakes_at() is None
+
+
+def test_twenty_edits_are_one_leading_and_one_trailing_reload_with_the_last_content() -> None:
+    app = configured(reload_interval=10.0)
+    ordered = []
+    for n in range(20):
+        ordered += changed(app, 100 + n / 10, f"v{n}")
+        if app.state.phase is Phase.RELOADING:
+            app.at(100 + n / 10, ev.ReloadFinished(app.state.reloads.attempt))
+
+    assert [Apply(), Reload(1)] == ordered
+    assert 110 == app.wakes_at()
+    assert [Apply()] == app.at(110)
+    assert [Reload(2)] == app.at(110, ev.ConfigApplied("v19"))
+    app.at(110, ev.ReloadFinished(2))
+    assert ("v19", 18, None) == (app.state.config.running, app.state.config.coalesced, app.wakes_at())
+
+
+def test_changes_during_a_reload_become_one_more_with_the_newest_content() -> None:
+    app = configured(reload_interval=0.0)
+    changed(app, 100, "b")
+
+    assert [] == app.at(101, ev.ConfigOffered("c"), ev.ConfigOffered("d"))
+    assert [Apply()] == app.at(102, ev.ReloadFinished(1))
+    assert [Reload(2)] == app.at(102, ev.ConfigApplied("d"))
+
+
+def test_a_change_while_another_is_being_applied_is_not_lost() -> None:
+    app = configured(reload_interval=0.0)
+
+    assert [Apply()] == app.at(100, ev.ConfigOffered("b"))
+    assert [] == app.at(100, ev.ConfigOffered("c"))
+    assert [Apply()] == app.at(100, ev.ConfigApplied("b"))
+    assert [Reload(1)] == app.at(100, ev.ConfigApplied("c"))
+
+
+def test_quiet_waits_for_silence_but_not_for_ever() -> None:
+    app = configured(reload_quiet=1.0)
+
+    assert [] == app.at(100, ev.ConfigOffered("v0"))
+    assert 101 == app.wakes_at()
+    for n in range(1, 100):
+        if app.at(100 + n / 2, ev.ConfigOffered(f"v{n}")):
+            break
+    assert 110 == app.now
+
+
+def test_splay_delays_by_the_dice_of_the_first_offer() -> None:
+    app = configured(reload_splay=60.0)
+    app.at(100, ev.ConfigOffered("b", 0.5))
+    app.at(110, ev.ConfigOffered("c", 0.9))
+
+    assert 140 == app.wakes_at()
+
+
+def test_content_that_comes_back_before_it_was_applied_needs_nothing() -> None:
+    app = configured(reload_quiet=5.0)
+    app.at(100, ev.ConfigOffered("b"), ev.ConfigOffered("a"))
+
+    assert app.wakes_at() is None
+    assert not stale(app.state)
+
+
+def test_a_failed_reload_is_tried_again_later_each_time_until_it_works() -> None:
+    app = configured()
+    changed(app, 100, "b")
+    app.at(130, ev.ReloadFinished(1, "no_handler", "it does not catch SIGHUP"))
+
+    assert ("no_handler", True, 132) == (app.state.reloads.outcome, stale(app.state), app.wakes_at())
+    assert [Reload(2)] == app.at(132)
+    app.at(162, ev.ReloadFinished(2, "no_handler", "it does not catch SIGHUP"))
+    assert 166 == app.wakes_at()
+    assert [Reload(3)] == app.at(166)
+    app.at(167, ev.ReloadFinished(3))
+    assert ("success", False, None) == (app.state.reloads.outcome, stale(app.state), app.wakes_at())
+
+
+def test_a_newer_version_does_not_wait_for_the_retries_of_an_older() -> None:
+    app = configured(reload_interval=0.0)
+    changed(app, 100, "b")
+    app.at(100, ev.ReloadFinished(1, "no_handler", ""))
+
+    assert [Apply(), Reload(2)] == changed(app, 100.5, "c")
+
+
+def test_going_back_to_what_runs_ends_the_failure_without_a_reload() -> None:
+    app = configured(reload_interval=0.0)
+    changed(app, 100, "b")
+    app.at(100, ev.ReloadFinished(1, "no_handler", ""))
+
+    assert [Apply()] == changed(app, 101, "a")
+    assert ("success", False, None) == (app.state.reloads.outcome, stale(app.state), app.wakes_at())
+
+
+def test_a_reload_that_never_reports_is_given_up() -> None:
+    app = configured(reload_timeout=30.0)
+    changed(app, 100, "b")
+
+    assert 131 == app.wakes_at()
+    app.at(131)
+    assert (Phase.RUNNING, "timeout") == (app.state.phase, app.state.reloads.outcome)
+    assert [] == app.at(131.5, ev.ReloadFinished(1))
+    assert stale(app.state)
+
+
+def test_a_late_reload_may_not_signal() -> None:
+    app = configured()
+    changed(app, 100, "b")
+    wanted = ev.SignalRequested(1, HUP, lambda _: None)
+
+    assert [Kill(HUP), Reply(wanted, sent=True)] == app.at(101, wanted)
+    assert [Kill(TERM)] == app.at(102, ev.SignalReceived(TERM))
+    assert [Reply(wanted, sent=False)] == app.at(103, wanted)
+
+
+def test_after_a_stop_nothing_is_applied_and_nothing_reloaded() -> None:
+    app = configured()
+    app.at(1, ev.SignalReceived(TERM))
+
+    assert [] == app.at(2, ev.ConfigOffered("b"))
+    assert app.wakes_at() is None
+
+
+def test_an_app_that_ends_in_a_reload_is_no_success_and_its_successor_starts_on_the_new_version() -> None:
+    app = configured(restart="always", leftovers=False)
+    changed(app, 100, "b")
+    app.at(101, ev.Exited(7, 1))
+
+    assert "child_exited" == app.state.reloads.outcome
+    app.at(102)
+    app.at(102, ev.Started(8))
+    assert ("b", "success") == (app.state.config.running, app.state.reloads.outcome)
+
+
+def test_a_change_while_the_app_is_down_is_applied_and_needs_no_signal() -> None:
+    app = configured(restart="always", leftovers=False)
+    app.at(100, ev.Exited(7, 1))
+
+    assert [Apply()] == app.at(100.1, ev.ConfigOffered("b"))
+    assert [] == app.at(100.2, ev.ConfigApplied("b"))
+    assert [Spawn()] == app.at(100.5)
+    assert [] == app.at(100.5, ev.Started(8))
+    assert "b" == app.state.config.running
+
+
+def test_a_version_that_comes_in_place_just_after_a_restart_is_reloaded() -> None:
+    app = configured(restart="always", leftovers=False)
+    app.at(100, ev.Exited(7, 1))
+    app.at(100.4, ev.ConfigOffered("b"))
+    app.at(100.5)
+    app.at(100.5, ev.Started(8))
+
+    assert [Reload(1)] == app.at(100.6, ev.ConfigApplied("b"))
+
+
+def test_what_cannot_be_written_is_tried_again_and_the_old_stays() -> None:
+    app = configured()
+    app.at(100, ev.ConfigOffered("b"))
+    app.at(100, ev.ConfigFailed("b", "write", "no space left"))
+
+    assert ("a", True, 102) == (app.state.config.live, stale(app.state), app.wakes_at())
+    assert [Apply()] == app.at(102)
+    app.at(102, ev.ConfigFailed("b", "write", "no space left"))
+    assert [Apply()] == app.at(106)
+    assert [Reload(1)] == app.at(106, ev.ConfigApplied("b"))
+
+
+def test_a_version_with_bad_keys_is_not_tried_again_but_the_next_is() -> None:
+    app = configured()
+    app.at(100, ev.ConfigOffered("b"))
+    app.at(100, ev.ConfigFailed("b", "bad_key", "../x"))
+
+    assert app.wakes_at() is None
+    assert stale(app.state)
+    assert [Apply()] == app.at(200, ev.ConfigOffered("c"))
+
+
+def test_when_no_configuration_comes_in_time_the_last_one_is_used_and_is_stale() -> None:
+    app = App(configured=True, initial_sync_timeout=60.0)
+    app.at(0, ev.Began())
+
+    assert 60 == app.wakes_at()
+    assert [Recover()] == app.at(60)
+    assert [Spawn()] == app.at(60, ev.ConfigApplied("old", cached=True))
+    app.at(60, ev.Started(7))
+    assert stale(app.state)
+    assert [] == app.at(90, ev.ConfigOffered("old"))
+    assert not stale(app.state)
+
+
+def test_when_there_is_no_last_one_the_start_fails() -> None:
+    app = App(configured=True)
+    app.at(0, ev.Began())
+    app.at(60)
+
+    assert [Done(125)] == app.at(60, ev.ConfigFailed("", "no_generation", "nothing"))
+
+
+def test_a_source_that_was_faster_than_the_recovery_wins() -> None:
+    app = App(configured=True)
+    app.at(0, ev.Began())
+    app.at(60)
+    app.at(60, ev.ConfigOffered("a"), ev.ConfigApplied("a"), ev.Started(7))
+    app.at(60, ev.ConfigApplied("a", cached=True))
+
+    assert not stale(app.state)
+
+
+def test_access_that_can_never_work_ends_the_start_but_not_a_running_app() -> None:
+    app = App(configured=True)
+    app.at(0, ev.Began())
+    fatal = ev.SourceFailed(0, "config", "cannot read kubeconfig", fatal=True)
+
+    assert [Done(125)] == app.at(1, fatal)
+    assert [] == configured().at(1, fatal)
+
+
+def test_a_missing_object_leaves_everything_as_it_is() -> None:
+    app = configured()
+
+    assert [] == app.at(1, ev.SourceRead(0, present=False))
+    assert (False, "a") == (app.state.sources[0].present, app.state.config.running)
+
+
+def test_a_newer_version_does_not_wait_for_the_failure_of_an_older_to_be_written() -> None:
+    app = configured(reload_interval=0.0)
+    app.at(100, ev.ConfigOffered("b"))
+    app.at(100, ev.ConfigOffered("c"))
+
+    assert [Apply()] == app.at(100, ev.ConfigFailed("b", "write", "no space left"))
