@@ -75,13 +75,14 @@ def umask(mask: int) -> Iterator[None]:
 
 
 def as_nobody(path: Path, code: str) -> str:
-    """What Python code prints as uid 65534, with `path` and the names of files and snapshot."""
+    """What Python code prints as uid 65534, with `path` and the names that the tests need."""
     needs_root()
     # All imports come first: others than root may not be allowed to read where the program is.
     head = """
-        import hashlib, json, os, sys
+        import hashlib, inotify_simple, json, os, sys
         from supervisor.files import FilesError, Modes, Root
         from supervisor.snapshot import Entry, snapshot
+        from supervisor.sources.directory import DirectorySource
         path = sys.argv[1]
         os.setgroups([]); os.setgid(65534); os.setuid(65534)
     """

@@ -27,6 +27,7 @@ from signal import (
 import pytest
 
 from tests.harness import (
+    APPS,
     Program,
     Run,
     app,
@@ -43,6 +44,7 @@ PRINT = app("print_signals.py")
 FAULTS = {4, 5, 6, 7, 8, 11, 31}  # ILL TRAP ABRT BUS FPE SEGV SYS: they mean ourselves
 FORWARDED = sorted(signal.valid_signals() - {SIGCHLD, SIGKILL, SIGSTOP} - FAULTS)
 JOB_CONTROL = (SIGTSTP, SIGTTIN, SIGTTOU)
+BURST = [number for number in range(SIGRTMIN, SIGRTMAX + 1) for _ in range(3)]
 # The app and a helper in its process group, both printing what they get.
 GROUP = ["sh", "-c", '"$@" helper & exec "$@" app', "sh", *PRINT]
 
@@ -199,32 +201,37 @@ def test_with_g_a_terminal_stop_stops_even_a_group_that_catches_it(run: Run, num
     assert {f"app {SIGCONT:d}", f"helper {SIGCONT:d}"} == seen
 
 
-def test_a_burst_of_real_time_signals_arrives_complete_and_in_order(run: Run) -> None:
-    """The burst waits in the kernel while the supervisor is stopped, so that it comes all at once.
-
-    Real-time signals queue, and the lowest number comes first: signal(7).
-    """
-    burst = [number for number in range(SIGRTMIN, SIGRTMAX + 1) for _ in range(3)]
-    program = start(run)
-
+def burst(program: Program) -> list[int]:
+    """Have every real-time signal wait three times while the supervisor is stopped; what came of it."""
     program.send(SIGSTOP)
     assert_state(program.pid, "T")
-    for number in burst:
+    for number in BURST:
         program.send(number)
     program.send(SIGCONT)
-    seen = [int(program.out.next()) for _ in range(len(burst) + 1)]
-    assert [SIGCONT, *burst] == sorted(seen), "something was lost"
-    assert burst == [number for number in seen if number != SIGCONT]
+    return [int(program.out.next()) for _ in range(len(BURST) + 1)]
 
 
-def test_equal_real_time_signals_in_quick_succession_are_all_forwarded(run: Run) -> None:
+def test_a_burst_of_real_time_signals_arrives_complete(run: Run) -> None:
+    assert [SIGCONT, *BURST] == sorted(burst(start(run)))
+
+
+def test_a_burst_of_real_time_signals_arrives_in_order(run: Run) -> None:
+    """Real-time signals queue, and the lowest number comes first: signal(7)."""
+    assert BURST == [number for number in burst(start(run)) if number != SIGCONT]
+
+
+def test_equal_real_time_signals_in_quick_succession_all_arrive_before_a_later_one(
+    run: Run,
+) -> None:
     program = start(run)
 
     for _ in range(200):
         program.send(SIGRTMIN + 5)
     program.send(SIGRTMIN + 6)
-    assert [str(SIGRTMIN + 5)] * 200 == [program.out.next() for _ in range(200)]
-    assert str(SIGRTMIN + 6) == program.out.next()
+    sent = [str(SIGRTMIN + 5)] * 200 + [str(SIGRTMIN + 6)]
+    seen = [program.out.next() for _ in sent]
+    assert sent == sorted(seen), "something was lost"
+    assert sent == seen
 
 
 def assert_catches(pid: int, number: int) -> None:
@@ -232,6 +239,18 @@ def assert_catches(pid: int, number: int) -> None:
     end = time.monotonic() + 10
     while number not in signals_in(status(pid).get("SigCgt", "0")):
         assert time.monotonic() < end, f"{pid} never caught signal {number}: {status(pid)}"
+
+
+def test_handlers_stand_before_anything_that_takes_time_is_imported(run: Run) -> None:
+    """Until then the kernel drops what is sent to PID 1: every import before costs signals."""
+    folder = os.path.join(APPS, "early")
+    program = run("true", env={"PYTHONPATH": folder})
+
+    program.finish(0)
+    seen = [line.split() for line in program.err.rest()]
+    early = {name for when, name in seen if when == "early"}
+    assert "supervisor.cli" in {name for when, name in seen if when == "safe"}
+    assert early <= {"supervisor.__main__", "supervisor.signals", "supervisor.record"}
 
 
 @only_process

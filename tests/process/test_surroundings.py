@@ -27,7 +27,8 @@ def write(folder: Path, text: str) -> str:
 
 def test_the_app_runs_as_user_and_group_and_in_no_other_group(run: Run) -> None:
     needs_root()
-    program = run(*IDS, options=["--user", "65534:65533"])
+    prefix = ["setpriv", "--groups", "4,24"]
+    program = run(*IDS, options=["--user", "65534:65533"], prefix=prefix)
 
     assert ["65534", "65533", "65533"] == output(program)
 

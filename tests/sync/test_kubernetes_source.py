@@ -208,6 +208,21 @@ def test_a_silent_server_is_left_within_the_read_timeout(fake: FakeKube, follow:
     source.expect_reads(A, B)
 
 
+def test_silence_after_an_event_ends_the_watch_no_later_than_silence_from_the_start(
+    fake: FakeKube, follow: Follow
+) -> None:
+    source = follow(timing=QUICK.replace(watch=(2, 2), slack=0.2, list=0.5))
+    source.expect_watching()
+    (began,) = source.when("connected")
+    while time.monotonic() < began + 1.5:
+        fake.bookmark()
+        count = len(source.said("watched")) + 1
+        wait_until(lambda count=count: _at_least(count, source.said("watched")))
+    fake.freeze()
+    source.expect("restarted", "read_timeout")
+    assert source.when("restarted")[0] - began < 3
+
+
 def test_a_server_that_trickles_slows_nothing_but_itself(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     fake.trickle = (50, 0.001)

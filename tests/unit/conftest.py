@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from supervisor.files import Modes, Root
 from tests.conftest import needs, needs_root
+from tests.volume import Follower
 
 
 @pytest.fixture
@@ -40,3 +41,25 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=60", "small", str(tmp_path)], check=True)
     yield tmp_path
     subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    """An empty directory with a parent of its own."""
+    path = tmp_path / "top"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def follow() -> Iterator[Callable[..., Follower]]:
+    """Starts sources, and stops them in the end."""
+    followers: list[Follower] = []
+
+    def start(path: Path, recheck: float = 60.0) -> Follower:
+        followers.append(Follower(path, recheck))
+        return followers[-1]
+
+    yield start
+    for follower in followers:
+        follower.stop()

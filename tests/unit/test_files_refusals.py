@@ -124,7 +124,7 @@ def test_a_file_beyond_the_limit_of_sizes_is_too_large(root: Root) -> None:
     command = [sys.executable, "-c", textwrap.dedent(code), root.path]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("too_large cannot write to ")
-    assert "a: file too large; raise the limit" in printed
+    assert "a: file too large; raise the limit" in done.stdout
     assert everything(root.path) == before
 
 
@@ -241,6 +241,7 @@ def test_a_planted_generation_is_not_followed(root: Root, tmp_path: Path) -> Non
             "a volume is mounted",
         ),
         ("touch ..2026_01_01_00_00_00.123456789; ln -s ..2* ..data", "did not write"),
+        ("ln -s ..2*/.. ..data; mkdir ..2026_01_01_00_00_00.123456789", "did not write"),
     ],
 )
 def test_a_directory_that_somebody_else_swaps_is_refused(root: Root, make: str, why: str) -> None:

@@ -1,0 +1,20 @@
+"""Tells when the program under test imports its modules: found through PYTHONPATH, before any of them.
+
+Writes `early NAME` or `safe NAME` to stderr for each import of a module of `supervisor`, the first as long
+as TERM has its default action.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+
+def tell(event: str, args: tuple[object, ...]) -> None:
+    if event == "import" and str(args[0]).startswith("supervisor."):
+        early = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        os.write(2, f"{'early' if early else 'safe'} {args[0]}\n".encode())
+
+
+sys.addaudithook(tell)

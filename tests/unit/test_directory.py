@@ -1,0 +1,295 @@
+"""A directory as a source: what it reads, and that it notices every kind of change and nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.volume import Follower, Volume
+
+Follow = Callable[..., Follower]
+
+
+# What is read
+
+
+def test_everything_below_is_read_and_links_are_followed(follow: Follow, top: Path, tmp_path: Path) -> None:
+    (top / "sub" / "deep").mkdir(parents=True)
+    (top / "a").write_bytes(b"\0\xff\r\n")
+    (top / ".hidden").write_text("h")
+    (top / "empty").touch()
+    (top / "sub" / "deep" / "b").write_text("b")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "c").write_text("c")
+    (top / "link").symlink_to("sub/deep/b")
+    (top / "dir").symlink_to("../elsewhere")
+    follower = follow(top)
+    follower.expect_call("contact")
+    assert follower.heard.of("read") == [
+        {
+            "a": b"\0\xff\r\n",
+            ".hidden": b"h",
+            "empty": b"",
+            "sub/deep/b": b"b",
+            "link": b"b",
+            "dir/c": b"c",
+        }
+    ]
+    assert str(follower.source.label) == f"directory {top}"
+
+
+def test_what_is_no_configuration_is_skipped(follow: Follow, top: Path) -> None:
+    """Names of generations, links that lead nowhere or in circles, pipes."""
+    (top / "..2026_01_01").mkdir()
+    (top / "..2026_01_01" / "a").touch()
+    (top / "..hidden").touch()
+    (top / "sub").mkdir()
+    (top / "sub" / "up").symlink_to("..")
+    (top / "self").symlink_to("self")
+    (top / "nowhere").symlink_to("missing")
+    os.mkfifo(top / "pipe")
+    (top / "a").write_text("1")
+    follow(top).expect({"a": "1"})
+
+
+def test_a_volume_is_read_as_its_generation_is(follow: Follow, tmp_path: Path) -> None:
+    """The visible links come after the swap, and old ones go after it: both would tear a version."""
+    volume = Volume(tmp_path / "volume")
+    volume.swap({"a": "1", "sub/b": "2"})
+    (volume.path / "a").unlink()
+    (volume.path / "old").symlink_to("..data/old")
+    (volume.path / "plain").write_text("3")
+    follow(volume.path).expect({"a": "1", "sub/b": "2", "plain": "3"})
+
+
+def test_a_visible_file_hides_the_one_in_the_generation(follow: Follow, tmp_path: Path) -> None:
+    """As it does for the app."""
+    volume = Volume(tmp_path / "volume")
+    volume.swap({"a": "1"})
+    (volume.path / "a").unlink()
+    (volume.path / "a").write_text("mine")
+    follow(volume.path).expect({"a": "mine"})
+
+
+def test_volumes_below_a_directory_are_read_as_volumes(follow: Follow, top: Path) -> None:
+    one, other = Volume(top / "one"), Volume(top / "other")
+    one.swap({"a": "1"})
+    other.swap({"a": "2"})
+    follower = follow(top)
+    follower.expect({"one/a": "1", "other/a": "2"})
+    other.swap({"b": "3"})
+    follower.expect({"one/a": "1", "other/b": "3"})
+    assert len(follower.heard.texts) == 2
+
+
+def test_the_time_of_the_last_change_is_known(follow: Follow, top: Path) -> None:
+    for name, seconds in (("a", 1_700_000_000), ("b", 1_700_000_001.5)):
+        (top / name).touch()
+        os.utime(top / name, (0, seconds))
+    follow(top).expect({"a": "", "b": ""})
+    follower = follow(top)
+    follower.expect({"a": "", "b": ""})
+    assert follower.heard.contents[0] is not None
+    assert follower.heard.contents[0].changed_at == 1_700_000_001.5
+
+
+def test_the_time_of_a_swap_is_known_even_if_its_files_are_older(follow: Follow, tmp_path: Path) -> None:
+    volume = Volume(tmp_path / "volume")
+    volume.swap({"a": ""})
+    os.utime(volume.path / "..data" / "a", (0, 1))
+    os.utime(volume.path / "..data", (0, 1_700_000_000))
+    follower = follow(volume.path)
+    follower.expect({"a": ""})
+    assert follower.heard.contents[0] is not None
+    assert follower.heard.contents[0].changed_at == 1_700_000_000
+
+
+@pytest.mark.parametrize(("mode", "private"), [(0o600, True), (0o400, True), (0o644, False), (0o640, False)])
+def test_files_for_their_owner_only_are_private(follow: Follow, top: Path, mode: int, private: bool) -> None:
+    for name in "abc":
+        (top / name).touch(0o644)
+    (top / "b").chmod(mode)
+    follower = follow(top)
+    follower.expect({"a": "", "b": "", "c": ""})
+    assert follower.heard.contents[0] is not None
+    assert follower.heard.contents[0].private == private
+
+
+# Swaps
+
+
+def test_a_swap_is_one_read_of_the_whole(follow: Follow, tmp_path: Path) -> None:
+    volume = Volume(tmp_path / "volume")
+    contents = [{f"key{number}": str(number), "same": "s", "sub/x": str(number)} for number in range(5)]
+    volume.swap(contents[0])
+    follower = follow(volume.path)
+    for content in contents[1:]:
+        follower.expect(contents[contents.index(content) - 1])
+        volume.swap(content)
+    follower.expect(contents[-1])
+    assert follower.heard.texts == contents
+    assert follower.heard.of("watched") == ["modified"] * 4
+
+
+def test_swaps_without_a_pause_are_read_whole(follow: Follow, tmp_path: Path) -> None:
+    volume = Volume(tmp_path / "volume")
+    contents = [{f"f{file}": str(number) for file in range(number % 4, 10)} for number in range(200)]
+    volume.swap(contents[0])
+    follower = follow(volume.path)
+    follower.expect(contents[0])
+    for content in contents[1:]:
+        volume.swap(content)
+    follower.expect(contents[-1])
+    assert [text for text in follower.heard.texts if text not in contents] == []
+    assert follower.heard.of("failed") == []
+
+
+def test_a_generation_that_is_not_there_is_not_taken_for_an_empty_one(follow: Follow, tmp_path: Path) -> None:
+    volume = Volume(tmp_path / "volume")
+    volume.swap({"a": "1"})
+    follower = follow(volume.path)
+    follower.expect({"a": "1"})
+    os.unlink(volume.path / "..data")
+    shutil.rmtree(volume.path / "..2026_01_01_00_00_00.1")
+    os.symlink("..missing", volume.path / "..data")
+    said = follower.expect_call("failed")
+    assert "bad_data" in str(said)
+    assert "..data in it points to ..missing, which does not exist" in str(said)
+    os.unlink(volume.path / "..data")
+    volume.swap({"a": "2"})
+    follower.expect({"a": "2"})
+    assert follower.heard.texts == [{"a": "1"}, {"a": "2"}]
+
+
+# Plain edits
+
+
+@pytest.mark.parametrize(
+    ("edit", "files"),
+    [
+        ("echo 2 > a", {"a": "2\n"}),
+        ("echo 2 >> a", {"a": "12\n"}),
+        ("echo 2 > b", {"a": "1", "b": "2\n"}),
+        ("echo 2 > new; mv new a", {"a": "2\n"}),
+        ("echo 2 > ../new; mv ../new a", {"a": "2\n"}),
+        ("rm a", {}),
+        ("mv a ..", {}),
+        ("mv a b", {"b": "1"}),
+        ("ln a b", {"a": "1", "b": "1"}),
+        ("ln -s a b", {"a": "1", "b": "1"}),
+        ("ln -s /dev/null b; ln -sfn a b", {"a": "1", "b": "1"}),
+        ("mkdir -p x/y/z; echo 2 > x/y/z/b", {"a": "1", "x/y/z/b": "2\n"}),
+        ("mkdir ../x; echo 2 > ../x/b; mv ../x .", {"a": "1", "x/b": "2\n"}),
+        ("mkdir ../x; echo 2 > ../x/b; ln -s ../x .", {"a": "1", "x/b": "2\n"}),
+        ("truncate -s 0 a", {"a": ""}),
+    ],
+)
+def test_a_plain_edit_is_read(follow: Follow, top: Path, edit: str, files: dict[str, str]) -> None:
+    (top / "a").write_text("1")
+    follower = follow(top)
+    follower.expect({"a": "1"})
+    subprocess.run(["sh", "-c", edit], cwd=top, check=True)
+    follower.expect(files)
+    assert follower.heard.of("watched")[-1] == "modified"
+
+
+def test_a_directory_that_was_added_later_is_watched_too(follow: Follow, top: Path) -> None:
+    follower = follow(top)
+    follower.expect({})
+    (top / "x" / "y").mkdir(parents=True)
+    (top / "x" / "y" / "a").write_text("1")
+    follower.expect({"x/y/a": "1"})
+    (top / "x" / "y" / "a").write_text("22")
+    follower.expect({"x/y/a": "22"})
+    shutil.rmtree(top / "x")
+    follower.expect({})
+
+
+def test_what_links_lead_to_is_watched_too(follow: Follow, top: Path, tmp_path: Path) -> None:
+    for version in "12":
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "file").write_text(version)
+    (tmp_path / "current").symlink_to("1")
+    (top / "a").symlink_to("../current/file")
+    (top / "b").symlink_to("../missing")
+    follower = follow(top)
+    follower.expect({"a": "1"})
+    (tmp_path / "new").symlink_to("2")
+    os.rename(tmp_path / "new", tmp_path / "current")
+    follower.expect({"a": "2"})
+    (tmp_path / "2" / "other").write_text("3")
+    os.rename(tmp_path / "2" / "other", tmp_path / "2" / "file")
+    follower.expect({"a": "3"})
+    (tmp_path / "missing").symlink_to("1/file")
+    follower.expect({"a": "3", "b": "1"})
+
+
+def test_an_editor_s_steps_are_one_change(follow: Follow, top: Path) -> None:
+    """Vim moves the file away, writes a new one and removes the old: none of the steps is a version."""
+    (top / "a").write_text("0")
+    follower = follow(top)
+    follower.expect({"a": "0"})
+    for number in range(1, 4):
+        os.rename(top / "a", top / "a~")
+        (top / "a").write_text(str(number))
+        os.unlink(top / "a~")
+        follower.expect({"a": str(number)})
+    assert follower.heard.texts == [{"a": str(number)} for number in range(4)]
+
+
+def test_of_edits_without_a_pause_the_last_is_not_lost(follow: Follow, top: Path) -> None:
+    (top / "a").write_text("0000")
+    follower = follow(top)
+    for number in range(5_000):
+        (top / "a").write_text(f"{number:04d}")
+    follower.expect({"a": "4999"})
+
+
+def test_an_edit_that_leaves_no_mark_is_not_lost(follow: Follow, top: Path) -> None:
+    """Same size and same mtime, as two writes within one tick of the clock have it."""
+    (top / "a").write_text("one")
+    status = os.stat(top / "a")
+    os.utime(top / "a", ns=(0, status.st_mtime_ns + 10**12))
+    follower = follow(top)
+    follower.expect({"a": "one"})
+    with open(top / "a", "r+") as file:
+        file.write("two")
+        file.flush()
+        os.utime(top / "a", ns=(0, status.st_mtime_ns + 10**12))
+    follower.expect({"a": "two"})
+
+
+def test_an_editor_that_keeps_its_file_open_is_found_by_the_re_check(follow: Follow, top: Path) -> None:
+    (top / "a").write_text("1")
+    follower = follow(top, recheck=0.05)
+    follower.expect({"a": "1"})
+    with open(top / "a", "a") as file:
+        file.write("2")
+        file.flush()
+        follower.expect({"a": "12"})
+    assert follower.heard.of("watched") == []
+
+
+def test_nothing_new_is_no_read(follow: Follow, top: Path) -> None:
+    """Neither re-checks, nor what makes no difference: a mode, a hidden name, an empty directory."""
+    (top / "a").write_text("1")
+    os.utime(top / "a", (0, 1))
+    follower = follow(top, recheck=0.02)
+    follower.expect({"a": "1"})
+    follower.expect_call("contact", 5)
+    (top / "a").chmod(0o640)
+    (top / "..hidden").write_text("x")
+    (top / "empty").mkdir()
+    with open(top / "a", "a"):
+        pass
+    contacts = len(follower.heard.of("contact"))
+    follower.expect_call("contact", contacts + 5)
+    (top / "..new").write_text("2")
+    os.rename(top / "..new", top / "a")
+    follower.expect({"a": "2"})
+    assert follower.heard.texts[:2] == [{"a": "1"}, {"a": "2"}]
