@@ -41,12 +41,36 @@ class Apply(Action):
     """Put the newest content of the sources in place."""
 
 
+class RollBack(Action):
+    """Put an earlier version in place again."""
+
+    digest: str
+
+
 class Recover(Action):
     """Find the last generation of an earlier run."""
 
 
+class WaitReady(Action):
+    """Find out when the app is ready."""
+
+    pid: int
+
+
 class Reload(Action):
     attempt: int
+    trial: bool = False  # the app was just started on the version: verify only
+
+
+class CancelReload(Action):
+    """The reload under way is not waited for any more; it still reports its end."""
+
+
+class KillOther(Action):
+    """Signal a process of another container."""
+
+    signum: int
+    pid: int
 
 
 class Reply(Action):

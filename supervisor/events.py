@@ -34,6 +34,12 @@ class Started(Event):
     foreground: bool = False  # the app was given the terminal
 
 
+class AppReady(Event):
+    """The readiness check passed: the app counts as started."""
+
+    pid: int
+
+
 class StartFailed(Event):
     code: int  # the exit code that a shell would give: 127, 126; 125 when the failure is ours
     error: str
@@ -81,6 +87,9 @@ class ConfigApplied(Event):
     files: int = 0
     size: int = 0  # bytes
     cached: bool = False  # not from the sources: the last generation of an earlier run
+    rolled_back: bool = False  # not from the sources: the last good version, put back
+    previous: str = ""  # what was in place before
+    validated: bool = False
     changed_at: float | None = None  # when it was changed at its origin, epoch seconds
 
 
@@ -88,22 +97,60 @@ class ConfigFailed(Event):
     """A version could not be put in place; what was there is untouched."""
 
     digest: str
-    reason: str  # write, bad_key, too_large, no_generation
+    reason: str  # write, bad_key, too_large, validate, no_generation, rollback
     error: str
 
 
 class SignalRequested(Event):
-    """A reload asks for a signal to the app; `reply` gets whether it was sent."""
+    """A reload asks for a signal to the app, or to `pid` of another container; `reply` gets whether it was sent."""
 
     attempt: int
     signum: int
     reply: Callable[[bool], None]
+    pid: int = 0
 
 
 class ReloadFinished(Event):
     attempt: int
     reason: str = ""  # empty for success, else a value of the metric's label
     error: str = ""
+
+
+class HookReport(Record):
+    """What a hook's thread is told: first that it runs (or why not), then how it ended."""
+
+    pid: int
+    code: int = 0
+    error: str = ""
+
+
+class HookOrdered(Event):
+    """A thread wants a command run beside the app, its output in `output` (a file descriptor)."""
+
+    argv: tuple[str, ...]
+    output: int
+    report: Callable[[HookReport], None]
+
+
+class HookAbandoned(Event):
+    """The time of a hook is over: its process group is to end."""
+
+    pid: int
+
+
+class HookExited(Event):
+    pid: int
+    code: int
+
+
+class ReloadOrdered(Event):
+    """Somebody wants the newest content applied and reloaded now, even if nothing changed."""
+
+
+class RollbackOrdered(Event):
+    """Somebody wants an earlier version back; the present one counts as rejected until the content changes."""
+
+    digest: str
 
 
 class Probed(Event):

@@ -118,11 +118,11 @@ class Root:
         """The absolute path of a generation's files."""
         return f"{self.path}/{generation.name}"
 
-    def swap(self, generation: Generation) -> Changes:
+    def swap(self, generation: Generation, spare: str = "") -> Changes:
         """Make a generation live, a new one or one to go back to; returns what that changed in the files.
 
-        The live generation, the one before it and the newest of the others are kept, three in all. On
-        failure a generation that never was live is removed.
+        The live generation, the one before it and the newest of the others are kept, three in all, and the one
+        with the digest `spare`. On failure a generation that never was live is removed.
         """
         with _Saying("put a configuration into", self.path, self._modes), Opened(self.path) as root:
             _check_data(root, self.path)
@@ -144,7 +144,7 @@ class Root:
                 raise
             finally:
                 self._staged.discard(generation.name)
-            _tidy(root, links, {generation.name, before})
+            _tidy(root, links, {generation.name, before}, spare)
             return diff(old.files if old else {}, generation.files)
 
     def discard(self, generation: Generation) -> None:
@@ -366,14 +366,14 @@ def _point_back(root: int, before: str) -> None:
         os.unlink(_DATA, dir_fd=root)
 
 
-def _tidy(root: int, links: _Links, spared: set[str]) -> None:
+def _tidy(root: int, links: _Links, spared: set[str], digest: str) -> None:
     # The swap is done: what cannot be removed now, say for want of permission, must not turn it into a failure.
     try:
         links.drop_others()
         found = generations.found(root)
     except OSError:
         return
-    spared = {name for name in spared if name in found}
+    spared = {name for name, one in found.items() if name in spared or (one and one.digest == digest)}
     others = {name: one.serial for name, one in found.items() if one and name not in spared}
     kept = spared.union(sorted(others, key=lambda name: -others[name])[: KEPT - len(spared)])
     for name in found.keys() - kept:

@@ -7,7 +7,7 @@ single container. Readiness is about the app having started on its first configu
 from __future__ import annotations
 
 from .record import Record
-from .state import Phase, State
+from .state import Phase, Policy, State
 
 _ALIVE = frozenset(Phase) - {Phase.DONE}
 _READY = frozenset({Phase.RUNNING, Phase.RELOADING})
@@ -18,8 +18,11 @@ class Verdict(Record):
     reason: str
 
 
-def live(state: State) -> Verdict:
+def live(state: State, policy: Policy = Policy()) -> Verdict:  # noqa: B008 - a record cannot be changed
     """Whether there is a point in going on: the app is up, about to be started, or being stopped."""
+    failed = state.reloads.outcome not in ("", "success", "superseded")
+    if policy.unhealthy_on_failure and failed and not (state.config.returning or state.config.rolled_back):
+        return Verdict(ok=False, reason=f"the last reload failed: {state.reloads.error}")
     return Verdict(state.phase in _ALIVE, state.phase.value)
 
 

@@ -91,6 +91,8 @@ class Journal(Record):
                     "warning",
                     f"{errors}; going on with the last configuration written here, {short(digest)}",
                 )
+            case ev.ConfigApplied(digest, changes) if event.rolled_back:
+                yield "warning", f"configuration {short(digest)} is back in place: {changes}"
             case ev.ConfigApplied(digest, changes) if before.phase is not Phase.WAITING:
                 yield "info", f"configuration {short(digest)} is in place: {changes}"
             case ev.ConfigFailed(digest, reason, error) if reason == "no_generation":
@@ -120,10 +122,12 @@ class Journal(Record):
 
     def _reloads(self, before: State, after: State) -> Iterator[Line]:
         done = after.reloads
-        if done.finished == before.reloads.finished:
-            return
-        if done.outcome == "success":
-            yield "info", f"reloaded {self.program}: it runs on configuration {short(done.target)}"
-        else:
-            again = before.reloads.outcome == done.outcome
-            yield "debug" if again else "error", f"cannot reload {self.program}: {done.error}"
+        if done.failed > before.reloads.failed:
+            again = before.reloads.outcome == done.outcome and not after.config.returning
+            back = f"; going back to configuration {short(after.config.returning)}" if after.config.returning else ""
+            yield "debug" if again else "error", f"cannot reload {self.program}: {done.error}{back}"
+        elif done.finished > before.reloads.finished:
+            if done.outcome == "superseded":
+                yield "debug", f"a newer configuration ends the reload of {short(done.target)}"
+            else:
+                yield "info", f"reloaded {self.program}: it runs on configuration {short(done.target)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from . import actions as act
 from . import events as ev
@@ -22,11 +23,19 @@ if TYPE_CHECKING:
 
         def apply(self) -> None: ...
         def recover(self) -> None: ...
+        def roll_back(self, digest: str) -> None: ...
 
     class Reloader(Protocol):
         """Makes the app take up its configuration; as above."""
 
-        def __call__(self, attempt: int, pid: int) -> None: ...
+        def __call__(self, attempt: int, pid: int, *, verify_only: bool = False) -> None: ...
+        def cancel(self) -> None:
+            """End the one that runs soon; from the main thread, returns at once."""
+
+    class Readiness(Protocol):
+        """Finds out when the app is ready, in a short thread of its own, and reports by event."""
+
+        def wait(self, pid: int) -> None: ...
 
     Observer = Callable[[ev.Event, State, State, tuple[act.Action, ...]], None]
 
@@ -39,6 +48,8 @@ class Loop:
         self.observers: list[Observer] = []
         self.sync: Sync | None = None
         self.reload: Reloader | None = None
+        self.readiness: Readiness | None = None
+        self._hooks: dict[int, Callable[[ev.HookReport], None]] = {}
         self._inbox, self._processes = inbox, processes
         self._command, self._policy = command, policy
 
@@ -55,6 +66,7 @@ class Loop:
                 self.handle(event)
             if due is not None and time.monotonic() >= due:
                 self.handle(ev.DeadlinePassed())
+        self._processes.kill_hooks()
         return self.state.exit_code
 
     def handle(self, event: ev.Event) -> None:
@@ -63,6 +75,15 @@ class Loop:
             case ev.ChildrenChanged():
                 for one in self._processes.reap():
                     self.handle(one)
+                return
+            case ev.HookOrdered():
+                self._start_hook(event)
+                return
+            case ev.HookAbandoned(pid):
+                self._processes.kill_hook(pid)
+                return
+            case ev.HookExited(pid, code):
+                self._hooks.pop(pid)(ev.HookReport(pid, code))
                 return
             case ev.Probed(reply):
                 reply()
@@ -76,7 +97,7 @@ class Loop:
         for action in orders:
             self._perform(action)
 
-    def _perform(self, action: act.Action) -> None:
+    def _perform(self, action: act.Action) -> None:  # noqa: C901, PLR0912 - the table of actions
         match action:
             case act.Spawn():
                 self.handle(self._spawn())
@@ -90,13 +111,29 @@ class Loop:
                 self._processes.kill_leftovers(signum, everything=everything)
             case act.Apply() if self.sync is not None:
                 threads.start(self.sync.apply, "apply")
+            case act.RollBack(digest) if self.sync is not None:
+                threads.start(partial(self.sync.roll_back, digest), "roll back")
             case act.Recover() if self.sync is not None:
                 threads.start(self.sync.recover, "recover")
-            case act.Reload(attempt) if self.reload is not None:
-                reload, pid = self.reload, self.state.pid
-                threads.start(lambda: reload(attempt, pid), "reload")
+            case act.WaitReady(pid) if self.readiness is not None:
+                threads.start(partial(self.readiness.wait, pid), "readiness")
+            case act.Reload(attempt, trial) if self.reload is not None:
+                threads.start(partial(self.reload, attempt, self.state.pid, verify_only=trial), "reload")
+            case act.CancelReload() if self.reload is not None:
+                self.reload.cancel()
+            case act.KillOther(signum, pid):
+                self._processes.kill_other(pid, signum)
             case act.Reply(event, sent):
                 event.reply(sent)
+
+    def _start_hook(self, order: ev.HookOrdered) -> None:
+        try:
+            pid = self._processes.spawn_hook(self._command.replace(argv=order.argv), order.output)
+        except SpawnError as error:
+            order.report(ev.HookReport(0, error.code, str(error)))
+            return
+        self._hooks[pid] = order.report
+        order.report(ev.HookReport(pid))
 
     def _spawn(self) -> ev.Event:
         try:

@@ -1,11 +1,12 @@
-"""The life of one application: every rule of behaviour lives in this file and, about versions, in `pursuit.py`.
+"""The life of one application: every rule of behaviour lives in this file and, about versions, in
+`pursuit.py`.
 
 Pure: no I/O, clock, threads or logging. `step(state, event, now, policy)` returns the next state and the
 actions to perform, in order. Time is an argument (seconds of a monotonic clock); `wake_at(state, policy)` says
 when to call again with `DeadlinePassed` if nothing else happens.
 
 Two things go on side by side: the phase of the app, and the pursuit of the newest configuration. The second is
-level-triggered: `_pursue` runs after every event and compares what is wanted, what is in place and what the
+level-triggered: `pursue` runs after every event and compares what is wanted, what is in place and what the
 app runs on, so that no order of events can leave a change behind.
 
 The state belongs to one application; nothing here may assume that there is only one.
@@ -15,7 +16,20 @@ from __future__ import annotations
 
 from . import events as ev
 from . import pursuit
-from .actions import Action, Done, Kill, KillLeftovers, Recover, Reply, Spawn, Suspend, TakeForeground
+from .actions import (
+    Action,
+    CancelReload,
+    Done,
+    Kill,
+    KillLeftovers,
+    KillOther,
+    Recover,
+    Reply,
+    Spawn,
+    Suspend,
+    TakeForeground,
+    WaitReady,
+)
 from .pursuit import backoff
 from .state import Phase, Policy, SourceState, State
 
@@ -54,8 +68,10 @@ def _react(  # noqa: C901, PLR0912 - the table of events
             return _began(state, now, policy)
         case ev.SignalReceived(signum):
             return _signalled(state, signum, now, policy)
-        case ev.Started(pid, foreground):
-            return _started(state, pid, foreground, now)
+        case ev.Started():
+            return _started(state, event, now, policy)
+        case ev.AppReady(pid) if pid == state.pid and state.phase is Phase.STARTING:
+            return pursuit.started(state, now, policy)
         case ev.StartFailed():
             return _start_failed(state, event, now, policy)
         case ev.Exited():
@@ -69,16 +85,14 @@ def _react(  # noqa: C901, PLR0912 - the table of events
         case ev.ConfigFailed() if event.reason == "no_generation":
             return _nothing_to_start_on(state, event)
         case ev.ConfigOffered() | ev.ConfigApplied() | ev.ConfigFailed():
-            waiting = state.phase is Phase.WAITING
-            state = pursuit.took(state, event, now)
-            return _spawn(state) if waiting and isinstance(event, ev.ConfigApplied) else (state, ())
+            return _config(state, event, now, policy)
+        case ev.ReloadOrdered() | ev.RollbackOrdered():
+            return pursuit.ordered(state, event), ()
         case ev.SignalRequested():
-            wanted = state.phase is Phase.RELOADING and event.attempt == state.reloads.attempt
-            kill = (Kill(event.signum),) if wanted else ()
-            return state, (*kill, Reply(event, sent=wanted))
+            return _signal_requested(state, event)
         case ev.ReloadFinished() if event.attempt == state.reloads.attempt:
             if state.phase is Phase.RELOADING:
-                return pursuit.reloaded(state, event.reason, event.error, now), ()
+                return pursuit.reloaded(state, event.reason, event.error, now, policy), ()
         case ev.SourceOpened() | ev.SourceRead() | ev.SourceFailed():
             return _source(state, event)
     return state, ()
@@ -98,33 +112,60 @@ def _nothing_to_start_on(state: State, event: ev.ConfigFailed) -> Result:
     return _done(state.replace(error=event.error), 125) if state.phase is Phase.WAITING else (state, ())
 
 
+def _config(
+    state: State, event: ev.ConfigOffered | ev.ConfigApplied | ev.ConfigFailed, now: float, policy: Policy
+) -> Result:
+    before = state.phase
+    state = pursuit.took(state, event, now)
+    match event:
+        case ev.ConfigApplied() if before is Phase.WAITING and policy.once:
+            return _done(state, 0)
+        case ev.ConfigApplied() if before is Phase.WAITING and policy.sidecar:
+            return pursuit.adopted(state, event), ()
+        case ev.ConfigApplied() if before is Phase.WAITING:
+            return _spawn(state)
+        case ev.ConfigApplied() if before is Phase.BACKOFF and state.replacing:
+            return _spawn(state)
+        case ev.ConfigFailed() if before is Phase.WAITING and event.reason != "write":
+            return state, (Recover(),)
+        case ev.ConfigFailed() if before is Phase.BACKOFF and state.replacing:
+            # What cannot be put back leaves the end to the restart policy; else the app starts on what there is.
+            final = event.reason == "rollback" and policy.restart == "never"
+            return _conclude(state.replace(replacing=event.reason != "rollback", final=final), now)
+    return state, ()
+
+
 def _spawn(state: State) -> Result:
     """Order a start. The app will read what is in place: no reload is owed for that any more."""
     config, reloads = state.config, state.reloads
-    if config.live:
+    if config.live and config.desired != config.rejected:
         reloads = reloads.replace(outcome="success", error="", failures=0, retry_at=0.0)
     state = state.replace(
         phase=Phase.STARTING,
         deadline=None,
         leftovers_killed=False,
+        final=False,
+        replacing=False,
         config=config.replace(running=config.live),
         reloads=reloads,
     )
     return state, (Spawn(),)
 
 
-def _started(state: State, pid: int, foreground: bool, now: float) -> Result:
+def _started(state: State, event: ev.Started, now: float, policy: Policy) -> Result:
     held = tuple(Kill(signum) for signum in state.held)
     state = state.replace(
-        phase=Phase.RUNNING,
-        pid=pid,
-        foreground=foreground,
+        pid=event.pid,
+        foreground=event.foreground,
         suspended=False,
         started_at=now,
         starts=state.starts + 1,
         held=(),
     )
-    return state, held
+    if policy.ready:
+        return state, (*held, WaitReady(event.pid))
+    state, orders = pursuit.started(state, now, policy)
+    return state, (*held, *orders)
 
 
 def _start_failed(state: State, event: ev.StartFailed, now: float, policy: Policy) -> Result:
@@ -139,34 +180,42 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
         return state, ()
     code = 0 if event.code in policy.ok_exit_codes else event.code
     wanted = policy.restart == "always" or (policy.restart == "on-failure" and code != 0)
-    stopping = state.phase in (Phase.STOPPING, Phase.KILLING)
+    told = state.phase in (Phase.STOPPING, Phase.KILLING)
     lasted = now - state.started_at >= BACKOFF_RESET
-    reloads = state.reloads
-    if state.phase is Phase.RELOADING:
-        reloads = reloads.replace(
-            outcome="child_exited",
-            error="it ended during the reload",
-            finished=reloads.finished + 1,
-        )
+    reloading = state.phase is Phase.RELOADING
     state = state.replace(
         pid=0,
         exit_code=code,
         exit_signal=event.signum,
         exits=state.exits + 1,
         failures=1 if lasted else state.failures + 1,
-        final=stopping or not wanted,
-        reloads=reloads,
+        final=not state.replacing and (told or not wanted),
     )
+    cancel: tuple[Action, ...] = ()
+    if reloading:
+        reloads = state.reloads.replace(finished=state.reloads.finished + 1, cancelled=False)
+        how = "it ended, with code {code}," if not event.signum else "it was ended by a signal, code {code},"
+        error = f"{how.format(code=event.code)} within the verification of its new configuration"
+        state = pursuit.failed(state.replace(reloads=reloads), "child_exited", error, now, policy)
+        if state.config.returning:
+            state = state.replace(final=False, replacing=True)
+        cancel = (CancelReload(),)
     if not policy.leftovers:
-        return _conclude(state, now)
+        state, orders = _conclude(state, now)
+        return state, cancel + orders
     state = state.replace(phase=Phase.LEFTOVERS, deadline=now + policy.leftovers_timeout)
-    return state, (KillLeftovers(TERM, everything=state.final),)
+    return state, (*cancel, KillLeftovers(TERM, everything=state.final))
 
 
 def _conclude(state: State, now: float) -> Result:
+    """Nothing of the app is left: the end, or what comes before the next start."""
     if state.final:
         return _done(state, state.exit_code)
-    return _back_off(state, now)
+    if not state.replacing:
+        return _back_off(state, now)
+    if state.config.returning or state.config.applying:
+        return state.replace(phase=Phase.BACKOFF, deadline=None), ()  # until the files are in place
+    return _spawn(state)
 
 
 def _back_off(state: State, now: float) -> Result:
@@ -185,8 +234,8 @@ def _deadline(state: State, now: float, policy: Policy) -> Result:
         case Phase.BACKOFF:
             return _spawn(state)
         case Phase.RELOADING:
-            error = f"not finished within {policy.reload_timeout:g}s"
-            return pursuit.reloaded(state, "timeout", error, now), ()
+            error = f"not finished within {policy.reload_timeout + policy.verify_window:g}s"
+            return pursuit.reloaded(state, "timeout", error, now, policy), (CancelReload(),)
         case Phase.STOPPING if not state.stop_passed:
             return _pass_stop(state, policy.stop_signal, now, policy)
         case Phase.STOPPING:
@@ -210,12 +259,16 @@ def _signalled(state: State, signum: int, now: float, policy: Policy) -> Result:
     stop = signum in (TERM, policy.stop_signal)
     if signum == TERM and TERM not in policy.rewrite:
         target = policy.stop_signal
+    if policy.sidecar:
+        return _signalled_sidecar(state, signum, stop=stop)
     match state.phase:
-        case Phase.RUNNING | Phase.RELOADING if stop:
+        case Phase.STARTING | Phase.RUNNING | Phase.RELOADING if stop:
             return _stop(state, target, now, policy)
-        case Phase.STOPPING if stop and not state.stop_passed:
-            return _pass_stop(state, target, now, policy)
-        case Phase.RUNNING | Phase.RELOADING | Phase.STOPPING | Phase.KILLING:
+        case Phase.STOPPING if stop and (state.replacing or not state.stop_passed):
+            return _pass_stop(state.replace(replacing=False), target, now, policy)
+        case Phase.KILLING if stop:
+            return state.replace(replacing=False), ()
+        case Phase.STARTING | Phase.RUNNING | Phase.RELOADING | Phase.STOPPING | Phase.KILLING:
             return _forward(state, signum, target, policy)
         case Phase.WAITING | Phase.BACKOFF if stop or signum in (INT, QUIT):
             # There is no app to decide what these mean; they end a program that does not handle them.
@@ -223,8 +276,24 @@ def _signalled(state: State, signum: int, now: float, policy: Policy) -> Result:
         case Phase.WAITING:
             return state.replace(held=(*state.held, target)), ()
         case Phase.LEFTOVERS if stop:
-            return state.replace(final=True), ()
+            return state.replace(final=True, replacing=False), ()
     return state, ()  # the app that it was meant for is gone
+
+
+def _signalled_sidecar(state: State, signum: int, *, stop: bool) -> Result:
+    """There is no app of ours: what would end it ends us, and nothing else means anything."""
+    if not stop and signum not in (INT, QUIT):
+        return state, ()
+    state, orders = _done(state, 0 if stop else 128 + signum)
+    return state, (CancelReload(), *orders)
+
+
+def _signal_requested(state: State, event: ev.SignalRequested) -> Result:
+    current = state.phase is Phase.RELOADING and event.attempt == state.reloads.attempt
+    if not current or state.reloads.cancelled:
+        return state, (Reply(event, sent=False),)
+    kill = KillOther(event.signum, event.pid) if event.pid else Kill(event.signum)
+    return state, (kill, Reply(event, sent=True))
 
 
 def _forward(state: State, signum: int, target: int, policy: Policy) -> Result:
@@ -249,10 +318,12 @@ def _stopped(state: State, policy: Policy) -> Result:
 
 
 def _stop(state: State, target: int, now: float, policy: Policy) -> Result:
+    cancel = (CancelReload(),) if state.phase is Phase.RELOADING else ()
     state = state.replace(phase=Phase.STOPPING, stop_passed=False)
     if policy.stop_delay > 0:
-        return state.replace(deadline=now + policy.stop_delay), ()
-    return _pass_stop(state, target, now, policy)
+        return state.replace(deadline=now + policy.stop_delay), cancel
+    state, orders = _pass_stop(state, target, now, policy)
+    return state, cancel + orders
 
 
 def _pass_stop(state: State, target: int, now: float, policy: Policy) -> Result:

@@ -39,7 +39,7 @@ _USUAL_SIGNALS = (
     "SIGCONT",
     "SIGTSTP",
 )
-_APPLY_FAILURES = ("write", "bad_key", "too_large")
+_APPLY_FAILURES = ("write", "bad_key", "too_large", "validate", "rollback")
 _WATCH_EVENTS = ("added", "modified", "deleted", "bookmark", "error")
 
 
@@ -119,6 +119,10 @@ class Metrics:
             "versions that could not be put in place",
             {"reason": _APPLY_FAILURES},
         )
+        self._validations = self._counter(
+            "config_validations", "verdicts on new versions", {"result": ("accepted", "rejected")}
+        )
+        self._rollbacks = self._counter("config_rollbacks", "times that an earlier version was put back")
         success = _Success(self.registry)
         self._success = success
         success.gauge.set_function(lambda: float(self._state().reloads.outcome == "success"))
@@ -165,21 +169,24 @@ class Metrics:
 
     def _observe_config(self, event: ev.Event, before: State, after: State) -> None:
         self._coalesced.inc(after.config.coalesced - before.config.coalesced)
+        self._rollbacks.inc(after.config.rollbacks - before.config.rollbacks)
         match event:
             case ev.ConfigApplied() if not event.cached and event.digest != before.config.live:
                 self._updates.inc()
+                self._validations.labels("accepted").inc(event.validated)
             case ev.ConfigFailed() if event.reason in _APPLY_FAILURES:
                 self._apply_failures.labels(event.reason).inc()
+                self._validations.labels("rejected").inc(event.reason == "validate")
         if after.reloads.attempt > before.reloads.attempt:
             self._reloads.labels(self._method).inc()
             self._success.attempts.inc()
             self._retries.inc(after.reloads.failures > 0)
         if after.reloads.finished > before.reloads.finished:
             self._duration.observe(time.monotonic() - (after.reloads.began or 0.0))
-            if after.reloads.outcome != "success":
-                self._failures.labels(self._method, after.reloads.outcome).inc()
-                self._success.failures.inc()
-        if after.config.running != before.config.running and not after.config.cached:
+        if after.reloads.failed > before.reloads.failed:
+            self._failures.labels(self._method, after.reloads.outcome).inc()
+            self._success.failures.inc()
+        if after.config.running not in ("", before.config.running) and not after.config.cached:
             self._success.stamp()
             if after.config.changed_at is not None:
                 self._propagation.observe(max(0.0, time.time() - after.config.changed_at))

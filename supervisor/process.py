@@ -65,6 +65,7 @@ class Processes:
         self._inherited = inherited
         self._start_dir = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._app = 0
+        self._hooks: set[int] = set()
 
     def spawn(self, command: Command) -> ev.Started:
         """Start the app as the leader of its own process group, on our terminal if we hold it.
@@ -72,13 +73,47 @@ class Processes:
         Returns once the program runs, that is after exec; raises SpawnError.
         """
         terminal = _holds_terminal()
+        pid = self._fork(command, terminal=terminal)
+        self._app = pid
+        return ev.Started(pid, terminal)
+
+    def spawn_hook(self, command: Command, output: int) -> int:
+        """Start a command beside the app, in its own process group, without input, its output in a pipe.
+
+        Returns its pid; raises SpawnError. Its end is reported as `HookExited`.
+        """
+        pid = self._fork(command, output=output)
+        self._hooks.add(pid)
+        return pid
+
+    def kill_hook(self, pid: int) -> None:
+        """End a hook and what it has started."""
+        if pid in self._hooks:
+            try:
+                os.killpg(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it has just ended
+
+    def kill_hooks(self) -> None:
+        """End all hooks: nobody waits for what they find out any more."""
+        for pid in self._hooks:
+            self.kill_hook(pid)
+
+    def kill_other(self, pid: int, signum: int) -> None:
+        """Signal a process that is not ours (another container's); that it is gone is no error."""
+        try:
+            os.kill(pid, signum)
+        except (ProcessLookupError, PermissionError):
+            pass  # whoever asked has checked both just before
+
+    def _fork(self, command: Command, *, terminal: bool = False, output: int | None = None) -> int:
         read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         # A signal between fork and exec would run our handlers in the child: none may arrive there.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             pid = os.fork()
             if pid == 0:
-                self._become(command, write_fd, terminal=terminal)
+                self._become(command, write_fd, terminal=terminal, output=output)
         except OSError as error:
             os.close(read_fd)
             raise SpawnError(125, f"cannot start {command.argv[0]}: {_reason(error.errno)}") from error
@@ -90,10 +125,9 @@ class Processes:
         if report:
             os.waitpid(pid, 0)
             raise _spawn_error(command, *_REPORT.unpack(report))
-        self._app = pid
-        return ev.Started(pid, terminal)
+        return pid
 
-    def _become(self, command: Command, report_fd: int, *, terminal: bool) -> None:
+    def _become(self, command: Command, report_fd: int, *, terminal: bool, output: int | None) -> None:
         """In the child: turn into the command. Never returns; tells the parent why if it cannot."""
         step = 0
         try:
@@ -117,6 +151,10 @@ class Processes:
                 os.setresuid(command.user.uid, command.user.uid, command.user.uid)
             if command.umask is not None:
                 os.umask(command.umask)
+            if output is not None:
+                os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+                os.dup2(output, 1)
+                os.dup2(output, 2)
             step = 3
             signal.pthread_sigmask(signal.SIG_SETMASK, self._inherited.mask)
             _exec(command.argv, command.env)
@@ -153,22 +191,28 @@ class Processes:
             if os.WIFSTOPPED(status):
                 if pid == self._app and os.WSTOPSIG(status) in JOB_CONTROL:
                     yield ev.Stopped(pid, os.WSTOPSIG(status))
-            elif pid != self._app:
+            elif pid != self._app and pid not in self._hooks:
                 yield ev.OrphanReaped(pid)
             else:
-                self._app = 0
                 signum = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
                 code = 128 + signum if signum else os.WEXITSTATUS(status)
-                yield ev.Exited(pid, code, signum)
+                if pid in self._hooks:
+                    self._hooks.remove(pid)
+                    yield ev.HookExited(pid, code)
+                else:
+                    self._app = 0
+                    yield ev.Exited(pid, code, signum)
 
     def kill_leftovers(self, signum: int, *, everything: bool) -> None:
         """Signal what the app left behind: our descendants, and as PID 1 all of the namespace at its end."""
+        if everything:
+            self.kill_hooks()
         # A stopped process takes TERM only once it continues.
         wanted = (signum, signal.SIGCONT) if signum == signal.SIGTERM else (signum,)
         if everything and os.getpid() == 1:
             targets: list[int] = [-1]  # kill(2): everybody but ourselves, in one step that no fork outruns
         else:
-            targets = descendants(os.getpid())
+            targets = [pid for pid in descendants(os.getpid()) if pid not in self._hooks]
         for one in wanted:
             for pid in targets:
                 try:

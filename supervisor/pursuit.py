@@ -1,19 +1,26 @@
 """The pursuit of the newest configuration: what is wanted, what is in place, what the app runs on.
 
-Pure, and part of the machine: `machine.step` calls `took` with each report and `pursue` after every event.
-Level-triggered: `pursue` compares the three and never asks what happened, so that no order of events can leave
-a change behind.
+Pure, and part of the machine: `machine.step` calls the functions in the past tense with each report, and `pursue`
+after every event. Level-triggered: `pursue` compares versions and never asks what happened, so that no order of
+events can leave a change behind.
+
+The rules about a version that fails: it is `rejected` until the content changes; if it may have reached the app,
+the last `good` one is put back (`returning`) and the app reloaded, or started, on that.
 """
 
 from __future__ import annotations
 
 from . import events as ev
-from .actions import Action, Apply, Reload
-from .state import Config, Phase, Policy, State
+from .actions import Action, Apply, CancelReload, Kill, Reload, RollBack
+from .state import Config, Phase, Policy, Reloads, State
 
 RETRY_FIRST, RETRY_MOST = 2.0, 60.0  # seconds; applying or reloading once more after a failure
-RELOAD_SLACK = 1.0  # seconds after --reload-timeout, in which a method reports its own failure in its own words
+RELOAD_SLACK = 1.0  # seconds after its time, in which a method reports its own failure in its own words
 QUIET_MOST = 10  # times --reload-quiet: content that never rests is applied all the same
+# The app never heard of the version: going back would only keep it from a version that it may take up later.
+UNDELIVERED = frozenset({"no_handler", "no_process", "permission", "connect"})
+
+Result = tuple[State, tuple[Action, ...]]
 
 
 def backoff(failures: int, first: float, most: float) -> float:
@@ -24,30 +31,60 @@ def backoff(failures: int, first: float, most: float) -> float:
 def wake_at(state: State, policy: Policy) -> float | None:
     """When `pursue` will have something to do if nothing else happens before."""
     times = []
-    if _wants_apply(state):
+    if _wants_apply(state) or _wants_cancel(state):
         times.append(_apply_due(state, policy))
     if _wants_reload(state):
         times.append(state.reloads.retry_at)
     return min(times, default=None)
 
 
-def pursue(state: State, now: float, policy: Policy) -> tuple[State, tuple[Action, ...]]:
+def pursue(state: State, now: float, policy: Policy) -> Result:
     """Order the next step towards the newest version, if one is due."""
+    config, reloads = state.config, state.reloads
+    if config.returning and _may_write(state):
+        return state.replace(config=config.replace(applying=True)), (RollBack(config.returning),)
     if _wants_apply(state) and _apply_due(state, policy) <= now:
-        return state.replace(config=state.config.replace(applying=True)), (Apply(),)
-    if _wants_reload(state) and state.reloads.retry_at <= now:
-        attempt = state.reloads.attempt + 1
-        reloads = state.reloads.replace(attempt=attempt, began=now, target=state.config.live)
-        deadline = now + policy.reload_timeout + RELOAD_SLACK
-        return state.replace(phase=Phase.RELOADING, deadline=deadline, reloads=reloads), (Reload(attempt),)
-    if (
-        state.phase is Phase.RUNNING
-        and state.config.live == state.config.running == state.config.desired
-        and state.reloads.outcome not in ("", "success")
-    ):
+        return state.replace(config=config.replace(applying=True)), (Apply(),)
+    if _wants_cancel(state) and (config.returning or _apply_due(state, policy) <= now):
+        return state.replace(reloads=reloads.replace(cancelled=True)), (CancelReload(),)
+    if _wants_reload(state) and reloads.retry_at <= now:
+        return _reload(state, now, policy)
+    if _settled(state) and reloads.outcome not in ("", "success"):
         # The sources came back to what the app runs on all the time: nothing is wrong any more.
-        return state.replace(reloads=state.reloads.replace(outcome="success", error="", failures=0)), ()
+        return state.replace(reloads=_succeeded(reloads)), ()
     return state, ()
+
+
+def _reload(state: State, now: float, policy: Policy) -> Result:
+    state = _begin(state, now, policy, trial=False)
+    if not policy.restart_to_reload:
+        return state, (Reload(state.reloads.attempt),)
+    most = policy.reload_timeout if policy.stop_timeout is None else policy.stop_timeout
+    state = state.replace(phase=Phase.STOPPING, replacing=True, stop_passed=True, deadline=now + most)
+    return state, (Kill(policy.stop_signal, policy.group),)
+
+
+def _begin(state: State, now: float, policy: Policy, *, trial: bool) -> State:
+    reloads = state.reloads.replace(
+        attempt=state.reloads.attempt + 1, began=now, target=state.config.live, cancelled=False, trial=trial
+    )
+    deadline = now + policy.reload_timeout + policy.verify_window + RELOAD_SLACK
+    return state.replace(phase=Phase.RELOADING, deadline=deadline, reloads=reloads)
+
+
+def started(state: State, now: float, policy: Policy) -> Result:
+    """The app is up on what is in place. A version that it was not yet seen to run well on has to prove itself."""
+    config = state.config
+    if config.good in ("", config.live):
+        return state.replace(phase=Phase.RUNNING, config=config.replace(good=config.live)), ()
+    state = _begin(state, now, policy, trial=True)
+    return state, (Reload(state.reloads.attempt, trial=True),)
+
+
+def adopted(state: State, event: ev.ConfigApplied) -> State:
+    """A sidecar's first version is in place; its app runs, if at all, on what was there before."""
+    config = state.config.replace(running=event.previous, good=event.previous)
+    return state.replace(phase=Phase.RUNNING, deadline=None, config=config)
 
 
 def took(state: State, event: ev.ConfigOffered | ev.ConfigApplied | ev.ConfigFailed, now: float) -> State:
@@ -64,20 +101,78 @@ def took(state: State, event: ev.ConfigOffered | ev.ConfigApplied | ev.ConfigFai
             return state.replace(config=_failed(state.config, event, now))
 
 
+def reloaded(state: State, reason: str, error: str, now: float, policy: Policy) -> State:
+    """A reload ended: well if there is no reason."""
+    reloads = state.reloads.replace(finished=state.reloads.finished + 1, cancelled=False)
+    state = state.replace(phase=Phase.RUNNING, deadline=None, reloads=reloads)
+    config = state.config
+    if not reason:
+        config = config.replace(running=reloads.target, good=reloads.target)
+        if config.desired != config.rejected:  # else we are back on an older one: the newest has still failed
+            reloads = _succeeded(reloads)
+        return state.replace(config=config, reloads=reloads.replace(retry_at=0.0, failures=0))
+    if reason == "superseded":
+        return state.replace(
+            config=config.replace(running=""), reloads=reloads.replace(outcome=reason, error="", retry_at=0.0)
+        )
+    return failed(state, reason, error, now, policy)
+
+
+def failed(state: State, reason: str, error: str, now: float, policy: Policy) -> State:
+    """A version did not work out: go back to the last good one, or try again later."""
+    config, reloads = state.config, state.reloads
+    failures = reloads.failures + 1
+    reloads = reloads.replace(outcome=reason, error=error, failures=failures, failed=reloads.failed + 1)
+    config = config.replace(rolled_back=False)
+    if reason not in UNDELIVERED:
+        config = config.replace(running="")
+        if policy.rollback and config.good not in ("", reloads.target):
+            config = config.replace(rejected=reloads.target, returning=config.good)
+            return state.replace(config=config, reloads=reloads.replace(retry_at=0.0, failures=0))
+        if reloads.trial:  # it was started on the version: starting it once more would help nobody
+            config = config.replace(running=reloads.target)
+    retry_at = now + backoff(failures, RETRY_FIRST, RETRY_MOST)
+    return state.replace(config=config, reloads=reloads.replace(retry_at=retry_at))
+
+
+def ordered(state: State, event: ev.ReloadOrdered | ev.RollbackOrdered) -> State:
+    """Somebody at the control socket wants something; what follows is as if it had come by itself."""
+    config, reloads = state.config, state.reloads.replace(began=None, retry_at=0.0)
+    if isinstance(event, ev.RollbackOrdered):
+        config = config.replace(rejected=config.desired, returning=event.digest)
+    else:
+        config = config.replace(rejected="", running="", retry_at=0.0)
+    return state.replace(config=config, reloads=reloads)
+
+
 def _offered(config: Config, event: ev.ConfigOffered, now: float) -> Config:
     if not _pending(config):
         config = config.replace(first_offer=now, dice=event.dice)
     elif not config.applying:
         config = config.replace(coalesced=config.coalesced + 1)
+    if event.digest != config.rejected:
+        config = config.replace(rejected="")  # the content has changed: should it come back, it is tried again
     # A newer version owes nothing to the failures of an older.
     return config.replace(desired=event.digest, last_offer=now, cached=False, failures=0, retry_at=0.0)
 
 
 def _applied(config: Config, event: ev.ConfigApplied, now: float) -> Config:
+    if event.rolled_back:
+        return config.replace(
+            live=event.digest,
+            returning="",
+            applying=False,
+            rolled_back=True,
+            rollbacks=config.rollbacks + 1,
+            files=event.files,
+            size=event.size,
+            changes=event.changes,
+        )
     return config.replace(
         live=event.digest,
         applying=config.applying and event.cached,  # a recovery does not end an apply
         cached=event.cached,
+        rolled_back=False,
         failures=0,
         error="",
         files=event.files,
@@ -90,7 +185,9 @@ def _applied(config: Config, event: ev.ConfigApplied, now: float) -> Config:
 
 def _failed(config: Config, event: ev.ConfigFailed, now: float) -> Config:
     config = config.replace(applying=False, error=event.error)
-    if event.reason != "write":  # its content can never be written
+    if event.reason == "rollback":
+        return config.replace(returning="")
+    if event.reason != "write":  # its content can never be used
         config = config.replace(rejected=event.digest)
     if event.digest != config.desired:
         return config
@@ -98,40 +195,41 @@ def _failed(config: Config, event: ev.ConfigFailed, now: float) -> Config:
     return config.replace(failures=failures, retry_at=now + backoff(failures, RETRY_FIRST, RETRY_MOST))
 
 
-def reloaded(state: State, reason: str, error: str, now: float) -> State:
-    """A reload ended: well if there is no reason, else to be tried again."""
-    config, reloads = state.config, state.reloads.replace(finished=state.reloads.finished + 1)
-    if reason:
-        failures = reloads.failures + 1
-        reloads = reloads.replace(
-            outcome=reason,
-            error=error,
-            failures=failures,
-            retry_at=now + backoff(failures, RETRY_FIRST, RETRY_MOST),
-        )
-    else:
-        reloads = reloads.replace(outcome="success", error="", failures=0, retry_at=0.0)
-        config = config.replace(running=reloads.target)
-    return state.replace(phase=Phase.RUNNING, deadline=None, reloads=reloads, config=config)
+def _succeeded(reloads: Reloads) -> Reloads:
+    return reloads.replace(outcome="success", error="", failures=0, retry_at=0.0)
 
 
 def _pending(config: Config) -> bool:
     return config.desired not in ("", config.live, config.rejected)
 
 
-def _wants_apply(state: State) -> bool:
+def _settled(state: State) -> bool:
+    config = state.config
+    return state.phase is Phase.RUNNING and config.live == config.running == config.desired == config.good
+
+
+def _may_write(state: State) -> bool:
     return (
-        _pending(state.config)
-        and not state.config.applying
-        and not state.final
+        not state.config.applying
+        and (not state.final or state.replacing)
         and state.phase in (Phase.WAITING, Phase.RUNNING, Phase.LEFTOVERS, Phase.BACKOFF)
     )
+
+
+def _wants_apply(state: State) -> bool:
+    return _pending(state.config) and not state.config.returning and _may_write(state)
+
+
+def _wants_cancel(state: State) -> bool:
+    """Whether a newer version waits for a reload of an older one to end."""
+    waiting = _pending(state.config) or bool(state.config.returning)
+    return state.phase is Phase.RELOADING and not state.reloads.cancelled and waiting
 
 
 def _apply_due(state: State, policy: Policy) -> float:
     """When the newest version may be put in place. Only a running app's pace counts."""
     config = state.config
-    if state.phase is not Phase.RUNNING:
+    if state.phase not in (Phase.RUNNING, Phase.RELOADING):
         return config.retry_at
     due = config.last_offer
     if policy.reload_quiet > 0:
@@ -144,4 +242,5 @@ def _apply_due(state: State, policy: Policy) -> float:
 
 def _wants_reload(state: State) -> bool:
     config = state.config
-    return state.phase is Phase.RUNNING and not config.applying and config.live != config.running
+    idle = state.phase is Phase.RUNNING and not config.applying and not config.returning
+    return idle and config.live != config.running

@@ -1,4 +1,4 @@
-"""Ways to make the app take up its configuration.
+"""Ways to make the app take up its configuration, and the course of a reload: look, reload, verify, report.
 
 A method runs in a short thread; it may wait, and it raises ReloadError. It never signals by itself: the main
 thread alone knows that a pid is still the app's. To add one: a class here and its line in METHODS.
@@ -6,28 +6,54 @@ thread alone knows that a pid is still the app's. To add one: a class here and i
 
 from __future__ import annotations
 
-import threading
+import random
 import time
 from queue import Empty, SimpleQueue
 
 from . import events as ev
-from . import process, signals
+from . import process, signals, target
+from .checks import CheckFailed, Subject, ended, filled
+from .record import Record
+from .request import Request, RequestFailed
+from .target import Target, TargetMissing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
+    from .checks import Check
+    from .hooks import Runner
+
     class Method(Protocol):
+        name: str
+
         def __call__(self, app: App) -> None:
             """Reload the app; raises ReloadError, at the latest when `app.seconds_left()` reaches 0."""
 
 
 _LOOK_AGAIN = 0.02  # seconds between two looks at an app that does not catch the signal yet
+_FIND_AGAIN = 0.25  # the same for a process of another container: looking through /proc costs more
+_VERIFY_AGAIN = 0.25  # seconds between two tries of a verification
+_VERIFY_LEAST = 1.0  # seconds that a try may take, however short the window: a command needs some to start
 _REPLY_SECONDS = 5.0  # the main thread answers in well under a millisecond
+_ATTEMPT_SECONDS = 10.0  # for one of several requests; a reload that takes longer is not usual
+_RETRY_FIRST, _RETRY_MOST = 0.25, 5.0  # seconds between two requests, doubling, less a quarter at random
+_RETRIED = frozenset({408, 425, 429, *range(500, 600)})  # what may be different the next time (RFC 9110, 15)
 
 # Every value that a failure's `reason` may have; metrics show each from the start.
-REASONS = ("no_handler", "no_process", "timeout", "child_exited")
+REASONS = (
+    "no_handler",
+    "no_process",
+    "permission",
+    "connect",
+    "http_status",
+    "timeout",
+    "exec",
+    "verify",
+    "child_exited",
+    "superseded",
+)
 
 
 class ReloadError(Exception):
@@ -38,30 +64,53 @@ class ReloadError(Exception):
         self.reason = reason
 
 
-class App:
-    """The running app, as far as a reload may touch it."""
+class App(Subject):
+    """The running app, as far as a reload may touch it, and the time that the reload has."""
 
-    def __init__(self, attempt: int, pid: int, put: Callable[[ev.Event], None], seconds: float) -> None:
-        self.pid = pid
+    def __init__(self, attempt: int, pid: int, put: Callable[[ev.Event], None], seconds: float, runner: Runner) -> None:
+        """`pid` is 0 when the app runs in another container."""
+        super().__init__(pid, runner)
         self._attempt, self._put = attempt, put
+        self._watched = 0
+        self.allow(seconds)
+
+    def allow(self, seconds: float) -> None:
+        """Let the time end this long from now."""
         self._ends = time.monotonic() + seconds
-        self._pause = threading.Event()
 
     def seconds_left(self) -> float:
         return self._ends - time.monotonic()
 
     def pause(self, seconds: float) -> None:
-        """Wait, but not beyond the end of the time."""
-        self._pause.wait(max(0.0, min(seconds, self.seconds_left())))
+        """Wait, but not beyond the end of the time, nor once nobody wants the reload any more."""
+        self.cancelled.wait(max(0.0, min(seconds, self.seconds_left())))
+
+    def watch(self, pid: int) -> None:
+        """From now on the end of this process, which is not ours to reap, is a failure of the reload."""
+        self._watched = pid
+
+    def checkpoint(self) -> None:
+        """Raises ReloadError if nobody wants the reload any more, or if a watched process has ended."""
+        if self.cancelled.is_set():
+            raise ReloadError("superseded", "it was given up: there is a newer version, or the app ends")
+        if self._watched and target.process_state(self._watched) in "XZ":
+            raise ReloadError("child_exited", f"process {self._watched} ended after it was told to reload")
 
     def signal(self, signum: int) -> bool:
         """Have the main thread send a signal; whether it did (not after a stop, nor for an overtaken reload)."""
+        return self.signal_other(0, signum)
+
+    def signal_other(self, pid: int, signum: int) -> bool:
+        """The same to a process of another container."""
         answer: SimpleQueue[bool] = SimpleQueue()
-        self._put(ev.SignalRequested(self._attempt, signum, answer.put))
+        self._put(ev.SignalRequested(self._attempt, signum, answer.put, pid))
         try:
             return answer.get(timeout=_REPLY_SECONDS)
         except Empty:
             return False
+
+
+# --- methods ----------------------------------------------------------------------------------------------
 
 
 class Signal:
@@ -74,33 +123,224 @@ class Signal:
 
     def __call__(self, app: App) -> None:
         while not process.catches(app.pid, self._signum):
+            app.checkpoint()
             if app.seconds_left() <= 0:
-                name = signals.name(self._signum)
-                raise ReloadError(
-                    "no_handler",
-                    f"it does not catch {name}, which would end it; "
-                    "choose the signal that it reloads on with --reload-signal",
-                )
+                raise _no_handler("it", self._signum)
             app.pause(_LOOK_AGAIN)
-        if not app.signal(self._signum):
-            raise ReloadError("no_process", "it is being stopped")
+        _deliver(app, 0, self._signum)
 
 
-METHODS = {Signal.name: Signal}
+class Process:
+    """Send a signal to a process of another container, once it is there and catches it."""
+
+    name = "process"
+
+    def __init__(self, wanted: Target, signum: int) -> None:
+        self._target, self._signum = wanted, signum
+
+    def __call__(self, app: App) -> None:
+        while True:
+            try:
+                pid = self._target.find()
+            except TargetMissing as error:
+                trouble = ReloadError("no_process", str(error))
+            else:
+                if process.catches(pid, self._signum):
+                    break
+                trouble = _no_handler(f"{self._target} (pid {pid})", self._signum)
+            app.checkpoint()
+            if app.seconds_left() <= 0:
+                raise trouble
+            app.pause(_FIND_AGAIN)
+        if not target.may_signal(pid):
+            uid = target.user_of(pid)
+            raise ReloadError(
+                "permission",
+                f"cannot signal {self._target} (pid {pid}, uid {uid}): operation not permitted; "
+                f"run the sidecar as the same uid (runAsUser: {uid})",
+            )
+        _deliver(app, pid, self._signum)
+        app.watch(pid)
+
+
+def _no_handler(who: str, signum: int) -> ReloadError:
+    return ReloadError(
+        "no_handler",
+        f"{who} does not catch {signals.name(signum)}, which would end it; "
+        "choose the signal that it reloads on with --reload-signal",
+    )
+
+
+def _deliver(app: App, pid: int, signum: int) -> None:
+    sent = app.signal_other(pid, signum)
+    app.checkpoint()
+    if not sent:
+        raise ReloadError("no_process", "it is being stopped")
+
+
+class Http:
+    """Make a request; one of the accepted statuses is success.
+
+    No connection, no answer in 10 s, and the statuses of _RETRIED are tried again as long as there is time, not
+    before the Retry-After of the answer; any other status is final.
+    """
+
+    name = "http"
+
+    def __init__(self, request: Request, accepted: Sequence[range]) -> None:
+        self._request, self._accepted = request, tuple(accepted)
+
+    def __call__(self, app: App) -> None:
+        wait, tries = _RETRY_FIRST, 0
+        while True:
+            tries += 1
+            asked, error = self._try(app)
+            if error is None:
+                return
+            delay = max(asked, wait * random.uniform(0.75, 1))  # noqa: S311 - jitter needs no cryptography
+            wait = min(_RETRY_MOST, wait * 2)
+            if delay >= app.seconds_left():
+                waits = f", and asks to wait {asked:.0f}s before the next try" if asked else ""
+                raise ReloadError(error.reason, f"{error}{waits}{f' (tried {tries} times)' if tries > 1 else ''}")
+            app.pause(delay)
+
+    def _try(self, app: App) -> tuple[float, ReloadError | None]:
+        """One request: how long the server asks to wait, and what went wrong; raises ReloadError if that is final."""
+        app.checkpoint()
+        try:
+            answer = self._request.send(max(0.001, min(_ATTEMPT_SECONDS, app.seconds_left())), app.cancelled)
+        except RequestFailed as failure:
+            app.checkpoint()
+            error = ReloadError(failure.reason, f"{self._request}: {failure}")
+            if failure.final:
+                raise error from failure
+            return 0.0, error
+        if any(answer.status in one for one in self._accepted):
+            return 0.0, None
+        error = ReloadError("http_status", f"{self._request}: {self._request.explain(answer)}")
+        if answer.status not in _RETRIED:
+            raise error
+        return answer.retry_after, error
+
+
+class Exec:
+    """Run a command; its exit code says whether it worked."""
+
+    name = "exec"
+
+    def __init__(self, argv: Sequence[str], directory: str) -> None:
+        """`directory` is where the app sees its configuration: it replaces `{dir}`."""
+        self._argv = filled(argv, directory)
+
+    def __call__(self, app: App) -> None:
+        outcome = app.run(self._argv, app.seconds_left())
+        app.checkpoint()
+        if outcome.code:
+            over = outcome.code == 124 and app.seconds_left() <= 0
+            raise ReloadError("timeout" if over else "exec", ended(self._argv[0], outcome))
+
+
+class Restart:
+    """Stop the app and start it again. The state machine does both: what is left here is to verify the result."""
+
+    name = "restart"
+
+    def __call__(self, app: App) -> None:
+        """Nothing: it was started on the version."""
+
+
+METHODS = {one.name: one for one in (Signal, Http, Exec, Restart, Process)}
+
+
+# --- the course of a reload -------------------------------------------------------------------------------
+
+
+class Way(Record):
+    """How an app is reloaded, and what counts as success. Durations are seconds."""
+
+    method: Method
+    verification: Check | None = None
+    window: float = 0.0  # the app must stay alive, and the verification pass, within this after the reload
+    timeout: float = 30.0  # for the method, its retries included
 
 
 class Reloader:
-    """Runs a method and reports how it went."""
+    """Reloads and reports how it went."""
 
-    def __init__(self, method: Method, put: Callable[[ev.Event], None], timeout: float) -> None:
-        self._method, self._put, self._timeout = method, put, timeout
+    def __init__(self, way: Way, put: Callable[[ev.Event], None], runner: Runner) -> None:
+        self._way, self._put, self._runner = way, put, runner
+        self._running: dict[int, App] = {}  # by attempt; one that was cancelled may still be ending beside the next
+        self._cancelled = 0  # attempts up to this
 
-    def __call__(self, attempt: int, pid: int) -> None:
+    def __call__(self, attempt: int, pid: int, *, verify_only: bool = False) -> None:
+        """Reload once; the body of a short thread. Always ends in exactly one `ReloadFinished`.
+
+        `verify_only`: the app was just started on the version. The death of the app is not looked for: the main
+        thread sees it first, and cancels.
+        """
+        app = App(attempt, pid, self._put, self._way.timeout, self._runner)
+        self._running[attempt] = app
+        if attempt <= self._cancelled:  # the order came before this thread did
+            app.cancelled.set()
+        reason, error = "timeout", "internal error"
         try:
-            self._method(App(attempt, pid, self._put, self._timeout))
-        except ReloadError as error:
-            self._put(ev.ReloadFinished(attempt, error.reason, str(error)))
-        except Exception as error:  # noqa: BLE001 - the outer edge of the thread: a reload always reports
-            self._put(ev.ReloadFinished(attempt, "timeout", f"internal error: {error!r}"))
-        else:
-            self._put(ev.ReloadFinished(attempt))
+            self._reload(app, verify_only=verify_only)
+            reason, error = "", ""
+        except ReloadError as trouble:
+            reason, error = trouble.reason, str(trouble)
+        except Exception as trouble:  # noqa: BLE001 - the outer edge of the thread: a reload always reports
+            error = f"internal error: {trouble!r}"
+        finally:
+            del self._running[attempt]
+            self._put(ev.ReloadFinished(attempt, reason, error))
+
+    def cancel(self, attempt: int) -> None:
+        """Give an attempt up, and all before it, whether or not its thread has begun; returns at once.
+
+        Only the main thread may call it.
+        """
+        self._cancelled = max(self._cancelled, attempt)
+        for number, app in tuple(self._running.items()):
+            if number <= attempt:
+                app.cancelled.set()
+
+    def _reload(self, app: App, *, verify_only: bool) -> None:
+        app.checkpoint()
+        check = self._way.verification
+        if not verify_only:
+            if check is not None:
+                check = _look_before(app, check)
+            self._way.method(app)
+        app.allow(self._way.window)
+        _verify(app, check)
+
+
+def _look_before(app: App, check: Check) -> Check:
+    """The check to ask afterwards; an app that is still starting may not answer yet."""
+    while True:
+        try:
+            return check.before(app, min(_ATTEMPT_SECONDS, max(_VERIFY_LEAST, app.seconds_left())))
+        except CheckFailed as failure:
+            app.checkpoint()
+            if app.seconds_left() <= 0:
+                raise ReloadError("verify", f"it could not be verified, so it was not reloaded: {failure}") from failure
+            app.pause(_VERIFY_AGAIN)
+
+
+def _verify(app: App, check: Check | None) -> None:
+    """Wait for the window to pass, and in it for the check; raises ReloadError."""
+    passed, problem = check is None, ""
+    while True:
+        if check is not None and not passed:
+            try:
+                check.once(app, max(_VERIFY_LEAST, app.seconds_left()))
+                passed = True
+            except CheckFailed as failure:
+                problem = str(failure)
+        app.checkpoint()
+        left = app.seconds_left()
+        if left <= 0:
+            break
+        app.pause(left if passed else _VERIFY_AGAIN)
+    if not passed:
+        raise ReloadError("verify", f"the verification did not pass: {problem}")

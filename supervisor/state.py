@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 class Phase(Enum):
     WAITING = "waiting"  # nothing started yet: for the set-up, or for the first configuration
-    STARTING = "starting"  # Spawn was ordered; its report comes in the same turn
+    STARTING = "starting"  # the app was started and is not ready yet
     RUNNING = "running"
     RELOADING = "reloading"
     STOPPING = "stopping"  # told to stop; the app may take its time
@@ -39,12 +39,19 @@ class Policy(Record):
     leftovers_timeout: float = 10.0
     restart: str = "never"  # never, on-failure, always
     ok_exit_codes: frozenset[int] = frozenset()
+    sidecar: bool = False  # the app runs in another container
+    once: bool = False  # put the first configuration in place and end
+    ready: bool = False  # a readiness check says when the app counts as started
+    restart_to_reload: bool = False  # the reload method is a restart
+    rollback: bool = False  # a version that fails is replaced by the last good one
+    unhealthy_on_failure: bool = False  # liveness fails while the last reload is a failure
     configured: bool = False  # there is a configuration to wait for
     initial_sync_timeout: float = 60.0
     reload_interval: float = 10.0
     reload_quiet: float = 0.0
     reload_splay: float = 0.0
     reload_timeout: float = 30.0
+    verify_window: float = 5.0
 
 
 class Config(Record):
@@ -52,9 +59,13 @@ class Config(Record):
 
     desired: str = ""  # what the sources hold
     live: str = ""  # what is in place for the app to read
-    running: str = ""  # what the app runs on
+    running: str = ""  # what the app runs on; empty too when a failed reload leaves that open
+    good: str = ""  # the last version that the app was seen to run well on: what to go back to
+    returning: str = ""  # the version that is to be put back; empty when none is
     cached: bool = False  # `running` comes from an earlier run; the sources have not spoken yet
-    rejected: str = ""  # a version that can never be put in place
+    rejected: str = ""  # a version that cannot be used; not tried again before the content changes
+    rolled_back: bool = False  # what is in place was put back after a failure
+    rollbacks: int = 0
     files: int = 0
     size: int = 0
     changes: str = ""  # of the last version put in place
@@ -73,7 +84,10 @@ class Reloads(Record):
     attempt: int = 0  # counts up; a report of an older attempt is stale
     began: float | None = None
     target: str = ""
+    cancelled: bool = False  # a newer version, or a stop, does not wait for its end
+    trial: bool = False  # the app was started on the target: only the verification is left
     finished: int = 0  # ends of reloads, good or bad
+    failed: int = 0  # those that failed
     outcome: str = ""  # of the last one: empty before the first, `success`, or the reason of its failure
     error: str = ""
     failures: int = 0  # in a row
@@ -101,6 +115,7 @@ class State(Record):
     stop_passed: bool = False
     leftovers_killed: bool = False
     final: bool = False  # the app will not be started again
+    replacing: bool = False  # the app is being stopped so that it starts again on another version
     exit_code: int = 0  # of the app's last end; ours, when done
     exit_signal: int = 0
     exits: int = 0

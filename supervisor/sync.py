@@ -34,6 +34,15 @@ class Feed(Record):
     subdir: str = ""
 
 
+class Destination(Record):
+    """Where files go, and what has to agree before they are shown."""
+
+    root: Root | None  # None: they are used where they are
+    directory: str  # where the app sees them
+    mapping: Mapping[str, str] = {}
+    check: Callable[[str], str] | None = None  # validates a directory: what is wrong with it, or nothing
+
+
 class _Refused(Record):
     """A content that cannot be written; it has a digest, so that it counts as a version."""
 
@@ -44,13 +53,18 @@ class _Refused(Record):
 class Sync:
     """Holds the newest content of every source; applies the newest version when told to."""
 
-    def __init__(self, feeds: Sequence[Feed], root: Root | None, mapping: Mapping[str, str], put: Put) -> None:
-        self._feeds, self._root, self._mapping, self._put = feeds, root, mapping, put
+    def __init__(self, feeds: Sequence[Feed], destination: Destination, put: Put, good: Callable[[], str]) -> None:
+        """`good` tells the version to go back to: it is kept on disk."""
+        self._feeds, self._put, self._good = feeds, put, good
+        self._root, self._mapping = destination.root, destination.mapping
+        self._directory, self._check = destination.directory, destination.check
         self._parts: list[Mapping[str, Entry] | None] = [None] * len(feeds)
         self._changed_at: list[float | None] = [None] * len(feeds)
         self._errors = ["no answer yet"] * len(feeds)
         self._desired: Snapshot | _Refused | None = None
         self._live: Generation | None = None
+        self._previous = ""  # the version that was in place before the last one
+        self._apply_error = ""
         self._in_place: Mapping[str, str] = {}  # path to digest, of the last version applied
         self._gathering = threading.Lock()  # sources are read in threads of their own
         self._applying = threading.Lock()  # a recovery may come while a slow disk still applies
@@ -100,52 +114,109 @@ class Sync:
             if desired is None:
                 return
             if isinstance(desired, _Refused):
-                self._put(ev.ConfigFailed(desired.digest, "bad_key", desired.error))
+                self._fail(desired.digest, "bad_key", desired.error)
                 return
             try:
                 self._put(self._write(desired))
-            except FilesError as error:
-                self._put(ev.ConfigFailed(desired.digest, error.reason, str(error)))
+            except (FilesError, _Rejected) as error:
+                self._fail(desired.digest, error.reason, str(error))
             except Exception as error:  # noqa: BLE001 - the outer edge of the thread: applying always reports
-                message = f"cannot write the configuration: internal error: {error!r}"
-                self._put(ev.ConfigFailed(desired.digest, "write", message))
+                self._fail(desired.digest, "write", f"cannot write the configuration: internal error: {error!r}")
+
+    def _fail(self, digest: str, reason: str, error: str) -> None:
+        self._apply_error = error
+        self._put(ev.ConfigFailed(digest, reason, error))
 
     def _write(self, desired: Snapshot) -> ev.ConfigApplied:
         wanted = digests(desired)
         if self._root is None:
+            self._validate(self._directory)
             changes = str(diff(self._in_place, wanted))
         else:
-            if self._live is None:
-                self._root.prepare()
-                self._live = self._root.live()
-            if self._live is not None and self._live.digest == desired.digest:
-                changes = "nothing changed"
-            else:
-                staged = self._root.stage(desired)
-                changes = str(self._root.swap(staged))
-                self._live = staged
+            changes = self._swap_in(self._root, desired)
+        previous, self._previous = self._previous, desired.digest
         self._in_place = wanted
         changed_at = max((at for at in self._changed_at if at is not None), default=None)
-        return ev.ConfigApplied(desired.digest, changes, len(wanted), desired.size, changed_at=changed_at)
+        return ev.ConfigApplied(
+            desired.digest,
+            changes,
+            len(wanted),
+            desired.size,
+            previous=previous,
+            changed_at=changed_at,
+            validated=self._check is not None,
+        )
+
+    def _swap_in(self, root: Root, desired: Snapshot) -> str:
+        if self._live is None:
+            self._find_live(root)
+        if self._live is not None and self._live.digest == desired.digest:
+            return "nothing changed"
+        staged = root.stage(desired)
+        try:
+            self._validate(root.directory(staged))
+        except _Rejected:
+            root.discard(staged)
+            raise
+        changes = str(root.swap(staged, self._good()))
+        self._live = staged
+        return changes
+
+    def _find_live(self, root: Root) -> None:
+        root.prepare()
+        self._live = root.live()
+        self._previous = self._live.digest if self._live else ""
+
+    def _validate(self, directory: str) -> None:
+        error = self._check(directory) if self._check else ""
+        if error:
+            raise _Rejected(error)
+
+    def roll_back(self, digest: str) -> None:
+        """Put an earlier version in place again; reports `ConfigApplied` (rolled back) or `ConfigFailed`."""
+        with self._applying:
+            try:
+                changes, found = self._return_to(digest)
+            except Exception as error:  # noqa: BLE001 - as in `apply`
+                self._fail(digest, "rollback", f"cannot put configuration {digest[:8]} back: {error}")
+                return
+            previous, self._previous, self._live = self._previous, digest, found
+            self._in_place = found.files
+            self._put(
+                ev.ConfigApplied(digest, changes, len(found.files), found.bytes, rolled_back=True, previous=previous)
+            )
+
+    def _return_to(self, digest: str) -> tuple[str, Generation]:
+        if self._root is None:
+            raise FilesError("rollback", "its files are not ours to write; use --configroot")
+        for generation in self._root.generations():
+            if generation.digest == digest:
+                return str(self._root.swap(generation, digest)), generation
+        raise FilesError("rollback", f"no generation in {self._root.path} has it any more")
 
     def recover(self) -> None:
         """Look for an intact generation of an earlier run; reports `ConfigApplied` (cached) or `ConfigFailed`."""
         with self._applying:
-            error = "; ".join(self._errors)
+            error = self._apply_error or f"no configuration in time: {'; '.join(self._errors)}"
             try:
-                found = None
                 if self._root is not None:
-                    self._root.prepare()
-                    found = self._root.live()
+                    self._find_live(self._root)
                     error += f"; {self._root.path} holds no intact configuration of an earlier run either"
             except Exception as failure:  # noqa: BLE001 - as in `apply`
                 error += f"; {failure}"
+            found = self._live
             if found is None:
-                message = f"no configuration within the initial sync timeout: {error}"
-                self._put(ev.ConfigFailed("", "no_generation", message))
+                self._put(ev.ConfigFailed("", "no_generation", error))
                 return
-            self._live = found
-            self._put(ev.ConfigApplied(found.digest, "", len(found.files), found.bytes, cached=True))
+            self._put(
+                ev.ConfigApplied(found.digest, "", len(found.files), found.bytes, cached=True, previous=self._previous)
+            )
+
+
+class _Rejected(Exception):  # noqa: N818 - a verdict, not a fault
+    """The validation said no."""
+
+    reason = "validate"
 
 
 class _Sink:

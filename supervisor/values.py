@@ -109,6 +109,19 @@ def listen(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
+def command(text: str) -> tuple[str, ...]:
+    """A command line as a shell would split it; no shell runs it."""
+    import shlex  # noqa: PLC0415 - 3 ms, only for those who use one
+
+    try:
+        argv = tuple(shlex.split(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a command: {str(error).lower()}") from None
+    if not argv:
+        raise ValueError("it is empty")
+    return argv
+
+
 def exit_code(text: str) -> int:
     return _number(text, 255, "an exit code (0 to 255)")
 

@@ -111,6 +111,10 @@ class Link:
         """
         return self._client.request("get", path, serialize=False, _request_timeout=timeouts, **query)
 
+    def post(self, path: str, body: object, timeouts: tuple[float, float]) -> Any:
+        """Create an object; raises as `get` does."""
+        return self._client.request("post", path, body=body, serialize=False, _request_timeout=timeouts)
+
     def user(self) -> str:
         """Who the server takes us for, by the token's own claims or the kubeconfig; '' if unknown."""
         return _subject(self._conf.api_key.get("BearerToken", "")) or self._origin.user()

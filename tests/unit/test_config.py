@@ -79,7 +79,7 @@ def test_variables_that_kubernetes_makes_for_a_service_of_our_name_are_no_settin
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--nonsense", "app"], "unknown option --nonsense; --help lists them all"),
+        (["--xyzzy", "app"], "unknown option --xyzzy; --help lists them all"),
         (["--stop-timout", "5s", "app"], "unknown option --stop-timout (did you mean --stop-timeout?)"),
         (["--stop_timeout", "5s", "app"], "unknown option --stop_timeout"),
         (["-x", "app"], "unknown option -x"),

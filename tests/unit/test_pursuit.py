@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from supervisor import events as ev
-from supervisor.actions import Apply, Done, Kill, Recover, Reload, Reply, Spawn
+from supervisor.actions import Apply, CancelReload, Done, Kill, Recover, Reload, Reply, Spawn
 from supervisor.state import Phase, stale
 from tests.unit.histories import HUP, TERM, App, changed, configured
 
@@ -54,7 +54,7 @@ def test_changes_during_a_reload_become_one_more_with_the_newest_content() -> No
     app = configured(reload_interval=0.0)
     changed(app, 100, "b")
 
-    assert [] == app.at(101, ev.ConfigOffered("c"), ev.ConfigOffered("d"))
+    assert [CancelReload()] == app.at(101, ev.ConfigOffered("c"), ev.ConfigOffered("d"))
     assert [Apply()] == app.at(102, ev.ReloadFinished(1))
     assert [Reload(2)] == app.at(102, ev.ConfigApplied("d"))
 
@@ -130,10 +130,10 @@ def test_a_reload_that_never_reports_is_given_up() -> None:
     app = configured(reload_timeout=30.0)
     changed(app, 100, "b")
 
-    assert 131 == app.wakes_at()
-    app.at(131)
+    assert 136 == app.wakes_at()
+    assert [CancelReload()] == app.at(136)
     assert (Phase.RUNNING, "timeout") == (app.state.phase, app.state.reloads.outcome)
-    assert [] == app.at(131.5, ev.ReloadFinished(1))
+    assert [] == app.at(136.5, ev.ReloadFinished(1))
     assert stale(app.state)
 
 
@@ -143,7 +143,7 @@ def test_a_late_reload_may_not_signal() -> None:
     wanted = ev.SignalRequested(1, HUP, lambda _: None)
 
     assert [Kill(HUP), Reply(wanted, sent=True)] == app.at(101, wanted)
-    assert [Kill(TERM)] == app.at(102, ev.SignalReceived(TERM))
+    assert [CancelReload(), Kill(TERM)] == app.at(102, ev.SignalReceived(TERM))
     assert [Reply(wanted, sent=False)] == app.at(103, wanted)
 
 
@@ -173,7 +173,7 @@ def test_a_change_while_the_app_is_down_is_applied_and_needs_no_signal() -> None
     assert [Apply()] == app.at(100.1, ev.ConfigOffered("b"))
     assert [] == app.at(100.2, ev.ConfigApplied("b"))
     assert [Spawn()] == app.at(100.5)
-    assert [] == app.at(100.5, ev.Started(8))
+    assert [Reload(1, trial=True)] == app.at(100.5, ev.Started(8))
     assert "b" == app.state.config.running
 
 

@@ -1,0 +1,103 @@
+"""Commands beside the app: validate, ready, verify, reload by command. Run for threads, started by the main thread.
+
+A hook gets the app's user, environment and directory, standard input from /dev/null, and a process group of its own
+that is ended as a whole when its time is over. Only `process.py` starts and reaps it; its thread waits here.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import time
+from queue import Empty, SimpleQueue
+
+from . import events as ev
+from .record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_KEPT = 4096  # bytes of output, the last ones
+_LOOK_AGAIN = 0.05  # seconds between two looks whether it was cancelled
+_TIMED_OUT = 124  # what timeout(1) ends with
+_LAST_WORDS = 0.2  # seconds for output that is still in the pipe when the hook has ended
+
+
+class Outcome(Record):
+    code: int  # as a shell would give; 124: its time was over, or it was cancelled
+    output: str  # the last 4 KiB of both streams
+
+
+class Runner:
+    """Runs hooks for threads; safe from any thread but the main one."""
+
+    def __init__(self, put: Callable[[ev.Event], None]) -> None:
+        self._put = put
+
+    def run(self, argv: Sequence[str], seconds: float, cancelled: threading.Event | None = None) -> Outcome:
+        """Run to the end, or until the time is over or `cancelled` is set. Never raises."""
+        try:
+            read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+        except OSError as error:
+            return Outcome(125, f"cannot run {argv[0]}: {error.strerror}")
+        ends: SimpleQueue[ev.HookReport] = SimpleQueue()
+        self._put(ev.HookOrdered(tuple(argv), write_fd, ends.put))
+        output = _Output(read_fd)
+        try:
+            started = ends.get()
+            os.close(write_fd)
+            if not started.pid:
+                return Outcome(started.code, started.error)
+            code = self._wait(ends, output, time.monotonic() + seconds, cancelled)
+            if code is None:
+                self._put(ev.HookAbandoned(started.pid))
+                ends.get()
+                code = _TIMED_OUT
+            output.read_rest()
+            return Outcome(code, output.text())
+        finally:
+            output.close()
+
+    @staticmethod
+    def _wait(
+        ends: SimpleQueue[ev.HookReport], output: _Output, until: float, cancelled: threading.Event | None
+    ) -> int | None:
+        while time.monotonic() < until and not (cancelled and cancelled.is_set()):
+            try:
+                return ends.get(timeout=min(_LOOK_AGAIN, max(0.001, until - time.monotonic()))).code
+            except Empty:
+                output.read()
+        return None
+
+
+class _Output:
+    """What a hook said, the end of it; a hook that talks is never blocked by a full pipe for long."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd, self._data = fd, b""
+        os.set_blocking(fd, False)
+
+    def read(self) -> bool:
+        """Take what is there; whether there may be more to come."""
+        try:
+            while piece := os.read(self._fd, 65536):
+                self._data = (self._data + piece)[-_KEPT:]
+        except BlockingIOError:
+            return True
+        return False
+
+    def read_rest(self) -> None:
+        """Take the last words; a grandchild that keeps the pipe open is not waited for."""
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        until = time.monotonic() + _LAST_WORDS
+        while self.read() and time.monotonic() < until:
+            poll.poll(20)
+
+    def text(self) -> str:
+        return self._data.decode(errors="replace").strip()
+
+    def close(self) -> None:
+        os.close(self._fd)

@@ -1,0 +1,161 @@
+"""What somebody at the control socket wants, and what became of it, read from the state alone.
+
+Pure. Each rule looks at one state: it must be true whenever it is looked at, because the states between two
+looks are never seen. An order to reload empties `config.running`, so that it is level-triggered too.
+"""
+
+from __future__ import annotations
+
+from . import health
+from .health import Verdict
+from .record import Record
+from .state import Phase, stale
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .generations import Generation
+    from .state import Reloads, State
+
+    Look = Callable[[State], "Answer | None"]
+    Goal = Callable[[State], Verdict]
+
+_FINE = ("", "success", "superseded")  # outcomes that are no failure: a superseded reload is followed by another
+
+
+class Answer(Record):
+    """What a client gets: the exit code of supervisorctl, and what it prints (an error, if the code is not 0)."""
+
+    code: int
+    text: str
+
+
+def short(digest: str) -> str:
+    """A digest as people compare them; the log shows the same."""
+    return digest[:8] or "none"
+
+
+# --- waiting for a goal
+
+
+def synced(state: State) -> Verdict:
+    """Whether the app runs on what the sources hold."""
+    config = state.config
+    if config.desired and not stale(state):
+        return Verdict(ok=True, reason=f"running on configuration {short(config.desired)}")
+    troubles = [source.error for source in state.sources if source.error]
+    wanted = (
+        f"the newest configuration is {short(config.desired)}" if config.desired else "no configuration was read yet"
+    )
+    return Verdict(ok=False, reason="; ".join(filter(None, [wanted, config.error or state.reloads.error, *troubles])))
+
+
+GOALS: Mapping[str, Goal] = {"ready": health.ready, "synced": synced}
+
+
+def waited(goal: Goal, state: State) -> Answer | None:
+    """The answer to `wait`; None while it is not decided."""
+    verdict = goal(state)
+    if verdict.ok:
+        return Answer(0, verdict.reason)
+    if goal is synced and not state.sources:
+        return Answer(1, "cannot wait for that: no configuration is kept live here; see --configmap and --config-dir")
+    return _ended(state)
+
+
+# --- orders
+
+
+def reloaded(before: Reloads, state: State) -> Answer | None:
+    """What became of an order to reload, given before it and taken by the loop; None while it is under way."""
+    config = state.config
+    if _at_rest(state) and config.running == config.live and config.desired in ("", config.live):
+        return Answer(0, f"reloaded on configuration {short(config.live)} ({config.files} files)")
+    failure = _failure(before, state)
+    # The order cleared these two: what stands there now came after it.
+    if not failure and not config.applying and (config.rejected or config.retry_at):
+        failure = config.error or "its version was rejected; see the log"
+    return Answer(1, f"cannot reload: {failure}") if failure else _ended(state)
+
+
+def rolled_back(before: Reloads, digest: str, state: State) -> Answer | None:
+    """What became of an order to go back to the version `digest`, as above."""
+    config = state.config
+    if config.returning or config.applying:
+        return _ended(state)
+    if config.live != digest:
+        failure = _failure(before, state) or config.error or "a newer version came meanwhile"
+        return Answer(1, f"cannot roll back to configuration {short(digest)}: {failure}")
+    if not _at_rest(state):
+        return _ended(state)
+    if config.running == digest:
+        return Answer(0, f"rolled back to configuration {short(digest)} ({config.files} files)")
+    failure = _failure(before, state)
+    if not failure:
+        return None
+    return Answer(1, f"configuration {short(digest)} is in place again, but the app does not run on it: {failure}")
+
+
+def _at_rest(state: State) -> bool:
+    return state.phase is Phase.RUNNING and not state.config.applying and not state.config.returning
+
+
+def _failure(before: Reloads, state: State) -> str:
+    reloads = state.reloads
+    if reloads.finished == before.finished or reloads.outcome in _FINE:
+        return ""
+    back = "; the last good version is put back" if state.config.returning or state.config.rolled_back else ""
+    return f"{reloads.error or reloads.outcome}{back}"
+
+
+def _ended(state: State) -> Answer | None:
+    """The answer to everybody who waits for an app that will not come back."""
+    stopping = state.phase in (Phase.STOPPING, Phase.KILLING) and not state.replacing
+    if stopping or state.phase is Phase.DONE or (state.phase is Phase.LEFTOVERS and state.final):
+        return Answer(1, "the app is ending, and the supervisor with it")
+    return None
+
+
+# --- generations
+
+
+def earlier(generations: Sequence[Generation], live: str, back: int) -> str | Answer:
+    """The digest of the generation that is `back` steps older than the live one; else why there is none.
+
+    `generations` are newest first, as `Root.generations` gives them.
+    """
+    if not generations:
+        return Answer(1, "cannot roll back: no generations are kept here; they are with --configroot")
+    if not live:
+        return Answer(1, "cannot roll back: nothing is in place yet; see supervisorctl status")
+    steps = dict(zip(_steps(generations, live), generations, strict=True))
+    if back not in steps:
+        kept = max(0, *(step for step in steps if step is not None))
+        return Answer(1, f"cannot roll back by {back}: {kept} earlier are kept; see supervisorctl generations")
+    if steps[back].digest == live:
+        return Answer(1, f"cannot roll back by {back}: the same content is in place already")
+    return steps[back].digest
+
+
+def listed(generations: Sequence[Generation], state: State) -> list[dict[str, object]]:
+    """The generations for people and scripts; `number` is what `rollback` takes, 0 is live, None is newer."""
+    config = state.config
+    marks = {"live": config.live, "running": config.running, "rejected": config.rejected}
+    return [
+        {
+            "number": step,
+            "time": f"{one.name[2:12].replace('_', '-')} {one.name[13:21].replace('_', ':')}",  # UTC, of its name
+            "digest": one.digest,
+            "files": len(one.files),
+            "bytes": one.bytes,
+            "marks": [mark for mark, digest in marks.items() if digest == one.digest],
+        }
+        for one, step in zip(generations, _steps(generations, config.live), strict=True)
+    ]
+
+
+def _steps(generations: Sequence[Generation], live: str) -> list[int | None]:
+    """How far back from the live one each is. Those that a rollback left behind are newer: nothing to go back to."""
+    at = next((index for index, one in enumerate(generations) if one.digest == live), -1)
+    return [index - at if index >= at else None for index in range(len(generations))]

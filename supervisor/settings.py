@@ -1,0 +1,269 @@
+"""What the user can choose: one field per setting, and from it the flag, the variable, the help and the checks.
+
+To add a setting: one `option` line here. How single values are written stands in `values.py`, how the command line
+and the environment are read in `config.py`.
+"""
+
+from __future__ import annotations
+
+from . import values
+from .record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .values import ObjectName
+
+
+class Option(Record):
+    """How one setting is written and read."""
+
+    parse: Callable[[str], Any] | None  # None: a switch
+    default: Any
+    metavar: str
+    help: str
+    many: bool = False
+    short: str = ""
+    shown_default: str = ""
+
+
+def option(  # noqa: PLR0913 - the declaration of a setting, always by name
+    parse: Callable[[str], Any] | None,
+    metavar: str,
+    help: str,  # noqa: A002 - what it is
+    *,
+    default: Any = None,
+    many: bool = False,
+    short: str = "",
+    shown: str = "",
+) -> Any:
+    """Declare a setting. `many`: may be repeated, the value is a tuple."""
+    return Option(parse, () if many else default, metavar, help, many, short, shown)
+
+
+def choice(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"{text!r} is not one of {', '.join(words)}")
+        return text
+
+    return parse
+
+
+class Settings(Record):
+    """Every setting, in the order of the help."""
+
+    configmap: tuple[ObjectName, ...] = option(
+        values.object_name,
+        "[NS/]NAME[:SUBDIR]",
+        "keep this ConfigMap's keys as files in configroot, through the API; repeatable",
+        many=True,
+    )
+    secret: tuple[ObjectName, ...] = option(
+        values.object_name,
+        "[NS/]NAME[:SUBDIR]",
+        "the same for a Secret, with files of mode 0600; repeatable",
+        many=True,
+    )
+    config_dir: str | None = option(
+        values.path,
+        "DIR",
+        "take the configuration from a mounted ConfigMap volume or any directory instead of the API; "
+        "without --configroot its files are used where they are",
+    )
+    configroot: str | None = option(
+        values.path,
+        "DIR",
+        "where the files are written, all of them in one step (needed with --configmap, --secret)",
+    )
+    map: tuple[tuple[str, str], ...] = option(
+        values.mapping, "KEY=PATH", "write a key to this relative path; repeatable", many=True
+    )
+    file_mode: int | None = option(values.mode, "MODE", "mode of the files, octal", shown="0666 less the umask")
+    dir_mode: int | None = option(values.mode, "MODE", "mode of the directories, octal", shown="0777 less the umask")
+    owner: tuple[str, str] | None = option(values.user, "USER[:GROUP]", "owner of what is written; names or numbers")
+    namespace: str | None = option(
+        values.namespace,
+        "NS",
+        "namespace of objects that are named without one",
+        shown="the pod's own, else the kubeconfig context's, else default",
+    )
+    kubeconfig: str | None = option(
+        values.path,
+        "FILE",
+        "how to reach the API",
+        shown="in-cluster, else $KUBECONFIG, else ~/.kube/config",
+    )
+    context: str | None = option(values.word, "NAME", "context of the kubeconfig", shown="its current one")
+    initial_sync_timeout: float = option(
+        values.duration,
+        "DURATION",
+        "how long the app's start may wait for its first configuration; then the last one left in configroot "
+        "is used if it is intact, else the exit code is 125",
+        default="60s",
+    )
+    once: bool = option(
+        None, "", "put the configuration in place and end (without COMMAND: for an init container)", default=False
+    )
+    validate: tuple[str, ...] | None = option(
+        values.command,
+        "CMD",
+        "run on the new files before they go live; {dir} is their directory; non-zero rejects the version",
+    )
+    ready: str | None = option(
+        values.word,
+        "CMD|URL|tcp:[HOST:]PORT",
+        "when the app counts as started; no reload is sent before",
+        shown="as soon as it runs and catches the signal",
+    )
+    reload_signal: int = option(
+        values.signal_number, "SIG", "what the app gets when its files have changed", default="HUP"
+    )
+    reload_http: str | None = option(
+        values.word, "URL", "reload by an HTTP request instead of a signal; user:password in it is used, never logged"
+    )
+    reload_http_method: str = option(values.word, "METHOD", "its method", default="POST")
+    reload_http_header: tuple[str, ...] = option(values.word, "'NAME: VALUE'", "a header of it; repeatable", many=True)
+    reload_http_status: str = option(values.word, "CODES", "the answers that mean success", default="200-299")
+    reload_http_ca: str | None = option(values.path, "FILE", "CA certificates for it", shown="the system's")
+    reload_http_insecure: bool = option(None, "", "do not verify the server's certificate", default=False)
+    reload_exec: tuple[str, ...] | None = option(
+        values.command, "CMD", "reload by a command; {dir} is the directory of the files; its exit code decides"
+    )
+    reload_restart: bool = option(None, "", "reload by stopping the app and starting it again", default=False)
+    reload_process: str | None = option(
+        values.word,
+        "NAME|PIDFILE",
+        "without COMMAND: send --reload-signal to a process of another container (shared PID namespace)",
+    )
+    reload_timeout: float = option(
+        values.duration,
+        "DURATION",
+        "a reload must end within this, retries included",
+        default="30s",
+    )
+    reload_interval: float = option(
+        values.duration,
+        "DURATION",
+        "the first change reloads at once; further ones wait until this long after the last reload began, "
+        "and only the newest is applied",
+        default="10s",
+    )
+    reload_quiet: float = option(
+        values.duration,
+        "DURATION",
+        "wait for this much silence before applying (at most 10 times it)",
+        default="0s",
+    )
+    reload_splay: float = option(
+        values.duration,
+        "DURATION",
+        "random delay up to this, so that a fleet does not reload at one instant",
+        default="0s",
+    )
+    verify: str | None = option(
+        values.word,
+        "CMD|URL|NAME",
+        "run after a reload, until it passes or the window is over; NAME: nginx, haproxy:SOCKET, prometheus:URL",
+    )
+    verify_window: float = option(
+        values.duration, "DURATION", "the app must also stay alive this long after a reload", default="5s"
+    )
+    rollback: bool = option(
+        None,
+        "",
+        "put the last good files back after a failed reload, and reload or start on them; --no-rollback: do not",
+        default=True,
+        shown="on with --configroot",
+    )
+    unhealthy_on_reload_failure: bool = option(
+        None, "", "/livez fails while the last reload is a failure that was not rolled back", default=False
+    )
+    stop_signal: int = option(
+        values.signal_number,
+        "SIG",
+        "what the app gets when the supervisor is told to stop by TERM",
+        default="TERM",
+    )
+    stop_delay: float = option(
+        values.duration,
+        "DURATION",
+        "wait before passing the stop on (endpoint removal)",
+        default="0s",
+    )
+    stop_timeout: float | None = option(
+        values.duration,
+        "DURATION",
+        "KILL the app this long after the stop was passed on",
+        shown="never",
+    )
+    rewrite: tuple[tuple[int, int], ...] = option(
+        values.rewrite,
+        "FROM:TO",
+        "forward another signal than was received, or none (FROM:0); repeatable",
+        many=True,
+    )
+    signal_group: bool = option(None, "", "signal the app's process group, not only the app", short="-g", default=False)
+    leftovers: str = option(
+        choice("terminate", "ignore"),
+        "terminate|ignore",
+        "what becomes of processes that remain when the app has ended: TERM and time to finish, then KILL; or nothing",
+        default="terminate",
+    )
+    leftovers_timeout: float = option(values.duration, "DURATION", "their time to finish", default="10s")
+    subreaper: str = option(
+        choice("auto", "off"), "auto|off", "become a child subreaper when not PID 1", default="auto"
+    )
+    restart: str = option(
+        choice("never", "on-failure", "always"),
+        "never|on-failure|always",
+        "start the app again when it ends, after 0.5s, doubling to 30s, anew after 30s up",
+        default="never",
+    )
+    ok_exit_code: tuple[int, ...] = option(
+        values.exit_code, "N", "an exit code of the app that counts as 0; repeatable", many=True
+    )
+    user: tuple[str, str] | None = option(values.user, "USER[:GROUP]", "run the app as this user", shown="inherited")
+    workdir: str | None = option(values.word, "DIR", "run the app in this directory", shown="inherited")
+    umask: int | None = option(values.mode, "MASK", "umask of the app, octal", shown="inherited")
+    env_file: tuple[str, ...] = option(
+        values.path, "FILE", "KEY=VALUE lines added to the app's environment; repeatable", many=True
+    )
+    parent_death_signal: int | None = option(values.signal_number, "SIG", "get this signal when our own parent dies")
+    listen: tuple[str, int] | None = option(
+        values.listen,
+        "[HOST]:PORT|off",
+        "serve /metrics, /livez, /readyz and /status here",
+        shown=":9911, off when no configuration option is given",
+    )
+    control: str | None = option(
+        values.path,
+        "PATH|off",
+        "socket for supervisorctl",
+        shown="/run/supervisor.sock, else in /tmp; off without --listen",
+    )
+    events: bool = option(
+        None,
+        "",
+        "tell about configurations and reloads by Kubernetes Events on the pod (POD_NAME, POD_NAMESPACE, POD_UID)",
+        default=False,
+    )
+    log_format: str = option(choice("text", "json"), "text|json", "of our own log, on standard error", default="text")
+    log_level: str = option(
+        choice("debug", "info", "warning", "error"),
+        "debug|info|warning|error",
+        "of our own log",
+        default="info",
+    )
+    verbose: bool = option(None, "", "the same as --log-level=debug", short="-v", default=False)
+    v: int = option(values.count, "N", "1 and above are the same as --log-level=debug", default="0")
+    version: bool = option(None, "", "print the version", default=False)
+    help: bool = option(None, "", "print this help", short="-h", default=False)
+    command: tuple[str, ...] = ()
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is a configuration to keep live."""
+        return bool(self.configmap or self.secret or self.config_dir)

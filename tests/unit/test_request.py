@@ -1,0 +1,367 @@
+"""One request against real servers, good and bad: what is sent, how long is waited, what is said and what is not."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from supervisor import request
+from supervisor.request import Answer, Interrupt, Request, RequestFailed, Trust
+from tests.answering import Answering, answer, hang
+from tests.fake_kube_tls import Authority
+from tests.harness import wait_until
+
+OK = answer("200 OK", "fine")
+SYSTEM = Trust()
+
+
+def ask(text: str, seconds: float = 5, trust: Trust = SYSTEM) -> Answer:
+    return Request("GET", request.url(text), trust=trust).send(seconds, Interrupt())
+
+
+def refused(text: str, seconds: float = 5, trust: Trust = SYSTEM) -> RequestFailed:
+    with pytest.raises(RequestFailed) as caught:
+        ask(text, seconds, trust)
+    return caught.value
+
+
+# --- what is sent and read --------------------------------------------------------------------------------
+
+
+def test_method_path_headers_and_an_empty_body_are_sent() -> None:
+    with Answering(OK) as server:
+        headers = (request.header("X-Token: abc"), request.header("user-agent: mine"))
+        Request("POST", request.url(server.url("/-/reload?now=1")), headers).send(5, Interrupt())
+
+    lines = server.asked[0].split("\r\n")
+    assert "POST /-/reload?now=1 HTTP/1.1" == lines[0]
+    assert {f"Host: 127.0.0.1:{server.port}", "Content-Length: 0", "Connection: close"} <= set(lines)
+    assert {"X-Token: abc", "user-agent: mine"} <= set(lines)
+    assert 1 == sum(line.lower().startswith("user-agent:") for line in lines)
+
+
+def test_a_get_has_no_length_and_the_answer_is_read() -> None:
+    with Answering(answer("503 Service Unavailable", "later", "Retry-After: 7")) as server:
+        actual = ask(server.url())
+
+    assert Answer(503, "Service Unavailable", b"later", 7.0) == actual
+    assert "Content-Length" not in server.asked[0]
+
+
+def test_a_chunked_body_is_read() -> None:
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
+    with Answering(chunked) as server:
+        assert b"abc" == ask(server.url()).body
+
+
+def test_only_the_first_of_a_body_is_read() -> None:
+    with Answering(answer("200 OK", "x" * 5000)) as server:
+        assert 1024 == len(ask(server.url()).body)
+        assert 5000 == len(Request("GET", request.url(server.url())).send(5, Interrupt(), 9000).body)
+
+
+def test_credentials_are_decoded_and_sent() -> None:
+    with Answering(OK) as server:
+        ask(server.url("/", "us%20er:p%40ss%3Aword@"))
+
+    assert "Authorization: Basic dXMgZXI6cEBzczp3b3Jk" in server.asked[0]  # us er:p@ss:word
+
+
+def test_a_date_is_understood_as_retry_after() -> None:
+    stamp = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 100))
+    with Answering(
+        answer("429 Too Many", "", f"Retry-After: {stamp}"), answer("429 Too Many", "", "Retry-After: ?")
+    ) as s:
+        assert 90 < ask(s.url()).retry_after <= 100
+        assert 0 == ask(s.url()).retry_after
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_localhost_is_either_loopback_address(host: str) -> None:
+    if host == "::1" and not socket.has_dualstack_ipv6():
+        pytest.skip("needs IPv6: enable it on the loopback interface")
+    with Answering(OK, host=host) as server:
+        assert 200 == ask(f"http://localhost:{server.port}/").status
+
+
+def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Answering(answer("502 Bad Gateway")) as proxy, Answering(OK) as server:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url())
+        assert 200 == ask(server.url()).status
+        assert [] == proxy.asked
+
+
+def test_a_redirect_is_an_answer_that_explains_itself() -> None:
+    with Answering(answer("302 Found", "", "Location: /other"), OK) as server:
+        asked = Request("GET", request.url(server.url()))
+        actual = asked.send(5, Interrupt())
+        assert 1 == len(server.asked)
+
+    assert "302 Found (redirects are not followed: give the address that it leads to)" == asked.explain(actual)
+
+
+# --- what goes wrong --------------------------------------------------------------------------------------
+
+
+def test_nobody_listening_is_told_with_the_place() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    failure = refused(f"http://127.0.0.1:{port}/")
+
+    assert ("connect", False) == (failure.reason, failure.final)
+    assert f"cannot talk to 127.0.0.1:{port}: connection refused" == str(failure)
+
+
+def test_a_host_without_an_address_is_told() -> None:
+    failure = refused("http://nowhere.invalid/")
+
+    assert "connect" == failure.reason
+    assert "cannot talk to nowhere.invalid: no address: " in str(failure)
+
+
+def test_a_server_that_says_nothing_is_left_after_the_time() -> None:
+    began = time.monotonic()
+    with Answering(hang) as server:
+        failure = refused(server.url(), 0.3)
+
+    assert ("timeout", "no answer within 0.3s") == (failure.reason, str(failure))
+    assert 0.3 <= time.monotonic() - began < 2
+
+
+def drip(connection: socket.socket) -> None:
+    """A byte now and then, until the other side gives up: each one alone is in time."""
+    for byte in b"HTTP/1.1 200 OK\r\n" + b"X-Slow: " + b"x" * 200:
+        connection.sendall(bytes([byte]))
+        select.select([connection], [], [], 0.05)
+
+
+def test_a_server_that_drips_its_answer_does_not_hold_us_longer() -> None:
+    began = time.monotonic()
+    with Answering(drip) as server:
+        failure = refused(server.url(), 0.5)
+        assert 0.5 <= time.monotonic() - began < 2
+
+    assert "timeout" == failure.reason
+
+
+def test_a_body_that_never_ends_does_not_undo_the_status() -> None:
+    def half(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        hang(connection)
+
+    with Answering(half) as server:
+        assert 200 == ask(server.url(), 0.4).status
+
+
+@pytest.mark.parametrize("text", [b"220 mail.example ESMTP\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\0\0\r\n\r\n"])
+def test_what_is_not_http_is_told(text: bytes) -> None:
+    with Answering(text) as server:
+        failure = refused(server.url())
+
+    assert ("connect", f"127.0.0.1:{server.port} does not speak HTTP") == (failure.reason, str(failure))
+
+
+def test_a_server_that_hangs_up_is_told() -> None:
+    with Answering(lambda _: None) as server:
+        assert "connect" == refused(server.url()).reason
+
+
+# --- ending a wait ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def full_backlog() -> Iterator[int]:
+    """The port of a server that takes no more connections: the next one waits for ever."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        port = server.getsockname()[1]
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+        yield port
+        for one in waiting:
+            one.close()
+
+
+def interrupted(work: Callable[[Interrupt], object], when: Callable[[], object]) -> float:
+    """Seconds from the interrupt to the end of the work, which must end by RequestFailed."""
+    interrupt = Interrupt()
+    ended: list[tuple[float, str]] = []
+
+    def run() -> None:
+        try:
+            work(interrupt)
+        except RequestFailed as failure:
+            ended.append((time.monotonic(), failure.reason))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    when()
+    began = time.monotonic()
+    interrupt.set()
+    thread.join(10)
+    assert ["connect"] == [reason for _, reason in ended]
+    return ended[0][0] - began
+
+
+def test_the_wait_for_an_answer_ends_at_once() -> None:
+    with Answering(hang) as server:
+        asked = Request("GET", request.url(server.url()))
+        seconds = interrupted(lambda i: asked.send(10, i), server.connected.acquire)
+
+    assert seconds < 1
+
+
+def test_the_wait_for_a_handshake_and_for_an_answer_over_tls_ends_at_once(tmp_path: Path) -> None:
+    authority = Authority()
+    trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        mute = Request("GET", request.url(f"https://127.0.0.1:{silent.getsockname()[1]}/"), trust=trust)
+        taken: list[tuple[socket.socket, object]] = []
+        assert interrupted(lambda i: mute.send(10, i), lambda: taken.append(silent.accept())) < 1
+        taken[0][0].close()
+    reached = threading.Event()
+
+    def hold(connection: socket.socket) -> None:
+        reached.set()
+        hang(connection)
+
+    with Answering(hold, tls=authority.server_context()) as server:
+        asked = Request("GET", request.url(server.url()), trust=trust)
+        assert interrupted(lambda i: asked.send(10, i), reached.wait) < 1
+
+
+def test_the_wait_for_a_connection_ends_at_once(full_backlog: int) -> None:
+    asked = Request("GET", request.url(f"http://127.0.0.1:{full_backlog}/"))
+
+    def connecting() -> int:
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            return len(re.findall(rf":{full_backlog:04X} 02 ", table.read()))  # SYN_SENT, proc_net_tcp
+
+    before = connecting()
+
+    def one_more() -> None:
+        assert before + 1 == connecting()
+
+    assert interrupted(lambda i: asked.send(10, i), lambda: wait_until(one_more)) < 1
+
+
+def test_the_wait_for_a_connection_ends_after_its_time(full_backlog: int) -> None:
+    began = time.monotonic()
+
+    assert "timeout" == refused(f"http://127.0.0.1:{full_backlog}/", 0.4).reason
+    assert 0.4 <= time.monotonic() - began < 2
+
+
+def test_an_interrupt_that_came_first_keeps_a_request_from_being_made() -> None:
+    interrupt = Interrupt()
+    interrupt.set()
+    with Answering(OK) as server, pytest.raises(RequestFailed):
+        Request("GET", request.url(server.url())).send(5, interrupt)
+
+    assert [] == server.asked
+
+
+def test_no_file_descriptor_stays_open() -> None:
+    def count() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    with Answering(OK, hang, b"nonsense\r\n\r\n", OK) as server:
+        before = count()
+        for _ in range(6):
+            try:
+                ask(server.url(), 0.2)
+            except RequestFailed:
+                continue
+        for _ in range(6):
+            server.gone.acquire(timeout=5)
+        assert before == count()
+
+
+# --- TLS --------------------------------------------------------------------------------------------------
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_certificate_is_checked_against_the_file_of_its_ca(tmp_path: Path) -> None:
+    authority = Authority()
+    trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
+    with Answering(OK, tls=authority.server_context()) as server:
+        assert b"fine" == ask(server.url(), trust=trust).body
+        assert b"fine" == ask(server.url(), trust=Trust(insecure=True)).body
+        assert b"fine" == ask(f"https://localhost:{server.port}/", trust=trust).body
+
+
+def test_a_certificate_of_another_ca_is_final_and_says_what_to_do(tmp_path: Path) -> None:
+    other = write(tmp_path / "other.pem", Authority().pem)
+    with Answering(OK, tls=Authority().server_context()) as server:
+        by_file = refused(server.url(), trust=Trust(ca=other))
+        by_system = refused(server.url())
+
+    assert ("connect", True) == (by_file.reason, by_file.final)
+    assert f"by the CA certificates in {other}" in str(by_file)
+    assert "the system's CA certificates" in str(by_system)
+    assert "--reload-http-ca" in str(by_system)
+    assert "--reload-http-insecure" in str(by_system)
+
+
+def test_a_certificate_for_another_name_is_not_trusted(tmp_path: Path) -> None:
+    authority = Authority()
+    trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
+    with Answering(OK, host="127.0.0.2", tls=authority.server_context()) as server:
+        failure = refused(f"https://127.0.0.2:{server.port}/", trust=trust)
+
+    assert failure.final
+    assert "IP address mismatch" in str(failure)
+
+
+@pytest.mark.parametrize("text", [None, "no certificate\n"], ids=["missing", "not PEM"])
+def test_a_ca_file_that_cannot_be_used_is_told_by_name(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "ca.pem"
+    if text is not None:
+        path.write_text(text)
+    with Answering(OK, tls=Authority().server_context()) as server:
+        failure = refused(server.url(), trust=Trust(ca=str(path)))
+
+    assert failure.final
+    assert f"cannot use {path} as CA certificates: " in str(failure)
+
+
+def test_a_plain_server_behind_https_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(OK)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        failure = refused(f"https://127.0.0.1:{port}/", trust=Trust(insecure=True))
+        thread.join()
+
+    assert "connect" == failure.reason
+
+
+def test_importing_it_loads_neither_http_nor_tls() -> None:
+    import subprocess  # noqa: PLC0415 - only here
+
+    code = "import sys, supervisor.request; print(*sys.modules)"
+    out = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert set() == {"http.client", "ssl", "socket", "urllib.parse"} & set(out.split())

@@ -1,0 +1,357 @@
+"""Histories of versions that fail: rejected, gated, cancelled, rolled back; and of the app's place among them."""
+
+from __future__ import annotations
+
+import pytest
+
+from supervisor import events as ev
+from supervisor.actions import (
+    Apply,
+    CancelReload,
+    Done,
+    Kill,
+    KillLeftovers,
+    KillOther,
+    Recover,
+    Reload,
+    Reply,
+    RollBack,
+    Spawn,
+    WaitReady,
+)
+from supervisor.health import live, ready
+from supervisor.state import Phase, stale
+from tests.unit.histories import HUP, INT, QUIT, TERM, App, changed, configured
+
+
+def rolled_back(app: App, now: float, digest: str) -> list[object]:
+    return list(app.at(now, ev.ConfigApplied(digest, rolled_back=True)))
+
+
+# --- validate ---------------------------------------------------------------------------------------------
+
+
+def test_a_rejected_version_leaves_what_is_live_and_is_not_tried_again() -> None:
+    app = configured()
+    app.at(100, ev.ConfigOffered("b"))
+
+    assert [] == app.at(100, ev.ConfigFailed("b", "validate", "exit code 1"))
+    assert ("a", "a", True, None) == (
+        app.state.config.live,
+        app.state.config.running,
+        stale(app.state),
+        app.wakes_at(),
+    )
+    assert [] == app.at(110, ev.ConfigOffered("b"))
+    assert [] == app.at(120, ev.ConfigOffered("a"))
+    assert not stale(app.state)
+
+
+def test_a_version_that_was_rejected_is_tried_again_after_another_one() -> None:
+    app = configured(reload_interval=0.0)
+    app.at(100, ev.ConfigOffered("b"))
+    app.at(100, ev.ConfigFailed("b", "validate", "exit code 1"))
+    app.at(101, ev.ConfigOffered("a"))
+
+    assert [Apply()] == app.at(102, ev.ConfigOffered("b"))
+
+
+def test_a_first_version_that_is_rejected_gives_way_to_the_last_of_an_earlier_run() -> None:
+    app = App(configured=True)
+    app.at(0, ev.Began())
+    app.at(1, ev.ConfigOffered("bad"))
+
+    assert [Recover()] == app.at(2, ev.ConfigFailed("bad", "validate", "exit code 1"))
+    assert [Spawn()] == app.at(2, ev.ConfigApplied("old", cached=True))
+    app.at(2, ev.Started(7))
+    assert stale(app.state)
+
+
+def test_a_first_version_that_is_rejected_ends_the_start_if_there_is_no_other() -> None:
+    app = App(configured=True)
+    app.at(0, ev.Began())
+    app.at(1, ev.ConfigOffered("bad"))
+    app.at(2, ev.ConfigFailed("bad", "validate", "exit code 1"))
+
+    assert [Done(125)] == app.at(2, ev.ConfigFailed("", "no_generation", "exit code 1"))
+
+
+# --- ready ------------------------------------------------------------------------------------------------
+
+
+def test_changes_while_the_app_starts_are_one_reload_once_it_is_ready() -> None:
+    app = App(configured=True, ready=True)
+    app.at(0, ev.Began())
+    app.at(0, ev.ConfigOffered("a"), ev.ConfigApplied("a"))
+
+    assert [WaitReady(7)] == app.at(0, ev.Started(7))
+    assert [] == app.at(1, ev.ConfigOffered("b"), ev.ConfigOffered("c"))
+    assert (Phase.STARTING, False, True) == (app.state.phase, ready(app.state).ok, live(app.state).ok)
+    assert [Apply()] == app.at(5, ev.AppReady(7))
+    assert [Reload(1)] == app.at(5, ev.ConfigApplied("c"))
+
+
+def test_an_app_that_is_not_ready_gets_signals_and_can_be_stopped() -> None:
+    app = App(ready=True)
+    app.at(0, ev.Began(), ev.Started(7))
+
+    assert [Kill(HUP)] == app.at(1, ev.SignalReceived(HUP))
+    assert [] == app.at(1, ev.AppReady(6))
+    assert [Kill(TERM)] == app.at(2, ev.SignalReceived(TERM))
+    assert [] == app.at(3, ev.AppReady(7))
+
+
+# --- verify and roll back ---------------------------------------------------------------------------------
+
+
+def test_a_failed_reload_puts_the_last_good_version_back_and_reloads_it() -> None:
+    app = configured(rollback=True)
+    changed(app, 100, "b")
+
+    assert [RollBack("a")] == app.at(103, ev.ReloadFinished(1, "verify", "no"))
+    assert [Reload(2)] == rolled_back(app, 103, "a")
+    app.at(104, ev.ReloadFinished(2))
+    config = app.state.config
+    assert ("a", "a", "b", 1) == (config.live, config.running, config.rejected, config.rollbacks)
+    assert (True, "verify", None) == (stale(app.state), app.state.reloads.outcome, app.wakes_at())
+    assert [] == app.at(200, ev.ConfigOffered("b"))
+
+
+def test_after_a_rollback_a_new_version_is_taken_and_ends_the_failure() -> None:
+    app = configured(rollback=True, reload_interval=0.0)
+    changed(app, 100, "b")
+    app.at(103, ev.ReloadFinished(1, "verify", "no"))
+    rolled_back(app, 103, "a")
+    app.at(104, ev.ReloadFinished(2))
+
+    assert [Apply(), Reload(3)] == changed(app, 110, "c")
+    app.at(111, ev.ReloadFinished(3))
+    assert ("c", "c", "success", False) == (
+        app.state.config.running,
+        app.state.config.good,
+        app.state.reloads.outcome,
+        stale(app.state),
+    )
+
+
+def test_after_a_rollback_the_return_of_the_source_ends_the_failure_too() -> None:
+    app = configured(rollback=True, reload_interval=0.0)
+    changed(app, 100, "b")
+    app.at(103, ev.ReloadFinished(1, "verify", "no"))
+    rolled_back(app, 103, "a")
+    app.at(104, ev.ReloadFinished(2))
+
+    assert [] == app.at(110, ev.ConfigOffered("a"))
+    assert ("success", False) == (app.state.reloads.outcome, stale(app.state))
+
+
+def test_without_rollback_the_new_files_stay_and_the_reload_is_tried_again() -> None:
+    app = configured()
+    changed(app, 100, "b")
+    app.at(103, ev.ReloadFinished(1, "verify", "no"))
+
+    assert ("b", 105) == (app.state.config.live, app.wakes_at())
+    assert [Reload(2)] == app.at(105)
+
+
+@pytest.mark.parametrize("reason", ["no_handler", "no_process", "permission", "connect"])
+def test_a_reload_that_never_reached_the_app_is_tried_again_and_not_rolled_back(reason: str) -> None:
+    app = configured(rollback=True)
+    changed(app, 100, "b")
+    app.at(130, ev.ReloadFinished(1, reason, "no"))
+
+    assert [Reload(2)] == app.at(132)
+    app.at(133, ev.ReloadFinished(2))
+    assert "b" == app.state.config.running
+
+
+def test_an_app_that_dies_of_a_reload_is_started_again_on_the_last_good_version() -> None:
+    app = configured(rollback=True)  # --restart never: this is no restart, it takes back what we did
+    changed(app, 100, "b")
+
+    assert [CancelReload(), KillLeftovers(TERM, everything=False), RollBack("a")] == app.at(101, ev.Exited(7, 1))
+    app.at(101, ev.NothingLeft())
+    assert (Phase.BACKOFF, None) == (app.state.phase, app.wakes_at())
+    assert [Spawn()] == rolled_back(app, 101, "a")
+    assert [] == app.at(101, ev.Started(8))
+    assert ("a", "b", Phase.RUNNING) == (app.state.config.running, app.state.config.rejected, app.state.phase)
+    assert "child_exited" == app.state.reloads.outcome
+    assert [] == app.at(200, ev.ConfigOffered("b"))
+
+
+def test_an_app_that_dies_later_is_no_rollback() -> None:
+    app = configured(rollback=True, leftovers=False)
+    changed(app, 100, "b")
+    app.at(105, ev.ReloadFinished(1))
+
+    assert [Done(1)] == app.at(106, ev.Exited(7, 1))
+
+
+def test_when_the_last_good_version_cannot_be_put_back_the_restart_policy_decides() -> None:
+    app = configured(rollback=True, leftovers=False)
+    changed(app, 100, "b")
+    app.at(101, ev.Exited(7, 3))
+
+    assert [Done(3)] == app.at(101, ev.ConfigFailed("a", "rollback", "gone"))
+
+
+def test_a_stop_during_a_rollback_ends_with_the_apps_code() -> None:
+    app = configured(rollback=True, leftovers=False)
+    changed(app, 100, "b")
+    app.at(101, ev.Exited(7, 3))
+
+    assert [Done(3)] == app.at(101, ev.SignalReceived(TERM))
+
+
+def test_a_restarted_app_has_to_prove_a_version_that_came_while_it_was_down() -> None:
+    app = configured(rollback=True, restart="always", leftovers=False)
+    app.at(100, ev.Exited(7, 1))
+    app.at(100.1, ev.ConfigOffered("b"), ev.ConfigApplied("b"))
+    app.at(100.5)
+
+    assert [Reload(1, trial=True)] == app.at(100.5, ev.Started(8))
+    assert [CancelReload(), RollBack("a")] == app.at(101, ev.Exited(8, 1))
+    assert [Spawn()] == rolled_back(app, 101, "a")
+
+
+def test_a_newer_version_does_not_wait_for_the_window_of_an_older() -> None:
+    app = configured(rollback=True, reload_interval=1.0)
+    changed(app, 100, "b")
+
+    assert [] == app.at(100.5, ev.ConfigOffered("c"))
+    assert 101 == app.wakes_at()
+    assert [CancelReload()] == app.at(101)
+    assert [] == app.at(101)
+    assert [Apply()] == app.at(101.1, ev.ReloadFinished(1, "superseded"))
+    assert [Reload(2)] == app.at(101.2, ev.ConfigApplied("c"))
+    assert [RollBack("a")] == app.at(102, ev.ReloadFinished(2, "verify", "no"))
+
+
+def test_a_stop_cancels_the_reload() -> None:
+    app = configured(stop_delay=1.0)
+    changed(app, 100, "b")
+
+    assert [CancelReload()] == app.at(101, ev.SignalReceived(TERM))
+    assert [] == app.at(101, ev.ReloadFinished(1, "superseded"))
+    assert [Kill(TERM)] == app.at(102)
+
+
+# --- reload by restart ------------------------------------------------------------------------------------
+
+
+def test_a_reload_by_restart_stops_the_app_and_starts_it_on_the_new_version() -> None:
+    app = configured(restart_to_reload=True, stop_signal=QUIT, stop_timeout=5.0)
+
+    assert [Apply(), Kill(QUIT)] == changed(app, 100, "b")
+    assert 105 == app.wakes_at()
+    assert [KillLeftovers(TERM, everything=False)] == app.at(101, ev.Exited(7, 0))
+    assert [Spawn()] == app.at(101, ev.NothingLeft())
+    assert [Reload(2, trial=True)] == app.at(101, ev.Started(8))
+    app.at(106, ev.ReloadFinished(2))
+    assert ("b", "b", False) == (app.state.config.running, app.state.config.good, stale(app.state))
+
+
+def test_a_stop_during_a_reload_by_restart_is_a_stop() -> None:
+    app = configured(restart_to_reload=True, leftovers=False)
+    changed(app, 100, "b")
+
+    assert [Kill(TERM)] == app.at(100, ev.SignalReceived(TERM))
+    assert [Done(0)] == app.at(101, ev.Exited(7, 0))
+
+
+# --- sidecar ----------------------------------------------------------------------------------------------
+
+
+def test_a_sidecar_reloads_its_app_on_the_first_version_unless_that_was_there_before() -> None:
+    app = App(configured=True, sidecar=True)
+    app.at(0, ev.Began())
+
+    assert [Apply()] == app.at(1, ev.ConfigOffered("a"))
+    assert [Reload(1)] == app.at(1, ev.ConfigApplied("a", previous=""))
+    assert ready(app.state).ok
+    other = App(configured=True, sidecar=True)
+    other.at(0, ev.Began(), ev.ConfigOffered("a"))
+    assert [] == other.at(1, ev.ConfigApplied("a", previous="a"))
+    assert not stale(other.state)
+
+
+def test_a_sidecar_rolls_back_to_what_was_there_before() -> None:
+    app = App(configured=True, sidecar=True, rollback=True)
+    app.at(0, ev.Began(), ev.ConfigOffered("b"))
+
+    assert [Reload(1)] == app.at(1, ev.ConfigApplied("b", previous="a"))
+    assert [RollBack("a")] == app.at(2, ev.ReloadFinished(1, "http_status", "500"))
+
+
+@pytest.mark.parametrize(("signum", "code"), [(TERM, 0), (INT, 130)])
+def test_a_sidecar_ends_when_it_is_told_to(signum: int, code: int) -> None:
+    app = App(configured=True, sidecar=True)
+    app.at(0, ev.Began(), ev.ConfigOffered("a"), ev.ConfigApplied("a"))
+
+    assert [] == app.at(1, ev.SignalReceived(HUP))
+    assert [CancelReload(), Done(code)] == app.at(1, ev.SignalReceived(signum))
+
+
+def test_once_ends_with_the_first_version_in_place() -> None:
+    app = App(configured=True, sidecar=True, once=True)
+    app.at(0, ev.Began(), ev.ConfigOffered("a"))
+
+    assert [Done(0)] == app.at(1, ev.ConfigApplied("a"))
+
+
+def test_a_reload_may_signal_a_process_of_another_container() -> None:
+    app = App(configured=True, sidecar=True)
+    app.at(0, ev.Began(), ev.ConfigOffered("a"), ev.ConfigApplied("a"))
+    wanted = ev.SignalRequested(1, HUP, lambda _: None, pid=40)
+
+    assert [KillOther(HUP, 40), Reply(wanted, sent=True)] == app.at(1, wanted)
+
+
+# --- orders from the control socket -----------------------------------------------------------------------
+
+
+def test_a_reload_on_order_needs_no_change() -> None:
+    app = configured()
+
+    assert [Reload(1)] == app.at(1, ev.ReloadOrdered())
+    app.at(1, ev.ReloadFinished(1))
+    assert [Reload(2)] == app.at(2, ev.ReloadOrdered())
+
+
+def test_a_reload_on_order_tries_a_rejected_version_again() -> None:
+    app = configured()
+    app.at(100, ev.ConfigOffered("b"))
+    app.at(100, ev.ConfigFailed("b", "validate", "no"))
+
+    assert [Apply()] == app.at(101, ev.ReloadOrdered())
+
+
+def test_a_rollback_on_order_keeps_the_present_version_away_until_the_content_changes() -> None:
+    app = configured(reload_interval=0.0)
+    changed(app, 100, "b")
+    app.at(105, ev.ReloadFinished(1))
+
+    assert [RollBack("a")] == app.at(110, ev.RollbackOrdered("a"))
+    assert [Reload(2)] == rolled_back(app, 110, "a")
+    app.at(115, ev.ReloadFinished(2))
+    assert ("a", True, None) == (app.state.config.running, stale(app.state), app.wakes_at())
+    assert [Apply()] == app.at(120, ev.ConfigOffered("c"))
+
+
+# --- health -----------------------------------------------------------------------------------------------
+
+
+def test_liveness_fails_on_a_failed_reload_only_if_asked_for_and_not_rolled_back() -> None:
+    app = configured(unhealthy_on_failure=True, rollback=True)
+    changed(app, 100, "b")
+    app.at(103, ev.ReloadFinished(1, "verify", "no"))
+    assert live(app.state, app.policy).ok
+    rolled_back(app, 103, "a")
+    app.at(104, ev.ReloadFinished(2))
+    assert live(app.state, app.policy).ok
+
+    for wanted in (True, False):
+        other = configured(unhealthy_on_failure=wanted)
+        changed(other, 100, "b")
+        other.at(103, ev.ReloadFinished(1, "verify", "no"))
+        assert wanted is not live(other.state, other.policy).ok

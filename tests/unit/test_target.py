@@ -1,0 +1,231 @@
+"""Finding real processes that are not ours, by name and by pid file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from supervisor import target
+from supervisor.target import Target, TargetMissing
+from tests.conftest import needs_root
+from tests.harness import assert_state, children, state, wait_until
+
+Start = Callable[..., int]
+BASH = os.path.realpath(shutil.which("bash") or "/bin/bash")
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Start]:
+    """Starts processes that are not our descendants, as those of another container are not."""
+    started: list[int] = []
+
+    def start(*argv: str, user: int | None = None) -> int:
+        # The shell ends at once, and what it leaves behind belongs to the init of this machine.
+        script = 'exec 3>&1 >/dev/null 2>&1; "$@" 3>&- & echo $! >&3'
+        command = ["sh", "-c", script, "sh", *argv]
+        said = subprocess.run(command, stdout=subprocess.PIPE, check=True, user=user, stdin=subprocess.DEVNULL)
+        started.append(int(said.stdout))
+        return started[-1]
+
+    yield start
+    for pid in started:
+        for one in [*children(pid), pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[str], str]:
+    """Makes a program with a name that nothing else on the machine has; it is a shell."""
+
+    def make(name: str) -> str:
+        path = tmp_path / name
+        shutil.copy(BASH, path)
+        return str(path)
+
+    return make
+
+
+def found(text: str) -> int:
+    """The pid, once there is one: a process that was just forked has not its name yet."""
+    result = 0
+
+    def find() -> None:
+        nonlocal result
+        try:
+            result = Target(text).find()
+        except TargetMissing as error:
+            raise AssertionError(str(error)) from error
+
+    wait_until(find)
+    return result
+
+
+def missing(text: str) -> str:
+    with pytest.raises(TargetMissing) as caught:
+        Target(text).find()
+    return str(caught.value)
+
+
+STAY = ("-c", "while :; do read -t 60 <> <(:); done")
+
+
+def test_a_process_is_found_by_the_name_of_its_executable(elsewhere: Start, program: Callable[[str], str]) -> None:
+    pid = elsewhere(program("daemon-e"), *STAY)
+
+    assert pid == found("daemon-e")
+
+
+def test_a_name_longer_than_the_kernel_keeps_is_found(elsewhere: Start, program: Callable[[str], str]) -> None:
+    pid = elsewhere(program("daemon-with-a-long-name"), *STAY)
+
+    assert pid == found("daemon-with-a-long-name")
+
+
+def test_a_script_is_found_by_its_name(elsewhere: Start, tmp_path: Path) -> None:
+    script = tmp_path / "daemon-script"
+    script.write_text("#!/bin/bash\nwhile :; do read -t 60 <> <(:); done\n")
+    script.chmod(0o755)
+    pid = elsewhere(str(script))
+
+    assert pid == found("daemon-script")
+
+
+def test_a_process_is_found_by_its_first_argument(elsewhere: Start, program: Callable[[str], str]) -> None:
+    shell = program("daemon-a")
+    pid = elsewhere(shell, "-c", f'exec -a /opt/other-name {shell} -c "{STAY[1]}"')
+
+    assert pid == found("other-name")
+
+
+def test_the_topmost_of_a_tree_is_the_one(elsewhere: Start, program: Callable[[str], str]) -> None:
+    shell = program("daemon-t")
+    top = elsewhere(shell, "-c", f"{shell} -c '{STAY[1]}' & {shell} -c '{STAY[1]}' & wait")
+
+    def both() -> None:
+        assert 2 == len(children(top))
+
+    wait_until(both)
+    assert top == found("daemon-t")
+
+
+def test_two_that_have_nothing_to_do_with_each_other_are_refused(
+    elsewhere: Start, program: Callable[[str], str]
+) -> None:
+    shell = program("daemon-2")
+    pids = sorted([elsewhere(shell, *STAY), elsewhere(shell, *STAY)])
+
+    def refused() -> None:
+        message = f"2 processes are called daemon-2 (pids {pids[0]}, {pids[1]}); name a pid file instead"
+        assert message == missing("daemon-2")
+
+    wait_until(refused)
+
+
+def test_a_process_that_has_become_another_program_is_found_by_its_new_name_only(
+    elsewhere: Start, program: Callable[[str], str], tmp_path: Path
+) -> None:
+    fifo = tmp_path / "go"
+    os.mkfifo(fifo)
+    pid = elsewhere(program("entrypoint-x"), "-c", f"read < {fifo}; exec {program('server-x')} -c '{STAY[1]}'")
+    assert pid == found("entrypoint-x")
+    fifo.write_text("go\n")
+
+    assert pid == found("server-x")
+    assert "no process is called entrypoint-x" in missing("entrypoint-x")
+
+
+def test_neither_we_nor_our_children_are_found(program: Callable[[str], str]) -> None:
+    with subprocess.Popen([program("daemon-ours"), "-c", "read"], stdin=subprocess.PIPE) as ours:
+        assert_state(ours.pid, "S")
+        assert "no process is called daemon-ours" in missing("daemon-ours")
+        assert ours.stdin is not None
+        ours.stdin.close()
+    with open("/proc/self/comm", encoding="ascii") as file:
+        us = file.read().strip()
+    with contextlib.suppress(TargetMissing):  # another test run may have our name
+        assert os.getpid() != Target(us).find()
+
+
+def test_the_dead_are_not_found(elsewhere: Start, program: Callable[[str], str]) -> None:
+    parent = elsewhere("bash", "-c", f"{program('daemon-dead')} -c exit & exec sleep 60")
+
+    def dead() -> None:
+        assert ["Z"] == [state(pid) for pid in children(parent)]
+
+    wait_until(dead)
+    assert "no process is called daemon-dead; is its container up" in missing("daemon-dead")
+    assert "Z" == target.process_state(children(parent)[0])
+
+
+def test_a_process_of_another_user_is_found_and_known_to_be_out_of_reach(elsewhere: Start, common: Path) -> None:
+    needs_root()
+    shutil.copy(BASH, common / "daemon-user")
+    pid = elsewhere(str(common / "daemon-user"), *STAY, user=12345)
+    assert pid == found("daemon-user")
+    os.seteuid(54321)
+    try:
+        assert (pid, False, 12345) == (found("daemon-user"), target.may_signal(pid), target.user_of(pid))
+    finally:
+        os.seteuid(0)
+    assert target.may_signal(pid)
+
+
+# --- pid files --------------------------------------------------------------------------------------------
+
+
+def test_the_first_line_of_a_pid_file_counts_and_is_read_each_time(elsewhere: Start, tmp_path: Path) -> None:
+    first, second = elsewhere("sleep", "60"), elsewhere("sleep", "60")
+    path = tmp_path / "pid"
+    wanted = Target(str(path))
+    path.write_text(f" {first}\n/var/lib/data\n")
+    assert first == wanted.find()
+    path.write_text(str(second))
+
+    assert second == wanted.find()
+
+
+@pytest.mark.parametrize("text", ["", "x\n", "-1", "0", "1.5", "\xff"])
+def test_a_pid_file_without_a_pid_is_told(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "pid"
+    path.write_text(text)
+
+    assert f"cannot use the pid file {path}: its first line is not a pid" == missing(str(path))
+
+
+def test_a_pid_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+
+    assert f"cannot read the pid file {path}: no such file or directory; is its container up" in missing(str(path))
+
+
+def test_a_pid_file_that_names_us_shows_that_the_namespace_is_not_shared(tmp_path: Path) -> None:
+    path = tmp_path / "pid"
+    path.write_text(str(os.getpid()))
+
+    assert f"{path} says {os.getpid()}, which is our own here; " in missing(str(path))
+    assert "shareProcessNamespace: true" in missing(str(path))
+
+
+def test_a_pid_file_of_a_process_that_is_gone_is_told(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    path = tmp_path / "pid"
+    path.write_text(str(gone.pid))
+
+    assert f"{path} says {gone.pid}, and there is no such process" in missing(str(path))
+    assert (None, "X", True) == (target.user_of(gone.pid), target.process_state(gone.pid), target.may_signal(gone.pid))
+
+
+@pytest.mark.parametrize("text", ["", " ", "/run/", "a\0b"])
+def test_what_is_neither_a_name_nor_a_path_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="neither the name of a process nor the path of a pid file"):
+        Target(text)
