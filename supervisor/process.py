@@ -73,8 +73,6 @@ class Processes:
         """
         terminal = _holds_terminal()
         read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
-        # A signal between fork and exec would run our handlers in the child: none may arrive there.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             pid = os.fork()
             if pid == 0:
@@ -83,7 +81,6 @@ class Processes:
             os.close(read_fd)
             raise SpawnError(125, f"cannot start {command.argv[0]}: {_reason(error.errno)}") from error
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(write_fd)
         with open(read_fd, "rb") as pipe:
             report = pipe.read()
@@ -97,13 +94,9 @@ class Processes:
         """In the child: turn into the command. Never returns; tells the parent why if it cannot."""
         step = 0
         try:
-            signal.set_wakeup_fd(-1)
             os.setpgid(0, 0)
             if terminal:
                 os.tcsetpgrp(0, os.getpgrp())  # TTOU is blocked here, so this does not stop us
-            for signum in signal.valid_signals():
-                if callable(signal.getsignal(signum)):
-                    signal.signal(signum, signal.SIG_DFL)
             if signal.SIGCHLD in self._inherited.ignored:
                 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
             step = 1
@@ -295,7 +288,7 @@ def catches(pid: int, signum: int) -> bool:
     return False
 
 
-def close_inherited_files(keep: Sequence[int]) -> None:
+def close_inherited_files() -> None:
     """Close what our parent left open beyond 0, 1 and 2, so that neither we nor the app hold it.
 
     All that this program opens itself is close-on-exec (PEP 446), so the app gets 0, 1 and 2 only.
@@ -305,7 +298,7 @@ def close_inherited_files(keep: Sequence[int]) -> None:
     except OSError:
         fds = list(range(3, 256))  # no /proc: what a careless parent may have left
     for fd in fds:
-        if fd > 2 and fd not in keep:
+        if fd > 2:
             try:
                 os.close(fd)
             except OSError:

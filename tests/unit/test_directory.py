@@ -136,6 +136,35 @@ def test_a_swap_is_one_read_of_the_whole(follow: Follow, tmp_path: Path) -> None
     assert follower.heard.of("watched") == ["modified"] * 4
 
 
+def test_the_links_that_follow_a_swap_are_no_news(follow: Follow, tmp_path: Path) -> None:
+    volume = Volume(tmp_path / "volume")
+    contents = [{"a": "1"}, {"b": "2", "c/d": "2"}, {"a": "3"}]
+    volume.swap(contents[0])
+    follower = follow(volume.path)
+    for number, content in enumerate(contents[1:], 1):
+        follower.expect_call("contact", 2 * number - 1)
+        volume.turn(content)
+        follower.expect_call("contact", 2 * number)
+        assert follower.heard.texts[-1] == content
+        volume.show(content)
+    follower.expect_call("contact", 2 * len(contents) - 1)
+    assert follower.heard.texts == contents
+
+
+def test_a_link_that_is_switched_without_a_pause_tears_nothing(follow: Follow, tmp_path: Path) -> None:
+    for version in "12":
+        (tmp_path / version).mkdir()
+        for name in range(30):
+            (tmp_path / version / f"{name}").write_text(version)
+    (tmp_path / "link").symlink_to("1")
+    follower = follow(tmp_path / "link")
+    for number in range(2_000):
+        os.symlink("12"[number % 2], tmp_path / "new")
+        os.rename(tmp_path / "new", tmp_path / "link")
+    follower.expect({f"{name}": "2" for name in range(30)})
+    assert [text for text in follower.heard.texts if len(set((text or {}).values())) != 1] == []
+
+
 def test_swaps_without_a_pause_are_read_whole(follow: Follow, tmp_path: Path) -> None:
     volume = Volume(tmp_path / "volume")
     contents = [{f"f{file}": str(number) for file in range(number % 4, 10)} for number in range(200)]
