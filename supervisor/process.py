@@ -21,17 +21,12 @@ from .signals import JOB_CONTROL, Inherited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 _WNOTHREAD = 0x20000000  # linux/wait.h; not in Python's os
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
-_REPORT = struct.Struct("=ii")  # which step of the child failed, and its errno
-_STEPS = (
-    "set up the terminal for",
-    "enter the working directory of",
-    "become the user of",
-    "start",
-)
+# Which step of the child failed (0 terminal, 1 directory, 2 user, 3 exec), and its errno.
+_REPORT = struct.Struct("=ii")
 
 
 class User(Record):
@@ -232,8 +227,9 @@ def _spawn_error(command: Command, step: int, number: int) -> SpawnError:
     if step == 1:
         where = command.workdir or "."
         return SpawnError(125, f"cannot start {program}: cannot enter directory {where}: {_reason(number)}")
-    if step == 2:
-        return SpawnError(125, f"cannot {_STEPS[step]} {program}: {_reason(number)}; only root may change it")
+    if step == 2 and command.user is not None:
+        who = f"as uid {command.user.uid}, gid {command.user.gid}"
+        return SpawnError(125, f"cannot start {program} {who} (--user): {_reason(number)}; only root may change users")
     if number == errno.ENOENT:
         if "/" not in program:
             path = command.env.get("PATH", "/bin:/usr/bin")
@@ -246,7 +242,7 @@ def _spawn_error(command: Command, step: int, number: int) -> SpawnError:
         return SpawnError(127 if number == errno.ENOTDIR else 126, f"cannot start {program}: {_reason(number)}")
     code = 125 if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE) else 126
     hint = "; it is a directory" if number == errno.EACCES and os.path.isdir(program) else ""
-    return SpawnError(code, f"cannot {_STEPS[step]} {program}: {_reason(number)}{hint}")
+    return SpawnError(code, f"cannot start {program}: {_reason(number)}{hint}")
 
 
 def _reason(number: int | None) -> str:
