@@ -1,4 +1,4 @@
-"""The entry point. Signal handlers come first: until they stand, the kernel drops what is sent to PID 1."""
+"""The entry point. Signals come first: until they are blocked, the kernel drops what is sent to PID 1."""
 
 from __future__ import annotations
 

@@ -63,8 +63,8 @@ def _leave(code: int) -> NoReturn:
 
 def _run(settings: Settings, inherited: Inherited) -> int:
     log.configure("debug" if settings.verbose or settings.v else settings.log_level, settings.log_format)
-    process.close_inherited_files(keep=(inherited.read_fd, inherited.write_fd))
-    inbox = Inbox(inherited.read_fd, inherited.write_fd)
+    process.close_inherited_files()
+    inbox = Inbox(inherited.taken)
     processes = Processes(inherited)
     loop = Loop(inbox, processes, surroundings.command(settings), _policy(settings))
     journal = Journal(os.path.basename(settings.command[0]), configured=settings.configured)

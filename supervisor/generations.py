@@ -98,7 +98,10 @@ def is_name(name: str) -> bool:
 
 
 def write(directory: int, name: str, serial: int, snapshot: Snapshot, modes: Modes) -> Generation:
-    """Write a snapshot into the new, empty directory of that name; raises OSError with the file in `filename`."""
+    """Write a snapshot into the new, empty directory of that name; raises OSError with the file in `filename`.
+
+    Files that did not change are written all the same: linked, an edit in place would reach every generation.
+    """
     import json  # noqa: PLC0415 - a bare init writes no files
 
     generation = Generation(name, serial, snapshot.digest, digests(snapshot), snapshot.size)

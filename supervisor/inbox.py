@@ -1,13 +1,13 @@
-"""The one inbox: signals by number through the wake-up pipe, everything else through a deque beside it.
+"""The one inbox: signals as the kernel hands them out, everything else through a deque beside it.
 
-`put` is safe from any thread and from a handler, never blocks and never loses an event; `wait` is for the main
-thread only and sleeps until there is something, without polling.
+`put` is safe from any thread, never blocks and never loses an event; `wait` is for the main thread only and sleeps
+until there is something, without polling. A thread wakes it with SIGCHLD, which is never forwarded and means "look
+around" in any case; pending signals are not lost, so there is no gap between "nothing to do" and "asleep".
 """
 
 from __future__ import annotations
 
 import os
-import select
 import signal
 from collections import deque
 
@@ -15,48 +15,42 @@ from .events import ChildrenChanged, Event, SignalReceived
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_LOOK = b"\0"  # no signal has number 0: "look into the deque"
+    from collections.abc import Iterable
 
 
 class Inbox:
     """Events for the main thread, in order of arrival."""
 
-    def __init__(self, read_fd: int, write_fd: int) -> None:
-        self._read_fd, self._write_fd = read_fd, write_fd
+    def __init__(self, taken: Iterable[int]) -> None:
+        """`taken`: the signals to take; they must be blocked in every thread."""
+        self._taken = frozenset(taken)
         self._events: deque[Event] = deque()
-        self._poll = select.poll()
-        self._poll.register(read_fd, select.POLLIN)
+        self._pid = os.getpid()
 
     def put(self, event: Event) -> None:
         """Add an event and wake the main thread."""
         self._events.append(event)
-        try:
-            os.write(self._write_fd, _LOOK)
-        except BlockingIOError:
-            pass  # 64 KiB of bytes are waiting: the reader is about to look anyway
+        os.kill(self._pid, signal.SIGCHLD)
 
     def wait(self, seconds: float | None) -> list[Event]:
-        """What has arrived; sleeps up to `seconds` (None: for ever) for the first, empty when the time is over."""
-        # Rounded up: waking before a deadline would only mean sleeping again.
-        self._poll.poll(None if seconds is None else max(0, -int(-seconds * 1000 // 1)))
-        return list(self._drain())
+        """What has arrived; sleeps up to `seconds` (None: for ever) for it, empty when the time is over."""
+        if seconds is None:
+            info = signal.sigwaitinfo(self._taken)
+        else:
+            found = signal.sigtimedwait(self._taken, max(0.0, seconds))
+            if found is None:
+                return []
+            info = found
+        if info.si_signo != signal.SIGCHLD:
+            return [SignalReceived(info.si_signo)]
+        arrived: list[Event] = [ChildrenChanged()]
+        while self._events:
+            arrived.append(self._events.popleft())
+        return arrived
 
-    def _drain(self) -> Iterator[Event]:
-        try:
-            numbers = os.read(self._read_fd, 65536)
-        except BlockingIOError:
-            numbers = b""
-        children = False
-        for signum in numbers:
-            if signum == 0:
-                if self._events:
-                    yield self._events.popleft()
-            elif signum != signal.SIGCHLD:
-                yield SignalReceived(signum)
-            elif not children:  # one look at the process table serves all that came together
-                children = True
-                yield ChildrenChanged()
-        while self._events:  # their bytes found the pipe full, or come with the next read
-            yield self._events.popleft()
+    def pending(self) -> list[Event]:
+        """Everything that has arrived up to now, without sleeping."""
+        arrived: list[Event] = []
+        while more := self.wait(0):
+            arrived += more
+        return arrived

@@ -8,7 +8,6 @@ is not imported for this (5 ms in every container); `capture` brings in what lib
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from . import threads
@@ -67,15 +66,21 @@ def write(level: str, message: str) -> None:
     """Write one line, soon; from any thread. Line breaks in it become spaces: one fact, one line."""
     if not wanted(level):
         return
+    line = _format(level, " ".join(message.splitlines()))
     if _log.queue is None:
         from queue import SimpleQueue  # noqa: PLC0415 - most bare inits never say anything
 
         _log.queue = SimpleQueue()
-        threads.start(_write_lines, "log")
+        try:
+            threads.start(_write_lines, "log")
+        except RuntimeError:  # the limit of processes is reached
+            _log.queue = None
+            _write_briefly(line)
+            return
     if _log.queue.qsize() >= _MOST_WAITING:
         _log.dropped += 1
         return
-    _log.queue.put(_format(level, " ".join(message.splitlines())))
+    _log.queue.put(line)
 
 
 def flush() -> None:
@@ -143,9 +148,18 @@ def _write_fully(data: bytes) -> None:
 
 
 def complain(message: str) -> None:
-    """Say something before there is a log: usage errors. Never raises."""
+    """Say something before there is a log: usage errors. Never raises, never blocks for long."""
+    _write_briefly(f"supervisor: {message}\n".encode(errors="backslashreplace"))
+
+
+def _write_briefly(data: bytes) -> None:
+    # A pipe that polls as writable takes 4 KiB at least without blocking (pipe(7)).
+    import select  # noqa: PLC0415 - only when something is wrong
+
+    poll = select.poll()
+    poll.register(2, select.POLLOUT)
     try:
-        sys.stderr.write(f"supervisor: {message}\n")
-        sys.stderr.flush()
+        if poll.poll(_FLUSH_SECONDS * 1000):
+            os.write(2, data[:4096])
     except OSError:
-        pass
+        pass  # standard error is closed; there is nowhere left to say so

@@ -56,7 +56,7 @@ class Loop:
     def run(self) -> int:
         """Start the app, see it to its end, return the exit code."""
         for event in [
-            *self._inbox.wait(0),
+            *self._inbox.pending(),
             ev.Began(),
         ]:  # a TERM that came first means: do not start
             self.handle(event)

@@ -21,17 +21,12 @@ from .signals import JOB_CONTROL, Inherited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 _WNOTHREAD = 0x20000000  # linux/wait.h; not in Python's os
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
-_REPORT = struct.Struct("=ii")  # which step of the child failed, and its errno
-_STEPS = (
-    "set up the terminal for",
-    "enter the working directory of",
-    "become the user of",
-    "start",
-)
+# Which step of the child failed (0 terminal, 1 directory, 2 user, 3 exec), and its errno.
+_REPORT = struct.Struct("=ii")
 
 
 class User(Record):
@@ -108,8 +103,6 @@ class Processes:
 
     def _fork(self, command: Command, *, terminal: bool = False, output: int | None = None) -> int:
         read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
-        # A signal between fork and exec would run our handlers in the child: none may arrive there.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             pid = os.fork()
             if pid == 0:
@@ -118,7 +111,6 @@ class Processes:
             os.close(read_fd)
             raise SpawnError(125, f"cannot start {command.argv[0]}: {_reason(error.errno)}") from error
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(write_fd)
         with open(read_fd, "rb") as pipe:
             report = pipe.read()
@@ -131,13 +123,9 @@ class Processes:
         """In the child: turn into the command. Never returns; tells the parent why if it cannot."""
         step = 0
         try:
-            signal.set_wakeup_fd(-1)
             os.setpgid(0, 0)
             if terminal:
-                os.tcsetpgrp(0, os.getpgrp())  # TTOU is blocked here, so this does not stop us
-            for signum in signal.valid_signals():
-                if callable(signal.getsignal(signum)):
-                    signal.signal(signum, signal.SIG_DFL)
+                _take_terminal(os.getpgrp())  # TTOU is blocked here, so this does not stop us
             if signal.SIGCHLD in self._inherited.ignored:
                 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
             step = 1
@@ -238,7 +226,7 @@ class Processes:
     def take_foreground(self) -> None:
         """After a stop, give the app the terminal that its shell has given back to us."""
         if self._app and _holds_terminal():
-            os.tcsetpgrp(0, self._app)
+            _take_terminal(self._app)
 
 
 def _holds_terminal() -> bool:
@@ -247,6 +235,13 @@ def _holds_terminal() -> bool:
         return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
     except OSError:
         return False
+
+
+def _take_terminal(group: int) -> None:
+    try:
+        os.tcsetpgrp(0, group)
+    except OSError:
+        pass  # it was hung up, or its session ended: the app goes on without
 
 
 def _exec(argv: tuple[str, ...], env: Mapping[str, str]) -> None:
@@ -283,8 +278,9 @@ def _spawn_error(command: Command, step: int, number: int) -> SpawnError:
     if step == 1:
         where = command.workdir or "."
         return SpawnError(125, f"cannot start {program}: cannot enter directory {where}: {_reason(number)}")
-    if step == 2:
-        return SpawnError(125, f"cannot {_STEPS[step]} {program}: {_reason(number)}; only root may change it")
+    if step == 2 and command.user is not None:
+        who = f"as uid {command.user.uid}, gid {command.user.gid}"
+        return SpawnError(125, f"cannot start {program} {who} (--user): {_reason(number)}; only root may change users")
     if number == errno.ENOENT:
         if "/" not in program:
             path = command.env.get("PATH", "/bin:/usr/bin")
@@ -297,7 +293,7 @@ def _spawn_error(command: Command, step: int, number: int) -> SpawnError:
         return SpawnError(127 if number == errno.ENOTDIR else 126, f"cannot start {program}: {_reason(number)}")
     code = 125 if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE) else 126
     hint = "; it is a directory" if number == errno.EACCES and os.path.isdir(program) else ""
-    return SpawnError(code, f"cannot {_STEPS[step]} {program}: {_reason(number)}{hint}")
+    return SpawnError(code, f"cannot start {program}: {_reason(number)}{hint}")
 
 
 def _reason(number: int | None) -> str:
@@ -339,7 +335,7 @@ def catches(pid: int, signum: int) -> bool:
     return False
 
 
-def close_inherited_files(keep: Sequence[int]) -> None:
+def close_inherited_files() -> None:
     """Close what our parent left open beyond 0, 1 and 2, so that neither we nor the app hold it.
 
     All that this program opens itself is close-on-exec (PEP 446), so the app gets 0, 1 and 2 only.
@@ -349,7 +345,7 @@ def close_inherited_files(keep: Sequence[int]) -> None:
     except OSError:
         fds = list(range(3, 256))  # no /proc: what a careless parent may have left
     for fd in fds:
-        if fd > 2 and fd not in keep:
+        if fd > 2:
             try:
                 os.close(fd)
             except OSError:

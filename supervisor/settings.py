@@ -227,7 +227,7 @@ class Settings(Record):
     )
     user: tuple[str, str] | None = option(values.user, "USER[:GROUP]", "run the app as this user", shown="inherited")
     workdir: str | None = option(values.word, "DIR", "run the app in this directory", shown="inherited")
-    umask: int | None = option(values.mode, "MASK", "umask of the app, octal", shown="inherited")
+    umask: int | None = option(values.umask, "MASK", "umask of the app, octal", shown="inherited")
     env_file: tuple[str, ...] = option(
         values.path, "FILE", "KEY=VALUE lines added to the app's environment; repeatable", many=True
     )

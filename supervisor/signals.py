@@ -1,21 +1,15 @@
-"""Signals: handlers that only leave a byte in a pipe, what was inherited, and names.
+"""Signals: taken one by one, never handled; what was inherited; names.
 
-The C half of Python's handler writes the signal's number into the wake-up pipe, at any moment and in the order
-of arrival; the inbox reads it there. The Python half does nothing. Reading numbers from a pipe that `poll`
-watches has no gap between "nothing to do" and "asleep"; a queue that a handler fills has one (see HACKING.md,
-"Why not SimpleQueue").
+All signals that can be forwarded are blocked from the first moment on, in all threads, and the main thread takes
+them with sigtimedwait(2): a blocked signal stays pending, even for PID 1, and comes out in the kernel's order.
+Handlers lose both: see HACKING.md, "Why not signal handlers".
 """
 
 from __future__ import annotations
 
-import os
 import signal
 
 from .record import Record
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import FrameType
 
 # Raised by the processor for what this process itself did: signal(7), "Standard signals", action Core.
 FAULTS = frozenset(
@@ -32,41 +26,35 @@ FAULTS = frozenset(
 # 32 and 33 belong to the C library (nptl(7)) and are not in valid_signals().
 FORWARDED = frozenset(signal.valid_signals()) - FAULTS - {signal.SIGCHLD, signal.SIGKILL, signal.SIGSTOP}
 JOB_CONTROL = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
-# The interpreter itself ignores these two before any code of ours runs, so what was inherited cannot be known:
-# the app gets the default, as from a shell.
-_IGNORED_BY_PYTHON = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
+# The interpreter ignores the first two and handles the third before any code of ours runs; what was inherited for
+# the first two cannot be known, so the app gets the default, as from a shell.
+_CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT)
 
 
 class Inherited(Record):
-    """What this process was started with, and the pipe that its signals come through."""
+    """What this process was started with."""
 
     mask: frozenset[int]  # blocked signals that the app is to start with
     ignored: frozenset[int]  # signals that stay ignored, here and in the app
-    read_fd: int
-    write_fd: int
-
-
-def _note(signum: int, frame: FrameType | None) -> None:
-    """The Python half of every handler: the C half has already written the number."""
+    taken: frozenset[int]  # what the inbox takes: all that is forwarded, and SIGCHLD
 
 
 def install() -> Inherited:
-    """Handle every signal that can be forwarded, unless it was ignored when we started; unblock all."""
-    read_fd, write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
-    ignored = set()
-    for signum in FORWARDED | {signal.SIGCHLD}:
-        if signum not in _IGNORED_BY_PYTHON and signal.getsignal(signum) is signal.SIG_IGN:
-            ignored.add(int(signum))
-            if signum != signal.SIGCHLD:  # ignored, the kernel would discard the app's exit status
-                continue
-        signal.signal(signum, _note)
-    mask = signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    """Block what can be forwarded, unless it was ignored when we started; put back what Python changed."""
+    mask = signal.pthread_sigmask(signal.SIG_SETMASK, FORWARDED | {signal.SIGCHLD})
+    for signum in _CHANGED_BY_PYTHON:
+        if signum != signal.SIGINT or signal.getsignal(signum) is not signal.SIG_IGN:
+            signal.signal(signum, signal.SIG_DFL)
+    ignored = {int(s) for s in FORWARDED | {signal.SIGCHLD} if signal.getsignal(s) is signal.SIG_IGN}
+    taken = {int(s) for s in FORWARDED} - ignored | {int(signal.SIGCHLD)}
+    if signal.SIGCHLD in ignored:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, the kernel would discard the app's exit status
+    signal.pthread_sigmask(signal.SIG_SETMASK, taken)
     if mask >= FORWARDED:
         # No app is meant to run with everything blocked: `env --block-signal supervisor ...` is the way to keep
         # signals pending, even for PID 1, until the interpreter is up.
         mask = set()
-    return Inherited(frozenset(map(int, mask)), frozenset(ignored), read_fd, write_fd)
+    return Inherited(frozenset(map(int, mask)), frozenset(ignored), frozenset(taken))
 
 
 def name(signum: int) -> str:

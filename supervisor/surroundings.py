@@ -14,13 +14,28 @@ if TYPE_CHECKING:
 
 def command(settings: Settings) -> Command:
     """What is to be started. Raises StartError if a file cannot be read or a user not be found."""
-    env = dict(os.environ)
+    env = _environment()
     for path in settings.env_file:
         _read_env_file(path, env)
     user = None
     if settings.user is not None:
         user = _look_up_user(*settings.user, env=env)
     return Command(settings.command, env, settings.workdir, user, settings.umask)
+
+
+def _environment() -> dict[str, str]:
+    """The environment as we got it: in the C locale the interpreter sets LC_CTYPE in its own (PEP 538)."""
+    env = dict(os.environ)
+    if env.get("LC_CTYPE") in ("C.UTF-8", "C.utf8", "UTF-8"):
+        try:
+            with open("/proc/self/environ", "rb") as file:
+                given = [entry for entry in file.read().split(b"\0") if entry.startswith(b"LC_CTYPE=")]
+        except OSError:
+            return env
+        del env["LC_CTYPE"]
+        if given:
+            env["LC_CTYPE"] = os.fsdecode(given[0].partition(b"=")[2])
+    return env
 
 
 def _read_env_file(path: str, env: dict[str, str]) -> None:

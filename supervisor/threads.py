@@ -1,8 +1,6 @@
-"""Threads that take no signals, so that the kernel always wakes the main thread for them."""
+"""Threads. They inherit the main thread's mask, in which every signal is blocked: only the inbox takes signals."""
 
 from __future__ import annotations
-
-import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,9 +11,4 @@ def start(body: Callable[[], object], name: str) -> None:
     """Run `body` in a daemon thread: it never holds up the end of the process."""
     import threading  # noqa: PLC0415 - a bare init has no threads
 
-    thread = threading.Thread(target=body, name=name, daemon=True)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    try:
-        thread.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    threading.Thread(target=body, name=name, daemon=True).start()

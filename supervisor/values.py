@@ -91,6 +91,14 @@ def mode(text: str) -> int:
     return int(digits, 8)
 
 
+def umask(text: str) -> int:
+    """An octal mask of permission bits (umask(2) takes no others)."""
+    mask = mode(text)
+    if mask > 0o777:
+        raise ValueError(f"{text!r} is not a umask: it has bits beyond 0777")
+    return mask
+
+
 def user(text: str) -> tuple[str, str]:
     """`USER[:GROUP]` as two words, the second empty when not given; names are looked up later."""
     name, colon, group = text.strip().partition(":")

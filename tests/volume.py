@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from supervisor.sources import Content, Trouble
@@ -21,6 +20,13 @@ class Volume:
         path.mkdir()
 
     def swap(self, files: Mapping[str, str]) -> None:
+        before = self.turn(files)
+        self.show(files)
+        if before:
+            shutil.rmtree(self.path / before)
+
+    def turn(self, files: Mapping[str, str]) -> str:
+        """The rename of ..data alone; returns where it led before."""
         self.count += 1
         name = f"..2026_01_01_00_00_00.{self.count}"
         for key, text in files.items():
@@ -30,14 +36,16 @@ class Volume:
         os.symlink(name, self.path / "..data_tmp")
         before = os.readlink(self.path / "..data") if os.path.lexists(self.path / "..data") else ""
         os.rename(self.path / "..data_tmp", self.path / "..data")
+        return before
+
+    def show(self, files: Mapping[str, str]) -> None:
+        """The visible links alone."""
         tops = {key.partition("/")[0] for key in files}
         shown = {top for top in os.listdir(self.path) if not top.startswith("..")}
         for top in tops - shown:
             os.symlink(f"..data/{top}", self.path / top)
         for top in shown - tops:
             os.unlink(self.path / top)
-        if before:
-            shutil.rmtree(self.path / before)
 
 
 class Heard:
@@ -46,28 +54,34 @@ class Heard:
     def __init__(self) -> None:
         self.calls: list[tuple[str, object]] = []
         self.contents: list[Content | None] = []
+        self.news = threading.Condition()
         self.go_on = threading.Event()  # cleared: `read` does not return
         self.go_on.set()
 
+    def _note(self, kind: str, said: object) -> None:
+        with self.news:
+            self.calls.append((kind, said))
+            self.news.notify_all()
+
     def read(self, content: Content | None) -> None:
         self.contents.append(content)
-        self.calls.append(("read", None if content is None else dict(content.files)))
+        self._note("read", None if content is None else content.files)
         self.go_on.wait()
 
     def connected(self, *, up: bool) -> None:
-        self.calls.append(("connected", up))
+        self._note("connected", up)
 
     def contact(self) -> None:
-        self.calls.append(("contact", None))
+        self._note("contact", None)
 
     def watched(self, kind: str) -> None:
-        self.calls.append(("watched", kind))
+        self._note("watched", kind)
 
     def restarted(self, reason: str) -> None:
-        self.calls.append(("restarted", reason))
+        self._note("restarted", reason)
 
     def failed(self, trouble: Trouble, retry_in: float) -> None:
-        self.calls.append(("failed", (trouble.reason, trouble.message, retry_in)))
+        self._note("failed", (trouble.reason, trouble.message, retry_in))
 
     def of(self, kind: str) -> list[object]:
         """What was said in calls of one kind, in order."""
@@ -81,6 +95,10 @@ class Heard:
             for content in list(self.contents)
         ]
 
+    def wait_for(self, holds: Callable[[], bool]) -> None:
+        with self.news:
+            assert self.news.wait_for(holds, 10), self.calls[-20:]
+
 
 class Follower:
     """A running source with its sink."""
@@ -93,19 +111,12 @@ class Follower:
 
     def expect(self, text: dict[str, str] | None) -> None:
         """Wait until this is what was read last."""
-        end = time.monotonic() + 10
-        while self.heard.texts[-1:] != [text]:
-            assert self.thread.is_alive()
-            assert time.monotonic() < end, self.heard.calls[-20:]
-            time.sleep(0.002)
+        content = None if text is None else {key: value.encode() for key, value in text.items()}
+        self.heard.wait_for(lambda: self.heard.of("read")[-1:] == [content])
 
     def expect_call(self, kind: str, count: int = 1) -> object:
         """Wait until there were that many calls of a kind; returns what was said in that one."""
-        end = time.monotonic() + 10
-        while len(self.heard.of(kind)) < count:
-            assert self.thread.is_alive()
-            assert time.monotonic() < end, self.heard.calls[-20:]
-            time.sleep(0.002)
+        self.heard.wait_for(lambda: len(self.heard.of(kind)) >= count)
         return self.heard.of(kind)[count - 1]
 
     def stop(self) -> None:

@@ -14,6 +14,7 @@ import stat
 import time
 from threading import Lock
 
+from .. import threads
 from . import Content, Label, Trouble
 from .watch import DATA, EDITED, SWAPPED, Watch
 
@@ -21,11 +22,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import Sink
 
-    Place = tuple[str, str, frozenset[tuple[int, int]]]  # path, key in front, the directories above by inode
+    # A directory: its path, the same without links, what is in front of its keys, itself and those above by inode.
+    Place = tuple[str, str, str, frozenset[tuple[int, int]]]
 
-_MOST_FILES = 10_000  # and directories
+_MOST_FILES, _MOST_DIRECTORIES = 10_000, 2_000
 _MOST_BYTES = 64 << 20
-_TRIES = 10
+# A directory that changes while it is read is read again: for this long, but so often at least.
+_PATIENCE, _PAUSE, _TRIES = 1.0, 0.01, 3
 _RETRY = 5.0  # seconds until the next look when reading failed
 # Editors and copying tools make one change in several steps: it is read when nothing happened for this long.
 _QUIET, _QUIET_AT_MOST = 0.05, 1.0
@@ -59,7 +62,8 @@ class DirectorySource:
         self._path = os.path.join(os.getcwd(), path)  # the process leaves its directory later
         self._recheck = recheck
         self._seen: tuple[object, ...] | None = ()  # marks of what was last told; None: it was missing
-        self._unsettled = False  # what was last told may have changed since without leaving a mark
+        self._told = 0  # a hash of what was last told, for when marks are no proof:
+        self._unsettled = False  # it may have changed since without leaving a mark
         self._watching: bool | None = None
         self._lock = Lock()  # of the two below: stop() may come while run() ends
         self._stopped = False
@@ -76,12 +80,12 @@ class DirectorySource:
                 if watch.overflowed:
                     watch.overflowed = False
                     sink.restarted("gone")
-                wait = self._round(sink, watch, changed)
+                wait = self._round(sink, watch, wake, changed)
                 changed = _pause(watch, wake, wait)
         except OSError as error:
             sink.failed(Trouble("config", f"cannot watch {self._path}: {_why(error)}", fatal=True), 0.0)
         finally:
-            watch.close()
+            threads.start(watch.close, "closing")  # which takes the kernel 20 ms
             with self._lock:
                 if self._wake is not None:
                     os.close(self._wake)
@@ -94,10 +98,10 @@ class DirectorySource:
             if self._wake is not None:
                 os.eventfd_write(self._wake, 1)
 
-    def _round(self, sink: Sink, watch: Watch, changed: bool) -> float:
+    def _round(self, sink: Sink, watch: Watch, wake: int, changed: bool) -> float:
         # Returns the seconds until the next round, if nothing happens before.
         try:
-            self._look(sink, watch, changed)
+            self._look(sink, watch, wake, changed)
         except _Unreadable as error:
             wait = min(_RETRY, self._recheck)
             self._seen = ()
@@ -106,29 +110,33 @@ class DirectorySource:
         sink.contact()
         return self._recheck
 
-    def _look(self, sink: Sink, watch: Watch, changed: bool) -> None:
-        why = "it keeps changing"
-        for _ in range(_TRIES):
+    def _look(self, sink: Sink, watch: Watch, wake: int, changed: bool) -> None:
+        until, tries = time.monotonic() + _PATIENCE, 0
+        while True:
+            tries += 1
             began = time.time()
             try:
                 found = self._walk(sink, watch)
                 if found.marks == self._seen and not self._unsettled:
                     return
                 files = found.read()
-                if self._walk(sink, watch).marks != found.marks:
-                    continue
+                if self._walk(sink, watch).marks == found.marks:
+                    break
+                why = "it keeps changing"
             except _Changing as error:
                 why = str(error)
-                continue
-            was, now = self._seen is not None, found.marks is not None
-            if changed:
-                sink.watched("modified" if was == now else "added" if now else "deleted")
-            self._seen = found.marks
-            self._unsettled = found.newest > began - _TICK
-            content = Content(files, private=found.private, changed_at=found.newest or None)
-            sink.read(content if now else None)
+            if tries >= _TRIES and time.monotonic() > until:
+                raise _Unreadable("bad_data", f"cannot read {self._path}: {why}; wait for it, or repair it")
+            if _nap(wake):
+                return
+        self._unsettled = found.newest > began - _TICK
+        was, now, told = self._seen is not None, found.marks is not None, hash(frozenset(files.items()))
+        if (self._seen, self._told) == (found.marks, told):
             return
-        raise _Unreadable("bad_data", f"cannot read {self._path}: {why}; wait for it, or repair it")
+        self._seen, self._told = found.marks, told
+        if changed:
+            sink.watched("modified" if was == now else "added" if now else "deleted")
+        sink.read(Content(files, private=found.private, changed_at=found.newest or None) if now else None)
 
     def _walk(self, sink: Sink, watch: Watch) -> _Tree:
         tree = _Tree(self._path, watch)
@@ -171,14 +179,14 @@ class _Tree:
 
     def walk(self) -> None:
         """Look at everything; raises OSError, _Unreadable or _Changing."""
-        self._watch.follow(self._top)
+        real = self._watch.follow(self._top)
         try:
             status = os.stat(self._top)
         except (FileNotFoundError, NotADirectoryError):
             return
         if not stat.S_ISDIR(status.st_mode):
             raise _Unreadable("config", f"cannot read {self._top}: it is no directory; give the one that holds it")
-        ahead: list[Place] = [(self._top, "", frozenset({(status.st_dev, status.st_ino)}))]
+        ahead: list[Place] = [(self._top, real, "", frozenset({(status.st_dev, status.st_ino)}))]
         while ahead:
             ahead += self._list(*ahead.pop())
         files = [
@@ -187,23 +195,23 @@ class _Tree:
         ]
         self.marks = (self.private, sorted(self._links), sorted(files))
 
-    def _list(self, path: str, prefix: str, above: frozenset[tuple[int, int]]) -> list[Place]:
+    def _list(self, path: str, real: str, prefix: str, above: frozenset[tuple[int, int]]) -> list[Place]:
         # Takes the files of one directory and returns the directories in it.
         self._count(directories=1)
         self._watch.content(path)
         below: list[Place] = []
         generation = _target(os.path.join(path, DATA))
         if generation:
-            below.append(self._generation(path, prefix, generation, above))
+            below.append(self._generation(path, real, prefix, above))
         with os.scandir(path) as scan:
             entries = [entry for entry in scan if not entry.name.startswith("..")]
         for entry in entries:
-            here, key = os.path.join(path, entry.name), prefix + entry.name
+            here, key, there = os.path.join(path, entry.name), prefix + entry.name, os.path.join(real, entry.name)
             if entry.is_symlink():
                 # Such a link follows after the swap, and goes after it: the generation itself is the truth.
                 if generation and _target(here) == f"{DATA}/{entry.name}":
                     continue
-                self._watch.follow(here)
+                there = self._watch.follow(entry.name, real)
             try:
                 status = os.stat(here)
             except OSError as error:
@@ -214,19 +222,19 @@ class _Tree:
             if stat.S_ISREG(status.st_mode):
                 self._add(key, here, status)
             elif stat.S_ISDIR(status.st_mode) and identity not in above:
-                below.append((here, f"{key}/", above | {identity}))
+                below.append((here, there, f"{key}/", above | {identity}))
         return below
 
-    def _generation(self, path: str, prefix: str, target: str, above: frozenset[tuple[int, int]]) -> Place:
-        self._watch.follow(os.path.join(path, DATA))
-        there = os.path.join(path, target)
+    def _generation(self, path: str, real: str, prefix: str, above: frozenset[tuple[int, int]]) -> Place:
+        there = self._watch.follow(DATA, real)
+        target = _target(os.path.join(path, DATA))
         try:
-            status = os.stat(there)
+            status = os.stat(os.path.join(path, target))
         except FileNotFoundError:
             raise _Changing(f"{DATA} in it points to {target}, which does not exist") from None
         self._links.append((prefix, target))
         self.newest = max(self.newest, status.st_mtime)
-        return there, prefix, above | {(status.st_dev, status.st_ino)}
+        return os.path.join(path, target), there, prefix, above | {(status.st_dev, status.st_ino)}
 
     def _add(self, key: str, path: str, status: os.stat_result) -> None:
         if key in self._files:
@@ -241,8 +249,10 @@ class _Tree:
         self._bytes += size
         if self._bytes > _MOST_BYTES:
             limit = f"{_MOST_BYTES >> 20} MiB"
-        elif self._directories + len(self._files) > _MOST_FILES:
-            limit = f"{_MOST_FILES} files and directories"
+        elif len(self._files) > _MOST_FILES:
+            limit = f"{_MOST_FILES} files"
+        elif self._directories > _MOST_DIRECTORIES:
+            limit = f"{_MOST_DIRECTORIES} directories"
         else:
             return
         advice = "give a directory that holds configuration only"
@@ -254,7 +264,7 @@ class _Tree:
         files = {}
         for key, (path, status) in self._files.items():
             try:
-                data = files[key] = _contents(path, status.st_size)
+                data = files[key] = _contents(path, status)
             except OSError as error:
                 if error.errno in _GONE:
                     raise _Changing(f"{path} comes and goes") from None
@@ -263,13 +273,15 @@ class _Tree:
         return files
 
 
-def _contents(path: str, size: int) -> bytes:
+def _contents(path: str, status: os.stat_result) -> bytes:
     # O_NONBLOCK: a pipe may have taken the file's place since it was looked at.
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
+        if not os.path.samestat(status, os.fstat(file)):
+            raise _Changing(f"{path} keeps changing")
         pieces = []
         left = _MOST_BYTES + 1
-        while left > 0 and (piece := os.read(file, min(left, max(size, 4096)))):
+        while left > 0 and (piece := os.read(file, min(left, max(status.st_size, 4096)))):
             pieces.append(piece)
             left -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -298,6 +310,11 @@ def _pause(watch: Watch, wake: int, seconds: float) -> bool:
             changed = True
             until = min(latest, now + _QUIET)
     return changed
+
+
+def _nap(wake: int) -> bool:
+    # Whether stop() was called.
+    return bool(select.select([wake], [], [], _PAUSE)[0])
 
 
 def _target(path: str) -> str:

@@ -151,7 +151,7 @@ def namespace(access: Access) -> str:
 
 
 def _origin(access: Access) -> _Account | _Kubeconfig:
-    named = access.kubeconfig is not None or access.context is not None
+    named = access.kubeconfig or access.context
     host = os.environ.get("KUBERNETES_SERVICE_HOST")
     token = os.path.join(access.account, "token")
     if not named and host and os.access(token, os.R_OK):

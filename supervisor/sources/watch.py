@@ -62,36 +62,39 @@ class Watch:
         if self._inotify is not None:
             self._add(path, self._in_content, None)
 
-    def follow(self, path: str) -> None:
-        """Watch the way to an absolute path: its links, its last component, and the first that is missing."""
-        if self._inotify is None:
-            return
-        here, links = "/", 0
-        ahead = [name for name in reversed(path.split("/")) if name not in ("", ".")]
+    def follow(self, path: str, base: str = "/") -> str:
+        """Watch the way to a path: its links, its last component, and the first that is missing.
+
+        It begins at `base`, whose own way is watched already and has no links. Returns where it ends, without
+        links: a base for what is below.
+        """
+        here, links = base, 0
+        ahead = [] if self._inotify is None else _reversed(path)
         while ahead:
             name = ahead.pop()
             if name == "..":
-                here = os.path.dirname(here)  # no link: those were resolved
+                here = os.path.dirname(here)
                 continue
             there = os.path.join(here, name)
             try:
                 target = os.readlink(there)
             except OSError as error:
-                if error.errno != errno.EINVAL:
-                    self._add(here, self._in_parent, name)
-                    return
+                missing = error.errno != errno.EINVAL
                 # A directory on the way tells itself when it is moved or removed; what else its parent holds,
                 # perhaps the temporary files of everybody, is not worth waking up for.
-                self._add(here, self._itself if ahead else self._in_parent, name)
+                self._add(here, self._itself if ahead and not missing else self._in_parent, name)
                 here = there
+                if missing:
+                    break
                 continue
             self._add(here, self._in_parent, name)
             links += 1
             if links > _MOST_LINKS:
-                return
+                break
             if target.startswith("/"):
                 here = "/"
-            ahead += [name for name in reversed(target.split("/")) if name not in ("", ".")]
+            ahead += _reversed(target)
+        return here
 
     def events(self) -> int:
         """Take all pending events: the most urgent of NOTHING, EDITED and SWAPPED."""
@@ -157,3 +160,7 @@ def _is_being_written(path: str) -> bool:
     except OSError:
         return False
     return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+
+
+def _reversed(path: str) -> list[str]:
+    return [name for name in reversed(path.split("/")) if name not in ("", ".")]

@@ -6,13 +6,22 @@ from signal import SIGTERM
 
 import pytest
 
-from tests.harness import Run
+from tests.harness import Program, Run, children, wait_until
 
 UPTIME = "read up idle < /proc/uptime"  # seconds with two digits: the app's own clock
 
 
 def app_that_exits(code: int) -> list[str]:
     return ["sh", "-c", f"{UPTIME}; echo up $up; exit {code}"]
+
+
+def wait_for_the_pause(program: Program) -> None:
+    """Until the app is gone and reaped: a TERM before would end the app, not the wait."""
+
+    def no_app() -> None:
+        assert [] == children(program.pid)
+
+    wait_until(no_app)
 
 
 def test_an_app_is_never_restarted_by_default(run: Run) -> None:
@@ -29,6 +38,7 @@ def test_restarts_on_failure_wait_half_a_second_and_then_twice_as_long(run: Run)
     first, second = starts[1] - starts[0], starts[2] - starts[1]
     assert 0.5 <= first + 0.02 < 1.0, starts
     assert 1.0 <= second + 0.02 < 2.0, starts
+    wait_for_the_pause(program)
     program.send(SIGTERM)
     program.finish(3)
 
@@ -39,6 +49,7 @@ def test_an_app_that_a_signal_ended_is_restarted_on_failure(run: Run) -> None:
 
     program.expect("up")
     program.expect("up")
+    wait_for_the_pause(program)
     program.send(SIGTERM)
     program.finish(139)
 
@@ -56,6 +67,7 @@ def test_a_success_is_restarted_always(run: Run) -> None:
 
     program.expect("^up")
     program.expect("^up")
+    wait_for_the_pause(program)
     program.send(SIGTERM)
     program.finish(0)
 
@@ -65,7 +77,8 @@ def test_a_term_during_the_wait_for_a_restart_ends_at_once_with_the_last_code(ru
 
     program.expect("^up")
     program.expect("^up")
-    program.expect("^up")  # the wait is 2 s from here
+    program.expect("^up")
+    wait_for_the_pause(program)  # it is 2 s from here
     program.send(SIGTERM)
     program.finish(9, timeout=1.5)
     assert [] == program.out.rest()

@@ -11,9 +11,10 @@ from signal import SIGCONT, SIGINT
 
 import pytest
 
-from tests.harness import PROGRAM, Run, app, assert_state, only_process
+from tests.harness import PROGRAM, Run, app, assert_state, only_pid1, only_process
 
-INTERRUPT, SUSPEND, END = "\x03", "\x1a", "\x04"
+INTERRUPT, SUSPEND, END, BACK = "\x03", "\x1a", "\x04", "\b"
+SPEAKING = ["sed", "-u", "s/^/sed says /"]  # cannot be mistaken for an echo of the terminal
 
 
 def test_the_app_is_the_foreground_group_of_the_terminal(run: Run) -> None:
@@ -30,11 +31,13 @@ def test_a_shell_on_a_terminal_has_job_control(run: Run) -> None:
 
     program.type('echo "flags=<$->"\n')
     program.expect("flags=<[a-zA-Z]*m[a-zA-Z]*>")
-    program.type("sleep 100 & fg\n")
-    program.expect("^sleep 100$")
-    program.type(INTERRUPT)
+    program.type(f"{shlex.join(SPEAKING)} & fg\n")
+    program.expect("^sed -u")  # what `fg` says
+    program.type("in front\n")
+    program.expect("^sed says in front")
+    program.type(END)
     program.type('echo "code=<$?>"\n')
-    program.expect("code=<130>")
+    program.expect("code=<0>")
     program.type("exit 5\n")
     program.finish(5)
     said = "\n".join(program.out.seen)
@@ -79,13 +82,16 @@ def test_a_suspend_key_stops_the_app_and_the_supervisor_and_cont_resumes_both(ru
     program.finish(0)
 
 
-def test_a_suspended_app_can_be_resumed_and_reads_on(run: Run) -> None:
+@only_pid1
+def test_a_suspend_key_stops_the_app_alone_under_pid_1_and_cont_resumes_it(run: Run) -> None:
+    """An ordinary process stops as well: the test before."""
     program = run.on_terminal("sh", "-c", "echo ready; exec cat")
 
     program.expect("ready")
     app_pid = program.app
     program.type(SUSPEND)
     assert_state(app_pid, "T")
+    assert_state(program.pid, "S")
     program.send(SIGCONT)
     assert_state(app_pid, "S")
     program.type(f"again\n{END}")
@@ -96,8 +102,7 @@ def test_a_suspended_app_can_be_resumed_and_reads_on(run: Run) -> None:
 def test_a_shell_can_suspend_the_supervisor_and_bring_it_back(run: Run) -> None:
     """A job of a shell is no PID 1. `fg` gives the terminal to our group; the app needs it back."""
     shell = run.on_terminal("bash", "--norc", "-m", supervised=False)
-    speaking = ["sed", "-u", "s/^/sed says /"]  # cannot be mistaken for an echo of the terminal
-    shell.type(f"{shlex.join([*PROGRAM, '--', *speaking])}\nfirst\n")
+    shell.type(f"{shlex.join([*PROGRAM, '--', *SPEAKING])}\nfirst\n")
     shell.expect("^(.*\r)?sed says first")
 
     for word in ("second", "third"):
@@ -106,15 +111,19 @@ def test_a_shell_can_suspend_the_supervisor_and_bring_it_back(run: Run) -> None:
         shell.type(f"fg\n{word}\n")
         shell.expect(f"^(.*\r)?sed says {word}")
     shell.type(END)
-    shell.type('echo "code=<$?>"; exit\n')
+    shell.type('echo "code=<$?>"\n')
     shell.expect("code=<0>")
+    shell.type("exit\n")
     shell.finish(0)
 
 
 def test_tac_reads_a_terminal_to_its_end(run: Run) -> None:
-    program = run.on_terminal("tac")
+    # The end of a session's leader discards what nobody has read yet; `cat` holds it until then.
+    program = run.on_terminal("sh", "-c", "tac; echo code=$?; cat")
 
-    program.type(f"1\n2\n3\n{END}{END}")
+    program.type(f"1\n2\n3\n{END}")
+    program.expect("code=0")
+    lines = [line.removeprefix(f"^D{BACK}{BACK}") for line in program.out.seen]
+    assert ["3", "2", "1", "code=0"] == lines[-4:]
+    program.type(END)
     program.finish(0)
-    lines = [line for line in program.out.rest() if line]
-    assert ["3", "2", "1"] == lines[-3:]

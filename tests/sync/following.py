@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from supervisor.sources import Content, Trouble
 from supervisor.sources.kubernetes import Access, KubernetesSource, Label, Timing
+from tests.fake_kube_http import Ask
 from tests.harness import wait_until
 
 # Short pauses, and watches that last longer than a test.
@@ -84,6 +87,14 @@ class Following:
 
         wait_until(told)
 
+    def expect_last_read(self, expected: dict[str, bytes]) -> None:
+        """Wait until the newest content is this one, whatever was told before."""
+
+        def told() -> None:
+            assert expected == self.reads[-1]
+
+        wait_until(told)
+
     def expect(self, name: str, value: object) -> None:
         """Wait until it has said that."""
 
@@ -112,6 +123,14 @@ class Following:
 
         wait_until(watching)
 
+    def expect_events(self, count: int) -> None:
+        """Wait until so many watch events were counted."""
+
+        def counted() -> None:
+            assert count <= len(self.said("watched"))
+
+        wait_until(counted)
+
     def expect_end(self) -> None:
         """Wait until `run` returns by itself."""
         self._thread.join(10)
@@ -125,3 +144,17 @@ class Following:
         took = time.monotonic() - began
         assert not self._thread.is_alive(), "the source did not stop"
         return took
+
+
+def gaps(asks: list[Ask]) -> list[float]:
+    """The seconds between logged requests."""
+    return [later.at - sooner.at for sooner, later in itertools.pairwise(asks)]
+
+
+def until_so_many(count: int, things: Callable[[], list[Any]]) -> None:
+    """Wait until there are at least `count` of these."""
+
+    def enough() -> None:
+        assert count <= len(things())
+
+    wait_until(enough)

@@ -201,6 +201,7 @@ FINE: dict[str, Any] = {
         ("{}", "it has no current-context; give --context; contexts are none"),
         (json.dumps({**FINE, "current-context": "x"}), "no such context 'x'; contexts are one"),
         (json.dumps({**FINE, "clusters": []}), "Invalid kube-config file. Expected"),
+        (json.dumps({**FINE, "users": [{"name": "u", "token": "hunter2"}]}), "Expected key user"),
         (json.dumps({**FINE, "users": [{"name": "u", "user": {"tokenFile": "/no/token"}}]}), "/no/token: no such file"),
         (
             json.dumps(
@@ -247,7 +248,7 @@ def test_a_kubeconfig_that_breaks_later_is_no_end(fake: FakeKube, follow: Follow
 
 
 def test_a_credential_plugin_that_fails_is_told_with_its_exit_status(
-    fake: FakeKube, follow: Follow, tmp_path: object
+    fake: FakeKube, follow: Follow, tmp_path: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     fake.create("nginx", {"k": "a"})
     plugin = f"{tmp_path}/plugin"
@@ -261,6 +262,7 @@ def test_a_credential_plugin_that_fails_is_told_with_its_exit_status(
     assert "unauthorized" == trouble.reason
     assert not trouble.fatal
     assert "eyJ" not in trouble.message
+    assert [] == caplog.messages
     answer = {"apiVersion": version, "kind": "ExecCredential", "status": {"token": fake.token}}
     write(plugin, f"#!/bin/sh\necho '{json.dumps(answer)}'\n")
     source.expect_reads(A)
@@ -325,6 +327,13 @@ def test_a_server_that_is_not_there_is_told_with_its_address(fake: FakeKube, fol
         f"`server` in {fake.kubeconfig}",
     )
     assert "unreachable" == trouble.reason
+
+
+def test_a_password_in_the_address_of_a_server_is_not_said(fake: FakeKube, follow: Follow) -> None:
+    fake.down()
+    address = f"127.0.0.1:{fake.port}"
+    fake.write_kubeconfig(fake.kubeconfig, cluster={"server": f"https://me:hunter2@{address}"})
+    assert "hunter2" not in follow().expect_trouble("connection refused", address).message
 
 
 def test_a_server_that_comes_up_later_is_used(fake: FakeKube, follow: Follow) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from tests.fake_kube import ADMIN, FakeKube, Rule
-from tests.harness import wait_until
+from tests.fake_kube import FakeKube
 from tests.real_kube import RealKube
-from tests.sync.following import QUICK, Following
+from tests.sync.following import QUICK, Following, gaps, until_so_many
 
 Kube = FakeKube | RealKube
 Follow = Callable[..., Following]
@@ -23,11 +20,6 @@ A, B, C = {"k": b"a"}, {"k": b"b"}, {"k": b"c"}
 
 def change(kube: Kube, value: bytes) -> None:
     kube.change("nginx", {"k": value.decode()})
-
-
-def gaps(kube: FakeKube, verb: str) -> list[float]:
-    """The seconds between the requests with that verb."""
-    return [later.at - sooner.at for sooner, later in itertools.pairwise(kube.asked(verb))]
 
 
 # --- the life of an object
@@ -189,8 +181,8 @@ def test_a_watch_that_ends_at_once_each_time_is_not_asked_for_without_pause(fake
     fake.create("nginx", {"k": "a"})
     fake.answer_next("watch", 200, b"", times=-1)
     source = follow(timing=QUICK.replace(base=0.2, cap=1))
-    wait_until(lambda: _at_least(5, fake.asked("watch")))
-    assert 0.02 + 0.04 + 0.08 + 0.1 < sum(gaps(fake, "watch")[:4])
+    until_so_many(5, lambda: fake.asked("watch"))
+    assert 0.02 + 0.04 + 0.08 + 0.1 < sum(gaps(fake.asked("watch"))[:4])
     assert [A] == source.reads
 
 
@@ -216,8 +208,7 @@ def test_silence_after_an_event_ends_the_watch_no_later_than_silence_from_the_st
     (began,) = source.when("connected")
     while time.monotonic() < began + 1.5:
         fake.bookmark()
-        count = len(source.said("watched")) + 1
-        wait_until(lambda count=count: _at_least(count, source.said("watched")))
+        source.expect_events(len(source.said("watched")) + 1)
     fake.freeze()
     source.expect("restarted", "read_timeout")
     assert source.when("restarted")[0] - began < 3
@@ -279,11 +270,11 @@ def test_a_server_that_always_says_410_is_asked_with_growing_pauses(fake: FakeKu
     fake.create("nginx", {"k": "a"})
     fake.answer_next("watch", 410, times=-1)
     source = follow(timing=QUICK.replace(base=0.1, cap=1))
-    wait_until(lambda: _at_least(6, fake.asked("watch")))
-    assert 0.02 + 0.04 + 0.08 + 0.1 < sum(gaps(fake, "watch")[1:5])
+    until_so_many(6, lambda: fake.asked("watch"))
+    assert 0.02 + 0.04 + 0.08 + 0.1 < sum(gaps(fake.asked("watch"))[1:5])
     fake.clear()
     change(fake, b"b")
-    wait_until(lambda: _equal(B, source.reads[-1]))
+    source.expect_last_read(B)
 
 
 def test_a_late_deletion_of_a_former_object_is_not_taken_for_the_new_ones(fake: FakeKube, follow: Follow) -> None:
@@ -304,7 +295,7 @@ def test_a_deletion_while_the_server_could_not_be_reached_is_noticed(fake: FakeK
     source.expect_watching()
     fake.down()
     fake.delete("nginx")
-    wait_until(lambda: _at_least(1, [one for one in source.troubles if "connection refused" in one.message]))
+    until_so_many(1, lambda: [one for one in source.troubles if "connection refused" in one.message])
     fake.up()
     source.expect_reads(A, None)
 
@@ -318,181 +309,6 @@ def test_a_cluster_that_was_restored_to_an_older_version_is_followed(fake: FakeK
     source.expect_watching(2)
     change(fake, b"b")
     source.expect_reads(A, B)
-
-
-# --- answers that are wrong
-
-
-@pytest.mark.parametrize(
-    "line",
-    [b"{nonsense}\n", b"[]\n", b'{"type": "ADDED"}\n', b'{"type": "NEW", "object": {}}\n', b"\xff\xfe\xfd\n"],
-)
-def test_a_line_that_is_no_event_is_a_fault_and_the_object_is_listed_again(
-    fake: FakeKube, follow: Follow, line: bytes
-) -> None:
-    fake.create("nginx", {"k": "a"})
-    source = follow()
-    source.expect_watching()
-    fake.inject(line)
-    source.expect_trouble("cannot read configmap production/nginx: ")
-    assert "bad_data" == source.troubles[0].reason
-    source.expect_watching(2)
-    change(fake, b"b")
-    wait_until(lambda: _equal(B, source.reads[-1]))
-    assert ["bad_data"] == source.said("restarted")
-
-
-def test_a_blank_line_is_nothing(fake: FakeKube, follow: Follow) -> None:
-    fake.create("nginx", {"k": "a"})
-    source = follow()
-    source.expect_watching()
-    fake.inject(b"\n \r\n")
-    change(fake, b"b")
-    source.expect_reads(A, B)
-    assert [] == source.said("restarted")
-
-
-def test_a_bookmark_is_only_counted(fake: FakeKube, follow: Follow) -> None:
-    fake.create("nginx", {"k": "a"})
-    source = follow()
-    source.expect_watching()
-    fake.bookmark()
-    change(fake, b"b")
-    source.expect_reads(A, B)
-    assert ["bookmark", "modified"] == source.said("watched")
-
-
-def test_an_error_event_is_told_with_its_message(fake: FakeKube, follow: Follow) -> None:
-    fake.create("nginx", {"k": "a"})
-    source = follow()
-    source.expect_watching()
-    status = {"kind": "Status", "code": 500, "message": "etcdserver: no leader"}
-    fake.inject(json.dumps({"type": "ERROR", "object": status}).encode() + b"\n")
-    trouble = source.expect_trouble("configmap production/nginx", "500 etcdserver: no leader")
-    assert "server_error" == trouble.reason
-    assert ["http"] == source.said("restarted")
-    source.expect_watching(2)
-
-
-def test_another_object_is_never_taken_for_ours(fake: FakeKube, follow: Follow) -> None:
-    other = fake.create("other", {"k": "x"})
-    fake.answer_next("list", 200, json.dumps({"metadata": {"resourceVersion": "1001"}, "items": [other]}).encode())
-    source = follow()
-    source.expect_watching()
-    fake.inject(json.dumps({"type": "MODIFIED", "object": other}).encode() + b"\n")
-    fake.create("nginx", {"k": "a"})
-    source.expect_reads(None, A)
-
-
-@pytest.mark.parametrize("body", [b"<html>log in</html>", b"{}", b'{"items": 1, "metadata": {}}', b"[]"])
-def test_an_answer_that_is_no_list_is_told_and_asked_again(fake: FakeKube, follow: Follow, body: bytes) -> None:
-    fake.create("nginx", {"k": "a"})
-    fake.answer_next("list", 200, body)
-    source = follow()
-    assert "bad_data" == source.expect_trouble("cannot read configmap production/nginx: the ").reason
-    source.expect_reads(A)
-
-
-@pytest.mark.parametrize(
-    ("broken", "words"),
-    [
-        ({"binaryData": {"k": "%%%"}}, "the value of 'k' in binaryData is not base64"),
-        ({"data": {"k": 5}}, "the value of 'k' in data is not text"),
-        ({"data": ["k"]}, "data is no map"),
-        ({"data": {"k": "\ud800"}}, "the value of 'k' in data is not text"),
-    ],
-)
-def test_content_that_cannot_be_decoded_is_named_and_the_last_good_one_stays(
-    fake: FakeKube, follow: Follow, broken: dict[str, Any], words: str
-) -> None:
-    obj = fake.create("nginx", {"k": "a"})
-    source = follow()
-    source.expect_watching()
-    fake.inject(json.dumps({"type": "MODIFIED", "object": {**obj, **broken}}).encode() + b"\n")
-    assert "bad_data" == source.expect_trouble(words).reason
-    change(fake, b"b")
-    wait_until(lambda: _equal(B, source.reads[-1]))
-    assert None not in source.reads
-
-
-# --- refusals and backing off
-
-
-def test_server_errors_are_asked_again_with_growing_pauses(fake: FakeKube, follow: Follow) -> None:
-    fake.create("nginx", {"k": "a"})
-    fake.answer_next("list", 500, times=5)
-    source = follow(timing=QUICK.replace(base=0.1, cap=2))
-    source.expect_reads(A)
-    waits = [retry_in for _, retry_in in source.said("failed")]
-    assert 5 == len(waits)
-    for number, (wait, gap) in enumerate(zip(waits, gaps(fake, "list"), strict=True)):
-        assert 0.01 * 2**number <= wait <= 0.1 * 2**number
-        assert wait <= gap
-    assert "server_error" == source.troubles[0].reason
-    assert "500 the server is currently unable" in source.troubles[0].message
-
-
-@pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_a_minimum(fake: FakeKube, follow: Follow, status: int) -> None:
-    fake.create("nginx", {"k": "a"})
-    fake.answer_next("list", status, headers={"Retry-After": "1"})
-    source = follow()
-    source.expect_reads(A)
-    assert 1 <= gaps(fake, "list")[0] < 5
-
-
-def test_retry_after_is_capped_and_does_not_delay_a_stop(fake: FakeKube, follow: Follow) -> None:
-    fake.answer_next("list", 503, headers={"Retry-After": "86400"})
-    source = follow()
-    source.expect_trouble("503")
-    assert 300 == source.said("failed")[0][1]
-    assert 1 > source.stop()
-
-
-def test_forbidden_for_a_while_is_told_and_then_over(fake: FakeKube, follow: Follow) -> None:
-    fake.create("nginx", {"k": "a"})
-    fake.allow(ADMIN)
-    source = follow()
-    words = "forbidden; the service account default/web needs get, list, watch on it (see README, RBAC)"
-    assert "forbidden" == source.expect_trouble(f"cannot read configmap production/nginx: {words}").reason
-    wait_until(lambda: _at_least(3, source.troubles))
-    fake.allow_all(ADMIN)
-    source.expect_reads(A)
-    assert source.said("contact")
-
-
-def test_a_role_for_the_one_name_is_enough(fake: FakeKube, follow: Follow) -> None:
-    fake.create("nginx", {"k": "a"})
-    fake.create("other", {"k": "x"})
-    fake.allow(ADMIN, Rule(("list", "watch"), ("configmaps",), ("nginx",), ("production",)))
-    source, other = follow(), follow("other")
-    source.expect_watching()
-    change(fake, b"b")
-    source.expect_reads(A, B)
-    other.expect_trouble("configmap production/other: forbidden")
-
-
-def test_the_end_of_a_trouble_is_told_by_reading_the_same_again(fake: FakeKube, follow: Follow) -> None:
-    fake.create("nginx", {"k": "a"})
-    source = follow()
-    source.expect_watching()
-    fake.answer_next("list", 500, times=2)
-    fake.cut("fin")
-    source.expect_reads(A, A)
-    assert 2 == len(source.troubles)
-    told = [kind for _, kind, _ in source.calls if kind in {"failed", "connected", "read"}]
-    assert ["read", "connected", "connected", "failed", "failed", "connected", "read"] == told
-
-
-def test_without_the_right_to_watch_content_still_comes_with_every_list(fake: FakeKube, follow: Follow) -> None:
-    fake.create("nginx", {"k": "a"})
-    fake.allow(ADMIN, Rule(("get", "list"), ("configmaps",)))
-    source = follow()
-    source.expect_trouble("forbidden", "needs get, list, watch")
-    change(fake, b"b")
-    source.expect_reads(A, B)
-    assert {"auth"} == set(source.said("restarted"))
-    assert [] == source.said("connected")
 
 
 # --- stopping
@@ -529,11 +345,3 @@ def _stopped_pausing(follow: Follow) -> float:
     source = follow(timing=QUICK.replace(base=60, cap=60))
     source.expect_trouble("500")
     return source.stop()
-
-
-def _at_least(count: int, things: list[Any]) -> None:
-    assert count <= len(things)
-
-
-def _equal(expected: object, actual: object) -> None:
-    assert expected == actual

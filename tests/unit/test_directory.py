@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,6 +136,48 @@ def test_a_swap_is_one_read_of_the_whole(follow: Follow, tmp_path: Path) -> None
     follower.expect(contents[-1])
     assert follower.heard.texts == contents
     assert follower.heard.of("watched") == ["modified"] * 4
+
+
+def test_the_links_that_follow_a_swap_are_no_news(follow: Follow, tmp_path: Path) -> None:
+    volume = Volume(tmp_path / "volume")
+    contents = [{"a": "1"}, {"b": "2", "c/d": "2"}, {"a": "3"}]
+    volume.swap(contents[0])
+    follower = follow(volume.path)
+    for number, content in enumerate(contents[1:], 1):
+        follower.expect_call("contact", 2 * number - 1)
+        volume.turn(content)
+        follower.expect_call("contact", 2 * number)
+        assert follower.heard.texts[-1] == content
+        volume.show(content)
+    follower.expect_call("contact", 2 * len(contents) - 1)
+    assert follower.heard.texts == contents
+
+
+def test_a_link_that_is_switched_while_it_is_read_tears_nothing(follow: Follow, tmp_path: Path) -> None:
+    for version in "12":
+        (tmp_path / version).mkdir()
+        for name in range(30):
+            (tmp_path / version / f"{name}").write_text(version)
+    (tmp_path / "link").symlink_to("1")
+    done = threading.Event()
+
+    def switch() -> None:
+        for version in itertools.cycle("21"):
+            if done.wait(0.001):
+                return
+            os.symlink(version, tmp_path / "new")
+            os.rename(tmp_path / "new", tmp_path / "link")
+
+    switching = threading.Thread(target=switch)
+    switching.start()
+    followers = [follow(tmp_path / "link") for _ in range(10)]
+    for follower in followers:
+        follower.heard.wait_for(lambda heard=follower.heard: heard.of("read") or heard.of("failed"))  # type: ignore[misc]
+    done.set()
+    switching.join()
+    texts = [text for follower in followers for text in follower.heard.texts]
+    assert len(texts) > 3
+    assert [text for text in texts if len(set((text or {}).values())) != 1] == []
 
 
 def test_swaps_without_a_pause_are_read_whole(follow: Follow, tmp_path: Path) -> None:

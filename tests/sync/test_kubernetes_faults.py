@@ -1,0 +1,205 @@
+"""What the Kubernetes source makes of wrong answers, refusals and errors: told, retried, no content lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.fake_kube import ADMIN, FakeKube, Rule
+from tests.sync.following import QUICK, Following, gaps, until_so_many
+
+Follow = Callable[..., Following]
+
+A, B = {"k": b"a"}, {"k": b"b"}
+
+
+def change(fake: FakeKube, value: bytes) -> None:
+    fake.change("nginx", {"k": value.decode()})
+
+
+# --- answers that are wrong
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"{nonsense}\n", b"[]\n", b'{"type": "ADDED"}\n', b'{"type": "NEW", "object": {}}\n', b"\xff\xfe\xfd\n"],
+)
+def test_a_line_that_is_no_event_is_a_fault_and_the_object_is_listed_again(
+    fake: FakeKube, follow: Follow, line: bytes
+) -> None:
+    fake.create("nginx", {"k": "a"})
+    source = follow()
+    source.expect_watching()
+    fake.inject(line)
+    source.expect_trouble("cannot read configmap production/nginx: ")
+    assert "bad_data" == source.troubles[0].reason
+    source.expect_watching(2)
+    change(fake, b"b")
+    source.expect_last_read(B)
+    assert ["bad_data"] == source.said("restarted")
+
+
+def test_a_line_without_end_is_given_up_at_sixteen_mebibytes(fake: FakeKube, follow: Follow) -> None:
+    fake.create("nginx", {"k": "a"})
+    source = follow()
+    source.expect_watching()
+    fake.inject(b"x" * (17 << 20))
+    source.expect_trouble("the answer is longer than 16 MiB")
+    change(fake, b"b")
+    source.expect_last_read(B)
+
+
+def test_a_blank_line_is_nothing(fake: FakeKube, follow: Follow) -> None:
+    fake.create("nginx", {"k": "a"})
+    source = follow()
+    source.expect_watching()
+    fake.inject(b"\n \r\n")
+    change(fake, b"b")
+    source.expect_reads(A, B)
+    assert [] == source.said("restarted")
+
+
+def test_a_bookmark_is_only_counted(fake: FakeKube, follow: Follow) -> None:
+    fake.create("nginx", {"k": "a"})
+    source = follow()
+    source.expect_watching()
+    fake.bookmark()
+    change(fake, b"b")
+    source.expect_reads(A, B)
+    assert ["bookmark", "modified"] == source.said("watched")
+
+
+def test_an_error_event_is_told_with_its_message(fake: FakeKube, follow: Follow) -> None:
+    fake.create("nginx", {"k": "a"})
+    source = follow()
+    source.expect_watching()
+    status = {"kind": "Status", "code": 500, "message": "etcdserver: no leader"}
+    fake.inject(json.dumps({"type": "ERROR", "object": status}).encode() + b"\n")
+    trouble = source.expect_trouble("configmap production/nginx", "500 etcdserver: no leader")
+    assert "server_error" == trouble.reason
+    assert ["http"] == source.said("restarted")
+    source.expect_watching(2)
+
+
+def test_another_object_is_never_taken_for_ours(fake: FakeKube, follow: Follow) -> None:
+    other = fake.create("other", {"k": "x"})
+    fake.answer_next("list", 200, json.dumps({"metadata": {"resourceVersion": "1001"}, "items": [other]}).encode())
+    source = follow()
+    source.expect_watching()
+    fake.inject(json.dumps({"type": "MODIFIED", "object": other}).encode() + b"\n")
+    fake.create("nginx", {"k": "a"})
+    source.expect_reads(None, A)
+
+
+@pytest.mark.parametrize("body", [b"<html>log in</html>", b"{}", b'{"items": 1, "metadata": {}}', b"[]"])
+def test_an_answer_that_is_no_list_is_told_and_asked_again(fake: FakeKube, follow: Follow, body: bytes) -> None:
+    fake.create("nginx", {"k": "a"})
+    fake.answer_next("list", 200, body)
+    source = follow()
+    assert "bad_data" == source.expect_trouble("cannot read configmap production/nginx: the ").reason
+    source.expect_reads(A)
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ({"binaryData": {"k": "%%%"}}, "the value of 'k' in binaryData is not base64"),
+        ({"data": {"k": 5}}, "the value of 'k' in data is not text"),
+        ({"data": ["k"]}, "data is no map"),
+        ({"data": {"k": "\ud800"}}, "the value of 'k' in data is not text"),
+    ],
+)
+def test_content_that_cannot_be_decoded_is_named_and_the_last_good_one_stays(
+    fake: FakeKube, follow: Follow, broken: dict[str, Any], words: str
+) -> None:
+    obj = fake.create("nginx", {"k": "a"})
+    source = follow()
+    source.expect_watching()
+    fake.inject(json.dumps({"type": "MODIFIED", "object": {**obj, **broken}}).encode() + b"\n")
+    assert "bad_data" == source.expect_trouble(words).reason
+    change(fake, b"b")
+    source.expect_last_read(B)
+    assert None not in source.reads
+
+
+# --- refusals and backing off
+
+
+def test_server_errors_are_asked_again_with_growing_pauses(fake: FakeKube, follow: Follow) -> None:
+    fake.create("nginx", {"k": "a"})
+    fake.answer_next("list", 500, times=5)
+    source = follow(timing=QUICK.replace(base=0.1, cap=2))
+    source.expect_reads(A)
+    waits = [retry_in for _, retry_in in source.said("failed")]
+    assert 5 == len(waits)
+    for number, (wait, gap) in enumerate(zip(waits, gaps(fake.asked("list")), strict=True)):
+        assert 0.01 * 2**number <= wait <= 0.1 * 2**number
+        assert wait <= gap
+    assert "server_error" == source.troubles[0].reason
+    assert "500 the server is currently unable" in source.troubles[0].message
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_a_minimum(fake: FakeKube, follow: Follow, status: int) -> None:
+    fake.create("nginx", {"k": "a"})
+    fake.answer_next("list", status, headers={"Retry-After": "1"})
+    source = follow()
+    source.expect_reads(A)
+    assert 1 <= gaps(fake.asked("list"))[0] < 5
+
+
+def test_retry_after_is_capped_and_does_not_delay_a_stop(fake: FakeKube, follow: Follow) -> None:
+    fake.answer_next("list", 503, headers={"Retry-After": "86400"})
+    source = follow()
+    source.expect_trouble("503")
+    assert 300 == source.said("failed")[0][1]
+    assert 1 > source.stop()
+
+
+def test_forbidden_for_a_while_is_told_and_then_over(fake: FakeKube, follow: Follow) -> None:
+    fake.create("nginx", {"k": "a"})
+    fake.allow(ADMIN)
+    source = follow()
+    words = "forbidden; the service account default/web needs get, list, watch on it (see README, RBAC)"
+    assert "forbidden" == source.expect_trouble(f"cannot read configmap production/nginx: {words}").reason
+    until_so_many(3, lambda: source.troubles)
+    fake.allow_all(ADMIN)
+    source.expect_reads(A)
+    assert source.said("contact")
+
+
+def test_a_role_for_the_one_name_is_enough(fake: FakeKube, follow: Follow) -> None:
+    fake.create("nginx", {"k": "a"})
+    fake.create("other", {"k": "x"})
+    fake.allow(ADMIN, Rule(("list", "watch"), ("configmaps",), ("nginx",), ("production",)))
+    source, other = follow(), follow("other")
+    source.expect_watching()
+    change(fake, b"b")
+    source.expect_reads(A, B)
+    other.expect_trouble("configmap production/other: forbidden")
+
+
+def test_the_end_of_a_trouble_is_told_by_reading_the_same_again(fake: FakeKube, follow: Follow) -> None:
+    fake.create("nginx", {"k": "a"})
+    source = follow()
+    source.expect_watching()
+    fake.answer_next("list", 500, times=2)
+    fake.cut("fin")
+    source.expect_reads(A, A)
+    assert 2 == len(source.troubles)
+    told = [kind for _, kind, _ in source.calls if kind in {"failed", "connected", "read"}]
+    assert ["read", "connected", "connected", "failed", "failed", "connected", "read"] == told
+
+
+def test_without_the_right_to_watch_content_still_comes_with_every_list(fake: FakeKube, follow: Follow) -> None:
+    fake.create("nginx", {"k": "a"})
+    fake.allow(ADMIN, Rule(("get", "list"), ("configmaps",)))
+    source = follow()
+    source.expect_trouble("forbidden", "needs get, list, watch")
+    change(fake, b"b")
+    source.expect_reads(A, B)
+    assert {"auth"} == set(source.said("restarted"))
+    assert [] == source.said("connected")

@@ -1,0 +1,232 @@
+"""When a directory is looked at, and when not; what if inotify fails; the end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from supervisor.sources.directory import DirectorySource
+from supervisor.sources.watch import EDITED, NOTHING, SWAPPED, Watch
+from tests.conftest import needs, needs_root
+from tests.harness import wait_until
+from tests.volume import Follower, Heard, Volume
+
+Follow = Callable[..., Follower]
+
+
+def check(holds: bool) -> None:
+    assert holds
+
+
+# What cannot be watched
+
+
+def test_without_inotify_the_re_check_finds_changes_and_it_is_said_once(top: Path) -> None:
+    needs("unshare")
+    code = """
+        import os, sys
+        from supervisor.sources.directory import DirectorySource
+        top = sys.argv[1]
+        with open(sys.argv[2], "w") as limit:
+            limit.write("0")
+        class Sink:
+            contacts = 0
+            def read(self, content):
+                print("read", content.files)
+                if content.files["a"] == b"2":
+                    source.stop()
+            def contact(self):
+                self.contacts += 1
+                if self.contacts == 3:
+                    open(top + "/new", "w").write("2")
+                    os.rename(top + "/new", top + "/a")
+            def connected(self, up): print("connected", up)
+            def failed(self, trouble, retry_in): print("failed", trouble.reason, retry_in, trouble.message)
+        source = DirectorySource(top, recheck=0.02)
+        source.run(Sink())
+    """
+    (top / "a").write_text("1")
+    os.utime(top / "a", (0, 1))
+    for limit, what in (("max_inotify_watches", "watches"), ("max_inotify_instances", "instances")):
+        command = ["unshare", "-Ur", sys.executable, "-c", textwrap.dedent(code), str(top), f"/proc/sys/user/{limit}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if "unshare failed" in done.stderr:
+            pytest.skip(f"needs user namespaces: {done.stderr.strip()}")
+        lines = done.stdout.splitlines()
+        assert done.stderr == ""
+        assert lines[0] == "connected False"
+        assert lines[1].startswith(f"failed config 0.02 cannot watch {top}: the system's limit of inotify {what} is")
+        assert lines[1].endswith("raise fs.inotify.max_user_watches or max_user_instances on the node")
+        assert lines[2:] == ["read {'a': b'1'}", "read {'a': b'2'}"]
+        (top / "a").write_text("1")
+        os.utime(top / "a", (0, 1))
+
+
+def test_lost_events_are_made_up_for(follow: Follow, top: Path) -> None:
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    (top / "a").write_text("1")
+    follower = follow(top)
+    follower.expect({"a": "1"})
+    follower.heard.go_on.clear()
+    (top / "a").write_text("11")
+    follower.expect({"a": "11"})
+    (top / "b").touch()
+    for _ in range(limit // 4 + 100):  # two events for each
+        os.rename(top / "b", top / "c")
+        os.rename(top / "c", top / "b")
+    (top / "b").unlink()
+    (top / "a").write_text("2")
+    follower.heard.go_on.set()
+    follower.expect({"a": "2"})
+    assert follower.expect_call("restarted") == "gone"
+
+
+def test_a_file_is_not_read_before_it_is_closed(top: Path) -> None:
+    watch = Watch()
+    with watch:
+        watch.content(str(top))
+    with open(top / "new", "w") as file:
+        file.write("half")
+        file.flush()
+        assert watch.events() == NOTHING
+        file.write("whole")
+    assert watch.events() == EDITED
+    with open(top / "new", "a") as file:
+        file.write("more")
+        file.flush()
+        assert watch.events() == NOTHING
+    assert watch.events() == EDITED
+    watch.close()
+
+
+def test_only_the_rename_of_data_is_urgent(top: Path) -> None:
+    watch = Watch()
+    with watch:
+        watch.content(str(top))
+    (top / "..2026").mkdir()
+    assert watch.events() == NOTHING
+    (top / "..data_tmp").symlink_to("..2026")
+    assert watch.events() == NOTHING
+    os.rename(top / "..data_tmp", top / "..data")
+    assert watch.events() == SWAPPED
+    os.symlink("..data/a", top / "a")
+    assert watch.events() == EDITED
+    os.unlink(top / "..data")
+    assert watch.events() == EDITED
+    watch.close()
+
+
+def test_watches_that_are_not_asked_for_again_are_dropped(top: Path) -> None:
+    (top / "sub").mkdir()
+    watch = Watch()
+    with watch:
+        watch.content(str(top))
+        watch.content(str(top / "sub"))
+    with watch:
+        watch.content(str(top))
+    assert Path(f"/proc/self/fdinfo/{watch.fileno()}").read_text().count("inotify wd:") == 1
+    (top / "sub" / "a").touch()
+    assert watch.events() == NOTHING
+    (top / "a").touch()
+    assert watch.events() == EDITED
+    watch.close()
+
+
+# At rest, at the end
+
+
+def switches(thread: threading.Thread) -> int:
+    """How often a thread went to sleep so far."""
+    for line in Path(f"/proc/self/task/{thread.native_id}/status").read_text().splitlines():
+        if line.startswith("voluntary_ctxt_switches"):
+            return int(line.split()[1])
+    raise AssertionError("no such line")
+
+
+def test_what_happens_beside_the_way_wakes_nobody(follow: Follow, tmp_path: Path) -> None:
+    """Above the parent, only the directories on the way matter: /tmp is full of other people's files."""
+    path = tmp_path / "parent" / "top"
+    path.mkdir(parents=True)
+    follower = follow(path)
+    follower.expect_call("contact")
+    before = switches(follower.thread)
+    for number in range(300):
+        (tmp_path / str(number)).touch()
+    assert switches(follower.thread) - before <= 5  # it may still have been on its way to sleep
+    (path / "a").write_text("1")
+    follower.expect({"a": "1"})
+
+
+def test_the_end_comes_within_10_ms(top: Path) -> None:
+    times = []
+    for _ in range(5):
+        follower = Follower(top)
+        follower.expect_call("contact")
+        wait_until(lambda: check(asleep(follower.thread)))  # noqa: B023 - it is called at once
+        began = time.monotonic()
+        follower.stop()
+        times.append(time.monotonic() - began)
+    assert min(times) < 0.01
+
+
+def asleep(thread: threading.Thread) -> bool:
+    stat = Path(f"/proc/self/task/{thread.native_id}/stat").read_text()
+    return stat.rpartition(")")[2].split()[0] == "S"
+
+
+def test_a_stop_before_the_start_and_after_the_end_does_no_harm(top: Path) -> None:
+    heard = Heard()
+    source = DirectorySource(str(top))
+    source.stop()
+    source.run(heard)
+    assert heard.calls == []
+    descriptors = os.listdir("/proc/self/fd")
+    follower = Follower(top)
+    follower.expect({})
+    follower.stop()
+    follower.source.stop()
+    wait_until(lambda: check(os.listdir("/proc/self/fd") == descriptors))
+
+
+def test_no_process_is_started(top: Path) -> None:
+    """The inotify library looks for libc through ldconfig and a compiler, whose exits PID 1 would reap."""
+    code = """
+        import sys
+        from supervisor.sources.directory import DirectorySource
+        def hook(event, args):
+            if event in ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.system", "os.exec"):
+                print(event, args)
+        sys.addaudithook(hook)
+        class Sink:
+            def read(self, content): print("read")
+            def connected(self, up): print("connected", up)
+            def contact(self): source.stop()
+        source = DirectorySource(sys.argv[1])
+        source.run(Sink())
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(top)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n") == ["connected True", "read", ""]
+
+
+def test_a_volume_that_is_mounted_over_is_found_by_the_re_check(follow: Follow, top: Path) -> None:
+    needs_root()
+    Volume(top / "volume").swap({"a": "1"})
+    follower = follow(top, recheck=0.05)
+    follower.expect({"volume/a": "1"})
+    subprocess.run(["mount", "-t", "tmpfs", "none", str(top)], check=True)
+    try:
+        follower.expect({})
+        (top / "a").write_text("2")
+        follower.expect({"a": "2"})
+    finally:
+        subprocess.run(["umount", "-l", str(top)], check=True)
+    follower.expect({"volume/a": "1"})
