@@ -162,7 +162,8 @@ class Readiness:
                 subject.cancelled.wait(pause)
                 pause = min(_READY_MOST, pause * 2)
             else:
-                self._put(ev.AppReady(pid))
+                if not subject.cancelled.is_set():
+                    self._put(ev.AppReady(pid))
                 return
 
     def cancel(self) -> None:

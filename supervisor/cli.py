@@ -9,28 +9,26 @@ from __future__ import annotations
 import os
 import sys
 
-from . import __version__, config, log, process, surroundings, threads
-from . import events as ev
+from . import __version__, config, log, process, surroundings
 from .config import StartError
 from .inbox import Inbox
 from .journal import Journal
 from .loop import Loop
 from .process import Processes
-from .state import Policy, SourceState
+from .state import Policy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
+    from . import events as ev
     from .actions import Action
     from .config import Settings
-    from .loop import Observer
     from .signals import Inherited
     from .state import State
 
 DEFAULT_LISTEN = ("", 9911)
-_WEB_WAITS = 1.0  # seconds that the web server leaves the first configuration to be fetched undisturbed
 
 
 def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
@@ -67,15 +65,12 @@ def _run(settings: Settings, inherited: Inherited) -> int:
     inbox = Inbox(inherited.taken)
     processes = Processes(inherited)
     loop = Loop(inbox, processes, surroundings.command(settings), _policy(settings))
-    journal = Journal(os.path.basename(settings.command[0]), configured=settings.configured)
+    program = os.path.basename(settings.command[0]) if settings.command else "the app"
+    journal = Journal(program, configured=settings.configured)
     loop.observers.append(lambda *turn: _announce(journal, *turn))
     settings = _absolute(settings)
     _prepare_process(settings)
-    if settings.configured:
-        _start_sync(settings, loop, inbox)
-    listen = settings.listen or (DEFAULT_LISTEN if settings.configured else None)
-    if listen is not None and listen[1] >= 0:
-        _start_web(listen, settings, loop, inbox)
+    _start_parts(settings, loop, inbox)
     try:
         return loop.run()
     except Exception as error:  # noqa: BLE001 - the last resort: the app still gets its chance to end well
@@ -101,12 +96,19 @@ def _policy(settings: Settings) -> Policy:
         leftovers_timeout=settings.leftovers_timeout,
         restart=settings.restart,
         ok_exit_codes=frozenset(settings.ok_exit_code),
+        sidecar=not settings.command,
+        once=settings.once,
+        ready=settings.ready is not None and bool(settings.command),
+        restart_to_reload=settings.reload_restart,
+        rollback=settings.rollback and settings.configroot is not None,
+        unhealthy_on_failure=settings.unhealthy_on_reload_failure,
         configured=settings.configured,
         initial_sync_timeout=settings.initial_sync_timeout,
         reload_interval=settings.reload_interval,
         reload_quiet=settings.reload_quiet,
         reload_splay=settings.reload_splay,
         reload_timeout=settings.reload_timeout,
+        verify_window=settings.verify_window,
     )
 
 
@@ -125,6 +127,25 @@ def _absolute(settings: Settings) -> Settings:
     return settings
 
 
+def _start_parts(settings: Settings, loop: Loop, inbox: Inbox) -> None:
+    """What this role needs beside the loop; a bare init needs nothing."""
+    listen = settings.listen or (DEFAULT_LISTEN if settings.configured else ("", -1))
+    served = listen[1] >= 0
+    if settings.configured or settings.ready or served:
+        # Threads are coming: the default of 5 ms before one lets another run would be what a signal waits.
+        sys.setswitchinterval(0.0005)
+        from . import parts  # noqa: PLC0415 - not for a bare init
+
+        assembly = parts.Assembly(settings, loop, inbox)
+        assembly.start_sync()
+        if served:
+            assembly.start_web(listen)
+        if settings.control != "off" and (served or settings.control):
+            assembly.start_control()
+        if settings.events:
+            assembly.start_events()
+
+
 def _prepare_process(settings: Settings) -> None:
     try:
         if settings.subreaper == "auto" and os.getpid() != 1:
@@ -133,70 +154,3 @@ def _prepare_process(settings: Settings) -> None:
             process.die_with_parent(settings.parent_death_signal)
     except OSError as error:
         log.warning(f"{error.strerror or error}; going on without")
-
-
-# --- the configuration ------------------------------------------------------------------------------------
-
-
-def _start_sync(settings: Settings, loop: Loop, inbox: Inbox) -> None:
-    # Threads are coming: the default of 5 ms before one lets another run would be what a signal waits.
-    sys.setswitchinterval(0.0005)
-    from . import feeds, reload, sync  # noqa: PLC0415 - only with a configuration
-
-    loop.state = loop.state.replace(sources=tuple(SourceState(name) for name in feeds.names(settings)))
-    syncer = sync.Sync(feeds.feeds(settings), feeds.root(settings), dict(settings.map), inbox.put)
-    loop.sync = syncer
-    loop.reload = reload.Reloader(reload.Signal(settings.reload_signal), inbox.put, settings.reload_timeout)
-    syncer.start()
-
-
-def _start_web(listen: tuple[str, int], settings: Settings, loop: Loop, inbox: Inbox) -> None:
-    """Serve in a thread that imports what it needs once the app runs; count from the very first event."""
-    import threading  # noqa: PLC0415 - only with a web server
-
-    backlog = Backlog()
-    loop.observers.append(backlog.observe)
-    started = threading.Event()
-    loop.observers.append(lambda event, *_: started.set() if isinstance(event, ev.Started) else None)
-    method = "signal" if settings.configured else ""
-
-    def serve() -> None:
-        started.wait(_WEB_WAITS)
-        try:
-            from . import metrics, web  # noqa: PLC0415 - 50 ms and 9 MiB, after the app was started
-
-            page = metrics.Metrics(lambda: loop.state, method)
-            log.capture()
-        except Exception as error:  # noqa: BLE001 - a broken installation of a library must not end the app
-            backlog.close()
-            log.warning(f"cannot serve metrics and probes: {error!r}; everything else goes on")
-            return
-        backlog.open(page.observe)
-        inbox.put(ev.Probed(lambda: None))  # a turn, so that what happened so far is counted
-        pages = web.Pages(lambda: loop.state, lambda reply: inbox.put(ev.Probed(reply)), page.page)
-        web.serve(listen, pages)
-
-    threads.start(serve, "web")
-
-
-class Backlog:
-    """Keeps what the metrics must count until they are imported; all counting happens in the main thread."""
-
-    def __init__(self) -> None:
-        self._turns: list[tuple[ev.Event, State, State, tuple[Action, ...]]] | None = []
-        self._target: Observer | None = None
-
-    def observe(self, event: ev.Event, before: State, after: State, actions: tuple[Action, ...]) -> None:
-        if self._turns is None:
-            return
-        self._turns.append((event, before, after, actions))
-        if self._target is not None:
-            turns, self._turns = self._turns, []
-            for turn in turns:
-                self._target(*turn)
-
-    def open(self, target: Observer) -> None:
-        self._target = target
-
-    def close(self) -> None:
-        self._turns = None

@@ -1,21 +1,21 @@
 """The command line and the environment, read into settings and checked.
 
-An option is given as `--some-option VALUE`, `--some-option=VALUE` or `SUPERVISOR_SOME_OPTION`; the command line wins. Reading
-the world (files, users, the cluster) is not done here. `argparse` is not used: it costs a bare init 5 ms, and
-its idea of where options end is not that of tini and env.
+An option is given as `--some-option VALUE`, `--some-option=VALUE` or `SUPERVISOR_SOME_OPTION`; the command line wins.
+Reading the world (files, users, the cluster) is not done here. `argparse` is not used: it costs a bare init 5 ms,
+and its idea of where options end is not that of tini and env.
 """
 
 from __future__ import annotations
 
 from . import values
-from .settings import Option, Settings
+from .settings import Option, Settings, flag, variable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-__all__ = ["OPTIONS", "Settings", "StartError", "UsageError", "help_text", "parse", "rows"]
+__all__ = ["OPTIONS", "Settings", "StartError", "UsageError", "flag", "help_text", "parse", "rows", "variable"]
 
 # Flags and variables that the program before this one had and that mean the same here.
 OLD_VARIABLES = {
@@ -36,14 +36,6 @@ class StartError(Exception):
 
 OPTIONS: dict[str, Option] = {n: o for n, o in Settings._defaults.items() if isinstance(o, Option)}  # noqa: SLF001
 _SHORT = {o.short: n for n, o in OPTIONS.items() if o.short}
-
-
-def flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def variable(name: str) -> str:
-    return "SUPERVISOR_" + name.upper()
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:

@@ -98,12 +98,11 @@ class Control:
     def close(self) -> None:
         """Take no more clients and remove the socket file, if it is still ours; for the end of the process."""
         self._closed = True
-        if self._listener is None:
-            return
         try:
-            if os.lstat(self._path).st_ino == self._inode:
-                os.unlink(self._path)
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept(2)
+            if self._listener is not None:
+                self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept(2)
+                if os.lstat(self._path).st_ino == self._inode:
+                    os.unlink(self._path)
         except OSError:
             pass  # nobody listens on a file that stays: the next supervisor replaces it
 

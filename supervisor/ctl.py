@@ -207,7 +207,8 @@ def _receive(connection: _socket.socket, seconds: float | None) -> str:
         raise ControlError(FAILURE, f"no answer within {seconds:g}s: the supervisor may be stopped or stuck") from error
     except OSError:
         pass  # reset by the end of the other side; what came before it counts
-    connection.close()
+    finally:
+        connection.close()
     return data.decode(errors="replace")
 
 
@@ -232,6 +233,7 @@ def _ask_http(environ: Mapping[str, str], missed: ControlError) -> str:
         connection.connect((host, port))
         connection.send(b"GET /livez HTTP/1.0\r\n\r\n")
     except OSError as error:
+        connection.close()
         raise ControlError(missed.code, f"{missed}; nobody answers on {where} either ({error})") from error
     head, _, body = _receive(connection, _CONNECT_SECONDS).partition("\r\n\r\n")
     if head.split(" ")[1:2] != ["200"]:

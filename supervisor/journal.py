@@ -55,9 +55,10 @@ class Journal(Record):
 
     def _started(self, pid: int, after: State) -> str:
         config = after.config
+        files = "1 file" if config.files == 1 else f"{config.files} files"
         if not config.live:
             return f"started {self.program} (pid {pid})"
-        return f"started {self.program} (pid {pid}) on configuration {short(config.live)} ({config.files} files)"
+        return f"started {self.program} (pid {pid}) on configuration {short(config.live)} ({files})"
 
     def _ended(self, code: int, signum: int, after: State) -> Line:
         how = f"was ended by {signals.name(signum)}" if signum else f"ended with code {code}"

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
         """Makes the app take up its configuration; as above."""
 
         def __call__(self, attempt: int, pid: int, *, verify_only: bool = False) -> None: ...
-        def cancel(self) -> None:
-            """End the one that runs soon; from the main thread, returns at once."""
+        def cancel(self, attempt: int) -> None:
+            """Have an attempt end soon; from the main thread, returns at once."""
 
     class Readiness(Protocol):
         """Finds out when the app is ready, in a short thread of its own, and reports by event."""
@@ -51,7 +51,8 @@ class Loop:
         self.readiness: Readiness | None = None
         self._hooks: dict[int, Callable[[ev.HookReport], None]] = {}
         self._inbox, self._processes = inbox, processes
-        self._command, self._policy = command, policy
+        self._command, self.policy = command, policy
+        self.at_end: list[Callable[[], None]] = []
 
     def run(self) -> int:
         """Start the app, see it to its end, return the exit code."""
@@ -61,12 +62,14 @@ class Loop:
         ]:  # a TERM that came first means: do not start
             self.handle(event)
         while self.state.phase is not Phase.DONE:
-            due = machine.wake_at(self.state, self._policy)
+            due = machine.wake_at(self.state, self.policy)
             for event in self._inbox.wait(None if due is None else due - time.monotonic()):
                 self.handle(event)
             if due is not None and time.monotonic() >= due:
                 self.handle(ev.DeadlinePassed())
         self._processes.kill_hooks()
+        for clean_up in self.at_end:
+            clean_up()
         return self.state.exit_code
 
     def handle(self, event: ev.Event) -> None:
@@ -88,7 +91,7 @@ class Loop:
             case ev.Probed(reply):
                 reply()
         before = self.state
-        self.state, orders = machine.step(before, event, time.monotonic(), self._policy)
+        self.state, orders = machine.step(before, event, time.monotonic(), self.policy)
         for observe in self.observers:
             try:
                 observe(event, before, self.state, orders)
@@ -120,7 +123,7 @@ class Loop:
             case act.Reload(attempt, trial) if self.reload is not None:
                 threads.start(partial(self.reload, attempt, self.state.pid, verify_only=trial), "reload")
             case act.CancelReload() if self.reload is not None:
-                self.reload.cancel()
+                self.reload.cancel(self.state.reloads.attempt)
             case act.KillOther(signum, pid):
                 self._processes.kill_other(pid, signum)
             case act.Reply(event, sent):

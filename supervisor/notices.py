@@ -8,7 +8,6 @@ from __future__ import annotations
 from . import events as ev
 from .journal import short
 from .record import Record
-from .state import Phase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +38,5 @@ def notices(event: ev.Event, before: State, after: State) -> Iterator[Notice]:
     if after.reloads.failed > before.reloads.failed:
         if after.reloads.outcome != before.reloads.outcome or after.config.returning:
             yield Notice("ReloadFailed", after.reloads.error, warning=True)
-    elif after.reloads.finished > before.reloads.finished and after.phase is not Phase.STOPPING:
-        if after.reloads.outcome != "superseded":
-            yield Notice("ReloadSucceeded", f"the app runs on configuration {short(after.config.running)}")
+    elif after.reloads.finished > before.reloads.finished and after.reloads.outcome != "superseded":
+        yield Notice("ReloadSucceeded", f"the app runs on configuration {short(after.config.running)}")

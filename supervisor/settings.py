@@ -29,6 +29,14 @@ class Option(Record):
     shown_default: str = ""
 
 
+def flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def variable(name: str) -> str:
+    return "SUPERVISOR_" + name.upper()
+
+
 def option(  # noqa: PLR0913 - the declaration of a setting, always by name
     parse: Callable[[str], Any] | None,
     metavar: str,

@@ -20,7 +20,7 @@ def command(settings: Settings) -> Command:
     user = None
     if settings.user is not None:
         user = _look_up_user(*settings.user, env=env)
-    return Command(settings.command, env, settings.workdir, user, settings.umask)
+    return Command(settings.command or ("-",), env, settings.workdir, user, settings.umask)
 
 
 def _environment() -> dict[str, str]:

@@ -187,7 +187,8 @@ class Prometheus(Check):
     On a bad configuration Prometheus keeps the old one and sets `prometheus_config_last_reload_successful` to 0;
     a reload by HTTP is answered by status 500. Not all that is bad is kept out: with a bad rule file the new
     scrape configuration is live all the same, and only the rules are the old ones (`promtool check config` finds
-    it before). The time of the last success moves with every good reload, also of an unchanged file.
+    it before). The time of the last success moves with every good reload, also of an unchanged file. While it starts,
+    before it has read anything, the metric says 1 already: `--ready URL/-/ready` keeps reloads and trials out of that.
     """
 
     _SUCCESSFUL = "prometheus_config_last_reload_successful"

@@ -17,8 +17,16 @@ from .state import stale
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
-    from .state import State
+    from .state import Policy, State
+
+    class Running(Protocol):
+        """What the pages are about; `state` is replaced, never changed."""
+
+        state: State
+        policy: Policy
+
 
 _ANSWER_SECONDS = 1.0  # a loop that takes longer for one turn is not alive
 _CLIENT_SECONDS = 10.0  # for a client to send its request
@@ -32,11 +40,11 @@ class Pages:
 
     def __init__(
         self,
-        state: Callable[[], State],
+        app: Running,
         probe: Callable[[Callable[[], None]], None],
         metrics: Callable[[str], tuple[str, bytes]],
     ) -> None:
-        self._state, self._probe, self._metrics = state, probe, metrics
+        self._app, self._probe, self._metrics = app, probe, metrics
         self.routes: dict[str, Callable[[str], Answer]] = {
             "/metrics": self._serve_metrics,
             "/livez": self._serve_live,
@@ -53,13 +61,13 @@ class Pages:
         self._probe(turned.set)
         if not turned.wait(_ANSWER_SECONDS):
             return _verdict(health.Verdict(ok=False, reason="the main loop does not answer"))
-        return _verdict(health.live(self._state()))
+        return _verdict(health.live(self._app.state, self._app.policy))
 
     def _serve_ready(self, _: str) -> Answer:
-        return _verdict(health.ready(self._state()))
+        return _verdict(health.ready(self._app.state))
 
     def _serve_status(self, _: str) -> Answer:
-        body = json.dumps(status(self._state()), indent=2) + "\n"
+        body = json.dumps(status(self._app.state), indent=2) + "\n"
         return HTTPStatus.OK, "application/json", body.encode()
 
 
@@ -86,6 +94,9 @@ def status(state: State) -> dict[str, object]:
             "desired": config.desired or None,
             "live": config.live or None,
             "running": config.running or None,
+            "good": config.good or None,
+            "rejected": config.rejected or None,
+            "rolled_back": config.rolled_back,
             "stale": stale(state),
             "from_earlier_run": config.cached,
             "files": config.files,

@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from supervisor.record import Record
+from tests.fake_kube_events import Reported
 from tests.fake_kube_http import Ask, Listener, Stream
 from tests.fake_kube_store import RESOURCES, Event, Json, RefusedError, Store, manifest
 from tests.fake_kube_tls import Authority
@@ -85,6 +86,7 @@ class FakeKube:
         self.store = Store()
         self.store.namespaces.add(self.namespace)
         self.store.heard = self._spread
+        self.reported = Reported()
         self.authority = Authority()
         self.log: list[Ask] = []
         self.documents: dict[str, Json] = {}  # further paths that are answered with fixed JSON
@@ -182,8 +184,7 @@ class FakeKube:
     def write_kubeconfig(self, path: str, **changes: Any) -> str:
         """A kubeconfig for the admin; `changes`: user, cluster, context entries to overlay."""
         pem = base64.b64encode(self.authority.pem.encode()).decode()
-        cluster = {"server": self.url, "certificate-authority-data": pem}
-        cluster = {**cluster, **changes.get("cluster", {})}
+        cluster = {"server": self.url, "certificate-authority-data": pem, **changes.get("cluster", {})}
         context = {"cluster": "fake", "user": "admin", "namespace": self.namespace}
         content = {
             "apiVersion": "v1",
@@ -313,7 +314,7 @@ class FakeKube:
                 403,
                 "Forbidden",
                 f'{target} is forbidden: User "{user}" cannot {ask.verb} resource "{ask.resource}" '
-                f'in API group "" in the namespace "{ask.namespace}"',
+                f'in API group "{ask.group}" in the namespace "{ask.namespace}"',
             )
 
     def wait_to_send(self, verb: str) -> None:
@@ -345,8 +346,7 @@ class FakeKube:
     def _backlog(self, ask: Ask, asked: int) -> list[Event]:
         if asked:
             return self.store.since(asked)
-        _, objects = self.store.select(*ask.selection)
-        return [Event(0, "ADDED", ask.resource, obj) for obj in objects]
+        return [Event(0, "ADDED", ask.resource, obj) for obj in self.store.select(*ask.selection)[1]]
 
     def close_stream(self, stream: Stream) -> None:
         with self.store.changed:

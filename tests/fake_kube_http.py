@@ -19,6 +19,7 @@ import time
 import urllib.parse
 from typing import TYPE_CHECKING
 
+from tests import fake_kube_events
 from tests.fake_kube_store import RESOURCES, Json, RefusedError
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ class Ask:
         if scheme.lower() != "bearer":
             self.token = ""
         found, space = _PATH.fullmatch(self.path), _SPACE.fullmatch(self.path)
+        event = fake_kube_events.PATH.fullmatch(self.path)
+        self.group = fake_kube_events.GROUP if event else ""
+        found = found or event
         self.namespace, self.resource, self.name = "", "", ""
         if found:
             self.namespace, self.resource, self.name = (part or "" for part in found.groups())
@@ -172,6 +176,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             raise RefusedError(404, "NotFound", "the server could not find the requested resource")
         if ask.resource == "namespaces":
             return self._namespaces(ask, body)
+        if ask.resource == "events":
+            return self._events(ask, body)
         where = ask.resource, ask.namespace, ask.name
         match ask.verb:
             case "list":
@@ -194,6 +200,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 return 200, store.patch(*where, body)
             case _:
                 return 200, store.delete(*where)
+
+    def _events(self, ask: Ask, body: Json) -> tuple[int, Json]:
+        kube = self.server.kube
+        if ask.verb != "create" or ask.name:
+            raise RefusedError(405, "MethodNotAllowed", "this server only takes events, and gives none back")
+        with kube.store.changed:
+            if ask.namespace not in kube.store.namespaces:
+                raise RefusedError(404, "NotFound", f'namespaces "{ask.namespace}" not found')
+            return 201, kube.reported.create(ask.namespace, body)
 
     def _namespaces(self, ask: Ask, body: Json) -> tuple[int, Json]:
         store = self.server.kube.store

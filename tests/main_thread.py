@@ -11,9 +11,11 @@ import queue
 import signal
 import subprocess
 import threading
+from functools import partial
 
 from supervisor import events as ev
 from supervisor.hooks import Runner
+from supervisor.reload import Reloader, Way
 
 
 class MainThread:
@@ -80,3 +82,20 @@ def _code(process: subprocess.Popen[bytes]) -> int:
 def _end(group: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
+
+
+class Reloading:
+    """A reload in a thread of its own, as the loop starts it."""
+
+    def __init__(self, main: MainThread, way: Way, pid: int = 0, *, verify_only: bool = False) -> None:
+        self.reloader = Reloader(way, main.put, main.runner)
+        self._main = main
+        body = partial(self.reloader, 1, pid, verify_only=verify_only)
+        threading.Thread(target=body, daemon=True).start()
+
+    def end(self, timeout: float = 15) -> tuple[str, str]:
+        """Reason and error of the one report that it makes; both empty for success."""
+        event = self._main.event(timeout)
+        assert isinstance(event, ev.ReloadFinished)
+        assert (1, True) == (event.attempt, self._main.quiet())
+        return event.reason, event.error

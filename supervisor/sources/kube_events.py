@@ -79,15 +79,15 @@ class Teller:
         body = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"name": f"{pod.name[:200]}.{uuid.uuid4().hex[:16]}", "namespace": pod.namespace},
+            "metadata": {"name": _name(pod), "namespace": pod.namespace},
             "eventTime": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "reportingController": "config-supervisor",
             "reportingInstance": pod.name[:128],
             "action": reason,
             "reason": reason,
             "type": "Warning" if warning else "Normal",
-            "note": note.encode()[:_NOTE_BYTES].decode(errors="ignore"),
-            "regarding": {"apiVersion": "v1", "kind": "Pod", **{k: getattr(pod, k) for k in ("namespace", "name", "uid")}},
+            "note": redact(note).encode()[:_NOTE_BYTES].decode(errors="ignore"),
+            "regarding": {"apiVersion": "v1", "kind": "Pod", **pod.fields()},
         }
         self._link.post(f"/apis/events.k8s.io/v1/namespaces/{pod.namespace}/events", body, _SECONDS).close()
 
@@ -96,9 +96,12 @@ class Teller:
             self._link.close()
             self._link = None
         status = getattr(error, "status", 0)
-        why = str(error) if isinstance(error, AccessError) else f"{status or ''} {getattr(error, 'reason', '') or error!r}"
+        why = (
+            str(error)
+            if isinstance(error, AccessError)
+            else f"{status or ''} {getattr(error, 'reason', '') or error!r}"
+        )
         hint = "; the service account needs create on events.k8s.io events (see README, RBAC)" if status == 403 else ""
         say = log.debug if self._said else log.warning
         self._said = True
         say(f"cannot create events on the pod: {why.strip()}{hint}; going on without")
-

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ import pytest
 from supervisor import target
 from supervisor.target import Target, TargetMissing
 from tests.conftest import needs_root
+from tests.elsewhere import Elsewhere
 from tests.harness import assert_state, children, state, wait_until
 
 Start = Callable[..., int]
@@ -24,22 +24,9 @@ BASH = os.path.realpath(shutil.which("bash") or "/bin/bash")
 
 @pytest.fixture
 def elsewhere() -> Iterator[Start]:
-    """Starts processes that are not our descendants, as those of another container are not."""
-    started: list[int] = []
-
-    def start(*argv: str, user: int | None = None) -> int:
-        # The shell ends at once, and what it leaves behind belongs to the init of this machine.
-        script = 'exec 3>&1 >/dev/null 2>&1; "$@" 3>&- & echo $! >&3'
-        command = ["sh", "-c", script, "sh", *argv]
-        said = subprocess.run(command, stdout=subprocess.PIPE, check=True, user=user, stdin=subprocess.DEVNULL)
-        started.append(int(said.stdout))
-        return started[-1]
-
-    yield start
-    for pid in started:
-        for one in [*children(pid), pid]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(one, signal.SIGKILL)
+    others = Elsewhere()
+    yield others.start
+    others.close()
 
 
 @pytest.fixture

@@ -1,0 +1,112 @@
+"""From settings to the ways of reloading: the method, what verifies it, what validates files, when the app is ready."""
+
+from __future__ import annotations
+
+from . import checks, verifiers
+from .config import StartError
+from .reload import Exec, Http, Process, Restart, Signal, Way
+from .request import Request, Trust, header, legible, method, status_ranges, url
+from .settings import flag
+from .target import Target
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from .checks import Check
+    from .hooks import Runner
+    from .reload import Method
+    from .settings import Settings
+
+    T = TypeVar("T")
+
+_LINES = 5  # of a validation's output in the log
+
+
+def method_name(settings: Settings) -> str:
+    """The method's name, a label of metrics."""
+    for name in ("http", "exec", "restart", "process"):
+        if getattr(settings, f"reload_{name}"):
+            return name
+    return "signal"
+
+
+def way(settings: Settings, directory: str) -> Way:
+    """How the app is reloaded. `directory` is where it sees its files. Raises StartError."""
+    return Way(
+        _method(settings, directory),
+        _verification(settings, directory),
+        settings.verify_window,
+        settings.reload_timeout,
+    )
+
+
+def _method(settings: Settings, directory: str) -> Method:
+    match method_name(settings):
+        case "http":
+            return _http(settings)
+        case "exec":
+            return Exec(settings.reload_exec or (), directory)
+        case "restart":
+            return Restart()
+        case "process":
+            return _said("reload_process", lambda: Process(_target(settings), settings.reload_signal))
+    return Signal(settings.reload_signal)
+
+
+def _http(settings: Settings) -> Method:
+    address = _said("reload_http", lambda: url(settings.reload_http or ""))
+    verb = _said("reload_http_method", lambda: method(settings.reload_http_method))
+    headers = _said("reload_http_header", lambda: tuple(header(text) for text in settings.reload_http_header))
+    accepted = _said("reload_http_status", lambda: status_ranges(settings.reload_http_status))
+    return Http(Request(verb, address, headers, _trust(settings)), accepted)
+
+
+def _trust(settings: Settings) -> Trust:
+    return Trust(settings.reload_http_ca, settings.reload_http_insecure)
+
+
+def _target(settings: Settings) -> Target:
+    return Target(settings.reload_process or "")
+
+
+def _verification(settings: Settings, directory: str) -> Check | None:
+    text = settings.verify
+    if text is None:
+        return None
+    target = _target(settings) if settings.reload_process else None
+    return _said("verify", lambda: verifiers.parse(text, directory, _trust(settings), target))
+
+
+def readiness(settings: Settings, directory: str) -> Check | None:
+    """What says that the app is ready; None if nothing was given. Raises StartError."""
+    text = settings.ready
+    if text is None:
+        return None
+    return _said("ready", lambda: checks.parse(text, directory, _trust(settings)))
+
+
+def validator(settings: Settings, runner: Runner) -> Callable[[str], str] | None:
+    """What validates a directory: returns what is wrong with it, or nothing. None if nothing was given."""
+    argv = settings.validate
+    if argv is None:
+        return None
+
+    def validate(directory: str) -> str:
+        outcome = runner.run(checks.filled(argv, directory), settings.reload_timeout)
+        if outcome.code == 0:
+            return ""
+        said = " / ".join(legible(line) for line in outcome.output.splitlines()[-_LINES:])
+        how = "did not end in time" if outcome.code == 124 else f"ended with code {outcome.code}"
+        return f"the new configuration is rejected: {argv[0]} {how}{f': {said}' if said else ''}"
+
+    return validate
+
+
+def _said(name: str, make: Callable[[], T]) -> T:
+    """A value made from an option's text; what is wrong with that is said with the option's name."""
+    try:
+        return make()
+    except ValueError as error:
+        raise StartError(f"{flag(name)}: {error}") from error

@@ -1,0 +1,32 @@
+"""Processes that are not our descendants, as those of another container are not."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+
+from tests.harness import children
+
+
+class Elsewhere:
+    """Starts processes by a shell that ends at once: what it leaves behind belongs to the init of this machine."""
+
+    def __init__(self) -> None:
+        self._started: list[int] = []
+
+    def start(self, *argv: str, user: int | None = None) -> int:
+        """The pid; the program may not have begun yet. It has no input and no output."""
+        script = 'exec 3>&1 >/dev/null 2>&1; "$@" 3>&- & echo $! >&3'
+        command = ["sh", "-c", script, "sh", *argv]
+        said = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, user=user)
+        self._started.append(int(said.stdout))
+        return self._started[-1]
+
+    def close(self) -> None:
+        """End them and their children."""
+        for pid in self._started:
+            for one in [*children(pid), pid]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(one, signal.SIGKILL)

@@ -1,0 +1,298 @@
+"""supervisorctl beside the whole program: every command, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from supervisor import paths
+from tests.conftest import needs, needs_root
+from tests.harness import Program, Run, app, environment, only_process, wait_until
+from tests.http import get, port_of
+
+SUPERVISORCTL = os.path.join(os.path.dirname(sys.executable), "supervisorctl")
+LISTEN = "--listen=127.0.0.1:0"
+
+Result = tuple[int, str, str]  # exit code, standard output, standard error
+
+
+class Subject:
+    """The program on a directory with one file, which is copied, and supervisorctl for it."""
+
+    def __init__(self, run: Run, scratch: Path) -> None:
+        self._run = run
+        self.source, self.live = scratch / "source", scratch / "live"
+        self.socket = str(scratch / "control.sock")
+        self.options = [f"--config-dir={self.source}", f"--configroot={self.live}", f"--control={self.socket}", LISTEN]
+
+    def write(self, content: str) -> None:
+        self.source.mkdir(exist_ok=True)
+        (self.source / "new").write_text(content)
+        (self.source / "new").replace(self.source / "app.conf")
+
+    def start(self, *options: str, command: Sequence[str] = ()) -> Program:
+        """Start, and return when supervisorctl is answered."""
+        command = command or app("read_config.py", f"{self.live}/app.conf")
+        self.program = self._run(*command, options=[*self.options, "--reload-interval=0s", *options])
+
+        def answers() -> None:
+            assert self.ctl("health")[0] in (0, 1), self.program.story()
+
+        wait_until(answers)
+        return self.program
+
+    def running(self, *contents: str) -> Program:
+        """Start on the first content, and change to each of the others; the app runs on the last one."""
+        self.write(contents[0])
+        program = self.start()
+        program.expect(f"config: {contents[0]}")
+        program.expect("ready")
+        for content in contents[1:]:
+            self.write(content)
+            program.expect(f"config: {content}")
+            self.done("wait", "--synced", "--timeout=10s")
+        return program
+
+    def ctl(self, *words: str) -> Result:
+        return ctl(f"--socket={self.socket}", *words)
+
+    def done(self, *words: str) -> str:
+        """What a command prints, which must succeed."""
+        code, out, err = self.ctl(*words)
+        assert (0, "") == (code, err), self.program.story()
+        return out
+
+    def begin(self, *words: str) -> subprocess.Popen[str]:
+        """Start a command that waits."""
+        return subprocess.Popen(
+            [SUPERVISORCTL, f"--socket={self.socket}", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+
+
+def ctl(*words: str, prefix: Sequence[str] = (), env: dict[str, str] | None = None) -> Result:
+    done = subprocess.run(
+        [*prefix, SUPERVISORCTL, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**environment(), **(env or {})},
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def subject(run: Run, tmp_path: Path) -> Subject:
+    return Subject(run, tmp_path)
+
+
+# --- looking
+
+
+def test_status_is_a_table_or_what_the_port_serves(subject: Subject) -> None:
+    program = subject.running("one")
+    shown = subject.done("status")
+
+    assert get(port_of(program), "/status") == (200, subject.done("status", "--json"))
+    digest = json.loads(subject.done("status", "--json"))["config"]["running"]
+    rows = [line.split() for line in shown.splitlines()]
+    assert ["app", "phase", "running"] in rows
+    assert ["running", digest[:8]] in rows
+    assert ["stale", "no"] in rows
+
+
+def test_health_is_for_a_health_check(subject: Subject) -> None:
+    subject.running("one")
+
+    assert (0, "ok: running\n", "") == subject.ctl("health")
+
+
+@only_process
+def test_a_supervisor_that_is_stopped_is_not_healthy(subject: Subject) -> None:
+    """The same as PID 1, and it takes the five seconds."""
+    program = subject.running("one")
+    program.send(signal.SIGSTOP)
+    code, out, err = subject.ctl("health")
+    program.send(signal.SIGCONT)
+    assert (1, "") == (code, out)
+    assert "supervisorctl: no answer within 5s: the supervisor may be stopped or stuck\n" == err
+    assert (0, "ok: running\n", "") == subject.ctl("health")
+
+
+def test_an_app_between_two_starts_is_healthy_and_not_ready(subject: Subject) -> None:
+    subject.write("one")
+    subject.start("--restart=always", command=["false"])
+
+    def backing_off() -> None:
+        assert (0, "ok: backoff\n", "") == subject.ctl("health")
+
+    wait_until(backing_off)
+    assert (1, "", "supervisorctl: not ready within 0s: backoff\n") == subject.ctl("wait", "--ready", "--timeout=0")
+
+
+def test_generations_are_listed_newest_first(subject: Subject) -> None:
+    subject.running("one", "two", "three")
+    header, *rows = subject.done("generations").splitlines()
+
+    assert ["number", "time", "(UTC)", "digest", "files", "bytes"] == header.split()
+    assert [("0", ["1", "5", "live,", "running"]), ("1", ["1", "3"]), ("2", ["1", "3"])] == [
+        (row.split()[0], row.split()[4:]) for row in rows
+    ]
+
+
+# --- waiting
+
+
+def test_wait_ends_when_the_first_configuration_is_there(subject: Subject) -> None:
+    subject.start()
+    code, _, err = subject.ctl("wait", "--ready", "--timeout=100ms")
+
+    assert 1 == code
+    assert err.startswith("supervisorctl: not ready within 0.1s: waiting for the first configuration")
+    waiting = [subject.begin("wait", "--ready"), subject.begin("wait", "--synced", "--timeout", "1m")]
+    subject.write("one")
+    ready, synced = [one.communicate(timeout=10) for one in waiting]
+    assert ("running\n", "") == ready
+    assert synced[0].startswith("running on configuration ")
+    assert [0, 0] == [one.returncode for one in waiting]
+
+
+def test_who_waits_is_told_that_the_supervisor_ends(subject: Subject) -> None:
+    program = subject.start()
+    waiting = subject.begin("wait", "--ready")
+    program.send(signal.SIGTERM)
+    program.wait()
+
+    assert "supervisorctl: " in waiting.communicate(timeout=10)[1]
+    assert waiting.returncode in (1, 4)
+    assert (4, f"supervisorctl: the supervisor is not running: nobody listens on {subject.socket}; see --socket\n") == (
+        subject.ctl("reload")[::2]
+    )
+    assert not os.path.exists(subject.socket)
+
+
+# --- orders
+
+
+def test_reload_reloads_what_has_not_changed(subject: Subject) -> None:
+    program = subject.running("one")
+
+    assert subject.done("reload").startswith("reloaded on configuration ")
+    program.expect("config: one")
+    assert ["config: one", "ready", "config: one"] == program.out.seen
+
+
+def test_a_reload_that_fails_says_why(subject: Subject) -> None:
+    subject.write("one")
+    subject.start("--reload-timeout=300ms", command=["sleep", "60"])
+    subject.done("wait", "--synced", "--timeout=10s")
+    code, out, err = subject.ctl("reload")
+
+    assert (1, "") == (code, out)
+    assert err.startswith("supervisorctl: cannot reload: it does not catch SIGHUP, which would end it; ")
+
+
+def test_rollback_puts_an_older_generation_back_until_the_content_changes(subject: Subject) -> None:
+    program = subject.running("one", "two", "three")
+
+    assert subject.done("rollback", "2").startswith("rolled back to configuration ")
+    program.expect("config: one")
+    assert "one" == (subject.live / "app.conf").read_text()
+    assert ["newer  ", "newer  ", "0      "] == [row[:7] for row in subject.done("generations").splitlines()[1:]]
+    assert "rejected" in subject.done("generations").splitlines()[1]
+    subject.write("four")
+    program.expect("config: four")
+    assert ["one", "two", "three", "one", "four"] == [line[8:] for line in program.out.seen if line != "ready"]
+
+
+def test_reload_after_a_rollback_takes_the_newest_again(subject: Subject) -> None:
+    program = subject.running("one", "two")
+    subject.done("rollback")
+    program.expect("config: one")
+    subject.done("reload")
+    program.expect("config: two")
+
+
+def test_there_is_nothing_to_go_back_to_in_the_beginning(subject: Subject) -> None:
+    subject.running("one")
+
+    code, _, err = subject.ctl("rollback")
+    assert (1, "supervisorctl: cannot roll back by 1: 0 earlier are kept; see supervisorctl generations\n") == (
+        code,
+        err,
+    )
+
+
+# --- which socket
+
+
+def test_a_second_supervisor_leaves_the_socket_to_the_first(subject: Subject, run: Run) -> None:
+    subject.running("one")
+    second = run("sleep", "60", options=[f"--control={subject.socket}", LISTEN])
+    second.err.expect(f"cannot listen on {subject.socket}: another program answers on it; choose another")
+    second.send(signal.SIGTERM)
+    second.wait()
+
+    assert (0, "ok: running\n", "") == subject.ctl("health")
+
+
+def test_without_a_socket_health_asks_the_port(run: Run) -> None:
+    port = port_of(run("sleep", "60", options=["--control=off", LISTEN]))
+    env = {"SUPERVISOR_CONTROL": "off", "SUPERVISOR_LISTEN": f":{port}"}
+
+    assert (0, "ok: running\n", "") == ctl("health", env=env)
+    where = "nobody listens on any socket, as SUPERVISOR_CONTROL is off; see --socket"
+    assert (4, "", f"supervisorctl: the supervisor is not running: {where}\n") == ctl("status", env=env)
+
+
+# A command that takes the modes of /run and /tmp, and another command to run with them. An empty /tmp would hide
+# this checkout, if it is there.
+MOUNTED = """
+mount -t tmpfs -o "$0" run /run
+mount --bind /tmp /tmp && mount -o "remount,bind,$1" /tmp
+shift; exec "$@"
+"""
+
+
+@only_process
+@pytest.mark.parametrize(
+    ("run_mode", "tmp_mode", "path"),
+    [("rw", "rw", "/run/supervisor.sock"), ("ro", "rw", "/tmp/supervisor-0.sock"), ("ro", "ro", "")],
+)
+def test_the_default_place_is_the_first_that_can_be_written_to(
+    run: Run, run_mode: str, tmp_mode: str, path: str
+) -> None:
+    """In a mount namespace, which has the real directories of its own."""
+    needs_root()
+    nsenter = needs("nsenter")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    prefix = ["unshare", "--mount", "sh", "-ec", MOUNTED, run_mode, tmp_mode]
+    program = run("sleep", "60", options=["-v", f"--listen={listen}"], prefix=prefix)
+    program.err.expect(f"control socket: {path}$" if path else "no control socket")
+    inside = [nsenter, "--mount", f"--target={program.pid}"]
+
+    def healthy() -> None:
+        assert (0, "ok: running\n", "") == ctl("health", prefix=inside, env={"SUPERVISOR_LISTEN": listen})
+
+    wait_until(healthy)
+    assert (0 if path else 4) == ctl("status", prefix=inside)[0]
+
+
+def test_the_first_candidate_is_the_one_of_the_environment() -> None:
+    ours = f"/tmp/supervisor-{os.geteuid()}.sock"
+
+    assert ["/x", "/run/supervisor.sock", ours] == paths.candidates({"SUPERVISOR_CONTROL": "/x"})
+    assert ["/run/supervisor.sock", ours] == paths.candidates({})
+    assert [] == paths.candidates({"SUPERVISOR_CONTROL": "off"})

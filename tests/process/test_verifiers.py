@@ -1,0 +1,264 @@
+"""Verifiers on the real nginx and haproxy: each sees a good reload, and each kind of bad one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from supervisor import verifiers
+from supervisor.checks import CheckFailed, Subject
+from supervisor.reload import Exec, Process, Restart, Way
+from supervisor.target import Target
+from tests.conftest import needs
+from tests.elsewhere import Elsewhere
+from tests.harness import children, wait_until
+from tests.http import get
+from tests.main_thread import MainThread, Reloading
+from tests.servers import HUP, free_port, passes, reload_by_hup, server
+
+
+@pytest.fixture
+def main() -> Iterator[MainThread]:
+    main = MainThread()
+    yield main
+    main.close()
+
+
+# --- nginx ------------------------------------------------------------------------------------------------
+
+NGINX = """
+worker_processes 2;
+daemon off;
+pid {folder}/pid;
+error_log stderr notice;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{page}"; }} }}
+}}
+"""
+
+
+class Site:
+    """nginx's files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self.config, self.log, self.pid_file = folder / "nginx.conf", folder / "log", folder / "pid"
+        self.command = ("nginx", "-c", str(self.config), "-e", "stderr")
+        self.write("one")
+
+    def write(self, page: str, port: int = 0) -> None:
+        self.config.write_text(NGINX.format(folder=self.folder, page=page, port=port or self.port))
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    needs("nginx")
+    return Site(tmp_path)
+
+
+@pytest.fixture
+def nginx(site: Site, main: MainThread) -> Iterator[int]:
+    with server(site.command, site.log) as pid:
+        passes(main, verifiers.parse("nginx", "/"), pid)
+        yield pid
+
+
+def test_nginx_has_new_workers_after_a_good_reload(main: MainThread, site: Site, nginx: int) -> None:
+    site.write("two")
+
+    assert ("", "") == reload_by_hup(main, verifiers.parse("nginx", "/"), nginx, window=1)
+    assert "two" == get(site.port, "/")[1]
+
+
+def test_nginx_has_none_after_a_bad_one_and_again_after_the_next_good_one(
+    main: MainThread, site: Site, nginx: int
+) -> None:
+    site.config.write_text("no such directive;\n")
+    reason, error = reload_by_hup(main, verifiers.parse("nginx", "/"), nginx, window=1)
+    assert ("verify", True) == (reason, "nginx has started no new worker" in error)
+    assert "one" == get(site.port, "/")[1]
+    site.write("three")
+
+    assert ("", "") == reload_by_hup(main, verifiers.parse("nginx", "/"), nginx, window=1)
+
+
+def test_nginx_that_cannot_have_its_port_is_found_out(main: MainThread, site: Site, nginx: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        site.write("two", taken.getsockname()[1])
+        subprocess.run([*site.command, "-t"], check=False, capture_output=True)
+        assert "verify" == reload_by_hup(main, verifiers.parse("nginx", "/"), nginx, window=4)[0]
+
+    assert "still could not bind()" in site.log.read_text()
+    assert "one" == get(site.port, "/")[1]
+
+
+def test_old_workers_of_nginx_that_still_serve_a_client_do_not_matter(main: MainThread, site: Site, nginx: int) -> None:
+    check = verifiers.parse("nginx", "/")
+    with socket.create_connection(("127.0.0.1", site.port)) as busy:
+        busy.sendall(b"GET / HTTP/1.1\r\n")  # half a request keeps its worker
+        assert ("", "") == reload_by_hup(main, check, nginx, window=0.5)
+
+        def shutting_down() -> None:
+            assert [1] == [titles(nginx).count("nginx: worker process is shutting down")]
+
+        wait_until(shutting_down)
+        # A worker that is going is not taken for one that came.
+        site.config.write_text("no such directive;\n")
+        assert "verify" == reload_by_hup(main, check, nginx, window=0.5)[0]
+
+
+def titles(master: int) -> list[str]:
+    found = []
+    for pid in children(master):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
+            found.append(file.read().rstrip("\0"))
+    return found
+
+
+def test_nginx_in_another_container_is_found_and_verified(main: MainThread, site: Site) -> None:
+    elsewhere = Elsewhere()
+    try:
+        pid = elsewhere.start(*site.command)
+        target = Target(str(site.pid_file))
+        check = verifiers.parse("nginx", "/", target=target)
+        passes(main, check)
+        site.write("two")
+        assert ("", "") == Reloading(main, Way(Process(target, HUP), check, 1)).end()
+        assert [(pid, HUP)] == main.signals
+        site.config.write_text("no such directive;\n")
+        assert "verify" == Reloading(main, Way(Process(target, HUP), check, 0.5)).end()[0]
+    finally:
+        elsewhere.close()
+
+
+def test_nginx_that_was_just_started_needs_no_new_workers(main: MainThread, nginx: int) -> None:
+    way = Way(Restart(), verifiers.parse("nginx", "/"), 0.3)
+
+    assert ("", "") == Reloading(main, way, nginx, verify_only=True).end()
+    for pid in children(nginx):
+        os.kill(pid, signal.SIGSTOP)  # it could start others
+    os.kill(nginx, signal.SIGSTOP)
+    for pid in children(nginx):
+        os.kill(pid, signal.SIGKILL)
+    reason, error = Reloading(main, way, nginx, verify_only=True).end()
+    assert ("verify", True) == (reason, f"nginx (pid {nginx}) has no worker" in error)
+
+
+def test_nginx_that_reloads_by_its_own_command_is_verified(main: MainThread, site: Site, nginx: int) -> None:
+    command = Exec([*site.command, "-s", "reload"], "/")
+    site.write("two")
+
+    assert ("", "") == Reloading(main, Way(command, verifiers.parse("nginx", "/"), 1), nginx).end()
+    site.config.write_text(site.config.read_text().replace("worker_connections 64", "worker_connections 0"))
+    result = Reloading(main, Way(command, verifiers.parse("nginx", "/"), 1), nginx).end()
+    assert result[0] in ("exec", "verify")  # it checks its configuration itself before it signals
+
+
+# --- haproxy ----------------------------------------------------------------------------------------------
+
+HAPROXY = """
+global
+    log stdout format raw local0
+defaults
+    mode http
+    timeout client 5s
+    timeout server 5s
+    timeout connect 1s
+frontend site
+    bind 127.0.0.1:{port}
+    http-request return status 200 content-type text/plain string "{page}"
+"""
+
+
+class Proxy:
+    """haproxy's files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port, self.config, self.log = free_port(), folder / "haproxy.cfg", folder / "log"
+        self.socket = folder / "m.sock"
+        self.command = ("haproxy", "-W", "-db", "-S", f"{self.socket},mode,600", "-f", str(self.config))
+        self.check = verifiers.parse(f"haproxy:{self.socket}", "/")
+        self.write("one")
+
+    def write(self, page: str, port: int = 0) -> None:
+        self.config.write_text(HAPROXY.format(page=page, port=port or self.port))
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    needs("haproxy")
+    with tempfile.TemporaryDirectory() as folder:  # the path of a socket must be short
+        yield Proxy(Path(folder))
+
+
+@pytest.fixture
+def haproxy(proxy: Proxy, main: MainThread) -> Iterator[int]:
+    with server(proxy.command, proxy.log) as pid:
+        passes(main, proxy.check, pid)
+        yield pid
+
+
+def test_haproxy_has_a_new_worker_after_a_good_reload(main: MainThread, proxy: Proxy, haproxy: int) -> None:
+    proxy.write("two")
+
+    assert ("", "") == reload_by_hup(main, proxy.check, haproxy, window=1)
+    assert "two" == get(proxy.port, "/")[1]
+
+
+def test_haproxy_says_that_it_could_not_load_and_recovers(main: MainThread, proxy: Proxy, haproxy: int) -> None:
+    proxy.config.write_text("no such section\n")
+    reason, error = reload_by_hup(main, proxy.check, haproxy, window=1)
+    assert ("verify", True) == (reason, "haproxy says that it could not load its configuration" in error)
+    assert "one" == get(proxy.port, "/")[1]
+    # A trial of what runs now is not fooled by the worker that is still there.
+    assert "verify" == Reloading(main, Way(Restart(), proxy.check), haproxy, verify_only=True).end()[0]
+    proxy.write("three")
+
+    assert ("", "") == reload_by_hup(main, proxy.check, haproxy, window=1)
+    assert ("", "") == Reloading(main, Way(Restart(), proxy.check), haproxy, verify_only=True).end()
+
+
+def test_haproxy_that_cannot_have_its_port_is_found_out(main: MainThread, proxy: Proxy, haproxy: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        proxy.write("two", taken.getsockname()[1])
+        subprocess.run(["haproxy", "-c", "-q", "-f", str(proxy.config)], check=True)  # it does not see that
+        assert "verify" == reload_by_hup(main, proxy.check, haproxy, window=4)[0]
+
+    assert "one" == get(proxy.port, "/")[1]
+
+
+def test_haproxy_without_a_reload_has_no_new_worker(main: MainThread, proxy: Proxy, haproxy: int) -> None:
+    reason, error = Reloading(main, Way(Restart(), proxy.check, 0.3), haproxy).end()
+
+    assert ("verify", "the verification did not pass: haproxy has started no new worker") == (reason, error)
+
+
+def test_a_master_socket_that_nobody_serves_is_told(main: MainThread, proxy: Proxy) -> None:
+    reason, error = Reloading(main, Way(Restart(), proxy.check, timeout=0.1)).end()
+
+    assert "verify" == reason
+    assert f"so it was not reloaded: cannot ask haproxy at {proxy.socket}: no such file or directory" in error
+
+
+def test_a_master_that_says_nothing_is_left_after_its_time(main: MainThread, proxy: Proxy) -> None:
+    began = time.monotonic()
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(proxy.socket))
+        mute.listen()
+        with pytest.raises(CheckFailed, match="timed out"):
+            proxy.check.once(Subject(0, main.runner), 0.3)
+
+    assert 0.3 <= time.monotonic() - began < 2

@@ -1,0 +1,171 @@
+"""The verification of PostgreSQL, a psql command, on the real server with each kind of bad configuration."""
+
+from __future__ import annotations
+
+import glob
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from supervisor import events as ev
+from supervisor import verifiers
+from supervisor.reload import Restart, Way
+from tests.conftest import needs, needs_root
+from tests.harness import wait_until
+from tests.main_thread import MainThread, Reloading
+from tests.servers import HUP, reload_by_hup, server
+
+CHECK = verifiers.parse("postgres", "/")
+GOOD = "work_mem = 4MB\n"
+
+
+@pytest.fixture
+def main() -> Iterator[MainThread]:
+    main = MainThread()
+    yield main
+    main.close()
+
+
+class Database:
+    """A server's data and configuration, and a session that asks it."""
+
+    def __init__(self, folder: Path, user: str) -> None:
+        self.folder, self.user = folder, user
+        self.data, self.config, self.hba = folder / "data", folder / "postgresql.conf", folder / "pg_hba.conf"
+        self.config.write_text(GOOD)
+        self.hba.write_text("local all all trust\n")
+        self.environment = {"PGHOST": str(folder), "PGUSER": user, "PGDATABASE": "postgres"}
+
+    def initialise(self) -> None:
+        command = ["initdb", "-D", str(self.data), "-A", "trust", "--no-sync", "--no-instructions"]
+        subprocess.run(command, check=True, user=self.user, stdout=subprocess.DEVNULL, cwd=self.folder)
+
+    def command(self) -> list[str]:
+        chosen = {"config_file": self.config, "hba_file": self.hba, "unix_socket_directories": self.folder}
+        options = [word for name, value in chosen.items() for word in ("-c", f"{name}={value}")]
+        return ["postgres", "-D", str(self.data), *options, "-c", "listen_addresses=", "-c", "fsync=off"]
+
+    def ask(self, sql: str) -> str:
+        command = ["psql", "-XAtqc", sql]
+        said = subprocess.run(
+            command, env={**os.environ, **self.environment}, capture_output=True, text=True, check=False
+        )
+        return said.stdout.strip()
+
+    def answers(self) -> None:
+        assert "1" == self.ask("select 1")
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A directory that another user may enter, with a short path: the server's socket is in it."""
+    path = tempfile.mkdtemp()
+    yield Path(path)
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def running(folder: Path) -> Iterator[tuple[Database, int]]:
+    with pytest.MonkeyPatch.context() as patch:
+        # Debian keeps the server's programs out of PATH.
+        patch.setenv("PATH", os.pathsep.join([os.environ["PATH"], *sorted(glob.glob("/usr/lib/postgresql/*/bin"))]))
+        for program in ("initdb", "postgres", "psql"):
+            needs(program)
+        needs_root()  # the server refuses to be root: it needs somebody to be
+        user = "postgres"
+        shutil.chown(folder, pwd.getpwnam(user).pw_uid)
+        database = Database(folder, user)
+        database.initialise()
+        for name, value in database.environment.items():
+            patch.setenv(name, value)
+        with server(database.command(), folder / "log", user=user) as pid:
+            wait_until(database.answers, 15)
+            yield database, pid
+
+
+@pytest.fixture
+def postgres(running: tuple[Database, int], main: MainThread) -> Iterator[Database]:
+    """The server on a good configuration, before and after."""
+    database, main.app = running
+    yield database
+    database.config.write_text(GOOD)
+    database.hba.write_text("local all all trust\n")
+    main.put(ev.SignalRequested(0, HUP, lambda _: None))
+
+    def good() -> None:
+        assert ("", "") == Reloading(main, Way(Restart(), CHECK), main.app).end()
+
+    wait_until(good)
+
+
+def refused(main: MainThread) -> str:
+    reason, error = reload_by_hup(main, CHECK, main.app, window=1)
+    assert "verify" == reason
+    return error
+
+
+def test_a_good_reload_passes_and_is_live(main: MainThread, postgres: Database) -> None:
+    postgres.config.write_text("work_mem = 5MB\n")
+
+    assert ("", "") == reload_by_hup(main, CHECK, main.app, window=1)
+    assert "5MB" == postgres.ask("show work_mem")
+
+
+def test_a_bad_value_is_found_out_though_the_other_settings_are_live(main: MainThread, postgres: Database) -> None:
+    postgres.config.write_text("work_mem = 6MB\ndeadlock_timeout = soon\n")
+
+    assert f"{postgres.config}:2: setting could not be applied" in refused(main)
+    assert "6MB" == postgres.ask("show work_mem")
+
+
+def test_a_syntax_error_is_found_out(main: MainThread, postgres: Database) -> None:
+    postgres.config.write_text("work_mem = 7MB\n= = =\n")
+
+    assert f"{postgres.config}:2: syntax error" in refused(main)
+    assert "4MB" == postgres.ask("show work_mem")
+
+
+def test_an_unknown_setting_is_found_out(main: MainThread, postgres: Database) -> None:
+    postgres.config.write_text("work_memory = 7MB\n")
+
+    assert f"{postgres.config}:1: unrecognized configuration parameter" in refused(main)
+
+
+def test_a_setting_that_needs_a_restart_is_found_out(main: MainThread, postgres: Database) -> None:
+    postgres.config.write_text("max_connections = 33\n")
+
+    assert f"{postgres.config}:1: setting could not be applied" in refused(main)
+
+
+def test_a_bad_pg_hba_is_found_out(main: MainThread, postgres: Database) -> None:
+    postgres.hba.write_text("local all all trust\nlocal all all blindly\n")
+
+    assert "pg_hba.conf:2: invalid authentication method" in refused(main)
+
+
+def test_a_file_that_was_not_loaded_yet_is_found_out(main: MainThread, postgres: Database) -> None:
+    postgres.config.write_text("work_mem = 8MB\n")
+    later = postgres.config.stat().st_mtime + 5  # PostgreSQL sees whole seconds
+    os.utime(postgres.config, (later, later))
+    reason, error = Reloading(main, Way(Restart(), CHECK), main.app).end()
+
+    assert ("verify", True) == (reason, f"not loaded since it was written: config_file {postgres.config}" in error)
+
+
+def test_a_server_that_does_not_answer_is_a_no(main: MainThread, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs("psql")
+    monkeypatch.setenv("PGHOST", str(folder / "nowhere"))
+
+    reason, error = Reloading(main, Way(Restart(), CHECK), main.app).end()
+    assert ("verify", True) == (reason, "psql ended with code 2: " in error)
+
+
+def test_the_command_has_nothing_that_kubernetes_or_a_shell_would_change() -> None:
+    """In `args:` of a pod, $(NAME) and $$ mean something; in sh, so do $ and backquotes."""
+    assert not set("$`\\") & set("".join(verifiers.POSTGRES))

@@ -1,0 +1,265 @@
+"""What is said about an order, looked for after every turn of the real machine, in histories good and bad."""
+
+from __future__ import annotations
+
+import pytest
+
+from supervisor import events as ev
+from supervisor import machine, orders
+from supervisor.generations import Generation
+from supervisor.orders import Answer
+from supervisor.state import Phase, Policy, SourceState, State
+
+POLICY = Policy(configured=True, rollback=True, restart="always", reload_interval=10.0)
+HERE = State(sources=(SourceState("configmap a/web"),))
+RUNNING_ON_A: tuple[ev.Event, ...] = (
+    ev.Began(),
+    ev.ConfigOffered("a"),
+    ev.ConfigApplied("a", files=1),
+    ev.Started(7),
+)
+THEN_B = (ev.ConfigOffered("b"), ev.ConfigApplied("b", files=2), ev.ReloadFinished(1))
+
+
+class History:
+    """A state that goes from turn to turn, and what was said about the order given in it."""
+
+    def __init__(self, *events: ev.Event, policy: Policy = POLICY) -> None:
+        self.state, self.policy, self.now = HERE, policy, 100.0
+        self.order: ev.ReloadOrdered | ev.RollbackOrdered | None = None
+        self.after(*events)
+
+    def after(self, *events: ev.Event) -> Answer | None:
+        """What is said when these have happened; None if nothing is decided."""
+        answer = None
+        for event in events:
+            self.now += 20.0  # no pace holds anything up
+            before = self.state
+            self.state = machine.step(before, event, self.now, self.policy)[0]
+            if isinstance(event, ev.ReloadOrdered | ev.RollbackOrdered):
+                self.order, self.before = event, before.reloads
+            answer = self._look()
+            if answer is not None:
+                break
+        return answer
+
+    def _look(self) -> Answer | None:
+        match self.order:
+            case ev.ReloadOrdered():
+                return orders.reloaded(self.before, self.state)
+            case ev.RollbackOrdered(digest):
+                return orders.rolled_back(self.before, digest, self.state)
+        return None
+
+
+# --- reload
+
+
+def test_a_reload_of_what_runs_already_is_a_reload() -> None:
+    history = History(*RUNNING_ON_A)
+
+    assert history.after(ev.ReloadOrdered()) is None
+    assert Phase.RELOADING is history.state.phase
+    assert Answer(0, "reloaded on configuration a (1 files)") == history.after(ev.ReloadFinished(1))
+
+
+def test_a_reload_that_fails_says_why_and_what_follows() -> None:
+    history = History(*RUNNING_ON_A, *THEN_B, ev.ConfigOffered("c"), ev.ConfigApplied("c"))
+
+    assert Phase.RELOADING is history.state.phase
+    answer = history.after(ev.ReloadOrdered(), ev.ReloadFinished(2, "verify", "its port is closed"))
+    assert Answer(1, "cannot reload: its port is closed; the last good version is put back") == answer
+
+
+def test_a_failure_is_still_seen_when_the_good_version_runs_again() -> None:
+    history = History(*RUNNING_ON_A, *THEN_B, ev.ConfigOffered("c"), ev.ConfigApplied("c"))
+    history.after(ev.ReloadOrdered())
+    order, history.order = history.order, None
+    history.after(
+        ev.ReloadFinished(2, "verify", "its port is closed"),
+        ev.ConfigApplied("b", rolled_back=True),
+        ev.ReloadFinished(3),
+    )
+    history.order = order
+
+    assert ("b", Phase.RUNNING) == (history.state.config.running, history.state.phase)
+    answer = history.after(ev.DeadlinePassed())
+    assert answer is not None
+    assert (1, "cannot reload: ") == (answer.code, answer.text[:15])
+
+
+def test_a_failure_without_a_way_back_says_why() -> None:
+    history = History(*RUNNING_ON_A, policy=POLICY.replace(rollback=False))
+
+    answer = history.after(ev.ReloadOrdered(), ev.ReloadFinished(1, "no_handler", "it does not catch SIGHUP"))
+    assert Answer(1, "cannot reload: it does not catch SIGHUP") == answer
+
+
+def test_a_version_that_was_rejected_is_tried_again_and_its_failure_said() -> None:
+    history = History(*RUNNING_ON_A, ev.ConfigOffered("b"), ev.ConfigFailed("b", "validate", "syntax error in line 3"))
+
+    assert history.after(ev.ReloadOrdered()) is None
+    assert history.state.config.applying
+    answer = history.after(ev.ConfigFailed("b", "validate", "syntax error in line 3"))
+    assert Answer(1, "cannot reload: syntax error in line 3") == answer
+
+
+@pytest.mark.parametrize("reason", ["write", "bad_key"])
+def test_the_failure_before_the_order_is_not_taken_for_its_own(reason: str) -> None:
+    history = History(*RUNNING_ON_A, ev.ConfigOffered("b"), ev.ConfigFailed("b", reason, "disk full"))
+
+    assert history.after(ev.ReloadOrdered()) is None
+    assert history.after(ev.ConfigApplied("b", files=2)) is None
+    assert Answer(0, "reloaded on configuration b (2 files)") == history.after(ev.ReloadFinished(1))
+
+
+def test_a_version_that_cannot_be_written_is_a_failure() -> None:
+    history = History(*RUNNING_ON_A, ev.ConfigOffered("b"))
+
+    answer = history.after(ev.ReloadOrdered(), ev.ConfigFailed("b", "write", "disk full"))
+    assert Answer(1, "cannot reload: disk full") == answer
+
+
+def test_an_order_in_the_middle_of_a_reload_is_answered_with_that() -> None:
+    history = History(*RUNNING_ON_A, ev.ConfigOffered("b"), ev.ConfigApplied("b", files=2))
+
+    assert Phase.RELOADING is history.state.phase
+    assert history.after(ev.ReloadOrdered()) is None
+    assert Answer(0, "reloaded on configuration b (2 files)") == history.after(ev.ReloadFinished(1))
+
+
+def test_a_reload_that_a_newer_version_overtook_is_not_the_end() -> None:
+    history = History(*RUNNING_ON_A, ev.ReloadOrdered(), ev.ConfigOffered("b"))
+
+    assert history.after(ev.ReloadFinished(1, "superseded"), ev.ConfigApplied("b", files=2)) is None
+    assert Answer(0, "reloaded on configuration b (2 files)") == history.after(ev.ReloadFinished(2))
+
+
+def test_for_an_app_that_is_down_a_start_is_the_reload() -> None:
+    history = History(*RUNNING_ON_A, ev.Exited(7, 1), ev.NothingLeft())
+
+    assert Phase.BACKOFF is history.state.phase
+    assert history.after(ev.ReloadOrdered()) is None
+    assert Answer(0, "reloaded on configuration a (1 files)") == history.after(ev.DeadlinePassed(), ev.Started(8))
+
+
+def test_a_restart_is_a_reload_and_its_stop_no_end() -> None:
+    history = History(*RUNNING_ON_A, policy=POLICY.replace(restart_to_reload=True))
+
+    assert history.after(ev.ReloadOrdered(), ev.Exited(7, 0)) is None
+    assert Answer(0, "reloaded on configuration a (1 files)") == history.after(ev.NothingLeft(), ev.Started(8))
+
+
+@pytest.mark.parametrize("order", [ev.ReloadOrdered(), ev.RollbackOrdered("z")])
+def test_nobody_waits_for_an_app_that_is_ending(order: ev.ReloadOrdered | ev.RollbackOrdered) -> None:
+    history = History(*RUNNING_ON_A, order)
+
+    answer = history.after(ev.SignalReceived(15))
+    assert Answer(1, "the app is ending, and the supervisor with it") == answer
+
+
+# --- rollback
+
+
+def test_a_rollback_is_done_when_the_app_runs_on_the_older_version() -> None:
+    history = History(*RUNNING_ON_A, *THEN_B)
+
+    assert history.after(ev.RollbackOrdered("a")) is None
+    assert history.after(ev.ConfigApplied("a", files=1, rolled_back=True)) is None
+    assert Answer(0, "rolled back to configuration a (1 files)") == history.after(ev.ReloadFinished(2))
+
+
+def test_a_rollback_in_the_middle_of_a_reload_waits_for_its_own() -> None:
+    history = History(*RUNNING_ON_A, ev.ConfigOffered("b"), ev.ConfigApplied("b"), ev.RollbackOrdered("a"))
+
+    assert history.after(ev.ReloadFinished(1, "superseded")) is None
+    assert history.after(ev.ConfigApplied("a", files=1, rolled_back=True)) is None
+    assert Answer(0, "rolled back to configuration a (1 files)") == history.after(ev.ReloadFinished(2))
+
+
+def test_a_generation_that_cannot_be_put_back_is_a_failure() -> None:
+    history = History(*RUNNING_ON_A, *THEN_B)
+
+    answer = history.after(ev.RollbackOrdered("a"), ev.ConfigFailed("a", "rollback", "no generation has it any more"))
+    assert Answer(1, "cannot roll back to configuration a: no generation has it any more") == answer
+
+
+def test_a_rollback_whose_reload_fails_says_so() -> None:
+    history = History(*RUNNING_ON_A, *THEN_B, policy=POLICY.replace(rollback=False))
+
+    answer = history.after(
+        ev.RollbackOrdered("a"), ev.ConfigApplied("a", rolled_back=True), ev.ReloadFinished(2, "verify", "port closed")
+    )
+    words = "configuration a is in place again, but the app does not run on it: port closed"
+    assert Answer(1, words) == answer
+
+
+def test_a_newer_version_ends_the_wait_for_a_rollback() -> None:
+    history = History(*RUNNING_ON_A, *THEN_B, ev.RollbackOrdered("a"), ev.ConfigOffered("c"))
+
+    answer = history.after(ev.ConfigApplied("a", rolled_back=True), ev.ConfigApplied("c"))
+    assert answer is not None
+    assert (1, "a newer version came meanwhile") == (answer.code, answer.text[-30:])
+
+
+# --- waiting
+
+
+def test_ready_is_what_readyz_says() -> None:
+    history = History(ev.Began())
+
+    assert orders.waited(orders.GOALS["ready"], history.state) is None
+    history.after(*RUNNING_ON_A[1:])
+    assert Answer(0, "running") == orders.waited(orders.GOALS["ready"], history.state)
+
+
+def test_synced_means_that_the_app_runs_on_the_newest_version() -> None:
+    history = History(*RUNNING_ON_A)
+
+    assert Answer(0, "running on configuration a") == orders.waited(orders.synced, history.state)
+    history.after(ev.ConfigOffered("b"))
+    assert orders.waited(orders.synced, history.state) is None
+    history.after(ev.ConfigFailed("b", "validate", "syntax error"))
+    assert "the newest configuration is b; syntax error" == orders.synced(history.state).reason
+
+
+# --- generations
+
+
+def generation(digest: str, serial: int) -> Generation:
+    return Generation(f"..2030_01_02_03_04_{serial:02d}.000000000", serial, digest, {}, 0)
+
+
+KEPT = [generation("c", 3), generation("b", 2), generation("a", 1)]
+
+
+@pytest.mark.parametrize(("live", "back", "digest"), [("c", 1, "b"), ("c", 2, "a"), ("b", 1, "a"), ("gone", 1, "c")])
+def test_steps_are_counted_from_what_is_live(live: str, back: int, digest: str) -> None:
+    assert digest == orders.earlier(KEPT, live, back)
+
+
+@pytest.mark.parametrize(
+    ("kept", "live", "back", "words"),
+    [
+        (KEPT, "c", 3, "2 earlier are kept"),
+        (KEPT, "a", 1, "0 earlier are kept"),
+        (KEPT, "", 1, "nothing is in place yet"),
+        ([], "a", 1, "with --configroot"),
+        ([generation("a", 2), generation("a", 1)], "a", 1, "the same content"),
+    ],
+)
+def test_there_may_be_nothing_to_go_back_to(kept: list[Generation], live: str, back: int, words: str) -> None:
+    answer = orders.earlier(kept, live, back)
+
+    assert isinstance(answer, Answer)
+    assert (1, True) == (answer.code, words in answer.text), answer
+
+
+def test_generations_that_a_rollback_left_behind_are_newer_and_rejected() -> None:
+    history = History(*RUNNING_ON_A, *THEN_B, ev.RollbackOrdered("a"))
+    history.after(ev.ConfigApplied("a", rolled_back=True), ev.ReloadFinished(2))
+    listed = orders.listed(KEPT, history.state)
+
+    assert [(None, []), (None, ["rejected"]), (0, ["live", "running"])] == [
+        (one["number"], one["marks"]) for one in listed
+    ]

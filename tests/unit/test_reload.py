@@ -1,0 +1,284 @@
+"""Ways to reload, on real processes and real servers: what each does, and how it says why it could not."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from supervisor import reload, request
+from supervisor.reload import Exec, Http, Process, Restart, Signal, Way
+from supervisor.request import Request
+from supervisor.target import Target
+from tests.answering import Answering, answer, hang
+from tests.conftest import needs_root
+from tests.elsewhere import Elsewhere
+from tests.harness import Lines, app, wait_until
+from tests.main_thread import MainThread, Reloading
+
+OK = answer("200 OK")
+ANY_2XX = request.status_ranges("200-299")
+HUP = int(signal.SIGHUP)
+
+
+@pytest.fixture
+def main() -> Iterator[MainThread]:
+    main = MainThread()
+    yield main
+    main.close()
+
+
+def outcome(main: MainThread, way: Way, pid: int = 0) -> tuple[str, str]:
+    """Reason and error of one reload, both empty for success."""
+    return Reloading(main, way, pid).end()
+
+
+def test_every_way_has_its_name() -> None:
+    assert {"signal": Signal, "http": Http, "exec": Exec, "restart": Restart, "process": Process} == reload.METHODS
+
+
+def test_a_restart_is_nothing_but_its_verification_here(main: MainThread) -> None:
+    assert ("", "") == outcome(main, Way(Restart()))
+
+
+# --- by signal --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def catching() -> Iterator[tuple[int, Lines]]:
+    """An app that prints the signals that it gets."""
+    with subprocess.Popen(app("print_signals.py"), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        lines = Lines(process.stdout)
+        lines.expect("ready")
+        yield process.pid, lines
+        process.kill()
+        lines.reader.join(5)
+
+
+def test_an_app_that_catches_the_signal_gets_it(main: MainThread, catching: tuple[int, Lines]) -> None:
+    main.app, lines = catching
+
+    assert ("", "") == outcome(main, Way(Signal(HUP)), main.app)
+    assert [(0, HUP)] == main.signals
+    assert "1" == lines.next()
+
+
+def test_an_app_that_does_not_catch_the_signal_never_gets_it(main: MainThread) -> None:
+    with subprocess.Popen(["sleep", "60"]) as deaf:
+        main.app = deaf.pid
+        reason, error = outcome(main, Way(Signal(HUP), timeout=0.2), deaf.pid)
+        assert ([], None) == (main.signals, deaf.poll())
+        deaf.kill()
+
+    assert "no_handler" == reason
+    assert "it does not catch SIGHUP, which would end it; choose the signal" in error
+
+
+def test_an_app_that_is_being_stopped_gets_no_signal(main: MainThread, catching: tuple[int, Lines]) -> None:
+    main.app, main.deaf = catching[0], True
+
+    assert ("no_process", "it is being stopped") == outcome(main, Way(Signal(HUP)), main.app)
+
+
+# --- by request -------------------------------------------------------------------------------------------
+
+
+def http(server: Answering, method: str = "POST", accepted: Sequence[range] = ANY_2XX) -> Http:
+    return Http(Request(method, request.url(server.url("/-/reload"))), accepted)
+
+
+@pytest.mark.parametrize(
+    ("status", "accepted"), [("200 OK", ANY_2XX), ("302 Found", (range(200, 201), range(302, 303)))]
+)
+def test_an_accepted_status_is_success(main: MainThread, status: str, accepted: Sequence[range]) -> None:
+    with Answering(answer(status)) as server:
+        assert ("", "") == outcome(main, Way(http(server, accepted=accepted)))
+
+    assert ["POST /-/reload HTTP/1.1"] == server.heads()
+
+
+@pytest.mark.parametrize("status", ["400 Bad", "403 Forbidden", "404 Not Found", "304 Not Modified", "204 Empty"])
+def test_another_status_is_final_and_told_with_the_body(main: MainThread, status: str) -> None:
+    with Answering(answer(status, "Lifecycle API\nis not enabled"), OK) as server:
+        reason, error = outcome(main, Way(http(server, "PUT", (range(200, 201),))))
+        assert 1 == len(server.asked)
+
+    assert "http_status" == reason
+    assert error.startswith(f"PUT http://127.0.0.1:{server.port}/-/reload: {status}")
+    assert error.endswith(": Lifecycle API is not enabled") == (status[0] in "45")  # the others have no body
+
+
+@pytest.mark.parametrize("status", ["408 Timeout", "425 Early", "429 Many", "500 No", "502 No", "503 No", "599 No"])
+def test_what_may_be_different_the_next_time_is_tried_again(main: MainThread, status: str) -> None:
+    with Answering(answer(status), b"", OK) as server:
+        assert ("", "") == outcome(main, Way(http(server)))
+        assert 3 == len(server.asked)
+
+
+def test_a_server_that_comes_late_is_waited_for(main: MainThread) -> None:
+    with Answering(OK) as gone:
+        way = Way(http(gone))
+    reloading = Reloading(main, way)
+    with Answering(OK, port=gone.port) as server:
+        assert ("", "") == reloading.end()
+        assert 1 == len(server.asked)
+
+
+def test_retry_after_is_the_least_that_is_waited(main: MainThread) -> None:
+    began = time.monotonic()
+    with Answering(answer("503 No", "", "Retry-After: 1"), OK) as server:
+        assert ("", "") == outcome(main, Way(http(server)))
+
+    assert 1 <= time.monotonic() - began < 3
+
+
+def test_a_retry_after_beyond_the_time_ends_the_reload_at_once(main: MainThread) -> None:
+    began = time.monotonic()
+    with Answering(answer("503 No", "busy", "Retry-After: 60")) as server:
+        reason, error = outcome(main, Way(http(server), timeout=5))
+
+    assert ("http_status", True) == (reason, error.endswith("503 No: busy, and asks to wait 60s before the next try"))
+    assert time.monotonic() - began < 3
+
+
+def test_retries_end_with_the_time_and_are_counted(main: MainThread) -> None:
+    began = time.monotonic()
+    with Answering(answer("500 No", "bad rule")) as server:
+        reason, error = outcome(main, Way(http(server), timeout=1))
+
+    assert "http_status" == reason
+    assert error.endswith(f"500 No: bad rule (tried {len(server.asked)} times)")
+    assert len(server.asked) in (2, 3)  # at 0, 0.25 and 0.75 s, less some jitter
+    assert time.monotonic() - began < 3
+
+
+def test_a_server_that_hangs_is_left_when_the_time_is_over(main: MainThread) -> None:
+    began = time.monotonic()
+    with Answering(hang) as server:
+        reason, error = outcome(main, Way(http(server), timeout=0.5))
+
+    assert ("timeout", True) == (reason, "no answer within 0.5s" in error)
+    assert 0.4 <= time.monotonic() - began < 3
+
+
+def test_nobody_listening_is_a_failure_to_connect(main: MainThread) -> None:
+    with Answering(OK) as gone:
+        way = Way(http(gone), timeout=0.6)
+    reason, error = outcome(main, way)
+
+    assert "connect" == reason
+    assert f"cannot talk to 127.0.0.1:{gone.port}: connection refused" in error
+
+
+# --- by command -------------------------------------------------------------------------------------------
+
+
+def test_a_command_reloads_and_sees_the_directory(main: MainThread, tmp_path: Path) -> None:
+    command = Exec(["sh", "-c", 'echo done > "$0"', "{dir}/mark"], str(tmp_path))
+
+    assert ("", "") == outcome(main, Way(command))
+    assert "done\n" == (tmp_path / "mark").read_text()
+
+
+def test_a_command_that_fails_tells_its_code_and_its_last_words(main: MainThread) -> None:
+    command = Exec(["sh", "-c", "echo one; echo two >&2; exit 7"], "/")
+
+    assert ("exec", "sh ended with code 7: one two") == outcome(main, Way(command))
+
+
+def test_a_command_that_ends_with_124_by_itself_has_failed_by_itself(main: MainThread) -> None:
+    assert ("exec", "sh ended with code 124") == outcome(main, Way(Exec(["sh", "-c", "exit 124"], "/")))
+
+
+def test_a_command_that_hangs_ends_with_the_time_and_so_do_its_children(main: MainThread) -> None:
+    reason, error = outcome(main, Way(Exec(["sh", "-c", "sleep 61 & echo $!; wait"], "/"), timeout=0.4))
+    pid = int(error.rpartition(" ")[2])
+
+    def gone() -> None:
+        with contextlib.suppress(FileNotFoundError), open(f"/proc/{pid}/cmdline", "rb") as file:
+            assert b"sleep" not in file.read()
+
+    assert "timeout" == reason
+    wait_until(gone)
+
+
+# --- by signal to a process of another container ----------------------------------------------------------
+
+CATCHER = ("python3", "-S", "-I", "-c", "import signal as s; s.signal(1, lambda *_: 0)\nwhile 1: s.pause()")
+MORTAL = ("python3", "-S", "-I", "-c", "import signal as s, os; s.signal(1, lambda *_: os._exit(1))\ns.pause()")
+
+
+class Other:
+    """A process of another container, and the file with its pid."""
+
+    def __init__(self, path: Path, start: Callable[..., int]) -> None:
+        self.path, self._start = path, start
+
+    def __call__(self, *argv: str, user: int | None = None) -> int:
+        pid = self._start(*argv, user=user)
+        self.path.write_text(f"{pid}\n")
+        return pid
+
+    def way(self, timeout: float = 10, window: float = 0) -> Way:
+        return Way(Process(Target(str(self.path)), HUP), window=window, timeout=timeout)
+
+
+@pytest.fixture
+def other(common: Path) -> Iterator[Other]:
+    elsewhere = Elsewhere()
+    yield Other(common / "pid", elsewhere.start)
+    elsewhere.close()
+
+
+def test_another_containers_process_is_waited_for_and_signalled(main: MainThread, other: Other) -> None:
+    reloading = Reloading(main, other.way())
+    pid = other(*CATCHER)
+
+    assert ("", "") == reloading.end()
+    assert [(pid, HUP)] == main.signals
+
+
+def test_another_containers_process_that_is_not_there_is_told(main: MainThread, other: Other) -> None:
+    reason, error = outcome(main, other.way(0.1))
+
+    assert "no_process" == reason
+    assert f"cannot read the pid file {other.path}: no such file" in error
+
+
+def test_another_containers_process_without_a_handler_never_gets_the_signal(main: MainThread, other: Other) -> None:
+    pid = other("sleep", "60")
+    reason, error = outcome(main, other.way(0.1))
+
+    assert "no_handler" == reason
+    assert f"{other.path} (pid {pid}) does not catch SIGHUP" in error
+    assert [] == main.signals
+
+
+def test_another_containers_process_that_ends_of_it_is_a_failure(main: MainThread, other: Other) -> None:
+    pid = other(*MORTAL)
+
+    expected = "child_exited", f"process {pid} ended after it was told to reload"
+    assert expected == outcome(main, other.way(window=0.5))
+
+
+def test_another_users_process_is_told_with_what_to_do(main: MainThread, other: Other) -> None:
+    needs_root()
+    pid = other(*CATCHER, user=12345)
+    os.seteuid(54321)
+    try:
+        reason, error = outcome(main, other.way())
+    finally:
+        os.seteuid(0)
+
+    assert ("permission", []) == (reason, main.signals)
+    assert (
+        f"cannot signal {other.path} (pid {pid}, uid 12345): operation not permitted; "
+        "run the sidecar as the same uid (runAsUser: 12345)" == error
+    )

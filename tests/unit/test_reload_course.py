@@ -1,0 +1,233 @@
+"""The course of a reload: what is looked at before, the verification in its window, giving up, the one report."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from supervisor import events as ev
+from supervisor import request
+from supervisor.checks import Check, CheckFailed, CommandCheck, Subject
+from supervisor.reload import App, Exec, Http, Reloader, Way
+from supervisor.request import Request
+from tests.answering import Answering, answer, hang
+from tests.harness import wait_until
+from tests.main_thread import MainThread, Reloading
+
+
+@pytest.fixture
+def main() -> Iterator[MainThread]:
+    main = MainThread()
+    yield main
+    main.close()
+
+
+class Diary:
+    """A method and a check that write down what happens to them, and fail as they are told."""
+
+    name = "diary"
+
+    def __init__(self, *, unseen: int = 0, noes: int = 0) -> None:
+        self.lines: list[str] = []
+        self.times: list[float] = []
+        self.unseen, self.noes = unseen, noes
+
+    def note(self, line: str) -> None:
+        self.lines.append(line)
+        self.times.append(time.monotonic())
+
+    def __call__(self, app: App) -> None:
+        self.note(f"reload {app.pid}")
+
+
+class Asked(Check):
+    def __init__(self, diary: Diary, word: str) -> None:
+        self._diary, self._word = diary, word
+
+    def before(self, subject: Subject, seconds: float) -> Check:
+        assert 1 <= seconds <= 10
+        self._diary.note(f"before {subject.pid}")
+        self._diary.unseen -= 1
+        if self._diary.unseen >= 0:
+            raise CheckFailed("nobody answers")
+        return Asked(self._diary, "change")
+
+    def once(self, subject: Subject, seconds: float) -> None:
+        assert seconds >= 1
+        self._diary.note(f"{self._word} {subject.pid}")
+        self._diary.noes -= 1
+        if self._diary.noes >= 0:
+            raise CheckFailed(f"no {self._diary.noes}")
+
+
+def way(diary: Diary, window: float = 0, timeout: float = 10) -> Way:
+    return Way(diary, Asked(diary, "state"), window, timeout)
+
+
+def test_it_is_looked_then_reloaded_then_verified(main: MainThread) -> None:
+    diary = Diary()
+
+    assert ("", "") == Reloading(main, way(diary), 7).end()
+    assert ["before 7", "reload 7", "change 7"] == diary.lines
+
+
+def test_an_app_that_was_just_started_is_only_verified_and_by_its_state(main: MainThread) -> None:
+    diary = Diary()
+
+    assert ("", "") == Reloading(main, way(diary), 7, verify_only=True).end()
+    assert ["state 7"] == diary.lines
+
+
+def test_an_app_that_cannot_be_looked_at_yet_is_waited_for(main: MainThread) -> None:
+    diary = Diary(unseen=2)
+
+    assert ("", "") == Reloading(main, way(diary)).end()
+    assert ["before 0", "before 0", "before 0", "reload 0", "change 0"] == diary.lines
+
+
+def test_an_app_that_cannot_be_looked_at_is_not_reloaded(main: MainThread) -> None:
+    diary = Diary(unseen=1000)
+
+    expected = "verify", "it could not be verified, so it was not reloaded: nobody answers"
+    assert expected == Reloading(main, way(diary, timeout=0.3)).end()
+    assert {"before 0"} == set(diary.lines)
+
+
+def test_the_window_is_waited_for_even_when_the_verification_has_passed(main: MainThread) -> None:
+    diary = Diary()
+
+    assert ("", "") == Reloading(main, way(diary, window=0.6)).end()
+    assert 1 == diary.lines.count("change 0")
+    assert 0.6 <= time.monotonic() - diary.times[1] < 2
+
+
+def test_the_window_is_waited_for_without_a_verification(main: MainThread) -> None:
+    diary = Diary()
+
+    assert ("", "") == Reloading(main, Way(diary, window=0.3)).end()
+    assert 0.3 <= time.monotonic() - diary.times[0] < 2
+
+
+def test_a_verification_is_tried_until_it_passes_within_the_window(main: MainThread) -> None:
+    diary = Diary(noes=2)
+
+    assert ("", "") == Reloading(main, way(diary, window=2)).end()
+    assert 3 == diary.lines.count("change 0")
+    assert 0.2 < diary.times[3] - diary.times[2] < 1
+
+
+def test_a_verification_that_does_not_pass_in_the_window_is_a_failure_with_its_last_words(main: MainThread) -> None:
+    diary = Diary(noes=1000)
+    reason, error = Reloading(main, way(diary, window=0.6)).end()
+
+    assert "verify" == reason
+    assert f"the verification did not pass: no {diary.noes}" == error
+    assert 3 <= diary.lines.count("change 0") <= 4
+
+
+def test_a_window_of_nothing_still_leaves_the_verification_one_try(main: MainThread) -> None:
+    passing = Way(Diary(), CommandCheck(["true"]), 0)
+    failing = Way(Diary(), CommandCheck(["sh", "-c", "echo bad; exit 3"]), 0)
+
+    assert ("", "") == Reloading(main, passing).end()
+    assert ("verify", "the verification did not pass: sh ended with code 3: bad") == Reloading(main, failing).end()
+
+
+def test_a_failure_of_our_own_is_reported_too(main: MainThread) -> None:
+    def broken(app: App) -> None:
+        raise RuntimeError(f"broken {app.pid}")
+
+    broken.name = "broken"  # type: ignore[attr-defined] # as a class of reload.METHODS has one
+    reason, error = Reloading(main, Way(broken), 3).end()  # type: ignore[arg-type]
+
+    assert ("timeout", "internal error: RuntimeError('broken 3')") == (reason, error)
+
+
+# --- giving up --------------------------------------------------------------------------------------------
+
+
+def given_up(main: MainThread, way: Way, when: Callable[[], object]) -> float:
+    """Seconds from the cancellation to the report, which must be of a superseded reload."""
+    reloading = Reloading(main, way)
+    when()
+    began = time.monotonic()
+    reloading.reloader.cancel(1)
+    reason, error = reloading.end()
+    assert ("superseded", "it was given up: there is a newer version, or the app ends") == (reason, error)
+    return time.monotonic() - began
+
+
+def some(items: object) -> None:
+    assert items
+
+
+def test_a_request_that_hangs_is_given_up_at_once(main: MainThread) -> None:
+    with Answering(hang) as server:
+        method = Http(Request("POST", request.url(server.url())), (range(200, 300),))
+        assert given_up(main, Way(method), server.connected.acquire) < 1
+
+
+def test_the_wait_for_the_next_try_is_given_up_at_once(main: MainThread) -> None:
+    with Answering(answer("503 No", "", "Retry-After: 9")) as server:
+        method = Http(Request("POST", request.url(server.url())), (range(200, 300),))
+        assert given_up(main, Way(method), server.gone.acquire) < 1
+
+
+def test_a_command_is_given_up_at_once(main: MainThread) -> None:
+    assert given_up(main, Way(Exec(["sleep", "60"], "/")), lambda: wait_until(lambda: some(main.hooks))) < 1
+
+
+def test_a_window_is_given_up_at_once(main: MainThread) -> None:
+    diary = Diary()
+    assert given_up(main, way(diary, window=10), lambda: wait_until(lambda: some(len(diary.lines) == 3))) < 1
+
+
+def test_a_verification_is_given_up_at_once(main: MainThread) -> None:
+    slow = Way(Diary(), CommandCheck(["sleep", "60"]), 60)
+    assert given_up(main, slow, lambda: wait_until(lambda: some(main.hooks))) < 1
+
+
+def test_the_look_before_is_given_up_at_once(main: MainThread) -> None:
+    diary = Diary(unseen=1000)
+    assert given_up(main, way(diary), lambda: wait_until(lambda: some(diary.lines))) < 1
+    assert {"before 0"} == set(diary.lines)
+
+
+def test_a_reload_whose_cancellation_was_faster_than_its_thread_does_nothing(main: MainThread) -> None:
+    diary = Diary()
+    reloader = Reloader(way(diary), main.put, main.runner)
+    reloader.cancel(4)
+    reloader(4, 0)
+    reloader(5, 0)
+
+    first, second = main.event(), main.event()
+    assert isinstance(first, ev.ReloadFinished)
+    assert (4, "superseded") == (first.attempt, first.reason)
+    assert ev.ReloadFinished(5) == second
+    assert ["before 0", "reload 0", "change 0"] == diary.lines
+
+
+def test_a_cancellation_leaves_later_reloads_alone(main: MainThread) -> None:
+    diary = Diary()
+    reloader = Reloader(way(diary, window=0.5), main.put, main.runner)
+    for attempt in (1, 2):
+        threading.Thread(target=reloader, args=(attempt, attempt), daemon=True).start()
+    wait_until(lambda: some({"change 1", "change 2"} <= set(diary.lines)))
+    reloader.cancel(1)
+
+    ends = [main.event(), main.event()]
+    assert [(1, "superseded"), (2, "")] == [
+        (end.attempt, end.reason) for end in ends if isinstance(end, ev.ReloadFinished)
+    ]
+
+
+def test_ten_thousand_reloads_leave_nothing_behind(main: MainThread) -> None:
+    reloader = Reloader(Way(Diary()), main.put, main.runner)
+    for attempt in range(1, 10_001):
+        reloader(attempt, 0)
+        assert ev.ReloadFinished(attempt) == main.event()
+
+    assert {} == reloader._running  # noqa: SLF001 - it grows where nobody else can see it
