@@ -91,7 +91,7 @@ class Processes:
         try:
             os.setpgid(0, 0)
             if terminal:
-                os.tcsetpgrp(0, os.getpgrp())  # TTOU is blocked here, so this does not stop us
+                _take_terminal(os.getpgrp())  # TTOU is blocked here, so this does not stop us
             if signal.SIGCHLD in self._inherited.ignored:
                 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
             step = 1
@@ -182,7 +182,7 @@ class Processes:
     def take_foreground(self) -> None:
         """After a stop, give the app the terminal that its shell has given back to us."""
         if self._app and _holds_terminal():
-            os.tcsetpgrp(0, self._app)
+            _take_terminal(self._app)
 
 
 def _holds_terminal() -> bool:
@@ -191,6 +191,13 @@ def _holds_terminal() -> bool:
         return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
     except OSError:
         return False
+
+
+def _take_terminal(group: int) -> None:
+    try:
+        os.tcsetpgrp(0, group)
+    except OSError:
+        pass  # it was hung up, or its session ended: the app goes on without
 
 
 def _exec(argv: tuple[str, ...], env: Mapping[str, str]) -> None:
