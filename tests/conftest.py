@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +27,15 @@ def needs_root() -> None:
     """Skip a test that changes users where only root may."""
     if os.geteuid() != 0:
         pytest.skip("needs root: run the tests as root, for example in a container")
+
+
+def needs_open_interpreter() -> None:
+    """Skip a test that runs the program as another user where that user may not reach the interpreter."""
+    path = os.path.realpath(sys.executable)
+    while path != "/":
+        if not os.stat(path).st_mode & 0o001:
+            pytest.skip(f"needs an interpreter that every user may run: {path} is closed to others")
+        path = os.path.dirname(path)
 
 
 @pytest.fixture(params=["process", "pid1"])

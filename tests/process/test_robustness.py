@@ -9,7 +9,7 @@ from signal import SIGHUP, SIGTERM, SIGUSR1
 
 import pytest
 
-from tests.conftest import needs_root
+from tests.conftest import needs_open_interpreter, needs_root
 from tests.harness import Run, app
 
 # A user that no passwd knows, with a group that no one knows, as OpenShift gives out.
@@ -90,6 +90,7 @@ def test_what_cannot_be_told_does_not_hold_the_exit(
 def test_a_fork_that_fails_gives_125_and_says_why(run: Run) -> None:
     """EAGAIN of fork(2). RLIMIT_NPROC does not bind root, hence the other user."""
     needs_root()
+    needs_open_interpreter()
     prefix = [*NOBODY_KNOWS, "prlimit", "--nproc=1:1"]
     program = run("echo", "ran", prefix=prefix)
 
