@@ -30,13 +30,14 @@ def notices(event: ev.Event, before: State, after: State) -> Iterator[Notice]:
         case ev.ConfigApplied(digest) if not event.cached and digest != before.config.live:
             what = f": {event.changes}" if event.changes else ""
             yield Notice("ConfigApplied", f"configuration {short(digest)} is in place{what}")
-        case ev.ConfigFailed(digest) if event.reason in ("validate", "bad_key"):
+        case ev.ConfigFailed(digest) if event.reason in ("validate", "bad_key", "too_large"):
             if before.config.rejected != digest:
                 yield Notice("ConfigRejected", event.error, warning=True)
         case ev.SourceRead(source, present) if not present and before.sources[source].present is not False:
             yield Notice("SourceMissing", f"{after.sources[source].name} does not exist", warning=True)
     if after.reloads.failed > before.reloads.failed:
-        if after.reloads.outcome != before.reloads.outcome or after.config.returning:
+        # `failures` counts those of one version: the retries that fail in the same way are no news.
+        if after.reloads.outcome != before.reloads.outcome or after.reloads.failures <= 1:
             yield Notice("ReloadFailed", after.reloads.error, warning=True)
     elif after.reloads.finished > before.reloads.finished and after.reloads.outcome != "superseded":
         yield Notice("ReloadSucceeded", f"the app runs on configuration {short(after.config.running)}")

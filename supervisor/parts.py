@@ -33,6 +33,7 @@ class Assembly:
 
     def __init__(self, settings: Settings, loop: Loop, inbox: Inbox) -> None:
         """Raises StartError when an option cannot be used."""
+        threading.excepthook = _say_failure
         self._settings, self._loop, self._inbox = settings, loop, inbox
         self._root = feeds.root(settings)
         directory = settings.configroot or settings.config_dir or ""
@@ -123,6 +124,12 @@ class Assembly:
 
         self._loop.observers.append(observe)
         threads.start(teller.run, "events")
+
+
+def _say_failure(failure: threading.ExceptHookArgs) -> None:
+    """What a thread did not expect: one line, no traceback; everything else goes on."""
+    name = failure.thread.name if failure.thread else "?"
+    log.error(f"internal error in thread {name}: {failure.exc_value!r}")
 
 
 class Backlog:

@@ -63,9 +63,8 @@ def _faults(namespace: str, body: Json) -> Iterator[str]:
     regarding = body.get("regarding") or {}
     # An Event about an object without a namespace, a node, belongs into `default`.
     if regarding.get("namespace", "default") != namespace:
-        yield f'involvedObject.namespace: Invalid value: "{regarding.get("namespace", "")}": does not match ' + (
-            "event.namespace"
-        )
+        given = regarding.get("namespace", "")
+        yield f'involvedObject.namespace: Invalid value: "{given}": does not match event.namespace'
     if not body.get("eventTime"):
         yield "eventTime: Required value"
     controller = body.get("reportingController", "")

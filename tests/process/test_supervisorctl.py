@@ -41,7 +41,8 @@ class Subject:
     def start(self, *options: str, command: Sequence[str] = ()) -> Program:
         """Start, and return when supervisorctl is answered."""
         command = command or app("read_config.py", f"{self.live}/app.conf")
-        self.program = self._run(*command, options=[*self.options, "--reload-interval=0s", *options])
+        hurry = ["--reload-interval=0s", "--verify-window=100ms"]
+        self.program = self._run(*command, options=[*self.options, *hurry, *options])
 
         def answers() -> None:
             assert self.ctl("health")[0] in (0, 1), self.program.story()
@@ -136,9 +137,9 @@ def test_an_app_between_two_starts_is_healthy_and_not_ready(subject: Subject) ->
 
     def backing_off() -> None:
         assert (0, "ok: backoff\n", "") == subject.ctl("health")
+        assert (1, "", "supervisorctl: not ready within 0s: backoff\n") == subject.ctl("wait", "--ready", "--timeout=0")
 
     wait_until(backing_off)
-    assert (1, "", "supervisorctl: not ready within 0s: backoff\n") == subject.ctl("wait", "--ready", "--timeout=0")
 
 
 def test_generations_are_listed_newest_first(subject: Subject) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -90,7 +91,8 @@ class Served:
 
     def ask(self, request: str) -> tuple[int, str]:
         with self.connect() as client:
-            client.sendall(f"{request}\n".encode())
+            with contextlib.suppress(BrokenPipeError):  # refused already; the answer says why
+                client.sendall(f"{request}\n".encode())
             return answer(client)
 
     def close(self) -> None:
@@ -273,6 +275,19 @@ def test_there_are_sixteen_places(served: Served) -> None:
 
 def busy(served: Served) -> None:
     assert (1, "busy: 16 clients are served already; try again later") == served.ask("health")
+
+
+def test_a_client_for_whom_there_is_no_thread_is_told_so(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(body: Callable[[], object], name: str) -> None:
+        raise RuntimeError(f"can't start new thread for {name} {body}")
+
+    monkeypatch.setattr(threads, "start", none_left)
+    assert (1, "cannot serve another client: can't start new thread") == (
+        served.ask("health")[0],
+        served.ask("health")[1].partition(" for ")[0],
+    )
+    monkeypatch.undo()
+    assert (0, "ok: running") == served.ask("health")
 
 
 def test_those_who_wait_leave_places_for_a_health_check(served: Served) -> None:

@@ -120,7 +120,7 @@ def test_nobody_there_means_not_running(run_ctl: Ctl, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(stale))
 
-    for path in (stale, tmp_path / "none.sock", tmp_path / "none" / "none.sock"):
+    for path in (stale, tmp_path / "none.sock", tmp_path / "none" / "none.sock", stale / "none.sock"):
         message = f"supervisorctl: the supervisor is not running: nobody listens on {path}; see --socket\n"
         assert (4, "", message) == run_ctl(f"--socket={path}", "status")
 

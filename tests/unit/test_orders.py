@@ -113,6 +113,14 @@ def test_the_failure_before_the_order_is_not_taken_for_its_own(reason: str) -> N
     assert Answer(0, "reloaded on configuration b (2 files)") == history.after(ev.ReloadFinished(1))
 
 
+def test_the_failed_reload_before_the_order_is_not_taken_for_its_own() -> None:
+    history = History(*RUNNING_ON_A, policy=POLICY.replace(rollback=False))
+    history.after(ev.ConfigOffered("b"), ev.ConfigApplied("b", files=2), ev.ReloadFinished(1, "verify", "port closed"))
+
+    assert history.after(ev.ReloadOrdered()) is None
+    assert Answer(0, "reloaded on configuration b (2 files)") == history.after(ev.ReloadFinished(2))
+
+
 def test_a_version_that_cannot_be_written_is_a_failure() -> None:
     history = History(*RUNNING_ON_A, ev.ConfigOffered("b"))
 

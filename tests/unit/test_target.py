@@ -16,7 +16,7 @@ from supervisor import target
 from supervisor.target import Target, TargetMissing
 from tests.conftest import needs_root
 from tests.elsewhere import Elsewhere
-from tests.harness import assert_state, children, state, wait_until
+from tests.harness import assert_state, children, status, wait_until
 
 Start = Callable[..., int]
 BASH = os.path.realpath(shutil.which("bash") or "/bin/bash")
@@ -142,15 +142,31 @@ def test_neither_we_nor_our_children_are_found(program: Callable[[str], str]) ->
         assert os.getpid() != Target(us).find()
 
 
-def test_the_dead_are_not_found(elsewhere: Start, program: Callable[[str], str]) -> None:
-    parent = elsewhere("bash", "-c", f"{program('daemon-dead')} -c exit & exec sleep 60")
+def test_a_process_that_has_renamed_itself_is_found_by_its_executable(
+    elsewhere: Start, program: Callable[[str], str]
+) -> None:
+    shell = program("daemon-n")
+    rename = f"echo renamed > /proc/self/comm; {STAY[1]}"
+    pid = elsewhere(shell, "-c", f'exec -a title {shell} -c "{rename}"')
+    assert pid == found("renamed")
 
-    def dead() -> None:
-        assert ["Z"] == [state(pid) for pid in children(parent)]
+    assert pid == found("daemon-n")
 
-    wait_until(dead)
+
+def test_the_dead_are_not_found(elsewhere: Start, program: Callable[[str], str], tmp_path: Path) -> None:
+    fifo = tmp_path / "go"
+    os.mkfifo(fifo)
+    parent = elsewhere("bash", "-c", f"{program('daemon-dead')} -c 'read < {fifo}' & exec sleep 60")
+    child = found("daemon-dead")
+
+    def careless() -> None:
+        assert "sleep" == status(parent)["Name"]  # it waits for no child
+
+    wait_until(careless)
+    fifo.write_text("go\n")
+    assert_state(child, "Z")
     assert "no process is called daemon-dead; is its container up" in missing("daemon-dead")
-    assert "Z" == target.process_state(children(parent)[0])
+    assert "Z" == target.process_state(child)
 
 
 def test_a_process_of_another_user_is_found_and_known_to_be_out_of_reach(elsewhere: Start, common: Path) -> None:

@@ -1,0 +1,99 @@
+"""The whole program on a directory that changes: an app that obeys its configuration, and where to look at it.
+
+No API server is needed, and the paces are quick, so that a test shows a whole course of a reload in tenths of a
+second. Where a test needs another pace it gives the option once more: the last one counts.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.disk import everything
+from tests.harness import APPS, Program, Run, app, wait_until
+from tests.http import get, metric, port_of, status
+from tests.volume import Volume
+
+QUICK = ("--listen=127.0.0.1:0", "--control=off", "--verify-window=200ms", "--reload-interval=0s")
+
+
+def until(actual: Callable[[], object], expected: object) -> None:
+    """Wait until something has a value."""
+
+    def equal() -> None:
+        assert expected == actual()
+
+    wait_until(equal)
+
+
+class Reloading:
+    """Starts the program with `--config-dir` and `--configroot` on an app that reads the file `app.conf`."""
+
+    def __init__(self, run: Run, scratch: os.PathLike[str]) -> None:
+        self.run = run
+        self.scratch = os.fspath(scratch)
+        self.volume = Volume(Path(self.scratch) / "volume")
+        self.root = os.path.join(self.scratch, "live")
+        self.file = os.path.join(self.root, "app.conf")
+        self.options = [f"--config-dir={self.volume.path}", f"--configroot={self.root}", *QUICK]
+        self.program: Program
+
+    def start(self, *options: str, command: Sequence[str] = (), **popen: Any) -> Program:
+        """Start on what the volume holds; `popen` is for the harness."""
+        command = command or app("obey_config.py", self.file)
+        self.program = self.run(*command, options=[*self.options, *options], **popen)
+        return self.program
+
+    def running(self, *options: str, command: Sequence[str] = (), content: str = "one") -> Program:
+        """Start on a content, and return once the app runs on it and metrics are served."""
+        self.change(content)
+        program = self.start(*options, command=command)
+        program.expect("ready")
+        self.port = port_of(program)
+        return program
+
+    def change(self, content: str) -> None:
+        self.volume.swap({"app.conf": content})
+
+    def metric(self, name: str, /, **labels: str) -> float | None:
+        return metric(self.port, name, **labels)
+
+    def until_metric(self, value: float, name: str, /, **labels: str) -> None:
+        until(lambda: self.metric(name, **labels), value)
+
+    def probe(self, path: str) -> int:
+        """The status of a probe."""
+        return get(self.port, path)[0]
+
+    def phase(self) -> object:
+        return status(self.port)["app"]["phase"]
+
+    def live(self) -> dict[str, object]:
+        """All that is in the live directory: names, links, bytes, inodes."""
+        return everything(self.root)
+
+    def validate(self) -> str:
+        """The option that validates with tests/apps/validate.sh; see `validated`."""
+        return f"--validate=sh {APPS}/validate.sh {{dir}} {self.scratch}/validated"
+
+    def validated(self) -> list[str]:
+        """The contents that were validated, in order."""
+        try:
+            with open(f"{self.scratch}/validated", encoding="utf-8") as file:
+                return file.read().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def errors(self) -> list[str]:
+        """The lines of our log that tell of errors."""
+        return [line for line in self.program.err.seen if " supervisor error: " in line]
+
+    def stop(self, code: int = 7, within: float = 2) -> None:
+        """TERM, and an end with the app's code that keeps nobody waiting."""
+        began = time.monotonic()
+        self.program.send(15)
+        self.program.finish(code)
+        assert time.monotonic() - began < within, self.program.story()

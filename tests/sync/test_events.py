@@ -1,0 +1,245 @@
+"""What `kubectl describe pod` shows: the story of the configuration as Events, and that nothing depends on them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from supervisor.sources import kube_events
+from tests.fake_kube import ADMIN, FakeKube, Rule
+from tests.fake_kube_events import Reported
+from tests.fake_kube_store import RefusedError
+from tests.harness import Program, Run, app, wait_until
+from tests.http import get
+from tests.sync.subject import Subject
+
+READ = Rule(("get", "list", "watch"), ("configmaps",))
+TELL = Rule(("create",), ("events",))
+QUICK = ("--reload-interval=0s", "--verify-window=0s")
+
+
+class Telling(Subject):
+    """The program with `--events` in a pod."""
+
+    def __init__(self, run: Run, fake: FakeKube, scratch: str) -> None:
+        super().__init__(run, fake, scratch)
+        self.fake = fake
+        self.pod = {"POD_NAME": "web-0", "POD_NAMESPACE": fake.namespace, "POD_UID": "0c1c-77"}
+
+    def start(self, *options: str, command: Sequence[str] = (), env: dict[str, str] | None = None) -> Program:
+        return super().start("--events", *options, command=command, env={**self.pod, **(env or {})})
+
+    def told(self, *reasons: str) -> Mapping[str, Any]:
+        """Wait for exactly these, in this order; the last one."""
+
+        def came() -> None:
+            assert list(reasons) == self.fake.reported.reasons(), self.program.story()
+
+        wait_until(came)
+        return self.fake.reported.all[-1]
+
+
+def said(program: Program, words: str) -> None:
+    """Wait for a line in the log, which may have come before."""
+
+    def found() -> None:
+        assert re.search(words, "\n".join(program.err.seen)), program.story()
+
+    wait_until(found)
+
+
+@pytest.fixture
+def telling(run: Run, fake: FakeKube, tmp_path: os.PathLike[str]) -> Telling:
+    return Telling(run, fake, os.fspath(tmp_path))
+
+
+def test_a_change_is_two_events_about_the_pod(telling: Telling) -> None:
+    telling.fake.allow(ADMIN, READ, TELL)
+    program = telling.running(*QUICK)
+    telling.told("ConfigApplied")
+    telling.change("two")
+    program.expect("config: two")
+    event = telling.told("ConfigApplied", "ConfigApplied", "ReloadSucceeded")
+    namespace = telling.fake.namespace
+    pod = {"apiVersion": "v1", "kind": "Pod", "namespace": namespace, "name": "web-0", "uid": "0c1c-77"}
+
+    assert [pod] * 3 == [one["regarding"] for one in telling.fake.reported.all]
+    assert ("Normal", "web-0", namespace) == (event["type"], event["reportingInstance"], event["metadata"]["namespace"])
+    assert "the app runs on configuration " in event["note"]
+    assert telling.fake.reported.all[1]["note"].endswith("is in place: changed app.conf")
+    assert {201} == {ask.status for ask in telling.fake.asked("create")}
+
+
+def test_a_rejected_version_is_told_with_what_the_validation_said(telling: Telling) -> None:
+    check = "sh -c 'grep -q two {dir}/app.conf && echo two is no good && exit 1; exit 0'"
+    telling.running(*QUICK, f"--validate={check}")
+    telling.told("ConfigApplied")
+    telling.change("two")
+    event = telling.told("ConfigApplied", "ConfigRejected")
+
+    assert "Warning" == event["type"]
+    assert event["note"].endswith("sh ended with code 1: two is no good")
+
+
+def test_a_failed_reload_and_the_way_back_are_told(telling: Telling) -> None:
+    telling.running(*QUICK, f"--reload-exec=sh -c 'grep -qv two {telling.file} || exit 3'")
+    telling.told("ConfigApplied")
+    telling.change("two")
+    telling.told("ConfigApplied", "ConfigApplied", "ReloadFailed", "RolledBack", "ReloadSucceeded")
+    failed, back = telling.fake.reported.all[2:4]
+
+    assert ("Warning", "Warning") == (failed["type"], back["type"])
+    assert failed["note"].endswith("code 3")
+    assert " is back in place: " in back["note"]
+
+
+def test_retries_that_fail_in_the_same_way_are_no_news_and_a_newer_version_is(telling: Telling) -> None:
+    program = telling.running(*QUICK, "--no-rollback", "--reload-exec=sh -c 'exit 3'", "--log-level=debug")
+    telling.told("ConfigApplied")
+    telling.change("two")
+    telling.told("ConfigApplied", "ConfigApplied", "ReloadFailed")
+    for _ in range(2):  # the first try, and the first retry
+        program.err.expect("cannot reload python.*: .*code 3")
+    telling.change("three")
+
+    telling.told("ConfigApplied", "ConfigApplied", "ReloadFailed", "ConfigApplied", "ReloadFailed")
+
+
+def test_a_missing_object_is_told_once(telling: Telling) -> None:
+    program = telling.start()
+    event = telling.told("SourceMissing")
+    assert f"configmap {telling.fake.namespace}/web does not exist" == event["note"]
+    telling.kube.create("web", {"app.conf": "one"})
+    program.expect("config: one")
+    telling.told("SourceMissing", "ConfigApplied")
+    telling.kube.delete("web")
+    telling.told("SourceMissing", "ConfigApplied", "SourceMissing")
+
+
+def test_no_right_to_create_events_is_one_warning_and_changes_nothing_else(telling: Telling) -> None:
+    telling.fake.allow(ADMIN, READ)
+    program = telling.running(*QUICK)
+    said(program, "warning: cannot create events on the pod: forbidden; the service account needs create on events")
+    for content in ("two", "three"):
+        telling.change(content)
+        program.expect(f"config: {content}")
+
+    def refused() -> None:
+        assert [403] * 5 == [ask.status for ask in telling.fake.asked("create")]
+
+    wait_until(refused)
+    program.send(15)
+    program.finish(0)
+    assert 1 == sum("cannot create events" in line for line in program.err.seen)
+
+
+def test_a_right_that_is_given_later_is_used(telling: Telling) -> None:
+    telling.fake.allow(ADMIN, READ)
+    program = telling.running(*QUICK)
+    said(program, "cannot create events on the pod")
+    telling.fake.allow(ADMIN, READ, TELL)
+    telling.change("two")
+
+    telling.told("ConfigApplied", "ReloadSucceeded")
+
+
+def test_a_silent_events_endpoint_delays_nothing(telling: Telling) -> None:
+    hold = telling.fake.hold("create")
+    program = telling.running(*QUICK)
+    hold.wait()
+    telling.change("two")
+    program.expect("config: two", 2)
+    assert 200 == get(telling.port, "/livez")[0]
+    program.send(15)
+    program.finish(0, 2)
+
+    assert 1 == len(telling.fake.asked("create"))
+
+
+def test_an_api_server_that_takes_no_events_at_all_harms_nothing(run: Run, tmp_path: Path) -> None:
+    with FakeKube() as gone:
+        telling = Telling(run, gone, os.fspath(tmp_path))
+        gone.write_kubeconfig(f"{tmp_path}/kubeconfig")
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "app.conf").write_text("one")
+    options = [f"--config-dir={tmp_path}/from", f"--kubeconfig={gone.kubeconfig}", "--events", "--listen=127.0.0.1:0"]
+    program = run(*app("read_config.py", tmp_path / "from" / "app.conf"), options=options, env=telling.pod)
+    program.expect("config: one")
+    said(program, "warning: cannot create events on the pod: the API server did not answer: .*; going on without")
+    program.send(15)
+    program.finish(0)
+
+
+@pytest.mark.parametrize("missing", ["POD_NAME", "POD_NAMESPACE", "POD_UID"])
+def test_a_pod_that_is_not_named_is_our_failure_and_the_variables_are_named(telling: Telling, missing: str) -> None:
+    telling.kube.create("web", {"app.conf": "one"})
+    program = telling.start(env={missing: ""})
+    program.finish(125)
+
+    assert [] == program.out.seen
+    assert any(missing in line and "--events" in line for line in program.err.seen)
+
+
+def test_a_storm_of_changes_is_not_a_storm_of_events(telling: Telling) -> None:
+    program = telling.running(*QUICK, "--log-level=debug")
+    for number in range(8):
+        telling.change(f"edit {number}")
+        program.expect(f"config: edit {number}")
+    program.err.expect("too many events, dropped")
+    program.send(15)
+    program.finish(0)
+
+    assert 10 <= len(telling.fake.reported.all) <= 12
+
+
+# What a cluster would take, asked of the fake that stands for it
+
+
+def test_the_longest_pod_name_and_any_note_make_an_event_that_a_cluster_takes() -> None:
+    name = "a" * 236 + "-" + "b" * 16
+    taken = Reported()
+    pod = kube_events.Pod("shop", name, "uid")
+    taken.create("shop", kube_events.event(pod, "ReloadFailed", "ü" * 2000, warning=True))
+    note = taken.all[0]["note"]
+
+    assert ("ü" * 512, name) == (note, taken.all[0]["regarding"]["name"])
+
+
+def test_what_looks_like_a_credential_does_not_get_into_an_event() -> None:
+    note = "cannot ask http://admin:secret@shop/: sent Authorization: Bearer abc.def"
+    shown = str(kube_events.event(kube_events.Pod("shop", "web", "uid"), "ReloadFailed", note, warning=True)["note"])
+
+    assert "cannot ask http" in shown
+    assert "secret" not in shown
+    assert "abc.def" not in shown
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"eventTime": None}, "eventTime: Required value"),
+        ({"eventTime": "2026-01-01T00:00:00Z"}, "cannot be handled as a Event"),
+        ({"reportingController": ""}, "reportingController: Required value"),
+        ({"reportingController": "no good"}, "reportingController: Invalid value"),
+        ({"reportingInstance": "x" * 129}, "reportingInstance.*128 bytes"),
+        ({"action": ""}, "action: Required value"),
+        ({"reason": None}, "reason: Required value"),
+        ({"note": "ü" * 513}, "1024 bytes"),
+        ({"type": "Error"}, "Normal or Warning"),
+        ({"regarding": {"namespace": "other"}}, "does not match event.namespace"),
+        ({"regarding": None}, "does not match event.namespace"),
+        ({"metadata": {"name": "web-.1"}}, "RFC 1123"),
+        ({"metadata": {"name": "web.1", "namespace": "other"}}, "does not match the namespace sent"),
+        ({"deprecatedCount": 1}, "has to be unset"),
+    ],
+)
+def test_what_no_cluster_would_take_is_refused(change: dict[str, Any], words: str) -> None:
+    body = kube_events.event(kube_events.Pod("shop", "web", "uid"), "ConfigApplied", "x", warning=False)
+    Reported().create("shop", dict(body))
+    with pytest.raises(RefusedError, match=words):
+        Reported().create("shop", {**body, **change})

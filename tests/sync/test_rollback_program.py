@@ -1,0 +1,262 @@
+"""What becomes of a version that does not work: the app back on the last good one, and no crash loop."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from tests.harness import Run, app
+from tests.http import status
+from tests.sync.reloading import Reloading, until
+
+VERIFY = "--verify=sh -c '! grep -q bad {dir}/app.conf'"
+
+
+@pytest.fixture
+def subject(run: Run, tmp_path: os.PathLike[str]) -> Reloading:
+    return Reloading(run, tmp_path)
+
+
+def content_of(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+# --- the app dies -----------------------------------------------------------------------------------------
+
+
+def test_an_app_that_dies_of_a_version_is_started_on_the_last_good_one(subject: Reloading) -> None:
+    """With `--restart never`: the death is the version's, not the app's."""
+    program = subject.running("--restart=never")
+    subject.change("exit 3")
+    program.err.expect("error: cannot reload .*it ended, with code 3, .*; going back to configuration")
+    program.expect("config: one")
+    program.expect("ready")
+    program.err.expect("back in place")
+    program.err.expect("started")
+
+    assert ["config: one", "ready", "config: exit 3", "config: one", "ready"] == program.out.seen
+    assert "one" == content_of(subject.file)
+    assert (1, 0, 1, 1) == (
+        subject.metric("config_rollbacks_total"),
+        subject.metric("config_last_reload_successful"),
+        subject.metric("config_stale"),
+        subject.metric("reload_failures_total", method="signal", reason="child_exited"),
+    )
+    assert (2, 1) == tuple(status(subject.port)["app"][name] for name in ("starts", "exits"))
+    subject.stop(7)
+
+
+def test_a_start_on_the_last_good_version_is_not_told_as_one_after_a_while(subject: Reloading) -> None:
+    program = subject.running("--restart=never")
+    subject.change("exit 3")
+    program.err.expect("back in place")
+    program.err.expect("started")
+
+    assert [] == [line for line in program.err.seen if "starting it again in" in line]
+
+
+def test_the_version_that_killed_is_not_tried_again_and_the_next_one_is(subject: Reloading) -> None:
+    program = subject.running()
+    subject.change("exit 3")
+    program.expect("config: exit 3")
+    program.expect("ready")
+    program.err.expect("back in place")
+    program.err.expect("started")
+    subject.change("exit 3")
+    subject.change("two")
+    program.expect("config: two")
+    program.err.expect("reloaded")
+
+    assert ["config: exit 3", "config: one", "ready", "config: two"] == program.out.seen[2:]
+    assert (1, 1, 0) == (
+        subject.metric("config_rollbacks_total"),
+        subject.metric("config_last_reload_successful"),
+        subject.metric("config_stale"),
+    )
+
+
+def test_the_return_of_the_good_version_ends_the_failure_without_a_reload(subject: Reloading) -> None:
+    program = subject.running()
+    subject.change("exit 3")
+    program.expect("config: exit 3")
+    program.expect("ready")
+    program.err.expect("back in place")
+    program.err.expect("started")
+    reloads = subject.metric("reloads_total", method="signal")
+    subject.change("one")
+    subject.until_metric(1, "config_last_reload_successful")
+
+    assert (0, reloads) == (subject.metric("config_stale"), subject.metric("reloads_total", method="signal"))
+
+
+def test_a_bad_first_version_is_the_end_of_the_app_and_ours(subject: Reloading) -> None:
+    subject.change("exit 3")
+    program = subject.start()
+    program.finish(3)
+
+    assert ["config: exit 3"] == program.out.seen
+
+
+@pytest.mark.parametrize(("options", "code"), [((), 4), (("--ok-exit-code=4",), 0)])
+def test_an_app_that_cannot_live_on_the_good_version_either_ends_with_its_last_code(
+    subject: Reloading, options: tuple[str, ...], code: int
+) -> None:
+    broken = f"{subject.scratch}/broken"
+    command = ["sh", "-c", f"test -e {broken} && exit 4; exec {' '.join(app('obey_config.py', subject.file))}"]
+    program = subject.running(*options, command=command)
+    with open(broken, "w", encoding="utf-8"):
+        pass
+    subject.change("exit 3")
+    program.finish(code)
+
+    assert ["config: one", "ready", "config: exit 3"] == program.out.seen
+    assert "one" == content_of(subject.file)
+
+
+def test_if_the_good_version_is_gone_from_the_disk_the_death_counts(subject: Reloading) -> None:
+    program = subject.running()
+    shutil.rmtree(subject.root)
+    subject.change("exit 3")
+    program.err.expect("error: cannot put configuration .* back: no generation in .* has it any more")
+    program.finish(3)
+
+
+@pytest.mark.parametrize("how", ["--no-rollback", "without a configroot"])
+def test_without_rollback_a_death_within_the_window_is_a_death_like_any_other(subject: Reloading, how: str) -> None:
+    file = subject.file
+    if how != "--no-rollback":
+        file = f"{subject.volume.path}/app.conf"
+        subject.options = [option for option in subject.options if not option.startswith("--configroot")]
+    options = [how] if how == "--no-rollback" else []
+    program = subject.running(*options, command=app("obey_config.py", file))
+    subject.change("exit 3")
+    program.finish(3)
+
+    assert (["config: exit 3"], "exit 3") == (program.out.seen[2:], content_of(file))
+
+
+def test_an_app_that_is_restarted_anyhow_goes_back_too_and_does_not_loop(subject: Reloading) -> None:
+    program = subject.running("--restart=always")
+    subject.change("exit 3")
+    program.expect("config: exit 3")
+    program.expect("config: one")
+    program.expect("ready")
+    program.err.expect("back in place")
+    program.err.expect("started")
+    subject.change("two")
+    program.expect("config: two")
+
+    assert ["config: exit 3", "config: one", "ready", "config: two"] == program.out.seen[2:]
+
+
+# --- the verification says no -----------------------------------------------------------------------------
+
+
+def test_a_version_that_does_not_verify_is_taken_back_and_reloaded(subject: Reloading) -> None:
+    program = subject.running(VERIFY)
+    pid = program.app
+    subject.change("bad")
+    program.err.expect("error: cannot reload .*verification did not pass: sh ended with code 1; going back to")
+    program.err.expect("configuration .* is back in place: changed app.conf")
+    program.expect("config: one")
+    program.err.expect("reloaded")
+
+    assert (pid, "one") == (program.app, content_of(subject.file))
+    assert (2, 1, 1, 0, 1) == (
+        subject.metric("reloads_total", method="signal"),
+        subject.metric("reload_failures_total", method="signal", reason="verify"),
+        subject.metric("config_rollbacks_total"),
+        subject.metric("config_last_reload_successful"),
+        subject.metric("config_stale"),
+    )
+    subject.change("bad")
+    subject.change("two")
+    program.expect("config: two")
+    subject.until_metric(1, "config_last_reload_successful")
+    assert ["config: one", "ready", "config: bad", "config: one", "config: two"] == program.out.seen
+    assert (0, 1) == (subject.metric("config_stale"), subject.metric("config_rollbacks_total"))
+    subject.stop()
+
+
+def test_a_verification_is_tried_again_within_the_window(subject: Reloading) -> None:
+    slow = f"{subject.scratch}/taken-up"
+    program = subject.running(f"--verify=test -e {slow}", "--verify-window=10s", "--no-rollback", content="one")
+    subject.change("two")
+    program.expect("config: two")
+    until(subject.phase, "reloading")
+    with open(slow, "w", encoding="utf-8"):
+        pass
+    subject.change("three")  # so that the window need not be waited for
+    program.expect("config: three")
+
+    assert 0 == subject.metric("config_rollbacks_total")
+
+
+def test_a_newer_version_ends_the_window_of_an_older_one(subject: Reloading) -> None:
+    program = subject.running("--verify-window=1h")
+    subject.change("two")
+    program.expect("config: two")
+    subject.change("three")
+    program.expect("config: three")
+
+    assert (2, 0) == (subject.metric("reloads_total", method="signal"), subject.metric("config_rollbacks_total"))
+
+
+def test_no_rollback_keeps_the_files_and_tries_again(subject: Reloading) -> None:
+    program = subject.running(VERIFY, "--no-rollback")
+    subject.change("bad")
+    program.err.expect("error: cannot reload .*verification did not pass: sh ended with code 1$")
+
+    assert "bad" == content_of(subject.file)
+    assert (0, 0, 1) == (
+        subject.metric("config_rollbacks_total"),
+        subject.metric("config_last_reload_successful"),
+        subject.metric("config_stale"),
+    )
+    program.expect("config: bad")
+    program.expect("config: bad")  # after 2 s
+    subject.change("two")
+    program.expect("config: two")
+    subject.until_metric(1, "config_last_reload_successful")
+
+
+def test_if_the_good_version_is_gone_from_the_disk_the_reload_is_tried_again_after_a_while(subject: Reloading) -> None:
+    program = subject.running("--reload-exec=sh -c 'echo x >>{dir}/../tries; exit 1'")
+    shutil.rmtree(subject.root)
+    subject.change("two")
+    program.err.expect("error: cannot put configuration .* back")
+    subject.change("three")
+    program.err.expect("in place")
+
+    assert (subject.metric("reloads_total", method="exec") or 0) <= 3
+
+
+# --- probes -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "livez"),
+    [
+        (("--rollback",), 200),
+        (("--no-rollback",), 200),
+        (("--rollback", "--unhealthy-on-reload-failure"), 200),
+        (("--no-rollback", "--unhealthy-on-reload-failure"), 503),
+    ],
+)
+def test_liveness_fails_only_on_request_and_for_a_failure_that_stays(
+    subject: Reloading, options: tuple[str, ...], livez: int
+) -> None:
+    program = subject.running(VERIFY, *options)
+    assert (200, 200) == (subject.probe("/livez"), subject.probe("/readyz"))
+    subject.change("bad")
+    program.err.expect("error: cannot reload")
+    if options[0] == "--rollback":
+        program.err.expect("reloaded")
+
+    until(lambda: (subject.probe("/livez"), subject.probe("/readyz")), (livez, 200))
+    subject.change("two")
+    program.err.expect("reloaded")
+    assert (200, 200) == (subject.probe("/livez"), subject.probe("/readyz"))

@@ -1,0 +1,452 @@
+"""The program beside an app that runs elsewhere: it writes, and reloads by request or by a signal."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.answering import Answering, answer
+from tests.conftest import needs, needs_root
+from tests.elsewhere import Elsewhere
+from tests.fake_kube import FakeKube
+from tests.harness import APPS, Program, Run, assert_state, only_process, wait_until
+from tests.http import get, metric, port_of
+from tests.http import status as status_of
+from tests.servers import free_port
+from tests.sync.subject import Kube, Subject
+
+QUICK = ("--reload-interval=0s", "--verify-window=0s", "--reload-timeout=5s")
+OK, BAD = answer("200 OK"), answer("400 Bad Request", "no such directive: two")
+
+# A server with a worker of its own name: it writes each configuration that it takes up to a file. Its worker dies of
+# HUP, as workers do that only their parent may tell.
+SERVER = """
+import os, signal, sys
+config, log = sys.argv[1:]
+taken = {signal.SIGHUP, signal.SIGTERM}
+signal.pthread_sigmask(signal.SIG_BLOCK, taken)
+worker = os.fork()
+if not worker:
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.pause()
+for number in taken:
+    signal.signal(number, lambda *_: None)
+number = signal.SIGHUP
+while number == signal.SIGHUP:
+    with open(config) as file, open(log, "a") as out:
+        out.write(f"{os.getpid()} {file.read()}\\n")
+    number = signal.sigwaitinfo(taken).si_signo
+os.kill(worker, signal.SIGKILL)
+"""
+
+
+class Sidecar(Subject):
+    """The program without a command; `start` does not wait for anything."""
+
+    def begin(self, *options: str, prefix: tuple[str, ...] = ()) -> Program:
+        self.program = self.run(options=[*self.options, *QUICK, *options], prefix=prefix)
+        return self.program
+
+    def serving(self, *options: str, content: str = "one") -> Program:
+        """Start on a content, and return once probes are answered."""
+        self.kube.create("web", {"app.conf": content})
+        program = self.begin(*options)
+        self.port = port_of(program)
+        return program
+
+    def content(self) -> str:
+        try:
+            return Path(self.file).read_text()
+        except FileNotFoundError:
+            return ""
+
+    def status(self, *path: str) -> Any:
+        shown: Any = status_of(self.port)
+        for key in path:
+            shown = shown[key]
+        return shown
+
+
+@pytest.fixture
+def sidecar(run: Run, kube: Kube, tmp_path: os.PathLike[str]) -> Sidecar:
+    return Sidecar(run, kube, os.fspath(tmp_path))
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Elsewhere]:
+    processes = Elsewhere()
+    yield processes
+    processes.close()
+
+
+def until(actual: Callable[[], object], expected: object) -> None:
+    def equal() -> None:
+        assert expected == actual()
+
+    wait_until(equal)
+
+
+def said(program: Program, words: str) -> None:
+    """Wait for a line in the log, which may have come before."""
+
+    def found() -> None:
+        assert re.search(words, "\n".join(program.err.seen)), program.story()
+
+    wait_until(found)
+
+
+# By request
+
+
+def test_the_first_version_is_written_and_the_target_reloaded_on_it(sidecar: Sidecar) -> None:
+    with Answering(OK) as target:
+        program = sidecar.serving(f"--reload-http={target.url('/-/reload')}")
+        until(target.heads, ["POST /-/reload HTTP/1.1"])
+        assert "one" == sidecar.content()
+        sidecar.change("two")
+        until(target.heads, ["POST /-/reload HTTP/1.1"] * 2)
+        until(lambda: (sidecar.content(), sidecar.status("reloads", "last_outcome")), ("two", "success"))
+        assert 2 == metric(sidecar.port, "reloads_total", method="http")
+        program.send(signal.SIGTERM)
+        program.finish(0)
+
+
+def test_files_are_there_and_it_is_ready_before_the_target_answers(sidecar: Sidecar) -> None:
+    """As a native sidecar: the main container starts only when this one's startup probe has passed."""
+    port = free_port()
+    sidecar.serving(f"--reload-http=http://127.0.0.1:{port}/-/reload", "--reload-timeout=15s")
+    until(lambda: get(sidecar.port, "/readyz")[0], 200)
+    assert ("one", 200) == (sidecar.content(), get(sidecar.port, "/livez")[0])
+    until(lambda: sidecar.status("app", "phase"), "reloading")
+    with Answering(OK, port=port) as target:
+        until(target.heads, ["POST /-/reload HTTP/1.1"])
+        until(lambda: sidecar.status("reloads", "last_outcome"), "success")
+    assert 0 == metric(sidecar.port, "config_stale")
+
+
+def test_a_target_that_does_not_answer_in_time_is_asked_again_and_keeps_its_files(sidecar: Sidecar) -> None:
+    port = free_port()
+    program = sidecar.serving(f"--reload-http=http://127.0.0.1:{port}/", "--reload-timeout=300ms")
+    said(program, "cannot reload")
+    assert ("one", "connect") == (sidecar.content(), sidecar.status("reloads", "last_outcome"))
+    assert 200 == get(sidecar.port, "/readyz")[0]
+    with Answering(OK, port=port):
+        until(lambda: sidecar.status("reloads", "last_outcome"), "success")
+    assert 0 == metric(sidecar.port, "config_rollbacks_total")
+
+
+def test_a_restart_on_the_same_content_does_not_reload(sidecar: Sidecar) -> None:
+    with Answering(OK) as target:
+        program = sidecar.serving(f"--reload-http={target.url()}")
+        until(lambda: sidecar.status("reloads", "last_outcome"), "success")
+        program.send(signal.SIGTERM)
+        program.finish(0)
+        sidecar.port = port_of(sidecar.begin(f"--reload-http={target.url('/again')}"))
+        until(lambda: get(sidecar.port, "/readyz")[0], 200)
+        assert (0, False) == (sidecar.status("reloads", "attempts"), sidecar.status("config", "stale"))
+        sidecar.change("two")
+        until(lambda: sidecar.status("reloads", "last_outcome"), "success")
+
+        assert ["POST / HTTP/1.1", "POST /again HTTP/1.1"] == target.heads()
+
+
+def test_a_restart_on_another_content_reloads(sidecar: Sidecar) -> None:
+    with Answering(OK) as target:
+        program = sidecar.serving(f"--reload-http={target.url()}")
+        until(lambda: sidecar.status("reloads", "last_outcome"), "success")
+        program.send(signal.SIGTERM)
+        program.finish(0)
+        sidecar.change("two")
+        sidecar.begin(f"--reload-http={target.url('/again')}")
+        until(target.heads, ["POST / HTTP/1.1", "POST /again HTTP/1.1"])
+        assert "two" == sidecar.content()
+
+
+def test_a_bad_answer_puts_the_previous_version_back(sidecar: Sidecar) -> None:
+    with Answering(OK, BAD, OK) as target:
+        program = sidecar.serving(f"--reload-http={target.url()}")
+        until(lambda: sidecar.status("reloads", "last_outcome"), "success")
+        sidecar.change("two")
+        said(program, "cannot reload the app: .*400.*no such directive: two.*; going back to configuration")
+        until(lambda: (sidecar.content(), len(target.asked)), ("one", 3))
+        until(lambda: metric(sidecar.port, "config_rollbacks_total"), 1)
+        until(lambda: sidecar.status("config", "rolled_back"), True)
+        assert (200, 1) == (get(sidecar.port, "/readyz")[0], metric(sidecar.port, "config_stale"))
+        sidecar.change("three")
+        until(lambda: (sidecar.content(), sidecar.status("reloads", "last_outcome")), ("three", "success"))
+
+        assert 4 == len(target.asked)
+
+
+def test_a_bad_answer_right_after_a_restart_puts_back_what_the_target_ran_on(sidecar: Sidecar) -> None:
+    with Answering(OK, BAD, OK) as target:
+        program = sidecar.serving(f"--reload-http={target.url()}")
+        until(lambda: sidecar.status("reloads", "last_outcome"), "success")
+        program.send(signal.SIGTERM)
+        program.finish(0)
+        sidecar.change("two")
+        sidecar.port = port_of(sidecar.begin(f"--reload-http={target.url()}"))
+        until(lambda: (sidecar.content(), len(target.asked)), ("one", 3))
+        until(lambda: sidecar.status("config", "rolled_back"), True)
+
+
+def test_no_rollback_keeps_the_new_files(sidecar: Sidecar) -> None:
+    with Answering(OK, BAD) as target:
+        program = sidecar.serving(f"--reload-http={target.url()}", "--no-rollback")
+        until(lambda: sidecar.status("reloads", "last_outcome"), "success")
+        sidecar.change("two")
+        said(program, "cannot reload the app: .*400")
+        assert ("two", "http_status") == (sidecar.content(), sidecar.status("reloads", "last_outcome"))
+
+
+def test_term_ends_it_with_success_in_the_middle_of_a_reload(sidecar: Sidecar) -> None:
+    program = sidecar.serving(f"--reload-http=http://127.0.0.1:{free_port()}/", "--reload-timeout=60s")
+    until(lambda: sidecar.status("app", "phase"), "reloading")
+    program.send(signal.SIGTERM)
+    program.finish(0, 2)
+
+
+def test_term_ends_it_while_it_waits_for_its_first_version(sidecar: Sidecar) -> None:
+    program = sidecar.begin("--reload-http=http://127.0.0.1:1/")
+    sidecar.port = port_of(program)
+    assert 503 == get(sidecar.port, "/readyz")[0]
+    program.send(signal.SIGTERM)
+    program.finish(0, 2)
+
+
+def test_other_signals_mean_nothing_to_it(sidecar: Sidecar) -> None:
+    with Answering(OK) as target:
+        program = sidecar.serving(f"--reload-http={target.url()}")
+        until(lambda: sidecar.status("reloads", "last_outcome"), "success")
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGWINCH, signal.SIGCONT):
+            program.send(number)
+        sidecar.change("two")
+        until(lambda: len(target.asked), 2)
+        program.send(signal.SIGINT)
+        program.finish(130)
+
+
+# By a signal
+
+
+class Server:
+    """A server elsewhere, with a worker; what it has taken up, as (pid, content)."""
+
+    def __init__(self, elsewhere: Elsewhere, sidecar: Sidecar, scratch: Path) -> None:
+        self._elsewhere, self._file = elsewhere, sidecar.file
+        self.log = scratch / "server.log"
+        self.name = f"web{os.getpid()}"
+        self._program = scratch / self.name
+        self._program.symlink_to(os.path.realpath(sys.executable))
+        self.pid = 0
+
+    def start(self) -> int:
+        """Start it, also a second time; returns once it has read its configuration."""
+        self.pid = self._elsewhere.start(str(self._program), "-SIc", SERVER, self._file, str(self.log))
+
+        def begun() -> None:
+            assert self.pid in [pid for pid, _ in self.taken()]
+
+        wait_until(begun)
+        return self.pid
+
+    def end(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+        assert_state(self.pid, "X")
+
+    def taken(self) -> list[tuple[int, str]]:
+        try:
+            lines = self.log.read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return [(int(pid), content) for pid, content in (line.split(" ", 1) for line in lines)]
+
+
+@pytest.fixture
+def server(elsewhere: Elsewhere, sidecar: Sidecar, tmp_path: Path) -> Server:
+    return Server(elsewhere, sidecar, tmp_path)
+
+
+@only_process
+def test_the_topmost_process_of_the_name_is_signalled(sidecar: Sidecar, server: Server) -> None:
+    """Only in this pid namespace: in one of its own it would not see the server."""
+    program = sidecar.serving(f"--reload-process={server.name}", "--reload-timeout=15s")
+    until(sidecar.content, "one")
+    pid = server.start()
+    until(server.taken, [(pid, "one"), (pid, "one")])
+    sidecar.change("two")
+    until(server.taken, [(pid, "one"), (pid, "one"), (pid, "two")])
+    until(lambda: metric(sidecar.port, "reloads_total", method="process"), 2)
+    program.send(signal.SIGTERM)
+    program.finish(0)
+    assert_state(pid, "S")
+
+
+@only_process
+@pytest.mark.parametrize("by", ["name", "pid file"])
+def test_a_server_that_was_restarted_is_found_again(sidecar: Sidecar, server: Server, tmp_path: Path, by: str) -> None:
+    """As above."""
+    file = tmp_path / "server.pid"
+    sidecar.serving(f"--reload-process={server.name if by == 'name' else file}", "--reload-timeout=15s")
+    until(sidecar.content, "one")
+    first = server.start()
+    file.write_text(f"{first}\n")
+    until(server.taken, [(first, "one"), (first, "one")])
+    server.end()
+    second = server.start()
+    file.write_text(f"{second}\n")
+    sidecar.change("two")
+
+    until(server.taken, [(first, "one"), (first, "one"), (second, "one"), (second, "two")])
+    until(lambda: sidecar.status("reloads", "last_outcome"), "success")
+
+
+@only_process
+def test_a_server_that_is_not_there_yet_has_its_files_and_is_waited_for(sidecar: Sidecar, server: Server) -> None:
+    """As above."""
+    program = sidecar.serving(f"--reload-process={server.name}", "--reload-timeout=300ms")
+    said(program, f"no process is called {server.name}; .*shareProcessNamespace: true")
+    assert ("one", "no_process") == (sidecar.content(), sidecar.status("reloads", "last_outcome"))
+    assert 200 == get(sidecar.port, "/readyz")[0]
+    pid = server.start()
+    until(lambda: sidecar.status("reloads", "last_outcome"), "success")
+
+    assert [(pid, "one"), (pid, "one")] == server.taken()
+
+
+@only_process
+def test_a_process_that_does_not_catch_the_signal_survives(
+    sidecar: Sidecar, elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    """As above."""
+    pid = elsewhere.start("sleep", "600")
+    (tmp_path / "pid").write_text(f"{pid}\n")
+    program = sidecar.serving(f"--reload-process={tmp_path}/pid", "--reload-timeout=300ms")
+    said(program, "does not catch SIGHUP, which would end it; .*--reload-signal")
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+    assert_state(pid, "S")
+
+
+@only_process
+def test_another_uid_without_the_right_to_signal_is_told_which_uid_to_run_as(
+    sidecar: Sidecar, elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    """As above. The program is root without CAP_KILL, as in a pod that drops all capabilities."""
+    needs_root()
+    needs("setpriv")
+    public = os.path.realpath(sys.executable)
+    pid = elsewhere.start(public, "-SI", os.path.join(APPS, "read_config.py"), "/nowhere", user=12345)
+    (tmp_path / "pid").write_text(f"{pid}\n")
+    sidecar.kube.create("web", {"app.conf": "one"})
+    drop = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+    program = sidecar.begin(f"--reload-process={tmp_path}/pid", prefix=drop)
+    said(
+        program,
+        rf"cannot signal {tmp_path}/pid \(pid {pid}, uid 12345\): operation not permitted; "
+        r"run the sidecar as the same uid \(runAsUser: 12345\)",
+    )
+    sidecar.port = port_of(program)
+    assert ("one", "permission") == (sidecar.content(), sidecar.status("reloads", "last_outcome"))
+    assert 1 == metric(sidecar.port, "reload_failures_total", method="process", reason="permission")
+
+
+# Once
+
+
+def test_once_writes_and_ends(sidecar: Sidecar) -> None:
+    sidecar.kube.create("web", {"app.conf": "one"})
+    sidecar.begin("--once").finish(0)
+    assert {"app.conf": b"one"} == sidecar.live()
+
+
+def test_once_waits_for_an_object_that_is_still_to_be_made(sidecar: Sidecar) -> None:
+    program = sidecar.begin("--once")
+    said(program, "does not exist; waiting for it to be created")
+    sidecar.kube.create("web", {"app.conf": "one"})
+    program.finish(0)
+    assert {"app.conf": b"one"} == sidecar.live()
+
+
+def test_once_without_anything_to_write_is_our_failure(sidecar: Sidecar) -> None:
+    program = sidecar.begin("--once", "--initial-sync-timeout=500ms")
+    program.finish(125)
+    assert any("does not exist" in line and "no intact configuration" in line for line in program.err.seen)
+
+
+def test_once_is_content_with_what_an_earlier_run_has_written(sidecar: Sidecar, fake: FakeKube) -> None:
+    fake.create("web", {"app.conf": "one"})
+    sidecar.begin("--once").finish(0)
+    fake.down()
+    program = sidecar.begin("--once", "--initial-sync-timeout=500ms")
+    program.finish(0)
+    assert any("going on with the last configuration written here" in line for line in program.err.seen)
+
+
+def test_once_with_a_version_that_is_rejected_is_our_failure_and_says_why(sidecar: Sidecar) -> None:
+    sidecar.kube.create("web", {"app.conf": "one"})
+    program = sidecar.begin("--once", "--validate=sh -c 'echo one is no good; exit 1'")
+    program.finish(125)
+    assert any("one is no good" in line for line in program.err.seen)
+
+
+def test_a_sidecar_reads_what_once_has_written_as_what_the_target_runs_on(sidecar: Sidecar) -> None:
+    """An init container and a sidecar on one volume: the target started on it, and is not reloaded for it."""
+    sidecar.kube.create("web", {"app.conf": "one"})
+    sidecar.begin("--once").finish(0)
+    with Answering(OK) as target:
+        sidecar.port = port_of(sidecar.begin(f"--reload-http={target.url()}"))
+        until(lambda: get(sidecar.port, "/readyz")[0], 200)
+        sidecar.change("two")
+        until(lambda: sidecar.status("reloads", "last_outcome"), "success")
+
+        assert 1 == len(target.asked)
+
+
+# Usage
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), "no command to run; .*--reload-http, --reload-process, --reload-exec or --once"),
+        (("--reload-http=http://x/", "--reload-process=x"), "--reload-http and --reload-process exclude each other"),
+        (("--reload-restart",), "COMMAND"),
+        (("--reload-signal=HUP",), "no command to run"),
+        (("--reload-process=x", "--", "true"), "--reload-process is for a sidecar"),
+        (("--once", "--", "true"), "--once is for an init container, without COMMAND"),
+    ],
+)
+def test_no_way_to_reload_is_a_usage_error(run: Run, tmp_path: Path, options: tuple[str, ...], words: str) -> None:
+    program = run(options=[f"--config-dir={tmp_path}", *options])
+    said(program, words)
+    program.finish(2)
+
+
+@pytest.mark.parametrize("option", ["--reload-http=http://x/", "--reload-process=x", "--once"])
+def test_a_sidecar_needs_a_configuration(run: Run, option: str) -> None:
+    program = run(options=[option])
+    said(program, f"{option.partition('=')[0]} needs a configuration: --configmap, --secret or --config-dir")
+    program.finish(2)
+
+
+def test_no_secret_of_the_target_is_said(sidecar: Sidecar) -> None:
+    with Answering(OK, BAD, OK) as target:
+        url = target.url(userinfo="admin:hush@")
+        program = sidecar.serving(f"--reload-http={url}", "--reload-http-header=X-Key: shush", "--log-level=debug")
+        until(lambda: sidecar.status("reloads", "last_outcome"), "success")
+        sidecar.change("two")
+        said(program, "cannot reload")
+        shown = "\n".join([*program.err.seen, json.dumps(status_of(sidecar.port)), get(sidecar.port, "/metrics")[1]])
+        assert ("X-Key: shush" in target.asked[0], "Authorization: Basic " in target.asked[0]) == (True, True)
+
+    assert "hush" not in shown

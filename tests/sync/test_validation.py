@@ -1,0 +1,269 @@
+"""What must agree before a version goes live: the validation of its files, and the readiness of the app."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+
+import pytest
+
+from tests.answering import Answering, answer
+from tests.conftest import needs_root
+from tests.harness import APPS, Run, app, marked, wait_until
+from tests.http import get, port_of
+from tests.servers import free_port
+from tests.sync.reloading import Reloading, until
+
+
+@pytest.fixture
+def subject(run: Run, tmp_path: os.PathLike[str]) -> Reloading:
+    return Reloading(run, tmp_path)
+
+
+# --- validate ---------------------------------------------------------------------------------------------
+
+
+def test_a_version_that_is_not_valid_changes_nothing_and_is_told_once(subject: Reloading) -> None:
+    program = subject.running(subject.validate())
+    before = subject.live()
+    subject.change("bad")
+    program.err.expect(
+        r"error: the new configuration is rejected: sh ended with code 3:"
+        r" line 3 / line 4 / line 5 / line 6 / the last line; configuration \w+ stays$"
+    )
+
+    assert before == subject.live()
+    subject.until_metric(1, "config_stale")
+    assert 1 == subject.metric("config_validations_total", result="rejected")
+    subject.change("two")
+    program.expect("config: two")
+    program.err.expect("reloaded")
+    assert ["config: one", "ready", "config: two"] == program.out.seen
+    assert (["one", "bad", "two"], 1) == (subject.validated(), len(subject.errors()))
+    assert (0, 2, 1) == (
+        subject.metric("config_stale"),
+        subject.metric("config_validations_total", result="accepted"),
+        subject.metric("config_validations_total", result="rejected"),
+    )
+
+
+def test_what_was_rejected_is_not_validated_again_before_the_content_changes(subject: Reloading) -> None:
+    program = subject.running(subject.validate())
+    subject.change("bad")
+    program.err.expect("is rejected")
+    subject.change("bad")  # another directory with the same content
+    subject.change("two")
+    program.expect("config: two")
+    subject.change("bad")
+    program.err.expect("is rejected")
+
+    assert ["one", "bad", "two", "bad"] == subject.validated()
+
+
+def test_the_return_of_what_runs_clears_a_rejection_without_a_reload(subject: Reloading) -> None:
+    program = subject.running(subject.validate())
+    subject.change("bad")
+    program.err.expect("is rejected")
+    subject.until_metric(1, "config_stale")
+    subject.change("one")
+    subject.until_metric(0, "config_stale")
+
+    assert (0, 1) == (subject.metric("reloads_total", method="signal"), subject.metric("config_last_reload_successful"))
+    assert ["config: one", "ready"] == program.out.seen
+
+
+def test_a_validation_that_forks_and_hangs_is_ended_with_all_of_its_group(subject: Reloading) -> None:
+    program = subject.running(subject.validate(), "--reload-timeout=400ms")
+    before = subject.live()
+    subject.change("hang")
+    until(subject.validated, ["one", "hang"])
+    program.err.expect("error: the new configuration is rejected: sh did not end in time")
+
+    def nothing_of_it() -> None:
+        assert [] == [pid for pid in marked(subject.run.mark) if b"3600" in cmdline(pid)]
+
+    wait_until(nothing_of_it)
+    assert before == subject.live()
+    subject.until_metric(1, "config_validations_total", result="rejected")
+    subject.change("two")
+    program.expect("config: two")
+
+
+def cmdline(pid: int) -> bytes:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def test_a_validation_that_cannot_be_started_rejects(subject: Reloading) -> None:
+    script = shutil.copy(f"{APPS}/validate.sh", f"{subject.scratch}/valid")
+    os.chmod(script, 0o700)
+    program = subject.running(f"--validate={script} {{dir}} {subject.scratch}/validated")
+    before = subject.live()
+    os.unlink(script)
+    subject.change("two")
+    program.err.expect(f"error: the new configuration is rejected: {script} .*cannot start {script}: no such file")
+
+    assert before == subject.live()
+    subject.until_metric(1, "config_stale")
+    assert 1 == subject.metric("config_validations_total", result="rejected")
+
+
+def test_at_the_start_a_rejected_version_gives_way_to_that_of_an_earlier_run(subject: Reloading) -> None:
+    subject.running(subject.validate())
+    subject.stop()
+    before = subject.live()
+    subject.change("bad")
+    program = subject.start(subject.validate())
+    program.err.expect("error: the new configuration is rejected: sh ended with code 3:.* the last line")
+    program.expect("config: one")
+    program.expect("ready")
+    subject.port = port_of(program)
+
+    assert before == subject.live()
+    subject.until_metric(1, "config_stale")
+    subject.change("two")
+    program.expect("config: two")
+    subject.until_metric(0, "config_stale")
+
+
+def test_at_the_start_a_rejected_version_without_an_earlier_run_is_the_end(subject: Reloading) -> None:
+    subject.change("bad")
+    program = subject.start(subject.validate())
+    program.finish(125)
+
+    assert [] == program.out.seen
+    assert "the last line" in subject.errors()[-1]
+    assert "holds no intact configuration of an earlier run" in subject.errors()[-1]
+
+
+def test_at_the_start_a_validation_that_hangs_does_not_outlast_the_initial_sync_timeout(subject: Reloading) -> None:
+    """Then the version of an earlier run is used, as it is when a source does not answer."""
+    subject.running(subject.validate())
+    subject.stop()
+    subject.change("hang")
+    program = subject.start(subject.validate(), "--initial-sync-timeout=300ms")
+    program.expect("config: one", timeout=5)
+    program.expect("ready")
+
+
+@pytest.mark.parametrize(("content", "code"), [("one", 0), ("bad", 125)])
+def test_once_puts_only_what_is_valid_in_place(subject: Reloading, content: str, code: int) -> None:
+    subject.change(content)
+    program = subject.run(options=[*subject.options, subject.validate(), "--once", "--listen=off"])
+    program.finish(code)
+
+    assert (code == 0) == os.path.exists(subject.file)
+
+
+def test_a_validation_runs_as_the_app_would_on_the_staged_files(run: Run, tmp_path: os.PathLike[str]) -> None:
+    """As another user: the scratch directory of pytest is closed to that one."""
+    needs_root()
+    os.makedirs("/tmp/supervisor-validation", exist_ok=True)
+    scratch = f"/tmp/supervisor-validation/{run.mark}"
+    os.mkdir(scratch, 0o755)
+    subject = Reloading(run, tmp_path)
+    subject.root = f"{scratch}/live"
+    facts = "echo uid=$(id -u) gid=$(id -g) cwd=$PWD word=$WORD text=$(cat {dir}/app.conf) live=$(cat $LIVE) dir={dir}"
+    options = [
+        *(option.replace(f"--configroot={tmp_path}", f"--configroot={scratch}") for option in subject.options),
+        "--user=65534:65533",
+        "--workdir=/usr",
+        f"--validate=sh -c '{facts}; ! grep -q bad {{dir}}/app.conf'",
+    ]
+    try:
+        subject.change("one")
+        command = ["sh", "-c", "trap 'exit 7' TERM; echo ready; while :; do read -r _; done"]
+        program = run(*command, options=options, env={"WORD": "hello", "LIVE": f"{scratch}/live/app.conf"})
+        program.expect("ready")
+        subject.change("bad")
+        said = program.err.expect(
+            r"code 1: uid=65534 gid=65533 cwd=/usr word=hello text=bad live=one dir=(\S+); configuration"
+        )
+        assert (f"{scratch}/live", False) == (os.path.dirname(said[1]), os.path.exists(said[1]))
+    finally:
+        run.kill_left()
+        shutil.rmtree(scratch)
+
+
+def test_without_a_configroot_a_validation_gates_the_reload(subject: Reloading) -> None:
+    volume = str(subject.volume.path)
+    subject.options = [option for option in subject.options if not option.startswith("--configroot")]
+    program = subject.running(subject.validate(), command=app("obey_config.py", f"{volume}/app.conf"))
+    subject.change("bad")
+    program.err.expect("is rejected.*the last line")
+    subject.until_metric(1, "config_stale")
+    subject.change("two")
+    program.expect("config: two")
+
+    assert ["config: one", "ready", "config: two"] == program.out.seen
+
+
+# --- ready ------------------------------------------------------------------------------------------------
+
+
+def test_changes_before_the_app_is_ready_are_one_reload_and_a_handler_that_is_early_kills_nobody(
+    subject: Reloading,
+) -> None:
+    """The app catches HUP from its first moment on, and dies of it until it says that it is ready."""
+    ready = f"{subject.scratch}/ready"
+    command = app("obey_config.py", subject.file, "early", ready)
+    subject.change("one")
+    program = subject.start(f"--ready=test -e {ready}", command=command)
+    program.expect("config: one")
+    subject.port = port_of(program)
+    assert (503, "not ok: starting\n") == get(subject.port, "/readyz")
+    assert 200 == subject.probe("/livez")
+    for number, content in enumerate(("two", "three", "four")):
+        subject.change(content)
+        subject.until_metric(number, "reloads_coalesced_total")
+    program.type("go\n")
+    program.expect("config: four")
+    program.err.expect("reloaded")
+
+    assert ["config: one", "ready", "config: four"] == program.out.seen
+    assert (200, 1) == (subject.probe("/readyz"), subject.metric("reloads_total", method="signal"))
+
+
+def test_the_same_app_without_a_readiness_check_shows_what_that_is_for(subject: Reloading) -> None:
+    command = app("obey_config.py", subject.file, "early", f"{subject.scratch}/ready")
+    subject.change("one")
+    program = subject.start("--no-rollback", command=command)
+    program.expect("config: one")
+    subject.change("two")
+    program.finish(129)
+
+
+def test_ready_by_a_url_is_a_good_answer_of_it(subject: Reloading) -> None:
+    no, yes = answer("503 Service Unavailable", "warming up"), answer("204 No Content")
+    with Answering(no, no, no, yes) as server:
+        subject.change("one")
+        program = subject.start(f"--ready={server.url('/healthy')}")
+        program.expect("ready")
+        subject.port = port_of(program)
+        subject.change("two")
+        program.expect("config: two")
+
+        assert ["GET /healthy HTTP/1.1"] * 4 == server.heads()
+        assert 200 == subject.probe("/readyz")
+
+
+def test_ready_by_a_port_is_a_connection_to_it(subject: Reloading) -> None:
+    port = free_port()
+    subject.change("one")
+    program = subject.start(f"--ready=tcp:{port}")
+    program.expect("ready")
+    subject.port = port_of(program)
+    subject.change("two")
+    subject.change("three")
+    subject.until_metric(1, "config_stale")
+    assert 503 == subject.probe("/readyz")
+    with socket.create_server(("127.0.0.1", port)):
+        program.expect("config: three")
+        program.err.expect("reloaded")
+
+    assert ["config: one", "ready", "config: three"] == program.out.seen
+    assert 200 == subject.probe("/readyz")
