@@ -57,8 +57,7 @@ def test_an_edit_between_list_and_watch_is_applied(subject: Subject, fake: FakeK
     hold.wait()
     subject.change("two")
     hold.release()
-    program.expect("config: two")
-    program.err.expect("is in place: changed app.conf")
+    program.expect("config: two")  # at its start or by a reload: both may be quicker
 
 
 def test_watches_that_end_all_the_time_neither_reload_nor_lose_an_edit(subject: Subject, fake: FakeKube) -> None:
@@ -190,7 +189,7 @@ def test_the_api_may_be_down_at_the_start_if_an_earlier_run_left_its_files(subje
     first.send(15)
     first.finish(0)
     fake.down()
-    program = subject.start("--initial-sync-timeout=1s")
+    program = subject.start("--initial-sync-timeout=4s")
     program.expect("config: one")
     program.err.expect("cannot reach the API server.*; going on with the last configuration written here")
     program.expect("ready")
@@ -201,7 +200,7 @@ def test_the_api_may_be_down_at_the_start_if_an_earlier_run_left_its_files(subje
 
 def test_without_files_of_an_earlier_run_a_start_without_the_api_fails(subject: Subject, fake: FakeKube) -> None:
     fake.down()
-    program = subject.start("--initial-sync-timeout=1s")
+    program = subject.start("--initial-sync-timeout=4s")
     program.err.expect("cannot reach the API server at https://127.0.0.1:")
     program.err.expect("no configuration within the initial sync timeout: cannot reach .*holds no intact configuration")
     program.finish(125)
@@ -215,7 +214,7 @@ def test_files_of_an_earlier_run_that_were_damaged_are_not_used(subject: Subject
     with open(subject.file, "a", encoding="utf-8") as file:
         file.write("torn")
     fake.down()
-    program = subject.start("--initial-sync-timeout=1s")
+    program = subject.start("--initial-sync-timeout=4s")
     program.err.expect("holds no intact configuration")
     program.finish(125)
 
@@ -309,7 +308,7 @@ def test_a_failing_credential_plugin_is_seen_to_fail(run: Run, fake: FakeKube, p
     with open(f"{plugin}.fail", "w", encoding="utf-8"):
         pass
     fake.create("web", {"app.conf": "one"})
-    program = Subject(run, fake, str(tmp_path)).start("--initial-sync-timeout=2s")
+    program = Subject(run, fake, str(tmp_path)).start("--initial-sync-timeout=4s")
     program.err.expect("42")
     program.finish(125)
 
