@@ -114,8 +114,8 @@ def _policy(settings: Settings) -> Policy:
 
 def _absolute(settings: Settings) -> Settings:
     """Paths as they were meant: relative to where we were started. Then `/`, so that no mount is kept busy."""
-    paths = {name: getattr(settings, name) for name in ("config_dir", "configroot", "kubeconfig")}
-    absolute = {name: os.path.abspath(path) for name, path in paths.items() if path is not None}
+    paths = {name: getattr(settings, name) for name in ("config_dir", "configroot", "kubeconfig", "control", "reload_http_ca")}
+    absolute = {name: os.path.abspath(path) for name, path in paths.items() if path not in (None, "off")}
     settings = settings.replace(**absolute)
     for outer, inner in (
         (settings.configroot, settings.config_dir),

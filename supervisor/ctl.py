@@ -149,7 +149,7 @@ def _value(word: str, rest: list[str], metavar: str) -> str:
 # --- the way there
 
 
-def _connect(places: Iterable[str]) -> _socket.socket:
+def _connect(places: Sequence[str]) -> _socket.socket:
     """A connection to the first place where somebody listens whom we trust; raises ControlError."""
     failure = ControlError(NOT_RUNNING, "")
     for path in places:

@@ -45,7 +45,7 @@ def pursue(state: State, now: float, policy: Policy) -> Result:
         return state.replace(config=config.replace(applying=True)), (RollBack(config.returning),)
     if _wants_apply(state) and _apply_due(state, policy) <= now:
         return state.replace(config=config.replace(applying=True)), (Apply(),)
-    if _wants_cancel(state) and (config.returning or _apply_due(state, policy) <= now):
+    if _wants_cancel(state) and (config.returning or config.hurry or _apply_due(state, policy) <= now):
         return state.replace(reloads=reloads.replace(cancelled=True)), (CancelReload(),)
     if _wants_reload(state) and reloads.retry_at <= now:
         return _reload(state, now, policy)
@@ -65,6 +65,7 @@ def _reload(state: State, now: float, policy: Policy) -> Result:
 
 
 def _begin(state: State, now: float, policy: Policy, *, trial: bool) -> State:
+    state = state.replace(config=state.config.replace(hurry=False))
     reloads = state.reloads.replace(
         attempt=state.reloads.attempt + 1, began=now, target=state.config.live, cancelled=False, trial=trial
     )
@@ -141,7 +142,7 @@ def ordered(state: State, event: ev.ReloadOrdered | ev.RollbackOrdered) -> State
     if isinstance(event, ev.RollbackOrdered):
         config = config.replace(rejected=config.desired, returning=event.digest)
     else:
-        config = config.replace(rejected="", running="", retry_at=0.0)
+        config = config.replace(rejected="", running="", retry_at=0.0, hurry=True)
     return state.replace(config=config, reloads=reloads)
 
 
@@ -184,7 +185,7 @@ def _applied(config: Config, event: ev.ConfigApplied, now: float) -> Config:
 
 
 def _failed(config: Config, event: ev.ConfigFailed, now: float) -> Config:
-    config = config.replace(applying=False, error=event.error)
+    config = config.replace(applying=False, hurry=False, error=event.error)
     if event.reason == "rollback":
         return config.replace(returning="")
     if event.reason != "write":  # its content can never be used
@@ -222,14 +223,14 @@ def _wants_apply(state: State) -> bool:
 
 def _wants_cancel(state: State) -> bool:
     """Whether a newer version waits for a reload of an older one to end."""
-    waiting = _pending(state.config) or bool(state.config.returning)
+    waiting = _pending(state.config) or bool(state.config.returning) or state.config.hurry
     return state.phase is Phase.RELOADING and not state.reloads.cancelled and waiting
 
 
 def _apply_due(state: State, policy: Policy) -> float:
     """When the newest version may be put in place. Only a running app's pace counts."""
     config = state.config
-    if state.phase not in (Phase.RUNNING, Phase.RELOADING):
+    if config.hurry or state.phase not in (Phase.RUNNING, Phase.RELOADING):
         return config.retry_at
     due = config.last_offer
     if policy.reload_quiet > 0:

@@ -71,6 +71,7 @@ class Config(Record):
     changes: str = ""  # of the last version put in place
     changed_at: float | None = None
     applying: bool = False
+    hurry: bool = False  # somebody ordered a reload: no pace is kept, and the one under way does not count
     first_offer: float = 0.0  # of the versions that are not in place yet
     last_offer: float = 0.0
     dice: float = 0.0

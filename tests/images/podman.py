@@ -7,7 +7,6 @@ Podman and runc have to be installed; everything started is removed by `close`. 
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import subprocess
@@ -64,7 +63,7 @@ class Pod:
         self._prefix = f"supervisor-test-{os.getpid()}-{Pod._count}"
         self._network = network
         self.source, self.config, self._root = (_shared(scratch / name) for name in ("source", "config", "root"))
-        (self._root / "tmp").mkdir()
+        _shared(self._root / "tmp")  # runc gives a tmpfs the mode of the directory that it covers
         for name in ("bin", "lib", "lib64", "sbin"):
             (self._root / name).symlink_to(f"usr/{name}")
         settings = scratch / "containers.conf"
@@ -95,7 +94,7 @@ class Pod:
             "--cap-drop=all",
             "--security-opt=no-new-privileges",
             "--read-only",
-            "--tmpfs=/tmp:mode=1777",
+            "--tmpfs=/tmp",
             f"--volume={self.source}:/source:ro",
             f"--volume={self.config}:/config",
             *(f"--volume={path}:{path}:ro" for path in _shown()),
@@ -111,24 +110,24 @@ class Pod:
         """TERM, and KILL after so many seconds; returns once it is removed."""
         self._tell("stop", f"--time={timeout}", container.name)
         container.popen.wait(timeout + 5)
-
-        def removed() -> None:
-            assert 1 == self._tell("container", "exists", container.name).returncode
-
-        wait_until(removed)
+        self._remove(container.name)
 
     def close(self) -> None:
         """Remove everything."""
-        names = dict.fromkeys(one.name for one in self._containers)
-        self._tell("rm", "--force", "--time=0", "--ignore", *reversed(names))
+        for name in reversed(dict.fromkeys(one.name for one in self._containers)):
+            self._remove(name)
         for one in self._containers:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                one.popen.wait(5)
-            if one.popen.poll() is None:
-                one.popen.kill()
-                one.popen.wait()
+            one.popen.wait(5)
             for stream in (one.out, one.err):
                 stream.reader.join(5)
+
+    def _remove(self, name: str) -> None:
+        def removed() -> None:
+            said = self._tell("rm", "--force", "--time=0", "--ignore", name)
+            # One that was just killed removes itself, and podman refuses to do the same at that moment.
+            assert 1 == self._tell("container", "exists", name).returncode, said.stderr
+
+        wait_until(removed)
 
     def _full(self, name: str) -> str:
         return f"{self._prefix}-{name}"

@@ -127,7 +127,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 def test_nginx_is_reloaded_by_its_master_and_a_bad_configuration_is_taken_back(site: Site) -> None:
     site.change("one")
-    beside = sidecar(site.pod, "--reload-process=nginx", "--verify=nginx", "--verify-window=2s")
+    beside = sidecar(site.pod, "--reload-process=nginx", "--verify=nginx", "--verify-window=1s")
     until_written(site.pod, "nginx.conf", 'return 200 "one"')
     site.pod.start("nginx", site.nginx, "-p", "/tmp", "-c", "/config/nginx.conf")
     site.serves("one")

@@ -204,6 +204,15 @@ def test_a_reload_that_fails_says_why(subject: Subject) -> None:
     assert err.startswith("supervisorctl: cannot reload: it does not catch SIGHUP, which would end it; ")
 
 
+def test_a_reload_that_cannot_be_verified_has_failed(subject: Subject) -> None:
+    subject.write("one")
+    subject.start("--verify=false").expect("ready")
+    code, out, err = subject.ctl("reload")
+
+    assert (1, "") == (code, out)
+    assert "supervisorctl: cannot reload: the verification did not pass: false ended with code 1\n" == err
+
+
 def test_rollback_puts_an_older_generation_back_until_the_content_changes(subject: Subject) -> None:
     program = subject.running("one", "two", "three")
 
@@ -289,6 +298,8 @@ def test_the_default_place_is_the_first_that_can_be_written_to(
 
     wait_until(healthy)
     assert (0 if path else 4) == ctl("status", prefix=inside)[0]
+    program.send(signal.SIGTERM)  # /tmp may be the real one: the socket has to go
+    program.wait()
 
 
 def test_the_first_candidate_is_the_one_of_the_environment() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,8 +12,9 @@ import pytest
 from supervisor import events as ev
 from supervisor import request
 from supervisor.checks import Check, CheckFailed, CommandCheck, Subject
-from supervisor.reload import App, Exec, Http, Reloader, Way
+from supervisor.reload import App, Exec, Http, Process, Reloader, Signal, Way
 from supervisor.request import Request
+from supervisor.target import Target
 from tests.answering import Answering, answer, hang
 from tests.harness import wait_until
 from tests.main_thread import MainThread, Reloading
@@ -149,9 +151,9 @@ def test_a_failure_of_our_own_is_reported_too(main: MainThread) -> None:
 # --- giving up --------------------------------------------------------------------------------------------
 
 
-def given_up(main: MainThread, way: Way, when: Callable[[], object]) -> float:
+def given_up(main: MainThread, way: Way, when: Callable[[], object], pid: int = 0) -> float:
     """Seconds from the cancellation to the report, which must be of a superseded reload."""
-    reloading = Reloading(main, way)
+    reloading = Reloading(main, way, pid)
     when()
     began = time.monotonic()
     reloading.reloader.cancel(1)
@@ -162,6 +164,17 @@ def given_up(main: MainThread, way: Way, when: Callable[[], object]) -> float:
 
 def some(items: object) -> None:
     assert items
+
+
+def test_the_wait_for_a_handler_is_given_up_at_once(main: MainThread) -> None:
+    with subprocess.Popen(["sleep", "60"]) as deaf:
+        assert given_up(main, Way(Signal(1)), lambda: None, deaf.pid) < 1
+        assert ([], None) == (main.signals, deaf.poll())
+        deaf.kill()
+
+
+def test_the_wait_for_a_process_of_another_container_is_given_up_at_once(main: MainThread) -> None:
+    assert given_up(main, Way(Process(Target("no-such-process"), 1)), lambda: None) < 1
 
 
 def test_a_request_that_hangs_is_given_up_at_once(main: MainThread) -> None:

@@ -318,6 +318,26 @@ def test_a_reload_on_order_needs_no_change() -> None:
     assert [Reload(2)] == app.at(2, ev.ReloadOrdered())
 
 
+def test_a_reload_on_order_does_not_count_the_one_under_way_and_keeps_no_pace() -> None:
+    app = configured(reload_quiet=60.0, reload_splay=60.0)
+    app.at(1, ev.ReloadOrdered())
+
+    assert [CancelReload()] == app.at(2, ev.ReloadOrdered())
+    assert [Reload(2)] == app.at(2, ev.ReloadFinished(1, "superseded"))
+    app.at(3, ev.ReloadFinished(2), ev.ConfigOffered("b", 0.5))
+    assert [Apply()] == app.at(3, ev.ReloadOrdered())
+    assert [Reload(3)] == app.at(3, ev.ConfigApplied("b"))
+
+
+def test_a_reload_on_order_that_cannot_be_written_keeps_the_pace_of_failures() -> None:
+    app = configured()
+    app.at(1, ev.ConfigOffered("b"), ev.ConfigFailed("b", "write", "full"))
+    app.at(2, ev.ReloadOrdered())
+
+    assert [Reload(1)] == app.at(2, ev.ConfigFailed("b", "write", "full"))  # on what is live; no Apply without a pause
+    assert [Apply()] == app.at(12, ev.ReloadFinished(1))
+
+
 def test_a_reload_on_order_tries_a_rejected_version_again() -> None:
     app = configured()
     app.at(100, ev.ConfigOffered("b"))

@@ -146,7 +146,7 @@ def test_a_process_that_has_renamed_itself_is_found_by_its_executable(
     elsewhere: Start, program: Callable[[str], str]
 ) -> None:
     shell = program("daemon-n")
-    rename = f"echo renamed > /proc/self/comm; {STAY[1]}"
+    rename = f"printf renamed > /proc/self/comm; {STAY[1]}"
     pid = elsewhere(shell, "-c", f'exec -a title {shell} -c "{rename}"')
     assert pid == found("renamed")
 
