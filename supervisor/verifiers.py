@@ -124,7 +124,7 @@ class Haproxy(Check):
 
 class _Processes(Record):
     failed: int  # reloads since the last good one
-    workers: frozenset[int]  # pids of the current ones
+    workers: frozenset[int]  # their pids
 
 
 class _NewWorker(Check):
@@ -140,17 +140,16 @@ class _NewWorker(Check):
 
 
 def _processes(text: str) -> _Processes:
-    """Read the table of `show proc` (management guide, 9.4): a row per process, a comment above each kind."""
-    kind, failed, workers = "", 0, set()
+    """Read the table of `show proc` (management guide, 9.4): a row per process, the former workers among them."""
+    failed, workers = 0, set()
     for line in text.splitlines():
         words = line.split()
-        if line.startswith("# "):
-            kind = line[2:].strip()
-        elif len(words) >= 3 and words[0].isdecimal():
-            if words[1] == "worker" and kind == "workers":
-                workers.add(int(words[0]))
-            elif words[1] == "master" and "[failed:" in words:
-                failed = int(words[words.index("[failed:") + 1].rstrip("]"))
+        if len(words) < 3 or not words[0].isdecimal():
+            continue
+        if words[1] == "worker":
+            workers.add(int(words[0]))
+        elif words[1] == "master" and "[failed:" in words:
+            failed = int(words[words.index("[failed:") + 1].rstrip("]"))
     return _Processes(failed, frozenset(workers))
 
 

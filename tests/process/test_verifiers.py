@@ -20,7 +20,7 @@ from supervisor.reload import Exec, Process, Restart, Way
 from supervisor.target import Target
 from tests.conftest import needs
 from tests.elsewhere import Elsewhere
-from tests.harness import children, wait_until
+from tests.harness import assert_state, children, wait_until
 from tests.http import get
 from tests.main_thread import MainThread, Reloading
 from tests.servers import HUP, free_port, passes, reload_by_hup, server
@@ -148,13 +148,27 @@ def test_nginx_that_was_just_started_needs_no_new_workers(main: MainThread, ngin
     way = Way(Restart(), verifiers.parse("nginx", "/"), 0.3)
 
     assert ("", "") == Reloading(main, way, nginx, verify_only=True).end()
-    for pid in children(nginx):
-        os.kill(pid, signal.SIGSTOP)  # it could start others
-    os.kill(nginx, signal.SIGSTOP)
+    os.kill(nginx, signal.SIGSTOP)  # it would start others
     for pid in children(nginx):
         os.kill(pid, signal.SIGKILL)
+        assert_state(pid, "Z")
     reason, error = Reloading(main, way, nginx, verify_only=True).end()
     assert ("verify", True) == (reason, f"nginx (pid {nginx}) has no worker" in error)
+
+
+def test_nginx_that_only_ends_its_connections_is_not_running_well(main: MainThread, site: Site, nginx: int) -> None:
+    check = verifiers.parse("nginx", "/")
+    with socket.create_connection(("127.0.0.1", site.port)) as busy:
+        busy.sendall(b"GET / HTTP/1.1\r\n")
+        passes(main, check, nginx)
+        os.kill(nginx, signal.SIGQUIT)
+
+        def refused() -> None:
+            with pytest.raises(CheckFailed, match="has no worker"):
+                check.once(Subject(nginx, main.runner), 1)
+
+        wait_until(refused)
+        assert ["nginx: worker process is shutting down"] == titles(nginx)
 
 
 def test_nginx_that_reloads_by_its_own_command_is_verified(main: MainThread, site: Site, nginx: int) -> None:
@@ -262,3 +276,17 @@ def test_a_master_that_says_nothing_is_left_after_its_time(main: MainThread, pro
             proxy.check.once(Subject(0, main.runner), 0.3)
 
     assert 0.3 <= time.monotonic() - began < 2
+
+
+def test_a_master_that_takes_no_more_connections_is_left_at_once(main: MainThread, proxy: Proxy) -> None:
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.socket(socket.AF_UNIX))
+        full.bind(str(proxy.socket))
+        full.listen(0)
+        for _ in range(2):
+            waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+            waiting.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(str(proxy.socket))
+        with pytest.raises(CheckFailed, match="temporarily unavailable"):
+            proxy.check.once(Subject(0, main.runner), 5)

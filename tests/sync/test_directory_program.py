@@ -31,14 +31,15 @@ def start(run: Run, directory: str, *options: str, read: str = "") -> Program:
 
 def test_a_swap_by_the_kubelet_is_one_reload(run: Run, volume: str) -> None:
     swap_volume(volume, "1", {"app.conf": "one"})
-    program = start(run, volume)
+    program = start(run, volume, "--verify-window=0s")
     program.expect("ready")
+    port = port_of(program)
     swap_volume(volume, "2", {"app.conf": "two"})
     program.expect("config: two")
     program.err.expect("reloaded")
 
     assert ["config: one", "ready", "config: two"] == program.out.seen
-    assert 1 == metric(port_of(program), "reloads_total", method="signal")
+    assert 1 == metric(port, "reloads_total", method="signal")
 
 
 def test_a_swap_without_a_change_of_content_is_none(run: Run, volume: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from tests.fake_kube_events import Reported
 from tests.fake_kube_store import RefusedError
 from tests.harness import Program, Run, app, wait_until
 from tests.http import get
+from tests.sync.sidecar import said, until
 from tests.sync.subject import Subject
 
 READ = Rule(("get", "list", "watch"), ("configmaps",))
@@ -42,15 +42,6 @@ class Telling(Subject):
 
         wait_until(came)
         return self.fake.reported.all[-1]
-
-
-def said(program: Program, words: str) -> None:
-    """Wait for a line in the log, which may have come before."""
-
-    def found() -> None:
-        assert re.search(words, "\n".join(program.err.seen)), program.story()
-
-    wait_until(found)
 
 
 @pytest.fixture
@@ -114,6 +105,10 @@ def test_a_missing_object_is_told_once(telling: Telling) -> None:
     program = telling.start()
     event = telling.told("SourceMissing")
     assert f"configmap {telling.fake.namespace}/web does not exist" == event["note"]
+    until(telling.fake.watchers, 1)
+    telling.fake.store.compact()
+    telling.fake.cut("clean")
+    until(lambda: len(telling.fake.asked("list", 200)), 2)
     telling.kube.create("web", {"app.conf": "one"})
     program.expect("config: one")
     telling.told("SourceMissing", "ConfigApplied")
@@ -201,7 +196,7 @@ def test_a_storm_of_changes_is_not_a_storm_of_events(telling: Telling) -> None:
 
 
 def test_the_longest_pod_name_and_any_note_make_an_event_that_a_cluster_takes() -> None:
-    name = "a" * 236 + "-" + "b" * 16
+    name = "a" * 235 + "-" + "b" * 17
     taken = Reported()
     pod = kube_events.Pod("shop", name, "uid")
     taken.create("shop", kube_events.event(pod, "ReloadFailed", "ü" * 2000, warning=True))

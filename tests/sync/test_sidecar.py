@@ -1,106 +1,29 @@
-"""The program beside an app that runs elsewhere: it writes, and reloads by request or by a signal."""
+"""The program beside an app that runs elsewhere: it writes, and reloads by request, or ends once it has written."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import signal
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.answering import Answering, answer
-from tests.conftest import needs, needs_root
-from tests.elsewhere import Elsewhere
 from tests.fake_kube import FakeKube
-from tests.harness import APPS, Program, Run, assert_state, only_process, wait_until
+from tests.harness import Run
 from tests.http import get, metric, port_of
 from tests.http import status as status_of
 from tests.servers import free_port
-from tests.sync.subject import Kube, Subject
+from tests.sync.sidecar import Sidecar, said, until
+from tests.sync.subject import Kube
 
-QUICK = ("--reload-interval=0s", "--verify-window=0s", "--reload-timeout=5s")
 OK, BAD = answer("200 OK"), answer("400 Bad Request", "no such directive: two")
-
-# A server with a worker of its own name: it writes each configuration that it takes up to a file. Its worker dies of
-# HUP, as workers do that only their parent may tell.
-SERVER = """
-import os, signal, sys
-config, log = sys.argv[1:]
-taken = {signal.SIGHUP, signal.SIGTERM}
-signal.pthread_sigmask(signal.SIG_BLOCK, taken)
-worker = os.fork()
-if not worker:
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    signal.pause()
-for number in taken:
-    signal.signal(number, lambda *_: None)
-number = signal.SIGHUP
-while number == signal.SIGHUP:
-    with open(config) as file, open(log, "a") as out:
-        out.write(f"{os.getpid()} {file.read()}\\n")
-    number = signal.sigwaitinfo(taken).si_signo
-os.kill(worker, signal.SIGKILL)
-"""
-
-
-class Sidecar(Subject):
-    """The program without a command; `start` does not wait for anything."""
-
-    def begin(self, *options: str, prefix: tuple[str, ...] = ()) -> Program:
-        self.program = self.run(options=[*self.options, *QUICK, *options], prefix=prefix)
-        return self.program
-
-    def serving(self, *options: str, content: str = "one") -> Program:
-        """Start on a content, and return once probes are answered."""
-        self.kube.create("web", {"app.conf": content})
-        program = self.begin(*options)
-        self.port = port_of(program)
-        return program
-
-    def content(self) -> str:
-        try:
-            return Path(self.file).read_text()
-        except FileNotFoundError:
-            return ""
-
-    def status(self, *path: str) -> Any:
-        shown: Any = status_of(self.port)
-        for key in path:
-            shown = shown[key]
-        return shown
 
 
 @pytest.fixture
 def sidecar(run: Run, kube: Kube, tmp_path: os.PathLike[str]) -> Sidecar:
     return Sidecar(run, kube, os.fspath(tmp_path))
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[Elsewhere]:
-    processes = Elsewhere()
-    yield processes
-    processes.close()
-
-
-def until(actual: Callable[[], object], expected: object) -> None:
-    def equal() -> None:
-        assert expected == actual()
-
-    wait_until(equal)
-
-
-def said(program: Program, words: str) -> None:
-    """Wait for a line in the log, which may have come before."""
-
-    def found() -> None:
-        assert re.search(words, "\n".join(program.err.seen)), program.story()
-
-    wait_until(found)
 
 
 # By request
@@ -141,6 +64,18 @@ def test_a_target_that_does_not_answer_in_time_is_asked_again_and_keeps_its_file
     with Answering(OK, port=port):
         until(lambda: sidecar.status("reloads", "last_outcome"), "success")
     assert 0 == metric(sidecar.port, "config_rollbacks_total")
+
+
+def test_a_target_that_is_gone_for_a_while_has_the_new_files_when_it_is_back(sidecar: Sidecar) -> None:
+    with Answering(OK) as target:
+        program = sidecar.serving(f"--reload-http={target.url()}", "--reload-timeout=300ms")
+        until(lambda: sidecar.status("reloads", "last_outcome"), "success")
+    sidecar.change("two")
+    said(program, "cannot reload")
+    assert "two" == sidecar.content()
+    with Answering(OK, port=target.port):
+        until(lambda: sidecar.status("reloads", "last_outcome"), "success")
+    assert ("two", 0) == (sidecar.content(), metric(sidecar.port, "config_rollbacks_total"))
 
 
 def test_a_restart_on_the_same_content_does_not_reload(sidecar: Sidecar) -> None:
@@ -232,132 +167,6 @@ def test_other_signals_mean_nothing_to_it(sidecar: Sidecar) -> None:
         until(lambda: len(target.asked), 2)
         program.send(signal.SIGINT)
         program.finish(130)
-
-
-# By a signal
-
-
-class Server:
-    """A server elsewhere, with a worker; what it has taken up, as (pid, content)."""
-
-    def __init__(self, elsewhere: Elsewhere, sidecar: Sidecar, scratch: Path) -> None:
-        self._elsewhere, self._file = elsewhere, sidecar.file
-        self.log = scratch / "server.log"
-        self.name = f"web{os.getpid()}"
-        self._program = scratch / self.name
-        self._program.symlink_to(os.path.realpath(sys.executable))
-        self.pid = 0
-
-    def start(self) -> int:
-        """Start it, also a second time; returns once it has read its configuration."""
-        self.pid = self._elsewhere.start(str(self._program), "-SIc", SERVER, self._file, str(self.log))
-
-        def begun() -> None:
-            assert self.pid in [pid for pid, _ in self.taken()]
-
-        wait_until(begun)
-        return self.pid
-
-    def end(self) -> None:
-        os.kill(self.pid, signal.SIGTERM)
-        assert_state(self.pid, "X")
-
-    def taken(self) -> list[tuple[int, str]]:
-        try:
-            lines = self.log.read_text().splitlines()
-        except FileNotFoundError:
-            return []
-        return [(int(pid), content) for pid, content in (line.split(" ", 1) for line in lines)]
-
-
-@pytest.fixture
-def server(elsewhere: Elsewhere, sidecar: Sidecar, tmp_path: Path) -> Server:
-    return Server(elsewhere, sidecar, tmp_path)
-
-
-@only_process
-def test_the_topmost_process_of_the_name_is_signalled(sidecar: Sidecar, server: Server) -> None:
-    """Only in this pid namespace: in one of its own it would not see the server."""
-    program = sidecar.serving(f"--reload-process={server.name}", "--reload-timeout=15s")
-    until(sidecar.content, "one")
-    pid = server.start()
-    until(server.taken, [(pid, "one"), (pid, "one")])
-    sidecar.change("two")
-    until(server.taken, [(pid, "one"), (pid, "one"), (pid, "two")])
-    until(lambda: metric(sidecar.port, "reloads_total", method="process"), 2)
-    program.send(signal.SIGTERM)
-    program.finish(0)
-    assert_state(pid, "S")
-
-
-@only_process
-@pytest.mark.parametrize("by", ["name", "pid file"])
-def test_a_server_that_was_restarted_is_found_again(sidecar: Sidecar, server: Server, tmp_path: Path, by: str) -> None:
-    """As above."""
-    file = tmp_path / "server.pid"
-    sidecar.serving(f"--reload-process={server.name if by == 'name' else file}", "--reload-timeout=15s")
-    until(sidecar.content, "one")
-    first = server.start()
-    file.write_text(f"{first}\n")
-    until(server.taken, [(first, "one"), (first, "one")])
-    server.end()
-    second = server.start()
-    file.write_text(f"{second}\n")
-    sidecar.change("two")
-
-    until(server.taken, [(first, "one"), (first, "one"), (second, "one"), (second, "two")])
-    until(lambda: sidecar.status("reloads", "last_outcome"), "success")
-
-
-@only_process
-def test_a_server_that_is_not_there_yet_has_its_files_and_is_waited_for(sidecar: Sidecar, server: Server) -> None:
-    """As above."""
-    program = sidecar.serving(f"--reload-process={server.name}", "--reload-timeout=300ms")
-    said(program, f"no process is called {server.name}; .*shareProcessNamespace: true")
-    assert ("one", "no_process") == (sidecar.content(), sidecar.status("reloads", "last_outcome"))
-    assert 200 == get(sidecar.port, "/readyz")[0]
-    pid = server.start()
-    until(lambda: sidecar.status("reloads", "last_outcome"), "success")
-
-    assert [(pid, "one"), (pid, "one")] == server.taken()
-
-
-@only_process
-def test_a_process_that_does_not_catch_the_signal_survives(
-    sidecar: Sidecar, elsewhere: Elsewhere, tmp_path: Path
-) -> None:
-    """As above."""
-    pid = elsewhere.start("sleep", "600")
-    (tmp_path / "pid").write_text(f"{pid}\n")
-    program = sidecar.serving(f"--reload-process={tmp_path}/pid", "--reload-timeout=300ms")
-    said(program, "does not catch SIGHUP, which would end it; .*--reload-signal")
-    program.send(signal.SIGTERM)
-    program.finish(0)
-
-    assert_state(pid, "S")
-
-
-@only_process
-def test_another_uid_without_the_right_to_signal_is_told_which_uid_to_run_as(
-    sidecar: Sidecar, elsewhere: Elsewhere, tmp_path: Path
-) -> None:
-    """As above. The program is root without CAP_KILL, as in a pod that drops all capabilities."""
-    needs_root()
-    needs("setpriv")
-    public = os.path.realpath(sys.executable)
-    pid = elsewhere.start(public, "-SI", os.path.join(APPS, "read_config.py"), "/nowhere", user=12345)
-    (tmp_path / "pid").write_text(f"{pid}\n")
-    sidecar.kube.create("web", {"app.conf": "one"})
-    drop = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
-    program = sidecar.begin(f"--reload-process={tmp_path}/pid", prefix=drop)
-    said(
-        program,
-        rf"cannot signal {tmp_path}/pid \(pid {pid}, uid 12345\): operation not permitted; "
-        r"run the sidecar as the same uid \(runAsUser: 12345\)",
-    )
-    sidecar.port = port_of(program)
-    assert ("one", "permission") == (sidecar.content(), sidecar.status("reloads", "last_outcome"))
-    assert 1 == metric(sidecar.port, "reload_failures_total", method="process", reason="permission")
 
 
 # Once

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import tempfile
 
 import pytest
 
 from tests.answering import Answering, answer
 from tests.conftest import needs_root
 from tests.harness import APPS, Run, app, marked, wait_until
-from tests.http import get, port_of
+from tests.http import get, port_of, status
 from tests.servers import free_port
 from tests.sync.reloading import Reloading, until
 
@@ -52,6 +53,8 @@ def test_what_was_rejected_is_not_validated_again_before_the_content_changes(sub
     program = subject.running(subject.validate())
     subject.change("bad")
     program.err.expect("is rejected")
+    shown = status(subject.port)["config"]
+    assert shown["desired"] == shown["rejected"] is not None
     subject.change("bad")  # another directory with the same content
     subject.change("two")
     program.expect("config: two")
@@ -162,9 +165,8 @@ def test_once_puts_only_what_is_valid_in_place(subject: Reloading, content: str,
 def test_a_validation_runs_as_the_app_would_on_the_staged_files(run: Run, tmp_path: os.PathLike[str]) -> None:
     """As another user: the scratch directory of pytest is closed to that one."""
     needs_root()
-    os.makedirs("/tmp/supervisor-validation", exist_ok=True)
-    scratch = f"/tmp/supervisor-validation/{run.mark}"
-    os.mkdir(scratch, 0o755)
+    scratch = tempfile.mkdtemp()
+    os.chmod(scratch, 0o711)  # noqa: S103 - another user takes part
     subject = Reloading(run, tmp_path)
     subject.root = f"{scratch}/live"
     facts = "echo uid=$(id -u) gid=$(id -g) cwd=$PWD word=$WORD text=$(cat {dir}/app.conf) live=$(cat $LIVE) dir={dir}"
