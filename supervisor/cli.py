@@ -114,7 +114,10 @@ def _policy(settings: Settings) -> Policy:
 
 def _absolute(settings: Settings) -> Settings:
     """Paths as they were meant: relative to where we were started. Then `/`, so that no mount is kept busy."""
-    paths = {name: getattr(settings, name) for name in ("config_dir", "configroot", "kubeconfig", "control", "reload_http_ca")}
+    paths = {
+        name: getattr(settings, name)
+        for name in ("config_dir", "configroot", "kubeconfig", "control", "reload_http_ca")
+    }
     absolute = {name: os.path.abspath(path) for name, path in paths.items() if path not in (None, "off")}
     settings = settings.replace(**absolute)
     for outer, inner in (
@@ -137,13 +140,13 @@ def _start_parts(settings: Settings, loop: Loop, inbox: Inbox) -> None:
         from . import parts  # noqa: PLC0415 - not for a bare init
 
         assembly = parts.Assembly(settings, loop, inbox)
+        if settings.events:
+            assembly.start_events()
         assembly.start_sync()
         if served:
             assembly.start_web(listen)
         if settings.control != "off" and (served or settings.control):
             assembly.start_control()
-        if settings.events:
-            assembly.start_events()
 
 
 def _prepare_process(settings: Settings) -> None:

@@ -132,9 +132,11 @@ def _check_methods(settings: Settings) -> None:
     given = [flag(name) for name in names if getattr(settings, name)]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other: there is one way to reload")
-    if (given or settings.validate or settings.verify or settings.once) and not settings.configured:
-        what = given[0] if given else "--validate" if settings.validate else "--verify" if settings.verify else "--once"
-        raise UsageError(f"{what} needs a configuration: --configmap, --secret or --config-dir")
+    given += [flag(name) for name in ("validate", "verify", "once", "events") if getattr(settings, name)]
+    if given and not settings.configured:
+        raise UsageError(f"{given[0]} needs a configuration: --configmap, --secret or --config-dir")
+    if settings.reload_restart and not settings.command:
+        raise UsageError("--reload-restart needs COMMAND: only an app of our own can be started again")
     if settings.reload_process and settings.command:
         raise UsageError("--reload-process is for a sidecar; COMMAND is reloaded by --reload-signal itself")
 

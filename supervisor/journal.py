@@ -64,12 +64,16 @@ class Journal(Record):
         how = f"was ended by {signals.name(signum)}" if signum else f"ended with code {code}"
         if after.final:
             return self._quietly("info"), f"{self.program} {how}"
+        if after.replacing or after.phase is Phase.STARTING:
+            on = "the last good" if after.reloads.outcome == "child_exited" else "the new"
+            return "info" if on == "the new" else "warning", f"{self.program} {how}; starting it on {on} configuration"
         wait = backoff(after.failures, BACKOFF_FIRST, BACKOFF_MOST)
         return "warning", f"{self.program} {how}; starting it again in {wait:g}s"
 
     def _signalled(self, signum: int, before: State, after: State) -> Line:
         name = signals.name(signum)
-        if after.phase is Phase.STOPPING and before.phase is not Phase.STOPPING:
+        stopping = after.phase is Phase.STOPPING and not after.replacing
+        if stopping and (before.phase is not Phase.STOPPING or before.replacing):
             return self._quietly("info"), f"got {name}: stopping {self.program}"
         if after.phase is Phase.DONE:
             return self._quietly("info"), f"got {name} while {self.program} was not running: ending"
@@ -124,7 +128,7 @@ class Journal(Record):
     def _reloads(self, before: State, after: State) -> Iterator[Line]:
         done = after.reloads
         if done.failed > before.reloads.failed:
-            again = before.reloads.outcome == done.outcome and not after.config.returning
+            again = done.failures > 1 and not after.config.returning
             back = f"; going back to configuration {short(after.config.returning)}" if after.config.returning else ""
             yield "debug" if again else "error", f"cannot reload {self.program}: {done.error}{back}"
         elif done.finished > before.reloads.finished:

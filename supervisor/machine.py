@@ -182,7 +182,7 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
     wanted = policy.restart == "always" or (policy.restart == "on-failure" and code != 0)
     told = state.phase in (Phase.STOPPING, Phase.KILLING)
     lasted = now - state.started_at >= BACKOFF_RESET
-    reloading = state.phase is Phase.RELOADING
+    reloading = state.phase is Phase.RELOADING or pursuit.unproven(state)
     state = state.replace(
         pid=0,
         exit_code=code,

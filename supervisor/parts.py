@@ -64,7 +64,9 @@ class Assembly:
         backlog = Backlog()
         loop.observers.append(backlog.observe)
         started = threading.Event()
-        loop.observers.append(lambda event, *_: started.set() if isinstance(event, ev.Started) else None)
+        # A sidecar starts nothing: its first configuration is what it was busy with.
+        first = (ev.Started, ev.ConfigApplied)
+        loop.observers.append(lambda event, *_: started.set() if isinstance(event, first) else None)
 
         def serve() -> None:
             started.wait(_WEB_WAITS)

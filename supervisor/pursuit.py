@@ -66,9 +66,10 @@ def _reload(state: State, now: float, policy: Policy) -> Result:
 
 def _begin(state: State, now: float, policy: Policy, *, trial: bool) -> State:
     state = state.replace(config=state.config.replace(hurry=False))
-    reloads = state.reloads.replace(
-        attempt=state.reloads.attempt + 1, began=now, target=state.config.live, cancelled=False, trial=trial
-    )
+    reloads = state.reloads
+    if not trial or reloads.attempt == reloads.finished:  # else a reload by restart goes on with its trial
+        reloads = reloads.replace(attempt=reloads.attempt + 1, began=now)
+    reloads = reloads.replace(target=state.config.live, cancelled=False, trial=trial)
     deadline = now + policy.reload_timeout + policy.verify_window + RELOAD_SLACK
     return state.replace(phase=Phase.RELOADING, deadline=deadline, reloads=reloads)
 
@@ -98,6 +99,8 @@ def took(state: State, event: ev.ConfigOffered | ev.ConfigApplied | ev.ConfigFai
         case ev.ConfigApplied():
             reloads = state.reloads.replace(retry_at=0.0, failures=0)
             return state.replace(config=_applied(state.config, event, now), reloads=reloads)
+        case ev.ConfigFailed() if event.reason == "rollback":
+            return _not_rolled_back(state, event, now)
         case ev.ConfigFailed():
             return state.replace(config=_failed(state.config, event, now))
 
@@ -109,6 +112,8 @@ def reloaded(state: State, reason: str, error: str, now: float, policy: Policy) 
     config = state.config
     if not reason:
         config = config.replace(running=reloads.target, good=reloads.target)
+        if config.rejected == reloads.target:
+            config = config.replace(rejected="")  # it could not be replaced, and works after all
         if config.desired != config.rejected:  # else we are back on an older one: the newest has still failed
             reloads = _succeeded(reloads)
         return state.replace(config=config, reloads=reloads.replace(retry_at=0.0, failures=0))
@@ -129,11 +134,17 @@ def failed(state: State, reason: str, error: str, now: float, policy: Policy) ->
         config = config.replace(running="")
         if policy.rollback and config.good not in ("", reloads.target):
             config = config.replace(rejected=reloads.target, returning=config.good)
-            return state.replace(config=config, reloads=reloads.replace(retry_at=0.0, failures=0))
+            return state.replace(config=config, reloads=reloads.replace(retry_at=0.0))
         if reloads.trial:  # it was started on the version: starting it once more would help nobody
             config = config.replace(running=reloads.target)
     retry_at = now + backoff(failures, RETRY_FIRST, RETRY_MOST)
     return state.replace(config=config, reloads=reloads.replace(retry_at=retry_at))
+
+
+def unproven(state: State) -> bool:
+    """Whether the app runs on a version whose verification was cut short by a newer one that is not in place yet."""
+    config = state.config
+    return state.phase is Phase.RUNNING and config.running == "" and config.good not in ("", config.live)
 
 
 def ordered(state: State, event: ev.ReloadOrdered | ev.RollbackOrdered) -> State:
@@ -143,6 +154,14 @@ def ordered(state: State, event: ev.ReloadOrdered | ev.RollbackOrdered) -> State
         config = config.replace(rejected=config.desired, returning=event.digest)
     else:
         config = config.replace(rejected="", running="", retry_at=0.0, hurry=True)
+    return state.replace(config=config, reloads=reloads)
+
+
+def _not_rolled_back(state: State, event: ev.ConfigFailed, now: float) -> State:
+    """The good version is gone: what is live is all there is, and is tried again like any failure."""
+    config = state.config.replace(applying=False, hurry=False, returning="", good="", error=event.error)
+    failures = state.reloads.failures + 1
+    reloads = state.reloads.replace(failures=failures, retry_at=now + backoff(failures, RETRY_FIRST, RETRY_MOST))
     return state.replace(config=config, reloads=reloads)
 
 
@@ -186,8 +205,6 @@ def _applied(config: Config, event: ev.ConfigApplied, now: float) -> Config:
 
 def _failed(config: Config, event: ev.ConfigFailed, now: float) -> Config:
     config = config.replace(applying=False, hurry=False, error=event.error)
-    if event.reason == "rollback":
-        return config.replace(returning="")
     if event.reason != "write":  # its content can never be used
         config = config.replace(rejected=event.digest)
     if event.digest != config.desired:

@@ -67,7 +67,8 @@ class Sync:
         self._apply_error = ""
         self._in_place: Mapping[str, str] = {}  # path to digest, of the last version applied
         self._gathering = threading.Lock()  # sources are read in threads of their own
-        self._applying = threading.Lock()  # a recovery may come while a slow disk still applies
+        self._prepared = False
+        self._store = threading.Lock()  # of the root: a recovery may come while a validation hangs
 
     def start(self) -> None:
         """Start a thread for each source."""
@@ -109,19 +110,18 @@ class Sync:
 
     def apply(self) -> None:
         """Put the newest version in place; reports `ConfigApplied` or `ConfigFailed`."""
-        with self._applying:
-            desired = self._desired
-            if desired is None:
-                return
-            if isinstance(desired, _Refused):
-                self._fail(desired.digest, "bad_key", desired.error)
-                return
-            try:
-                self._put(self._write(desired))
-            except (FilesError, _Rejected) as error:
-                self._fail(desired.digest, error.reason, str(error))
-            except Exception as error:  # noqa: BLE001 - the outer edge of the thread: applying always reports
-                self._fail(desired.digest, "write", f"cannot write the configuration: internal error: {error!r}")
+        desired = self._desired
+        if desired is None:
+            return
+        if isinstance(desired, _Refused):
+            self._fail(desired.digest, "bad_key", desired.error)
+            return
+        try:
+            self._put(self._write(desired))
+        except (FilesError, _Rejected) as error:
+            self._fail(desired.digest, error.reason, str(error))
+        except Exception as error:  # noqa: BLE001 - the outer edge of the thread: applying always reports
+            self._fail(desired.digest, "write", f"cannot write the configuration: internal error: {error!r}")
 
     def _fail(self, digest: str, reason: str, error: str) -> None:
         self._apply_error = error
@@ -148,24 +148,29 @@ class Sync:
         )
 
     def _swap_in(self, root: Root, desired: Snapshot) -> str:
-        if self._live is None:
+        with self._store:
             self._find_live(root)
-        if self._live is not None and self._live.digest == desired.digest:
-            return "nothing changed"
-        staged = root.stage(desired)
+            if self._live is not None and self._live.digest == desired.digest:
+                return "nothing changed"
+            staged = root.stage(desired)
         try:
             self._validate(root.directory(staged))
         except _Rejected:
-            root.discard(staged)
+            with self._store:
+                root.discard(staged)
             raise
-        changes = str(root.swap(staged, self._good()))
-        self._live = staged
+        with self._store:
+            changes = str(root.swap(staged, self._good()))
+            self._live = staged
         return changes
 
     def _find_live(self, root: Root) -> None:
-        root.prepare()
-        self._live = root.live()
-        self._previous = self._live.digest if self._live else ""
+        """Once, before anything is staged: preparing clears away what is not live."""
+        if not self._prepared:
+            root.prepare()
+            self._live = root.live()
+            self._previous = self._live.digest if self._live else ""
+            self._prepared = True
 
     def _validate(self, directory: str) -> None:
         error = self._check(directory) if self._check else ""
@@ -174,7 +179,7 @@ class Sync:
 
     def roll_back(self, digest: str) -> None:
         """Put an earlier version in place again; reports `ConfigApplied` (rolled back) or `ConfigFailed`."""
-        with self._applying:
+        with self._store:
             try:
                 changes, found = self._return_to(digest)
             except Exception as error:  # noqa: BLE001 - as in `apply`
@@ -196,7 +201,7 @@ class Sync:
 
     def recover(self) -> None:
         """Look for an intact generation of an earlier run; reports `ConfigApplied` (cached) or `ConfigFailed`."""
-        with self._applying:
+        with self._store:
             error = self._apply_error or f"no configuration in time: {'; '.join(self._errors)}"
             try:
                 if self._root is not None:

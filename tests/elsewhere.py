@@ -27,6 +27,6 @@ class Elsewhere:
     def close(self) -> None:
         """End them and their children."""
         for pid in self._started:
-            for one in [*children(pid), pid]:
+            for one in [pid, *children(pid)]:  # the parent first: it would start others
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(one, signal.SIGKILL)

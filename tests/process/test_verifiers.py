@@ -98,7 +98,7 @@ def test_nginx_has_none_after_a_bad_one_and_again_after_the_next_good_one(
 def test_nginx_that_cannot_have_its_port_is_found_out(main: MainThread, site: Site, nginx: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         site.write("two", taken.getsockname()[1])
-        subprocess.run([*site.command, "-t"], check=False, capture_output=True)
+        subprocess.run([*site.command, "-t"], check=True, capture_output=True)  # it does not see that
         assert "verify" == reload_by_hup(main, verifiers.parse("nginx", "/"), nginx, window=4)[0]
 
     assert "still could not bind()" in site.log.read_text()

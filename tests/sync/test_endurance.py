@@ -1,4 +1,4 @@
-"""The slow lane: thousands of reloads, after which nothing has grown. Collected only with RUN_SLOW=1."""
+"""The slow lane: thousands of reloads, after which nothing has grown. Run by `-m slow` only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.harness import Run, only_process, status
 from tests.sync.reloading import Reloading
 
-__test__ = os.environ.get("RUN_SLOW") == "1"  # for pytest: without it, nothing here is collected
+pytestmark = pytest.mark.slow
 
 _BATCHES, _BATCH = 10, 200
 

@@ -50,7 +50,8 @@ def _nginx() -> Server:
 def _haproxy() -> Server:
     frame = (
         "defaults\n mode http\n timeout client 5s\n timeout server 5s\n timeout connect 5s\n"
-        "frontend front\n bind 127.0.0.1:{port}\n http-request return status 200 content-type text/plain string {word}\n"
+        "frontend front\n bind 127.0.0.1:{port}\n http-request return status 200 content-type text/plain"
+        " string {word}\n"
     )
     return Server(
         "haproxy",

@@ -195,6 +195,37 @@ def test_when_the_last_good_version_cannot_be_put_back_the_restart_policy_decide
     assert [Done(3)] == app.at(101, ev.ConfigFailed("a", "rollback", "gone"))
 
 
+def test_a_good_version_that_is_gone_leaves_a_failing_reload_its_pace() -> None:
+    app = configured(rollback=True)
+    changed(app, 100, "b")
+    app.at(103, ev.ReloadFinished(1, "verify", "no"))
+
+    assert [] == app.at(103, ev.ConfigFailed("a", "rollback", "gone"))
+    assert 107 == app.wakes_at()
+    assert [Reload(2)] == app.at(107)
+    assert [] == app.at(108, ev.ReloadFinished(2, "verify", "no"))
+    assert 116 == app.wakes_at()
+    app.at(116)
+    app.at(117, ev.ReloadFinished(3))
+    assert ("b", "", "success", False) == (
+        app.state.config.good,
+        app.state.config.rejected,
+        app.state.reloads.outcome,
+        stale(app.state),
+    )
+
+
+def test_an_app_that_dies_between_two_versions_is_rolled_back_too() -> None:
+    app = configured(rollback=True, reload_interval=0.0, leftovers=False)
+    changed(app, 100, "b")
+    app.at(101, ev.ConfigOffered("c"))
+    app.at(101, ev.ReloadFinished(1, "superseded"))
+    app.at(102, ev.Exited(7, 1))
+
+    assert [RollBack("a")] == app.at(103, ev.ConfigFailed("c", "validate", "no"))
+    assert [Spawn()] == rolled_back(app, 103, "a")
+
+
 def test_a_stop_during_a_rollback_ends_with_the_apps_code() -> None:
     app = configured(rollback=True, leftovers=False)
     changed(app, 100, "b")
@@ -246,8 +277,8 @@ def test_a_reload_by_restart_stops_the_app_and_starts_it_on_the_new_version() ->
     assert 105 == app.wakes_at()
     assert [KillLeftovers(TERM, everything=False)] == app.at(101, ev.Exited(7, 0))
     assert [Spawn()] == app.at(101, ev.NothingLeft())
-    assert [Reload(2, trial=True)] == app.at(101, ev.Started(8))
-    app.at(106, ev.ReloadFinished(2))
+    assert [Reload(1, trial=True)] == app.at(101, ev.Started(8))
+    app.at(106, ev.ReloadFinished(1))
     assert ("b", "b", False) == (app.state.config.running, app.state.config.good, stale(app.state))
 
 
