@@ -12,7 +12,7 @@ from tests.sync.reloading import Reloading
 
 pytestmark = pytest.mark.slow
 
-_BATCHES, _BATCH = 10, 200
+_BATCHES, _BATCH = 10, 1000
 
 
 def sizes(pid: int) -> tuple[int, int, int]:
@@ -21,9 +21,9 @@ def sizes(pid: int) -> tuple[int, int, int]:
     return int(said["VmRSS"].split()[0]), len(os.listdir(f"/proc/{pid}/fd")), int(said["Threads"])
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @only_process
-def test_two_thousand_reloads_leave_nothing_behind(run: Run, tmp_path: Path) -> None:
+def test_ten_thousand_reloads_leave_nothing_behind(run: Run, tmp_path: Path) -> None:
     """In one mode: what could grow is the same in both. Each cycle validates, reloads by signal and verifies."""
     subject = Reloading(run, tmp_path)
     program = subject.running("--validate=true", "--verify=true", "--verify-window=0s")

@@ -16,7 +16,7 @@ from tests.answering import Answering, hang
 from tests.conftest import needs, needs_root
 from tests.disk import put
 from tests.fake_kube import FakeKube
-from tests.harness import Program, Run, app, status
+from tests.harness import Program, Run, app, status, wait_until
 from tests.sync.reloading import Reloading, until
 from tests.sync.subject import Subject
 
@@ -240,9 +240,12 @@ def test_a_clock_that_was_set_back_changes_no_order(subject: Reloading) -> None:
 # --- what happens to the source ---------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("seconds", [0, pytest.param(60, marks=pytest.mark.slow)])
 def test_an_api_server_that_goes_in_the_middle_of_changes_loses_none_of_them(
-    run: Run, fake: FakeKube, tmp_path: os.PathLike[str]
+    run: Run, fake: FakeKube, tmp_path: os.PathLike[str], seconds: int
 ) -> None:
+    """For a moment, and in the slow lane for a minute, in which the pauses between tries have grown."""
     subject = Subject(run, fake, os.fspath(tmp_path))
     program = subject.running("--reload-interval=0s", "--verify-window=0s", "--control=off")
     for number in range(50):
@@ -255,8 +258,14 @@ def test_an_api_server_that_goes_in_the_middle_of_changes_loses_none_of_them(
         subject.change(f"change {number}")
     until(lambda: subject.metric("watch_connected"), 0)
     assert (before, {"app.conf": b"change 49"}) == (subject.reloads(), subject.live())
+    ends = time.monotonic() + seconds
+
+    def over() -> None:
+        assert time.monotonic() >= ends
+
+    wait_until(over, timeout=seconds + 5)
     fake.up()
-    program.expect("config: change 99", timeout=15)
+    program.expect("config: change 99", timeout=15 + seconds)
     until(lambda: subject.metric("config_stale"), 0)
 
     assert (before + 1, {"app.conf": b"change 99"}) == (subject.reloads(), subject.live())

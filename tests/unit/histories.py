@@ -55,3 +55,8 @@ def changed(app: App, now: float, digest: str) -> list[Action]:
     if Apply() in ordered:
         ordered += app.at(now, ev.ConfigApplied(digest))
     return ordered
+
+
+def rolled_back(app: App, now: float, digest: str) -> list[Action]:
+    """The last good version is back in place."""
+    return app.at(now, ev.ConfigApplied(digest, rolled_back=True))

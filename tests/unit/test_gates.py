@@ -1,0 +1,213 @@
+"""Histories of gates and modes: validation, readiness, sidecars, orders from the control socket, health."""
+
+from __future__ import annotations
+
+import pytest
+
+from supervisor import events as ev
+from supervisor.actions import (
+    Apply,
+    CancelReload,
+    Done,
+    Kill,
+    KillOther,
+    Recover,
+    Reload,
+    Reply,
+    RollBack,
+    Spawn,
+    WaitReady,
+)
+from supervisor.health import live, ready
+from supervisor.state import Phase, stale
+from tests.unit.histories import HUP, INT, TERM, App, changed, configured, rolled_back
+
+# --- validate ---------------------------------------------------------------------------------------------
+
+
+def test_a_rejected_version_leaves_what_is_live_and_is_not_tried_again() -> None:
+    app = configured()
+    app.at(100, ev.ConfigOffered("b"))
+
+    assert [] == app.at(100, ev.ConfigFailed("b", "validate", "exit code 1"))
+    assert ("a", "a", True, None) == (
+        app.state.config.live,
+        app.state.config.running,
+        stale(app.state),
+        app.wakes_at(),
+    )
+    assert [] == app.at(110, ev.ConfigOffered("b"))
+    assert [] == app.at(120, ev.ConfigOffered("a"))
+    assert not stale(app.state)
+
+
+def test_a_version_that_was_rejected_is_tried_again_after_another_one() -> None:
+    app = configured(reload_interval=0.0)
+    app.at(100, ev.ConfigOffered("b"))
+    app.at(100, ev.ConfigFailed("b", "validate", "exit code 1"))
+    app.at(101, ev.ConfigOffered("a"))
+
+    assert [Apply()] == app.at(102, ev.ConfigOffered("b"))
+
+
+def test_a_first_version_that_is_rejected_gives_way_to_the_last_of_an_earlier_run() -> None:
+    app = App(configured=True)
+    app.at(0, ev.Began())
+    app.at(1, ev.ConfigOffered("bad"))
+
+    assert [Recover()] == app.at(2, ev.ConfigFailed("bad", "validate", "exit code 1"))
+    assert [Spawn()] == app.at(2, ev.ConfigApplied("old", cached=True))
+    app.at(2, ev.Started(7))
+    assert stale(app.state)
+
+
+def test_a_first_version_that_is_rejected_ends_the_start_if_there_is_no_other() -> None:
+    app = App(configured=True)
+    app.at(0, ev.Began())
+    app.at(1, ev.ConfigOffered("bad"))
+    app.at(2, ev.ConfigFailed("bad", "validate", "exit code 1"))
+
+    assert [Done(125)] == app.at(2, ev.ConfigFailed("", "no_generation", "exit code 1"))
+
+
+# --- ready ------------------------------------------------------------------------------------------------
+
+
+def test_changes_while_the_app_starts_are_one_reload_once_it_is_ready() -> None:
+    app = App(configured=True, ready=True)
+    app.at(0, ev.Began())
+    app.at(0, ev.ConfigOffered("a"), ev.ConfigApplied("a"))
+
+    assert [WaitReady(7)] == app.at(0, ev.Started(7))
+    assert [] == app.at(1, ev.ConfigOffered("b"), ev.ConfigOffered("c"))
+    assert (Phase.STARTING, False, True) == (app.state.phase, ready(app.state).ok, live(app.state).ok)
+    assert [Apply()] == app.at(5, ev.AppReady(7))
+    assert [Reload(1)] == app.at(5, ev.ConfigApplied("c"))
+
+
+def test_an_app_that_is_not_ready_gets_signals_and_can_be_stopped() -> None:
+    app = App(ready=True)
+    app.at(0, ev.Began(), ev.Started(7))
+
+    assert [Kill(HUP)] == app.at(1, ev.SignalReceived(HUP))
+    assert [] == app.at(1, ev.AppReady(6))
+    assert [Kill(TERM)] == app.at(2, ev.SignalReceived(TERM))
+    assert [] == app.at(3, ev.AppReady(7))
+
+
+# --- sidecar ----------------------------------------------------------------------------------------------
+
+
+def test_a_sidecar_reloads_its_app_on_the_first_version_unless_that_was_there_before() -> None:
+    app = App(configured=True, sidecar=True)
+    app.at(0, ev.Began())
+
+    assert [Apply()] == app.at(1, ev.ConfigOffered("a"))
+    assert [Reload(1)] == app.at(1, ev.ConfigApplied("a", previous=""))
+    assert ready(app.state).ok
+    other = App(configured=True, sidecar=True)
+    other.at(0, ev.Began(), ev.ConfigOffered("a"))
+    assert [] == other.at(1, ev.ConfigApplied("a", previous="a"))
+    assert not stale(other.state)
+
+
+def test_a_sidecar_rolls_back_to_what_was_there_before() -> None:
+    app = App(configured=True, sidecar=True, rollback=True)
+    app.at(0, ev.Began(), ev.ConfigOffered("b"))
+
+    assert [Reload(1)] == app.at(1, ev.ConfigApplied("b", previous="a"))
+    assert [RollBack("a")] == app.at(2, ev.ReloadFinished(1, "http_status", "500"))
+
+
+@pytest.mark.parametrize(("signum", "code"), [(TERM, 0), (INT, 130)])
+def test_a_sidecar_ends_when_it_is_told_to(signum: int, code: int) -> None:
+    app = App(configured=True, sidecar=True)
+    app.at(0, ev.Began(), ev.ConfigOffered("a"), ev.ConfigApplied("a"))
+
+    assert [] == app.at(1, ev.SignalReceived(HUP))
+    assert [CancelReload(), Done(code)] == app.at(1, ev.SignalReceived(signum))
+
+
+def test_once_ends_with_the_first_version_in_place() -> None:
+    app = App(configured=True, sidecar=True, once=True)
+    app.at(0, ev.Began(), ev.ConfigOffered("a"))
+
+    assert [Done(0)] == app.at(1, ev.ConfigApplied("a"))
+
+
+def test_a_reload_may_signal_a_process_of_another_container() -> None:
+    app = App(configured=True, sidecar=True)
+    app.at(0, ev.Began(), ev.ConfigOffered("a"), ev.ConfigApplied("a"))
+    wanted = ev.SignalRequested(1, HUP, lambda _: None, pid=40)
+
+    assert [KillOther(HUP, 40), Reply(wanted, sent=True)] == app.at(1, wanted)
+
+
+# --- orders from the control socket -----------------------------------------------------------------------
+
+
+def test_a_reload_on_order_needs_no_change() -> None:
+    app = configured()
+
+    assert [Reload(1)] == app.at(1, ev.ReloadOrdered())
+    app.at(1, ev.ReloadFinished(1))
+    assert [Reload(2)] == app.at(2, ev.ReloadOrdered())
+
+
+def test_a_reload_on_order_does_not_count_the_one_under_way_and_keeps_no_pace() -> None:
+    app = configured(reload_quiet=60.0, reload_splay=60.0)
+    app.at(1, ev.ReloadOrdered())
+
+    assert [CancelReload()] == app.at(2, ev.ReloadOrdered())
+    assert [Reload(2)] == app.at(2, ev.ReloadFinished(1, "superseded"))
+    app.at(3, ev.ReloadFinished(2), ev.ConfigOffered("b", 0.5))
+    assert [Apply()] == app.at(3, ev.ReloadOrdered())
+    assert [Reload(3)] == app.at(3, ev.ConfigApplied("b"))
+
+
+def test_a_reload_on_order_that_cannot_be_written_keeps_the_pace_of_failures() -> None:
+    app = configured()
+    app.at(1, ev.ConfigOffered("b"), ev.ConfigFailed("b", "write", "full"))
+    app.at(2, ev.ReloadOrdered())
+
+    assert [Reload(1)] == app.at(2, ev.ConfigFailed("b", "write", "full"))  # on what is live; no Apply without a pause
+    assert [Apply()] == app.at(12, ev.ReloadFinished(1))
+
+
+def test_a_reload_on_order_tries_a_rejected_version_again() -> None:
+    app = configured()
+    app.at(100, ev.ConfigOffered("b"))
+    app.at(100, ev.ConfigFailed("b", "validate", "no"))
+
+    assert [Apply()] == app.at(101, ev.ReloadOrdered())
+
+
+def test_a_rollback_on_order_keeps_the_present_version_away_until_the_content_changes() -> None:
+    app = configured(reload_interval=0.0)
+    changed(app, 100, "b")
+    app.at(105, ev.ReloadFinished(1))
+
+    assert [RollBack("a")] == app.at(110, ev.RollbackOrdered("a"))
+    assert [Reload(2)] == rolled_back(app, 110, "a")
+    app.at(115, ev.ReloadFinished(2))
+    assert ("a", True, None) == (app.state.config.running, stale(app.state), app.wakes_at())
+    assert [Apply()] == app.at(120, ev.ConfigOffered("c"))
+
+
+# --- health -----------------------------------------------------------------------------------------------
+
+
+def test_liveness_fails_on_a_failed_reload_only_if_asked_for_and_not_rolled_back() -> None:
+    app = configured(unhealthy_on_failure=True, rollback=True)
+    changed(app, 100, "b")
+    app.at(103, ev.ReloadFinished(1, "verify", "no"))
+    assert live(app.state, app.policy).ok
+    rolled_back(app, 103, "a")
+    app.at(104, ev.ReloadFinished(2))
+    assert live(app.state, app.policy).ok
+
+    for wanted in (True, False):
+        other = configured(unhealthy_on_failure=wanted)
+        changed(other, 100, "b")
+        other.at(103, ev.ReloadFinished(1, "verify", "no"))
+        assert wanted is not live(other.state, other.policy).ok
