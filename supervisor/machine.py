@@ -182,7 +182,7 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
     wanted = policy.restart == "always" or (policy.restart == "on-failure" and code != 0)
     told = state.phase in (Phase.STOPPING, Phase.KILLING)
     lasted = now - state.started_at >= BACKOFF_RESET
-    reloading = state.phase is Phase.RELOADING or pursuit.unproven(state)
+    unproven = pursuit.unproven(state)
     state = state.replace(
         pid=0,
         exit_code=code,
@@ -192,8 +192,8 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
         final=not state.replacing and (told or not wanted),
     )
     cancel: tuple[Action, ...] = ()
-    if reloading:
-        reloads = state.reloads.replace(finished=state.reloads.finished + 1, cancelled=False)
+    if unproven:
+        reloads = state.reloads.replace(finished=state.reloads.finished + 1, cancelled=False, target=state.config.live)
         how = "it ended, with code {code}," if not event.signum else "it was ended by a signal, code {code},"
         error = f"{how.format(code=event.code)} within the verification of its new configuration"
         state = pursuit.failed(state.replace(reloads=reloads), "child_exited", error, now, policy)
@@ -237,7 +237,7 @@ def _deadline(state: State, now: float, policy: Policy) -> Result:
             error = f"not finished within {policy.reload_timeout + policy.verify_window:g}s"
             return pursuit.reloaded(state, "timeout", error, now, policy), (CancelReload(),)
         case Phase.STOPPING if not state.stop_passed:
-            return _pass_stop(state, policy.stop_signal, now, policy)
+            return _pass_stop(state, policy.rewrite.get(TERM, policy.stop_signal), now, policy)
         case Phase.STOPPING:
             return state.replace(phase=Phase.KILLING, deadline=None), (Kill(KILL, policy.group),)
         case Phase.LEFTOVERS if not state.leftovers_killed:

@@ -142,9 +142,15 @@ def failed(state: State, reason: str, error: str, now: float, policy: Policy) ->
 
 
 def unproven(state: State) -> bool:
-    """Whether the app runs on a version whose verification was cut short by a newer one that is not in place yet."""
+    """Whether the app's end now would speak against its version: it has not been seen to run well on that yet.
+
+    It is being reloaded, or was started on it and is not ready, or its verification was cut short by a newer one.
+    """
     config = state.config
-    return state.phase is Phase.RUNNING and config.running == "" and config.good not in ("", config.live)
+    if state.phase is Phase.RELOADING:
+        return True
+    early = state.phase is Phase.STARTING or (state.phase is Phase.RUNNING and config.running == "")
+    return early and config.good not in ("", config.live)
 
 
 def ordered(state: State, event: ev.ReloadOrdered | ev.RollbackOrdered) -> State:

@@ -150,6 +150,13 @@ def test_the_stop_delay_holds_the_stop_back_until_it_is_over_or_asked_for_again(
     assert [Kill(TERM)] == other.at(2, ev.SignalReceived(TERM))
 
 
+def test_a_rewritten_stop_stays_rewritten_after_its_delay() -> None:
+    app = started(stop_delay=5.0, rewrite={TERM: QUIT})
+    app.at(1, ev.SignalReceived(TERM))
+
+    assert [Kill(QUIT)] == app.at(6)
+
+
 def test_job_control_stops_the_app_and_then_us_and_cont_resumes_both() -> None:
     app = started()
 

@@ -199,6 +199,20 @@ def test_a_reload_by_restart_stops_the_app_and_starts_it_on_the_new_version() ->
     assert ("b", "b", False) == (app.state.config.running, app.state.config.good, stale(app.state))
 
 
+def test_an_app_that_dies_before_it_is_ready_on_the_new_version_is_started_on_the_old() -> None:
+    app = configured(restart_to_reload=True, rollback=True, leftovers=False, ready=True)
+    app.at(1, ev.AppReady(7))
+    changed(app, 100, "b")
+    app.at(101, ev.Exited(7, 0))
+    app.at(101, ev.Started(8))
+
+    assert [CancelReload(), RollBack("a")] == app.at(102, ev.Exited(8, 1))
+    assert [Spawn()] == rolled_back(app, 102, "a")
+    app.at(102, ev.Started(9))
+    assert [] == app.at(103, ev.AppReady(9))
+    assert ("a", "b") == (app.state.config.running, app.state.config.rejected)
+
+
 def test_a_stop_during_a_reload_by_restart_is_a_stop() -> None:
     app = configured(restart_to_reload=True, leftovers=False)
     changed(app, 100, "b")
