@@ -84,7 +84,8 @@ def _read_variable(name: str, environ: Mapping[str, str], given: dict[str, list[
         if not text.strip():
             continue
         if OPTIONS[name].many:
-            given[name] = [(key, one.strip()) for one in text.replace(",", "\n").split("\n") if one.strip()]
+            lines = text.replace(",", "\n") if OPTIONS[name].commas else text
+            given[name] = [(key, one.strip()) for one in lines.split("\n") if one.strip()]
         else:
             given[name] = [(key, text)]
         return

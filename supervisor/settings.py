@@ -25,6 +25,7 @@ class Option(Record):
     metavar: str
     help: str
     many: bool = False
+    commas: bool = True  # several values in one variable may be split at commas too
     short: str = ""
     shown_default: str = ""
 
@@ -44,11 +45,12 @@ def option(  # noqa: PLR0913 - the declaration of a setting, always by name
     *,
     default: Any = None,
     many: bool = False,
+    commas: bool = True,
     short: str = "",
     shown: str = "",
 ) -> Any:
     """Declare a setting. `many`: may be repeated, the value is a tuple."""
-    return Option(parse, () if many else default, metavar, help, many, short, shown)
+    return Option(parse, () if many else default, metavar, help, many, commas, short, shown)
 
 
 def choice(*words: str) -> Callable[[str], str]:
@@ -133,7 +135,9 @@ class Settings(Record):
         values.word, "URL", "reload by an HTTP request instead of a signal; user:password in it is used, never logged"
     )
     reload_http_method: str = option(values.word, "METHOD", "its method", default="POST")
-    reload_http_header: tuple[str, ...] = option(values.word, "'NAME: VALUE'", "a header of it; repeatable", many=True)
+    reload_http_header: tuple[str, ...] = option(
+        values.word, "'NAME: VALUE'", "a header of it; repeatable (in its variable one a line)", many=True, commas=False
+    )
     reload_http_status: str = option(values.word, "CODES", "the answers that mean success", default="200-299")
     reload_http_ca: str | None = option(values.path, "FILE", "CA certificates for it", shown="the system's")
     reload_http_insecure: bool = option(None, "", "do not verify the server's certificate", default=False)

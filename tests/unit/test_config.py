@@ -59,6 +59,12 @@ def test_every_option_can_be_given_as_a_variable() -> None:
     assert (True, ("", -1), 3) == (settings.signal_group, settings.listen, settings.stop_signal)
 
 
+def test_a_header_in_a_variable_may_hold_commas() -> None:
+    settings = parse("app", SUPERVISOR_CONFIG_DIR="/x", SUPERVISOR_RELOAD_HTTP_HEADER="Accept: a, b\nX: c")
+
+    assert settings.reload_http_header == ("Accept: a, b", "X: c")
+
+
 def test_the_command_line_wins_over_the_environment_and_that_over_the_default() -> None:
     assert "always" == parse("--restart=always", "app", SUPERVISOR_RESTART="never").restart
     assert "always" == parse("app", SUPERVISOR_RESTART="always").restart
