@@ -4,7 +4,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST_ARGS ?=
+# Most tests wait for processes: two at a time keep a core busy. A file's tests stay together, in order.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .PHONY: demo test lint format clean
 

@@ -319,7 +319,9 @@ class Run:
 
     def _start(self, command: Sequence[str], env: Mapping[str, str] | None, popen: dict[str, Any]) -> Program:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        popen = {**pipes, **popen, "env": {**environment(), MARK: self.mark, **(env or {})}}
+        # The default control socket is one for all: programs of other tests would be in the way.
+        apart = {"SUPERVISOR_CONTROL": "off", MARK: self.mark}
+        popen = {**pipes, **popen, "env": {**environment(), **apart, **(env or {})}}
         program = Program(self.mode, [*self._outer, *command], **popen)
         self.programs.append(program)
         return program

@@ -289,7 +289,8 @@ def test_the_default_place_is_the_first_that_can_be_written_to(
     with socket.create_server(("127.0.0.1", 0)) as free:
         listen = f"127.0.0.1:{free.getsockname()[1]}"
     prefix = ["unshare", "--mount", "sh", "-ec", MOUNTED, run_mode, tmp_mode]
-    program = run("sleep", "60", options=["-v", f"--listen={listen}"], prefix=prefix)
+    chosen = {"SUPERVISOR_CONTROL": ""}
+    program = run("sleep", "60", options=["-v", f"--listen={listen}"], prefix=prefix, env=chosen)
     program.err.expect(f"control socket: {path}$" if path else "no control socket")
     inside = [nsenter, "--mount", f"--target={program.pid}"]
 

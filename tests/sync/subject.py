@@ -25,6 +25,7 @@ class Subject:
             f"--configroot={self.root}",
             f"--kubeconfig={kube.kubeconfig}",
             "--listen=127.0.0.1:0",
+            "--verify-window=200ms",
         ]
         self.program: Program
 

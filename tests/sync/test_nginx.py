@@ -31,6 +31,9 @@ http {{
 """
 
 
+QUICK = ("--listen=127.0.0.1:0", "--verify-window=200ms")
+
+
 class Load:
     """Requests without a pause, each on a connection of its own; counts what was not a page."""
 
@@ -134,7 +137,7 @@ def test_a_changed_configmap_changes_the_page_that_nginx_serves(
 ) -> None:
     kube.create("nginx", {"nginx.conf": site.config("one")})
     root = os.path.join(tmp_path, "live")
-    options = [f"--configmap={kube.namespace}/nginx", f"--configroot={root}", "--listen=127.0.0.1:0"]
+    options = [f"--configmap={kube.namespace}/nginx", f"--configroot={root}", *QUICK]
     program = run(*nginx, "-c", f"{root}/nginx.conf", options=[*options, f"--kubeconfig={kube.kubeconfig}"])
 
     change_under_load(program, site, lambda: kube.change("nginx", {"nginx.conf": site.config("two")}))
@@ -145,7 +148,7 @@ def test_a_swapped_volume_changes_the_page_that_nginx_serves(
 ) -> None:
     volume = os.path.join(tmp_path, "volume")
     swap_volume(volume, "1", {"nginx.conf": site.config("one")})
-    options = ["--config-dir", volume, "--listen=127.0.0.1:0"]
+    options = ["--config-dir", volume, *QUICK]
     program = run(*nginx, "-c", f"{volume}/nginx.conf", options=options)
 
     change_under_load(program, site, lambda: swap_volume(volume, "2", {"nginx.conf": site.config("two")}))
