@@ -173,7 +173,7 @@ def test_a_pod_that_is_not_named_is_our_failure_and_the_variables_are_named(tell
     program.finish(125)
 
     assert [] == program.out.seen
-    assert any(missing in line and "--events" in line for line in program.err.seen)
+    assert any(missing in line and "--events" in line for line in program.err.rest())
 
 
 def test_a_storm_of_changes_is_not_a_storm_of_events(telling: Telling) -> None:
