@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from abc import ABC, abstractmethod
 
 from . import events as ev
 from . import log, request, values
@@ -44,7 +45,7 @@ class Subject:
         return self._runner.run(argv, seconds, self.cancelled)
 
 
-class Check:
+class Check(ABC):
     """One question. By itself it is about the present; `before` makes it one about a change."""
 
     def before(self, subject: Subject, seconds: float) -> Check:  # noqa: ARG002 - what the others need
@@ -54,9 +55,9 @@ class Check:
         """
         return self
 
+    @abstractmethod
     def once(self, subject: Subject, seconds: float) -> None:
         """Ask once, within `seconds`; raises CheckFailed."""
-        raise NotImplementedError
 
 
 class HttpCheck(Check):

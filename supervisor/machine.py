@@ -49,8 +49,6 @@ def step(state: State, event: ev.Event, now: float, policy: Policy) -> Result:
         return state, ()
     after, actions = _react(state, event, now, policy)
     after, more = pursuit.pursue(after, now, policy)
-    if after.phase is not state.phase:
-        after = after.replace(since=now)
     return after, actions + more
 
 

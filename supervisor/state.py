@@ -104,7 +104,6 @@ class SourceState(Record):
 
 class State(Record):
     phase: Phase = Phase.WAITING
-    since: float = 0.0  # when the phase began
     deadline: float | None = None  # of the phase
     pid: int = 0  # of the app; 0 when there is none
     foreground: bool = False

@@ -140,7 +140,7 @@ class Sync:
         return ev.ConfigApplied(
             desired.digest,
             changes,
-            len(wanted),
+            desired.count,
             desired.size,
             previous=previous,
             changed_at=changed_at,

@@ -89,6 +89,7 @@ def status(state: State) -> dict[str, object]:
             "exits": state.exits,
             "last_exit_code": state.exit_code if state.exits else None,
             "last_exit_signal": state.exit_signal or None,
+            "last_start_error": state.error or None,
         },
         "config": {
             "desired": config.desired or None,

@@ -2,7 +2,7 @@
 
 A source runs in a thread of its own, reads the whole content whenever it may have changed, and tells a sink.
 It decides nothing: whether content is new, what is written and when the app is reloaded is not its business.
-To add one: a module here with a class like these, and its line in `sync.py`.
+To add one: a module here with a class like these, and its opener in `feeds.py`.
 """
 
 from __future__ import annotations
