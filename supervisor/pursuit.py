@@ -67,7 +67,7 @@ def _reload(state: State, now: float, policy: Policy) -> Result:
 def _begin(state: State, now: float, policy: Policy, *, trial: bool) -> State:
     state = state.replace(config=state.config.replace(hurry=False))
     reloads = state.reloads
-    if not trial or reloads.attempt == reloads.finished:  # else a reload by restart goes on with its trial
+    if not trial or reloads.attempt <= reloads.finished:  # else a reload by restart goes on with its trial
         reloads = reloads.replace(attempt=reloads.attempt + 1, began=now)
     reloads = reloads.replace(target=state.config.live, cancelled=False, trial=trial)
     deadline = now + policy.reload_timeout + policy.verify_window + RELOAD_SLACK

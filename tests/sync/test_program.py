@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
 
 import pytest
 
 from tests.conftest import needs, needs_root
 from tests.fake_kube import FakeKube, Rule
-from tests.harness import Run, app, wait_until
+from tests.harness import Run, app
 from tests.http import get, status
+from tests.sync.reloading import until
 from tests.sync.subject import Kube, Subject
 
 
 @pytest.fixture
 def subject(run: Run, kube: Kube, tmp_path: os.PathLike[str]) -> Subject:
     return Subject(run, kube, os.fspath(tmp_path))
-
-
-def until(actual: Callable[[], object], expected: object) -> None:
-    def equal() -> None:
-        assert expected == actual()
-
-    wait_until(equal)
 
 
 def test_the_app_starts_on_its_configuration_and_is_not_signalled_for_it(subject: Subject) -> None:

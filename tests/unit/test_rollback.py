@@ -213,6 +213,21 @@ def test_an_app_that_dies_before_it_is_ready_on_the_new_version_is_started_on_th
     assert ("a", "b") == (app.state.config.running, app.state.config.rejected)
 
 
+def test_a_trial_after_an_end_before_readiness_is_an_attempt_of_its_own() -> None:
+    app = configured(rollback=True, restart="always", leftovers=False, ready=True)
+    app.at(1, ev.AppReady(7), ev.Exited(7, 1))
+    app.at(1.1, ev.ConfigOffered("b"), ev.ConfigApplied("b"))
+    app.at(2)
+    app.at(2, ev.Started(8), ev.Exited(8, 1))
+    rolled_back(app, 2, "a")
+    app.at(2, ev.Started(9), ev.AppReady(9), ev.Exited(9, 1))
+    app.at(2.1, ev.ConfigOffered("c"), ev.ConfigApplied("c"))
+    app.at(app.wakes_at() or 0)
+    app.at(app.now, ev.Started(10))
+
+    assert [Reload(1, trial=True)] == app.at(app.now, ev.AppReady(10))
+
+
 def test_a_stop_during_a_reload_by_restart_is_a_stop() -> None:
     app = configured(restart_to_reload=True, leftovers=False)
     changed(app, 100, "b")
