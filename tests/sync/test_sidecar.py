@@ -187,7 +187,7 @@ def test_once_waits_for_an_object_that_is_still_to_be_made(sidecar: Sidecar) -> 
 
 
 def test_once_without_anything_to_write_is_our_failure(sidecar: Sidecar) -> None:
-    program = sidecar.begin("--once", "--initial-sync-timeout=500ms")
+    program = sidecar.begin("--once", "--initial-sync-timeout=3s")  # time enough for an answer
     program.finish(125)
     assert any("does not exist" in line and "no intact configuration" in line for line in program.err.seen)
 
