@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from .signals import Inherited
     from .state import State
 
-DEFAULT_LISTEN = ("", 9911)
-
 
 def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     """Run a command line; ends the process."""
@@ -132,7 +130,7 @@ def _absolute(settings: Settings) -> Settings:
 
 def _start_parts(settings: Settings, loop: Loop, inbox: Inbox) -> None:
     """What this role needs beside the loop; a bare init needs nothing."""
-    listen = settings.listen or (DEFAULT_LISTEN if settings.configured else ("", -1))
+    listen = settings.served_at
     served = listen[1] >= 0
     if settings.configured or settings.ready or served:
         # Threads are coming: the default of 5 ms before one lets another run would be what a signal waits.

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
+    from .settings import Settings
+
 FAILURE, USAGE, NOT_RUNNING = 1, 2, 4  # 4: "program is not running", as the LSB has it for status
 _CONNECT_SECONDS = 5.0
-_DEFAULT_PORT = 9911
 _HELP = """\
 usage: supervisorctl [--socket PATH] COMMAND
 
@@ -36,7 +37,8 @@ usage: supervisorctl [--socket PATH] COMMAND
                         again until its content changes; waits for the result
 
 The socket is the one of --socket, else SUPERVISOR_CONTROL, /run/supervisor.sock or /tmp/supervisor-UID.sock.
-Without one, health asks http://127.0.0.1:9911/livez, or where SUPERVISOR_LISTEN says.
+Without one, health asks http://127.0.0.1:9911/livez, or where process 1 or SUPERVISOR_LISTEN says; a process 1
+that serves nothing is healthy, since it ends with its app.
 
 exit codes: 0; 1: failed, or not healthy; 2: usage; 4: the supervisor is not running
 """
@@ -217,12 +219,10 @@ def _ask_http(environ: Mapping[str, str], missed: ControlError) -> str:
 
     `missed` says why there is no socket; it is raised, with what else was tried, if nobody answers here either.
     """
-    from .values import listen  # noqa: PLC0415 - only without a control socket
-
-    try:
-        host, port = listen(environ.get("SUPERVISOR_LISTEN", "").strip() or str(_DEFAULT_PORT))
-    except ValueError as error:
-        raise ControlError(USAGE, f"SUPERVISOR_LISTEN: {error}") from error
+    init = _first_process()
+    if init and init.served_at[1] < 0 and missed.code == NOT_RUNNING:
+        return "ok: this supervisor serves nothing, and ends with its app\n"
+    host, port = init.served_at if init else _served_at(environ)
     if port <= 0:  # off, or chosen by the kernel
         raise missed
     host = "127.0.0.1" if host in ("", "0.0.0.0", "::", "localhost") else host  # noqa: S104 - these include it
@@ -239,6 +239,33 @@ def _ask_http(environ: Mapping[str, str], missed: ControlError) -> str:
     if head.split(" ")[1:2] != ["200"]:
         raise ControlError(FAILURE, body.partition("\n")[0].strip() or f"{where} does not answer as a supervisor does")
     return body
+
+
+def _first_process() -> Settings | None:
+    """What process 1 was told, if it is a supervisor and we may read that: a container's health check mostly may."""
+    try:
+        with open("/proc/1/cmdline", "rb") as words, open("/proc/1/environ", "rb") as variables:
+            argv, environ = (os.fsdecode(file.read()).split("\0")[:-1] for file in (words, variables))
+    except OSError:
+        return None
+    script = [os.path.basename(word) for word in argv[:3]]  # the interpreter, its options, the script
+    if "supervisor" not in script:
+        return None
+    from . import config  # noqa: PLC0415 - only without a control socket
+
+    try:
+        return config.parse(argv[script.index("supervisor") + 1 :], dict(one.split("=", 1) for one in environ))
+    except (config.UsageError, ValueError):
+        return None
+
+
+def _served_at(environ: Mapping[str, str]) -> tuple[str, int]:
+    from .values import listen  # noqa: PLC0415 - only without a control socket
+
+    try:
+        return listen(environ.get("SUPERVISOR_LISTEN", "").strip() or "9911")
+    except ValueError as error:
+        raise ControlError(USAGE, f"SUPERVISOR_LISTEN: {error}") from error
 
 
 # --- how answers look

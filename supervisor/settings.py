@@ -279,3 +279,8 @@ class Settings(Record):
     def configured(self) -> bool:
         """Whether there is a configuration to keep live."""
         return bool(self.configmap or self.secret or self.config_dir)
+
+    @property
+    def served_at(self) -> tuple[str, int]:
+        """Host and port of the metrics and probes; the port is -1 where nothing is served."""
+        return self.listen or (("", 9911) if self.configured else ("", -1))

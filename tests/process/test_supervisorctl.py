@@ -15,8 +15,9 @@ import pytest
 
 from supervisor import paths
 from tests.conftest import needs, needs_root
-from tests.harness import Program, Run, app, environment, only_process, wait_until
+from tests.harness import Program, Run, app, environment, only_pid1, only_process, wait_until
 from tests.http import get, port_of
+from tests.servers import free_port
 
 SUPERVISORCTL = os.path.join(os.path.dirname(sys.executable), "supervisorctl")
 LISTEN = "--listen=127.0.0.1:0"
@@ -117,6 +118,30 @@ def test_health_is_for_a_health_check(subject: Subject) -> None:
     subject.running("one")
 
     assert (0, "ok: running\n", "") == subject.ctl("health")
+
+
+ASK = ["sh", "-c", f"{SUPERVISORCTL} health; echo code $?"]
+
+
+@only_pid1
+def test_a_first_process_that_serves_nothing_is_healthy(run: Run) -> None:
+    """Only of process 1 can that be known."""
+    program = run(*ASK)
+    program.expect("ok: this supervisor serves nothing, and ends with its app")
+    program.expect("code 0")
+
+
+@only_pid1
+def test_without_a_socket_health_asks_where_the_first_process_was_told_to_serve(run: Run) -> None:
+    """Only of process 1 can that be known."""
+    patient = ["sh", "-c", f"until {SUPERVISORCTL} health; do :; done"]  # the app starts before the server
+    run(*patient, options=[f"--listen=127.0.0.1:{free_port()}"]).expect("ok: running")
+
+
+@only_process
+def test_without_a_supervisor_nothing_is_healthy(run: Run) -> None:
+    """The tests' own process 1 is none of ours."""
+    run(*ASK).expect("code 4")
 
 
 @only_process
