@@ -1,19 +1,38 @@
-# make demo     the main job, without a cluster and without root
-# make test     everything that is checked: style, types, architecture, tests
-# make format   rewrite the sources in the project's style
+# make demo         the main job, without a cluster and without root
+# make test         everything that is checked: style, types, architecture, tests
+# make images       build every image (podman, or BUILD='docker build')
+# make test-images  build them, run them in containers and test them; needs root, podman and runc
+# make lock         renew the versions that the images pin
+# make format       rewrite the sources in the project's style
 
 PYTHON ?= python3
 BIN := .venv/bin
 # Most tests wait for processes: two at a time keep a core busy. A file's tests stay together, in order.
 PYTEST_ARGS ?= -n 2 --dist loadfile
+IMAGES_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format clean images test-images lock
 
 demo: .venv/.run
 	$(BIN)/python tests/demo/demo.py
 
 test: lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-images: .venv/.dev
+	$(BIN)/python -m pytest -m images $(IMAGES_ARGS)
+
+images:
+	images/build.sh
+
+# Left out is what only kubernetes/aio needs, which the images do not have, and tzdata, which nothing here reads.
+UNUSED := aiohappyeyeballs aiohttp aiohttp-retry aiosignal attrs frozenlist multidict propcache tzdata yarl
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command 'make lock'
+
+lock: .venv/.dev
+	$(LOCK) $(UNUSED:%=--no-emit-package %) --output-file images/locks/runtime.txt pyproject.toml
+	$(LOCK) --output-file images/locks/build.txt images/locks/build.in
 
 lint: .venv/.dev
 	$(BIN)/ruff format --check .

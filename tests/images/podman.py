@@ -24,15 +24,7 @@ from tests.harness import Lines, wait_until
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(supervisor.__file__)))
 PROGRAM = os.path.join(os.path.dirname(sys.executable), "supervisor")
 PYTHON = os.path.realpath(sys.executable)
-# runc: crun refuses hybrid cgroups. The limits: without CAP_SYS_RESOURCE those of podman cannot be had.
-_SETTINGS = """
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=10000:10000"]
-[engine]
-runtime = "runc"
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-"""
+SETTINGS = str(Path(__file__).with_name("containers.conf"))
 
 
 class Container:
@@ -66,9 +58,7 @@ class Pod:
         _shared(self._root / "tmp")  # runc gives a tmpfs the mode of the directory that it covers
         for name in ("bin", "lib", "lib64", "sbin"):
             (self._root / name).symlink_to(f"usr/{name}")
-        settings = scratch / "containers.conf"
-        settings.write_text(_SETTINGS)
-        self._environment = {**os.environ, "CONTAINERS_CONF": str(settings)}
+        self._environment = environment()
         self._containers: list[Container] = []
         self._pause()
 
@@ -135,6 +125,11 @@ class Pod:
     def _tell(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [self._podman, *words]
         return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False, timeout=15)
+
+
+def environment() -> dict[str, str]:
+    """The environment in which podman runs containers here."""
+    return {**os.environ, "CONTAINERS_CONF": SETTINGS}
 
 
 def _shared(path: Path) -> Path:

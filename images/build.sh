@@ -1,0 +1,26 @@
+#!/bin/sh
+# build.sh [base | bundle | nginx | haproxy | postgresql | prometheus]...    build images (all, if none is named)
+#
+# They are called supervisor, supervisor-bundle, supervisor-nginx and so on, with the program's version as tag and as
+# `latest`. BUILD is the command (`podman build --format docker`), BUILD_FLAGS are put behind it.
+set -eu
+cd "$(dirname "$0")/.."
+version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' supervisor/__init__.py)
+revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+
+build() { # NAME FILE [FLAG...]
+	name=$1 file=$2
+	shift 2
+	# shellcheck disable=SC2086 # these are words
+	${BUILD:-podman build --format docker} ${BUILD_FLAGS:-} "$@" --tag "$name:$version" --tag "$name:latest" \
+		--build-arg "VERSION=$version" --build-arg "REVISION=$revision" --file "$file" .
+}
+
+[ $# -gt 0 ] || set -- base bundle nginx haproxy postgresql prometheus
+for image in "$@"; do
+	case $image in
+	base) build supervisor Dockerfile.base --target base ;;
+	bundle) build supervisor-bundle Dockerfile.base --target bundle ;;
+	*) build "supervisor-$image" "images/$image/Dockerfile" ;;
+	esac
+done
