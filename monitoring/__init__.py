@@ -1,0 +1,1 @@
+"""What watches supervisors: alert rules with their tests and runbooks, and a dashboard with its generator."""

@@ -1,0 +1,305 @@
+"""What the dashboard shows: one entry per panel says what it asks, in which unit, and from where on it is bad.
+
+Knows the names of metrics and nothing of Grafana but units; how it becomes a dashboard is for `dashboard.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+WHO = "namespace, job, pod, instance"
+ONE = "{{pod}} {{instance}}"
+
+BAD = {"color": "red"}
+GOOD = {"color": "green", "value": None}
+NO_LIMIT = (GOOD,)
+NONE_IS_GOOD = (GOOD, {**BAD, "value": 1})
+NO_RATE_IS_GOOD = (GOOD, {**BAD, "value": 0.001})  # one in a quarter of an hour
+ALL_IS_GOOD = ({**BAD, "value": None}, {**GOOD, "value": 1})
+SILENCE = (GOOD, {"color": "orange", "value": 420}, {**BAD, "value": 1200})  # a watch answers every 6 minutes
+
+
+class Panel(NamedTuple):
+    """`queries`: legend to expression, in which CHOSEN stands for what the variables leave."""
+
+    title: str
+    text: str
+    queries: Mapping[str, str]
+    unit: str = "none"
+    limits: Sequence[Mapping[str, object]] = NO_LIMIT
+    kind: str = "timeseries"
+
+
+class Row(NamedTuple):
+    """Panels of one height (in units of Grafana's grid), so many beside each other."""
+
+    title: str
+    height: int
+    per_line: int
+    panels: Sequence[Panel]
+
+
+def _rate(metric: str, by: str, extra: str = "") -> str:
+    return f"sum by ({by}) (rate({metric}{{CHOSEN{extra}}}[$__rate_interval]))"
+
+
+def _quantile(share: float, metric: str) -> str:
+    # Changes are rare: a quantile of some minutes would mostly be one of nothing.
+    return f"histogram_quantile({share}, sum by (le) (increase({metric}_bucket{{CHOSEN}}[1h])))"
+
+
+def _each(metric: str, extra: str = "") -> str:
+    return f"sum by ({WHO}) ({metric}{{CHOSEN{extra}}})"
+
+
+def _number(title: str, text: str, query: str, limits: Sequence[Mapping[str, object]] = NONE_IS_GOOD) -> Panel:
+    return Panel(title, text, {"": query}, "none", limits, "stat")
+
+
+FLEET = Row(
+    "Fleet",
+    4,
+    6,
+    (
+        _number("Instances", "Supervisors that are scraped.", "count(supervisor_build_info{CHOSEN})", NO_LIMIT),
+        _number(
+            "Alerts",
+            "Alerts of monitoring/alerts.yaml that fire; what to do stands in monitoring/README.md.",
+            'count(ALERTS{CHOSEN,alertname=~"Supervisor.*",alertstate="firing"}) or vector(0)',
+        ),
+        _number(
+            "Stale",
+            "Instances whose application runs on something else than the source holds.",
+            "sum(supervisor_config_stale{CHOSEN}) or vector(0)",
+        ),
+        _number(
+            "Configurations in use",
+            "Different contents that applications run on. Choose one job: its replicas should have one.",
+            'count(count_values("hash", supervisor_config_hash{CHOSEN,state="running"} > 0))',
+            (GOOD,),
+        ),
+        _number(
+            "Rollbacks",
+            "Times that an earlier version was put back, in the time shown.",
+            "sum(increase(supervisor_config_rollbacks_total{CHOSEN}[$__range])) or vector(0)",
+        ),
+        _number(
+            "Applications down",
+            "Instances whose application was started and does not run now.",
+            "count(supervisor_app_up{CHOSEN} == 0 and supervisor_app_starts_total{CHOSEN} > 0) or vector(0)",
+        ),
+    ),
+)
+
+CHANGES = Row(
+    "Configuration and reloads",
+    8,
+    3,
+    (
+        Panel(
+            "Stale instances, by job",
+            "A hump is a roll-out of a change; a plateau is a change that was rejected or rolled back.",
+            {"{{namespace}} {{job}}": "sum by (namespace, job) (supervisor_config_stale{CHOSEN})"},
+            limits=NONE_IS_GOOD,
+        ),
+        Panel(
+            "Reloads",
+            "Reloads begun per second, by method; those that follow a failed one once more by themselves.",
+            {
+                "{{method}}": _rate("supervisor_reloads_total", "method"),
+                "retries": "sum(rate(supervisor_reload_retries_total{CHOSEN}[$__rate_interval]))",
+            },
+            "cps",
+        ),
+        Panel(
+            "Failed reloads, by reason",
+            "no_handler: the application does not catch the signal; verify: --verify said no; child_exited: it ended.",
+            {"{{method}} {{reason}}": _rate("supervisor_reload_failures_total", "method, reason") + " > 0"},
+            "cps",
+            NO_RATE_IS_GOOD,
+        ),
+        Panel(
+            "Propagation",
+            "From a change at its origin to the application running on it, over the last hour. A mounted volume adds"
+            " up to 90 s of the kubelet.",
+            {
+                "p50": _quantile(0.5, "supervisor_config_propagation_seconds"),
+                "p99": _quantile(0.99, "supervisor_config_propagation_seconds"),
+            },
+            "s",
+            (GOOD, {**BAD, "value": 120}),
+        ),
+        Panel(
+            "Duration of a reload",
+            "From its start to its end, the verification included, over the last hour.",
+            {
+                "p50": _quantile(0.5, "supervisor_reload_duration_seconds"),
+                "p99": _quantile(0.99, "supervisor_reload_duration_seconds"),
+            },
+            "s",
+            (GOOD, {**BAD, "value": 30}),
+        ),
+        Panel(
+            "Verdicts and versions",
+            "Versions accepted and rejected by --validate, put in place, put back, and overtaken by a newer one.",
+            {
+                "{{result}}": _rate("supervisor_config_validations_total", "result"),
+                "put in place": "sum(rate(supervisor_config_updates_total{CHOSEN}[$__rate_interval]))",
+                "put back": "sum(rate(supervisor_config_rollbacks_total{CHOSEN}[$__rate_interval]))",
+                "overtaken": "sum(rate(supervisor_reloads_coalesced_total{CHOSEN}[$__rate_interval]))",
+            },
+            "cps",
+        ),
+        Panel(
+            "Versions that could not be put in place, by reason",
+            "validate: rejected; bad_key, too_large: cannot be written as files; write: disk or permissions.",
+            {"{{reason}}": _rate("supervisor_config_apply_failures_total", "reason") + " > 0"},
+            "cps",
+            NO_RATE_IS_GOOD,
+        ),
+        Panel(
+            "Size of the configuration",
+            "Bytes in place, the largest instance of each job.",
+            {"{{namespace}} {{job}}": "max by (namespace, job) (supervisor_config_bytes{CHOSEN})"},
+            "bytes",
+            (GOOD, {"color": "orange", "value": 1 << 20}),
+        ),
+        Panel(
+            "Time since the last change was taken up",
+            "The oldest instance of each job.",
+            {
+                "{{namespace}} {{job}}": "max by (namespace, job)"
+                " (time() - (supervisor_config_last_reload_success_timestamp_seconds{CHOSEN} > 0))"
+            },
+            "s",
+        ),
+    ),
+)
+
+SOURCES = Row(
+    "Sources",
+    8,
+    4,
+    (
+        Panel(
+            "Sources that exist",
+            "1 while the ConfigMap, Secret or directory exists for all that read it.",
+            {"{{kind}} {{name}}": "min by (kind, name) (supervisor_source_present{CHOSEN})"},
+            "bool_yes_no",
+            ALL_IS_GOOD,
+        ),
+        Panel(
+            "Time since the source answered",
+            "The worst instance of each source. A watch answers every 6 minutes or more often, a directory every"
+            " minute; after 20 minutes an alert fires.",
+            {
+                "{{kind}} {{name}}": "max by (kind, name)"
+                " (time() - (supervisor_source_last_contact_timestamp_seconds{CHOSEN} > 0))"
+            },
+            "s",
+            SILENCE,
+        ),
+        Panel(
+            "Watches that are down",
+            "Instances that have no watch on some source; a short one is a reconnect.",
+            {"{{namespace}} {{job}}": "sum by (namespace, job) (1 - supervisor_watch_connected{CHOSEN})"},
+            limits=NONE_IS_GOOD,
+        ),
+        Panel(
+            "Watch events and ends",
+            "Events by type; ends by reason. server_timeout is a watch that ended in the ordinary way.",
+            {
+                "event {{type}}": _rate("supervisor_watch_events_total", "type") + " > 0",
+                "end {{reason}}": _rate("supervisor_watch_restarts_total", "reason") + " > 0",
+            },
+            "cps",
+        ),
+    ),
+)
+
+APP = Row(
+    "Applications",
+    8,
+    4,
+    (
+        Panel(
+            "Starts within 15 minutes",
+            "Starts of the application that were seen, in the same container or a new one; reloads by restart too.",
+            {ONE: f"sum by ({WHO}) (changes((supervisor_app_start_time_seconds{{CHOSEN}} > 0)[15m:30s])) > 0"},
+            limits=(GOOD, {**BAD, "value": 3}),
+        ),
+        Panel(
+            "Ends, by kind",
+            "Ends of the application that were followed by a new start in the same container.",
+            {"{{kind}}": _rate("supervisor_app_exits_total", "kind")},
+            "cps",
+        ),
+        Panel(
+            "Last exit code",
+            "Of applications that ended other than by 0. 128+n: ended by signal n; 137 is KILL or out of memory.",
+            {ONE: _each("supervisor_app_last_exit_code") + " > 0"},
+            limits=NONE_IS_GOOD,
+        ),
+        Panel(
+            "Signals and orphans",
+            "Signals passed on to applications; processes adopted and reaped.",
+            {
+                "{{signal}}": _rate("supervisor_signals_forwarded_total", "signal") + " > 0",
+                "orphans reaped": "sum(rate(supervisor_orphans_reaped_total{CHOSEN}[$__rate_interval]))",
+            },
+            "cps",
+        ),
+        Panel(
+            "Memory of the application",
+            "Resident memory of its whole process tree; shared pages count once per process.",
+            {ONE: _each("supervisor_app_resident_memory_bytes")},
+            "bytes",
+        ),
+        Panel(
+            "CPU of the application",
+            "Cores used by its process tree. It dips when a process of the tree ends.",
+            {ONE: _rate("supervisor_app_cpu_seconds_total", WHO)},
+        ),
+        Panel(
+            "Processes, threads, open files",
+            "Of all applications that are chosen.",
+            {
+                "processes": "sum(supervisor_app_processes{CHOSEN})",
+                "threads": "sum(supervisor_app_threads{CHOSEN})",
+                "open files": "sum(supervisor_app_open_fds{CHOSEN})",
+            },
+        ),
+        Panel(
+            "Memory of the supervisor",
+            "Resident memory of the supervisor itself.",
+            {
+                ONE: f"sum by ({WHO}) (process_resident_memory_bytes{{CHOSEN}} and on (job, instance)"
+                " supervisor_build_info)"
+            },
+            "bytes",
+            (GOOD, {"color": "orange", "value": 100 << 20}),
+        ),
+    ),
+)
+
+# Column to query, unit, and the limits that colour it.
+COLUMNS: Mapping[str, tuple[str, str, Sequence[Mapping[str, object]]]] = {
+    "App": (_each("supervisor_app_up"), "bool_on_off", NO_LIMIT),  # a sidecar has none
+    "Stale": (_each("supervisor_config_stale"), "bool_yes_no", NONE_IS_GOOD),
+    "Running": (_each("supervisor_config_hash", ',state="running"'), "hex", NO_LIMIT),
+    "Desired": (_each("supervisor_config_hash", ',state="desired"'), "hex", NO_LIMIT),
+    "Files": (_each("supervisor_config_files"), "none", NO_LIMIT),
+    "Size": (_each("supervisor_config_bytes"), "bytes", NO_LIMIT),
+    "Failed reloads": (
+        f"sum by ({WHO}) (increase(supervisor_reload_failures_total{{CHOSEN}}[$__range]))",
+        "none",
+        NONE_IS_GOOD,
+    ),
+    "Exit code": (_each("supervisor_app_last_exit_code"), "none", NONE_IS_GOOD),
+    "App started": ("1000 * " + _each("supervisor_app_start_time_seconds") + " > 0", "dateTimeFromNow", NO_LIMIT),
+    "Version": (f"sum by ({WHO}, version) (supervisor_build_info{{CHOSEN}})", "none", NO_LIMIT),
+}
+
+
+ROWS = (FLEET, CHANGES, SOURCES, APP)
