@@ -1,6 +1,6 @@
 # make demo         the main job, without a cluster and without root
 # make test         everything that is checked: style, types, architecture, tests
-# make images       build every image (podman, or BUILD='docker build')
+# make images       build every image (podman, or BUILD='docker build'), each with its SBOM in dist/
 # make test-images  build them, run them in containers and test them; needs root, podman and runc
 # make lock         renew the versions that the images pin
 # make format       rewrite the sources in the project's style
@@ -22,8 +22,8 @@ test: lint
 test-images: .venv/.dev
 	$(BIN)/python -m pytest -m images $(IMAGES_ARGS)
 
-images:
-	images/build.sh
+images: .venv/.dev
+	SBOM=$(BIN)/python images/build.sh
 
 # Left out is what only kubernetes/aio needs, which the images do not have, and tzdata, which nothing here reads.
 UNUSED := aiohappyeyeballs aiohttp aiohttp-retry aiosignal attrs frozenlist multidict propcache tzdata yarl
@@ -38,6 +38,7 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --strict images/sbom.py
 	$(BIN)/lint-imports
 
 format: .venv/.dev

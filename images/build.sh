@@ -2,7 +2,8 @@
 # build.sh [base | bundle | nginx | haproxy | postgresql | prometheus]...    build images (all, if none is named)
 #
 # They are called supervisor, supervisor-bundle, supervisor-nginx and so on, with the program's version as tag and as
-# `latest`. BUILD is the command (`podman build --format docker`), BUILD_FLAGS are put behind it.
+# `latest`. BUILD is the command (`podman build --format docker`), BUILD_FLAGS are put behind it. SBOM, if given, is a
+# Python that has cyclonedx-python-lib (`make images`): each image then gets its bill of materials, dist/NAME.cdx.json.
 set -eu
 cd "$(dirname "$0")/.."
 version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' supervisor/__init__.py)
@@ -14,6 +15,22 @@ build() { # NAME FILE [FLAG...]
 	# shellcheck disable=SC2086 # these are words
 	${BUILD:-podman build --format docker} ${BUILD_FLAGS:-} "$@" --tag "$name:$version" --tag "$name:latest" \
 		--build-arg "VERSION=$version" --build-arg "REVISION=$revision" --file "$file" .
+	[ -z "${SBOM:-}" ] || bill "$name"
+}
+
+bill() { # NAME
+	case ${BUILD:-podman} in
+	docker*) engine=docker ;;
+	*) engine=podman ;; # buildah keeps its images in the same place
+	esac
+	mkdir -p dist
+	# It is never started; an image without a command wants to be given some.
+	container=$($engine create --no-healthcheck --network none "$1:$version" none)
+	done=0
+	$engine export "$container" | "$SBOM" images/sbom.py "$1" "$version" >"dist/$1.cdx.json.new" || done=$?
+	$engine rm "$container" >/dev/null
+	[ $done -eq 0 ] || exit $done
+	mv "dist/$1.cdx.json.new" "dist/$1.cdx.json"
 }
 
 [ $# -gt 0 ] || set -- base bundle nginx haproxy postgresql prometheus

@@ -1,0 +1,36 @@
+"""What the program imports, in all its roles: read from its source, as a program that imports it.
+
+Only the text of the package is looked at, so the result can be run by any interpreter, in an image for example.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import supervisor
+
+
+def statements() -> list[str]:
+    """One statement for each module of the program and each thing that one of them imports, now or later."""
+    package = Path(supervisor.__file__).parent
+    found = set()
+    for path in package.rglob("*.py"):
+        name = ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
+        found.add(f"import {name}")
+        found |= _foreign(ast.parse(path.read_text()))
+    return sorted(found)
+
+
+def _foreign(tree: ast.AST) -> set[str]:
+    """The imports of other packages, those for the type checker left out."""
+    found = set()
+    for node in ast.iter_child_nodes(tree):
+        match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                continue
+            case ast.Import() | ast.ImportFrom(level=0):
+                found.add(ast.unparse(node))
+            case _:
+                found |= _foreign(node)
+    return {one for one in found if not one.startswith("from __future__")}

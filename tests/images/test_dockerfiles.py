@@ -1,0 +1,48 @@
+"""The Dockerfiles by their syntax, for builders that are not at hand: read by a parser that knows docker's and no more.
+
+Hadolint is on PyPI, so that this needs neither root nor an image.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.images.podman import REPOSITORY
+
+HADOLINT = os.path.join(os.path.dirname(sys.executable), "hadolint")
+# DL3008 wants a version for each package of Debian, which is gone from the mirror once a fault in it is corrected;
+# DL3009 wants apt's lists deleted in stages that are left behind as well: test_base_files.py looks for them.
+OPTIONS = ("--no-color", "--ignore=DL3008", "--ignore=DL3009")
+FILES = [
+    "Dockerfile.base",
+    *sorted(f"images/{path.parent.name}/Dockerfile" for path in Path(REPOSITORY, "images").glob("*/Dockerfile")),
+]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_docker_can_read_it_and_nothing_in_it_is_a_known_mistake(name: str) -> None:
+    done = subprocess.run(
+        [HADOLINT, *OPTIONS, os.path.join(REPOSITORY, name)], capture_output=True, text=True, check=False
+    )
+
+    assert (0, "") == (done.returncode, done.stdout + done.stderr)
+
+
+@pytest.mark.parametrize("line", ["RUN --mount=type=devpts true", "COPY --nonsense a b", "FROM --tls-verify=false a"])
+def test_what_only_another_builder_knows_is_found(line: str) -> None:
+    text = f"FROM a:1\n{line}\n"
+    done = subprocess.run([HADOLINT, *OPTIONS, "-"], input=text, capture_output=True, text=True, check=False)
+
+    assert 1 == done.returncode, done.stdout
+
+
+def test_every_image_is_looked_at() -> None:
+    assert {
+        "Dockerfile.base",
+        *(f"images/{name}/Dockerfile" for name in ("nginx", "haproxy", "postgresql", "prometheus")),
+    } == set(FILES)
