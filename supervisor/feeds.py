@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .sources import Source
     from .values import ObjectName
 
+_HEAD_START = 0.05  # seconds for the app to start on a directory, before what watches it is imported
+
 
 def names(settings: Settings) -> list[str]:
     """What people call each source before it was opened."""
@@ -70,7 +72,7 @@ def _owner(owner: tuple[str, str] | None) -> tuple[int, int] | None:
 def _open_directory(path: str) -> Source:
     from .sources.directory import DirectorySource  # noqa: PLC0415 - in its own thread
 
-    return DirectorySource(path)
+    return DirectorySource(path, head_start=_HEAD_START)
 
 
 def _opener(settings: Settings, kind: str, one: ObjectName) -> Callable[[], Source]:

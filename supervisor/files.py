@@ -25,7 +25,7 @@ from .snapshot import diff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
     from .snapshot import Changes, Snapshot
@@ -71,6 +71,8 @@ class Root:
         self.why_not = ""  # why the last `live()` gave None
         self._modes, self._clock = modes, clock
         self._staged: set[str] = set()  # names that never were live
+        self._known = generations.Known()
+        self._before = ""  # the name of the generation that was live before the last `show`
 
     def prepare(self) -> None:
         """Make the directory if need be, clear away what a crash left, and show exactly what is live.
@@ -85,14 +87,14 @@ class Root:
                     if name == _DATA_NEXT or name.startswith(_SCRATCH):
                         os.unlink(name, dir_fd=root)
                 name = _target(root, _DATA)
-                found = generations.found(root)
+                found = self._known.found(root)
                 live = found.pop(name, None)
                 for other, generation in found.items():
                     # One that is newer than the live one was staged, maybe never validated, and nobody's to go
                     # back to. Where the live one is torn, after a power cut, all that are whole are kept.
                     newest = live.serial if live else 0
                     if generation is None or (generation.serial > newest and (live or not name)):
-                        _remove_if_possible(root, other)
+                        generations.remove_if_possible(root, other)
                 if live or not name:
                     links = _Links(root, live.tops if live else (), self.path)
                     links.prepare()
@@ -104,7 +106,7 @@ class Root:
         with _Saying("write to", self.path, self._modes):
             self._make()
             with Opened(self.path) as root:
-                serial = 1 + max((one.serial for one in generations.found(root).values() if one), default=0)
+                serial = 1 + max((one.serial for one in self._known.found(root).values() if one), default=0)
                 name = self._new_directory(root)
                 try:
                     generation = generations.write(root, name, serial, snapshot, self._modes)
@@ -112,6 +114,7 @@ class Root:
                     generations.remove(root, name)
                     raise
                 self._staged.add(name)
+                self._known.add(root, generation)
                 return generation
 
     def directory(self, generation: Generation) -> str:
@@ -119,16 +122,21 @@ class Root:
         return f"{self.path}/{generation.name}"
 
     def swap(self, generation: Generation, spare: str = "") -> Changes:
+        """`show`, then `tidy`."""
+        changes = self.show(generation)
+        self.tidy(spare)
+        return changes
+
+    def show(self, generation: Generation) -> Changes:
         """Make a generation live, a new one or one to go back to; returns what that changed in the files.
 
-        The live generation, the one before it and the newest of the others are kept, three in all, and the one
-        with the digest `spare`. On failure a generation that never was live is removed.
+        On failure a generation that never was live is removed.
         """
         with _Saying("put a configuration into", self.path, self._modes), Opened(self.path) as root:
             _check_data(root, self.path)
             before = _target(root, _DATA)
-            old = generations.read(root, before)
-            if generations.read(root, generation.name) is None:
+            old = self._known.read(root, before)
+            if self._known.read(root, generation.name) is None:
                 raise FilesError("write", f"cannot use {self.directory(generation)}: it is gone; write it again")
             links = _Links(root, generation.tops, self.path)
             try:
@@ -144,8 +152,24 @@ class Root:
                 raise
             finally:
                 self._staged.discard(generation.name)
-            _tidy(root, links, {generation.name, before}, spare)
+            self._before = before
             return diff(old.files if old else {}, generation.files)
+
+    def tidy(self, spare: str = "") -> None:
+        """Remove what the last `show` made superfluous, as far as possible: the next one tries again. Raises nothing.
+
+        The live generation, the one before it and the newest of the others are kept, three in all, and the one
+        with the digest `spare`.
+        """
+        try:
+            with Opened(self.path) as root:
+                found = self._known.found(root)
+                live = found.get(_target(root, _DATA))
+                if live:
+                    _Links(root, live.tops, self.path).drop_others()
+                    _prune(root, found, {live.name, self._before}, spare)
+        except OSError:
+            pass
 
     def discard(self, generation: Generation) -> None:
         """Remove a generation that is not live."""
@@ -164,7 +188,7 @@ class Root:
         try:
             with Opened(self.path) as root:
                 name = _target(root, _DATA)
-                generation = generations.read(root, name)
+                generation = self._known.read(root, name)
                 if generation is None:
                     manifest = f"{self.path}/{name} has no manifest that can be read"
                     self.why_not = manifest if name else f"{self.path} holds no configuration yet"
@@ -182,7 +206,7 @@ class Root:
         with _Saying("read", self.path, self._modes):
             try:
                 with Opened(self.path) as root:
-                    whole = [one for one in generations.found(root).values() if one]
+                    whole = [one for one in self._known.found(root).values() if one]
             except FileNotFoundError:
                 return []
         return sorted(whole, key=lambda generation: -generation.serial)
@@ -366,23 +390,9 @@ def _point_back(root: int, before: str) -> None:
         os.unlink(_DATA, dir_fd=root)
 
 
-def _tidy(root: int, links: _Links, spared: set[str], digest: str) -> None:
-    # The swap is done: what cannot be removed now, say for want of permission, must not turn it into a failure.
-    try:
-        links.drop_others()
-        found = generations.found(root)
-    except OSError:
-        return
+def _prune(root: int, found: Mapping[str, Generation | None], spared: set[str], digest: str) -> None:
     spared = {name for name, one in found.items() if name in spared or (one and one.digest == digest)}
     others = {name: one.serial for name, one in found.items() if one and name not in spared}
     kept = spared.union(sorted(others, key=lambda name: -others[name])[: KEPT - len(spared)])
     for name in found.keys() - kept:
-        _remove_if_possible(root, name)
-
-
-def _remove_if_possible(root: int, name: str) -> None:
-    # One that stays takes some room and does no harm; the next swap tries again.
-    try:
-        generations.remove(root, name)
-    except OSError:
-        pass
+        generations.remove_if_possible(root, name)

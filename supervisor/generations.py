@@ -102,14 +102,7 @@ def write(directory: int, name: str, serial: int, snapshot: Snapshot, modes: Mod
 
     Files that did not change are written all the same: linked, an edit in place would reach every generation.
     """
-    import json  # noqa: PLC0415 - a bare init writes no files
-
     generation = Generation(name, serial, snapshot.digest, digests(snapshot), snapshot.size)
-    files = {
-        path: {"sha256": generation.files[path], "size": len(entry.data), "mode": f"{modes.of(entry):04o}"}
-        for path, entry in snapshot.files.items()
-    }
-    head = {"format": _FORMAT, "serial": serial, "digest": snapshot.digest}
     with Opened(name, directory) as top:
         manifest = os.open(_MANIFEST, _NEW, 0o777, dir_fd=top)
         try:
@@ -117,12 +110,31 @@ def write(directory: int, name: str, serial: int, snapshot: Snapshot, modes: Mod
             masked = 0o777 & ~os.fstat(manifest).st_mode
             os.fchmod(manifest, 0o600)  # digests of short secrets can be guessed
             _write_tree(top, _tree(snapshot.files), modes, masked)
-            _write_all(manifest, json.dumps({**head, "files": files}).encode())
+            _write_all(manifest, _manifest(generation, snapshot, modes).encode())
         except BaseException:
             os.close(manifest)
             raise
         os.close(manifest)  # may report a full disk: close(2)
     return generation
+
+
+def _manifest(generation: Generation, snapshot: Snapshot, modes: Modes) -> str:
+    # By hand: the json module takes as long to import as the app to start, and is left alone as long as nobody reads.
+    files = ", ".join(
+        f'{_quoted(path)}: {{"sha256": "{generation.files[path]}", "size": {len(entry.data)}, '
+        f'"mode": "{modes.of(entry):04o}"}}'
+        for path, entry in snapshot.files.items()
+    )
+    head = f'"format": {_FORMAT}, "serial": {generation.serial}, "digest": "{generation.digest}"'
+    return f'{{{head}, "files": {{{files}}}}}'
+
+
+def _quoted(text: str) -> str:
+    if text.isascii() and text.isprintable() and not {'"', "\\"} & set(text):
+        return f'"{text}"'
+    import json  # noqa: PLC0415 - see `_manifest`
+
+    return json.dumps(text)
 
 
 def _tree(files: Mapping[str, Entry]) -> Tree:
@@ -170,10 +182,10 @@ def _write_all(file: int, data: bytes) -> None:
 
 def read(directory: int, name: str) -> Generation | None:
     """What the manifest of the generation of that name says; None if there is none that can be read."""
-    import json  # noqa: PLC0415 - a bare init has no generations
-
     if not is_name(name):
         return None
+    import json  # noqa: PLC0415 - see `_manifest`
+
     try:
         with Opened(name, directory) as top:
             said = json.loads(b"".join(_pieces(top, _MANIFEST)))
@@ -206,9 +218,43 @@ def is_ours(directory: int, name: str) -> bool:
     return not entries or _MANIFEST in entries
 
 
-def found(directory: int) -> dict[str, Generation | None]:
-    """All generations in a directory by name; None stands for a torn one."""
-    return {name: read(directory, name) for name in os.listdir(directory) if is_ours(directory, name)}
+class Known:
+    """Reads generations, those whose manifest did not change only once: that would be most of a small change's work."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[tuple[int, ...], Generation]] = {}
+
+    def read(self, directory: int, name: str) -> Generation | None:
+        """What the manifest of the generation of that name says; None if there is none that can be read."""
+        mark = _mark(directory, name)
+        if name in self._known and self._known[name][0] == mark:
+            return self._known[name][1]
+        self._known.pop(name, None)
+        generation = read(directory, name)
+        if generation is not None and mark:
+            self._known[name] = mark, generation
+        return generation
+
+    def add(self, directory: int, generation: Generation) -> None:
+        """Take note of a generation that was just written."""
+        self._known[generation.name] = _mark(directory, generation.name), generation
+
+    def found(self, directory: int) -> dict[str, Generation | None]:
+        """All generations in a directory by name; None stands for a torn one."""
+        names = [name for name in os.listdir(directory) if is_name(name)]
+        for gone in self._known.keys() - set(names):
+            del self._known[gone]
+        read_ = {name: self.read(directory, name) for name in names}
+        return {name: one for name, one in read_.items() if one or is_ours(directory, name)}
+
+
+def _mark(directory: int, name: str) -> tuple[int, ...]:
+    # Equal as long as nobody wrote to the manifest; empty when there is none.
+    try:
+        status = os.stat(f"{name}/{_MANIFEST}", dir_fd=directory, follow_symlinks=False)
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def sums(directory: int, generation: Generation) -> dict[str, str]:
@@ -272,6 +318,14 @@ def remove(directory: int, name: str) -> None:
                 pass
         os.rmdir(name, dir_fd=directory)
     except FileNotFoundError:
+        pass
+
+
+def remove_if_possible(directory: int, name: str) -> None:
+    """The same; one that stays takes some room and does no harm."""
+    try:
+        remove(directory, name)
+    except OSError:
         pass
 
 

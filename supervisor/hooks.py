@@ -10,7 +10,6 @@ import os
 import select
 import threading
 import time
-from queue import Empty, SimpleQueue
 
 from . import events as ev
 from .record import Record
@@ -18,6 +17,7 @@ from .record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from queue import SimpleQueue
 
 _KEPT = 4096  # bytes of output, the last ones
 _LOOK_AGAIN = 0.05  # seconds between two looks whether it was cancelled
@@ -42,6 +42,8 @@ class Runner:
             read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         except OSError as error:
             return Outcome(125, f"cannot run {argv[0]}: {error.strerror}")
+        from queue import SimpleQueue  # noqa: PLC0415 - only for those who run one
+
         ends: SimpleQueue[ev.HookReport] = SimpleQueue()
         self._put(ev.HookOrdered(tuple(argv), write_fd, ends.put))
         output = _Output(read_fd)
@@ -64,6 +66,8 @@ class Runner:
     def _wait(
         ends: SimpleQueue[ev.HookReport], output: _Output, until: float, cancelled: threading.Event | None
     ) -> int | None:
+        from queue import Empty  # noqa: PLC0415 - as above
+
         while time.monotonic() < until and not (cancelled and cancelled.is_set()):
             try:
                 return ends.get(timeout=min(_LOOK_AGAIN, max(0.001, until - time.monotonic()))).code

@@ -92,20 +92,22 @@ class Loop:
                 reply()
         before = self.state
         self.state, orders = machine.step(before, event, time.monotonic(), self.policy)
+        # First the deed: a signal is on its way before it is counted or logged.
+        reports = [report for action in orders if (report := self._perform(action)) is not None]
         for observe in self.observers:
             try:
                 observe(event, before, self.state, orders)
             except Exception as error:  # noqa: BLE001 - no failure of metrics or log may end the app
                 log.error(f"cannot observe {type(event).__name__}: {error!r}")
-        for action in orders:
-            self._perform(action)
+        for report in reports:
+            self.handle(report)
 
-    def _perform(self, action: act.Action) -> None:  # noqa: C901, PLR0912 - the table of actions
+    def _perform(self, action: act.Action) -> ev.Event | None:  # noqa: C901, PLR0912 - the table of actions
         match action:
-            case act.Spawn():
-                self.handle(self._spawn())
             case act.Kill(signum, group):
                 self._processes.kill(signum, group=group)
+            case act.Spawn():
+                return self._spawn()
             case act.Suspend():
                 self._processes.suspend_ourselves()
             case act.TakeForeground():
@@ -128,6 +130,7 @@ class Loop:
                 self._processes.kill_other(pid, signum)
             case act.Reply(event, sent):
                 event.reply(sent)
+        return None
 
     def _start_hook(self, order: ev.HookOrdered) -> None:
         try:

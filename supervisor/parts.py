@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .state import State
 
-_WEB_WAITS = 1.0  # seconds that the web server leaves the first configuration to be fetched undisturbed
+_PATIENCE = 1.0  # seconds that what serves leaves the first configuration to be fetched undisturbed
 
 
 class Assembly:
@@ -34,6 +34,10 @@ class Assembly:
     def __init__(self, settings: Settings, loop: Loop, inbox: Inbox) -> None:
         """Raises StartError when an option cannot be used."""
         threading.excepthook = _say_failure
+        self._started = threading.Event()
+        # A sidecar starts nothing: its first configuration is what it was busy with.
+        first = (ev.Started, ev.ConfigApplied)
+        loop.observers.append(lambda event, *_: self._started.set() if isinstance(event, first) else None)
         self._settings, self._loop, self._inbox = settings, loop, inbox
         self._root = feeds.root(settings)
         directory = settings.configroot or settings.config_dir or ""
@@ -63,13 +67,9 @@ class Assembly:
         method = self._way.method.name if self._settings.configured else ""
         backlog = Backlog()
         loop.observers.append(backlog.observe)
-        started = threading.Event()
-        # A sidecar starts nothing: its first configuration is what it was busy with.
-        first = (ev.Started, ev.ConfigApplied)
-        loop.observers.append(lambda event, *_: started.set() if isinstance(event, first) else None)
 
         def serve() -> None:
-            started.wait(_WEB_WAITS)
+            self._started.wait(_PATIENCE)
             try:
                 from . import metrics, web  # noqa: PLC0415 - 50 ms and 9 MiB, after the app was started
 
@@ -97,6 +97,7 @@ class Assembly:
         loop, inbox = self._loop, self._inbox
 
         def serve() -> None:
+            self._started.wait(_PATIENCE)
             from . import control, web  # noqa: PLC0415 - in its own thread
 
             server = control.Control(path, lambda: loop.state, inbox.put, self._generations, web.status)

@@ -195,6 +195,11 @@ class Processes:
         """Signal what the app left behind: our descendants, and as PID 1 all of the namespace at its end."""
         if everything:
             self.kill_hooks()
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            if not everything or os.getpid() != 1:
+                return  # no child, no descendant: /proc need not be searched
         # A stopped process takes TERM only once it continues.
         wanted = (signum, signal.SIGCONT) if signum == signal.SIGTERM else (signum,)
         if everything and os.getpid() == 1:

@@ -86,7 +86,9 @@ def started(state: State, now: float, policy: Policy) -> Result:
 def adopted(state: State, event: ev.ConfigApplied) -> State:
     """A sidecar's first version is in place; its app runs, if at all, on what was there before."""
     config = state.config.replace(running=event.previous, good=event.previous)
-    return state.replace(phase=Phase.RUNNING, deadline=None, config=config)
+    # One that is what was there before is taken up already: nothing will be reloaded.
+    reloads = state.reloads.replace(outcome="success") if event.previous == event.digest else state.reloads
+    return state.replace(phase=Phase.RUNNING, deadline=None, config=config, reloads=reloads)
 
 
 def took(state: State, event: ev.ConfigOffered | ev.ConfigApplied | ev.ConfigFailed, now: float) -> State:

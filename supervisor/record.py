@@ -32,6 +32,9 @@ class Record:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         names = self.__match_args__
+        if len(args) == len(names) and not kwargs:  # a shorter way for most events
+            self.__dict__.update(zip(names, args, strict=True))
+            return
         if len(args) > len(names):
             raise TypeError(f"{type(self).__name__} takes {len(names)} fields, got {len(args)}")
         values = {**self._defaults, **dict(zip(names, args, strict=False)), **kwargs}

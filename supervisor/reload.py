@@ -6,9 +6,7 @@ thread alone knows that a pid is still the app's. To add one: a class here and i
 
 from __future__ import annotations
 
-import random
 import time
-from queue import Empty, SimpleQueue
 
 from . import events as ev
 from . import process, signals, target
@@ -102,6 +100,8 @@ class App(Subject):
 
     def signal_other(self, pid: int, signum: int) -> bool:
         """The same to a process of another container."""
+        from queue import Empty, SimpleQueue  # noqa: PLC0415 - a start need not wait for it
+
         answer: SimpleQueue[bool] = SimpleQueue()
         self._put(ev.SignalRequested(self._attempt, signum, answer.put, pid))
         try:
@@ -191,13 +191,15 @@ class Http:
         self._request, self._accepted = request, tuple(accepted)
 
     def __call__(self, app: App) -> None:
+        from random import uniform  # noqa: PLC0415 - 2 ms that a start need not take
+
         wait, tries = _RETRY_FIRST, 0
         while True:
             tries += 1
             asked, error = self._try(app)
             if error is None:
                 return
-            delay = max(asked, wait * random.uniform(0.75, 1))  # noqa: S311 - jitter needs no cryptography
+            delay = max(asked, wait * uniform(0.75, 1))  # noqa: S311 - jitter needs no cryptography
             wait = min(_RETRY_MOST, wait * 2)
             if delay >= app.seconds_left():
                 waits = f", and asks to wait {asked:.0f}s before the next try" if asked else ""

@@ -6,17 +6,21 @@ or of where content comes from; `files.py` writes what was checked here and may 
 
 from __future__ import annotations
 
+import sys
+
 from .record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from hashlib import _Hash
 
 # One component (NAME_MAX) and one path (PATH_MAX is 4096 with the final NUL; the rest is left for the
 # directory in front), path_resolution(7). The depth bounds the descriptors that are open while writing.
 _NAME_BYTES = 255
 _PATH_BYTES = 4000
 _DEPTH = 64
+_LITTLE = 1 << 16
 _SHOWN = 2  # names per kind of change in a log line
 
 
@@ -103,11 +107,22 @@ def check_path(path: str) -> None:
             raise BadPath(path, f"a component is longer than {_NAME_BYTES} bytes; shorten it")
 
 
+def sha256(data: bytes = b"") -> _Hash:
+    """A SHA-256, for little data by the interpreter's own code: libcrypto takes longer to load than that to hash."""
+    if len(data) < _LITTLE and "hashlib" not in sys.modules:
+        for name in ("_sha256", "_sha2"):  # Python 3.11, and from 3.12 on
+            try:
+                made: _Hash = __import__(name).sha256(data)
+            except ImportError:
+                continue
+            return made
+    import hashlib  # noqa: PLC0415 - see above
+
+    return hashlib.sha256(data)
+
+
 def snapshot(files: Mapping[str, Entry]) -> Snapshot:
     """The checked configuration of these files; raises BadPath. The order of `files` plays no part."""
-    # Imported late: hashlib loads libcrypto, for which a bare init has no use.
-    from hashlib import sha256  # noqa: PLC0415
-
     for path in files:
         check_path(path)
         slash = path.find("/")

@@ -6,8 +6,7 @@ says when it is applied. It is applied in a short thread. Nothing here decides o
 
 from __future__ import annotations
 
-import hashlib
-import random
+import os
 import threading
 from functools import partial
 
@@ -15,7 +14,7 @@ from . import events as ev
 from . import log, threads
 from .files import FilesError, Generation
 from .record import Record
-from .snapshot import BadPath, Entry, Snapshot, diff, digests, merge, place, snapshot
+from .snapshot import BadPath, Entry, Snapshot, diff, digests, merge, place, sha256, snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,10 +102,11 @@ class Sync:
                 desired: Snapshot | _Refused = snapshot(merge(parts))
             except BadPath as error:
                 message = f"cannot write {self._errors[index] or 'the configuration'}: {error}"
-                desired = _Refused("refused-" + hashlib.sha256(str(error).encode()).hexdigest(), message)
+                desired = _Refused(f"refused-{sha256(str(error).encode()).hexdigest()}", message)
             if self._desired is None or self._desired.digest != desired.digest:
                 self._desired = desired
-                self._put(ev.ConfigOffered(desired.digest, random.random()))  # noqa: S311 - spreads reloads
+                # Not by `random`, whose import takes as long as all the rest here.
+                self._put(ev.ConfigOffered(desired.digest, int.from_bytes(os.urandom(4), "big") / 2**32))
 
     def apply(self) -> None:
         """Put the newest version in place; reports `ConfigApplied` or `ConfigFailed`."""
@@ -116,12 +116,17 @@ class Sync:
         if isinstance(desired, _Refused):
             self._fail(desired.digest, "bad_key", desired.error)
             return
+        good = self._good()
         try:
             self._put(self._write(desired))
         except (FilesError, _Rejected) as error:
             self._fail(desired.digest, error.reason, str(error))
         except Exception as error:  # noqa: BLE001 - the outer edge of the thread: applying always reports
             self._fail(desired.digest, "write", f"cannot write the configuration: internal error: {error!r}")
+        else:
+            if self._root is not None:
+                with self._store:
+                    self._root.tidy(good)  # while the app reloads already
 
     def _fail(self, digest: str, reason: str, error: str) -> None:
         self._apply_error = error
@@ -160,7 +165,7 @@ class Sync:
                 root.discard(staged)
             raise
         with self._store:
-            changes = str(root.swap(staged, self._good()))
+            changes = str(root.show(staged))
             self._live = staged
         return changes
 

@@ -103,9 +103,9 @@ class Heard:
 class Follower:
     """A running source with its sink."""
 
-    def __init__(self, path: Path | str, recheck: float = 60.0) -> None:
+    def __init__(self, path: Path | str, recheck: float = 60.0, head_start: float = 0.0) -> None:
         self.heard = Heard()
-        self.source = DirectorySource(str(path), recheck=recheck)
+        self.source = DirectorySource(str(path), recheck=recheck, head_start=head_start)
         self.thread = threading.Thread(target=self.source.run, args=(self.heard,), daemon=True)
         self.thread.start()
 

@@ -55,12 +55,15 @@ class DirectorySource:
 
     Where inotify's limits are used up, `connected(up=False)` says so for as long as it lasts and `failed` once,
     before the content, which is read all the same; changes are then found by the re-check alone.
+
+    With a `head_start` the content is read before it is watched, and again so many seconds later: importing what
+    talks to inotify takes as long as many an application to start.
     """
 
-    def __init__(self, path: str, *, recheck: float = 60.0) -> None:
+    def __init__(self, path: str, *, recheck: float = 60.0, head_start: float = 0.0) -> None:
         self.label = Label("directory", "", path)
         self._path = os.path.join(os.getcwd(), path)  # the process leaves its directory later
-        self._recheck = recheck
+        self._recheck, self._head_start = recheck, head_start
         self._seen: tuple[object, ...] | None = ()  # marks of what was last told; None: it was missing
         self._told = 0  # a hash of what was last told, for when marks are no proof:
         self._unsettled = False  # it may have changed since without leaving a mark
@@ -71,11 +74,15 @@ class DirectorySource:
 
     def run(self, sink: Sink) -> None:
         """Read and watch until `stop`; raises nothing."""
-        watch = Watch()
+        watch = Watch(waiting=self._head_start > 0)
         try:
             with self._lock:
                 wake = self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
             changed = False
+            if watch.waiting:
+                self._round(sink, watch, wake, changed)
+                _pause(watch, wake, self._head_start)
+                watch.begin()
             while not self._stopped:
                 if watch.overflowed:
                     watch.overflowed = False
@@ -153,7 +160,7 @@ class DirectorySource:
 
     def _tell(self, sink: Sink, watch: Watch) -> None:
         watching = not watch.failure
-        if watching == self._watching:
+        if watch.waiting or watching == self._watching:
             return
         self._watching = watching
         sink.connected(up=watching)

@@ -53,6 +53,7 @@ class Timing(Record):
     base: float = 0.5  # the pause after a first failure; it doubles
     cap: float = 60
     spread: float = 1  # the longest pause after a watch that ended well
+    relist: float = 5  # and after one that broke: a server that restarts breaks those of a whole fleet
 
 
 class KubernetesSource:
@@ -90,7 +91,7 @@ class KubernetesSource:
     def run(self, sink: Sink) -> None:
         """Read, watch, read again, until `stop` or a trouble that is fatal; raises nothing."""
         log = LibraryLog()
-        pace = _Pace(self._timing)
+        pace = Pace(self._timing)
         try:
             while not self._halt.is_set():
                 delay = self._try(sink, log, pace)
@@ -100,7 +101,7 @@ class KubernetesSource:
             self._drop_link()
             log.close()
 
-    def _try(self, sink: Sink, log: LibraryLog, pace: _Pace) -> float | None:
+    def _try(self, sink: Sink, log: LibraryLog, pace: Pace) -> float | None:
         """One list and one watch. Returns the pause before the next, in seconds; None is the end."""
         began, fault, self._watching = time.monotonic(), None, False
         try:
@@ -115,7 +116,8 @@ class KubernetesSource:
         if fault is not None:
             if not self._tell(sink, fault, delay, at_once=pace.at_once):
                 return None
-            if fault.status == 401 or pace.failures > MANY:
+            # One that has too much to do (429) is not helped by a new TLS connection.
+            if fault.status == 401 or (pace.failures > MANY and fault.status != 429):
                 self._drop_link()
         return delay
 
@@ -168,7 +170,7 @@ class KubernetesSource:
         return str(version), found[0] if found else None
 
     def _watch(self, sink: Sink, link: Link, version: str) -> None:
-        seconds = random.randint(*self._timing.watch)  # noqa: S311 - spreads load
+        seconds = watch_seconds(self._timing)
         longest = seconds + self._timing.slack
         limit = time.monotonic() + longest
         self._watching = True
@@ -226,17 +228,16 @@ class KubernetesSource:
             known = False
         if not known:
             raise BadDataError("the watch sent what is no watch event")
+        ours = meta.get("name") == self.label.name
+        if ours and kind in ("ADDED", "MODIFIED"):
+            self._present(sink, obj)  # first: every word to the sink wakes the main thread
+        elif ours and kind == "DELETED" and meta.get("uid", "") == self._uid:
+            # Else it is the end of a former object of that name, and the new one is there.
+            self._absent(sink)
         sink.contact()
         sink.watched(kind.lower())
         if kind == "ERROR":
             raise EventError(obj)
-        if kind == "BOOKMARK" or meta.get("name") != self.label.name:
-            return
-        if kind != "DELETED":
-            self._present(sink, obj)
-        elif meta.get("uid", "") == self._uid:
-            # Else it is the end of a former object of that name, and the new one is there.
-            self._absent(sink)
 
     def _absent(self, sink: Sink) -> None:
         self._uid = ""
@@ -253,7 +254,12 @@ class KubernetesSource:
         self._content, self._troubled = content, False
 
 
-class _Pace:
+def watch_seconds(timing: Timing) -> int:
+    """How long a watch is asked for."""
+    return random.randint(*timing.watch)  # noqa: S311 - spreads load
+
+
+class Pace:
     """How long to wait between tries; `failures` counts those in a row."""
 
     def __init__(self, timing: Timing) -> None:
@@ -280,9 +286,13 @@ class _Pace:
         if not self.failures:
             return random.uniform(0, self._timing.spread)  # noqa: S311 - spreads load
         flapping = watched and not status
+        if flapping and self.failures == 1 and lived > LONG_LIFE:
+            return random.uniform(0, self._timing.relist)  # noqa: S311 - spreads load
         cap = min(self._timing.cap, FLAP_CAP) if flapping else self._timing.cap
         delay = min(cap, self._timing.base * 2.0 ** min(self.failures - 1, 16))
-        return max(asked, delay * random.uniform(0.1, 1))  # noqa: S311 - spreads load
+        delay *= random.uniform(0.1, 1)  # noqa: S311 - spreads load
+        # Never before the server wants it, and never all at the second that it names: they would be refused again.
+        return asked * random.uniform(1, 2) + delay  # noqa: S311 - as above
 
 
 def _lines(response: Any, limit: float) -> Iterator[bytearray]:

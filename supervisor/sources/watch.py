@@ -26,7 +26,8 @@ _MOST_LINKS = 40  # path_resolution(7)
 class Watch:
     """A set of watches, made anew in every `with` block: what is not asked for again there is dropped."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, waiting: bool = False) -> None:
+        self.waiting = waiting  # until `begin` nothing is watched
         self.failure = ""  # why the set is incomplete: a limit of the system
         self.overflowed = False  # events were lost; set until the owner resets it
         self._inotify: Any = None
@@ -36,8 +37,12 @@ class Watch:
     def __enter__(self) -> None:
         self.failure = ""
         self._fresh = {}
-        if self._inotify is None:
+        if self._inotify is None and not self.waiting:
             self._open()
+
+    def begin(self) -> None:
+        """Have the next `with` block watch for real."""
+        self.waiting = False
 
     def __exit__(self, *_: object) -> None:
         # Also after a failed look: a watch too few is found by no one.

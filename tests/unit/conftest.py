@@ -56,8 +56,8 @@ def follow() -> Iterator[Callable[..., Follower]]:
     """Starts sources, and stops them in the end."""
     followers: list[Follower] = []
 
-    def start(path: Path, recheck: float = 60.0) -> Follower:
-        followers.append(Follower(path, recheck))
+    def start(path: Path, recheck: float = 60.0, head_start: float = 0.0) -> Follower:
+        followers.append(Follower(path, recheck, head_start))
         return followers[-1]
 
     yield start

@@ -230,3 +230,16 @@ def test_a_volume_that_is_mounted_over_is_found_by_the_re_check(follow: Follow, 
     finally:
         subprocess.run(["umount", "-l", str(top)], check=True)
     follower.expect({"volume/a": "1"})
+
+
+def test_with_a_head_start_what_changes_before_it_is_watched_is_found_all_the_same(follow: Follow, top: Path) -> None:
+    (top / "a").write_text("1")
+    follower = follow(top, head_start=0.3)
+    follower.expect({"a": "1"})
+    assert [] == follower.heard.of("connected")
+    (top / "a").write_text("changed")
+
+    follower.expect({"a": "changed"})
+    assert [True] == follower.heard.of("connected")
+    (top / "a").write_text("watched")
+    follower.expect({"a": "watched"})

@@ -109,6 +109,7 @@ def test_a_sidecar_reloads_its_app_on_the_first_version_unless_that_was_there_be
     other.at(0, ev.Began(), ev.ConfigOffered("a"))
     assert [] == other.at(1, ev.ConfigApplied("a", previous="a"))
     assert not stale(other.state)
+    assert ("", "success") == (app.state.reloads.outcome, other.state.reloads.outcome)  # what metrics say
 
 
 def test_a_sidecar_rolls_back_to_what_was_there_before() -> None:
