@@ -292,7 +292,7 @@ class Pace:
         delay = min(cap, self._timing.base * 2.0 ** min(self.failures - 1, 16))
         delay *= random.uniform(0.1, 1)  # noqa: S311 - spreads load
         # Never before the server wants it, and never all at the second that it names: they would be refused again.
-        return asked * random.uniform(1, 2) + delay  # noqa: S311 - as above
+        return asked * random.uniform(1, 1.5) + delay  # noqa: S311 - as above
 
 
 def _lines(response: Any, limit: float) -> Iterator[bytearray]:

@@ -1,0 +1,103 @@
+"""A fleet of pods against one API server, in virtual time.
+
+`python -m tests.bench.fleet [--pods N] [--seed N] [--write]` prints what the program's defaults cost the server and
+how long a change takes, beside other values of them; with `--write` it renews the figures in FLEET.md and fleet.png
+(matplotlib). The same seed gives the same figures. This module says which runs there are; what happens in them is in
+`fleet_runs.py`, how they are shown in `fleet_report.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import gc
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+from supervisor.sources.kubernetes import Timing
+from tests.bench import fleet_report
+from tests.bench.fleet_runs import Outcome, Setup, change, outage, rollout
+from tests.bench.fleet_server import Capacity
+
+DEPLOYMENT_PACE = 20.0  # pods per second: kube-controller-manager's default --kube-api-qps
+AWAY = 600.0  # seconds of the outage
+RESTART = 1.0  # seconds that an API server is away when it is restarted behind a load balancer
+WATCHED = 220.0  # seconds that a return is looked at
+PLACE = os.path.dirname(os.path.abspath(__file__))
+
+SEEDS = 3  # for runs in which the server refuses: what comes of that differs from one to the next
+
+Plan = tuple[Callable[..., Outcome], Setup, tuple[Any, ...]]
+
+
+def plans(base: Setup) -> dict[str, Plan]:
+    """Every run by its name: the program's defaults, then another server, then other values of one setting."""
+    runs: dict[str, Plan] = {"rollout": (rollout, base, (DEPLOYMENT_PACE, base.pods / DEPLOYMENT_PACE + 1500))}
+    small = dataclasses.replace(base, capacity=Capacity(rate=300))
+    for name, setup in (("", base), (" small", small)):
+        runs["at once" + name] = rollout, setup, (base.pods, 600.0 if name else 120.0)
+        runs["refused" + name] = outage, setup, ("refused", AWAY, WATCHED)
+        runs["restart" + name] = outage, setup, ("refused", RESTART, WATCHED)
+    runs["silent"] = outage, base, ("silent", AWAY, WATCHED)
+    for cap in (30, 120):
+        runs[f"cap {cap}"] = outage, _timed(base, cap=cap), ("refused", AWAY, WATCHED)
+    for first in (0.25, 2.0):
+        runs[f"base {first:g}"] = outage, _timed(base, base=first), ("refused", RESTART, WATCHED)
+    for cycle in ((120, 180), (540, 660)):
+        longest = 4 * cycle[1]
+        runs[f"watch {cycle[0]}"] = rollout, _timed(base, watch=cycle), (base.pods / 360, 360.0 + longest)
+    for splay in (0.0, 60.0, 300.0):
+        runs[f"splay {splay:g}"] = change, dataclasses.replace(base, splay=splay), (splay + 30,)
+    return runs
+
+
+def _timed(setup: Setup, **timing: Any) -> Setup:
+    return dataclasses.replace(setup, timing=Timing(**timing))
+
+
+def simulate(base: Setup) -> dict[str, list[Outcome]]:
+    """The outcomes of every run, by name; two at a time, each in a process."""
+    runs = [
+        (name, (scenario, dataclasses.replace(setup, seed=base.seed + more), arguments))
+        for name, (scenario, setup, arguments) in plans(base).items()
+        for more in range(SEEDS if _refuses(name) else 1)
+    ]
+    outcomes: dict[str, list[Outcome]] = {name: [] for name, _ in runs}
+    with ProcessPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
+        for (name, _), outcome in zip(runs, pool.map(_one, (plan for _, plan in runs)), strict=True):
+            outcomes[name].append(outcome)
+    return outcomes
+
+
+def _refuses(name: str) -> bool:
+    return name.startswith(("at once", "restart", "base"))
+
+
+def _one(plan: Plan) -> Outcome:
+    gc.disable()  # a quarter of the time, for a process that ends with the run and makes few cycles
+    scenario, setup, arguments = plan
+    return scenario(setup, *arguments)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.fleet", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--pods", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--write", action="store_true", help="renew FLEET.md and fleet.png")
+    chosen = parser.parse_args()
+    outcomes = simulate(Setup(pods=chosen.pods, seed=chosen.seed))
+    figures = fleet_report.figures(outcomes, chosen.seed)
+    print(figures)
+    if chosen.write:
+        fleet_report.renew(os.path.join(PLACE, "FLEET.md"), figures)
+        try:
+            fleet_report.draw(os.path.join(PLACE, "fleet.png"), outcomes)
+        except ImportError:
+            sys.exit("cannot draw fleet.png: matplotlib is not installed; pip install '.[dev]'")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""One pod of the simulated fleet: the program's own rules, in virtual time.
+
+What is real: the pauses and their jitter (`Pace`), what a failure means and how long a server may ask to wait
+(`fault_of`), the timings, and when an app is started, a version applied and a reload ordered (`machine.step`).
+What is retold here, because the real thing blocks a thread: the order of one list, one watch and a pause.
+`tests/unit/test_fleet.py` compares that with the real `KubernetesSource`. Must not know of the fleet.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+from supervisor import events as ev
+from supervisor import machine
+from supervisor.actions import Action, Apply, Done, Recover, Reload, Spawn
+from supervisor.sources.kube_faults import Fault, fault_of
+from supervisor.sources.kubernetes import MANY, Label, Pace, Timing, watch_seconds
+from supervisor.state import Policy, State
+from tests.bench.fleet_server import Agenda, ApiServer, Capacity, HttpError, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from supervisor.sources.kube_access import Link
+
+LINK = cast("Link", SimpleNamespace(url="https://api", hint="", user=lambda: "", credential=lambda: ""))
+LABEL = Label("configmap", "production", "web")
+# Assumptions about everything that is not the program's own waiting, in seconds.
+IMPORTS = (0.4, 1.4)  # from the container's start to the first request: half a CPU to a whole one
+APPLY = 0.003  # a version of some files is written and swapped
+RELOAD = 5.1  # a reload by signal and its window
+CRASH_FIRST, CRASH_MOST = 10.0, 300.0  # the kubelet's pause before a container that failed starts again, doubling
+
+
+@dataclass
+class World:
+    """Everything that pods share."""
+
+    capacity: Capacity = field(default_factory=Capacity)
+    timing: Timing = field(default_factory=Timing)
+    policy: Policy = field(default_factory=lambda: Policy(configured=True))
+
+    def __post_init__(self) -> None:
+        self.agenda, self.tally = Agenda(), Tally()
+        self.server = ApiServer(self.agenda, self.tally, self.capacity)
+
+
+class Follower:
+    """Follows the object as `KubernetesSource.run` does; tells each content that differs from the last."""
+
+    def __init__(self, world: World, offer: Callable[[int], None]) -> None:
+        self._world, self._offer = world, offer
+        self._pace = Pace(world.timing)
+        self._known = 0
+        self._fresh = True  # the next request needs a new connection
+        self._began = 0.0
+        self._watching = False
+        self._turn = 0  # counts tries; what was planned for an earlier one is void
+
+    def start(self) -> None:
+        self._began, self._watching = self._world.agenda.now, False
+        self._request("list", self._listed)
+
+    def stop(self) -> None:
+        self._turn = -1
+        self._world.server.watchers.pop(self, None)
+
+    def changed(self, version: int) -> None:
+        if version > self._known:
+            self._known = version
+            self._offer(version)
+
+    def lost(self, error: Exception) -> None:
+        self._ended(self._turn, error)
+
+    def _request(self, kind: str, then: Callable[[], None]) -> None:
+        connect = self._world.timing.connect if self._fresh else None
+        self._world.server.request(kind, functools.partial(self._answered, self._turn, then), connect=connect)
+
+    def _answered(self, turn: int, then: Callable[[], None], error: Exception | None) -> None:
+        if error is not None:
+            self._ended(turn, error)
+        elif turn == self._turn:
+            self._fresh = False
+            then()
+
+    def _listed(self) -> None:
+        self.changed(self._world.server.version)
+        seconds = watch_seconds(self._world.timing)
+        self._watching = True
+        self._request("watch", functools.partial(self._watched, seconds))
+
+    def _watched(self, seconds: int) -> None:
+        self._world.server.watch(self)
+        self.changed(self._world.server.version)  # it begins with what happened since the list
+        self._world.agenda.after(seconds, self._ended, self._turn, None)
+
+    def _ended(self, turn: int, error: Exception | None) -> None:
+        if turn != self._turn:
+            return
+        self._world.server.watchers.pop(self, None)
+        fault = _fault(error) if error else None
+        delay = self._pace.after(fault, self._world.agenda.now - self._began, watched=self._watching)
+        if fault is not None:
+            self._fresh = self._fresh or not fault.status or fault.status == 401 or self._pace.failures > MANY
+        self._turn += 1
+        self._world.agenda.after(delay, self._again, self._turn)
+
+    def _again(self, turn: int) -> None:
+        if turn == self._turn:
+            self.start()
+
+
+class Pod:
+    """A container with the program in it: started again by the kubelet when it ends."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._crashes = 0
+        self._boot()
+
+    def _boot(self) -> None:
+        self._state = State()
+        self._version = 0
+        self._follower = Follower(self._world, self._offered)
+        self._step(ev.Began())
+        self._world.agenda.after(random.uniform(*IMPORTS), self._follower.start)
+
+    def _offered(self, version: int) -> None:
+        self._version = version
+        self._step(ev.ConfigOffered(str(version), random.random()))
+
+    def _step(self, event: ev.Event) -> None:
+        now = self._world.agenda.now
+        self._state, actions = machine.step(self._state, event, now, self._world.policy)
+        for action in actions:
+            self._perform(action)
+        if (wake := machine.wake_at(self._state, self._world.policy)) is not None:
+            self._world.agenda.after(max(0.0, wake - now), self._wake, self._state)
+
+    def _wake(self, state: State) -> None:
+        if state is self._state:
+            self._step(ev.DeadlinePassed())
+
+    def _perform(self, action: Action) -> None:
+        agenda, tally = self._world.agenda, self._world.tally
+        match action:
+            case Apply():
+                self._report(APPLY, ev.ConfigApplied(str(self._version)))
+            case Spawn():
+                tally.mark(f"version {self._version}", agenda.now)
+                self._report(0.0, ev.Started(1))
+            case Reload(attempt):
+                tally.mark(f"version {self._version}", agenda.now)
+                tally.count("reload", agenda.now)
+                self._report(RELOAD, ev.ReloadFinished(attempt))
+            case Recover():
+                self._report(0.0, ev.ConfigFailed("", "no_generation", "nothing there"))
+            case Done():
+                tally.count("exit", agenda.now)
+                self._follower.stop()
+                agenda.after(min(CRASH_FIRST * 2**self._crashes, CRASH_MOST), self._boot)
+                self._crashes += 1
+
+    def _report(self, delay: float, event: ev.Event) -> None:
+        """What was ordered is done: in this life of the container, or nobody hears of it."""
+        self._world.agenda.after(delay, self._reported, self._crashes, event)
+
+    def _reported(self, crashes: int, event: ev.Event) -> None:
+        if crashes == self._crashes:
+            self._step(event)
+
+
+_FAULTS: dict[str, Fault] = {}
+
+
+def _fault(error: Exception) -> Fault:
+    """What the program makes of a failure; asked once for each kind, as it is 50 microseconds of text."""
+    kind = repr(error)
+    if isinstance(error, HttpError):
+        kind += error.headers["Retry-After"]
+    if kind not in _FAULTS:
+        _FAULTS[kind] = fault_of(error, LINK, LABEL)
+    return _FAULTS[kind]

@@ -1,0 +1,154 @@
+"""The fake API server in a process of its own, so that it shares no interpreter with what measures.
+
+Run with a kubeconfig's path, it serves, and takes orders on stdin, one JSON line each; each is answered with one
+JSON line. `KubeServer` is the other end: it starts the process and gives the orders. The moment that counts as
+"accepted" is taken when the new version is in the store and rendered for the watches, before a byte of it is sent:
+what the server takes to render is nobody's to pay, what it takes to send is in every subject's figure alike.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import Any, Self
+
+from tests.fake_kube import FakeKube
+from tests.fake_kube_store import Event, manifest
+
+PATIENCE = 30.0  # seconds for the stream to take one version before the next
+
+
+class Content:
+    """Contents of a wanted size that differ in every version; cheap to make and to compare."""
+
+    @staticmethod
+    def data(version: int, size: int, keys: int) -> dict[str, str]:
+        """`keys` values of `size` bytes together: lines of configuration, the first one told apart by `version`."""
+        line = "listen 127.0.0.1:8080;  # what an administrator would have written\n"
+        each = max(16, size // keys)
+        body = (line * (each // len(line) + 1))[: each - 16]
+        return {f"key-{number:03}.conf": f"# {version:012}\n{body}"[:each] for number in range(keys)}
+
+
+class _Orders:
+    """What the process does on an order; every method answers something that JSON can say."""
+
+    def __init__(self, kube: FakeKube) -> None:
+        self._kube = kube
+        self._version = 0
+        self._accepted = 0
+        kube.store.heard = self._heard
+
+    def _heard(self, event: Event) -> None:
+        self._kube._spread(event)  # noqa: SLF001 - the hook itself; only what comes after it is timed
+        self._accepted = time.monotonic_ns()
+
+    def put(self, namespace: str, name: str, size: int, keys: int) -> int:
+        """Make or change an object; when it was accepted, in ns."""
+        self._version += 1
+        store = self._kube.store
+        store.namespaces.add(namespace)
+        body = manifest(name, Content.data(self._version, size, keys), None, kind="configmap")
+        if store.select("configmaps", namespace, name)[1]:
+            store.replace("configmaps", namespace, name, body)
+        else:
+            store.create("configmaps", namespace, body)
+        store._events.clear()  # noqa: SLF001 - no watch here begins in the past, and 10,000 versions are a GiB
+        return self._accepted
+
+    def stream(self, namespace: str, name: str, size: int, keys: int, seconds: float) -> int:
+        """Change an object without a pause: the next version when the last is sent. How many there were."""
+        count, end = 0, time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.put(namespace, name, size, keys)
+            count += 1
+            if not self._drained():
+                break
+        return count
+
+    def _drained(self) -> bool:
+        changed, end = self._kube.store.changed, time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            with changed:
+                if not any(stream.queue for stream in self._kube._streams):  # noqa: SLF001 - the queue is the load
+                    return True
+            time.sleep(0.0002)
+        return False
+
+    def cut(self) -> int:
+        """End every watch as at its timeout; how many."""
+        watchers = self._kube.watchers()
+        self._kube.cut("clean")
+        return watchers
+
+    def watchers(self, namespace: str) -> int:
+        with self._kube.store.changed:
+            return sum(stream.ask.namespace == namespace for stream in self._kube._streams)  # noqa: SLF001
+
+    def asked(self, namespace: str) -> list[tuple[str, float]]:
+        """Each request for that namespace: its verb, and the watch timeout that it asked for (else 0)."""
+        own = (ask for ask in self._kube.log if ask.namespace == namespace)
+        return [(ask.verb, float(ask.query.get("timeoutSeconds") or 0)) for ask in own]
+
+
+class KubeServer:
+    """The running server, from the side of who measures."""
+
+    def __init__(self, folder: str) -> None:
+        self.kubeconfig = os.path.join(folder, "kubeconfig")
+        command = [sys.executable, "-m", "tests.bench.kube_server", self.kubeconfig]
+        self._popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._answer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._popen.stdin is not None
+        assert self._popen.stdout is not None
+        self._popen.stdin.close()
+        self._popen.wait(10)
+        self._popen.stdout.close()
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    def order(self, word: str, *arguments: object) -> Any:
+        """Have one of the methods of the server's side carried out; its answer."""
+        self.begin(word, *arguments)
+        return self._answer()
+
+    def begin(self, word: str, *arguments: object) -> None:
+        """The same without waiting: `end` gives the answer."""
+        assert self._popen.stdin is not None
+        self._popen.stdin.write(json.dumps([word, *arguments]) + "\n")
+        self._popen.stdin.flush()
+
+    def end(self) -> Any:
+        return self._answer()
+
+    def _answer(self) -> Any:
+        assert self._popen.stdout is not None
+        line = self._popen.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the API server ended with {self._popen.wait(10)}; its words are above")
+        return json.loads(line)
+
+
+def serve(kubeconfig: str) -> None:
+    """Until stdin ends."""
+    sys.setswitchinterval(0.0002)  # the thread that sends must not wait for the one that takes orders
+    with FakeKube() as kube:
+        orders = _Orders(kube)
+        print(json.dumps(kube.write_kubeconfig(kubeconfig)), flush=True)
+        for line in sys.stdin:
+            word, *arguments = json.loads(line)
+            print(json.dumps(getattr(orders, word)(*arguments)), flush=True)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])

@@ -1,0 +1,86 @@
+"""What the kernel says about processes: who their children are, their memory, switches, CPU time and threads.
+
+Reads /proc and nothing else; a process that has ended has no children and no figures. Units: KiB as proc(5) has
+them become MiB here, CPU time is in seconds. https://docs.kernel.org/filesystems/proc.html
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from supervisor.record import Record
+
+
+class Memory(Record):
+    """Of one or several processes, in MiB: resident, its proportional share, and what is private and written to."""
+
+    rss: float
+    pss: float
+    dirty: float
+
+
+class Work(Record):
+    """What processes have done so far: CPU seconds, context switches of all threads; and how many threads they are."""
+
+    cpu: float
+    switches: int
+    threads: int
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _entries(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
+
+
+def children(pid: int) -> list[int]:
+    """The children of all threads of a process."""
+    found = [_read(f"/proc/{pid}/task/{task}/children") for task in _entries(f"/proc/{pid}/task")]
+    return [int(word) for text in found for word in text.split()]
+
+
+def descendants(pid: int) -> list[int]:
+    """Children, their children, and so on."""
+    return [one for child in children(pid) for one in (child, *descendants(child))]
+
+
+def program(pid: int) -> str:
+    """The path of the program that a process runs; '' when it has ended."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
+
+
+def memory(pids: Iterable[int]) -> Memory:
+    """The sum over these processes."""
+    total = dict.fromkeys(("Rss", "Pss", "Private_Dirty"), 0)
+    for pid in pids:
+        for line in _read(f"/proc/{pid}/smaps_rollup").splitlines():
+            name, _, value = line.partition(":")
+            if name in total:
+                total[name] += int(value.split()[0])
+    return Memory(*(kib / 1024 for kib in total.values()))
+
+
+def work(pids: Iterable[int]) -> Work:
+    """The sum over all threads of these processes."""
+    cpu, switches, threads = 0.0, 0, 0
+    for pid in pids:
+        for task in _entries(f"/proc/{pid}/task"):
+            threads += 1
+            cpu += int((_read(f"/proc/{pid}/task/{task}/schedstat") or "0").split()[0]) / 1e9
+            for line in _read(f"/proc/{pid}/task/{task}/status").splitlines():
+                if line.startswith(("voluntary_ctxt_switches", "nonvoluntary_ctxt_switches")):
+                    switches += int(line.split()[1])
+    return Work(cpu, switches, threads)

@@ -1,0 +1,101 @@
+"""Measures of rest: memory, threads, context switches and CPU time when nothing happens; requests per hour.
+
+All subjects rest side by side: who does nothing disturbs nobody. Those with /metrics are scraped once before, as
+what a first scrape imports and builds stays.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+import urllib.request
+
+from tests.bench import procfs, subjects
+from tests.bench.bench import Bench, Live, Result, kinds
+
+FIGURES = {
+    "rss": ("RSS at rest", "MiB"),
+    "pss": ("PSS at rest", "MiB"),
+    "dirty": ("Private dirty at rest", "MiB"),
+    "threads": ("Threads", "threads"),
+    "switches": ("Context switches at rest", "per s"),
+    "cpu": ("CPU time at rest", "µs per s"),
+}
+SETTLED = 3.0  # seconds of rest before it counts
+
+
+def rest(bench: Bench) -> list[Result]:
+    """Everything about rest, from two rounds of starts."""
+    chosen = [*subjects.inits(), *subjects.followers()]
+    of: dict[str, dict[str, list[float]]] = {figure: {} for figure in FIGURES}
+    failed: dict[str, str] = {}
+    seconds = bench.seconds(60, 5)
+    for _ in range(2):
+        with bench.side_by_side(chosen) as (lives, silent):
+            failed |= silent
+            for live in lives:
+                _scrape(live)
+            time.sleep(SETTLED)
+            before = [procfs.work(live.run.supervisors()) for live in lives]
+            time.sleep(seconds)
+            for live, was in zip(lives, before, strict=True):
+                for figure, value in _look(live, was, seconds).items():
+                    of[figure].setdefault(live.subject.name, []).append(value)
+    note = f"All processes of the subject but the app, after a scrape of /metrics where there is one; {seconds:.0f} s."
+    failed |= {subject.name: subject.missing for subject in chosen if subject.missing}
+    return [
+        Result(f"rest_{figure}", title, unit, of[figure], kinds(chosen), note, failed)
+        for figure, (title, unit) in FIGURES.items()
+    ]
+
+
+def _scrape(live: Live) -> None:
+    if live.subject.serves:
+        with urllib.request.urlopen(f"http://127.0.0.1:{live.place.port}/metrics", timeout=10) as page:
+            page.read()
+
+
+def _look(live: Live, before: procfs.Work, seconds: float) -> dict[str, float]:
+    pids = live.run.supervisors()
+    now, memory = procfs.work(pids), procfs.memory(pids)
+    return {
+        "rss": memory.rss,
+        "pss": memory.pss,
+        "dirty": memory.dirty,
+        "threads": now.threads,
+        "switches": (now.switches - before.switches) / seconds,
+        "cpu": (now.cpu - before.cpu) / seconds * 1e6,
+    }
+
+
+def requests(bench: Bench) -> list[Result]:
+    """Requests per hour and object, from a few watches that the server ends early.
+
+    A watch is asked for with a timeout; the server ends it after a few seconds instead, and counts what comes until
+    the next watch stands. A cycle at rest takes what the client asked for, on average, and its pause.
+    """
+    chosen = subjects.followers()
+    cycles, lasting = bench.times(8, 3), 6.0  # a watch that ends sooner counts as broken: see kubernetes.py, CLEAN_LIFE
+    with bench.side_by_side(chosen) as (lives, failed):
+        began = {live.subject.name: len(_asked(bench, live)) for live in lives}
+        for _ in range(cycles):
+            time.sleep(lasting)
+            bench.kube.order("cut")
+        time.sleep(lasting)
+        samples = {}
+        for live in lives:
+            asked = _asked(bench, live)[began[live.subject.name] :]
+            timeouts = [timeout for verb, timeout in asked if verb == "watch"]
+            if timeouts:
+                samples[live.subject.name] = [len(asked) / len(timeouts) * 3600 / statistics.mean(timeouts)]
+    note = (
+        f"Computed, not waited for: requests per cycle, counted over {cycles} watches that the server ended after "
+        f"{lasting:.0f} s, by the timeout that each watch asked for. The pauses between cycles would lower it a little."
+    )
+    return [Result("requests", "API requests at rest", "per hour", samples, kinds(chosen), note, failed)]
+
+
+def _asked(bench: Bench, live: Live) -> list[tuple[str, float]]:
+    assert live.place.api is not None
+    found: list[tuple[str, float]] = bench.kube.order("asked", live.place.api.namespace)
+    return found

@@ -1,0 +1,181 @@
+"""One subject that runs: PID 1 of a fresh pid namespace, with the app below it telling what happens to it.
+
+Starts it, reads the app's reports, finds its processes, sends signals and ends it. Nothing here sleeps: waiting is
+for a report or for an end, and always bounded. Knows nothing of who the subject is or of what is measured.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import select
+import struct
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+from supervisor.record import Record
+from tests.bench import procfs
+
+# Whatever happens to the harness, nothing of a subject is left.
+NAMESPACE = ("setpriv", "--pdeathsig", "KILL", "unshare", "-pf", "--mount-proc", "--kill-child")
+_REPORT = struct.Struct("qii")
+_QUIET_SECONDS, _QUIET_CPU = 0.2, 0.001  # what counts as rest: that much CPU time in so many seconds
+
+
+class What(enum.IntEnum):
+    """What the app tells; the same list as in app.c."""
+
+    EXEC = 1
+    START = 2
+    READY = 3
+    SIGNAL = 4
+    REQUEST = 5
+    FIRST_ORPHAN = 6
+    LAST_ORPHAN = 7
+    NONE_LEFT = 8
+    PEAK = 9
+
+
+class Report(Record):
+    """One thing that happened to the app: when (ns, CLOCK_MONOTONIC), what, and a number that goes with it."""
+
+    ns: int
+    what: What
+    value: int
+
+
+class SilentError(Exception):
+    """What should have happened in time did not: why, and on further lines the command and its last words."""
+
+
+class Run:
+    """A running subject; `close` ends it and all that it started."""
+
+    def __init__(self, app: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        """`app`: path of the compiled app, which also marks the moment of the exec of `command`."""
+        self.command = command
+        self._app = app
+        self._folder = tempfile.mkdtemp(prefix="bench-run-")
+        fifo = os.path.join(self._folder, "report")
+        os.mkfifo(fifo)
+        self._fifo = os.open(fifo, os.O_RDWR | os.O_CLOEXEC)  # for both: it never ends, and no writer waits
+        self._held: list[Report] = []
+        self._rest = b""
+        self._log = os.path.join(self._folder, "log")
+        self._pidfd = -1  # of PID 1, once it is known
+        with open(self._log, "wb") as log:
+            self._popen = subprocess.Popen(
+                [*NAMESPACE, app, "--then", *command],
+                env={**clean_environment(), "BENCH_REPORT": fifo, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+            )
+        try:
+            self.began = self.next(What.EXEC, 10).ns
+            self.pid = procfs.children(self._popen.pid)[0]
+            self._pidfd = os.pidfd_open(self.pid)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def next(self, what: What, timeout: float = 30, value: int | None = None) -> Report:
+        """The next such report, earlier ones of other kinds dropped. `timeout` in seconds; SilentError after it."""
+        end = time.monotonic() + timeout
+        while True:
+            while self._held:
+                report = self._held.pop(0)
+                if report.what == what and value in {None, report.value}:
+                    return report
+            self._read(end - time.monotonic(), what)
+
+    def _read(self, seconds: float, what: What) -> None:
+        ends = [self._pidfd] if self._pidfd >= 0 else []
+        found = select.select([self._fifo, *ends], [], [], max(0.0, seconds))[0]
+        if self._fifo not in found:
+            why = "it ended" if found else "nothing came in time"
+            raise self._silent(f"no {what.name} of the app: {why}")
+        data = self._rest + os.read(self._fifo, 65536)
+        whole = len(data) - len(data) % _REPORT.size
+        self._rest = data[whole:]
+        self._held += [Report(ns, What(kind), value) for ns, kind, value in _REPORT.iter_unpack(data[:whole])]
+
+    def settle(self, timeout: float = 10) -> None:
+        """Wait until the subject has used next to no CPU time for a while; SilentError after `timeout` seconds."""
+        end, before = time.monotonic() + timeout, -1.0
+        while time.monotonic() < end:
+            now = procfs.work(self.supervisors()).cpu
+            if now - before < _QUIET_CPU:
+                return
+            before = now
+            time.sleep(_QUIET_SECONDS)
+        raise self._silent(f"it did not come to rest in {timeout:.0f} s")
+
+    def forget(self) -> None:
+        """Drop all reports that have come."""
+        while select.select([self._fifo], [], [], 0)[0]:
+            os.read(self._fifo, 65536)
+        self._held.clear()
+
+    def _silent(self, why: str) -> SilentError:
+        return SilentError(f"{why}\n{' '.join(self.command)}\n{self.words()}")
+
+    def words(self) -> str:
+        """What the subject wrote, the last of it."""
+        with open(self._log, encoding="utf-8", errors="replace") as log:
+            return log.read()[-2000:]
+
+    def signal(self, number: int) -> int:
+        """Send a signal to the subject; the moment just before, in ns."""
+        now = time.monotonic_ns()
+        os.kill(self.pid, number)
+        return now
+
+    def app_pid(self) -> int:
+        """The app's pid as we see it. Raises SilentError when there is none."""
+        for pid in procfs.descendants(self.pid):
+            if procfs.program(pid) == self._app:
+                return pid
+        raise self._silent("it has no app")
+
+    def supervisors(self) -> list[int]:
+        """All processes of the subject but the app."""
+        return [pid for pid in [self.pid, *procfs.descendants(self.pid)] if procfs.program(pid) != self._app]
+
+    def gone(self, timeout: float) -> int:
+        """Wait until PID 1, and with it all else in its namespace, has ended; the moment, in ns."""
+        if not select.select([self._pidfd], [], [], timeout)[0]:
+            raise self._silent(f"it did not end in {timeout:.0f} s")
+        return time.monotonic_ns()
+
+    def code(self) -> int:
+        """The exit code, once it is gone."""
+        return self._popen.wait(10)
+
+    def close(self) -> None:
+        """End the subject, if it has not ended, and release what it held."""
+        if self._popen.poll() is None:
+            self._popen.kill()  # and PID 1 with it: --kill-child
+        self._popen.wait(10)
+        if self._pidfd >= 0:
+            select.select([self._pidfd], [], [], 10)
+            os.close(self._pidfd)
+        os.close(self._fifo)
+        for name in os.listdir(self._folder):
+            os.unlink(os.path.join(self._folder, name))
+        os.rmdir(self._folder)
+
+
+def clean_environment() -> dict[str, str]:
+    """Our environment without what would configure a subject."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("SUPERVISOR_", "CONFIG_CONTROLLER_", "PYTHON"))}

@@ -1,0 +1,242 @@
+"""Who is measured: our program in its roles, the floor, and the peers; what each is started with.
+
+A subject is a name, a kind, and a function from a `Place` (its own directory, the app, the API server) to a
+command. Knows nothing of what is measured, nor how.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Sequence
+
+from supervisor.record import Record
+from tests.bench import peers
+from tests.bench.workshop import HERE, Workshop, free_port, write_program
+
+OURS, FLOOR, PYTHON, C = "ours", "floor", "Python", "C"
+# Paces that a fleet wants and a stopwatch does not: every change is applied at once, and none is waited for.
+QUICK = ("--reload-interval=0s", "--verify-window=0s")
+
+
+class Api(Record):
+    """The objects that a subject follows: where they are, and how to reach them."""
+
+    kubeconfig: str
+    namespace: str
+    names: tuple[str, ...]
+
+
+class Place(Record):
+    """What one run of a subject has for itself: a directory for its files, ports, the objects it follows if any."""
+
+    shop: Workshop
+    folder: str
+    port: int  # for /metrics, or the peer's own control
+    app_port: int  # for requests to the app
+    api: Api | None = None
+
+    @property
+    def root(self) -> str:
+        """Where files are written."""
+        return os.path.join(self.folder, "live")
+
+
+class Subject(Record):
+    """Somebody to measure.
+
+    `command` gives what is executed at a place; `sender`, for those that forward nothing as PID 1, the command by
+    which a signal of that name reaches the app; `status`, a command that asks a running subject how it is.
+    """
+
+    name: str
+    kind: str
+    command: Callable[[Place], list[str]]
+    sender: Callable[[Place, str], list[str]] | None = None
+    status: Callable[[Place], list[str]] | None = None
+    missing: str = ""  # what the machine lacks for it; '' when it can run
+    serves: bool = False  # has /metrics, to be scraped once before memory is read
+    requests: bool = False  # reloads the app by a request, not by a signal
+    follows: bool = False  # reads ConfigMaps through the API
+
+
+def place(shop: Workshop, api: Api | None = None, *, in_memory: bool = False) -> Place:
+    """A new place on disk, or on tmpfs; to be removed with `clear`."""
+    folder = tempfile.mkdtemp(prefix="bench-", dir=shop.memory if in_memory else shop.folder)
+    os.mkdir(os.path.join(folder, "live"))
+    return Place(shop, folder, free_port(), free_port(), api)
+
+
+def clear(where: Place) -> None:
+    shutil.rmtree(where.folder, ignore_errors=True)
+
+
+def inits() -> list[Subject]:
+    """Everybody who can be a bare init, and our directory role."""
+    found = [
+        Subject("ours, bare init", OURS, lambda at: [at.shop.supervisor, "--", at.shop.app]),
+        OURS_DIRECTORY,
+        Subject("floor, bare init", FLOOR, lambda at: [at.shop.python, "-I", _file("floor.py"), "--", at.shop.app]),
+        _plain("tini"),
+        _plain("dumb-init"),
+        _plain("catatonit"),
+        Subject("s6", C, _s6, _s6_signal, missing=_lacks("s6-svscan")),
+        Subject("runit", C, _runit, _runit_signal, missing=_lacks("runsvdir")),
+    ]
+    return found + _python_inits()
+
+
+def followers() -> list[Subject]:
+    """Everybody who follows ConfigMaps through the API."""
+    return [OURS_API, FLOOR_API, SIDECAR]
+
+
+def _file(name: str) -> str:
+    return os.path.join(HERE, name)
+
+
+def _lacks(program: str) -> str:
+    return "" if shutil.which(program) else f"{program} is not in PATH"
+
+
+def _plain(program: str) -> Subject:
+    return Subject(program, C, lambda at: [program, "--", at.shop.app], missing=_lacks(program))
+
+
+def _served(at: Place) -> list[str]:
+    return [f"--listen=127.0.0.1:{at.port}", f"--control={at.folder}/control"]
+
+
+def _directory(at: Place) -> list[str]:
+    """A mounted volume as the kubelet makes it: files behind `..data`."""
+    first = os.path.join(at.folder, "mounted", "..first")
+    os.makedirs(first)
+    with open(os.path.join(first, "app.conf"), "w", encoding="utf-8") as file:
+        file.write("one\n")
+    mounted = os.path.dirname(first)
+    os.symlink("..first", os.path.join(mounted, "..data"))
+    os.symlink("..data/app.conf", os.path.join(mounted, "app.conf"))
+    return [at.shop.supervisor, f"--config-dir={mounted}", *_served(at), *QUICK, "--", at.shop.app]
+
+
+def _api(at: Place) -> list[str]:
+    assert at.api is not None
+    objects = [f"--configmap={at.api.namespace}/{name}" for name in at.api.names]
+    if len(objects) > 1:
+        objects = [f"{one}:{name}" for one, name in zip(objects, at.api.names, strict=True)]
+    access = [f"--kubeconfig={at.api.kubeconfig}", f"--configroot={at.root}"]
+    return [at.shop.supervisor, *objects, *access, *_served(at), *QUICK, "--", at.shop.app]
+
+
+def _floor_api(at: Place) -> list[str]:
+    assert at.api is not None
+    script = [at.shop.python, "-I", _file("floor.py")]
+    return [*script, at.api.kubeconfig, at.api.namespace, ",".join(at.api.names), at.root, "--", at.shop.app]
+
+
+def _sidecar(at: Place) -> list[str]:
+    assert at.api is not None
+    script = [at.shop.with_libraries, _file("sidecar.py"), at.api.kubeconfig, at.api.namespace, at.root]
+    return [*script, f"http://127.0.0.1:{at.app_port}/reload", at.shop.app]
+
+
+def _list_and_exec(at: Place) -> list[str]:
+    assert at.api is not None
+    script = [at.shop.with_libraries, _file("list_and_exec.py"), at.api.kubeconfig]
+    return [*script, at.api.namespace, at.api.names[0], at.root, "--", at.shop.app]
+
+
+def _health(at: Place) -> list[str]:
+    return [at.shop.supervisorctl, f"--socket={at.folder}/control", "health"]
+
+
+OURS_DIRECTORY = Subject("ours, directory + metrics", OURS, _directory, status=_health, serves=True)
+OURS_API = Subject("ours, API + metrics", OURS, _api, status=_health, serves=True, follows=True)
+FLOOR_API = Subject("floor, API", FLOOR, _floor_api, follows=True)
+SIDECAR = Subject("k8s-sidecar (stand-in)", PYTHON, _sidecar, requests=True, follows=True)
+LIST_AND_EXEC = Subject("floor, list and exec", FLOOR, _list_and_exec, follows=True)
+
+
+def _s6(at: Place) -> list[str]:
+    os.makedirs(os.path.join(at.folder, "scan", "app"))
+    os.symlink(at.shop.app, os.path.join(at.folder, "scan", "app", "run"))
+    return ["s6-svscan", os.path.join(at.folder, "scan")]
+
+
+def _s6_signal(at: Place, name: str) -> list[str]:
+    letter = {"HUP": "-h", "USR1": "-1"}[name]
+    return ["s6-svc", letter, os.path.join(at.folder, "scan", "app")]
+
+
+def _runit(at: Place) -> list[str]:
+    os.makedirs(os.path.join(at.folder, "services", "app"))
+    os.symlink(at.shop.app, os.path.join(at.folder, "services", "app", "run"))
+    return ["runsvdir", os.path.join(at.folder, "services")]
+
+
+def _runit_signal(at: Place, name: str) -> list[str]:
+    word = {"HUP": "hup", "USR1": "1"}[name]
+    return ["sv", word, os.path.join(at.folder, "services", "app")]
+
+
+def _python_inits() -> list[Subject]:
+    scripts = peers.scripts()
+    lacks = "" if scripts else "it could not be installed from PyPI"
+    return [
+        Subject("supervisord", PYTHON, _supervisord, _supervisord_signal, _supervisord_status, lacks),
+        Subject("circus", PYTHON, _circus, _circus_signal, _circus_status, lacks),
+    ]
+
+
+def _peer(name: str) -> str:
+    return os.path.join(peers.scripts(), name)
+
+
+def _supervisord(at: Place) -> list[str]:
+    config = write_program(
+        os.path.join(at.folder, "supervisord.conf"),
+        f"[supervisord]\nnodaemon=true\nuser=root\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile={at.folder}/pid\n"
+        f"[unix_http_server]\nfile={at.folder}/socket\n"
+        f"[supervisorctl]\nserverurl=unix://{at.folder}/socket\n"
+        "[rpcinterface:supervisor]\n"
+        "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
+        f"[program:app]\ncommand={at.shop.app}\nstdout_logfile=NONE\nstderr_logfile=NONE\nautorestart=false\n",
+    )
+    return [_peer("supervisord"), "-c", config]
+
+
+def _supervisord_signal(at: Place, name: str) -> list[str]:
+    return [_peer("supervisorctl"), "-c", os.path.join(at.folder, "supervisord.conf"), "signal", name, "app"]
+
+
+def _supervisord_status(at: Place) -> list[str]:
+    return [_peer("supervisorctl"), "-c", os.path.join(at.folder, "supervisord.conf"), "status", "app"]
+
+
+def _circus(at: Place) -> list[str]:
+    ends = [f"ipc://{at.folder}/{name}" for name in ("control", "events")]
+    config = write_program(
+        os.path.join(at.folder, "circus.ini"),
+        f"[circus]\nendpoint={ends[0]}\npubsub_endpoint={ends[1]}\n"
+        f"[watcher:app]\ncmd={at.shop.app}\ncopy_env=True\nrespawn=False\n",
+    )
+    return [_peer("circusd"), config]
+
+
+def _circus_signal(at: Place, name: str) -> list[str]:
+    number = str(int(signal.Signals[f"SIG{name}"]))
+    return [_peer("circusctl"), "--endpoint", f"ipc://{at.folder}/control", "signal", "app", number]
+
+
+def _circus_status(at: Place) -> list[str]:
+    return [_peer("circusctl"), "--endpoint", f"ipc://{at.folder}/control", "status", "app"]
+
+
+def environment(at: Place, subject: Subject, more: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
+    """What the app below this subject gets told."""
+    told = dict(more)
+    if subject.requests:
+        told["BENCH_PORT"] = str(at.app_port)
+    return told

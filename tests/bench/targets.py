@@ -1,0 +1,131 @@
+"""What the program is held to, as ratios where a machine could flatter, and whether the figures keep it.
+
+A target is a sentence, a limit, and what is compared with it, from the tables of a run. A target whose tables were
+not measured is shown as such.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from supervisor.record import Record
+from tests.bench import subjects
+from tests.bench.tables import Table, grid, number
+
+Tables = Mapping[str, Table]
+BARE, FLOOR, TINI = "ours, bare init", "floor, bare init", "tini"
+DIRECTORY, API = subjects.OURS_DIRECTORY.name, subjects.OURS_API.name
+SIDECAR, EXEC = subjects.SIDECAR.name, subjects.LIST_AND_EXEC.name
+ROLES = (BARE, DIRECTORY, API)
+
+
+class Target(Record):
+    """`measured` and `limit` give numbers in `unit`, NaN where a table or a subject is missing."""
+
+    text: str
+    unit: str
+    measured: Callable[[Tables], float]
+    limit: Callable[[Tables], float]
+    inclusive: bool = True  # "at most", not "under"
+
+    def row(self, tables: Tables) -> list[str]:
+        """Its line in the table of targets."""
+        measured, limit = self.measured(tables), self.limit(tables)
+        if math.isnan(measured) or math.isnan(limit):
+            verdict = "not measured"
+        else:
+            verdict = "met" if measured < limit or (self.inclusive and measured == limit) else "**missed**"
+        return [self.text, *(f"{number(value)} {self.unit}".strip() for value in (limit, measured)), verdict]
+
+
+def render(tables: Tables) -> str:
+    """The table of all targets."""
+    return grid(["target", "limit", "measured", ""], [target.row(tables) for target in TARGETS])
+
+
+def _median(key: str, name: str) -> Callable[[Tables], float]:
+    return lambda tables: tables[key].median(name) if key in tables else math.nan
+
+
+def _ratio(key: str, name: str, to: str) -> Callable[[Tables], float]:
+    return lambda tables: _median(key, name)(tables) / _median(key, to)(tables)
+
+
+def _whole(key: str, words: str, measured: Callable[[Tables], float]) -> Callable[[Tables], float]:
+    """NaN unless the table's title has these words: a shortened run proves nothing here."""
+    return lambda tables: measured(tables) if key in tables and words in tables[key].title else math.nan
+
+
+def _at(limit: float) -> Callable[[Tables], float]:
+    return lambda _: limit
+
+
+def _worst(figure: str, keys: tuple[str, ...], names: tuple[str, ...]) -> Callable[[Tables], float]:
+    """The greatest of a figure (median, p99, most) over our roles and several tables; NaN if one is missing."""
+
+    def worst(tables: Tables) -> float:
+        found = [tables[key].figure(figure, name) if key in tables else math.nan for key in keys for name in names]
+        return math.nan if any(map(math.isnan, found)) else max(found)
+
+    return worst
+
+
+def _worst_ratio(key: str, names: tuple[str, ...], to: str) -> Callable[[Tables], float]:
+    return lambda tables: _worst("median", (key,), names)(tables) / _median(key, to)(tables)
+
+
+TARGETS = (
+    Target("exec to app, bare init, to the floor", "x", _ratio("start", BARE, FLOOR), _at(1.5)),
+    Target(
+        "exec to app, directory role: 1.5 x the floor and 5 ms",
+        "ms",
+        _median("start", DIRECTORY),
+        lambda tables: 1.5 * _median("start", FLOOR)(tables) + 5,
+    ),
+    Target("first configuration applied, to list and exec", "x", _ratio("first_sync", API, EXEC), _at(1.3)),
+    Target("RSS at rest, bare init", "MiB", _median("rest_rss", BARE), _at(15)),
+    Target("RSS at rest, directory + metrics", "MiB", _median("rest_rss", DIRECTORY), _at(26)),
+    Target("RSS at rest, API + metrics", "MiB", _median("rest_rss", API), _at(48)),
+    Target("private dirty at rest, API + metrics", "MiB", _median("rest_dirty", API), _at(32)),
+    Target(
+        "growth over 10,000 reloads of 100 KiB",
+        "MiB",
+        _whole("growth", "10,000", _median("growth", API)),
+        _at(1),
+        inclusive=False,
+    ),
+    Target("wake-ups at rest, bare init", "per s", _worst("most", ("rest_switches",), (BARE,)), _at(0)),
+    Target("wake-ups at rest, directory + metrics", "per s", _worst("most", ("rest_switches",), (DIRECTORY,)), _at(0)),
+    Target("wake-ups at rest, API + metrics, within a watch", "per s", _median("rest_switches", API), _at(0)),
+    Target(
+        "signal to handler at rest, the slowest role, to tini", "x", _worst_ratio("signal_rest", ROLES, TINI), _at(2.5)
+    ),
+    Target("p99 of it, the slowest role", "ms", _worst("p99", ("signal_rest",), ROLES), _at(2), inclusive=False),
+    Target(
+        "longest while importing `kubernetes`",
+        "ms",
+        _worst("most", ("signal_import",), (API,)),
+        _at(10),
+        inclusive=False,
+    ),
+    Target(
+        "longest while 1 MiB objects stream in",
+        "ms",
+        _worst("most", ("signal_stream_1", "signal_stream_200"), (API,)),
+        _at(10),
+        inclusive=False,
+    ),
+    Target(
+        "20,000 orphans, to tini", "x", _whole("orphans_time", "20,000", _ratio("orphans_time", BARE, TINI)), _at(1.2)
+    ),
+    Target("nothing left after the last orphan", "ms", _median("orphans_after", BARE), _at(1)),
+    Target("TERM to gone, the slowest role", "ms", _worst("median", ("stop",), ROLES), _at(5), inclusive=False),
+    Target("small update to signal, median", "ms", _median("update_small_1", API), _at(1.5), inclusive=False),
+    Target("small update to signal, p99", "ms", _worst("p99", ("update_small_1",), (API,)), _at(5), inclusive=False),
+    Target("small update, to k8s-sidecar", "x", _ratio("update_small_1", API, SIDECAR), _at(1), inclusive=False),
+    Target("1 MiB in 200 keys on disk, to k8s-sidecar", "x", _ratio("update_1MiB_200_disk", API, SIDECAR), _at(1)),
+    Target("1 MiB in 200 keys on tmpfs, to k8s-sidecar", "x", _ratio("update_1MiB_200_tmpfs", API, SIDECAR), _at(1)),
+    Target("RSS at rest after it", "MiB", _median("memory_after_1MiB", API), _at(60)),
+    Target("API requests at rest", "per hour", _median("requests", API), _at(30)),
+)

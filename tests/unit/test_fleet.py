@@ -1,0 +1,299 @@
+"""The simulation of a fleet: that its pods do what the real source does, and that its server is one."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from supervisor.sources import kubernetes
+from supervisor.sources.kubernetes import Access, KubernetesSource, Label
+from tests.bench import fleet, fleet_report
+from tests.bench.fleet_pod import LABEL, Follower, Pod, World
+from tests.bench.fleet_runs import Setup, change, outage, rollout
+from tests.bench.fleet_server import Agenda, ApiServer, Capacity, HttpError, Reply, Tally
+
+SMALL = Setup(pods=60, capacity=Capacity(rate=100, backlog=20))
+END = 3000.0
+Log = list[tuple[float, str, bool]]
+
+
+class Told:
+    """What a source says, as the simulation sees it: contents, each with a throw of the dice, as `Sync` does."""
+
+    def __init__(self, agenda: Agenda) -> None:
+        self.versions: list[tuple[float, int]] = []
+        self._agenda = agenda
+
+    def offer(self, version: int) -> None:
+        self.versions.append((round(self._agenda.now, 6), version))
+        random.random()
+
+    def read(self, content: Any) -> None:
+        version = int(content.files["version"])
+        if not self.versions or self.versions[-1][1] != version:
+            self.offer(version)
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_, **__: None  # contact, connected, restarted and the like: not looked at
+
+
+class Noted(ApiServer):
+    """A server that notes when it is asked for what, and whether over a new connection."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.agenda, world.tally, world.capacity)
+        self.log: Log = []
+        self.agenda = world.agenda
+        world.server = self
+
+    def request(self, kind: str, then: Reply, *, connect: float | None = None) -> None:
+        self.log.append((round(self.agenda.now, 6), kind, connect is not None))
+        super().request(kind, then, connect=connect)
+
+    def bother(self) -> None:
+        """A request of somebody else."""
+        super().request("list", lambda _: None)
+
+
+class Client:
+    """The part of `Link` and of urllib3 that blocks, in virtual time, and the watch's own stream."""
+
+    connection = None
+
+    def __init__(self, server: Noted) -> None:
+        self._server = server
+        self._fresh = True
+        self._lines: list[bytes] = []
+        self._open = False
+        self._watches = 0
+        self._error: Exception | None = None
+        self.url, self.hint = "https://api", ""
+
+    def get(self, _path: str, timeouts: tuple[float, float], **query: Any) -> Client:
+        kind = "watch" if "watch" in query else "list"
+        errors: list[Exception | None] = []
+        self._server.request(kind, errors.append, connect=timeouts[0] if self._fresh else None)
+        self._run(lambda: bool(errors))
+        if errors and errors[0]:
+            self._fresh = not isinstance(errors[0], HttpError)
+            raise errors[0]
+        self._fresh, self._error = False, None
+        self._lines = [] if kind == "watch" else [json.dumps(self._list()).encode()]
+        if kind == "watch":
+            self._watch(int(query["resource_version"]), float(query["timeout_seconds"]))
+        return self
+
+    def read1(self, _size: int) -> bytes:
+        self._run(lambda: bool(self._lines) or not self._open)
+        if self._error:
+            self._fresh = True
+            raise self._error
+        return self._lines.pop(0) if self._lines else b""
+
+    def close(self) -> None:
+        self._open = False
+        self._server.watchers.pop(self, None)
+
+    def changed(self, version: int) -> None:
+        event = {"type": "MODIFIED", "object": self._object(version)}
+        self._lines.append(json.dumps(event).encode() + b"\n")
+
+    def lost(self, error: Exception) -> None:
+        self._error, self._open = error, False
+
+    def _watch(self, version: int, seconds: float) -> None:
+        self._open = True
+        self._server.watch(self)
+        if self._server.version > version:
+            self.changed(self._server.version)
+        self._watches += 1
+        self._server.agenda.after(seconds, self._end, self._watches)
+
+    def _end(self, watch: int) -> None:
+        if watch == self._watches:
+            self._open = False
+
+    def _run(self, done: Callable[[], bool]) -> None:
+        while not done() and self._server.agenda.step(END):
+            pass
+
+    def _list(self) -> object:
+        version = self._server.version
+        return {"metadata": {"resourceVersion": str(version)}, "items": [self._object(version)]}
+
+    @staticmethod
+    def _object(version: int) -> dict[str, Any]:
+        meta = {"name": LABEL.name, "creationTimestamp": "2026-01-01T00:00:00Z"}
+        return {"metadata": meta, "data": {"version": str(version)}}
+
+
+class Halt:
+    """The event that ends a source, with pauses in virtual time."""
+
+    def __init__(self, agenda: Agenda) -> None:
+        self._agenda = agenda
+
+    def is_set(self) -> bool:
+        return self._agenda.now >= END
+
+    def wait(self, seconds: float) -> bool:
+        self._agenda.run(min(END, self._agenda.now + seconds))
+        return self.is_set()
+
+
+def _history(how: str) -> tuple[World, Noted, Told]:
+    """One client's world: a server that others keep busy, breaks, an outage, and changes in between."""
+    random.seed(7)
+    world = World(Capacity(rate=10, backlog=2))
+    server = Noted(world)
+    agenda = world.agenda
+    agenda.after(0.15, server.change)  # after the list and before the watch
+    for number in range(20_000):
+        agenda.after(200 + number / 100, server.bother)
+    agenda.after(600, server.change)
+    for again in range(12):  # breaks watches that are seconds old
+        agenda.after(700 + 2 * again, server.go_down, "refused")
+        agenda.after(700.1 + 2 * again, server.come_back)
+    agenda.after(1000, server.go_down, how)
+    agenda.after(1600, server.come_back)
+    agenda.after(1600, server.change)
+    agenda.after(1700, server.go_down, "refused")
+    agenda.after(1700.1, server.come_back)
+    agenda.after(2500, server.change)
+    return world, server, Told(agenda)
+
+
+@pytest.mark.parametrize("how", ["refused", "silent"])
+def test_a_simulated_pod_asks_and_learns_exactly_when_the_real_source_does(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, real, heard = _history(how)
+    source = KubernetesSource(Label(LABEL.kind, LABEL.namespace, LABEL.name), Access())
+    monkeypatch.setattr(source, "_halt", Halt(world.agenda))
+    monkeypatch.setattr(kubernetes, "time", SimpleNamespace(monotonic=lambda: world.agenda.now))
+    monkeypatch.setattr(kubernetes, "open_link", lambda *_: Client(real))
+    source.run(heard)
+
+    world, simulated, learnt = _history(how)
+    Follower(world, learnt.offer).start()
+    world.agenda.run(END)
+
+    assert {("list", True), ("list", False), ("watch", False)} == {request[1:] for request in real.log}
+    assert real.log == simulated.log
+    assert [1, 2, 3, 4, 5] == [version for _, version in heard.versions]
+    assert heard.versions == learnt.versions
+
+
+def test_a_fleet_at_rest_keeps_to_thirty_requests_per_hour_and_object() -> None:
+    outcome = rollout(SMALL, pace=20, seconds=1500)
+
+    assert 60 == len(outcome.tally.times["version 1"])
+    assert 20 < outcome.hourly(900) < 30
+
+
+def test_everybody_has_what_changed_in_an_outage_within_the_longest_pause() -> None:
+    outcome = outage(SMALL, "refused", 600, 120)
+
+    first, last = outcome.until(1 / 60), outcome.until(1)
+    assert first is not None
+    assert last is not None
+    assert 0 < first < last < SMALL.timing.cap + 1
+    assert last - 2 < (outcome.watching(1) or 0) < last + 2
+    assert 0 < outcome.total("connection")
+
+
+def test_splay_spreads_the_reloads_of_one_change() -> None:
+    at_once, spread = change(SMALL, 100), change(dataclasses.replace(SMALL, splay=60), 100)
+
+    assert 60 == at_once.total("reload") == spread.total("reload")
+    assert 60 == at_once.peak("reload")
+    assert 10 > spread.peak("reload")
+    assert 30 < (spread.until(1) or 0) < 62
+
+
+def test_the_same_seed_gives_the_same_fleet() -> None:
+    first, again = change(SMALL, 100), change(SMALL, 100)
+    other = change(dataclasses.replace(SMALL, seed=2), 100)
+
+    assert first.tally == again.tally
+    assert first.tally != other.tally
+
+
+def test_a_pod_that_gets_nothing_within_a_minute_ends_with_125_and_is_started_again() -> None:
+    world = SMALL.world()
+    world.server.go_down("refused")
+    Pod(world)
+    world.agenda.run(65)
+    assert {60: 1} == world.tally.per_second["exit"]
+
+    world.server.come_back()
+    world.agenda.run(120)
+
+    assert 1 == len(world.tally.times["version 1"])
+    assert 70 < world.tally.times["version 1"][0]
+
+
+def test_the_server_refuses_what_is_too_much_and_asks_for_more_and_more_time() -> None:
+    agenda, tally = Agenda(), Tally()
+    server = ApiServer(agenda, tally, Capacity(rate=10, backlog=5))
+    answers: list[tuple[int, Exception | None]] = []
+    for second in range(12):
+        for _ in range(20):
+            agenda.after(second, server.request, "list", functools.partial(_note, answers, second))
+    agenda.run(20)
+
+    served = [second for second, error in answers if error is None]
+    asked = [error.headers["Retry-After"] for _, error in answers if isinstance(error, HttpError)]
+    assert 12 * 5 == len(served)
+    assert 12 * 15 == len(asked) == tally.per_second["refused"].total()
+    assert ["1", "2", "4", "8"] == list(dict.fromkeys(asked))
+
+
+def _note(answers: list[tuple[int, Exception | None]], second: int, error: Exception | None) -> None:
+    answers.append((second, error))
+
+
+def test_connections_take_their_time_and_who_waits_too_long_gives_up() -> None:
+    agenda, tally = Agenda(), Tally()
+    server = ApiServer(agenda, tally, Capacity(handshakes=10))
+    errors: list[Exception | None] = []
+    for _ in range(100):
+        server.request("list", errors.append, connect=5)
+    agenda.run(20)
+
+    assert 50 == errors.count(None)
+    assert 50 == sum(isinstance(error, TimeoutError) for error in errors)
+
+
+def test_the_figures_replace_what_stands_between_the_marks(tmp_path: Path) -> None:
+    path = tmp_path / "FLEET.md"
+    path.write_text(f"before\n{fleet_report.BEGIN}\nold\n{fleet_report.END}\nafter\n", encoding="utf-8")
+
+    fleet_report.renew(str(path), "new")
+
+    text = path.read_text(encoding="utf-8")
+    assert ["before", "new", "after"] == [line for line in text.splitlines() if line and not line.startswith("<!--")]
+    path.write_text("no marks", encoding="utf-8")
+    with pytest.raises(ValueError, match="needs the lines"):
+        fleet_report.renew(str(path), "new")
+    assert "no marks" == path.read_text(encoding="utf-8")
+
+
+def test_every_run_is_simulated_and_has_its_place_in_the_tables() -> None:
+    base = dataclasses.replace(SMALL, pods=12)
+    plans = fleet.plans(base)
+    outcomes = {name: [scenario(setup, *arguments)] for name, (scenario, setup, arguments) in plans.items()}
+
+    text = fleet_report.figures(outcomes, base.seed)
+
+    assert "12 pods, seed 1" in text
+    assert "never" not in text
+    assert len(outcomes) < len([line for line in text.splitlines() if line.startswith("| ")])
