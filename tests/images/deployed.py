@@ -20,6 +20,7 @@ import yaml
 from tests.fake_kube import FakeKube
 from tests.harness import wait_until
 from tests.images import built
+from tests.images.manifests import containers, mebibytes
 from tests.images.podman import REPOSITORY, Container, environment
 
 Json = dict[str, Any]
@@ -64,6 +65,9 @@ class Deployed:
         self._prefix = f"supervisor-pod-{os.getpid()}-{next(_count)}"
         self._folder = Path(tempfile.mkdtemp(prefix=f"{self._prefix}-", dir="/dev/shm"))
         self._folder.chmod(0o755)
+        # Claims are on a disk: what is written to /dev/shm would count against the memory limits.
+        self._disk = Path(tempfile.mkdtemp(prefix=f"{self._prefix}-"))
+        self._disk.chmod(0o755)
         found = documents(manifest)
         for one in found:
             if one["kind"] == "ConfigMap":
@@ -102,13 +106,26 @@ class Deployed:
 
     def peak_memory(self, name: str) -> int:
         """The most that a container has used so far, in bytes, page cache included: what its limit is about."""
+        return int(self._memory(name, "memory.max_usage_in_bytes", "memory.peak"))
+
+    def pinned_memory(self, name: str) -> int:
+        """What a container uses now, in bytes, less the page cache of files on disk, which goes when it is needed."""
+        pairs = (line.split() for line in self._memory(name, "memory.stat", "memory.stat").splitlines())
+        used = {key: int(value) for key, value in pairs}
+        return used["rss"] + used["shmem"] if "rss" in used else used["anon"] + used["shmem"]
+
+    def memory_limit(self, name: str) -> float:
+        """What the manifest allows a container, in bytes."""
+        (spec,) = [one for one in containers(self.spec) if one["name"] == name]
+        return mebibytes(spec["resources"]["limits"]["memory"]) * 1024 * 1024
+
+    def _memory(self, name: str, first: str, second: str) -> str:
+        """A file of the container's memory controller, as version 1 or version 2 of cgroups calls it."""
         with open(f"/proc/{self.pid(name)}/cgroup") as listing:
             groups = dict(line.rstrip().split(":", 2)[1:] for line in listing)
         if "memory" in groups:
-            file = f"/sys/fs/cgroup/memory{groups['memory']}/memory.max_usage_in_bytes"
-        else:
-            file = f"/sys/fs/cgroup{groups['']}/memory.peak"
-        return int(Path(file).read_text())
+            return Path(f"/sys/fs/cgroup/memory{groups['memory']}/{first}").read_text()
+        return Path(f"/sys/fs/cgroup{groups['']}/{second}").read_text()
 
     def volume(self, name: str) -> Path:
         """Where a volume of the manifest is on this machine."""
@@ -122,7 +139,8 @@ class Deployed:
     def close(self) -> None:
         for container in reversed(self.containers.values()):
             self._remove(container)
-        shutil.rmtree(self._folder)
+        for folder in (self._folder, self._disk):
+            shutil.rmtree(folder)
 
     def _remove(self, container: Container) -> None:
         def removed() -> None:
@@ -140,7 +158,7 @@ class Deployed:
     def _make_volumes(self) -> dict[str, Path]:
         made = {}
         for claim in self._claims:
-            made[claim["metadata"]["name"]] = self._directory(claim["metadata"]["name"])
+            made[claim["metadata"]["name"]] = self._directory(claim["metadata"]["name"], self._disk)
         for volume in self.spec.get("volumes", []):
             folder = made[volume["name"]] = self._directory(volume["name"])
             if source := volume.get("configMap"):
@@ -152,8 +170,8 @@ class Deployed:
         _project(self._directory("account"), files)
         return made
 
-    def _directory(self, name: str) -> Path:
-        folder = self._folder / name
+    def _directory(self, name: str, where: Path | None = None) -> Path:
+        folder = (where or self._folder) / name
         folder.mkdir()
         folder.chmod(0o777)  # a kubelet gives it to the pod's group
         return folder
@@ -220,7 +238,8 @@ class Deployed:
     def _image(self, name: str) -> str:
         if name in self._images:
             return self._images[name]
-        return built.image(name.partition(":")[0].removeprefix("supervisor-"))
+        app = name.partition(":")[0].removeprefix("supervisor").removeprefix("-")
+        return built.image(app or "base")
 
 
 def _project(folder: Path, files: Mapping[str, str]) -> None:

@@ -1,0 +1,141 @@
+"""The bundle in images that have no Python: with other C libraries, with musl, and with nothing at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.fake_kube import FakeKube
+from tests.harness import status, wait_until
+from tests.http import get, metric
+from tests.images import built, foreign
+from tests.images.deployed import Deployed
+
+pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
+
+UID = 1000650000  # of no /etc/passwd: what OpenShift gives, for example
+CTL = "/opt/supervisor/bin/supervisorctl"
+OPTIONS = ["--configmap=app", "--configroot=/config", "--reload-interval=0s", "--verify-window=0s"]
+INJECTED, COPIED = ["bookworm", "bullseye"], ["musl", "scratch"]
+INIT = {
+    "name": "supervisor",
+    "image": "supervisor-bundle:latest",
+    "command": ["/opt/supervisor/bin/supervisor-install", "/shared"],
+    "volumeMounts": [{"name": "supervisor", "mountPath": "/shared"}],
+}
+
+
+def manifest(folder: Path, root: str) -> str:
+    """The manifest of a pod whose app's image is a root; one that knows nothing of us gets an init container."""
+    inject = root in INJECTED
+    container = {
+        "name": "app",
+        "image": "foreign",
+        "command": ["/opt/supervisor/bin/supervisor", *OPTIONS, "--", *foreign.app(root)],
+        "env": [{"name": "GREETING", "value": "hello"}],
+        "volumeMounts": [
+            {"name": "config", "mountPath": "/config"},
+            {"name": "run", "mountPath": "/run"},
+            *([{"name": "supervisor", "mountPath": "/opt/supervisor", "readOnly": True}] if inject else []),
+        ],
+    }
+    spec = {
+        "securityContext": {
+            "runAsUser": UID,
+            "readOnlyRootFilesystem": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "initContainers": [INIT] if inject else [],
+        "containers": [container],
+        "volumes": [{"name": name, "emptyDir": {}} for name in ("config", "run", "supervisor")],
+    }
+    objects = [
+        {"kind": "ConfigMap", "metadata": {"name": "app"}, "data": {"app.conf": "one"}},
+        {"kind": "Deployment", "metadata": {"name": "app"}, "spec": {"template": {"spec": spec}}},
+    ]
+    path = folder / "pod.yaml"
+    path.write_text(yaml.safe_dump_all(objects))
+    return str(path)
+
+
+@pytest.mark.parametrize("root", [*INJECTED, *COPIED])
+def test_an_app_is_configured_reloaded_and_stopped_in_an_image_without_python(
+    root: str, api: FakeKube, deploy: Callable[..., Deployed], tmp_path: Path
+) -> None:
+    pod = deploy(manifest(tmp_path, root), images={"foreign": foreign.image(root)})
+    pod.start()
+    app = pod.containers["app"]
+    app.out.expect("^config: one$", timeout=60)
+    names = {line.partition("env: ")[2].partition("=")[0] for line in app.out.seen if line.startswith("env: ")}
+    api.change("app", {"app.conf": "two"})
+    app.out.expect("^config: two$", timeout=60)
+
+    def ready() -> None:
+        try:
+            assert 200 == get(9911, "/readyz")[0]
+        except OSError as error:
+            raise AssertionError(f"{error}\n{pod.story('app')}") from error
+
+    def counted() -> None:
+        assert 2 == metric(9911, "config_updates_total")
+        assert 1 == metric(9911, "reloads_total", method="signal")
+        assert 3 <= (metric(9911, "orphans_reaped_total") or 0)
+
+    wait_until(ready, timeout=60)
+    wait_until(counted, timeout=60)
+    assert 0 == pod.exec("app", CTL, "wait", "--synced", "--timeout=60s")[0]
+    assert 1 == len(re.findall(r"^app .* running", pod.exec("app", CTL, "status")[1], re.MULTILINE))
+    assert [] == from_elsewhere(pod.pid("app"))
+    assert {"GREETING", "KUBERNETES_SERVICE_HOST", "PATH"} <= names
+    assert set() == {name for name in names if re.match("LD_|PYTHON|LC_|SSL_|SUPERVISOR", name)}
+    assert 42 == pod.stop("app")
+
+
+def from_elsewhere(pid: int) -> list[str]:
+    """The libraries of the image around it that a process has loaded: they would have to fit ours."""
+    mapped = set(re.findall(r" (/\S+)$", Path(f"/proc/{pid}/maps").read_text(), re.MULTILINE))
+    assert len(mapped) > 10  # with ssl and what else the API needs
+    return [path for path in mapped if ".so" in path and not path.startswith("/opt/supervisor/")]
+
+
+def run(root: str, *words: str, options: tuple[str, ...] = ()) -> tuple[int, str]:
+    """A container of a root that has the bundle in it to its end: exit code and output."""
+    settings = ["--rm", "--no-healthcheck", "--network=none", "--pull=never", "--cap-drop=all", "--read-only"]
+    done = built.podman("run", *settings, *options, foreign.image(root), *words, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "script"),
+    [(0, "true"), (3, "exit 3"), (137, "kill -KILL $$"), (127, "exec /missing"), (126, "exec /etc/passwd")],
+)
+def test_an_exit_code_passes_through(code: int, script: str) -> None:
+    assert code == run("musl", "/bin/sh", "-c", script)[0]
+
+
+def test_users_are_looked_up_in_the_image() -> None:
+    may_change = ("--cap-add=setuid", "--cap-add=setgid")
+
+    assert (0, "1234\n") == run("musl", "--user=guest", "/bin/id", "-u", options=may_change)
+    assert 125 == run("musl", "--user=nobody", "/bin/id", "-u", options=may_change)[0]
+
+
+def test_it_takes_as_much_memory_as_the_base(api: FakeKube, deploy: Callable[..., Deployed], tmp_path: Path) -> None:
+    """It has the same interpreter and the same libraries; the limits in images/ are for both."""
+    resident = {}
+    for root, image in {"base": built.image("base"), "scratch": foreign.image("scratch")}.items():
+        pod = deploy(manifest(tmp_path, root), images={"foreign": image})
+        pod.start()
+        pod.containers["app"].out.expect("^config: one$", timeout=60)
+        assert 0 == pod.exec("app", CTL, "wait", "--synced", "--timeout=60s")[0]
+        assert 200 == get(9911, "/metrics")[0]
+        resident[root] = int(status(pod.pid("app"))["VmRSS"].split()[0])
+        assert 42 == pod.stop("app")
+        api.delete("app")
+
+    assert resident["scratch"] < resident["base"] + 2048, resident
