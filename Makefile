@@ -2,6 +2,7 @@
 # make test         everything that is checked: style, types, architecture, tests
 # make images       build every image (podman, or BUILD='docker build'), each with its SBOM in dist/
 # make test-images  build them, run them in containers and test them; needs root, podman and runc
+# make bench        measure it beside other inits; needs root, gcc, and from Debian the inits themselves (20 minutes)
 # make lock         renew the versions that the images pin
 # make format       rewrite the sources in the project's style
 
@@ -11,7 +12,7 @@ BIN := .venv/bin
 PYTEST_ARGS ?= -n 2 --dist loadfile
 IMAGES_ARGS ?= -n 2 --dist loadfile
 
-.PHONY: demo test lint format clean images test-images lock
+.PHONY: demo test lint format clean images test-images bench lock
 
 demo: .venv/.run
 	$(BIN)/python tests/demo/demo.py
@@ -19,8 +20,14 @@ demo: .venv/.run
 test: lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-images: .venv/.dev
+test-bench: .venv/.dev
+	$(BIN)/python -m tests.bench --write
+
+images: .venv/.dev
 	$(BIN)/python -m pytest -m images $(IMAGES_ARGS)
+
+bench: .venv/.dev
+	$(BIN)/python -m tests.bench --write
 
 images: .venv/.dev
 	SBOM=$(BIN)/python images/build.sh
@@ -38,7 +45,7 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy --strict images/sbom.py
+	$(BIN)/mypy --strict images/sbom.py images/bundle
 	$(BIN)/lint-imports
 
 format: .venv/.dev
@@ -62,4 +69,4 @@ format: .venv/.dev
 	@touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -42,13 +42,14 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     """Settings from a command line (without the program's name) and the environment; raises UsageError."""
     given: dict[str, list[tuple[str, str]]] = {}  # name: (where it was given, text)
     command = _read_arguments(argv, given)
+    told = frozenset(given)
     for name in OPTIONS:
         if name not in given:
             _read_variable(name, environ, given)
     values_ = {name: _value(name, given.get(name)) for name in OPTIONS}
     settings = Settings(**values_, command=tuple(command))
     if not (settings.help or settings.version):
-        _check(settings)
+        _check(settings, told)
     return settings
 
 
@@ -112,8 +113,8 @@ def _suggestion(word: str) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
-def _check(settings: Settings) -> None:
-    """What no single option can see. Raises UsageError."""
+def _check(settings: Settings, told: frozenset[str]) -> None:
+    """What no single option can see; `told` are those of the command line. Raises UsageError."""
     api = "--configmap" if settings.configmap else "--secret" if settings.secret else ""
     if api and settings.config_dir:
         raise UsageError(f"{api} and --config-dir exclude each other: choose where the configuration comes from")
@@ -124,18 +125,20 @@ def _check(settings: Settings) -> None:
     for name in ("map", "file_mode", "dir_mode", "owner"):
         if getattr(settings, name) not in ((), None) and not settings.configroot:
             raise UsageError(f"{flag(name)} needs --configroot: no file is written without it")
-    _check_methods(settings)
+    _check_methods(settings, told)
     _check_mode(settings)
 
 
-def _check_methods(settings: Settings) -> None:
+def _check_methods(settings: Settings, told: frozenset[str]) -> None:
     names = ("reload_http", "reload_exec", "reload_restart", "reload_process")
     given = [flag(name) for name in names if getattr(settings, name)]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other: there is one way to reload")
-    given += [flag(name) for name in ("validate", "verify", "once", "events") if getattr(settings, name)]
-    if given and not settings.configured:
-        raise UsageError(f"{given[0]} needs a configuration: --configmap, --secret or --config-dir")
+    # What an image says of its program in its environment must not keep `docker run IMAGE nginx -v` from working.
+    needy = [name for name in (*names, "validate", "verify", "once", "events") if getattr(settings, name)]
+    needy = [name for name in needy if name in told or name == "once" or not settings.command]
+    if needy and not settings.configured:
+        raise UsageError(f"{flag(needy[0])} needs a configuration: --configmap, --secret or --config-dir")
     if settings.reload_restart and not settings.command:
         raise UsageError("--reload-restart needs COMMAND: only an app of our own can be started again")
     if settings.reload_process and settings.command:

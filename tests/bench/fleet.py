@@ -44,8 +44,9 @@ def plans(base: Setup) -> dict[str, Plan]:
     runs["silent"] = outage, base, ("silent", AWAY, WATCHED)
     for cap in (30, 120):
         runs[f"cap {cap}"] = outage, _timed(base, cap=cap), ("refused", AWAY, WATCHED)
-    for first in (0.25, 2.0):
-        runs[f"base {first:g}"] = outage, _timed(base, base=first), ("refused", RESTART, WATCHED)
+    for relist in (0.5, 15.0):
+        runs[f"relist {relist:g}"] = outage, _timed(base, relist=relist), ("refused", RESTART, WATCHED)
+    runs["base 2"] = outage, _timed(base, base=2.0), ("refused", RESTART, WATCHED)
     for cycle in ((120, 180), (540, 660)):
         longest = 4 * cycle[1]
         runs[f"watch {cycle[0]}"] = rollout, _timed(base, watch=cycle), (base.pods / 360, 360.0 + longest)
@@ -73,7 +74,7 @@ def simulate(base: Setup) -> dict[str, list[Outcome]]:
 
 
 def _refuses(name: str) -> bool:
-    return name.startswith(("at once", "restart", "base"))
+    return name.startswith(("at once", "restart", "relist", "base"))
 
 
 def _one(plan: Plan) -> Outcome:

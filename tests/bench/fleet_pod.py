@@ -18,7 +18,7 @@ from supervisor import events as ev
 from supervisor import machine
 from supervisor.actions import Action, Apply, Done, Recover, Reload, Spawn
 from supervisor.sources.kube_faults import Fault, fault_of
-from supervisor.sources.kubernetes import MANY, Label, Pace, Timing, watch_seconds
+from supervisor.sources.kubernetes import Label, Pace, Timing, watch_seconds
 from supervisor.state import Policy, State
 from tests.bench.fleet_server import Agenda, ApiServer, Capacity, HttpError, Tally
 
@@ -105,8 +105,8 @@ class Follower:
         self._world.server.watchers.pop(self, None)
         fault = _fault(error) if error else None
         delay = self._pace.after(fault, self._world.agenda.now - self._began, watched=self._watching)
-        if fault is not None:
-            self._fresh = self._fresh or not fault.status or fault.status == 401 or self._pace.failures > MANY
+        if fault is not None and not fault.status:
+            self._fresh = True  # after a 429, which is all that this server answers else, the connection is kept
         self._turn += 1
         self._world.agenda.after(delay, self._again, self._turn)
 

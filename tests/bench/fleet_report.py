@@ -62,9 +62,10 @@ _OTHERS = {
     "cap 30": "10 minutes refused; cap 30 s",
     "refused": "the same; **cap 60 s**",
     "cap 120": "the same; cap 120 s",
-    "base 0.25": "away for 1 s; base 0.25 s",
-    "restart": "the same; **base 0.5 s**",
-    "base 2": "the same; base 2 s",
+    "relist 0.5": "away for 1 s; relist 0.5 s, base 0.5 s",
+    "restart": "the same; **relist 5 s, base 0.5 s**",
+    "relist 15": "the same; relist 15 s, base 0.5 s",
+    "base 2": "the same; relist 5 s, base 2 s",
 }
 _HEAD = (
     "",

@@ -39,18 +39,7 @@ def test_an_unmodified_prometheus_is_reloaded_by_its_sidecar(api: FakeKube, depl
     server.runs_on("version-one")
     sidecar.says("reloaded .*: it runs on configuration")
 
-    before = metric(METRICS, "reloads_total", method="http")
-    with Load(PORT, CONFIG, words=["version-one", "version-two"]) as load:
-        load.sees("version-one")
-        api.change(OBJECT, version("version-two"))
-        load.sees("version-two")
-        sidecar.says("reloaded .*: it runs on configuration")
-        load.end()
-    assert {} == load.failed
-    assert {"version-one", "version-two"} == load.counts.keys()
-    assert before is not None
-    sidecar.counted(before + 1, "reloads_total", method="http")
-    sidecar.counted(0, "config_stale")
+    a_change_is_taken_up_under_load(api, sidecar)
 
     api.change(OBJECT, version("version-three", "groups: nonsense"))
     sidecar.says("cannot reload .*: .*500.*; going back to configuration")
@@ -70,3 +59,18 @@ def test_an_unmodified_prometheus_is_reloaded_by_its_sidecar(api: FakeKube, depl
     assert 0 == pod.stop("prometheus", timeout=40)
     assert 200 == get(METRICS, "/livez")[0]
     assert 0 == pod.stop(SIDECAR, timeout=20)
+
+
+def a_change_is_taken_up_under_load(api: FakeKube, sidecar: WebApp) -> None:
+    before = metric(METRICS, "reloads_total", method="http")
+    with Load(PORT, CONFIG, words=["version-one", "version-two"]) as load:
+        load.sees("version-one")
+        api.change(OBJECT, version("version-two"))
+        load.sees("version-two")
+        sidecar.says("reloaded .*: it runs on configuration")
+        load.end()
+    assert {} == load.failed
+    assert {"version-one", "version-two"} == load.counts.keys()
+    assert before is not None
+    sidecar.counted(before + 1, "reloads_total", method="http")
+    sidecar.counted(0, "config_stale")

@@ -179,3 +179,13 @@ def test_the_help_names_every_option_and_fits_a_terminal() -> None:
     for name in config.OPTIONS:
         assert f"{config.flag(name)}" in text
     assert 100 >= max(map(len, text.splitlines()))
+
+
+def test_what_an_image_says_of_its_program_does_not_keep_a_command_without_configuration_from_running() -> None:
+    environ = {"SUPERVISOR_VALIDATE": "nginx -t", "SUPERVISOR_VERIFY": "nginx", "SUPERVISOR_RELOAD_RESTART": "true"}
+
+    assert ("nginx", "-v") == config.parse(["nginx", "-v"], environ).command
+    with pytest.raises(config.UsageError, match="--validate needs a configuration"):
+        config.parse(["--validate=true", "nginx"], {})
+    with pytest.raises(config.UsageError, match="--reload-http needs a configuration"):
+        config.parse([], {"SUPERVISOR_RELOAD_HTTP": "http://127.0.0.1:1"})

@@ -52,15 +52,21 @@ class Noted(ApiServer):
         super().__init__(world.agenda, world.tally, world.capacity)
         self.log: Log = []
         self.agenda = world.agenda
+        self.refusals = 0
+        self._kinds: tuple[str, ...] = ()
         world.server = self
 
     def request(self, kind: str, then: Reply, *, connect: float | None = None) -> None:
         self.log.append((round(self.agenda.now, 6), kind, connect is not None))
-        super().request(kind, then, connect=connect)
+        if kind in self._kinds:
+            self.refusals += 1
+            self._reply(then, 0.01, HttpError(429, 2))
+        else:
+            super().request(kind, then, connect=connect)
 
-    def bother(self) -> None:
-        """A request of somebody else."""
-        super().request("list", lambda _: None)
+    def refuse(self, *kinds: str) -> None:
+        """From now on requests of these kinds get 429."""
+        self._kinds = kinds
 
 
 class Client:
@@ -150,15 +156,16 @@ class Halt:
 
 
 def _history(how: str) -> tuple[World, Noted, Told]:
-    """One client's world: a server that others keep busy, breaks, an outage, and changes in between."""
+    """One client's world: refusals, breaks, an outage, and changes in between."""
     random.seed(7)
     world = World(Capacity(rate=10, backlog=2))
     server = Noted(world)
     agenda = world.agenda
     agenda.after(0.15, server.change)  # after the list and before the watch
-    for number in range(20_000):
-        agenda.after(200 + number / 100, server.bother)
-    agenda.after(600, server.change)
+    agenda.after(200, server.refuse, "list")
+    agenda.after(400, server.refuse, "watch")
+    agenda.after(550, server.refuse)
+    agenda.after(650, server.change)
     for again in range(12):  # breaks watches that are seconds old
         agenda.after(700 + 2 * again, server.go_down, "refused")
         agenda.after(700.1 + 2 * again, server.come_back)
@@ -187,6 +194,7 @@ def test_a_simulated_pod_asks_and_learns_exactly_when_the_real_source_does(
     world.agenda.run(END)
 
     assert {("list", True), ("list", False), ("watch", False)} == {request[1:] for request in real.log}
+    assert 10 < real.refusals
     assert real.log == simulated.log
     assert [1, 2, 3, 4, 5] == [version for _, version in heard.versions]
     assert heard.versions == learnt.versions
