@@ -15,6 +15,7 @@ import threading
 import time
 
 from . import __version__
+from . import authorities
 from .record import Record
 
 TYPE_CHECKING = False
@@ -303,7 +304,7 @@ def _context(trust: Trust) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
         return context
     try:
-        return ssl.create_default_context(cafile=trust.ca)
+        return ssl.create_default_context(cafile=trust.ca or authorities.ours())
     except OSError as error:  # an ssl.SSLError is one
         message = f"cannot use {trust.ca} as CA certificates: {error.strerror}; --reload-http-ca needs a file in PEM"
         raise RequestFailed("connect", message, final=True) from error

@@ -6,6 +6,7 @@ import os
 import re
 import select
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -365,3 +366,11 @@ def test_importing_it_loads_neither_http_nor_tls() -> None:
     out = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout
 
     assert set() == {"http.client", "ssl", "socket", "urllib.parse"} & set(out.split())
+
+
+def test_an_image_without_certificates_trusts_those_that_come_with_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.setenv(variable, "/nonexistent")
+    assert 0 == ssl.create_default_context().cert_store_stats()["x509_ca"]
+
+    assert 50 < request._context(Trust()).cert_store_stats()["x509_ca"]  # noqa: SLF001 - no such image at hand
