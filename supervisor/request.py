@@ -14,8 +14,7 @@ import os
 import threading
 import time
 
-from . import __version__
-from . import authorities
+from . import __version__, authorities
 from .record import Record
 
 TYPE_CHECKING = False
