@@ -46,6 +46,7 @@ def tell(when: str) -> None:
 
 
 sys.path[:] = sys.argv.pop(1).split(":")
+sys.modules["kubernetes_validate"] = None  # type: ignore[assignment]
 before = {*sys.modules}
 sys.addaudithook(watch)
 
