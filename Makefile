@@ -20,10 +20,7 @@ demo: .venv/.run
 test: lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-bench: .venv/.dev
-	$(BIN)/python -m tests.bench --write
-
-images: .venv/.dev
+test-images: .venv/.dev
 	$(BIN)/python -m pytest -m images $(IMAGES_ARGS)
 
 bench: .venv/.dev
