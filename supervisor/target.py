@@ -1,8 +1,8 @@
 """Finding a process of another container, in a PID namespace that a pod's containers share.
 
 Containers restart, so nothing is remembered: every `find` looks again. Here is only looked: who signals the
-process, and whether it may be signalled now, is decided elsewhere. `psutil` belongs to this module and to the
-metrics; it is imported late.
+process, and whether it may be signalled now, is decided elsewhere. `psutil` belongs to this module; it is imported
+late.
 """
 
 from __future__ import annotations

@@ -212,11 +212,14 @@ class Program:
         return self._only_child(self.pid)
 
     def _only_child(self, pid: int) -> int:
+        found: list[int] = []
+
         def one() -> None:
-            assert len(children(pid)) == 1, f"{pid} has {children(pid)}\n{self.story()}"
+            found[:] = children(pid)  # which may miss one while others come and go (proc(5))
+            assert len(found) == 1, f"{pid} has {found}\n{self.story()}"
 
         wait_until(one)
-        return children(pid)[0]
+        return found[0]
 
     def story(self) -> str:
         """What is known about the run, for the message of a failure."""

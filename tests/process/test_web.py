@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 
+import psutil
 import pytest
 
 from tests.conftest import needs
@@ -66,9 +67,23 @@ def test_what_happened_before_the_metrics_were_there_is_counted(run: Run) -> Non
         assert metric(port, "app_up") == 1
 
     wait_until(counted)
-    assert (metric(port, "app_processes") or 0) >= 1
-    assert (metric(port, "app_resident_memory_bytes") or 0) > 10_000
     assert (metric(port, "process_resident_memory_bytes") or 0) > 1_000_000
+
+
+def test_the_app_and_what_it_started_are_measured_as_psutil_measures_them(run: Run) -> None:
+    program = run("sh", "-c", "sleep 60 & echo ready; wait", options=LISTEN)
+    port = port_of(program)
+    program.expect("ready")
+
+    def both() -> None:
+        assert metric(port, "app_processes") == 2
+
+    wait_until(both)
+    tree = [psutil.Process(program.app), *psutil.Process(program.app).children()]
+    assert metric(port, "app_threads") == sum(one.num_threads() for one in tree) == 2
+    assert metric(port, "app_open_fds") == sum(one.num_fds() for one in tree) >= 6
+    assert metric(port, "app_resident_memory_bytes") == sum(one.memory_info().rss for one in tree)
+    assert metric(port, "app_cpu_seconds_total") == sum(sum(one.cpu_times()[:2]) for one in tree)
 
 
 def test_signals_are_counted_by_name(run: Run) -> None:
