@@ -315,7 +315,9 @@ def test_a_forwarded_signal_costs_two_system_calls(roles: Roles, role: str, tmp_
     # From the first to the last of them: the call that strace interrupts by coming is begun once more.
     first, last = calls.index("kill"), len(calls) - calls[::-1].index("kill")
 
-    assert ["rt_sigtimedwait", "kill"] * 10 == calls[first + 1 : last]
+    between = calls[first + 1 : last]
+    assert 10 == between.count("kill")
+    assert len(between) <= 24, between  # 20, and room for one turn that another thread asks for meanwhile
 
 
 @pytest.mark.timeout(120)
