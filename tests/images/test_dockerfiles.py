@@ -44,5 +44,5 @@ def test_what_only_another_builder_knows_is_found(line: str) -> None:
 def test_every_image_is_looked_at() -> None:
     assert {
         "Dockerfile.base",
-        *(f"images/{name}/Dockerfile" for name in ("nginx", "haproxy", "postgresql", "prometheus")),
+        *(f"images/{name}/Dockerfile" for name in ("nginx", "haproxy", "postgresql", "prometheus", "wrapped")),
     } == set(FILES)
