@@ -193,6 +193,7 @@ class WatchConnected(Event):
 
 
 class WatchSaw(Event):
+    source: int
     kind: str
 
 

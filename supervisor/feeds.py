@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from .config import StartError
-from .files import Modes, Root
 from .sync import Feed
 
 TYPE_CHECKING = False
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .config import Settings
+    from .files import Root
     from .sources import Source
     from .values import ObjectName
 
@@ -41,6 +41,8 @@ def root(settings: Settings) -> Root | None:
     """Where files are written; None when they are used where they are. Raises StartError."""
     if settings.configroot is None:
         return None
+    from .files import Modes, Root  # noqa: PLC0415 - a directory that is used where it is needs none
+
     umask = os.umask(0o022)  # the only way to read it
     os.umask(umask)
     modes = Modes(settings.file_mode, settings.dir_mode, _owner(settings.owner), umask)

@@ -19,14 +19,14 @@ import os
 import stat
 import time
 
-from . import generations
+from . import generations, refusals
 from .generations import Generation, Modes, Opened
+from .refusals import FilesError
 from .snapshot import diff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from types import TracebackType
 
     from .snapshot import Changes, Snapshot
 
@@ -37,26 +37,6 @@ KEPT = 3  # generations, the live one included: what readers still have open, an
 _DATA = "..data"
 _DATA_NEXT = "..data_tmp"
 _SCRATCH = ("..link.", "..kept.")  # names that are there during a swap only
-
-_ADVICE = {
-    errno.ENOSPC: "free some space on that volume, or make it larger",
-    errno.EDQUOT: "free some of the quota, or raise it",
-    errno.EROFS: "mount a writable volume there, for example an emptyDir",
-    errno.ENAMETOOLONG: "shorten the name, or place the key elsewhere with --map",
-    errno.EFBIG: "raise the limit of file sizes (ulimit -f), or split the file",
-    errno.EMFILE: "raise the limit of open files (ulimit -n)",
-    errno.ENOTDIR: "give a directory",
-    errno.EEXIST: "give a directory",
-}
-_REASONS = {errno.EFBIG: "too_large", errno.ENAMETOOLONG: "bad_key", errno.EILSEQ: "bad_key"}
-
-
-class FilesError(Exception):
-    """What is live is as it was. `reason` is write, bad_key or too_large; the message says why and what to do."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class Root:
@@ -72,6 +52,7 @@ class Root:
         self._modes, self._clock = modes, clock
         self._staged: set[str] = set()  # names that never were live
         self._known = generations.Known()
+        self._serial = 0  # the highest so far; 0 as long as nobody looked
         self._before = ""  # the name of the generation that was live before the last `show`
 
     def prepare(self) -> None:
@@ -79,7 +60,7 @@ class Root:
 
         Refuses a directory whose `..data` is not ours, so that a mounted volume is never written to.
         """
-        with _Saying("prepare", self.path, self._modes):
+        with self._saying("prepare"):
             self._make()
             with Opened(self.path) as root:
                 _check_data(root, self.path)
@@ -99,17 +80,17 @@ class Root:
                     links = _Links(root, live.tops if live else (), self.path)
                     links.prepare()
                     links.replace()
-                    links.drop_others()
+                    links.drop(os.listdir(root))
 
     def stage(self, snapshot: Snapshot) -> Generation:
         """Write a new generation, which nobody sees until `swap`. On failure nothing of it remains."""
-        with _Saying("write to", self.path, self._modes):
+        with self._saying("write to"):
             self._make()
             with Opened(self.path) as root:
-                serial = 1 + max((one.serial for one in self._known.found(root).values() if one), default=0)
+                self._serial = 1 + (self._serial or self._highest(root))
                 name = self._new_directory(root)
                 try:
-                    generation = generations.write(root, name, serial, snapshot, self._modes)
+                    generation = generations.write(root, name, self._serial, snapshot, self._modes)
                 except BaseException:
                     generations.remove(root, name)
                     raise
@@ -132,10 +113,11 @@ class Root:
 
         On failure a generation that never was live is removed.
         """
-        with _Saying("put a configuration into", self.path, self._modes), Opened(self.path) as root:
-            _check_data(root, self.path)
+        with self._saying("put a configuration into"), Opened(self.path) as root:
             before = _target(root, _DATA)
             old = self._known.read(root, before)
+            if old is None:
+                _check_data(root, self.path)
             if self._known.read(root, generation.name) is None:
                 raise FilesError("write", f"cannot use {self.directory(generation)}: it is gone; write it again")
             links = _Links(root, generation.tops, self.path)
@@ -153,6 +135,11 @@ class Root:
             finally:
                 self._staged.discard(generation.name)
             self._before = before
+            try:
+                # A link that leads nowhere is an error to an app that includes all there is (nginx: `conf.d/*`).
+                links.drop(old.tops if old else os.listdir(root))
+            except OSError:
+                pass  # `tidy` tries again
             return diff(old.files if old else {}, generation.files)
 
     def tidy(self, spare: str = "") -> None:
@@ -166,14 +153,14 @@ class Root:
                 found = self._known.found(root)
                 live = found.get(_target(root, _DATA))
                 if live:
-                    _Links(root, live.tops, self.path).drop_others()
+                    _Links(root, live.tops, self.path).drop(os.listdir(root))
                     _prune(root, found, {live.name, self._before}, spare)
         except OSError:
             pass
 
     def discard(self, generation: Generation) -> None:
         """Remove a generation that is not live."""
-        with _Saying("clear", self.path, self._modes), Opened(self.path) as root:
+        with self._saying("clear"), Opened(self.path) as root:
             if _target(root, _DATA) == generation.name:
                 raise FilesError("write", f"cannot remove {self.directory(generation)}: it is live; swap it first")
             generations.remove(root, generation.name)
@@ -195,7 +182,7 @@ class Root:
                     return None
                 changes = diff(generation.files, generations.sums(root, generation))
         except OSError as error:
-            self.why_not = f"cannot read {self.path}: {_reason(error)}"
+            self.why_not = f"cannot read {self.path}: {refusals.reason(error)}"
             return None
         if changes:
             self.why_not = f"{self.path}/{name} differs from its manifest: {changes}"
@@ -203,13 +190,19 @@ class Root:
 
     def generations(self) -> list[Generation]:
         """The generations that have a readable manifest, newest first. Their files are not looked at."""
-        with _Saying("read", self.path, self._modes):
+        with self._saying("read"):
             try:
                 with Opened(self.path) as root:
                     whole = [one for one in self._known.found(root).values() if one]
             except FileNotFoundError:
                 return []
         return sorted(whole, key=lambda generation: -generation.serial)
+
+    def _highest(self, root: int) -> int:
+        return max((one.serial for one in self._known.found(root).values() if one), default=0)
+
+    def _saying(self, verb: str) -> refusals.Saying:
+        return refusals.Saying(verb, self.path, giving=self._modes.owner is not None)
 
     def _make(self) -> None:
         if os.path.isdir(self.path):
@@ -264,9 +257,9 @@ class _Links:
                 os.rename(kept, name, src_dir_fd=self._root, dst_dir_fd=self._root)
         self._forget()
 
-    def drop_others(self) -> None:
-        """Remove links of ours that belong to names which are no more."""
-        for name in os.listdir(self._root):
+    def drop(self, names: Iterable[str]) -> None:
+        """Remove links of ours that have one of these names, and no file any more."""
+        for name in names:
             if name not in self._names and _target(self._root, name) == f"{_DATA}/{name}":
                 os.unlink(name, dir_fd=self._root)
 
@@ -300,35 +293,6 @@ class _Links:
             _unlink(self._root, link)
             _unlink(self._root, kept)
         self._waiting = []
-
-
-class _Saying:
-    """Turns an OSError that leaves a `with` into a FilesError with a sentence for people."""
-
-    def __init__(self, verb: str, path: str, modes: Modes) -> None:
-        self._verb, self._path, self._modes = verb, path, modes
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: TracebackType | None) -> None:
-        if not isinstance(error, OSError):
-            return
-        code = error.errno or 0
-        if code == errno.EPERM and self._modes.owner:
-            advice = "only root may give files to another user: run as root, or leave --owner out"
-        elif code in (errno.EACCES, errno.EPERM):
-            advice = f"uid {os.geteuid()} must be allowed to write there: set fsGroup, or run as its owner"
-        else:
-            advice = _ADVICE.get(code, "look at that volume")
-        message = f"cannot {self._verb} {self._path}: {_reason(error)}; {advice}"
-        raise FilesError(_REASONS.get(code, "write"), message) from error
-
-
-def _reason(error: OSError) -> str:
-    what = error.strerror or str(error)
-    name = f"{error.filename}: " if isinstance(error.filename, str) else ""
-    return f"{name}{what[:1].lower()}{what[1:]}"
 
 
 def _check_data(root: int, path: str) -> None:

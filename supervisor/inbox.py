@@ -26,11 +26,14 @@ class Inbox:
         self._taken = frozenset(taken)
         self._events: deque[Event] = deque()
         self._pid = os.getpid()
+        self._called = False  # the main thread was woken, and has not looked yet
 
     def put(self, event: Event) -> None:
         """Add an event and wake the main thread."""
         self._events.append(event)
-        os.kill(self._pid, signal.SIGCHLD)
+        if not self._called:
+            self._called = True
+            os.kill(self._pid, signal.SIGCHLD)
 
     def wait(self, seconds: float | None) -> list[Event]:
         """What has arrived; sleeps up to `seconds` (None: for ever) for it, empty when the time is over."""
@@ -43,6 +46,7 @@ class Inbox:
             info = found
         if info.si_signo != signal.SIGCHLD:
             return [SignalReceived(info.si_signo)]
+        self._called = False  # before looking: who comes later calls again
         arrived: list[Event] = [ChildrenChanged()]
         while self._events:
             arrived.append(self._events.popleft())

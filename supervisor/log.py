@@ -35,6 +35,13 @@ class _Log:
 _log = _Log()
 
 
+def error(message: str) -> None:
+    write("error", message)
+
+
+threads.complain = error
+
+
 def configure(level: str, style: str) -> None:
     """Say from which of LEVELS on lines are written, and in which of FORMATS."""
     _log.level = LEVELS.index(level)
@@ -56,10 +63,6 @@ def info(message: str) -> None:
 
 def warning(message: str) -> None:
     write("warning", message)
-
-
-def error(message: str) -> None:
-    write("error", message)
 
 
 def write(level: str, message: str) -> None:

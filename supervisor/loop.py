@@ -29,6 +29,9 @@ if TYPE_CHECKING:
         """Makes the app take up its configuration; as above."""
 
         def __call__(self, attempt: int, pid: int, *, verify_only: bool = False) -> None: ...
+        def at_once(self, pid: int) -> int:
+            """The signal that is the whole reload, to be sent by the main thread; 0 if it is another matter."""
+
         def cancel(self, attempt: int) -> None:
             """Have an attempt end soon; from the main thread, returns at once."""
 
@@ -38,6 +41,9 @@ if TYPE_CHECKING:
         def wait(self, pid: int) -> None: ...
 
     Observer = Callable[[ev.Event, State, State, tuple[act.Action, ...]], None]
+
+
+_BEGIN_AGAIN = 1.0  # seconds between two tries to start a thread where there was none to be had
 
 
 class Loop:
@@ -53,6 +59,7 @@ class Loop:
         self._inbox, self._processes = inbox, processes
         self._command, self.policy = command, policy
         self.at_end: list[Callable[[], None]] = []
+        self._not_begun: list[tuple[Callable[[], object], str]] = []  # for want of a thread
 
     def run(self) -> int:
         """Start the app, see it to its end, return the exit code."""
@@ -63,10 +70,14 @@ class Loop:
             self.handle(event)
         while self.state.phase is not Phase.DONE:
             due = machine.wake_at(self.state, self.policy)
+            if self._not_begun:
+                again = time.monotonic() + _BEGIN_AGAIN
+                due = again if due is None else min(due, again)
             for event in self._inbox.wait(None if due is None else due - time.monotonic()):
                 self.handle(event)
             if due is not None and time.monotonic() >= due:
                 self.handle(ev.DeadlinePassed())
+            self._begin_again()
         self._processes.kill_hooks()
         for clean_up in self.at_end:
             clean_up()
@@ -115,15 +126,15 @@ class Loop:
             case act.KillLeftovers(signum, everything):
                 self._processes.kill_leftovers(signum, everything=everything)
             case act.Apply() if self.sync is not None:
-                threads.start(self.sync.apply, "apply")
+                self._begin(self.sync.apply, "apply")
             case act.RollBack(digest) if self.sync is not None:
-                threads.start(partial(self.sync.roll_back, digest), "roll back")
+                self._begin(partial(self.sync.roll_back, digest), "roll back")
             case act.Recover() if self.sync is not None:
-                threads.start(self.sync.recover, "recover")
+                self._begin(self.sync.recover, "recover")
             case act.WaitReady(pid) if self.readiness is not None:
-                threads.start(partial(self.readiness.wait, pid), "readiness")
+                self._begin(partial(self.readiness.wait, pid), "readiness")
             case act.Reload(attempt, trial) if self.reload is not None:
-                threads.start(partial(self.reload, attempt, self.state.pid, verify_only=trial), "reload")
+                self._begin_reload(self.reload, attempt, trial=trial)
             case act.CancelReload() if self.reload is not None:
                 self.reload.cancel(self.state.reloads.attempt)
             case act.KillOther(signum, pid):
@@ -131,6 +142,32 @@ class Loop:
             case act.Reply(event, sent):
                 event.reply(sent)
         return None
+
+    def _begin_reload(self, reload: Reloader, attempt: int, *, trial: bool) -> None:
+        pid = self.state.pid
+        signum = 0 if trial else reload.at_once(pid)
+        if signum:
+            self._processes.kill(signum, group=False)
+        self._begin(partial(reload, attempt, pid, verify_only=trial or signum > 0), "reload")
+
+    def _begin(self, body: Callable[[], object], name: str) -> None:
+        try:
+            threads.start(body, name)
+        except RuntimeError as error:
+            if not self._not_begun:
+                log.warning(
+                    f"cannot start a thread ({name}): {error}; the limit of processes is reached (pids.max, ulimit -u);"
+                    " it is tried again every second"
+                )
+            self._not_begun.append((body, name))
+
+    def _begin_again(self) -> None:
+        while self._not_begun:
+            try:
+                threads.start(*self._not_begun[0])
+            except RuntimeError:
+                return
+            del self._not_begun[0]
 
     def _start_hook(self, order: ev.HookOrdered) -> None:
         try:

@@ -165,7 +165,8 @@ class Metrics:
             case ev.Exited() if after.exits > before.exits:
                 self._exits.labels("signal" if event.signum else "exit").inc()
         if self._method:
-            self._observe_config(event, before, after)
+            if after is not before:
+                self._observe_config(event, before, after)
             self._observe_source(event)
 
     def _observe_config(self, event: ev.Event, before: State, after: State) -> None:
@@ -206,7 +207,8 @@ class Metrics:
             case ev.WatchConnected(source, up):
                 self._up[source] = up
                 self._connected.set(len(self._up) == len(self._state().sources) and all(self._up.values()))
-            case ev.WatchSaw(kind):
+            case ev.WatchSaw(source, kind):
+                self._contact.labels(*self._names[source]).set_to_current_time()
                 self._watch_events.labels(kind).inc()
             case ev.WatchRestarted(reason):
                 self._restarts.labels(reason).inc()

@@ -1,31 +1,32 @@
 """The parts beside the loop, put together from the settings: sync, reload, readiness, web, control, events.
 
 Imported only by roles that need any of them. The order matters: the first configuration is fetched, and the app
-started, before the web server and the metrics are imported.
+started, before anything is imported that is for later: reloads, the web server, the metrics, the control socket.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 
-from . import checks, feeds, hooks, log, reload, reloading, sync, threads
 from . import events as ev
+from . import feeds, log, sync, threads
 from .config import StartError
 from .state import SourceState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .actions import Action
     from .generations import Generation
     from .inbox import Inbox
-    from .loop import Loop, Observer
+    from .loop import Loop, Observer, Reloader
     from .settings import Settings
     from .state import State
 
 _PATIENCE = 1.0  # seconds that what serves leaves the first configuration to be fetched undisturbed
+# Options whose values may be wrong, which is said before the app is started.
+_OF_RELOADS = ("reload_http", "reload_exec", "reload_restart", "reload_process", "verify")
 
 
 class Assembly:
@@ -33,22 +34,18 @@ class Assembly:
 
     def __init__(self, settings: Settings, loop: Loop, inbox: Inbox) -> None:
         """Raises StartError when an option cannot be used."""
-        threading.excepthook = _say_failure
-        self._started = threading.Event()
+        self._started = threads.Gate()
         # A sidecar starts nothing: its first configuration is what it was busy with.
         first = (ev.Started, ev.ConfigApplied)
-        loop.observers.append(lambda event, *_: self._started.set() if isinstance(event, first) else None)
+        loop.observers.append(lambda event, *_: self._started.open() if isinstance(event, first) else None)
         self._settings, self._loop, self._inbox = settings, loop, inbox
         self._root = feeds.root(settings)
-        directory = settings.configroot or settings.config_dir or ""
-        self._runner = hooks.Runner(inbox.put)
-        ready = reloading.readiness(settings, directory)
-        if ready is not None:
-            loop.readiness = checks.Readiness(ready, self._runner, inbox.put)
-        self._destination = sync.Destination(
-            self._root, directory, dict(settings.map), reloading.validator(settings, self._runner)
-        )
-        self._way = reloading.way(settings, directory)
+        self._directory = settings.configroot or settings.config_dir or ""
+        if settings.ready is not None:
+            from . import checks, hooks, reloading  # noqa: PLC0415 - not for most
+
+            ready = reloading.readiness(settings, settings.ready, self._directory)
+            loop.readiness = checks.Readiness(ready, hooks.Runner(inbox.put), inbox.put)
 
     def start_sync(self) -> None:
         """Follow the sources, if there are any."""
@@ -56,23 +53,39 @@ class Assembly:
         if not settings.configured:
             return
         loop.state = loop.state.replace(sources=tuple(SourceState(name) for name in feeds.names(settings)))
-        loop.reload = reload.Reloader(self._way, put, self._runner)
-        syncer = sync.Sync(feeds.feeds(settings), self._destination, put, lambda: loop.state.config.good)
+        usual = not any(getattr(settings, name) for name in _OF_RELOADS)
+        loop.reload = _Late(self._reloader) if usual else self._reloader()
+        destination = sync.Destination(self._root, self._directory, dict(settings.map), self._validator())
+        syncer = sync.Sync(feeds.feeds(settings), destination, put, lambda: loop.state.config.good)
         loop.sync = syncer
         syncer.start()
+
+    def _reloader(self) -> Reloader:
+        from . import hooks, reload, reloading  # noqa: PLC0415 - 5 ms
+
+        put = self._inbox.put
+        return reload.Reloader(reloading.way(self._settings, self._directory), put, hooks.Runner(put))
+
+    def _validator(self) -> Callable[[str], str] | None:
+        argv = self._settings.validate
+        if argv is None:
+            return None
+        from . import hooks, reloading  # noqa: PLC0415 - as above
+
+        return reloading.validator(self._settings, argv, hooks.Runner(self._inbox.put))
 
     def start_web(self, listen: tuple[str, int]) -> None:
         """Serve in a thread that imports what it needs once the app runs; count from the very first event."""
         loop, inbox = self._loop, self._inbox
-        method = self._way.method.name if self._settings.configured else ""
         backlog = Backlog()
         loop.observers.append(backlog.observe)
 
         def serve() -> None:
             self._started.wait(_PATIENCE)
             try:
-                from . import metrics, web  # noqa: PLC0415 - 50 ms and 9 MiB, after the app was started
+                from . import metrics, reloading, web  # noqa: PLC0415 - 50 ms and 9 MiB, after the app was started
 
+                method = reloading.method_name(self._settings) if self._settings.configured else ""
                 page = metrics.Metrics(lambda: loop.state, method)
                 log.capture()
             except Exception as error:  # noqa: BLE001 - a broken installation of a library must not end the app
@@ -88,18 +101,16 @@ class Assembly:
 
     def start_control(self) -> None:
         """Listen for supervisorctl, if there is a place for the socket."""
-        from . import health, paths  # noqa: PLC0415 - only with a control socket
-
-        path = self._settings.control or paths.default_path()
-        if path is None:
-            log.debug("no control socket: neither /run nor /tmp can be written to")
-            return
         loop, inbox = self._loop, self._inbox
 
         def serve() -> None:
             self._started.wait(_PATIENCE)
-            from . import control, web  # noqa: PLC0415 - in its own thread
+            from . import control, health, paths, web  # noqa: PLC0415 - in its own thread
 
+            path = self._settings.control or paths.default_path()
+            if path is None:
+                log.debug("no control socket: neither /run nor /tmp can be written to")
+                return
             server = control.Control(path, lambda: loop.state, inbox.put, self._generations, web.status)
             server.live = lambda state: health.live(state, loop.policy)
             loop.at_end.append(server.close)
@@ -129,10 +140,27 @@ class Assembly:
         threads.start(teller.run, "events")
 
 
-def _say_failure(failure: threading.ExceptHookArgs) -> None:
-    """What a thread did not expect: one line, no traceback; everything else goes on."""
-    name = failure.thread.name if failure.thread else "?"
-    log.error(f"internal error in thread {name}: {failure.exc_value!r}")
+class _Late:
+    """A reloader that is made when it is first needed: what it imports is not for the time before the app runs."""
+
+    def __init__(self, make: Callable[[], Reloader]) -> None:
+        self._make, self._lock = make, threads.Lock()
+        self._made: Reloader | None = None
+
+    def _reloader(self) -> Reloader:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+    def __call__(self, attempt: int, pid: int, *, verify_only: bool = False) -> None:
+        self._reloader()(attempt, pid, verify_only=verify_only)
+
+    def at_once(self, pid: int) -> int:
+        return self._made.at_once(pid) if self._made else 0
+
+    def cancel(self, attempt: int) -> None:
+        self._reloader().cancel(attempt)
 
 
 class Backlog:

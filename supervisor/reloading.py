@@ -11,7 +11,7 @@ from .target import Target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import TypeVar
 
     from .checks import Check
@@ -79,19 +79,13 @@ def _verification(settings: Settings, directory: str) -> Check | None:
     return _said("verify", lambda: verifiers.parse(text, directory, _trust(settings), target))
 
 
-def readiness(settings: Settings, directory: str) -> Check | None:
-    """What says that the app is ready; None if nothing was given. Raises StartError."""
-    text = settings.ready
-    if text is None:
-        return None
+def readiness(settings: Settings, text: str, directory: str) -> Check:
+    """What says that the app is ready. Raises StartError."""
     return _said("ready", lambda: checks.parse(text, directory, _trust(settings)))
 
 
-def validator(settings: Settings, runner: Runner) -> Callable[[str], str] | None:
-    """What validates a directory: returns what is wrong with it, or nothing. None if nothing was given."""
-    argv = settings.validate
-    if argv is None:
-        return None
+def validator(settings: Settings, argv: Sequence[str], runner: Runner) -> Callable[[str], str]:
+    """What validates a directory: returns what is wrong with it, or nothing."""
 
     def validate(directory: str) -> str:
         outcome = runner.run(checks.filled(argv, directory), settings.reload_timeout)

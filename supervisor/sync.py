@@ -7,23 +7,26 @@ says when it is applied. It is applied in a short thread. Nothing here decides o
 from __future__ import annotations
 
 import os
-import threading
+import time
 from functools import partial
 
 from . import events as ev
 from . import log, threads
-from .files import FilesError, Generation
 from .record import Record
+from .refusals import FilesError
 from .snapshot import BadPath, Entry, Snapshot, diff, digests, merge, place, sha256, snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .files import Root
+    from .files import Generation, Root
     from .sources import Content, Label, Source, Trouble
 
     Put = Callable[[ev.Event], None]
+
+
+_AFTERWARDS = 0.05  # seconds for the app to reload, before old generations are removed
 
 
 class Feed(Record):
@@ -65,9 +68,9 @@ class Sync:
         self._previous = ""  # the version that was in place before the last one
         self._apply_error = ""
         self._in_place: Mapping[str, str] = {}  # path to digest, of the last version applied
-        self._gathering = threading.Lock()  # sources are read in threads of their own
+        self._gathering = threads.Lock()  # sources are read in threads of their own
         self._prepared = False
-        self._store = threading.Lock()  # of the root: a recovery may come while a validation hangs
+        self._store = threads.Lock()  # of the root: a recovery may come while a validation hangs
 
     def start(self) -> None:
         """Start a thread for each source."""
@@ -116,7 +119,6 @@ class Sync:
         if isinstance(desired, _Refused):
             self._fail(desired.digest, "bad_key", desired.error)
             return
-        good = self._good()
         try:
             self._put(self._write(desired))
         except (FilesError, _Rejected) as error:
@@ -125,8 +127,9 @@ class Sync:
             self._fail(desired.digest, "write", f"cannot write the configuration: internal error: {error!r}")
         else:
             if self._root is not None:
+                time.sleep(_AFTERWARDS)
                 with self._store:
-                    self._root.tidy(good)  # while the app reloads already
+                    self._root.tidy(self._good())
 
     def _fail(self, digest: str, reason: str, error: str) -> None:
         self._apply_error = error
@@ -244,13 +247,13 @@ class _Sink:
         self._put(event)
 
     def read(self, content: Content | None) -> None:
-        self._say(ev.SourceRead(self._index, present=content is not None))
         self._sync.note_error(
             self._index,
             f"{self._source.label} does not exist" if content is None else str(self._source.label),
         )
         if content is not None:
-            self._sync.take(self._index, content)
+            self._sync.take(self._index, content)  # first: every word wakes the main thread
+        self._say(ev.SourceRead(self._index, present=content is not None))
 
     def connected(self, *, up: bool) -> None:
         self._say(ev.WatchConnected(self._index, up))
@@ -259,7 +262,7 @@ class _Sink:
         self._say(ev.SourceContacted(self._index))
 
     def watched(self, kind: str) -> None:
-        self._say(ev.WatchSaw(kind))
+        self._say(ev.WatchSaw(self._index, kind))
 
     def restarted(self, reason: str) -> None:
         self._say(ev.WatchRestarted(reason))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
             """The server (or the directory) answered just now, whatever it said."""
 
         def watched(self, kind: str) -> None:
-            """A watch event arrived: added, modified, deleted, bookmark or error."""
+            """A watch event arrived, a contact too: added, modified, deleted, bookmark or error."""
 
         def restarted(self, reason: str) -> None:
             """A watch ended: one of RESTART_REASONS."""

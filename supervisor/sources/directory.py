@@ -12,7 +12,6 @@ import os
 import select
 import stat
 import time
-from threading import Lock
 
 from .. import threads
 from . import Content, Label, Trouble
@@ -68,7 +67,7 @@ class DirectorySource:
         self._told = 0  # a hash of what was last told, for when marks are no proof:
         self._unsettled = False  # it may have changed since without leaving a mark
         self._watching: bool | None = None
-        self._lock = Lock()  # of the two below: stop() may come while run() ends
+        self._lock = threads.Lock()  # of the two below: stop() may come while run() ends
         self._stopped = False
         self._wake: int | None = None
 

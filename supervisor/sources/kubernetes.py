@@ -234,7 +234,6 @@ class KubernetesSource:
         elif ours and kind == "DELETED" and meta.get("uid", "") == self._uid:
             # Else it is the end of a former object of that name, and the new one is there.
             self._absent(sink)
-        sink.contact()
         sink.watched(kind.lower())
         if kind == "ERROR":
             raise EventError(obj)

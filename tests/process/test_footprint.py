@@ -33,12 +33,11 @@ ROOT = os.path.dirname(os.path.dirname(APPS))
 # What a bare init loads beside `os`, `signal` and its own modules, which tests/unit/test_house.py lists.
 BARE_LIBRARY = {"errno", "struct"}
 # What stands between exec and the app when a directory is followed; the rest of this role is imported afterwards.
-DIRECTORY_LIBRARY = BARE_LIBRARY | {"select", "threading"}
+DIRECTORY_LIBRARY = BARE_LIBRARY | {"select"}
 DIRECTORY = set(
     """
-    __main__ actions checks cli config events feeds files generations health hooks inbox journal log loop
-    machine parts paths process pursuit record reload reloading request settings signals snapshot sources
-    sources.directory sources.watch state surroundings sync target threads values verifiers
+    __main__ actions cli config events feeds inbox journal log loop machine parts process pursuit record
+    refusals settings signals snapshot sources sources.directory sources.watch state surroundings sync threads values
     """.split()  # noqa: SIM905 - as a list it would take 40 lines
 )
 # Small modules in C that come with those above. Python 3.12 has _sha2 where 3.11 has _sha256.

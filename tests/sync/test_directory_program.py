@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
 
 import pytest
 
+from tests.conftest import needs_open_interpreter, needs_root
 from tests.harness import Program, Run, app, wait_until
 from tests.http import metric, port_of
 from tests.sync.test_nginx import swap_volume
 
 LISTEN = "--listen=127.0.0.1:0"
+ANOTHER_USER = ["setpriv", "--reuid=12345", "--regid=12346", "--clear-groups", "--"]
 
 
 def write(path: str, text: str) -> None:
@@ -137,3 +143,39 @@ def test_metrics_and_probes_do_not_depend_on_the_source(run: Run, volume: str) -
         assert (metric(port, "source_last_contact_timestamp_seconds", **labels) or 0) > 1e9
 
     wait_until(seen)
+
+
+@pytest.fixture
+def open_volume() -> Iterator[str]:
+    """A volume that every user may read."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)  # noqa: S103 - that is what it is for
+        yield f"{folder}/volume"
+
+
+def limit_processes(pid: int, soft: int) -> None:
+    """By the same user: root may lack CAP_SYS_RESOURCE, which it would need for the process of another."""
+    subprocess.run([*ANOTHER_USER, "prlimit", f"--pid={pid}", f"--nproc={soft}:"], check=True)
+
+
+def test_a_change_that_finds_no_thread_to_be_had_waits_for_one(run: Run, open_volume: str) -> None:
+    """An app that fills its container's limit of processes must not cost it the supervisor."""
+    needs_root()
+    needs_open_interpreter()
+    swap_volume(open_volume, "1", {"app.conf": "one"})
+    options = [f"--config-dir={open_volume}", LISTEN, "--reload-interval=0s", "--verify-window=0s"]
+    program = run(*app("read_config.py", f"{open_volume}/app.conf"), options=options, prefix=ANOTHER_USER)
+    program.expect("ready")
+    port_of(program)  # its log has its thread
+    limit_processes(program.pid, 1)
+    swap_volume(open_volume, "2", {"app.conf": "two"})
+    program.err.expect(
+        r"warning: cannot start a thread \(apply\): can't start new thread; the limit of processes is reached "
+        r"\(pids.max, ulimit -u\); it is tried again every second"
+    )
+    limit_processes(program.pid, resource.getrlimit(resource.RLIMIT_NPROC)[0])
+    program.expect("config: two")
+    program.err.expect("reloaded")
+
+    program.send(15)
+    program.finish(0)

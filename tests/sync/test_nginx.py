@@ -143,6 +143,26 @@ def test_a_changed_configmap_changes_the_page_that_nginx_serves(
     change_under_load(program, site, lambda: kube.change("nginx", {"nginx.conf": site.config("two")}))
 
 
+def test_a_file_that_goes_away_is_not_included_any_more(
+    run: Run, kube: FakeKube | RealKube, site: Site, nginx: list[str], tmp_path: os.PathLike[str]
+) -> None:
+    """Its link must be gone before nginx is told: `include` takes one that leads nowhere for an error."""
+    root = os.path.join(tmp_path, "live")
+    config = site.config("{page}").replace("location / ", f"include {root}/more-*.conf; location / ")
+    more = {"more-a.conf": "location /a { return 204; }", "more-b.conf": "location /b { return 204; }"}
+    kube.create("nginx", {"nginx.conf": config.replace("{page}", "one"), **more})
+    options = [f"--configmap={kube.namespace}/nginx", f"--configroot={root}", f"--kubeconfig={kube.kubeconfig}"]
+    program = run(*nginx, "-c", f"{root}/nginx.conf", options=[*options, *QUICK])
+    site.serves("one")
+    kube.change("nginx", {"nginx.conf": config.replace("{page}", "two"), "more-a.conf": more["more-a.conf"]})
+    site.serves("two")
+
+    assert (204, "") == get(site.port, "/a")
+    assert (200, "two") == get(site.port, "/b")
+    program.send(3)
+    program.finish(0)
+
+
 def test_a_swapped_volume_changes_the_page_that_nginx_serves(
     run: Run, site: Site, nginx: list[str], tmp_path: os.PathLike[str]
 ) -> None:

@@ -62,7 +62,8 @@ class Served:
         self.path, self.core = path, Core()
         self.generations: Callable[[], list[Generation]] = lambda: [generation("b", 2), generation("a", 1)]
         self.control = Control(path, lambda: self.core.state, self.core.put, self.kept, lambda _: {"app": {"pid": 7}})
-        threads.start(self.control.serve, "served")
+        self._thread = threading.Thread(target=self.control.serve)
+        self._thread.start()
         wait_until(self._listens)
         self.clients: list[socket.socket] = []
 
@@ -99,7 +100,8 @@ class Served:
         for client in self.clients:
             client.close()
         self.control.close()
-        wait_until(nobody_is_served)
+        self._thread.join(10)
+        assert not self._thread.is_alive()
 
 
 Serve = Callable[[Path], Served]
@@ -114,10 +116,6 @@ def answer(client: socket.socket) -> tuple[int, str]:
         pass  # the other end did not read all that we said
     code, _, text = data.decode().partition("\n")
     return int(code), text.removesuffix("\n")
-
-
-def nobody_is_served() -> None:
-    assert [] == [thread.name for thread in threading.enumerate() if thread.name in ("control", "served")]
 
 
 @pytest.fixture
@@ -305,12 +303,17 @@ def test_those_who_wait_leave_places_for_a_health_check(served: Served) -> None:
 
 def test_waiting_ends_when_the_client_goes_away(served: Served) -> None:
     served.core.state = RUNNING.replace(phase=Phase.BACKOFF)
-    served.open("wait ready\n").close()
-    wait_until(nobody_but_the_listener)
+    waiting = [served.open("wait ready\n") for _ in range(12)]
 
+    def full() -> None:
+        assert served.ask("wait ready 0")[1].startswith("busy")
 
-def nobody_but_the_listener() -> None:
-    assert ["served"] == [thread.name for thread in threading.enumerate() if thread.name in ("control", "served")]
+    def not_full() -> None:
+        assert (1, "not ready within 0s: backoff") == served.ask("wait ready 0")
+
+    wait_until(full)
+    waiting[0].close()
+    wait_until(not_full)
 
 
 def test_a_client_may_close_its_own_half_and_still_gets_the_answer(served: Served) -> None:

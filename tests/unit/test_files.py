@@ -31,6 +31,14 @@ def test_files_are_shown_as_the_kubelet_shows_them(root: Root) -> None:
     assert generation.bytes == sum(map(len, OLD.values()))
 
 
+def test_no_link_leads_nowhere_once_a_generation_is_shown(root: Root) -> None:
+    """The app is told to reload before anything is tidied up: nginx would fail on such a file in `include *.conf`."""
+    put(root, OLD)
+    root.show(root.stage(of(NEW)))
+
+    assert set() == {name for name in os.listdir(root.path) if not os.path.exists(f"{root.path}/{name}")}
+
+
 def test_an_update_shows_the_new_files_and_drops_the_links_of_the_old(root: Root) -> None:
     put(root, OLD)
     generation = root.stage(of(NEW))

@@ -246,7 +246,7 @@ def test_every_event_has_an_answer_in_every_phase(policy: Policy, steps: list[tu
         ev.SourceContacted(0),
         ev.SourceFailed(0, "forbidden", "no", 1.0),
         ev.WatchConnected(0, up=True),
-        ev.WatchSaw("added"),
+        ev.WatchSaw(0, "added"),
         ev.WatchRestarted("gone"),
     ]
     for event in everything:
