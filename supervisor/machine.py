@@ -144,6 +144,7 @@ def _spawn(state: State) -> Result:
         leftovers_killed=False,
         final=False,
         replacing=False,
+        dismissed=-1,
         config=config.replace(running=config.live),
         reloads=reloads,
     )
@@ -181,6 +182,8 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
     told = state.phase in (Phase.STOPPING, Phase.KILLING)
     lasted = now - state.started_at >= BACKOFF_RESET
     unproven = pursuit.unproven(state)
+    # What ends because somebody wanted it to says nothing about its version.
+    wished = event.signum in (INT, QUIT) or state.dismissed == state.reloads.attempt
     state = state.replace(
         pid=0,
         exit_code=code,
@@ -189,15 +192,14 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
         failures=1 if lasted else state.failures + 1,
         final=not state.replacing and (told or not wanted),
     )
-    cancel: tuple[Action, ...] = ()
-    if unproven:
+    cancel = (CancelReload(),) if unproven else ()
+    if unproven and not wished:
         reloads = state.reloads.replace(finished=state.reloads.finished + 1, cancelled=False, target=state.config.live)
         how = "it ended, with code {code}," if not event.signum else "it was ended by a signal, code {code},"
         error = f"{how.format(code=event.code)} within the verification of its new configuration"
         state = pursuit.failed(state.replace(reloads=reloads), "child_exited", error, now, policy)
         if state.config.returning:
             state = state.replace(final=False, replacing=True)
-        cancel = (CancelReload(),)
     if not policy.leftovers:
         state, orders = _conclude(state, now)
         return state, cancel + orders
@@ -305,6 +307,8 @@ def _forward(state: State, signum: int, target: int, policy: Policy) -> Result:
     if signum == CONT:
         front = (TakeForeground(),) if state.foreground else ()
         return state.replace(suspended=False), (*front, Kill(target, policy.group))
+    if target in (INT, QUIT):
+        state = state.replace(dismissed=state.reloads.attempt)
     return state, (Kill(target, policy.group),)
 
 

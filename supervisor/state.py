@@ -113,6 +113,7 @@ class State(Record):
     failures: int = 0  # restarts in a row
     held: tuple[int, ...] = ()  # signals that came before the app
     stop_passed: bool = False
+    dismissed: int = -1  # the reload attempt in which INT or QUIT was passed on, which end most programs
     leftovers_killed: bool = False
     final: bool = False  # the app will not be started again
     replacing: bool = False  # the app is being stopped so that it starts again on another version

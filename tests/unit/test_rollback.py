@@ -16,7 +16,7 @@ from supervisor.actions import (
     Spawn,
 )
 from supervisor.state import Phase, stale
-from tests.unit.histories import QUIT, TERM, changed, configured, rolled_back
+from tests.unit.histories import INT, QUIT, TERM, changed, configured, rolled_back
 
 # --- verify and roll back ---------------------------------------------------------------------------------
 
@@ -94,6 +94,37 @@ def test_an_app_that_dies_of_a_reload_is_started_again_on_the_last_good_version(
     assert ("a", "b", Phase.RUNNING) == (app.state.config.running, app.state.config.rejected, app.state.phase)
     assert "child_exited" == app.state.reloads.outcome
     assert [] == app.at(200, ev.ConfigOffered("b"))
+
+
+@pytest.mark.parametrize(
+    "end", [ev.Exited(7, 130, INT), ev.Exited(7, 131, QUIT)], ids=["ctrl-c", "ctrl-backslash"]
+)
+def test_an_app_that_a_terminal_ends_meanwhile_is_no_failure_of_its_version(end: ev.Exited) -> None:
+    app = configured(rollback=True, leftovers=False)
+    changed(app, 100, "b")
+
+    assert [CancelReload(), Done(end.code)] == app.at(101, end)
+    assert (0, "") == (app.state.reloads.failed, app.state.config.rejected)
+
+
+@pytest.mark.parametrize("signum", [INT, QUIT])
+def test_an_app_that_ends_because_it_was_told_to_is_no_failure_of_its_version(signum: int) -> None:
+    app = configured(rollback=True, leftovers=False)
+    changed(app, 100, "b")
+
+    assert [Kill(signum)] == app.at(101, ev.SignalReceived(signum))
+    assert [CancelReload(), Done(0)] == app.at(102, ev.Exited(7, 0))
+    assert (0, "") == (app.state.reloads.failed, app.state.config.rejected)
+
+
+def test_an_app_that_once_lived_on_after_such_a_signal_is_judged_by_its_next_reload() -> None:
+    app = configured(rollback=True, leftovers=False, reload_interval=0.0)
+    changed(app, 100, "b")
+    app.at(101, ev.SignalReceived(INT))
+    app.at(102, ev.ReloadFinished(1))
+    changed(app, 110, "c")
+
+    assert [CancelReload(), RollBack("b")] == app.at(111, ev.Exited(7, 1))
 
 
 def test_an_app_that_dies_later_is_no_rollback() -> None:
