@@ -119,6 +119,10 @@ def _at_least(load: Load, page: str, number: int) -> None:
     assert load.pages.get(page, 0) >= number, load.failures
 
 
+def _is_page(port: int, path: str) -> None:
+    assert (200, "two") == get(port, path)
+
+
 def _command_line(pid: int) -> bytes:
     with open(f"/proc/{pid}/cmdline", "rb") as file:
         return file.read().replace(b"\0", b" ")
@@ -158,7 +162,7 @@ def test_a_file_that_goes_away_is_not_included_any_more(
     site.serves("two")
 
     assert (204, "") == get(site.port, "/a")
-    assert (200, "two") == get(site.port, "/b")
+    wait_until(lambda: _is_page(site.port, "/b"))  # the old workers take connections for a moment
     program.send(3)
     program.finish(0)
 
