@@ -54,6 +54,15 @@ def wait_until(assertion: Callable[[], None], timeout: float = 10) -> None:
         time.sleep(0.005)
 
 
+def until(actual: Callable[[], object], expected: object) -> None:
+    """Wait until something has a value."""
+
+    def equal() -> None:
+        assert expected == actual()
+
+    wait_until(equal)
+
+
 def children(pid: int) -> list[int]:
     """The children of a process, the dead ones that nobody has reaped included; none if it is gone."""
     found: list[int] = []

@@ -11,8 +11,8 @@ import pytest
 from tests.fake_kube import FakeKube
 from tests.http import get, metric
 from tests.images.deployed import Deployed, data_of
-from tests.images.load import Load, Upload
-from tests.images.web_app import LONG, METRICS, PORT, WebApp, alone, serves
+from tests.images.load import Upload
+from tests.images.web_app import LONG, METRICS, PORT, WebApp, alone, changes_under_load, serves
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
@@ -75,22 +75,13 @@ def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(api
     with Upload() as upload:
         app = running(api, deploy, backend=upload.backend)
         upload.begin(PORT, "/upload")
-        with Load(PORT, words=["one", "two"]) as load:
-            load.sees("one")
-            api.change("haproxy", proxy("two"))
-            load.sees("two")
-            app.says("reloaded haproxy: it runs on configuration")
-            load.end()
-
-        assert {} == load.failed
-        assert {"one", "two"} == load.counts.keys()
+        assert {"one", "two"} == changes_under_load(lambda word: api.change("haproxy", proxy(word)), "one", "two")
+        app.says("reloaded haproxy: it runs on configuration")
         upload.finishes()
     app.counted(1, "reloads_total", method="signal")
     app.counted(1, "config_last_reload_successful")
     api.change("haproxy", proxy("three", more="nonsense on"))
-    app.says("the new configuration is rejected: .*unknown keyword 'nonsense'")
-    app.counted(1, "config_stale")
-    app.counted(1, "config_validations_total", result="rejected")
+    app.rejects("unknown keyword 'nonsense'")
     app.serves("two")
     api.change("haproxy", proxy("four"))
     app.serves("four")
@@ -123,14 +114,8 @@ def test_what_validation_cannot_see_is_taken_back_and_a_stop_finishes_requests(a
 def test_twenty_reloads_under_load_stay_well_below_the_memory_limit(api: FakeKube, deploy: Deploy) -> None:
     words = [f"number {number:02}" for number in range(20)]
     app = running(api, deploy)
-    with Load(PORT, words=["one", *words]) as load:
-        load.sees("one")
-        for word in words:
-            api.change("haproxy", proxy(word))
-            load.sees(word)
-        load.end()
+    changes_under_load(lambda word: api.change("haproxy", proxy(word)), "one", *words)
 
-    assert {} == load.failed
     app.counted(20, "reloads_total", method="signal")
     app.keeps_to(0.8)
 

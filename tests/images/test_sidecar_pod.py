@@ -7,8 +7,7 @@ import pytest
 from tests.fake_kube import FakeKube
 from tests.http import get, metric
 from tests.images import built
-from tests.images.load import Load
-from tests.images.test_prometheus import CONFIG, PORT, Deploy, Prometheus, version
+from tests.images.test_prometheus import WORDS, Deploy, Prometheus, changes, version
 from tests.images.web_app import METRICS, WebApp
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
@@ -63,14 +62,8 @@ def test_an_unmodified_prometheus_is_reloaded_by_its_sidecar(api: FakeKube, depl
 
 def a_change_is_taken_up_under_load(api: FakeKube, sidecar: WebApp) -> None:
     before = metric(METRICS, "reloads_total", method="http")
-    with Load(PORT, CONFIG, words=["version-one", "version-two"]) as load:
-        load.sees("version-one")
-        api.change(OBJECT, version("version-two"))
-        load.sees("version-two")
-        sidecar.says("reloaded .*: it runs on configuration")
-        load.end()
-    assert {} == load.failed
-    assert {"version-one", "version-two"} == load.counts.keys()
+    assert set(WORDS) == changes(api, OBJECT, *WORDS)
+    sidecar.says("reloaded .*: it runs on configuration")
     assert before is not None
     sidecar.counted(before + 1, "reloads_total", method="http")
     sidecar.counted(0, "config_stale")

@@ -8,14 +8,14 @@ from __future__ import annotations
 import http.client
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from tests.harness import children, state, status, wait_until
 from tests.http import get, metric
 from tests.images import built
 from tests.images.deployed import Deployed
-from tests.images.load import Upload
+from tests.images.load import Load, Upload
 from tests.images.podman import Container, environment
 
 PORT, METRICS = 8080, 9911
@@ -52,6 +52,12 @@ class WebApp:
     def says(self, pattern: str) -> None:
         """Wait for a line on the container's standard error, behind those that were waited for before."""
         self.pod.containers[self.name].err.expect(pattern, LONG)
+
+    def rejects(self, pattern: str) -> None:
+        """Wait until it has said no to its first bad version, and why, and counts as stale."""
+        self.says(f"the new configuration is rejected: .*{pattern}")
+        self.counted(1, "config_stale")
+        self.counted(1, "config_validations_total", result="rejected")
 
     def asked(self, *command: str) -> str:
         """What a command in the container prints, in the security context of the pod; it must end with code 0."""
@@ -92,6 +98,18 @@ class WebApp:
         """Its peak so far, the page cache of a first start included, is at most this share of its memory limit."""
         peak, limit = self.pod.peak_memory(self.name), self.pod.memory_limit(self.name)
         assert peak <= share * limit, f"{peak / MIB:.0f} of {limit / MIB:.0f} MiB"
+
+
+def changes_under_load(change: Callable[[str], object], *words: str, port: int = PORT, path: str = "/") -> set[str]:
+    """Go from the first word, which is served, to the last under load; no request may fail. The words that it saw."""
+    with Load(port, path, words) as load:
+        load.sees(words[0])
+        for word in words[1:]:
+            change(word)
+            load.sees(word)
+        load.end()
+    assert {} == load.failed
+    return set(load.counts)
 
 
 def serves(word: str, port: int = PORT) -> None:

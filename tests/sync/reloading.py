@@ -8,25 +8,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.disk import everything
-from tests.harness import APPS, Program, Run, app, wait_until
+from tests.harness import APPS, Program, Run, app, until
 from tests.http import get, metric, port_of, status
 from tests.volume import Volume
 
 QUICK = ("--listen=127.0.0.1:0", "--control=off", "--verify-window=200ms", "--reload-interval=0s")
-
-
-def until(actual: Callable[[], object], expected: object) -> None:
-    """Wait until something has a value."""
-
-    def equal() -> None:
-        assert expected == actual()
-
-    wait_until(equal)
 
 
 class Reloading:

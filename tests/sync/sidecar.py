@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +39,6 @@ class Sidecar(Subject):
         for key in path:
             shown = shown[key]
         return shown
-
-
-def until(actual: Callable[[], object], expected: object) -> None:
-    def equal() -> None:
-        assert expected == actual()
-
-    wait_until(equal)
 
 
 def said(program: Program, words: str) -> None:

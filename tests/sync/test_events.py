@@ -13,9 +13,9 @@ from supervisor.sources import kube_events
 from tests.fake_kube import ADMIN, FakeKube, Rule
 from tests.fake_kube_events import Reported
 from tests.fake_kube_store import RefusedError
-from tests.harness import Program, Run, app, wait_until
+from tests.harness import Program, Run, app, until, wait_until
 from tests.http import get
-from tests.sync.sidecar import said, until
+from tests.sync.sidecar import said
 from tests.sync.subject import Subject
 
 READ = Rule(("get", "list", "watch"), ("configmaps",))

@@ -16,8 +16,8 @@ from tests.answering import Answering, hang
 from tests.conftest import needs, needs_root
 from tests.disk import put
 from tests.fake_kube import FakeKube
-from tests.harness import Program, Run, app, status, wait_until
-from tests.sync.reloading import Reloading, until
+from tests.harness import Program, Run, app, status, until, wait_until
+from tests.sync.reloading import Reloading
 from tests.sync.subject import Subject
 
 HOUR = 3600 * 10**9  # nanoseconds

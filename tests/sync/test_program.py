@@ -9,9 +9,8 @@ import pytest
 
 from tests.conftest import needs, needs_root
 from tests.fake_kube import FakeKube, Rule
-from tests.harness import Run, app
+from tests.harness import Run, app, until
 from tests.http import get, status
-from tests.sync.reloading import until
 from tests.sync.subject import Kube, Subject
 
 

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from tests.harness import Run, app
+from tests.harness import Run, app, until
 from tests.http import status
-from tests.sync.reloading import Reloading, until
+from tests.sync.reloading import Reloading
 
 VERIFY = "--verify=sh -c '! grep -q bad {dir}/app.conf'"
 

@@ -11,11 +11,11 @@ import pytest
 
 from tests.answering import Answering, answer
 from tests.fake_kube import FakeKube
-from tests.harness import Run
+from tests.harness import Run, until
 from tests.http import get, metric, port_of
 from tests.http import status as status_of
 from tests.servers import free_port
-from tests.sync.sidecar import Sidecar, said, until
+from tests.sync.sidecar import Sidecar, said
 from tests.sync.subject import Kube
 
 OK, BAD = answer("200 OK"), answer("400 Bad Request", "no such directive: two")

@@ -15,9 +15,9 @@ import pytest
 
 from tests.conftest import needs, needs_root
 from tests.elsewhere import Elsewhere
-from tests.harness import APPS, Run, assert_state, only_process, wait_until
+from tests.harness import APPS, Run, assert_state, only_process, until, wait_until
 from tests.http import get, metric, port_of
-from tests.sync.sidecar import Sidecar, said, until
+from tests.sync.sidecar import Sidecar, said
 from tests.sync.subject import Kube
 
 pytestmark = only_process

@@ -11,10 +11,10 @@ import pytest
 
 from tests.answering import Answering, answer
 from tests.conftest import needs_root
-from tests.harness import APPS, Run, app, marked, wait_until
+from tests.harness import APPS, Run, app, marked, until, wait_until
 from tests.http import get, port_of, status
 from tests.servers import free_port
-from tests.sync.reloading import Reloading, until
+from tests.sync.reloading import Reloading
 
 
 @pytest.fixture

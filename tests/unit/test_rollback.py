@@ -96,9 +96,7 @@ def test_an_app_that_dies_of_a_reload_is_started_again_on_the_last_good_version(
     assert [] == app.at(200, ev.ConfigOffered("b"))
 
 
-@pytest.mark.parametrize(
-    "end", [ev.Exited(7, 130, INT), ev.Exited(7, 131, QUIT)], ids=["ctrl-c", "ctrl-backslash"]
-)
+@pytest.mark.parametrize("end", [ev.Exited(7, 130, INT), ev.Exited(7, 131, QUIT)], ids=["ctrl-c", "ctrl-backslash"])
 def test_an_app_that_a_terminal_ends_meanwhile_is_no_failure_of_its_version(end: ev.Exited) -> None:
     app = configured(rollback=True, leftovers=False)
     changed(app, 100, "b")
