@@ -20,6 +20,7 @@ from tests.bench.subjects import Subject
 
 LONGEST_PAUSE = 0.002  # seconds between two signals, at random: they must not fall into step with anything
 TITLE = "Signal to the app's handler"
+BESIDE_IMPORT, BESIDE_STREAM = "tini, beside the API role", "tini, beside a floor that is streamed at"
 
 
 def probe(run: Run) -> float:
@@ -57,7 +58,7 @@ def at_rest(bench: Bench) -> list[Result]:
 
 def importing(bench: Bench) -> list[Result]:
     """While a thread imports: `kubernetes` in the API role, `prometheus_client` in the directory role."""
-    api, directory, tini = subjects.OURS_API, subjects.OURS_DIRECTORY, _bystander("tini, beside the API role")
+    api, directory, tini = subjects.OURS_API, subjects.OURS_DIRECTORY, _bystander(BESIDE_IMPORT)
     chosen = [api, directory, *([tini] if tini else [])]
     samples: dict[str, list[float]] = {subject.name: [] for subject in chosen}
     with bench.side_by_side([tini] if tini else []) as (beside, failed):
@@ -113,7 +114,7 @@ def streaming(bench: Bench) -> list[Result]:
 
 
 def _stream(bench: Bench, keys: int) -> Result:
-    tini = _bystander("tini, beside a floor that is streamed at")
+    tini = _bystander(BESIDE_STREAM)
     pairs = [(subjects.OURS_API, subjects.OURS_API), (subjects.FLOOR_API, subjects.FLOOR_API)]
     pairs += [(tini, subjects.FLOOR_API)] if tini else []
     samples: dict[str, list[float]] = {probed.name: [] for probed, _ in pairs}
