@@ -34,6 +34,8 @@ _QUIET, _QUIET_AT_MOST = 0.05, 1.0
 # Clocks of file systems tick every 1 to 10 ms: what was changed this shortly before it was read can change
 # again and keep its size and its mtime.
 _TICK = 0.05
+# Times the re-check where inotify tells of changes: it misses little, and every look wakes a process that rests.
+_WATCHED = 5
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
@@ -50,7 +52,7 @@ class _Changing(Exception):  # noqa: N818 - as above
 
 
 class DirectorySource:
-    """Follows the directory at `path`; `recheck` is the seconds between two looks without an event.
+    """Follows the directory at `path`; `recheck` is the seconds between two looks where inotify cannot be had.
 
     Where inotify's limits are used up, `connected(up=False)` says so for as long as it lasts and `failed` once,
     before the content, which is read all the same; changes are then found by the re-check alone.
@@ -114,7 +116,7 @@ class DirectorySource:
             sink.failed(Trouble(error.reason, str(error)), wait)
             return wait
         sink.contact()
-        return self._recheck
+        return self._recheck if watch.failure else self._recheck * _WATCHED
 
     def _look(self, sink: Sink, watch: Watch, wake: int, changed: bool) -> None:
         until, tries = time.monotonic() + _PATIENCE, 0

@@ -94,15 +94,16 @@ def _measure(options: argparse.Namespace, when: str) -> tuple[dict[str, Table], 
         with KubeServer(folder) as kube:
             bench = Bench(shop, kube, options.scale)
             for name in options.only or MEASURES:
-                began = time.monotonic()
+                began, stolen = time.monotonic(), machine.Stolen()
                 try:
                     found = MEASURES[name](bench)
                 except (SilentError, OSError, subprocess.SubprocessError) as error:
                     failures.append(name)
                     bench.say(f"cannot measure {name}: {error}")
                     continue
-                tables |= {result.key: summarize(result, when) for result in found}
-                bench.say(f"{name}: {time.monotonic() - began:.0f} s")
+                said = f"{when}; the host gave {stolen.share():.1f} % of the CPU time to others"
+                tables |= {result.key: summarize(result, said) for result in found}
+                bench.say(f"{name}: {time.monotonic() - began:.0f} s, {stolen.share():.1f} % stolen")
     return tables, failures
 
 

@@ -26,6 +26,25 @@ def commit() -> str:
     return short.stdout.strip() + ("+" if changed.returncode else "")
 
 
+class Stolen:
+    """From its making on: the share of the CPU time that this machine wanted and its host gave to others."""
+
+    def __init__(self) -> None:
+        self._before = _wanted_and_stolen()
+
+    def share(self) -> float:
+        """In per cent; what is measured while it is high is the neighbours' work as well."""
+        wanted, stolen = (now - was for now, was in zip(_wanted_and_stolen(), self._before, strict=True))
+        return 100 * stolen / wanted if wanted else 0.0
+
+
+def _wanted_and_stolen() -> tuple[int, int]:
+    with open("/proc/stat", encoding="utf-8") as file:
+        # proc(5): user nice system idle iowait irq softirq steal
+        user, nice, system, _, _, irq, softirq, stolen = map(int, file.readline().split()[1:9])
+    return user + nice + system + irq + softirq + stolen, stolen
+
+
 def describe() -> str:
     """A paragraph for the head of the results."""
     one, five, fifteen = os.getloadavg()
