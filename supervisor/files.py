@@ -145,8 +145,8 @@ class Root:
     def tidy(self, spare: str = "") -> None:
         """Remove what the last `show` made superfluous, as far as possible: the next one tries again. Raises nothing.
 
-        The live generation, the one before it and the newest of the others are kept, three in all, and the one
-        with the digest `spare`.
+        The live generation, the one before it and the newest of the others are kept, three in all, the one with the
+        digest `spare`, and what is staged: it may be being validated.
         """
         try:
             with Opened(self.path) as root:
@@ -154,7 +154,7 @@ class Root:
                 live = found.get(_target(root, _DATA))
                 if live:
                     _Links(root, live.tops, self.path).drop(os.listdir(root))
-                    _prune(root, found, {live.name, self._before}, spare)
+                    _prune(root, found, {live.name, self._before, *self._staged}, spare)
         except OSError:
             pass
 
@@ -357,6 +357,6 @@ def _point_back(root: int, before: str) -> None:
 def _prune(root: int, found: Mapping[str, Generation | None], spared: set[str], digest: str) -> None:
     spared = {name for name, one in found.items() if name in spared or (one and one.digest == digest)}
     others = {name: one.serial for name, one in found.items() if one and name not in spared}
-    kept = spared.union(sorted(others, key=lambda name: -others[name])[: KEPT - len(spared)])
+    kept = spared.union(sorted(others, key=lambda name: -others[name])[: max(0, KEPT - len(spared))])
     for name in found.keys() - kept:
         generations.remove_if_possible(root, name)

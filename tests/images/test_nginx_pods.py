@@ -15,7 +15,7 @@ from tests.images import built
 from tests.images.deployed import Deployed, data_of
 from tests.images.load import Upload
 from tests.images.podman import REPOSITORY
-from tests.images.web_app import LONG, METRICS, PORT, WebApp, alone, changes_under_load, serves
+from tests.images.web_app import LONG, METRICS, PORT, WebApp, alone, serves
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
@@ -82,7 +82,7 @@ def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(api
     with Upload() as upload:
         app = running(api, deploy, backend=upload.backend)
         upload.begin(PORT, "/upload")
-        assert {"one", "two"} == changes_under_load(lambda word: api.change("nginx", site(word)), "one", "two")
+        assert {"one", "two"} == app.changes_under_load(lambda word: api.change("nginx", site(word)), "one", "two")
         app.says("reloaded nginx: it runs on configuration")
         upload.finishes()
     app.counted(1, "reloads_total", method="signal")
@@ -120,7 +120,7 @@ def test_what_validation_cannot_see_is_taken_back_and_a_stop_finishes_requests(a
 def test_twenty_reloads_under_load_stay_well_below_the_memory_limit(api: FakeKube, deploy: Deploy) -> None:
     words = [f"number {number:02}" for number in range(20)]
     app = running(api, deploy)
-    changes_under_load(lambda word: api.change("nginx", site(word)), "one", *words)
+    app.changes_under_load(lambda word: api.change("nginx", site(word)), "one", *words)
 
     app.counted(20, "reloads_total", method="signal")
     app.keeps_to(0.8)

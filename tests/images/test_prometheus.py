@@ -14,7 +14,7 @@ from tests.harness import wait_until
 from tests.http import get, metric
 from tests.images.deployed import Deployed, data_of
 from tests.images.podman import REPOSITORY
-from tests.images.web_app import LONG, METRICS, WebApp, alone, changes_under_load
+from tests.images.web_app import LONG, METRICS, WebApp, alone
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
@@ -35,9 +35,9 @@ def version(word: str, rules: str = "", rule_file: str = "rules.yml") -> Mapping
     return {"prometheus.yml": text.replace("- rules.yml", f"- {rule_file}"), "rules.yml": rules or data["rules.yml"]}
 
 
-def changes(api: FakeKube, name: str, *words: str) -> set[str]:
+def changes(api: FakeKube, app: WebApp, name: str, *words: str) -> set[str]:
     """Take a server from version to version of its object, and see that none of the requests for it fails."""
-    return changes_under_load(lambda word: api.change(name, version(word)), *words, port=PORT, path=CONFIG)
+    return app.changes_under_load(lambda word: api.change(name, version(word)), *words, port=PORT, path=CONFIG)
 
 
 class Prometheus(WebApp):
@@ -101,7 +101,7 @@ def test_prometheus_starts_once_its_configuration_is_there_and_needs_no_rights(a
 
 def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(api: FakeKube, deploy: Deploy) -> None:
     app = running(api, deploy)
-    assert set(WORDS) == changes(api, NAME, *WORDS)
+    assert set(WORDS) == changes(api, app, NAME, *WORDS)
     app.says("reloaded prometheus: it runs on configuration")
     app.counted(1, "reloads_total", method="signal")
     app.counted(1, "config_last_reload_successful")
@@ -135,7 +135,7 @@ def test_what_validation_cannot_see_is_taken_back_as_a_whole(api: FakeKube, depl
 def test_twenty_reloads_under_load_stay_far_below_the_memory_limit(api: FakeKube, deploy: Deploy) -> None:
     words = [f"version-{number:02}" for number in range(20)]
     app = running(api, deploy)
-    changes(api, NAME, WORDS[0], *words)
+    changes(api, app, NAME, WORDS[0], *words)
 
     app.counted(20, "reloads_total", method="signal")
     app.keeps_to(0.8)

@@ -62,7 +62,7 @@ def test_an_unmodified_prometheus_is_reloaded_by_its_sidecar(api: FakeKube, depl
 
 def a_change_is_taken_up_under_load(api: FakeKube, sidecar: WebApp) -> None:
     before = metric(METRICS, "reloads_total", method="http")
-    assert set(WORDS) == changes(api, OBJECT, *WORDS)
+    assert set(WORDS) == changes(api, sidecar, OBJECT, *WORDS)
     sidecar.says("reloaded .*: it runs on configuration")
     assert before is not None
     sidecar.counted(before + 1, "reloads_total", method="http")

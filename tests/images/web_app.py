@@ -53,6 +53,23 @@ class WebApp:
         """Wait for a line on the container's standard error, behind those that were waited for before."""
         self.pod.containers[self.name].err.expect(pattern, LONG)
 
+    def changes_under_load(
+        self, change: Callable[[str], object], *words: str, port: int = PORT, path: str = "/"
+    ) -> set[str]:
+        """Go from the first word, which is served, to the last under load without a failed request; the words seen."""
+        with Load(port, path, words) as load:
+            try:
+                load.sees(words[0])
+                for word in words[1:]:
+                    change(word)
+                    load.sees(word)
+                load.end()
+            except AssertionError as error:
+                error.add_note(self.pod.story(self.name))
+                raise
+        assert {} == load.failed
+        return set(load.counts)
+
     def rejects(self, pattern: str) -> None:
         """Wait until it has said no to its first bad version, and why, and counts as stale."""
         self.says(f"the new configuration is rejected: .*{pattern}")
@@ -98,18 +115,6 @@ class WebApp:
         """Its peak so far, the page cache of a first start included, is at most this share of its memory limit."""
         peak, limit = self.pod.peak_memory(self.name), self.pod.memory_limit(self.name)
         assert peak <= share * limit, f"{peak / MIB:.0f} of {limit / MIB:.0f} MiB"
-
-
-def changes_under_load(change: Callable[[str], object], *words: str, port: int = PORT, path: str = "/") -> set[str]:
-    """Go from the first word, which is served, to the last under load; no request may fail. The words that it saw."""
-    with Load(port, path, words) as load:
-        load.sees(words[0])
-        for word in words[1:]:
-            change(word)
-            load.sees(word)
-        load.end()
-    assert {} == load.failed
-    return set(load.counts)
 
 
 def serves(word: str, port: int = PORT) -> None:

@@ -31,6 +31,16 @@ def test_files_are_shown_as_the_kubelet_shows_them(root: Root) -> None:
     assert generation.bytes == sum(map(len, OLD.values()))
 
 
+def test_what_is_being_validated_is_not_tidied_away(root: Root) -> None:
+    """Versions that come faster than they are verified: a good one, one before, a live one, and the next."""
+    good, *_ = [put(root, {"a": data}) for data in (b"good", b"before", b"live")]
+    staged = root.stage(of({"a": b"next"}))
+    root.tidy(good.digest)
+
+    root.show(staged)
+    assert {"a": b"next"} == shown(root.path)
+
+
 def test_no_link_leads_nowhere_once_a_generation_is_shown(root: Root) -> None:
     """The app is told to reload before anything is tidied up: nginx would fail on such a file in `include *.conf`."""
     put(root, OLD)
