@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import needs, needs_root
+from tests.conftest import needs, needs_open_interpreter, needs_root
 from tests.elsewhere import Elsewhere
 from tests.harness import APPS, Run, assert_state, only_process, until, wait_until
 from tests.http import get, metric, port_of
@@ -154,6 +154,7 @@ def test_another_uid_without_the_right_to_signal_is_told_which_uid_to_run_as(
     """The program is root without CAP_KILL, as in a pod that drops all capabilities."""
     needs_root()
     needs("setpriv")
+    needs_open_interpreter()
     public = os.path.realpath(sys.executable)
     pid = elsewhere.start(public, "-SI", os.path.join(APPS, "read_config.py"), "/nowhere", user=12345)
     (tmp_path / "pid").write_text(f"{pid}\n")
