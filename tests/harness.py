@@ -30,6 +30,8 @@ from supervisor.process import descendants
 APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "apps")
 MODES = ("process", "pid1")
 MARK = "TEST_RUN_MARK"
+# A user that no passwd knows, with a group that no one knows, as OpenShift gives out.
+NOBODY_KNOWS = ["setpriv", "--reuid=12345", "--regid=12346", "--clear-groups", "--"]
 PROGRAM = shlex.split(os.environ.get("SUPERVISOR_COMMAND", "")) or [
     os.path.join(os.path.dirname(sys.executable), "supervisor")
 ]

@@ -236,9 +236,9 @@ def test_twenty_reloads_leave_no_thread_and_no_descriptor(roles: Roles, role: st
 
 @pytest.mark.timeout(60)
 def test_no_role_wakes_up_at_rest(roles: Roles) -> None:
-    """Three seconds are enough for what polls. The longest sleeps are renewed every minute at most.
+    """Three seconds are enough for what polls. What comes by itself comes every minute at most.
 
-    Those are the second look at a directory, and the bookmarks of a watch.
+    Those are the bookmarks of a watch and, every 5 minutes, a look at a directory.
     """
     costs = [roles.start(role) for role in THREADS]
     for cost in costs:

@@ -10,10 +10,8 @@ from signal import SIGHUP, SIGTERM, SIGUSR1
 import pytest
 
 from tests.conftest import needs_open_interpreter, needs_root
-from tests.harness import Run, app
+from tests.harness import NOBODY_KNOWS, Run, app
 
-# A user that no passwd knows, with a group that no one knows, as OpenShift gives out.
-NOBODY_KNOWS = ["setpriv", "--reuid=12345", "--regid=12346", "--clear-groups", "--"]
 VERBOSE = ["-v", "--log-level", "debug"]
 
 

@@ -12,12 +12,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import needs_open_interpreter, needs_root
-from tests.harness import Program, Run, app, wait_until
+from tests.harness import NOBODY_KNOWS, Program, Run, app, wait_until
 from tests.http import metric, port_of
 from tests.sync.test_nginx import swap_volume
 
 LISTEN = "--listen=127.0.0.1:0"
-ANOTHER_USER = ["setpriv", "--reuid=12345", "--regid=12346", "--clear-groups", "--"]
 
 
 def write(path: str, text: str) -> None:
@@ -155,7 +154,7 @@ def open_volume() -> Iterator[str]:
 
 def limit_processes(pid: int, soft: int) -> None:
     """By the same user: root may lack CAP_SYS_RESOURCE, which it would need for the process of another."""
-    subprocess.run([*ANOTHER_USER, "prlimit", f"--pid={pid}", f"--nproc={soft}:"], check=True)
+    subprocess.run([*NOBODY_KNOWS, "prlimit", f"--pid={pid}", f"--nproc={soft}:"], check=True)
 
 
 def test_a_change_that_finds_no_thread_to_be_had_waits_for_one(run: Run, open_volume: str) -> None:
@@ -164,7 +163,7 @@ def test_a_change_that_finds_no_thread_to_be_had_waits_for_one(run: Run, open_vo
     needs_open_interpreter()
     swap_volume(open_volume, "1", {"app.conf": "one"})
     options = [f"--config-dir={open_volume}", LISTEN, "--reload-interval=0s", "--verify-window=0s"]
-    program = run(*app("read_config.py", f"{open_volume}/app.conf"), options=options, prefix=ANOTHER_USER)
+    program = run(*app("read_config.py", f"{open_volume}/app.conf"), options=options, prefix=NOBODY_KNOWS)
     program.expect("ready")
     port_of(program)  # its log has its thread
     limit_processes(program.pid, 1)
