@@ -18,7 +18,7 @@ from tests.images.pod_security import violations
 
 # Native sidecars are on by default since the first; the second is the newest that the package has schemas of.
 RELEASES = ("1.29.0", kubernetes_validate.latest_version())
-WATCH = ["get", "list", "watch"]
+WATCH = ["list", "watch"]
 
 
 def test_there_is_a_manifest_for_each_use() -> None:
