@@ -125,6 +125,14 @@ def test_objects_go_to_whatever_namespace_they_are_applied_to(manifest: Manifest
     assert [] == [image for image in images if image.endswith(":latest") or ":" not in image]
 
 
+@each_manifest
+def test_container_that_ends_shows_its_last_lines(manifest: Manifest) -> None:
+    """`kubectl describe pod` then says why the supervisor ended, also where it could not write a message itself."""
+    policies = {one["name"]: one.get("terminationMessagePolicy") for one in containers(manifest.spec)}
+
+    assert dict.fromkeys(policies, "FallbackToLogsOnError") == policies
+
+
 # Security
 
 
