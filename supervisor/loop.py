@@ -8,7 +8,7 @@ from functools import partial
 from . import actions as act
 from . import events as ev
 from . import log, machine, threads
-from .process import Command, Processes, SpawnError
+from .spawning import SpawnError
 from .state import Phase, Policy, State
 
 TYPE_CHECKING = False
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from .inbox import Inbox
+    from .process import Processes
+    from .spawning import Command
 
     class Sync(Protocol):
         """Puts configuration in place; each call runs in a short thread of its own and reports by event."""

@@ -1,4 +1,4 @@
-"""Processes: the only place in the program that forks, signals and waits.
+"""Processes: the only place in the program that signals and waits; `spawning.py` forks for it.
 
 Only the main thread may use it, so a pid that is signalled here has not been reaped yet. It knows nothing of
 policy: `machine.py` says whom to start and whom to end.
@@ -10,55 +10,29 @@ thread, so nothing is stolen and nothing is missed.
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
-import struct
 
 from . import events as ev
-from .record import Record
-from .signals import JOB_CONTROL, Inherited
+from .signals import JOB_CONTROL
+from .spawning import Spawner, holds_terminal, take_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+
+    from .signals import Inherited
+    from .spawning import Command
 
 _WNOTHREAD = 0x20000000  # linux/wait.h; not in Python's os
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
-# Which step of the child failed (0 terminal, 1 directory, 2 user, 3 exec), and its errno.
-_REPORT = struct.Struct("=ii")
-
-
-class User(Record):
-    uid: int
-    gid: int
-    groups: tuple[int, ...]
-
-
-class Command(Record):
-    """What to start, and in which surroundings."""
-
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
-    workdir: str | None = None  # None: where the supervisor was started
-    user: User | None = None
-    umask: int | None = None
-
-
-class SpawnError(Exception):
-    """The program could not be started; `code` is the exit code that a shell would end with."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class Processes:
     """Starts the app, tells it signals, reaps it and every orphan."""
 
     def __init__(self, inherited: Inherited) -> None:
-        self._inherited = inherited
-        self._start_dir = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._spawner = Spawner(inherited)
         self._app = 0
         self._hooks: set[int] = set()
 
@@ -67,8 +41,8 @@ class Processes:
 
         Returns once the program runs, that is after exec; raises SpawnError.
         """
-        terminal = _holds_terminal()
-        pid = self._fork(command, terminal=terminal)
+        terminal = holds_terminal()
+        pid = self._spawner.start(command, terminal=terminal)
         self._app = pid
         return ev.Started(pid, terminal)
 
@@ -77,7 +51,7 @@ class Processes:
 
         Returns its pid; raises SpawnError. Its end is reported as `HookExited`.
         """
-        pid = self._fork(command, output=output)
+        pid = self._spawner.start(command, output=output)
         self._hooks.add(pid)
         return pid
 
@@ -100,56 +74,6 @@ class Processes:
             os.kill(pid, signum)
         except (ProcessLookupError, PermissionError):
             pass  # whoever asked has checked both just before
-
-    def _fork(self, command: Command, *, terminal: bool = False, output: int | None = None) -> int:
-        read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
-        try:
-            pid = os.fork()
-            if pid == 0:
-                self._become(command, write_fd, terminal=terminal, output=output)
-        except OSError as error:
-            os.close(read_fd)
-            raise SpawnError(125, f"cannot start {command.argv[0]}: {_reason(error.errno)}") from error
-        finally:
-            os.close(write_fd)
-        with open(read_fd, "rb") as pipe:
-            report = pipe.read()
-        if report:
-            os.waitpid(pid, 0)
-            raise _spawn_error(command, *_REPORT.unpack(report))
-        return pid
-
-    def _become(self, command: Command, report_fd: int, *, terminal: bool, output: int | None) -> None:
-        """In the child: turn into the command. Never returns; tells the parent why if it cannot."""
-        step = 0
-        try:
-            os.setpgid(0, 0)
-            if terminal:
-                _take_terminal(os.getpgrp())  # TTOU is blocked here, so this does not stop us
-            if signal.SIGCHLD in self._inherited.ignored:
-                signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-            step = 1
-            os.fchdir(self._start_dir)
-            if command.workdir is not None:
-                os.chdir(command.workdir)
-            step = 2
-            if command.user is not None:
-                os.setgroups(command.user.groups)
-                os.setresgid(command.user.gid, command.user.gid, command.user.gid)
-                os.setresuid(command.user.uid, command.user.uid, command.user.uid)
-            if command.umask is not None:
-                os.umask(command.umask)
-            if output is not None:
-                os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
-                os.dup2(output, 1)
-                os.dup2(output, 2)
-            step = 3
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._inherited.mask)
-            _exec(command.argv, command.env)
-        except OSError as error:
-            os.write(report_fd, _REPORT.pack(step, error.errno or errno.EIO))
-        finally:
-            os._exit(125)
 
     def kill(self, signum: int, *, group: bool) -> None:
         """Send the app (or its process group) a signal; no app is no error."""
@@ -230,80 +154,8 @@ class Processes:
 
     def take_foreground(self) -> None:
         """After a stop, give the app the terminal that its shell has given back to us."""
-        if self._app and _holds_terminal():
-            _take_terminal(self._app)
-
-
-def _holds_terminal() -> bool:
-    """Whether standard input is our controlling terminal and we are its foreground group."""
-    try:
-        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
-    except OSError:
-        return False
-
-
-def _take_terminal(group: int) -> None:
-    try:
-        os.tcsetpgrp(0, group)
-    except OSError:
-        pass  # it was hung up, or its session ended: the app goes on without
-
-
-def _exec(argv: tuple[str, ...], env: Mapping[str, str]) -> None:
-    """execvp(3): look in PATH, and have /bin/sh run what the kernel does not know how to. Raises OSError."""
-    program = argv[0]
-    if not program:
-        raise FileNotFoundError(errno.ENOENT, "no name")
-    if "/" in program:
-        paths = [program]
-    else:
-        paths = [os.path.join(d, program) for d in env.get("PATH", "/bin:/usr/bin").split(":")]
-    denied = False
-    for path in paths:
-        try:
-            os.execve(path, argv, env)  # noqa: S606 - what it is for
-        except OSError as error:
-            if error.errno == errno.ENOEXEC:
-                os.execve("/bin/sh", ["/bin/sh", path, *argv[1:]], env)  # noqa: S606 - as execvp does
-            if error.errno == errno.EACCES:
-                denied = True
-            elif error.errno not in (
-                errno.ENOENT,
-                errno.ENOTDIR,
-                errno.ESTALE,
-                errno.ENODEV,
-                errno.ETIMEDOUT,
-            ):
-                raise
-    raise OSError(errno.EACCES if denied else errno.ENOENT, program)
-
-
-def _spawn_error(command: Command, step: int, number: int) -> SpawnError:
-    program = command.argv[0]
-    if step == 1:
-        where = command.workdir or "."
-        return SpawnError(125, f"cannot start {program}: cannot enter directory {where}: {_reason(number)}")
-    if step == 2 and command.user is not None:
-        who = f"as uid {command.user.uid}, gid {command.user.gid}"
-        return SpawnError(125, f"cannot start {program} {who} (--user): {_reason(number)}; only root may change users")
-    if number == errno.ENOENT:
-        if "/" not in program:
-            path = command.env.get("PATH", "/bin:/usr/bin")
-            return SpawnError(127, f"cannot start {program}: not found in PATH ({path})")
-        if os.path.lexists(program):
-            why = "the file is there, but its interpreter (the #! line, or the ELF loader) or a link's end is not"
-            return SpawnError(127, f"cannot start {program}: {why}")
-        return SpawnError(127, f"cannot start {program}: no such file")
-    if step == 3 and number in (errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
-        return SpawnError(127 if number == errno.ENOTDIR else 126, f"cannot start {program}: {_reason(number)}")
-    code = 125 if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE) else 126
-    hint = "; it is a directory" if number == errno.EACCES and os.path.isdir(program) else ""
-    return SpawnError(code, f"cannot start {program}: {_reason(number)}{hint}")
-
-
-def _reason(number: int | None) -> str:
-    text = os.strerror(number or 0)
-    return text[:1].lower() + text[1:]
+        if self._app and holds_terminal():
+            take_terminal(self._app)
 
 
 def descendants(root: int) -> list[int]:

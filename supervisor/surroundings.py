@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from .config import StartError
-from .process import Command, User
+from .spawning import Command, User
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -38,6 +38,7 @@ BARE = (
     "record",
     "settings",
     "signals",
+    "spawning",
     "state",
     "surroundings",
     "threads",
