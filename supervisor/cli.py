@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from . import __version__, config, log, process, surroundings
 from .config import StartError
@@ -34,7 +35,7 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     try:
         settings = config.parse(argv, os.environ)
     except config.UsageError as error:
-        log.complain(str(error))
+        log.complain(str(error), style=config.log_style(argv, os.environ), event="usage_error", exit_code=2)
         _leave(2)
     if settings.help or settings.version:
         sys.stdout.write(config.help_text() if settings.help else f"supervisor {__version__}\n")
@@ -43,11 +44,11 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     try:
         code = _run(settings, inherited)
     except StartError as error:
-        log.error(str(error))
         code = 125
+        log.error(str(error), event="cannot_run", exit_code=code)
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
-        log.error(f"cannot run: internal error: {error!r}")
         code = 125
+        log.error(f"cannot run: internal error: {error!r}", event="cannot_run", exit_code=code)
     _leave(code)
 
 
@@ -64,7 +65,7 @@ def _run(settings: Settings, inherited: Inherited) -> int:
     processes = Processes(inherited)
     loop = Loop(inbox, processes, surroundings.command(settings), _policy(settings))
     program = os.path.basename(settings.command[0]) if settings.command else "the app"
-    journal = Journal(program, configured=settings.configured)
+    journal = Journal(program, settings.configured, settings.reload_method)
     loop.observers.append(lambda *turn: _announce(journal, *turn))
     settings = _absolute(settings)
     _prepare_process(settings)
@@ -78,8 +79,8 @@ def _run(settings: Settings, inherited: Inherited) -> int:
 
 def _announce(journal: Journal, event: ev.Event, before: State, after: State, actions: tuple[Action, ...]) -> None:
     del actions
-    for level, message in journal.lines(event, before, after):
-        log.write(level, message)
+    for level, message, fields in journal.lines(event, before, after, time.monotonic()):
+        log.write(level, message, **fields)
 
 
 def _policy(settings: Settings) -> Policy:

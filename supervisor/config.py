@@ -106,6 +106,14 @@ def _value(name: str, given: list[tuple[str, str]] | None) -> Any:
     return tuple(parsed) if one.many else parsed[-1]
 
 
+def log_style(argv: Sequence[str], environ: Mapping[str, str]) -> str:
+    """The format of our own log where the rest of a command line cannot be understood."""
+    words = list(argv[: argv.index("--")] if "--" in argv else argv)
+    joined = "\n".join(words).replace("--log-format\n", "--log-format=").split("\n")
+    asked = [word.partition("=")[2] for word in joined if word.startswith("--log-format=")]
+    return (asked or [environ.get(variable("log_format"), "")])[-1].strip().lower()
+
+
 def _suggestion(word: str) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - only when something is wrong
 

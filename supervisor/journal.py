@@ -1,4 +1,4 @@
-"""What is worth a line in the log: pure, from an event and the states around it.
+"""The events that are worth a line in the log, and its fields: pure, from an event and the states around it.
 
 Quiet when all is well: a bare init says nothing. With a configuration: a line for the start, for each change
 and for each change between working and failing; repetitions only in debug.
@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Line = tuple[str, str]  # level, message
+    Line = tuple[str, str, dict[str, object]]  # level, message, fields
 
 
 def short(digest: str) -> str:
@@ -30,109 +30,146 @@ class Journal(Record):
 
     program: str
     configured: bool = False
+    method: str = ""  # of reloads
 
-    def lines(self, event: ev.Event, before: State, after: State) -> Iterator[Line]:
-        """The lines that an event is worth."""
+    def lines(self, event: ev.Event, before: State, after: State, now: float = 0.0) -> Iterator[Line]:
+        """The lines that an event is worth; `now` is monotonic, for how long something took."""
         match event:
             case ev.Started(pid):
-                yield self._quietly("info"), self._started(pid, after)
-            case ev.StartFailed(_, error):
-                yield "error", error
-            case ev.Exited(_, code, signum) if event.pid == before.pid:
-                yield self._ended(code, signum, after)
+                yield self._started(pid, after)
+            case ev.StartFailed(code, error):
+                yield self._line("error", "start_failed", error, exit_code=code)
+            case ev.Exited() if event.pid == before.pid:
+                yield self._ended(event, before, after, now)
             case ev.SignalReceived(signum):
                 yield self._signalled(signum, before, after)
             case ev.DeadlinePassed():
                 yield from self._late(before, after)
-            case ev.ConfigApplied() | ev.ConfigFailed():
-                yield from self._config(event, before, after)
+            case ev.ConfigApplied():
+                yield from self._applied(event, before, after)
+            case ev.ConfigFailed():
+                yield from self._failed(event, before, after)
             case ev.SourceRead(source) | ev.SourceFailed(source):
                 yield from self._source(source, before, after)
-        yield from self._reloads(before, after)
+        yield from self._reloads(before, after, now)
+
+    def _line(self, level: str, event: str, message: str, **fields: object) -> Line:
+        return level, message, {"event": event, "service": self.program, **fields}
 
     def _quietly(self, level: str) -> str:
         return level if self.configured else "debug"
 
-    def _started(self, pid: int, after: State) -> str:
+    def _started(self, pid: int, after: State) -> Line:
         config = after.config
         files = "1 file" if config.files == 1 else f"{config.files} files"
-        if not config.live:
-            return f"started {self.program} (pid {pid})"
-        return f"started {self.program} (pid {pid}) on configuration {short(config.live)} ({files})"
+        on = f" on configuration {short(config.live)} ({files})" if config.live else ""
+        message = f"started {self.program} (pid {pid}){on}"
+        return self._line(self._quietly("info"), "started", message, pid=pid, version=config.live[:8])
 
-    def _ended(self, code: int, signum: int, after: State) -> Line:
-        how = f"was ended by {signals.name(signum)}" if signum else f"ended with code {code}"
+    def _ended(self, event: ev.Exited, before: State, after: State, now: float) -> Line:
+        signum = event.signum
+        how = f"was ended by {signals.name(signum)}" if signum else f"ended with code {event.code}"
+        level, what = self._after_the_end(after)
+        fields: dict[str, object] = {"pid": event.pid, "exit_code": event.code}
+        if signum:
+            fields["signal"] = signals.name(signum)
+        return self._line(
+            level, "exited", f"{self.program} {how}{what}", **fields, duration_ms=_since(before.started_at, now)
+        )
+
+    def _after_the_end(self, after: State) -> tuple[str, str]:
+        """The level of the line about an end of the app, and how it goes on."""
         if after.final:
-            return self._quietly("info"), f"{self.program} {how}"
+            return self._quietly("info"), ""
         if after.replacing or after.phase is Phase.STARTING:
             on = "the last good" if after.reloads.outcome == "child_exited" else "the new"
-            return "info" if on == "the new" else "warning", f"{self.program} {how}; starting it on {on} configuration"
+            return "info" if on == "the new" else "warning", f"; starting it on {on} configuration"
         wait = backoff(after.failures, BACKOFF_FIRST, BACKOFF_MOST)
-        return "warning", f"{self.program} {how}; starting it again in {wait:g}s"
+        return "warning", f"; starting it again in {wait:g}s"
 
     def _signalled(self, signum: int, before: State, after: State) -> Line:
         name = signals.name(signum)
         stopping = after.phase is Phase.STOPPING and not after.replacing
         if stopping and (before.phase is not Phase.STOPPING or before.replacing):
-            return self._quietly("info"), f"got {name}: stopping {self.program}"
+            message = f"got {name}: stopping {self.program}"
+            return self._line(self._quietly("info"), "stopping", message, signal=name, pid=after.pid)
         if after.phase is Phase.DONE:
-            return self._quietly("info"), f"got {name} while {self.program} was not running: ending"
-        return "debug", f"got {name}"
+            message = f"got {name} while {self.program} was not running: ending"
+            return self._line(self._quietly("info"), "stopping", message, signal=name)
+        return self._line("debug", "signal", f"got {name}", signal=name)
 
     def _late(self, before: State, after: State) -> Iterator[Line]:
         if after.phase is Phase.KILLING:
-            yield "warning", f"{self.program} did not end in time: killing it"
+            message = f"{self.program} did not end in time: killing it"
+            yield self._line("warning", "killing", message, pid=after.pid, signal="SIGKILL")
         if after.leftovers_killed and not before.leftovers_killed:
-            yield (
-                "warning",
-                f"processes that {self.program} left behind did not end in time: killing them",
-            )
+            message = f"processes that {self.program} left behind did not end in time: killing them"
+            yield self._line("warning", "killing_leftovers", message, signal="SIGKILL")
 
-    def _config(self, event: ev.ConfigApplied | ev.ConfigFailed, before: State, after: State) -> Iterator[Line]:
-        match event:
-            case ev.ConfigApplied(digest, changes) if event.cached and after.config.cached:
-                errors = "; ".join(s.error for s in after.sources if s.error) or "no answer from the source"
-                yield (
-                    "warning",
-                    f"{errors}; going on with the last configuration written here, {short(digest)}",
-                )
-            case ev.ConfigApplied(digest, changes) if event.rolled_back:
-                yield "warning", f"configuration {short(digest)} is back in place: {changes}"
-            case ev.ConfigApplied(digest, changes) if before.phase is not Phase.WAITING:
-                yield "info", f"configuration {short(digest)} is in place: {changes}"
-            case ev.ConfigFailed(digest, reason, error) if reason == "no_generation":
-                if after.phase is Phase.DONE:
-                    yield "error", error
-            case ev.ConfigFailed(digest, _, error):
-                again = before.config.error == error
-                rest = f"; configuration {short(before.config.live)} stays" if before.config.live else ""
-                yield "debug" if again else "error", f"{error}{rest}"
+    def _applied(self, event: ev.ConfigApplied, before: State, after: State) -> Iterator[Line]:
+        version, changes = short(event.digest), event.changes
+        fields = {"version": version, "previous": event.previous[:8], "changed": changes}
+        if event.cached and after.config.cached:
+            errors = "; ".join(s.error for s in after.sources if s.error) or "no answer from the source"
+            message = f"{errors}; going on with the last configuration written here, {version}"
+            yield self._line("warning", "config_cached", message, **fields)
+        elif event.rolled_back:
+            message = f"configuration {version} is back in place: {changes}"
+            yield self._line("warning", "config_rolled_back", message, **fields)
+        elif before.phase is not Phase.WAITING:
+            yield self._line("info", "config_applied", f"configuration {version} is in place: {changes}", **fields)
+
+    def _failed(self, event: ev.ConfigFailed, before: State, after: State) -> Iterator[Line]:
+        fields = {"version": event.digest[:8], "reason": event.reason}
+        live = before.config.live
+        if event.reason == "no_generation":
+            if after.phase is Phase.DONE:
+                yield self._line("error", "config_failed", event.error, **fields)
+            return
+        again = before.config.error == event.error
+        rest = f"; configuration {short(live)} stays" if live else ""
+        fields["previous"] = live[:8]
+        yield self._line("debug" if again else "error", "config_failed", f"{event.error}{rest}", **fields)
 
     def _source(self, source: int, before: State, after: State) -> Iterator[Line]:
         old, new = before.sources[source], after.sources[source]
-        name = new.name
+        name, kept = new.name, after.config.live
         if new.trouble and new.trouble != old.trouble:
-            yield "warning" if after.phase is not Phase.DONE else "error", new.error
+            level = "warning" if after.phase is not Phase.DONE else "error"
+            yield self._line(level, "source_failed", new.error, source=name, reason=new.trouble)
         elif old.trouble and not new.trouble:
-            yield "info", f"{name} can be read again"
+            yield self._line("info", "source_recovered", f"{name} can be read again", source=name)
         if new.present is False and old.present is not False:
-            kept = after.config.live
-            yield (
-                "warning",
-                f"{name} does not exist; "
-                + (f"configuration {short(kept)} stays in use" if kept else "waiting for it to be created"),
-            )
+            rest = f"configuration {short(kept)} stays in use" if kept else "waiting for it to be created"
+            yield self._line("warning", "source_missing", f"{name} does not exist; {rest}", source=name)
         elif new.present and old.present is False:
-            yield "info", f"{name} exists again" if after.config.live else f"{name} exists now"
+            message = f"{name} exists again" if kept else f"{name} exists now"
+            yield self._line("info", "source_found", message, source=name)
 
-    def _reloads(self, before: State, after: State) -> Iterator[Line]:
-        done = after.reloads
+    def _reloads(self, before: State, after: State, now: float) -> Iterator[Line]:
+        done, back = after.reloads, after.config.returning
+        if done.finished == before.reloads.finished:
+            return
+        fields: dict[str, object] = {
+            "version": done.target[:8],
+            "method": self.method,
+            "pid": before.pid,
+            "duration_ms": _since(before.reloads.began or 0.0, now),
+        }
         if done.failed > before.reloads.failed:
-            again = done.failures > 1 and not after.config.returning
-            back = f"; going back to configuration {short(after.config.returning)}" if after.config.returning else ""
-            yield "debug" if again else "error", f"cannot reload {self.program}: {done.error}{back}"
-        elif done.finished > before.reloads.finished:
-            if done.outcome == "superseded":
-                yield "debug", f"a newer configuration ends the reload of {short(done.target)}"
-            else:
-                yield "info", f"reloaded {self.program}: it runs on configuration {short(done.target)}"
+            again = done.failures > 1 and not back
+            rest = f"; going back to configuration {short(back)}" if back else ""
+            message = f"cannot reload {self.program}: {done.error}{rest}"
+            fields["reason"] = done.outcome
+            yield self._line("debug" if again else "error", "reload_failed", message, **fields)
+        elif done.outcome == "superseded":
+            message = f"a newer configuration ends the reload of {short(done.target)}"
+            yield self._line("debug", "reload_superseded", message, **fields)
+        else:
+            message = f"reloaded {self.program}: it runs on configuration {short(done.target)}"
+            yield self._line("info", "reloaded", message, **fields)
+
+
+def _since(began: float, now: float) -> int | None:
+    """Milliseconds; None where the beginning is not known."""
+    return round((now - began) * 1000) if began and now else None

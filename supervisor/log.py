@@ -1,8 +1,9 @@
 """Our own log: few lines, on standard error, never in the way.
 
-A line is formatted by whoever has something to say and written by a thread of its own: a full pipe or a closed
-standard error must neither block nor end PID 1. Lines that nobody takes away are dropped and counted. `logging`
-is not imported for this (5 ms in every container); `capture` brings in what libraries log with it.
+`write` takes a message and fields; a thread of its own formats and writes the lines: a full pipe or a closed
+standard error must neither block nor end PID 1. Lines that a full pipe does not take are dropped and counted.
+Messages quote names and answers of others: control characters are escaped here, for all of them. `logging` is
+not imported for this (5 ms in every container); `capture` brings in what libraries log with it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from . import threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import threading
     from queue import SimpleQueue
+
+    Line = tuple[float, str, str, dict[str, object]]  # epoch seconds, level, message, fields
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
@@ -29,14 +31,14 @@ class _Log:
         self.level = LEVELS.index("info")
         self.json = False
         self.dropped = 0
-        self.queue: SimpleQueue[bytes | threading.Event] | None = None
+        self.queue: SimpleQueue[Line | threads.Gate] | None = None
 
 
 _log = _Log()
 
 
-def error(message: str) -> None:
-    write("error", message)
+def error(message: str, **fields: object) -> None:
+    write("error", message, **fields)
 
 
 threads.complain = error
@@ -53,32 +55,37 @@ def wanted(level: str) -> bool:
     return LEVELS.index(level) >= _log.level
 
 
-def debug(message: str) -> None:
-    write("debug", message)
+def debug(message: str, **fields: object) -> None:
+    write("debug", message, **fields)
 
 
-def info(message: str) -> None:
-    write("info", message)
+def info(message: str, **fields: object) -> None:
+    write("info", message, **fields)
 
 
-def warning(message: str) -> None:
-    write("warning", message)
+def warning(message: str, **fields: object) -> None:
+    write("warning", message, **fields)
 
 
-def write(level: str, message: str) -> None:
-    """Write one line, soon; from any thread. Line breaks in it become spaces: one fact, one line."""
+def write(level: str, message: str, **fields: object) -> None:
+    """Write one line, soon; from any thread.
+
+    The fields stand in JSON lines only, beside time, level, logger and message: texts, numbers and lists of them;
+    empty ones are left out. Their names are event, service, version, previous, changed, pid, signal, method, reason,
+    exit_code, duration_ms, source, where they apply.
+    """
     if not wanted(level):
         return
-    line = _format(level, " ".join(message.splitlines()))
+    line = (time.time(), level, message, fields)
     if _log.queue is None:
-        from queue import SimpleQueue  # noqa: PLC0415 - most bare inits never say anything
+        from _queue import SimpleQueue  # noqa: PLC0415 - most bare inits say nothing; `queue` imports threading
 
         _log.queue = SimpleQueue()
         try:
             threads.start(_write_lines, "log")
         except RuntimeError:  # the limit of processes is reached
             _log.queue = None
-            _write_briefly(line)
+            _write_briefly(_format(line))
             return
     if _log.queue.qsize() >= _MOST_WAITING:
         _log.dropped += 1
@@ -87,12 +94,10 @@ def write(level: str, message: str) -> None:
 
 
 def flush() -> None:
-    """Wait until everything is written, or half a second if nobody reads."""
+    """Wait until everything is written, or half a second if the reader of standard error takes nothing."""
     if _log.queue is None:
         return
-    import threading  # noqa: PLC0415 - imported already, with the queue's thread
-
-    done = threading.Event()
+    done = threads.Gate()
     _log.queue.put(done)
     done.wait(_FLUSH_SECONDS)
 
@@ -110,30 +115,47 @@ def capture() -> None:
     logging.basicConfig(handlers=[Handler(logging.WARNING)], level=logging.WARNING, force=True)
 
 
-def _format(level: str, message: str) -> bytes:
-    now = time.time()
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
+def clean(text: str) -> str:
+    """A text as one line that does to a terminal and to a parser nothing but be read."""
+    if text.isprintable():
+        return text
+    line = " ".join(text.splitlines())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def _format(line: Line) -> bytes:
+    at, level, message, fields = line
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03d}Z"
+    message = clean(message)
     if _log.json:
         import json  # noqa: PLC0415 - only with --log-format json
 
-        line = json.dumps({"time": stamp, "level": level, "logger": "supervisor", "message": message})
-    else:
-        line = f"{stamp} supervisor {level}: {message}"
-    return line.encode(errors="backslashreplace") + b"\n"
+        told = {name: _plain(value) for name, value in fields.items() if value not in (None, "", (), [])}
+        head = {"time": stamp, "level": level, "logger": "supervisor", "message": message}
+        return json.dumps({**head, **told, **head}).encode() + b"\n"
+    return f"{stamp} supervisor {level}: {message}\n".encode(errors="backslashreplace")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, (bool, int, float)) else clean(str(value))
 
 
 def _write_lines() -> None:
     assert _log.queue is not None  # noqa: S101 - `write` made it before it started this thread
     while True:
         item = _log.queue.get()
-        if not isinstance(item, bytes):
-            item.set()
+        if isinstance(item, threads.Gate):
+            item.open()
             continue
+        data = _format(item)
         if _log.dropped:
             dropped, _log.dropped = _log.dropped, 0
-            item += _format("warning", f"{dropped} lines dropped: nobody reads standard error")
+            message = f"{dropped} lines dropped: the reader of standard error takes too few"
+            data += _format((time.time(), "warning", message, {"event": "log_dropped"}))
         try:
-            _write_fully(item)
+            _write_fully(data)
         except OSError:
             pass  # standard error is closed; there is nowhere left to say so
 
@@ -150,9 +172,13 @@ def _write_fully(data: bytes) -> None:
             poll.poll()
 
 
-def complain(message: str) -> None:
+def complain(message: str, *, style: str = "text", **fields: object) -> None:
     """Say something before there is a log: usage errors. Never raises, never blocks for long."""
-    _write_briefly(f"supervisor: {message}\n".encode(errors="backslashreplace"))
+    if style == "json":
+        _log.json = True
+        _write_briefly(_format((time.time(), "error", message, fields)))
+    else:
+        _write_briefly(f"supervisor: {clean(message)}\n".encode(errors="backslashreplace"))
 
 
 def _write_briefly(data: bytes) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
+from . import __version__, feeds, log, sync, threads
 from . import events as ev
-from . import feeds, log, sync, threads
 from .config import StartError
 from .state import SourceState
 
@@ -52,13 +52,31 @@ class Assembly:
         settings, loop, put = self._settings, self._loop, self._inbox.put
         if not settings.configured:
             return
-        loop.state = loop.state.replace(sources=tuple(SourceState(name) for name in feeds.names(settings)))
+        names = feeds.names(settings)
+        self._introduce(names)
+        loop.state = loop.state.replace(sources=tuple(SourceState(name) for name in names))
         usual = not any(getattr(settings, name) for name in _OF_RELOADS)
         loop.reload = _Late(self._reloader) if usual else self._reloader()
         destination = sync.Destination(self._root, self._directory, dict(settings.map), self._validator())
         syncer = sync.Sync(feeds.feeds(settings), destination, put, lambda: loop.state.config.good)
         loop.sync = syncer
         syncer.start()
+
+    def _introduce(self, sources: list[str]) -> None:
+        settings = self._settings
+        role = "app" if settings.command else "once" if settings.once else "sidecar"
+        whom = os.path.basename(settings.command[0]) if settings.command else ""
+        into = f" into {settings.configroot}" if settings.configroot else ""
+        log.info(
+            f"supervisor {__version__} ({' '.join(filter(None, (role, whom)))}): "
+            f"configuration from {', '.join(sources)}{into}",
+            event="supervisor_started",
+            service=whom,
+            role=role,
+            version=__version__,
+            sources=sources,
+            method=settings.reload_method,
+        )
 
     def _reloader(self) -> Reloader:
         from . import hooks, reload, reloading  # noqa: PLC0415 - 5 ms
@@ -83,9 +101,9 @@ class Assembly:
         def serve() -> None:
             self._started.wait(_PATIENCE)
             try:
-                from . import metrics, reloading, web  # noqa: PLC0415 - 50 ms and 9 MiB, after the app was started
+                from . import metrics, web  # noqa: PLC0415 - 50 ms and 9 MiB, after the app was started
 
-                method = reloading.method_name(self._settings) if self._settings.configured else ""
+                method = self._settings.reload_method if self._settings.configured else ""
                 page = metrics.Metrics(lambda: loop.state, method)
                 log.capture()
             except Exception as error:  # noqa: BLE001 - a broken installation of a library must not end the app

@@ -24,14 +24,6 @@ if TYPE_CHECKING:
 _LINES = 5  # of a validation's output in the log
 
 
-def method_name(settings: Settings) -> str:
-    """The method's name, a label of metrics."""
-    for name in ("http", "exec", "restart", "process"):
-        if getattr(settings, f"reload_{name}"):
-            return name
-    return "signal"
-
-
 def way(settings: Settings, directory: str) -> Way:
     """How the app is reloaded. `directory` is where it sees its files. Raises StartError."""
     return Way(
@@ -43,7 +35,7 @@ def way(settings: Settings, directory: str) -> Way:
 
 
 def _method(settings: Settings, directory: str) -> Method:
-    match method_name(settings):
+    match settings.reload_method:
         case "http":
             return _http(settings)
         case "exec":

@@ -281,6 +281,14 @@ class Settings(Record):
         return bool(self.configmap or self.secret or self.config_dir)
 
     @property
+    def reload_method(self) -> str:
+        """The method's name, a label of metrics."""
+        for name in ("http", "exec", "restart", "process"):
+            if getattr(self, f"reload_{name}"):
+                return name
+        return "signal"
+
+    @property
     def served_at(self) -> tuple[str, int]:
         """Host and port of the metrics and probes; the port is -1 where nothing is served."""
         return self.listen or (("", 9911) if self.configured else ("", -1))

@@ -33,7 +33,7 @@ ROOT = os.path.dirname(os.path.dirname(APPS))
 # What a bare init loads beside `os`, `signal` and its own modules, which tests/unit/test_house.py lists.
 BARE_LIBRARY = {"errno", "struct"}
 # What stands between exec and the app when a directory is followed; the rest of this role is imported afterwards.
-DIRECTORY_LIBRARY = BARE_LIBRARY | {"select"}
+DIRECTORY_LIBRARY = BARE_LIBRARY | {"select", "_queue"}
 DIRECTORY = set(
     """
     __main__ actions cli config events feeds inbox journal log loop machine parts process pursuit record
