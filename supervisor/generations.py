@@ -12,6 +12,7 @@ import errno
 import os
 import stat
 
+from .permissions import copied, group_matters, ungrouped
 from .record import Record
 from .snapshot import check_path, digests
 
@@ -37,8 +38,8 @@ _PIECE = 1 << 20
 class Modes(Record):
     """Permissions and owner of what is written. What is given is exact, whatever the process' own umask.
 
-    Without `file` and `dir`: 0666 and 0777 less `umask`, and 0600 for a private file. `owner` is a uid and
-    a gid, -1 for the one that the system gives.
+    Without `file` and `dir`: 0777 less `umask` for directories; a file has what its origin allowed less `umask`, or
+    0666 less it. `owner` is a uid and a gid, -1 for the one that the system gives.
     """
 
     file: int | None = None
@@ -50,7 +51,21 @@ class Modes(Record):
         """The mode of this file."""
         if self.file is not None:
             return self.file
-        return 0o600 if entry.private else 0o666 & ~self.umask
+        return copied(entry.permission, self.umask)
+
+    def hand_over(self, file: int, entry: Entry) -> int:
+        """Give an open file its owner and group; returns its mode, narrower where its group could not be kept."""
+        mode = self.of(entry)
+        uid, gid = self.owner or (-1, -1)
+        kept = -1 if entry.permission is None or gid != -1 or not group_matters(mode) else entry.permission.gid
+        if (uid, gid) != (-1, -1):
+            os.fchown(file, uid, gid)
+        if kept not in (-1, os.fstat(file).st_gid):
+            try:
+                os.fchown(file, -1, kept)
+            except OSError:  # chown(2): only root, or a member of that group
+                return mode if self.file is not None else ungrouped(mode)
+        return mode
 
     def finish(self, directory: int) -> None:
         """Give an open directory its mode and owner, once it has its files."""
@@ -162,10 +177,9 @@ def _write_tree(directory: int, tree: Tree, modes: Modes, masked: int) -> None:
         try:
             try:
                 _write_all(file, node.data)
-                if modes.owner:
-                    os.fchown(file, *modes.owner)
-                if mode & (masked | 0o7000):
-                    os.fchmod(file, mode)  # after fchown, which takes set-id bits away
+                final = modes.hand_over(file, node)
+                if final != mode or mode & (masked | 0o7000):
+                    os.fchmod(file, final)  # after fchown, which takes set-id bits away
             finally:
                 os.close(file)
         except OSError as error:

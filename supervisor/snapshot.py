@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 
+from . import permissions
+from .permissions import PRIVATE, Permission
 from .record import Record
 
 TYPE_CHECKING = False
@@ -34,16 +36,16 @@ class BadPath(ValueError):  # noqa: N818 - it names the thing that is wrong
 
 
 class Entry(Record):
-    """One file: its bytes, and whether it is for its owner only (it came from a Secret)."""
+    """One file: its bytes, and who might read it at its origin (None: whoever the umask lets)."""
 
     data: bytes
-    private: bool = False
+    permission: Permission | None = None
 
 
 class Snapshot(Record):
     """A whole configuration whose paths were checked; made by `snapshot()` only.
 
-    `digest` (hex sha256) is equal exactly when paths, privacy and bytes are; `sums` holds each file's own.
+    `digest` (hex sha256) is equal exactly when paths, readers and bytes are; `sums` holds each file's own.
     """
 
     files: Mapping[str, Entry]
@@ -138,20 +140,26 @@ def snapshot(files: Mapping[str, Entry]) -> Snapshot:
         one = sha256(entry.data)
         name = path.encode()
         # Every part has a fixed or a stated length, so no two configurations feed the same bytes.
-        whole.update(b"%d:%b%d" % (len(name), name, entry.private))
+        whole.update(b"%d:%b%b" % (len(name), name, permissions.token(entry.permission)))
         whole.update(one.digest())
         sums[path] = one.hexdigest()
     return Snapshot(kept, whole.hexdigest(), sums)
 
 
-def place(files: Mapping[str, bytes], *, subdir: str, mapping: Mapping[str, str], private: bool) -> dict[str, Entry]:
+def entries(files: Mapping[str, bytes], private: bool, permitted: Mapping[str, Permission]) -> dict[str, Entry]:
+    """Each key's bytes with who may read them: as `permitted` says, else the owner only if the object is private."""
+    usual = PRIVATE if private else None
+    return {key: Entry(data, permitted.get(key, usual)) for key, data in files.items()}
+
+
+def place(files: Mapping[str, Entry], *, subdir: str, mapping: Mapping[str, str]) -> dict[str, Entry]:
     """Put one object's keys at their paths: the one that `mapping` gives, else the key, below `subdir`.
 
     Mapped keys that the object lacks are not missed (another object may have them). Raises BadPath, also
     when two keys meet on one path.
     """
     placed: dict[str, Entry] = {}
-    for key, data in files.items():
+    for key, entry in files.items():
         path = mapping.get(key, key)
         check_path(path)  # before joining, so that a message speaks of what the user wrote
         if subdir:
@@ -159,7 +167,7 @@ def place(files: Mapping[str, bytes], *, subdir: str, mapping: Mapping[str, str]
             check_path(path)
         if path in placed:
             raise BadPath(path, f"two keys are placed there, one of them {key!r}; place one elsewhere")
-        placed[path] = Entry(data, private)
+        placed[path] = entry
     return placed
 
 

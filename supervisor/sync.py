@@ -14,7 +14,7 @@ from . import events as ev
 from . import log, threads
 from .record import Record
 from .refusals import FilesError
-from .snapshot import BadPath, Entry, Snapshot, diff, digests, merge, place, sha256, snapshot
+from .snapshot import BadPath, Entry, Snapshot, diff, digests, entries, merge, place, sha256, snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,10 +94,9 @@ class Sync:
             self._changed_at[index] = content.changed_at
             try:
                 self._parts[index] = place(
-                    content.files,
+                    entries(content.files, content.private, content.permitted),
                     subdir=self._feeds[index].subdir,
                     mapping=self._mapping,
-                    private=content.private,
                 )
                 parts = [part for part in self._parts if part is not None]
                 if len(parts) < len(self._parts):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +46,15 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
     run = Run(request.param)
     yield run
     run.close()
+
+
+@pytest.fixture
+def common() -> Iterator[Path]:
+    """A directory that every user may reach and write to, unlike tmp_path."""
+    path = tempfile.mkdtemp()
+    os.chmod(path, 0o777)  # noqa: S103 - other users take part
+    yield Path(path)
+    shutil.rmtree(path)
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -86,7 +86,8 @@ def as_nobody(path: Path, code: str) -> str:
         path = sys.argv[1]
         os.setgroups([]); os.setgid(65534); os.setuid(65534)
     """
-    program = textwrap.dedent(head) + textwrap.dedent(code)
+    # It ends as the program does: a thread that closes a watch must not wake up in half an interpreter.
+    program = textwrap.dedent(head) + textwrap.dedent(code) + "\nsys.stdout.flush(); os._exit(0)\n"
     done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, (done.returncode, done.stderr)
     return done.stdout

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Protocol
 
+    from ..permissions import Permission
+
     class Sink(Protocol):
         """What a source may say. Every call is safe from any thread and returns at once; none raises."""
 
@@ -66,8 +68,9 @@ class Content(Record):
     """Everything that a source holds: relative path (a key) to bytes."""
 
     files: Mapping[str, bytes]
-    private: bool = False  # a Secret: its files are for their owner only
+    private: bool = False  # a Secret: its files are for their owner only, where `permitted` does not tell
     changed_at: float | None = None  # when it was changed at its origin, epoch seconds, if known
+    permitted: Mapping[str, Permission] = {}  # who may read each file, where files have that
 
 
 class Trouble(Record):

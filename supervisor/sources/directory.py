@@ -13,7 +13,8 @@ import select
 import stat
 import time
 
-from .. import threads
+from .. import permissions, threads
+from ..permissions import Permission
 from . import Content, Label, Trouble
 from .watch import DATA, EDITED, SWAPPED, Watch
 
@@ -21,8 +22,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import Sink
 
-    # A directory: its path, the same without links, what is in front of its keys, itself and those above by inode.
-    Place = tuple[str, str, str, frozenset[tuple[int, int]]]
+    # A directory: its path, the same without links, what is in front of its keys, itself and those above by inode,
+    # and who gets into it.
+    Place = tuple[str, str, str, frozenset[tuple[int, int]], Permission]
 
 _MOST_FILES, _MOST_DIRECTORIES = 10_000, 2_000
 _MOST_BYTES = 64 << 20
@@ -36,6 +38,7 @@ _QUIET, _QUIET_AT_MOST = 0.05, 1.0
 _TICK = 0.05
 # Times the re-check where inotify tells of changes: it misses little, and every look wakes a process that rests.
 _WATCHED = 5
+_OPEN = Permission(0o777)
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
@@ -144,7 +147,7 @@ class DirectorySource:
         self._seen, self._told = found.marks, told
         if changed:
             sink.watched("modified" if was == now else "added" if now else "deleted")
-        sink.read(Content(files, private=found.private, changed_at=found.newest or None) if now else None)
+        sink.read(Content(files, changed_at=found.newest or None, permitted=found.permitted) if now else None)
 
     def _walk(self, sink: Sink, watch: Watch) -> _Tree:
         tree = _Tree(self._path, watch)
@@ -182,7 +185,7 @@ class _Tree:
         self._links: list[tuple[str, str]] = []  # key and target of each ..data
         self._directories, self._bytes = 0, 0
         self.newest = 0.0  # epoch seconds of the last change; 0 if there is none
-        self.private = False  # some file is for its owner only
+        self.permitted: dict[str, Permission] = {}  # by key: who may read it, on the way through its directories
         self.marks: tuple[object, ...] | None = None  # equal if nothing changed; None: there is no directory
 
     def walk(self) -> None:
@@ -194,23 +197,25 @@ class _Tree:
             return
         if not stat.S_ISDIR(status.st_mode):
             raise _Unreadable("config", f"cannot read {self._top}: it is no directory; give the one that holds it")
-        ahead: list[Place] = [(self._top, real, "", frozenset({(status.st_dev, status.st_ino)}))]
+        ahead: list[Place] = [(self._top, real, "", frozenset({(status.st_dev, status.st_ino)}), _OPEN)]
         while ahead:
-            ahead += self._list(*ahead.pop())
+            ahead += self._list(ahead.pop())
         files = [
             (key, path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
             for key, (path, status) in self._files.items()
         ]
-        self.marks = (self.private, sorted(self._links), sorted(files))
+        tokens = sorted((key, permissions.token(permission)) for key, permission in self.permitted.items())
+        self.marks = (tokens, sorted(self._links), sorted(files))
 
-    def _list(self, path: str, real: str, prefix: str, above: frozenset[tuple[int, int]]) -> list[Place]:
+    def _list(self, place: Place) -> list[Place]:
         # Takes the files of one directory and returns the directories in it.
+        path, real, prefix, above, way = place
         self._count(directories=1)
         self._watch.content(path)
         below: list[Place] = []
         generation = _target(os.path.join(path, DATA))
         if generation:
-            below.append(self._generation(path, real, prefix, above))
+            below.append(self._generation(place))
         with os.scandir(path) as scan:
             entries = [entry for entry in scan if not entry.name.startswith("..")]
         for entry in entries:
@@ -228,12 +233,13 @@ class _Tree:
                 raise
             identity = status.st_dev, status.st_ino
             if stat.S_ISREG(status.st_mode):
-                self._add(key, here, status)
+                self._add(key, here, status, way)
             elif stat.S_ISDIR(status.st_mode) and identity not in above:
-                below.append((here, there, f"{key}/", above | {identity}))
+                below.append((here, there, f"{key}/", above | {identity}, _on(way, status)))
         return below
 
-    def _generation(self, path: str, real: str, prefix: str, above: frozenset[tuple[int, int]]) -> Place:
+    def _generation(self, place: Place) -> Place:
+        path, real, prefix, above, way = place
         there = self._watch.follow(DATA, real)
         target = _target(os.path.join(path, DATA))
         try:
@@ -242,15 +248,15 @@ class _Tree:
             raise _Changing(f"{DATA} in it points to {target}, which does not exist") from None
         self._links.append((prefix, target))
         self.newest = max(self.newest, status.st_mtime)
-        return os.path.join(path, target), there, prefix, above | {(status.st_dev, status.st_ino)}
+        return os.path.join(path, target), there, prefix, above | {(status.st_dev, status.st_ino)}, way
 
-    def _add(self, key: str, path: str, status: os.stat_result) -> None:
+    def _add(self, key: str, path: str, status: os.stat_result, way: Permission) -> None:
         if key in self._files:
             return  # a file that hides the one in the generation
         self._files[key] = path, status
         self._count(size=status.st_size)
         self.newest = max(self.newest, status.st_mtime)
-        self.private = self.private or not status.st_mode & 0o077
+        self.permitted[key] = _on(way, status)
 
     def _count(self, *, directories: int = 0, size: int = 0) -> None:
         self._directories += directories
@@ -318,6 +324,11 @@ def _pause(watch: Watch, wake: int, seconds: float) -> bool:
             changed = True
             until = min(latest, now + _QUIET)
     return changed
+
+
+def _on(way: Permission, status: os.stat_result) -> Permission:
+    # Who gets at what is there by that way.
+    return permissions.behind(way, Permission(stat.S_IMODE(status.st_mode), status.st_gid))
 
 
 def _nap(wake: int) -> bool:

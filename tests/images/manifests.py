@@ -93,7 +93,8 @@ class Supervised:
         """The absolute paths at which the program writes the keys of the ConfigMap."""
         (name,) = self.settings.configmap
         data = {key: text.encode() for key, text in self._manifest.content.items()}
-        placed = snapshot.place(data, subdir=name.subdir, mapping=dict(self.settings.map), private=False)
+        entries = snapshot.entries(data, private=False, permitted={})
+        placed = snapshot.place(entries, subdir=name.subdir, mapping=dict(self.settings.map))
         return {f"{self.settings.configroot}/{path}" for path in placed}
 
     def hooks(self) -> list[str]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,15 +19,6 @@ def root(tmp_path: Path) -> Root:
     root = Root(str(tmp_path / "etc" / "app"), Modes())
     root.prepare()
     return root
-
-
-@pytest.fixture
-def common() -> Iterator[Path]:
-    """A directory that everybody may reach and write to, unlike tmp_path."""
-    path = tempfile.mkdtemp()
-    os.chmod(path, 0o777)  # noqa: S103 - other users take part
-    yield Path(path)
-    shutil.rmtree(path)
 
 
 @pytest.fixture

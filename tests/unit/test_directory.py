@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from supervisor.permissions import Permission
 from tests.volume import Follower, Volume
 
 Follow = Callable[..., Follower]
@@ -111,15 +112,28 @@ def test_the_time_of_a_swap_is_known_even_if_its_files_are_older(follow: Follow,
     assert follower.heard.contents[0].changed_at == 1_700_000_000
 
 
-@pytest.mark.parametrize(("mode", "private"), [(0o600, True), (0o400, True), (0o644, False), (0o640, False)])
-def test_files_for_their_owner_only_are_private(follow: Follow, top: Path, mode: int, private: bool) -> None:
-    for name in "abc":
+@pytest.mark.parametrize("mode", [0o600, 0o440, 0o644, 0o755])
+def test_each_file_comes_with_its_own_mode_and_group(follow: Follow, top: Path, mode: int) -> None:
+    for name in "ab":
         (top / name).touch(0o644)
     (top / "b").chmod(mode)
     follower = follow(top)
-    follower.expect({"a": "", "b": "", "c": ""})
+    follower.expect({"a": "", "b": ""})
     assert follower.heard.contents[0] is not None
-    assert follower.heard.contents[0].private == private
+    assert follower.heard.contents[0].permitted == {
+        "a": Permission(0o644, os.getgid()),
+        "b": Permission(mode, os.getgid()),
+    }
+
+
+def test_mode_that_changes_who_may_read_is_read_again(follow: Follow, top: Path) -> None:
+    (top / "a").write_text("1")
+    follower = follow(top, recheck=0.02)
+    follower.expect_call("read")
+    (top / "a").chmod(0o640)
+    follower.expect_call("read", 2)
+    assert follower.heard.contents[1] is not None
+    assert follower.heard.contents[1].permitted["a"].mode == 0o640
 
 
 # Swaps
@@ -320,13 +334,13 @@ def test_an_editor_that_keeps_its_file_open_is_found_by_the_re_check(follow: Fol
 
 
 def test_nothing_new_is_no_read(follow: Follow, top: Path) -> None:
-    """Neither re-checks, nor what makes no difference: a mode, a hidden name, an empty directory."""
+    """Neither re-checks, nor what makes no difference: write permission, a hidden name, an empty directory."""
     (top / "a").write_text("1")
     os.utime(top / "a", (0, 1))
     follower = follow(top, recheck=0.02)
     follower.expect({"a": "1"})
     follower.expect_call("contact", 5)
-    (top / "a").chmod(0o640)
+    (top / "a").chmod(0o664)
     (top / "..hidden").write_text("x")
     (top / "empty").mkdir()
     with open(top / "a", "a"):

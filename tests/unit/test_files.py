@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from supervisor.files import FilesError, Modes, Root
+from supervisor.permissions import PRIVATE
 from supervisor.snapshot import Changes, Entry, digests, snapshot
 from tests.conftest import needs_root
 from tests.disk import NEW, OLD, as_nobody, everything, mode, of, put, shown, umask
@@ -251,7 +252,7 @@ def test_without_modes_the_given_umask_decides(tmp_path: Path, mask: int, file: 
 def test_private_files_are_for_their_owner_unless_a_mode_is_given(tmp_path: Path) -> None:
     for number, (modes, expected) in enumerate([(Modes(), "0600"), (Modes(file=0o440), "0440")]):
         root = Root(str(tmp_path / str(number)), modes)
-        root.swap(root.stage(snapshot({"token": Entry(b"s", private=True), "open": Entry(b"o")})))
+        root.swap(root.stage(snapshot({"token": Entry(b"s", PRIVATE), "open": Entry(b"o")})))
         assert mode(f"{root.path}/token") == expected
         assert mode(f"{root.path}/open") == ("0644" if number == 0 else "0440")
         assert mode(f"{root.path}/..data/..manifest.json") == "0600"

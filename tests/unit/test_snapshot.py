@@ -10,7 +10,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from supervisor.snapshot import BadPath, Changes, Entry, Snapshot, check_path, diff, digests, merge, place, snapshot
+from supervisor.permissions import PRIVATE, Permission
+from supervisor.snapshot import (
+    BadPath,
+    Changes,
+    Entry,
+    Snapshot,
+    check_path,
+    diff,
+    digests,
+    entries,
+    merge,
+    place,
+    snapshot,
+)
 
 # Paths of all sorts, wicked ones often: the parts are joined with slashes.
 PARTS = st.one_of(
@@ -22,6 +35,10 @@ PATHS = st.lists(PARTS, max_size=5).map("/".join)
 KEYS = st.text("abc-_.", min_size=1, max_size=4).filter(lambda key: key != "." and not key.startswith(".."))
 OBJECTS = st.dictionaries(KEYS, st.binary(max_size=4), max_size=5)
 SUMS = st.dictionaries(KEYS, st.sampled_from(["1", "2", "3"]), max_size=6)
+
+
+def entries_of(files: dict[str, bytes]) -> dict[str, Entry]:
+    return entries(files, private=False, permitted={})
 
 
 def of(**files: bytes) -> Snapshot:
@@ -124,12 +141,14 @@ def test_the_digest_does_not_depend_on_the_order() -> None:
         {"a": Entry(b"1"), "c": Entry(b"2")},
         {"a": Entry(b"1")},
         {"a": Entry(b"12"), "b": Entry(b"")},
-        {"a": Entry(b"1", private=True), "b": Entry(b"2")},
+        {"a": Entry(b"1", PRIVATE), "b": Entry(b"2")},
+        {"a": Entry(b"1", Permission(0o640, 1)), "b": Entry(b"2")},
+        {"a": Entry(b"1", Permission(0o755)), "b": Entry(b"2")},
         {"ab": Entry(b"12")},
         {"a1:b": Entry(b"2")},
     ],
 )
-def test_the_digest_tells_paths_bytes_and_privacy_apart(other: dict[str, Entry]) -> None:
+def test_the_digest_tells_paths_bytes_and_readers_apart(other: dict[str, Entry]) -> None:
     assert snapshot(other).digest != of(a=b"1", b=b"2").digest
 
 
@@ -148,13 +167,17 @@ def test_size_and_count() -> None:
 
 
 def test_keys_go_below_the_subdir_and_mapped_keys_to_their_place() -> None:
-    placed = place({"a": b"1", "b": b"2"}, subdir="x/y", mapping={"b": "conf.d/b.conf", "elsewhere": "c"}, private=True)
-    assert {"x/y/a": Entry(b"1", True), "x/y/conf.d/b.conf": Entry(b"2", True)} == placed
+    placed = place(
+        entries({"a": b"1", "b": b"2"}, private=True, permitted={}),
+        subdir="x/y",
+        mapping={"b": "conf.d/b.conf", "elsewhere": "c"},
+    )
+    assert {"x/y/a": Entry(b"1", PRIVATE), "x/y/conf.d/b.conf": Entry(b"2", PRIVATE)} == placed
 
 
 def test_two_keys_on_one_path_are_refused() -> None:
     with pytest.raises(BadPath, match="two keys") as caught:
-        place({"a": b"", "b": b""}, subdir="d", mapping={"b": "a"}, private=False)
+        place(entries_of({"a": b"", "b": b""}), subdir="d", mapping={"b": "a"})
     assert caught.value.path == "d/a"
 
 
@@ -162,21 +185,21 @@ def test_two_keys_on_one_path_are_refused() -> None:
 @pytest.mark.parametrize("subdir", ["", "d"])
 def test_a_mapping_cannot_leave_its_place(path: str, subdir: str) -> None:
     with pytest.raises(BadPath) as caught:
-        place({"a": b""}, subdir=subdir, mapping={"a": path}, private=False)
+        place(entries_of({"a": b""}), subdir=subdir, mapping={"a": path})
     assert caught.value.path == path
 
 
 @pytest.mark.parametrize("subdir", ["..", "/etc", "a//b", "."])
 def test_a_subdir_cannot_leave_the_root(subdir: str) -> None:
     with pytest.raises(BadPath):
-        place({"a": b""}, subdir=subdir, mapping={}, private=False)
+        place(entries_of({"a": b""}), subdir=subdir, mapping={})
 
 
 @given(OBJECTS, st.dictionaries(KEYS, KEYS, max_size=4))
 def test_placing_keeps_every_file_or_refuses(files: dict[str, bytes], mapping: dict[str, str]) -> None:
     paths = [mapping.get(key, key) for key in files]
     try:
-        placed = place(files, subdir="", mapping=mapping, private=False)
+        placed = place(entries_of(files), subdir="", mapping=mapping)
     except BadPath as error:
         assert paths.count(error.path) > 1  # noqa: PT017 - it is raised or not
         return

@@ -1,0 +1,120 @@
+"""Who may read a copy in configroot: nobody beyond those who may read the original, and each file for itself."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import needs_root
+from tests.harness import Program, Run, app
+from tests.sync.test_nginx import swap_volume
+
+GROUP, STRANGER = 2000, 65534
+
+
+@pytest.fixture
+def source(common: Path) -> Path:
+    """A directory that holds an ordinary app.conf."""
+    path = common / "source"
+    swap_volume(str(path), "1", {"app.conf": "one", "other": "2"})
+    return path
+
+
+def copied(run: Run, source: Path, *options: str) -> Program:
+    """Follow the directory with the copies in `live` beside it, and return once the app runs on them."""
+    root = source.parent / "live"
+    given = [f"--config-dir={source}", f"--configroot={root}", "--listen=off", "--reload-interval=0s", *options]
+    program = run(*app("read_config.py", str(root / "app.conf")), options=given)
+    program.expect("config: one")
+    return program
+
+
+def access(source: Path, name: str) -> tuple[str, int]:
+    """Mode and group of a copy."""
+    status = os.stat(source.parent / "live" / name)
+    return f"{stat.S_IMODE(status.st_mode):04o}", status.st_gid
+
+
+def can_read(path: Path, uid: int, gid: int) -> bool:
+    command = ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "cat", str(path)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("mode", [0o440, 0o640, 0o660])
+def test_copy_of_group_file_keeps_group_and_mode(run: Run, source: Path, mode: int) -> None:
+    """As a volume with an fsGroup has it."""
+    needs_root()
+    os.chown(source / "other", 0, GROUP)
+    os.chmod(source / "other", mode)
+    copied(run, source)
+
+    copy = source.parent / "live" / "other"
+    assert access(source, "other") == ("0640", GROUP)
+    assert can_read(copy, STRANGER, GROUP)
+    assert not can_read(copy, STRANGER, STRANGER)
+
+
+def test_copy_of_file_behind_link_keeps_its_mode(run: Run, common: Path) -> None:
+    needs_root()
+    source, hidden = common / "source", common / "hidden"
+    source.mkdir()
+    (source / "app.conf").write_text("one")
+    hidden.write_text("secret")
+    os.chown(hidden, 0, GROUP)
+    os.chmod(hidden, 0o640)
+    (source / "link").symlink_to(hidden)
+    copied(run, source)
+
+    assert access(source, "link") == ("0640", GROUP)
+
+
+def test_copy_from_closed_directory_stays_closed(run: Run, source: Path) -> None:
+    """The files themselves are open; the directories that they are in keep others out."""
+    needs_root()
+    for name, mode, gid in (("owner", 0o700, 0), ("group", 0o750, GROUP)):
+        (source / name).mkdir()
+        (source / name / "file").write_text("secret")
+        os.chown(source / name, 0, gid)
+        os.chmod(source / name, mode)
+    copied(run, source)
+
+    assert access(source, "owner/file")[0] == "0600"
+    assert access(source, "group/file") == ("0640", GROUP)
+
+
+def test_private_file_leaves_others_readable(run: Run, source: Path) -> None:
+    """Another user than the owner goes on reading the files that it could read at their origin."""
+    os.chmod(source / "other", 0o600)
+    copied(run, source)
+
+    assert access(source, "app.conf")[0] == "0644"
+    assert access(source, "other")[0] == "0600"
+
+
+def test_given_file_mode_is_exact(run: Run, source: Path) -> None:
+    os.chmod(source / "other", 0o600)
+    copied(run, source, "--file-mode=0444")
+
+    assert {access(source, name)[0] for name in ("app.conf", "other")} == {"0444"}
+
+
+def test_copy_follows_a_later_change_of_mode(run: Run, source: Path) -> None:
+    program = copied(run, source)
+    program.expect("ready")
+    os.chmod(source / "other", 0o600)
+    with open(source / "app.conf", "r+", encoding="utf-8") as file:
+        file.write("two")
+    program.expect("config: two")
+
+    assert access(source, "other")[0] == "0600"
+
+
+def test_script_in_source_can_be_run_in_configroot(run: Run, source: Path) -> None:
+    os.chmod(source / "other", 0o755)  # noqa: S103 - a script that all may run
+    copied(run, source)
+
+    assert access(source, "other")[0] == "0755"
