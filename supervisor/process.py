@@ -180,18 +180,6 @@ def descendants(root: int) -> list[int]:
     return found
 
 
-def catches(pid: int, signum: int) -> bool:
-    """Whether the process has a handler for a signal: the SigCgt mask in /proc/PID/status (proc(5))."""
-    try:
-        with open(f"/proc/{pid}/status", "rb") as file:
-            for line in file:
-                if line.startswith(b"SigCgt:"):
-                    return bool(int(line.split()[1], 16) >> (signum - 1) & 1)
-    except OSError:
-        pass
-    return False
-
-
 def close_inherited_files() -> None:
     """Close what our parent left open beyond 0, 1 and 2, so that neither we nor the app hold it.
 

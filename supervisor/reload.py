@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 
 from . import events as ev
-from . import process, signals, target
+from . import signals, target
 from .checks import CheckFailed, Subject, ended, filled
+from .disposition import Gate, has_handler, is_pending
 from .record import Record
 from .request import Request, RequestFailed
 from .target import Target, TargetMissing
@@ -114,20 +115,28 @@ class App(Subject):
 
 
 class Signal:
-    """Send a signal, once the app catches it: an app that does not would be ended by it."""
+    """Send a signal, once the app takes it: an app that does not would be ended by it."""
 
     name = "signal"
 
-    def __init__(self, signum: int) -> None:
-        self.signum = signum
+    def __init__(self, signum: int, *, checked: bool = True) -> None:
+        """Without `checked` it is sent whatever the app does with it."""
+        self.signum, self._checked = signum, checked
+
+    def taken_now(self, pid: int) -> bool:
+        """Whether it may be sent at once, as far as one cheap look shows."""
+        return not self._checked or has_handler(pid, self.signum)
 
     def __call__(self, app: App) -> None:
-        while not process.catches(app.pid, self.signum):
+        gate = Gate(self.signum, checked=self._checked)
+        while why := gate.look(app.pid):
             app.checkpoint()
             if app.seconds_left() <= 0:
-                raise _no_handler("it", self.signum)
+                raise ReloadError("no_handler", f"it {why}")
             app.pause(_LOOK_AGAIN)
         _deliver(app, 0, self.signum)
+        if gate.held:
+            _until_taken(app, app.pid, self.signum)
 
 
 class Process:
@@ -135,19 +144,22 @@ class Process:
 
     name = "process"
 
-    def __init__(self, wanted: Target, signum: int) -> None:
-        self._target, self._signum = wanted, signum
+    def __init__(self, wanted: Target, signum: int, *, checked: bool = True) -> None:
+        """`checked` as for Signal."""
+        self._target, self._signum, self._checked = wanted, signum, checked
 
     def __call__(self, app: App) -> None:
+        gate = Gate(self._signum, checked=self._checked)
         while True:
             try:
                 pid = self._target.find()
             except TargetMissing as error:
                 trouble = ReloadError("no_process", str(error))
             else:
-                if process.catches(pid, self._signum):
+                why = gate.look(pid)
+                if not why:
                     break
-                trouble = _no_handler(f"{self._target} (pid {pid})", self._signum)
+                trouble = ReloadError("no_handler", f"{self._target} (pid {pid}) {why}")
             app.checkpoint()
             if app.seconds_left() <= 0:
                 raise trouble
@@ -161,14 +173,8 @@ class Process:
             )
         _deliver(app, pid, self._signum)
         app.watch(pid)
-
-
-def _no_handler(who: str, signum: int) -> ReloadError:
-    return ReloadError(
-        "no_handler",
-        f"{who} does not catch {signals.name(signum)}, which would end it; "
-        "choose the signal that it reloads on with --reload-signal",
-    )
+        if gate.held:
+            _until_taken(app, pid, self._signum)
 
 
 def _deliver(app: App, pid: int, signum: int) -> None:
@@ -176,6 +182,15 @@ def _deliver(app: App, pid: int, signum: int) -> None:
     app.checkpoint()
     if not sent:
         raise ReloadError("no_process", "it is being stopped")
+
+
+def _until_taken(app: App, pid: int, signum: int) -> None:
+    """Wait until a signal that the app blocks is no longer pending; raises ReloadError when the time is over."""
+    while is_pending(pid, signum):
+        app.checkpoint()
+        if app.seconds_left() <= 0:
+            raise ReloadError("no_handler", f"it blocks {signals.name(signum)} and has not taken it")
+        app.pause(_LOOK_AGAIN)
 
 
 class Http:
@@ -304,7 +319,7 @@ class Reloader:
         method = self._way.method
         if not isinstance(method, Signal) or self._way.verification is not None:
             return 0
-        return method.signum if process.catches(pid, method.signum) else 0
+        return method.signum if method.taken_now(pid) else 0
 
     def cancel(self, attempt: int) -> None:
         """Give an attempt up, and all before it, whether or not its thread has begun; returns at once.

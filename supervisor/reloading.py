@@ -35,6 +35,7 @@ def way(settings: Settings, directory: str) -> Way:
 
 
 def _method(settings: Settings, directory: str) -> Method:
+    checked = settings.reload_signal_check == "auto"
     match settings.reload_method:
         case "http":
             return _http(settings)
@@ -43,8 +44,8 @@ def _method(settings: Settings, directory: str) -> Method:
         case "restart":
             return Restart()
         case "process":
-            return _said("reload_process", lambda: Process(_target(settings), settings.reload_signal))
-    return Signal(settings.reload_signal)
+            return _said("reload_process", lambda: Process(_target(settings), settings.reload_signal, checked=checked))
+    return Signal(settings.reload_signal, checked=checked)
 
 
 def _http(settings: Settings) -> Method:

@@ -131,6 +131,13 @@ class Settings(Record):
     reload_signal: int = option(
         values.signal_number, "SIG", "what the app gets when its files have changed", default="HUP"
     )
+    reload_signal_check: str = option(
+        choice("auto", "off"),
+        "auto|off",
+        "look whether the app takes --reload-signal before it is sent: an app that does not would be ended by it; "
+        "off: send it in any case, once the app is ready",
+        default="auto",
+    )
     reload_http: str | None = option(
         values.word, "URL", "reload by an HTTP request instead of a signal; user:password in it is used, never logged"
     )
