@@ -1,3 +1,5 @@
 """PID 1 for application containers that keeps the application's configuration live."""
 
 __version__ = "0.1.0"
+
+PREFIX = "SUPERVISOR_"  # of the variables that stand for options

@@ -43,6 +43,9 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
         _leave(0)
     try:
         code = _run(settings, inherited)
+    except config.UsageError as error:
+        code = 2
+        log.error(str(error), event="usage_error", exit_code=code)
     except StartError as error:
         code = 125
         log.error(str(error), event="cannot_run", exit_code=code)
@@ -60,12 +63,16 @@ def _leave(code: int) -> NoReturn:
 
 def _run(settings: Settings, inherited: Inherited) -> int:
     log.configure("debug" if settings.verbose or settings.v else settings.log_level, settings.log_format)
+    for name, meant in config.unknown_variables(os.environ):
+        log.warning(
+            f"{name} stands for no option{f' (did you mean {meant}?)' if meant else ''}", event="unknown_variable"
+        )
     process.close_inherited_files()
     inbox = Inbox(inherited.taken)
     processes = Processes(inherited)
     loop = Loop(inbox, processes, surroundings.command(settings), _policy(settings))
     program = os.path.basename(settings.command[0]) if settings.command else "the app"
-    journal = Journal(program, settings.configured, settings.reload_method)
+    journal = Journal(program, settings.configured, settings.reload_method, settings.configroot or "")
     loop.observers.append(lambda *turn: _announce(journal, *turn))
     settings = _absolute(settings)
     _prepare_process(settings)
@@ -115,7 +122,15 @@ def _absolute(settings: Settings) -> Settings:
     """Paths as they were meant: relative to where we were started. Then `/`, so that no mount is kept busy."""
     paths = {
         name: getattr(settings, name)
-        for name in ("config_dir", "configroot", "kubeconfig", "control", "reload_http_ca")
+        for name in (
+            "config_dir",
+            "configroot",
+            "kubeconfig",
+            "control",
+            "reload_http_ca",
+            "reload_http_file",
+            "reload_http_header_file",
+        )
     }
     absolute = {name: os.path.abspath(path) for name, path in paths.items() if path not in (None, "off")}
     settings = settings.replace(**absolute)

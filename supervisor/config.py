@@ -1,13 +1,14 @@
 """The command line and the environment, read into settings and checked.
 
 An option is given as `--some-option VALUE`, `--some-option=VALUE` or `SUPERVISOR_SOME_OPTION`; the command line wins.
-Reading the world (files, users, the cluster) is not done here. `argparse` is not used: it costs a bare init 5 ms,
+Of the world only the files that hold the value of an option are read here (`credentials.py`): users, other files and
+the cluster are not looked at. `argparse` is not used: it costs a bare init 5 ms,
 and its idea of where options end is not that of tini and env.
 """
 
 from __future__ import annotations
 
-from . import values
+from . import PREFIX, values
 from .settings import Option, Settings, flag, variable
 
 TYPE_CHECKING = False
@@ -27,7 +28,7 @@ OLD_VARIABLES = {
 
 
 class UsageError(Exception):
-    """The command line or the environment cannot be understood; the message says which part and why."""
+    """The value of an option cannot be understood or used; the message says which and why. Exit code 2."""
 
 
 class StartError(Exception):
@@ -36,6 +37,10 @@ class StartError(Exception):
 
 OPTIONS: dict[str, Option] = {n: o for n, o in Settings._defaults.items() if isinstance(o, Option)}  # noqa: SLF001
 _SHORT = {o.short: n for n, o in OPTIONS.items() if o.short}
+# Options without a variable: SUPERVISOR_VERSION stands in many Dockerfiles and means something else there.
+_ON_THE_LINE_ONLY = ("help", "version", "verbose", "v")
+# Variables that supervisord sets in its children, and what Dockerfiles say of its version.
+_FOREIGN = frozenset(PREFIX + name for name in ("ENABLED", "PROCESS_NAME", "GROUP_NAME", "SERVER_URL", "VERSION"))
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
@@ -44,8 +49,11 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     command = _read_arguments(argv, given)
     told = frozenset(given)
     for name in OPTIONS:
-        if name not in given:
+        if name not in given and name not in _ON_THE_LINE_ONLY:
             _read_variable(name, environ, given)
+    for name, one in OPTIONS.items():
+        if one.holds and name in given:
+            told |= _read_file(name, one.holds, given, told)
     values_ = {name: _value(name, given.get(name)) for name in OPTIONS}
     settings = Settings(**values_, command=tuple(command))
     if not (settings.help or settings.version):
@@ -92,6 +100,23 @@ def _read_variable(name: str, environ: Mapping[str, str], given: dict[str, list[
         return
 
 
+def _read_file(name: str, held: str, given: dict[str, list[tuple[str, str]]], told: frozenset[str]) -> frozenset[str]:
+    """Give an option the value that stands in a file; returns it if the command line told so."""
+    if held in given:
+        if (held in told) == (name in told):
+            raise UsageError(f"{flag(held)} and {flag(name)} exclude each other: the file holds the value of the other")
+        if held in told:
+            return frozenset()
+    from . import credentials  # noqa: PLC0415 - only with such an option
+
+    where, path = given[name][-1]
+    try:
+        given[held] = [(f"{where} {path}", credentials.value(path))]
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from error
+    return frozenset({held} if name in told else ())
+
+
 def _value(name: str, given: list[tuple[str, str]] | None) -> Any:
     one = OPTIONS[name]
     parse_one = one.parse or values.switch
@@ -117,8 +142,34 @@ def log_style(argv: Sequence[str], environ: Mapping[str, str]) -> str:
 def _suggestion(word: str) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - only when something is wrong
 
-    close = get_close_matches(word, [flag(name) for name in OPTIONS], n=1)
+    written = [flag(name) for name in OPTIONS]
+    written += ["--no-" + form[2:] for form in written if OPTIONS[form[2:].replace("-", "_")].parse is None]
+    close = get_close_matches(word, written, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def unknown_variables(environ: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    """Variables with our prefix that stand for no option, each with the name that may be meant, or nothing.
+
+    Those of supervisord and of Kubernetes services (`SUPERVISOR_SERVICE_HOST`) are left out.
+    """
+    ours = {variable(name) for name in OPTIONS if name not in _ON_THE_LINE_ONLY}
+    for name in environ:
+        if name.startswith(PREFIX) and name not in ours and name not in _FOREIGN and not _of_a_service(name):
+            from difflib import get_close_matches  # noqa: PLC0415 - only when something is wrong
+
+            words = [one.removeprefix(PREFIX) for one in sorted(ours)]
+            yield name, "".join(PREFIX + one for one in get_close_matches(name.removeprefix(PREFIX), words, n=1))
+
+
+def _of_a_service(name: str) -> bool:
+    """Whether it is a variable that Kubernetes makes for a Service, `SUPERVISOR_PORT_80_TCP_ADDR` for example."""
+    words = name.split("_")
+    if words[-2:] == ["SERVICE", "HOST"] or words[-1] == "PORT":
+        return True
+    if "_SERVICE_PORT_" in name:
+        return True
+    return any(word == "PORT" and words[at + 1].isdecimal() for at, word in enumerate(words[:-1]))
 
 
 def _check(settings: Settings, told: frozenset[str]) -> None:

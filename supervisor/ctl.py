@@ -11,7 +11,7 @@ import _socket
 import os
 import sys
 
-from . import paths
+from . import PREFIX, paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FAILURE, USAGE, NOT_RUNNING = 1, 2, 4  # 4: "program is not running", as the LSB has it for status
 _CONNECT_SECONDS = 5.0
-_HELP = """\
+_HELP = f"""\
 usage: supervisorctl [--socket PATH] COMMAND
 
   status [--json]       the app, its configuration and its reloads; --json prints what /status serves
@@ -36,8 +36,8 @@ usage: supervisorctl [--socket PATH] COMMAND
   rollback [N]          put the version that is N generations older (1) back and reload; the newest is not tried
                         again until its content changes; waits for the result
 
-The socket is the one of --socket, else SUPERVISOR_CONTROL, /run/supervisor.sock or /tmp/supervisor-UID.sock.
-Without one, health asks http://127.0.0.1:9911/livez, or where process 1 or SUPERVISOR_LISTEN says; a process 1
+The socket is the one of --socket, else {PREFIX}CONTROL, /run/supervisor.sock or /tmp/supervisor-UID.sock.
+Without one, health asks http://127.0.0.1:9911/livez, or where process 1 or {PREFIX}LISTEN says; a process 1
 that serves nothing is healthy, since it ends with its app.
 
 exit codes: 0; 1: failed, or not healthy; 2: usage; 4: the supervisor is not running
@@ -173,7 +173,7 @@ def _connect(places: Sequence[str]) -> _socket.socket:
             return connection
     if failure.code != NOT_RUNNING:
         raise failure
-    looked = " or ".join(places) or "any socket, as SUPERVISOR_CONTROL is off"
+    looked = " or ".join(places) or f"any socket, as {PREFIX}CONTROL is off"
     raise ControlError(NOT_RUNNING, f"the supervisor is not running: nobody listens on {looked}; see --socket")
 
 
@@ -263,9 +263,9 @@ def _served_at(environ: Mapping[str, str]) -> tuple[str, int]:
     from .values import listen  # noqa: PLC0415 - only without a control socket
 
     try:
-        return listen(environ.get("SUPERVISOR_LISTEN", "").strip() or "9911")
+        return listen(environ.get(f"{PREFIX}LISTEN", "").strip() or "9911")
     except ValueError as error:
-        raise ControlError(USAGE, f"SUPERVISOR_LISTEN: {error}") from error
+        raise ControlError(USAGE, f"{PREFIX}LISTEN: {error}") from error
 
 
 # --- how answers look

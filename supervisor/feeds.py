@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .config import StartError
+from .config import UsageError
 from .sync import Feed
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ def feeds(settings: Settings) -> list[Feed]:
 
 
 def root(settings: Settings) -> Root | None:
-    """Where files are written; None when they are used where they are. Raises StartError."""
+    """Where files are written; None when they are used where they are. Raises UsageError."""
     if settings.configroot is None:
         return None
     from .files import Modes, Root  # noqa: PLC0415 - a directory that is used where it is needs none
@@ -67,7 +67,8 @@ def _owner(owner: tuple[str, str] | None) -> tuple[int, int] | None:
         uid = int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
         gid = -1 if not group else int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
     except KeyError as error:
-        raise StartError(f"cannot give files to {':'.join(filter(None, owner))}: {error.args[0]}") from error
+        known = ":".join(filter(None, owner))
+        raise UsageError(f"--owner: cannot give files to {known!r}: {error.args[0]}") from error
     return uid, gid
 
 

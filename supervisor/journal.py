@@ -31,6 +31,7 @@ class Journal(Record):
     program: str
     configured: bool = False
     method: str = ""  # of reloads
+    configroot: str = ""
 
     def lines(self, event: ev.Event, before: State, after: State, now: float = 0.0) -> Iterator[Line]:
         """The lines that an event is worth; `now` is monotonic, for how long something took."""
@@ -116,6 +117,11 @@ class Journal(Record):
         elif event.rolled_back:
             message = f"configuration {version} is back in place: {changes}"
             yield self._line("warning", "config_rolled_back", message, **fields)
+        elif before.phase is Phase.WAITING and after.phase is Phase.DONE:  # --once
+            sources = ", ".join(source.name for source in after.sources)
+            files = "1 file" if event.files == 1 else f"{event.files} files"
+            message = f"configuration {version} from {sources} is in {self.configroot} ({files}): {changes}"
+            yield self._line("info", "config_applied", message, **fields, source=sources)
         elif before.phase is not Phase.WAITING:
             yield self._line("info", "config_applied", f"configuration {version} is in place: {changes}", **fields)
 

@@ -33,7 +33,7 @@ class Assembly:
     """Builds the parts and hands them to the loop."""
 
     def __init__(self, settings: Settings, loop: Loop, inbox: Inbox) -> None:
-        """Raises StartError when an option cannot be used."""
+        """Raises UsageError when an option cannot be used."""
         self._started = threads.Gate()
         # A sidecar starts nothing: its first configuration is what it was busy with.
         first = (ev.Started, ev.ConfigApplied)
@@ -53,13 +53,13 @@ class Assembly:
         if not settings.configured:
             return
         names = feeds.names(settings)
-        self._introduce(names)
         loop.state = loop.state.replace(sources=tuple(SourceState(name) for name in names))
         usual = not any(getattr(settings, name) for name in _OF_RELOADS)
         loop.reload = _Late(self._reloader) if usual else self._reloader()
         destination = sync.Destination(self._root, self._directory, dict(settings.map), self._validator())
         syncer = sync.Sync(feeds.feeds(settings), destination, put, lambda: loop.state.config.good)
         loop.sync = syncer
+        self._introduce(names)
         syncer.start()
 
     def _introduce(self, sources: list[str]) -> None:
@@ -67,7 +67,8 @@ class Assembly:
         role = "app" if settings.command else "once" if settings.once else "sidecar"
         whom = os.path.basename(settings.command[0]) if settings.command else ""
         into = f" into {settings.configroot}" if settings.configroot else ""
-        log.info(
+        log.write(
+            "debug" if settings.once else "info",  # which has one line to say: that it has written
             f"supervisor {__version__} ({' '.join(filter(None, (role, whom)))}): "
             f"configuration from {', '.join(sources)}{into}",
             event="supervisor_started",
@@ -88,6 +89,9 @@ class Assembly:
         argv = self._settings.validate
         if argv is None:
             return None
+        seen = "{dir}" if self._root else self._directory  # in place, the files are new already when it runs
+        if not any(part in word for part in ("{dir}", seen) for word in argv):
+            log.warning("--validate: the command has no {dir}, so it does not look at the new files")
         from . import hooks, reloading  # noqa: PLC0415 - as above
 
         return reloading.validator(self._settings, argv, hooks.Runner(self._inbox.put))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 
+from . import PREFIX
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +30,7 @@ def default_path() -> str | None:
 
 def candidates(environ: Mapping[str, str]) -> list[str]:
     """Where a supervisor of this container may listen, the likeliest first; none if the socket is switched off."""
-    chosen = environ.get("SUPERVISOR_CONTROL", "").strip()
+    chosen = environ.get(f"{PREFIX}CONTROL", "").strip()
     if chosen == OFF:
         return []
     return [chosen, *_places()] if chosen else _places()

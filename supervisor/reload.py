@@ -202,8 +202,9 @@ class Http:
 
     name = "http"
 
-    def __init__(self, request: Request, accepted: Sequence[range]) -> None:
-        self._request, self._accepted = request, tuple(accepted)
+    def __init__(self, request: Request, accepted: Sequence[range], renew: Callable[[], Request] | None = None) -> None:
+        """`renew` gives the request as it is to be sent now; it may raise ValueError."""
+        self._request, self._accepted, self._renew = request, tuple(accepted), renew
 
     def __call__(self, app: App) -> None:
         from random import uniform  # noqa: PLC0415 - 2 ms that a start need not take
@@ -224,6 +225,11 @@ class Http:
     def _try(self, app: App) -> tuple[float, ReloadError | None]:
         """One request: how long the server asks to wait, and what went wrong; raises ReloadError if that is final."""
         app.checkpoint()
+        try:
+            if self._renew:
+                self._request = self._renew()
+        except ValueError as unread:  # a file with credentials that is being replaced
+            return 0.0, ReloadError("connect", f"{self._request}: {unread}")
         try:
             answer = self._request.send(max(0.001, min(_ATTEMPT_SECONDS, app.seconds_left())), app.cancelled)
         except RequestFailed as failure:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from . import checks, verifiers
-from .config import StartError
+import os
+
+from . import checks, credentials, verifiers
+from .config import UsageError
 from .reload import Exec, Http, Process, Restart, Signal, Way
 from .request import Request, Trust, header, legible, method, status_ranges, url
 from .settings import flag
@@ -25,7 +27,7 @@ _LINES = 5  # of a validation's output in the log
 
 
 def way(settings: Settings, directory: str) -> Way:
-    """How the app is reloaded. `directory` is where it sees its files. Raises StartError."""
+    """How the app is reloaded. `directory` is where it sees its files. Raises UsageError."""
     return Way(
         _method(settings, directory),
         _verification(settings, directory),
@@ -53,10 +55,32 @@ def _http(settings: Settings) -> Method:
     verb = _said("reload_http_method", lambda: method(settings.reload_http_method))
     headers = _said("reload_http_header", lambda: tuple(header(text) for text in settings.reload_http_header))
     accepted = _said("reload_http_status", lambda: status_ranges(settings.reload_http_status))
-    return Http(Request(verb, address, headers, _trust(settings)), accepted)
+    request = Request(verb, address, headers, _trust(settings))
+    if settings.reload_http_header_file and not _delivered(settings, settings.reload_http_header_file):
+        _said("reload_http_header_file", lambda: _renewed(settings, request))
+    return Http(request, accepted, lambda: _renewed(settings, request))
+
+
+def _renewed(settings: Settings, request: Request) -> Request:
+    """The request with what its files hold now: passwords and tokens are renewed. Raises ValueError."""
+    if settings.reload_http_file:
+        request = request.replace(url=url(credentials.value(settings.reload_http_file)))
+    if settings.reload_http_header_file:
+        more = tuple(header(line) for line in credentials.lines(settings.reload_http_header_file))
+        request = request.replace(headers=(*request.headers, *more))
+    return request
+
+
+def _delivered(settings: Settings, path: str) -> bool:
+    """Whether a file is one of the configuration, which is not there before the first version is."""
+    places = filter(None, (settings.configroot, settings.config_dir))
+    return any(os.path.abspath(path).startswith(f"{place.rstrip('/')}/") for place in places)
 
 
 def _trust(settings: Settings) -> Trust:
+    path = settings.reload_http_ca
+    if path and settings.configured and not _delivered(settings, path):
+        _said("reload_http_ca", lambda: credentials.certificates(path))
     return Trust(settings.reload_http_ca, settings.reload_http_insecure)
 
 
@@ -73,7 +97,7 @@ def _verification(settings: Settings, directory: str) -> Check | None:
 
 
 def readiness(settings: Settings, text: str, directory: str) -> Check:
-    """What says that the app is ready. Raises StartError."""
+    """What says that the app is ready. Raises UsageError."""
     return _said("ready", lambda: checks.parse(text, directory, _trust(settings)))
 
 
@@ -96,4 +120,4 @@ def _said(name: str, make: Callable[[], T]) -> T:
     try:
         return make()
     except ValueError as error:
-        raise StartError(f"{flag(name)}: {error}") from error
+        raise UsageError(f"{flag(name)}: {error}") from error

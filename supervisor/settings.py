@@ -6,7 +6,7 @@ and the environment are read in `config.py`.
 
 from __future__ import annotations
 
-from . import values
+from . import PREFIX, values
 from .record import Record
 
 TYPE_CHECKING = False
@@ -28,6 +28,7 @@ class Option(Record):
     commas: bool = True  # several values in one variable may be split at commas too
     short: str = ""
     shown_default: str = ""
+    holds: str = ""  # the option whose value stands in the file that this one names
 
 
 def flag(name: str) -> str:
@@ -35,7 +36,7 @@ def flag(name: str) -> str:
 
 
 def variable(name: str) -> str:
-    return "SUPERVISOR_" + name.upper()
+    return PREFIX + name.upper()
 
 
 def option(  # noqa: PLR0913 - the declaration of a setting, always by name
@@ -48,16 +49,21 @@ def option(  # noqa: PLR0913 - the declaration of a setting, always by name
     commas: bool = True,
     short: str = "",
     shown: str = "",
+    holds: str = "",
 ) -> Any:
     """Declare a setting. `many`: may be repeated, the value is a tuple."""
-    return Option(parse, () if many else default, metavar, help, many, commas, short, shown)
+    return Option(parse, () if many else default, metavar, help, many, commas, short, shown, holds)
 
 
-def choice(*words: str) -> Callable[[str], str]:
+def choice(*words: str, **synonyms: str) -> Callable[[str], str]:
+    """One of these words in either case; a synonym stands for one of them."""
+
     def parse(text: str) -> str:
-        if text not in words:
+        word = text.strip().lower()
+        word = synonyms.get(word, word)
+        if word not in words:
             raise ValueError(f"{text!r} is not one of {', '.join(words)}")
-        return text
+        return word
 
     return parse
 
@@ -123,13 +129,16 @@ class Settings(Record):
         "run on the new files before they go live; {dir} is their directory; non-zero rejects the version",
     )
     ready: str | None = option(
-        values.word,
+        values.check,
         "CMD|URL|tcp:[HOST:]PORT",
         "when the app counts as started; no reload is sent before",
         shown="as soon as it runs and catches the signal",
     )
+    ready_file: str | None = option(
+        values.path, "FILE", "the value of --ready is in this file (a URL with a password)", holds="ready"
+    )
     reload_signal: int = option(
-        values.signal_number, "SIG", "what the app gets when its files have changed", default="HUP"
+        values.caught_signal, "SIG", "what the app gets when its files have changed", default="HUP"
     )
     reload_signal_check: str = option(
         choice("auto", "off"),
@@ -141,13 +150,37 @@ class Settings(Record):
     reload_http: str | None = option(
         values.word, "URL", "reload by an HTTP request instead of a signal; user:password in it is used, never logged"
     )
-    reload_http_method: str = option(values.word, "METHOD", "its method", default="POST")
-    reload_http_header: tuple[str, ...] = option(
-        values.word, "'NAME: VALUE'", "a header of it; repeatable (in its variable one a line)", many=True, commas=False
+    reload_http_file: str | None = option(
+        values.path,
+        "FILE",
+        "the URL of --reload-http is in this file, read for each request: its password is in no process list",
+        holds="reload_http",
     )
-    reload_http_status: str = option(values.word, "CODES", "the answers that mean success", default="200-299")
-    reload_http_ca: str | None = option(values.path, "FILE", "CA certificates for it", shown="the system's")
-    reload_http_insecure: bool = option(None, "", "do not verify the server's certificate", default=False)
+    reload_http_method: str = option(values.word, "METHOD", "HTTP method of --reload-http", default="POST")
+    reload_http_header: tuple[str, ...] = option(
+        values.word,
+        "'NAME: VALUE'",
+        "a header of --reload-http; repeatable (in its variable one a line)",
+        many=True,
+        commas=False,
+    )
+    reload_http_header_file: str | None = option(
+        values.path,
+        "FILE",
+        "more headers of --reload-http, one a line, read for each request: for tokens that are renewed",
+    )
+    reload_http_status: str = option(
+        values.word, "CODES", "the answers to --reload-http that mean success", default="200-299"
+    )
+    reload_http_ca: str | None = option(
+        values.path,
+        "FILE",
+        "CA certificates for the https URLs of --reload-http, --ready, --verify",
+        shown="the system's",
+    )
+    reload_http_insecure: bool = option(
+        None, "", "do not verify certificates of the servers of these URLs", default=False
+    )
     reload_exec: tuple[str, ...] | None = option(
         values.command, "CMD", "reload by a command; {dir} is the directory of the files; its exit code decides"
     )
@@ -183,9 +216,12 @@ class Settings(Record):
         default="0s",
     )
     verify: str | None = option(
-        values.word,
+        values.check,
         "CMD|URL|NAME",
         "run after a reload, until it passes or the window is over; NAME: nginx, haproxy:SOCKET, prometheus:URL",
+    )
+    verify_file: str | None = option(
+        values.path, "FILE", "the value of --verify is in this file (a URL with a password)", holds="verify"
     )
     verify_window: float = option(
         values.duration, "DURATION", "the app must also stay alive this long after a reload", default="5s"
@@ -201,7 +237,7 @@ class Settings(Record):
         None, "", "/livez fails while the last reload is a failure that was not rolled back", default=False
     )
     stop_signal: int = option(
-        values.signal_number,
+        values.ending_signal,
         "SIG",
         "what the app gets when the supervisor is told to stop by TERM",
         default="TERM",
@@ -236,7 +272,7 @@ class Settings(Record):
         choice("auto", "off"), "auto|off", "become a child subreaper when not PID 1", default="auto"
     )
     restart: str = option(
-        choice("never", "on-failure", "always"),
+        choice("never", "on-failure", "always", no="never"),
         "never|on-failure|always",
         "start the app again when it ends, after 0.5s, doubling to 30s, anew after 30s up",
         default="never",
@@ -258,7 +294,7 @@ class Settings(Record):
         shown=":9911, off when no configuration option is given",
     )
     control: str | None = option(
-        values.path,
+        values.socket_path,
         "PATH|off",
         "socket for supervisorctl",
         shown="/run/supervisor.sock, else in /tmp; off without --listen",
@@ -271,7 +307,7 @@ class Settings(Record):
     )
     log_format: str = option(choice("text", "json"), "text|json", "of our own log, on standard error", default="text")
     log_level: str = option(
-        choice("debug", "info", "warning", "error"),
+        choice("debug", "info", "warning", "error", warn="warning", err="error"),
         "debug|info|warning|error",
         "of our own log",
         default="info",

@@ -25,6 +25,8 @@ FAULTS = frozenset(
 )
 # 32 and 33 belong to the C library (nptl(7)) and are not in valid_signals().
 FORWARDED = frozenset(signal.valid_signals()) - FAULTS - {signal.SIGCHLD, signal.SIGKILL, signal.SIGSTOP}
+UNCATCHABLE = frozenset({signal.SIGKILL, signal.SIGSTOP})
+STOP = signal.SIGSTOP
 JOB_CONTROL = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 # The interpreter ignores the first two and handles the third before any code of ours runs; what was inherited for
 # the first two cannot be known, so the app gets the default, as from a shell.

@@ -61,12 +61,14 @@ class Sync:
         self._root, self._mapping = destination.root, destination.mapping
         self._directory, self._check = destination.directory, destination.check
         self._parts: list[Mapping[str, Entry] | None] = [None] * len(feeds)
+        self._keys: list[frozenset[str]] = [frozenset()] * len(feeds)
         self._changed_at: list[float | None] = [None] * len(feeds)
         self._errors = ["no answer yet"] * len(feeds)
         self._desired: Snapshot | _Refused | None = None
         self._live: Generation | None = None
         self._previous = ""  # the version that was in place before the last one
         self._apply_error = ""
+        self._missed: set[str] = set()  # mapped keys that no source has
         self._in_place: Mapping[str, str] = {}  # path to digest, of the last version applied
         self._gathering = threads.Lock()  # sources are read in threads of their own
         self._prepared = False
@@ -92,6 +94,7 @@ class Sync:
         """A source's whole content; offered as a version if that differs from the last one."""
         with self._gathering:
             self._changed_at[index] = content.changed_at
+            self._keys[index] = frozenset(content.files)
             try:
                 self._parts[index] = place(
                     entries(content.files, content.private, content.permitted),
@@ -101,6 +104,7 @@ class Sync:
                 parts = [part for part in self._parts if part is not None]
                 if len(parts) < len(self._parts):
                     return  # the first version needs them all
+                self._warn_of_missed()
                 desired: Snapshot | _Refused = snapshot(merge(parts))
             except BadPath as error:
                 message = f"cannot write {self._errors[index] or 'the configuration'}: {error}"
@@ -109,6 +113,13 @@ class Sync:
                 self._desired = desired
                 # Not by `random`, whose import takes as long as all the rest here.
                 self._put(ev.ConfigOffered(desired.digest, int.from_bytes(os.urandom(4), "big") / 2**32))
+
+    def _warn_of_missed(self) -> None:
+        """Once for each key that --map names and no source has (any more)."""
+        missed = set(self._mapping).difference(*self._keys)
+        for key in sorted(missed - self._missed):
+            log.warning(f"--map {key}={self._mapping[key]}: no source has the key {key!r}", event="map_without_key")
+        self._missed = missed
 
     def apply(self) -> None:
         """Put the newest version in place; reports `ConfigApplied` or `ConfigFailed`."""

@@ -10,6 +10,10 @@ from .record import Record
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
+_HOST_CHARACTERS = _NAME_CHARACTERS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
+_IPV6_CHARACTERS = frozenset("0123456789abcdefABCDEF:.")
+_MOST_ID = 2**32 - 2  # of a user or a group; the one above means "none" to the kernel (chown(2))
+_MOST_SOCKET_PATH = 107  # bytes: sun_path of unix(7) with its NUL
 
 
 class ObjectName(Record):
@@ -39,6 +43,22 @@ def signal_number(text: str) -> int:
     return signals.number(text)
 
 
+def caught_signal(text: str) -> int:
+    """A signal that a program can act on."""
+    number = signals.number(text)
+    if number in signals.UNCATCHABLE:
+        raise ValueError(f"{text!r} cannot be caught by any program; name a signal on which the app reloads")
+    return number
+
+
+def ending_signal(text: str) -> int:
+    """A signal that can end a program; KILL ends it at once."""
+    number = signals.number(text)
+    if number == signals.STOP:
+        raise ValueError(f"{text!r} ends no program: it freezes it, and cannot be caught")
+    return number
+
+
 def rewrite(text: str) -> tuple[int, int]:
     """`FROM:TO`, TO may be 0."""
     source, colon, target = text.partition(":")
@@ -62,7 +82,15 @@ def object_name(text: str) -> ObjectName:
     where = namespace(parts[0]) if len(parts) == 2 else ""
     if not _is_dns_name(name, 253):
         raise ValueError(f"{name!r} is not an object's name (lower case letters, digits, - and .)")
-    return ObjectName(where, name, subdir)
+    return ObjectName(where, name, _below(subdir.removesuffix("/")) if subdir else "")
+
+
+def _below(path: str) -> str:
+    """A path below configroot; raises ValueError for any other."""
+    from .snapshot import check_path  # noqa: PLC0415 - only where files are written
+
+    check_path(path)
+    return path
 
 
 def namespace(text: str) -> str:
@@ -80,7 +108,7 @@ def mapping(text: str) -> tuple[str, str]:
     key, equals, target = text.partition("=")
     if not (key and equals and target):
         raise ValueError(f"{text!r} is not KEY=PATH")
-    return key, target
+    return key, _below(target)
 
 
 def mode(text: str) -> int:
@@ -104,6 +132,9 @@ def user(text: str) -> tuple[str, str]:
     name, colon, group = text.strip().partition(":")
     if not name or (colon and not group):
         raise ValueError(f"{text!r} is not USER[:GROUP]")
+    for one in (name, group):
+        if one.isdecimal() and int(one) > _MOST_ID:
+            raise ValueError(f"{one!r} is not the number of a user or group (0 to {_MOST_ID})")
     return name, group
 
 
@@ -114,7 +145,11 @@ def listen(text: str) -> tuple[str, int]:
     host, _, port = text.strip().rpartition(":")
     if not port.isdecimal() or int(port) > 65535:
         raise ValueError(f"{text!r} is not [HOST]:PORT or off (examples: :9911, 127.0.0.1:9911, [::1]:9911)")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    bare = host.removeprefix("[").removesuffix("]")
+    allowed = _IPV6_CHARACTERS if host != bare or ":" in host else _HOST_CHARACTERS
+    if host not in (bare, f"[{bare}]") or not allowed.issuperset(bare.partition("%")[0]) or (host and not bare):
+        raise ValueError(f"{host!r} in {text!r} is not a host; an IPv6 address stands in brackets ([::1]:9911)")
+    return bare, int(port)
 
 
 def command(text: str) -> tuple[str, ...]:
@@ -128,6 +163,21 @@ def command(text: str) -> tuple[str, ...]:
     if not argv:
         raise ValueError("it is empty")
     return argv
+
+
+def check(text: str) -> str:
+    """A command, `tcp:[HOST:]PORT`, a URL, or the name of a verifier, which may have a URL behind it.
+
+    A mistyped URL would be taken for a command. The message repeats neither credentials nor a query.
+    """
+    scheme, mark, rest = word(text).strip().partition("://")
+    prefix, colon, scheme = scheme.rpartition(":")
+    if not mark or any(c.isspace() for c in scheme):
+        return text
+    if scheme.lower() not in ("http", "https") or prefix not in ("", "prometheus"):
+        place = rest.partition("?")[0].rpartition("@")[2]
+        raise ValueError(f"'{prefix}{colon}{scheme}://{place}' is not a URL that can be asked: http:// or https://")
+    return f"{prefix}{colon}{scheme.lower()}://{rest}"
 
 
 def exit_code(text: str) -> int:
@@ -169,4 +219,10 @@ def word(text: str) -> str:
 def path(text: str) -> str:
     if not text.strip() or "\0" in text:
         raise ValueError(f"{text!r} is not a path")
+    return text
+
+
+def socket_path(text: str) -> str:
+    if len(path(text).encode(errors="surrogateescape")) > _MOST_SOCKET_PATH:
+        raise ValueError(f"{text!r} is longer than the {_MOST_SOCKET_PATH} bytes that the path of a socket may have")
     return text

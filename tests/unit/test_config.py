@@ -189,3 +189,110 @@ def test_what_an_image_says_of_its_program_does_not_keep_a_command_without_confi
         config.parse(["--validate=true", "nginx"], {})
     with pytest.raises(config.UsageError, match="--reload-http needs a configuration"):
         config.parse([], {"SUPERVISOR_RELOAD_HTTP": "http://127.0.0.1:1"})
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--user=99999999999", "app"], ["--user", "'99999999999'"]),
+        (["--user=root:4294967295", "app"], ["--user", "'4294967295'"]),
+        (["--stop-signal", "STOP", "app"], ["--stop-signal", "'STOP'"]),
+        (["--stop-signal", "19", "app"], ["--stop-signal", "'19'"]),
+        (["--reload-signal", "KILL", "app"], ["--reload-signal", "'KILL'", "cannot be caught"]),
+        (["--reload-signal", "sigstop", "app"], ["--reload-signal", "'sigstop'"]),
+        (["--configmap", "x:../../etc", "--configroot=/x", "app"], ["--configmap", "'../../etc'"]),
+        (["--secret", "x:/etc", "--configroot=/x", "app"], ["--secret", "'/etc'"]),
+        (["--configmap", "x:a//b", "--configroot=/x", "app"], ["--configmap", "'a//b'"]),
+        (["--config-dir=/y", "--configroot=/x", "--map", "a=../x", "app"], ["--map", "'../x'"]),
+        (["--config-dir=/y", "--configroot=/x", "--map", "a=/x", "app"], ["--map", "'/x'"]),
+        (["--listen", "[::1:9911", "app"], ["--listen", "'[::1:9911'"]),
+        (["--listen", "::1]:9911", "app"], ["--listen", "'::1]:9911'"]),
+        (["--listen", "[]:9911", "app"], ["--listen", "'[]:9911'"]),
+        (["--listen", "a b:9911", "app"], ["--listen", "'a b:9911'"]),
+        (["--listen", "http://x:80", "app"], ["--listen", "'http://x:80'"]),
+        (["--ready", "htp://x", "app"], ["--ready", "'htp://x'"]),
+        (["--ready", "prometheus.http://x", "app"], ["--ready", "'prometheus.http://x'"]),
+        (["--config-dir=/y", "--verify", "promtheus:http://x", "app"], ["--verify", "'promtheus:http://x'"]),
+        (["--control", f"/{'x' * 107}", "app"], ["--control", "107"]),
+        (["--log-level", "loud", "app"], ["--log-level", "'loud'"]),
+    ],
+)
+def test_value_that_cannot_work_is_refused_at_once(argv: list[str], words: list[str]) -> None:
+    message = refused(*argv)
+
+    assert [] == [word for word in words if word not in message]
+
+
+def test_mistyped_url_is_repeated_without_its_credentials() -> None:
+    message = refused("--ready", "htps://me:hunter2@x/y?token=hunter2", "app")
+
+    assert "x/y" in message
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "name", "expected"),
+    [
+        ("--log-level", "warn", "log_level", "warning"),
+        ("--log-level", "ERR", "log_level", "error"),
+        ("--log-level", "Debug", "log_level", "debug"),
+        ("--log-format", "JSON", "log_format", "json"),
+        ("--restart", "no", "restart", "never"),
+        ("--restart", "On-Failure", "restart", "on-failure"),
+        ("--ready", "HTTP://x/y", "ready", "http://x/y"),
+        ("--verify", "prometheus:HTTPS://x", "verify", "prometheus:https://x"),
+        ("--ready", "curl htp://x", "ready", "curl htp://x"),
+        ("--stop-signal", "KILL", "stop_signal", 9),
+        ("--configmap", "x:conf.d/", "configmap", (ObjectName("", "x", "conf.d"),)),
+        ("--listen", "[fe80::1%eth0]:80", "listen", ("fe80::1%eth0", 80)),
+        ("--listen", "my-host_1.local:80", "listen", ("my-host_1.local", 80)),
+        ("--listen", ":::80", "listen", ("::", 80)),
+    ],
+)
+def test_value_meant_the_obvious_way_is_taken(option: str, value: str, name: str, expected: object) -> None:
+    where = ["--configroot=/x", *([] if option == "--configmap" else ["--config-dir=/y"])]
+
+    assert expected == getattr(parse(*where, option, value, "app"), name)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("--no-rolback", "--no-rollback"),
+        ("--norollback", "--no-rollback"),
+        ("--rolback", "--rollback"),
+        ("--no-singal-group", "--no-signal-group"),
+        ("--log_level=debug", "--log-level"),
+        ("--xyzzy", ""),
+    ],
+)
+def test_unknown_option_gets_the_nearest_written_form(word: str, meant: str) -> None:
+    message = refused(word, "app")
+
+    assert meant in message
+    assert bool(meant) == ("did you mean" in message)
+
+
+def test_unknown_variables_are_found_with_the_nearest_name() -> None:
+    environ = dict.fromkeys(
+        ["SUPERVISOR_RELOAD_SIGNL", "SUPERVISOR_XYZZY", "SUPERVISOR_LISTEN", "SUPERVISORX", "HOME"], ""
+    )
+
+    assert [("SUPERVISOR_RELOAD_SIGNL", "SUPERVISOR_RELOAD_SIGNAL"), ("SUPERVISOR_XYZZY", "")] == list(
+        config.unknown_variables(environ)
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ENABLED", "PROCESS_NAME", "GROUP_NAME", "SERVER_URL", "VERSION"),
+        *("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_80_TCP", "PORT_80_TCP_ADDR"),
+        *("WEB_SERVICE_HOST", "WEB_SERVICE_PORT", "WEB_PORT", "WEB_PORT_53_UDP_PORT"),
+    ],
+)
+def test_variables_of_others_with_our_prefix_are_known(name: str) -> None:
+    environ = {f"SUPERVISOR_{name}": "4.2.5"}
+
+    assert [] == list(config.unknown_variables(environ))
+    assert ("app",) == config.parse(["app"], environ).command
