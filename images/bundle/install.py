@@ -1,7 +1,7 @@
 #!/opt/supervisor/bin/python3 -I
 """supervisor-install: copies the tree that it is part of into a volume, for the containers that mount it.
 
-An init container runs it, and the app's container mounts the volume at /opt/supervisor, where the tree works:
+An init container runs it, and the app's container mounts the volume, at /opt/supervisor for example:
 
     DIR/.versions/XXXX/{bin,lib,share}    a version
     DIR/current                           a link to the version that counts
@@ -22,13 +22,13 @@ import shutil
 import sys
 import time
 
-HOME = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # TREE/lib/programs/NAME
 PARTS = ("share", "lib", "bin")  # in the order in which they appear
 USAGE = """\
 usage: supervisor-install DIR
 
-Copies the supervisor into DIR, a volume that the app's container mounts at /opt/supervisor. Nothing is done if this
-very version is there; another one is replaced in one step.
+Copies the supervisor into DIR, a volume that the app's container mounts: wherever it does, it starts the supervisor as
+bin/supervisor there. Nothing is done if this very version is there; another one is replaced in one step.
 
 exit codes: 0; 1: failed, and DIR shows what it showed before; 2: usage
 """

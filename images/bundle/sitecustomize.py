@@ -1,11 +1,10 @@
 # noqa: INP001 - no package: it becomes a module of the standard library
-"""Keeps a process on the version that it was started from, when supervisor-install puts another in its place.
+"""Gives the app's LD_* variables their names back, which launcher.c keeps from our own loader.
 
-/opt/supervisor/lib is a link there, and modules that are imported late would come from the newer version. It runs at
-each start of the interpreter, and must not import anything that a bare init does not.
+It runs at each start of the interpreter, and must not import anything that a bare init does not.
 """
 
 import os
-import sys
 
-sys.path[:] = [os.path.realpath(one) for one in sys.path]
+for name in [name for name in os.environ if name.startswith("LD\1")]:
+    os.environ[f"LD_{name[3:]}"] = os.environ.pop(name)

@@ -160,6 +160,8 @@ class Deployed:
         for claim in self._claims:
             made[claim["metadata"]["name"]] = self._directory(claim["metadata"]["name"], self._disk)
         for volume in self.spec.get("volumes", []):
+            if "image" in volume:
+                continue  # podman mounts it
             folder = made[volume["name"]] = self._directory(volume["name"])
             if source := volume.get("configMap"):
                 _project(folder, self._config_map(source["name"]))
@@ -212,10 +214,15 @@ class Deployed:
 
     def _mounts(self, spec: Json) -> list[str]:
         words = []
+        images = {one["name"]: one["image"]["reference"] for one in self.spec.get("volumes", []) if "image" in one}
         for mount in spec.get("volumeMounts", []):
+            if mount["name"] in images:  # the whole image, as containerd 2.1 mounts it also where there is a `subPath`
+                source = self._image(images[mount["name"]])
+                words.append(f"--mount=type=image,source={source},destination={mount['mountPath']}")
+                continue
             mode = ":ro" if mount.get("readOnly") else ""
-            source = self._volumes[mount["name"]] / mount.get("subPath", "")
-            words.append(f"--volume={source}:{mount['mountPath']}{mode}")
+            folder = self._volumes[mount["name"]] / mount.get("subPath", "")
+            words.append(f"--volume={folder}:{mount['mountPath']}{mode}")
         if self.spec.get("automountServiceAccountToken", True):
             words.append(f"--volume={self._folder / 'account'}:{_ACCOUNT}:ro")
         return words

@@ -22,11 +22,14 @@ show
 while true; do sleep 1000 & wait $!; done
 """
 
-# Where the supervisor is `FROM` or `COPY --from`, and the app is a program that is linked with musl, or with nothing.
-_MUSL = """\
+# The app is linked with musl, or with nothing; without the supervisor, then with it as `COPY --from` or `FROM`.
+_BARE = """\
 FROM {workshop} AS workshop
 FROM scratch
-COPY --from=workshop /musl/ /
+COPY --from=workshop {files}
+"""
+_MUSL = """\
+FROM {bare}
 COPY --from={bundle} /opt/supervisor /opt/supervisor
 ENTRYPOINT ["/opt/supervisor/bin/supervisor"]
 """
@@ -50,8 +53,18 @@ def image(root: str) -> str:
     if root not in ("musl", "scratch"):
         return built.debian(root)
     text = {"musl": _MUSL, "scratch": _SCRATCH}[root]
-    dockerfile = text.format(workshop=_workshop(), bundle=built.image("bundle"))
+    dockerfile = text.format(bare=bare("musl"), workshop=_workshop(), bundle=built.image("bundle"))
     return built.derived(f"localhost/supervisor-tests-{root}", dockerfile)
+
+
+@functools.cache
+def bare(root: str) -> str:
+    """The image of a root without the bundle, for pods that mount it."""
+    if root not in ("musl", "scratch"):
+        return built.debian(root)
+    files = {"musl": "/musl/ /", "scratch": "/app-static /bin/app"}[root]
+    dockerfile = _BARE.format(workshop=_workshop(), files=files)
+    return built.derived(f"localhost/supervisor-tests-bare-{root}", dockerfile)
 
 
 @functools.cache

@@ -1,5 +1,5 @@
 /* The app in images that have no shell and no other libc than their own: shows its environment, leaves three orphans,
-   shows its configuration at start and with every HUP, and ends with 42 when it gets TERM. */
+   shows its configuration at start and with every HUP, and ends with 42 when it gets TERM; without a path, at once. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +46,7 @@ static void leave_orphan(void) {
 int main(int count, char **words, char **environment) {
     sigset_t none, hangup;
     if (count != 2)
-        return 2;
+        return 42;
     sigemptyset(&none);
     sigemptyset(&hangup);
     sigaddset(&hangup, SIGHUP);

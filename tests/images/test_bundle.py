@@ -18,9 +18,11 @@ from tests.images.deployed import Deployed
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
 UID = 1000650000  # of no /etc/passwd: what OpenShift gives, for example
-CTL = "/opt/supervisor/bin/supervisorctl"
+HOME = "/opt/supervisor"
 OPTIONS = ["--configmap=app", "--configroot=/config", "--reload-interval=0s", "--verify-window=0s"]
 INJECTED, COPIED = ["bookworm", "bullseye"], ["musl", "scratch"]
+# Where a volume of the bundle's image is mounted, in which root.
+MOUNTED = [("musl", "/opt/supervisor"), ("scratch", "/mnt/init of pods")]
 INIT = {
     "name": "supervisor",
     "image": "supervisor-bundle:latest",
@@ -29,18 +31,20 @@ INIT = {
 }
 
 
-def manifest(folder: Path, root: str) -> str:
-    """The manifest of a pod whose app's image is a root; one that knows nothing of us gets an init container."""
-    inject = root in INJECTED
+def manifest(folder: Path, root: str, place: str = "") -> str:
+    """The manifest of a pod whose app's image is a root. The bundle is in an image volume at a place; without one it is
+    in the image, or an init container copies it for one that knows nothing of us.
+    """
+    inject = root in INJECTED and not place
     container = {
         "name": "app",
         "image": "foreign",
-        "command": ["/opt/supervisor/bin/supervisor", *OPTIONS, "--", *foreign.app(root)],
+        "command": [f"{place or HOME}/bin/supervisor", *OPTIONS, "--", *foreign.app(root)],
         "env": [{"name": "GREETING", "value": "hello"}],
         "volumeMounts": [
             {"name": "config", "mountPath": "/config"},
             {"name": "run", "mountPath": "/run"},
-            *([{"name": "supervisor", "mountPath": "/opt/supervisor", "readOnly": True}] if inject else []),
+            *([{"name": "supervisor", "mountPath": place or HOME, "readOnly": True}] if inject or place else []),
         ],
     }
     spec = {
@@ -52,7 +56,10 @@ def manifest(folder: Path, root: str) -> str:
         },
         "initContainers": [INIT] if inject else [],
         "containers": [container],
-        "volumes": [{"name": name, "emptyDir": {}} for name in ("config", "run", "supervisor")],
+        "volumes": [
+            *({"name": name, "emptyDir": {}} for name in ("config", "run")),
+            {"name": "supervisor", **({"image": {"reference": INIT["image"]}} if place else {"emptyDir": {}})},
+        ],
     }
     objects = [
         {"kind": "ConfigMap", "metadata": {"name": "app"}, "data": {"app.conf": "one"}},
@@ -63,11 +70,13 @@ def manifest(folder: Path, root: str) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("root", [*INJECTED, *COPIED])
+@pytest.mark.parametrize(("root", "place"), [*((root, "") for root in [*INJECTED, *COPIED]), *MOUNTED])
 def test_an_app_is_configured_reloaded_and_stopped_in_an_image_without_python(
-    root: str, api: FakeKube, deploy: Callable[..., Deployed], tmp_path: Path
+    root: str, place: str, api: FakeKube, deploy: Callable[..., Deployed], tmp_path: Path
 ) -> None:
-    pod = deploy(manifest(tmp_path, root), images={"foreign": foreign.image(root)})
+    image = foreign.bare(root) if place else foreign.image(root)
+    home = place or HOME
+    pod = deploy(manifest(tmp_path, root, place), images={"foreign": image})
     pod.start()
     app = pod.containers["app"]
     app.out.expect("^config: one$", timeout=60)
@@ -88,8 +97,9 @@ def test_an_app_is_configured_reloaded_and_stopped_in_an_image_without_python(
 
     wait_until(ready, timeout=60)
     wait_until(counted, timeout=60)
-    assert 0 == pod.exec("app", CTL, "wait", "--synced", "--timeout=60s")[0]
-    assert 1 == len(re.findall(r"^app .* running", pod.exec("app", CTL, "status")[1], re.MULTILINE))
+    assert 0 == pod.exec("app", f"{home}/bin/supervisorctl", "wait", "--synced", "--timeout=60s")[0]
+    status = pod.exec("app", f"{home}/bin/supervisorctl", "status")[1]
+    assert 1 == len(re.findall(r"^app .* running", status, re.MULTILINE))
     assert [] == from_elsewhere(pod.pid("app"))
     assert {"GREETING", "KUBERNETES_SERVICE_HOST", "PATH"} <= names
     assert set() == {name for name in names if re.match("LD_|PYTHON|LC_|SSL_|SUPERVISOR", name)}
@@ -97,10 +107,13 @@ def test_an_app_is_configured_reloaded_and_stopped_in_an_image_without_python(
 
 
 def from_elsewhere(pid: int) -> list[str]:
-    """The libraries of the image around it that a process has loaded: they would have to fit ours."""
+    """The libraries of the image around it that a process has loaded: they would have to fit ours.
+
+    A file of a volume of an image has the path there, wherever it is mounted.
+    """
     mapped = set(re.findall(r" (/\S+)$", Path(f"/proc/{pid}/maps").read_text(), re.MULTILINE))
     assert len(mapped) > 10  # with ssl and what else the API needs
-    return [path for path in mapped if ".so" in path and not path.startswith("/opt/supervisor/")]
+    return [path for path in mapped if ".so" in path and not path.startswith(f"{HOME}/")]
 
 
 def run(root: str, *words: str, options: tuple[str, ...] = ()) -> tuple[int, str]:
@@ -132,7 +145,7 @@ def test_it_takes_as_much_memory_as_the_base(api: FakeKube, deploy: Callable[...
         pod = deploy(manifest(tmp_path, root), images={"foreign": image})
         pod.start()
         pod.containers["app"].out.expect("^config: one$", timeout=60)
-        assert 0 == pod.exec("app", CTL, "wait", "--synced", "--timeout=60s")[0]
+        assert 0 == pod.exec("app", f"{HOME}/bin/supervisorctl", "wait", "--synced", "--timeout=60s")[0]
         assert 200 == get(9911, "/metrics")[0]
         resident[root] = int(status(pod.pid("app"))["VmRSS"].split()[0])
         assert 42 == pod.stop("app")

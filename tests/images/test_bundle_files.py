@@ -58,12 +58,18 @@ def test_it_is_small(layer: bytes, members: dict[str, tarfile.TarInfo]) -> None:
     assert packed <= 22 * MIB
 
 
-def test_it_adds_its_tree_to_an_image_and_nothing_else(members: dict[str, tarfile.TarInfo]) -> None:
-    beside = [name for name in members if not f"{name}/".startswith("opt/supervisor/") and name != "opt"]
+def test_bundle_has_a_tree_and_links_to_it(members: dict[str, tarfile.TarInfo]) -> None:
+    """The links at the root are for volumes of the image, those in /usr/local/bin for images that copy it."""
+    beside = {name: member for name, member in members.items() if not f"{name}/".startswith("opt/supervisor/")}
+    links = {name: member.linkname for name, member in beside.items() if member.issym()}
     theirs = [name for name, member in members.items() if (member.uid, member.gid) != (0, 0)]
     written = [name for name, member in members.items() if not member.issym() and member.mode & 0o7022]
 
-    assert [] == beside
+    assert {
+        **{name: f"opt/supervisor/{name}" for name in ("bin", "lib", "share")},
+        **{f"usr/local/bin/{name}": f"../../../opt/supervisor/bin/{name}" for name in ("supervisor", "supervisorctl")},
+    } == links
+    assert {"opt", "usr", "usr/local", "usr/local/bin"} == beside.keys() - links.keys()
     assert [] == theirs
     assert [] == written
 
@@ -85,7 +91,7 @@ def test_everything_that_is_in_it_has_its_licence(members: dict[str, tarfile.Tar
     }
 
     assert {"libc", "libcrypto", "libssl", "libz", "libgcc_s"} <= libraries
-    assert {"libc6", "libssl3t64", "zlib1g", "libgcc-s1", "python3.13-minimal", "supervisor"} <= from_debian
+    assert {"libc6", "libssl3t64", "zlib1g", "libgcc-s1", "python3.13-minimal", "musl-dev", "supervisor"} <= from_debian
     assert set() == wheels - licensed
 
 
