@@ -15,12 +15,12 @@ from .record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from .environment import Environment
     from .signals import Inherited
 
-# Which step of the child failed (0 terminal, 1 directory, 2 user, 3 exec), and its errno.
+# Which step of the child failed (0 terminal, 1 directory, 2 user, 3 exec), and its errno; 0, and words, for the rest.
 _REPORT = struct.Struct("=ii")
+_MOST_WORDS = 500  # bytes: the whole report goes into a pipe at once (pipe(7), PIPE_BUF)
 
 
 class User(Record):
@@ -33,7 +33,7 @@ class Command(Record):
     """What to start, and in which surroundings."""
 
     argv: tuple[str, ...]
-    env: Mapping[str, str]
+    env: Environment
     workdir: str | None = None  # None: where the supervisor was started
     user: User | None = None
     umask: int | None = None
@@ -69,7 +69,7 @@ class Spawner:
             report = pipe.read()
         if report:
             os.waitpid(pid, 0)
-            raise _spawn_error(command, *_REPORT.unpack(report))
+            raise _spawn_error(command, report)
         return pid
 
     def _become(self, command: Command, report_fd: int, *, terminal: bool, output: int | None) -> None:
@@ -101,6 +101,8 @@ class Spawner:
             _exec(command.argv, command.env)
         except OSError as error:
             os.write(report_fd, _REPORT.pack(step, error.errno or errno.EIO))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
+            os.write(report_fd, _REPORT.pack(step, 0) + repr(error).encode(errors="backslashreplace")[:_MOST_WORDS])
         finally:
             os._exit(125)
 
@@ -120,7 +122,7 @@ def take_terminal(group: int) -> None:
         pass  # it was hung up, or its session ended: the app goes on without
 
 
-def _exec(argv: tuple[str, ...], env: Mapping[str, str]) -> None:
+def _exec(argv: tuple[str, ...], env: Environment) -> None:
     """execvp(3): look in PATH, and have /bin/sh run what the kernel does not know how to. Raises OSError."""
     program = argv[0]
     if not program:
@@ -132,10 +134,10 @@ def _exec(argv: tuple[str, ...], env: Mapping[str, str]) -> None:
     denied = False
     for path in paths:
         try:
-            os.execve(path, argv, env)  # noqa: S606 - what it is for
+            env.execve(path, argv)
         except OSError as error:
             if error.errno == errno.ENOEXEC:
-                os.execve("/bin/sh", ["/bin/sh", path, *argv[1:]], env)  # noqa: S606 - as execvp does
+                env.execve("/bin/sh", ("/bin/sh", path, *argv[1:]))  # as execvp does
             if error.errno == errno.EACCES:
                 denied = True
             elif error.errno not in (
@@ -149,8 +151,11 @@ def _exec(argv: tuple[str, ...], env: Mapping[str, str]) -> None:
     raise OSError(errno.EACCES if denied else errno.ENOENT, program)
 
 
-def _spawn_error(command: Command, step: int, number: int) -> SpawnError:
+def _spawn_error(command: Command, report: bytes) -> SpawnError:
     program = command.argv[0]
+    step, number = _REPORT.unpack_from(report)
+    if number == 0:
+        return SpawnError(125, f"cannot start {program}: internal error: {report[_REPORT.size :].decode()}")
     if step == 1:
         where = command.workdir or "."
         return SpawnError(125, f"cannot start {program}: cannot enter directory {where}: {_reason(number)}")

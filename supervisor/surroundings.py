@@ -4,58 +4,39 @@ from __future__ import annotations
 
 import os
 
+from . import environment
 from .config import StartError
 from .spawning import Command, User
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .config import Settings
+    from .environment import Environment
 
 
 def command(settings: Settings) -> Command:
     """What is to be started. Raises StartError if a file cannot be read or a user not be found."""
-    env = _environment()
+    env = environment.own()
     for path in settings.env_file:
         _read_env_file(path, env)
     user = None
     if settings.user is not None:
         user = _look_up_user(*settings.user, env=env)
+    env.prepare()
     return Command(settings.command or ("-",), env, settings.workdir, user, settings.umask)
 
 
-def _environment() -> dict[str, str]:
-    """The environment as we got it: in the C locale the interpreter sets LC_CTYPE in its own (PEP 538)."""
-    env = dict(os.environ)
-    if env.get("LC_CTYPE") in ("C.UTF-8", "C.utf8", "UTF-8"):
-        try:
-            with open("/proc/self/environ", "rb") as file:
-                given = [entry for entry in file.read().split(b"\0") if entry.startswith(b"LC_CTYPE=")]
-        except OSError:
-            return env
-        del env["LC_CTYPE"]
-        if given:
-            env["LC_CTYPE"] = os.fsdecode(given[0].partition(b"=")[2])
-    return env
-
-
-def _read_env_file(path: str, env: dict[str, str]) -> None:
-    """`KEY=VALUE` lines as docker reads them: values are literal, `#` starts a comment line, `KEY` is inherited."""
+def _read_env_file(path: str, env: Environment) -> None:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            lines = file.read().splitlines()
+        for name, value in environment.read_file(path):
+            env.set(name, value)
     except OSError as error:
-        raise StartError(f"cannot read env file {path}: {error.strerror}") from error
-    for number, line in enumerate(lines, 1):
-        key, equals, value = line.lstrip().partition("=")
-        if (not key.strip() and not equals) or key.startswith("#"):
-            continue
-        if not key or any(c.isspace() for c in key) or "\0" in line:
-            raise StartError(f"cannot read env file {path}: line {number} is not KEY=VALUE")
-        if equals:
-            env[key] = value
+        raise StartError(f"cannot read env file {path}: {(error.strerror or str(error)).lower()}") from error
+    except ValueError as error:
+        raise StartError(f"cannot read env file {path}: {error}") from error
 
 
-def _look_up_user(name: str, group: str, env: dict[str, str]) -> User | None:
+def _look_up_user(name: str, group: str, env: Environment) -> User | None:
     """The ids behind `--user`, and HOME, USER, LOGNAME as login(1) sets them. None if we are that user already."""
     import grp  # noqa: PLC0415 - only with --user
     import pwd  # noqa: PLC0415 - only with --user
@@ -76,7 +57,8 @@ def _look_up_user(name: str, group: str, env: dict[str, str]) -> User | None:
         raise StartError(f"cannot run as group {group}: there is no such group in /etc/group") from None
     uid = entry.pw_uid if entry else int(name)
     if entry is not None:
-        env.update(HOME=entry.pw_dir, USER=entry.pw_name, LOGNAME=entry.pw_name)
+        for variable, value in (("HOME", entry.pw_dir), ("USER", entry.pw_name), ("LOGNAME", entry.pw_name)):
+            env.set(variable, value)
     if (uid, gid) == (os.geteuid(), os.getegid()):
         return None
     groups = tuple(os.getgrouplist(entry.pw_name, gid)) if entry and not group else (gid,)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.harness import Program, Run, app, parse_status, signals_in, wait_until
+from tests.harness import MARK, Program, Run, app, parse_status, signals_in, wait_until
 
 STATUS = ["cat", "/proc/self/status"]
 SIGCONF = [
@@ -207,3 +208,33 @@ def test_resource_limits_priority_and_umask_pass_through(run: Run) -> None:
 
     without = output(run.directly(*report, prefix=prefix, stdin=stdin))
     assert without == output(run(*report, prefix=prefix, stdin=stdin))
+
+
+# Runs its arguments with the entries before `--` as its environment, byte by byte, through execve(2) itself.
+RAW = """
+import ctypes, os, sys
+at = sys.argv.index("--")
+words = lambda some: (ctypes.c_char_p * (len(some) + 1))(*map(os.fsencode, some), None)
+entries, argv = sys.argv[1:at], sys.argv[at + 1 :]
+ctypes.CDLL(None).execve(os.fsencode(argv[0]), words(argv), words(entries))
+"""
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        ["=C:=C:\\", "A=1"],
+        ["A=1", "B=2", "A=3"],
+        ["A=1", "NO_EQUALS", "=", "=lonely", "", "B=2"],
+        ["A==", "A", "B=\udcff", "\udcfe=x"],
+    ],
+    ids=["windows", "twice", "no-equals", "bytes"],
+)
+def test_odd_entries_of_the_environment_pass_unchanged(run: Run, entries: list[str]) -> None:
+    """Wine leaves entries without a name, shells and loaders read duplicates; os.environ knows neither."""
+    show = ["/bin/cat", "/proc/self/environ"]
+    mark = f"{MARK}={run.mark}"
+    prefix = [sys.executable, "-S", "-I", "-c", RAW, *entries, mark, "SUPERVISOR_CONTROL=off", "--"]
+
+    seen = output(run(*show, prefix=prefix))
+    assert "\0".join([*entries, mark, "SUPERVISOR_CONTROL=off", ""]) == "\n".join(seen)

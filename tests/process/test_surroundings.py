@@ -136,6 +136,19 @@ REPLACED=new
     assert "NOT_GIVEN" not in seen
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_lines_of_an_env_file_end_as_docker_has_them(run: Run, end: bytes, tmp_path: Path) -> None:
+    """Only at a line feed; a carriage return before it and a byte order mark at the start belong to nothing."""
+    odd = {"FEED": "a\x0cb", "NEXT": "a\x85b", "BREAK": "a\u2028b", "RETURN": "a\rb", "GROUP": "a\x1cb", "A\x1dB": "1"}
+    lines = [f"{name}={value}".encode() for name, value in odd.items()]
+    (tmp_path / "app.env").write_bytes(b"\xef\xbb\xbf" + end.join([b"FIRST=1", *lines, b"RAW=\xff", b""]))
+    program = run("cat", "/proc/self/environ", options=["--env-file", f"{tmp_path}/app.env"])
+
+    seen = "\n".join(output(program)).split("\0")
+    for entry in ["FIRST=1", *(f"{name}={value}" for name, value in odd.items()), "RAW=\udcff"]:
+        assert entry in seen
+
+
 @pytest.mark.parametrize("line", ["=value", "TWO WORDS=value", "TWO WORDS"])
 def test_a_bad_line_of_an_env_file_is_named_with_file_and_line(run: Run, line: str, tmp_path: Path) -> None:
     path = write(tmp_path, f"GOOD=1\n# comment\n{line}\n")

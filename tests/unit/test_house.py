@@ -27,6 +27,7 @@ BARE = (
     "actions",
     "cli",
     "config",
+    "environment",
     "events",
     "inbox",
     "journal",

@@ -1,0 +1,130 @@
+"""Environments, as execve(2) takes them: entries in order, those included that are not NAME=VALUE or stand twice.
+
+`os.environ` drops the latter. This module reads our own environment and env files; it does not know which variables
+the program itself reads.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_SEPARATORS = "\x1c\x1d\x1e\x1f"  # white space to Python, not to docker (unicode.IsSpace)
+
+
+class Environment:
+    """The environment of a program to be started. A mapping as far as os.execve needs it."""
+
+    def __init__(self, entries: Iterable[bytes] = ()) -> None:
+        self._entries = list(entries)
+        self._ctypes: Any = None
+        self._libc: Any = None
+
+    def get(self, name: str, default: str = "") -> str:
+        """The value of a variable; the first one counts, as for getenv(3)."""
+        start = os.fsencode(name) + b"="
+        return next((os.fsdecode(one[len(start) :]) for one in self._entries if one.startswith(start)), default)
+
+    def set(self, name: str, value: str) -> None:
+        """Give a variable one value."""
+        entry = os.fsencode(f"{name}={value}")
+        places = [index for index, one in enumerate(self._entries) if _name(one) == os.fsencode(name)]
+        if places:
+            self._entries[places[0]] = entry
+            for index in reversed(places[1:]):
+                del self._entries[index]
+        else:
+            self._entries.append(entry)
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Take variables out."""
+        gone = {os.fsencode(name) for name in names}
+        self._entries = [one for one in self._entries if _name(one) not in gone]
+
+    def prepare(self) -> None:
+        """Import what `execve` will need; to be called before a fork."""
+        if not all(_can_be_split(one) for one in self._entries):
+            import ctypes  # noqa: PLC0415 - 5 ms that hardly any environment needs
+
+            self._ctypes = ctypes
+            self._libc = ctypes.CDLL(None, use_errno=True)
+
+    def execve(self, path: str, argv: tuple[str, ...]) -> None:
+        """Become a program with this environment. Raises OSError."""
+        if self._ctypes is None:
+            os.execve(path, argv, self)  # type: ignore[arg-type]  # noqa: S606 - what it is for
+        else:
+            strings = self._ctypes.c_char_p
+            words = (strings * (len(argv) + 1))(*map(os.fsencode, argv), None)
+            entries = (strings * (len(self) + 1))(*self._entries, None)
+            self._libc.execve(os.fsencode(path), words, entries)
+            number = self._ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+    # What os.execve asks of a mapping. It joins each key and value by "="; keys may begin with one.
+
+    def keys(self) -> list[bytes]:
+        return [_name(one) for one in self._entries]
+
+    def values(self) -> list[bytes]:
+        return [one[len(_name(one)) + 1 :] for one in self._entries]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, name: str) -> str:
+        return self.get(name)
+
+
+def _name(entry: bytes) -> bytes:
+    """The part before the `=`; Wine and Windows have names that begin with one."""
+    return entry[:1] + entry[1:].partition(b"=")[0]
+
+
+def _can_be_split(entry: bytes) -> bool:
+    """Whether os.execve can express it."""
+    return b"=" in entry[1:]
+
+
+def own() -> Environment:
+    """What this process was started with; the interpreter adds LC_CTYPE to os.environ in the C locale (PEP 538)."""
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            return Environment(file.read().split(b"\0")[:-1])
+    except OSError:
+        return Environment(name + b"=" + value for name, value in os.environb.items())
+
+
+def read_file(path: str) -> list[tuple[str, str]]:
+    """Names and values of an env file, as docker reads it: literal values, `#` begins a comment line.
+
+    A name alone means the variable of ours, which the app inherits anyway. Raises OSError, and ValueError for a line
+    that is not KEY=VALUE.
+    """
+    with open(path, "rb") as file:
+        lines = file.read().removeprefix(_BYTE_ORDER_MARK).split(b"\n")
+    found = []
+    for number, raw in enumerate(lines, 1):
+        line = _without_indent(os.fsdecode(raw.removesuffix(b"\r")))
+        if not line or line.startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        if not name or any(map(_is_space, name)) or "\0" in line:
+            raise ValueError(f"line {number} is not KEY=VALUE")
+        if equals:
+            found.append((name, value))
+    return found
+
+
+def _without_indent(line: str) -> str:
+    start = next((index for index, character in enumerate(line) if not _is_space(character)), len(line))
+    return line[start:]
+
+
+def _is_space(character: str) -> bool:
+    return character.isspace() and character not in _SEPARATORS
