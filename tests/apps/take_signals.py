@@ -19,13 +19,17 @@ from collections.abc import Callable
 HUP = signal.SIGHUP
 
 
+def say(what: object) -> None:
+    os.write(1, f"{what}\n".encode())  # print may not be entered again from a handler
+
+
 def block(*signals: int) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
 
 
 def wait_in_turn() -> None:
     while True:
-        print(int(signal.sigwait([HUP])), flush=True)
+        say(int(signal.sigwait([HUP])))
 
 
 def wait_apart() -> None:
@@ -37,20 +41,20 @@ def read_descriptor() -> None:
     mask = struct.pack("=Q", 1 << (HUP - 1))
     fd = ctypes.CDLL(None).signalfd(-1, mask, 0)
     while True:
-        print(struct.unpack_from("=I", os.read(fd, 128))[0], flush=True)
+        say(struct.unpack_from("=I", os.read(fd, 128))[0])
 
 
 def ask_often() -> None:
     while True:
         if HUP in signal.sigpending():
-            print(int(signal.sigwait([HUP])), flush=True)
+            say(int(signal.sigwait([HUP])))
         time.sleep(0.05)
 
 
 def wait_for_a_while() -> None:
     while True:
         if found := signal.sigtimedwait([HUP, signal.SIGUSR2], 0.01):
-            print(found.si_signo, flush=True)
+            say(found.si_signo)
 
 
 def main(way: str) -> None:
@@ -59,10 +63,10 @@ def main(way: str) -> None:
     if way in {"thread", "open"}:
         threading.Thread(target=wait_apart, daemon=True).start()
     if way == "handler":
-        signal.signal(HUP, lambda signum, _: print(signum, flush=True))
+        signal.signal(HUP, lambda signum, _: say(signum))
     elif way == "ignored":
         signal.signal(HUP, signal.SIG_IGN)
-    print("ready", flush=True)
+    say("ready")
     bodies: dict[str, Callable[[], object]] = {
         "sigwait": wait_in_turn,
         "signalfd": read_descriptor,
