@@ -16,27 +16,28 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import time
 
-from . import generations, refusals
-from .generations import Generation, Modes, Opened
+from . import generations, log, refusals
+from .descriptors import Kept, LinkError
+from .generations import Modes
+from .links import DATA, Links, clear_scratch, exists, point, point_back, target
+from .manifest import MOST_SERIAL, Generation
 from .refusals import FilesError
-from .snapshot import diff
+from .snapshot import diff, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
+    from .descriptors import Walk
     from .snapshot import Changes, Snapshot
 
 __all__ = ["KEPT", "FilesError", "Generation", "Modes", "Root"]
 
 KEPT = 3  # generations, the live one included: what readers still have open, and what to go back to
 
-_DATA = "..data"
-_DATA_NEXT = "..data_tmp"
-_SCRATCH = ("..link.", "..kept.")  # names that are there during a swap only
+_TOLD = 5  # names in a message
 
 
 class Root:
@@ -49,10 +50,14 @@ class Root:
     def __init__(self, path: str, modes: Modes, *, clock: Callable[[], int] = time.time_ns) -> None:
         self.path = os.path.join(os.getcwd(), path)  # the process leaves its directory later
         self.why_not = ""  # why the last `live()` gave None
+        self._kept = Kept(self.path, _trusted)
         self._modes, self._clock = modes, clock
+        self._forget()
+
+    def _forget(self) -> None:
         self._staged: set[str] = set()  # names that never were live
         self._known = generations.Known()
-        self._serial = 0  # the highest so far; 0 as long as nobody looked
+        self._serial = 0  # the highest so far; 0 as long as nothing was looked at
         self._before = ""  # the name of the generation that was live before the last `show`
 
     def prepare(self) -> None:
@@ -60,43 +65,52 @@ class Root:
 
         Refuses a directory whose `..data` is not ours, so that a mounted volume is never written to.
         """
-        with self._saying("prepare"):
-            self._make()
-            with Opened(self.path) as root:
-                _check_data(root, self.path)
-                for name in os.listdir(root):
-                    if name == _DATA_NEXT or name.startswith(_SCRATCH):
-                        os.unlink(name, dir_fd=root)
-                name = _target(root, _DATA)
-                found = self._known.found(root)
-                live = found.pop(name, None)
-                for other, generation in found.items():
-                    # One that is newer than the live one was staged, maybe never validated, and nobody's to go
-                    # back to. Where the live one is torn, after a power cut, all that are whole are kept.
-                    newest = live.serial if live else 0
-                    if generation is None or (generation.serial > newest and (live or not name)):
-                        generations.remove_if_possible(root, other)
-                if live or not name:
-                    links = _Links(root, live.tops if live else (), self.path)
-                    links.prepare()
-                    links.replace()
-                    links.drop(os.listdir(root))
+        with self._saying("prepare"), self._opened(make=True) as root:
+            _check_data(root, self.path)
+            clear_scratch(root)
+            name = target(root, DATA)
+            found = self._known.found(root)
+            live = found.pop(name, None)
+            self._leave_later_formats(root, found, name)
+            for other, generation in found.items():
+                # One that is newer than the live one was staged, maybe never validated, and none to go back to.
+                # Where the live one is torn, after a power cut, all that are whole are kept.
+                newest = live.serial if live else 0
+                if generation is None or (generation.serial > newest and (live or not name)):
+                    generations.remove_if_possible(root, other)
+            if live or not name:
+                links = Links(root, live.tops if live else (), self.path)
+                links.prepare()
+                links.replace()
+                links.drop(os.listdir(root))
+
+    def _leave_later_formats(self, root: int, found: dict[str, Generation | None], live: str) -> None:
+        # Takes those that a later release wrote out of `found`: they go when a version of this one is live.
+        torn = [name for name, one in found.items() if one is None] + [live] * (self._known.read(root, live) is None)
+        later = {name: number for name in torn if (number := generations.later_format(root, name))}
+        for name in later:
+            found.pop(name, None)
+        if later:
+            log.warning(
+                f"cannot read {len(later)} of the configurations in {self.path}: a later release wrote them, in format"
+                f" {max(later.values())}; they stay until this release has put its own in place"
+            )
 
     def stage(self, snapshot: Snapshot) -> Generation:
-        """Write a new generation, which nobody sees until `swap`. On failure nothing of it remains."""
-        with self._saying("write to"):
-            self._make()
-            with Opened(self.path) as root:
-                self._serial = 1 + (self._serial or self._highest(root))
-                name = self._new_directory(root)
-                try:
-                    generation = generations.write(root, name, self._serial, snapshot, self._modes)
-                except BaseException:
-                    generations.remove(root, name)
-                    raise
-                self._staged.add(name)
-                self._known.add(root, generation)
-                return generation
+        """Write a new generation, which no reader sees until `swap`. On failure nothing of it remains."""
+        with self._saying("write to"), self._opened(make=True) as root:
+            self._serial = self._serial or self._highest(root)
+            # A manifest of others may claim the highest number that there is.
+            self._serial = self._serial + 1 if self._serial + 1 < MOST_SERIAL else 1
+            name = self._new_directory(root)
+            try:
+                generation = generations.write(root, name, self._serial, snapshot, self._modes)
+            except BaseException:
+                generations.remove(root, name)
+                raise
+            self._staged.add(name)
+            self._known.add(root, generation)
+            return generation
 
     def directory(self, generation: Generation) -> str:
         """The absolute path of a generation's files."""
@@ -113,21 +127,21 @@ class Root:
 
         On failure a generation that never was live is removed.
         """
-        with self._saying("put a configuration into"), Opened(self.path) as root:
-            before = _target(root, _DATA)
+        with self._saying("put a configuration into"), self._opened() as root:
+            before = target(root, DATA)
             old = self._known.read(root, before)
             if old is None:
                 _check_data(root, self.path)
             if self._known.read(root, generation.name) is None:
                 raise FilesError("write", f"cannot use {self.directory(generation)}: it is gone; write it again")
-            links = _Links(root, generation.tops, self.path)
+            links = Links(root, generation.tops, self.path)
             try:
                 # All that takes space comes before the rename of ..data, so that nothing can fail half-way.
                 links.prepare()
-                _point(root, generation.name)
+                point(root, generation.name)
                 links.replace()
             except BaseException:
-                _point_back(root, before)
+                point_back(root, before)
                 links.undo()
                 if generation.name in self._staged:
                     generations.remove(root, generation.name)
@@ -149,50 +163,68 @@ class Root:
         digest `spare`, and what is staged: it may be being validated.
         """
         try:
-            with Opened(self.path) as root:
+            with self._opened() as root:
                 found = self._known.found(root)
-                live = found.get(_target(root, _DATA))
+                live = found.get(target(root, DATA))
                 if live:
-                    _Links(root, live.tops, self.path).drop(os.listdir(root))
+                    Links(root, live.tops, self.path).drop(os.listdir(root))
                     _prune(root, found, {live.name, self._before, *self._staged}, spare)
-        except OSError:
+        except (OSError, FilesError):
             pass
 
     def discard(self, generation: Generation) -> None:
         """Remove a generation that is not live."""
-        with self._saying("clear"), Opened(self.path) as root:
-            if _target(root, _DATA) == generation.name:
+        with self._saying("clear"), self._opened() as root:
+            if target(root, DATA) == generation.name:
                 raise FilesError("write", f"cannot remove {self.directory(generation)}: it is live; swap it first")
             generations.remove(root, generation.name)
             self._staged.discard(generation.name)
 
     def live(self) -> Generation | None:
-        """The generation that is in place, if every file has the digest of its manifest and none was added.
+        """The generation that is in place, if every file of its manifest is there as it was written.
 
-        Else None, with the reason in `why_not`. Raises nothing.
+        Else None, with the reason in `why_not`. Other files beside them are left alone. Raises nothing.
         """
         self.why_not = ""
         try:
-            with Opened(self.path) as root:
-                name = _target(root, _DATA)
+            with self._saying("read"), self._opened() as root:
+                name = target(root, DATA)
                 generation = self._known.read(root, name)
                 if generation is None:
-                    manifest = f"{self.path}/{name} has no manifest that can be read"
-                    self.why_not = manifest if name else f"{self.path} holds no configuration yet"
+                    self.why_not = self._unreadable(root, name)
                     return None
                 changes = diff(generation.files, generations.sums(root, generation))
-        except OSError as error:
-            self.why_not = f"cannot read {self.path}: {refusals.reason(error)}"
+                self._tell_strangers(root, generation)
+        except FilesError as error:
+            self.why_not = str(error)
             return None
         if changes:
             self.why_not = f"{self.path}/{name} differs from its manifest: {changes}"
         return None if changes else generation
 
+    def _unreadable(self, root: int, name: str) -> str:
+        if not name:
+            return f"{self.path} holds no configuration yet"
+        if number := generations.later_format(root, name):
+            return f"{self.path}/{shown(name)} was written by a later release (format {number})"
+        return f"{self.path}/{shown(name)} has no manifest that can be read"
+
+    def _tell_strangers(self, root: int, generation: Generation) -> None:
+        if not log.wanted("debug"):
+            return
+        try:
+            found = generations.strangers(root, generation, _TOLD)
+        except OSError:
+            return
+        if found:
+            names = ", ".join(shown(name) for name in found)
+            log.debug(f"{self.directory(generation)} also holds {names}: not part of the configuration, left alone")
+
     def generations(self) -> list[Generation]:
         """The generations that have a readable manifest, newest first. Their files are not looked at."""
         with self._saying("read"):
             try:
-                with Opened(self.path) as root:
+                with self._opened() as root:
                     whole = [one for one in self._known.found(root).values() if one]
             except FileNotFoundError:
                 return []
@@ -204,12 +236,23 @@ class Root:
     def _saying(self, verb: str) -> refusals.Saying:
         return refusals.Saying(verb, self.path, giving=self._modes.owner is not None)
 
-    def _make(self) -> None:
-        if os.path.isdir(self.path):
-            return
-        os.makedirs(self.path)
-        with Opened(self.path) as root:
-            self._modes.finish(root)
+    def _opened(self, *, make: bool = False) -> Walk:
+        """The directory, for `with`: the one of the first use, unless it was removed and made or mounted again."""
+        try:
+            walk = self._kept.walk(make=make)
+        except LinkError as error:
+            where = error.filename
+            raise FilesError(
+                "write",
+                f"cannot use {self.path}: {where} is a link that uid {error.uid} made; put a directory in its place,"
+                " or give the one that it leads to",
+            ) from None
+        if self._kept.replaced:
+            self._forget()
+            log.warning(f"{self.path} is another directory than before; from now on that one is written to")
+        if walk.made:
+            self._modes.finish(walk.descriptor)
+        return walk
 
     def _new_directory(self, root: int) -> str:
         now = self._clock()
@@ -224,134 +267,23 @@ class Root:
                 return name
 
 
-class _Links:
-    """The visible links of one generation's top-level names, and the way back while they are made."""
-
-    def __init__(self, root: int, names: Iterable[str], path: str) -> None:
-        self._root, self._names, self._path = root, set(names), path
-        self._made: list[str] = []
-        self._waiting: list[tuple[str, str, str]] = []  # link, the file that it shall replace, a copy of that
-
-    def prepare(self) -> None:
-        """Make the missing links; make those that shall replace a file under other names. Raises FilesError."""
-        for name in sorted(self._names):
-            target = self._look(name)
-            if target is None:
-                os.symlink(f"{_DATA}/{name}", name, dir_fd=self._root)
-                self._made.append(name)
-            elif target != f"{_DATA}/{name}":
-                self._wait(name)
-
-    def replace(self) -> None:
-        """Put the prepared links over the files, each in one step."""
-        for link, name, _ in self._waiting:
-            os.rename(link, name, src_dir_fd=self._root, dst_dir_fd=self._root)
-        self._forget()
-
-    def undo(self) -> None:
-        """Put everything back as it was before `prepare`."""
-        for name in self._made:
-            _unlink(self._root, name)
-        for _, name, kept in self._waiting:
-            if _exists(self._root, kept):
-                os.rename(kept, name, src_dir_fd=self._root, dst_dir_fd=self._root)
-        self._forget()
-
-    def drop(self, names: Iterable[str]) -> None:
-        """Remove links of ours that have one of these names, and no file any more."""
-        for name in names:
-            if name not in self._names and _target(self._root, name) == f"{_DATA}/{name}":
-                os.unlink(name, dir_fd=self._root)
-
-    def _look(self, name: str) -> str | None:
-        # The link's target, "" for a file that may be replaced, None where nothing is.
-        try:
-            mode = os.lstat(name, dir_fd=self._root).st_mode
-        except FileNotFoundError:
-            return None
-        if stat.S_ISREG(mode):
-            return ""
-        if not stat.S_ISLNK(mode):
-            kind = "a directory" if stat.S_ISDIR(mode) else "no regular file"
-            raise FilesError("bad_key", f"cannot write {self._path}/{name}: {kind} is in its place; remove it")
-        target = os.readlink(name, dir_fd=self._root)
-        if not target.startswith(f"{_DATA}/"):
-            raise FilesError("bad_key", f"cannot write {self._path}/{name}: it is a link to {target!r}; remove it")
-        return target
-
-    def _wait(self, name: str) -> None:
-        link, kept = (f"{prefix}{len(self._waiting)}" for prefix in _SCRATCH)
-        os.symlink(f"{_DATA}/{name}", link, dir_fd=self._root)
-        self._waiting.append((link, name, kept))
-        try:
-            os.link(name, kept, src_dir_fd=self._root, dst_dir_fd=self._root, follow_symlinks=False)
-        except OSError:
-            pass  # another's file (fs.protected_hardlinks, proc(5)), or no hard links here: then no way back
-
-    def _forget(self) -> None:
-        for link, _, kept in self._waiting:
-            _unlink(self._root, link)
-            _unlink(self._root, kept)
-        self._waiting = []
-
-
 def _check_data(root: int, path: str) -> None:
     try:
-        target = os.readlink(_DATA, dir_fd=root)
+        target = os.readlink(DATA, dir_fd=root)
     except FileNotFoundError:
         return
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-        raise FilesError("write", f"cannot use {path}: {_DATA} in it is no link; remove it") from None
+        raise FilesError("write", f"cannot use {path}: {DATA} in it is no link; remove it") from None
     # One that leads nowhere would be ours too, if it has such a name: somebody removed the generation.
-    if generations.is_ours(root, target) or (generations.is_name(target) and not _exists(root, target)):
+    if generations.is_ours(root, target) or (generations.is_name(target) and not exists(root, target)):
         return
     raise FilesError(
         "write",
-        f"cannot use {path}: {_DATA} in it points to {target!r}, which this program did not write; give another"
+        f"cannot use {path}: {DATA} in it points to {target!r}, which this program did not write; give another"
         " directory if a volume is mounted there, else remove that link",
     )
-
-
-def _exists(root: int, name: str) -> bool:
-    try:
-        os.lstat(name, dir_fd=root)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _unlink(root: int, name: str) -> None:
-    try:
-        os.unlink(name, dir_fd=root)
-    except FileNotFoundError:
-        pass
-
-
-def _target(root: int, name: str) -> str:
-    try:
-        return os.readlink(name, dir_fd=root)
-    except OSError:
-        return ""
-
-
-def _point(root: int, name: str) -> None:
-    os.symlink(name, _DATA_NEXT, dir_fd=root)
-    try:
-        os.rename(_DATA_NEXT, _DATA, src_dir_fd=root, dst_dir_fd=root)
-    except BaseException:
-        os.unlink(_DATA_NEXT, dir_fd=root)
-        raise
-
-
-def _point_back(root: int, before: str) -> None:
-    if _target(root, _DATA) == before:
-        return
-    if before:
-        _point(root, before)
-    else:
-        os.unlink(_DATA, dir_fd=root)
 
 
 def _prune(root: int, found: Mapping[str, Generation | None], spared: set[str], digest: str) -> None:
@@ -360,3 +292,8 @@ def _prune(root: int, found: Mapping[str, Generation | None], spared: set[str], 
     kept = spared.union(sorted(others, key=lambda name: -others[name])[: max(0, KEPT - len(spared))])
     for name in found.keys() - kept:
         generations.remove_if_possible(root, name)
+
+
+def _trusted(link: os.stat_result) -> bool:
+    # The owner of a link chooses where root writes; others than root have nothing to lose by it.
+    return os.geteuid() != 0 or link.st_uid == 0

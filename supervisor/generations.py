@@ -2,37 +2,45 @@
 
 Written, read back, checked, removed. The manifest is created first, empty, which marks the directory as ours,
 and filled last, which seals it: whatever has no readable manifest is torn. Other programs may write to the
-directories, so everything is opened relative to descriptors and no link is followed. It must not know which
-generation is live, and raises OSError only: `files.py` makes sentences of it.
+directories, so everything is opened relative to descriptors, no link is followed, and what cannot be read for any
+reason is no generation of ours. It must not know which generation is live, and raises OSError only: `files.py`
+makes sentences of it.
 """
 
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
 
+from . import manifest
+from .descriptors import Opened, contents, pieces
+from .manifest import Generation
 from .permissions import copied, group_matters, ungrouped
 from .record import Record
-from .snapshot import check_path, digests
+from .snapshot import digests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any
+    from typing import TypeVar
 
     from .snapshot import Entry, Snapshot
 
-    Tree = dict[str, "Tree | Entry"]
+    Leaf = TypeVar("Leaf")
+    Tree = dict[str, "Tree[Leaf] | Leaf"]
+
+__all__ = ["Generation", "Known", "Modes"]
 
 _MANIFEST = "..manifest.json"
-_FORMAT = 1
 _SHAPE = "..0000_00_00_00_00_00.000000000"
 _DIGITS = str.maketrans("123456789", "000000000")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-_OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 _DEEPEST = 100  # directories; ours are less deep, and what others nest deeper is not worth our stack
+_BATCH = 1000  # names that are looked at together, when others may have made any number of them
 _PIECE = 1 << 20
+_NO_FILE = (errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENXIO)
 
 
 class Modes(Record):
@@ -78,35 +86,6 @@ class Modes(Record):
         os.fchmod(directory, mode)
 
 
-class Generation(Record):
-    """One complete configuration. `files` maps each path to its hex sha256; a later one has a higher serial."""
-
-    name: str
-    serial: int
-    digest: str
-    files: Mapping[str, str]
-    bytes: int
-
-    @property
-    def tops(self) -> set[str]:
-        """The names that its files begin with."""
-        return {path.partition("/")[0] for path in self.files}
-
-
-class Opened:
-    """An open directory, for `with`; below `parent`, a descriptor, it must not be a link."""
-
-    def __init__(self, path: str, parent: int | None = None) -> None:
-        flags = os.O_RDONLY | os.O_DIRECTORY | (os.O_NOFOLLOW if parent is not None else 0)
-        self._descriptor = os.open(path, flags, dir_fd=parent)
-
-    def __enter__(self) -> int:
-        return self._descriptor
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
-
-
 def is_name(name: str) -> bool:
     """Whether a generation may be called so: `..YYYY_MM_DD_HH_MM_SS.NNNNNNNNN`."""
     return name.translate(_DIGITS) == _SHAPE
@@ -118,54 +97,41 @@ def write(directory: int, name: str, serial: int, snapshot: Snapshot, modes: Mod
     Files that did not change are written all the same: linked, an edit in place would reach every generation.
     """
     generation = Generation(name, serial, snapshot.digest, digests(snapshot), snapshot.size)
+    listed = ((path, len(entry.data), modes.of(entry)) for path, entry in snapshot.files.items())
+    try:
+        text = manifest.written(generation, listed)
+    except ValueError as error:
+        raise OSError(errno.E2BIG, f"too large to be read back: {error}") from None
     with Opened(name, directory) as top:
-        manifest = os.open(_MANIFEST, _NEW, 0o777, dir_fd=top)
+        file = os.open(_MANIFEST, _NEW, 0o777, dir_fd=top)
         try:
             # What the process' umask, or a default ACL, takes away: only then is a chmod per file needed.
-            masked = 0o777 & ~os.fstat(manifest).st_mode
-            os.fchmod(manifest, 0o600)  # digests of short secrets can be guessed
+            masked = 0o777 & ~os.fstat(file).st_mode
+            os.fchmod(file, 0o600)  # digests of short secrets can be guessed
             _write_tree(top, _tree(snapshot.files), modes, masked)
-            _write_all(manifest, _manifest(generation, snapshot, modes).encode())
+            _write_all(file, text)
         except BaseException:
-            os.close(manifest)
+            os.close(file)
             raise
-        os.close(manifest)  # may report a full disk: close(2)
+        os.close(file)  # may report a full disk: close(2)
     return generation
 
 
-def _manifest(generation: Generation, snapshot: Snapshot, modes: Modes) -> str:
-    # By hand: the json module takes as long to import as the app to start, and is left alone as long as nobody reads.
-    files = ", ".join(
-        f'{_quoted(path)}: {{"sha256": "{generation.files[path]}", "size": {len(entry.data)}, '
-        f'"mode": "{modes.of(entry):04o}"}}'
-        for path, entry in snapshot.files.items()
-    )
-    head = f'"format": {_FORMAT}, "serial": {generation.serial}, "digest": "{generation.digest}"'
-    return f'{{{head}, "files": {{{files}}}}}'
-
-
-def _quoted(text: str) -> str:
-    if text.isascii() and text.isprintable() and not {'"', "\\"} & set(text):
-        return f'"{text}"'
-    import json  # noqa: PLC0415 - see `_manifest`
-
-    return json.dumps(text)
-
-
-def _tree(files: Mapping[str, Entry]) -> Tree:
-    tree: Tree = {}
-    for path, entry in files.items():
+def _tree(files: Mapping[str, Leaf]) -> Tree[Leaf]:
+    tree: Tree[Leaf] = {}
+    for path, leaf in files.items():
         *parents, name = path.split("/")
         node = tree
         for parent in parents:
             below = node.setdefault(parent, {})
-            assert isinstance(below, dict)  # noqa: S101 - a snapshot has no file in the place of a directory
+            if not isinstance(below, dict):
+                raise NotADirectoryError(errno.ENOTDIR, "a file is listed in the place of a directory", path)
             node = below
-        node[name] = entry
+        node[name] = leaf
     return tree
 
 
-def _write_tree(directory: int, tree: Tree, modes: Modes, masked: int) -> None:
+def _write_tree(directory: int, tree: Tree[Entry], modes: Modes, masked: int) -> None:
     for name, node in tree.items():
         if isinstance(node, dict):
             os.mkdir(name, 0o700, dir_fd=directory)
@@ -195,29 +161,23 @@ def _write_all(file: int, data: bytes) -> None:
 
 
 def read(directory: int, name: str) -> Generation | None:
-    """What the manifest of the generation of that name says; None if there is none that can be read."""
+    """What the manifest of the generation of that name says; None if there is none that is ours, for any reason."""
     if not is_name(name):
         return None
-    import json  # noqa: PLC0415 - see `_manifest`
-
     try:
         with Opened(name, directory) as top:
-            said = json.loads(b"".join(_pieces(top, _MANIFEST)))
-        return _parsed(name, said)
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+            return manifest.parsed(name, contents(top, _MANIFEST, manifest.MOST_BYTES))
+    except (OSError, ValueError):
         return None
 
 
-def _parsed(name: str, said: Any) -> Generation | None:
-    files: dict[str, str] = {}
-    total = 0
-    for path, about in said["files"].items():
-        check_path(path)  # anybody may have written it
-        files[path] = str(about["sha256"])
-        total += int(about["size"])
-    if said["format"] != _FORMAT:
-        return None
-    return Generation(name, int(said["serial"]), str(said["digest"]), files, total)
+def later_format(directory: int, name: str) -> int:
+    """The format of a generation that a later release of this program wrote; 0 if it did not."""
+    try:
+        with Opened(name, directory) as top:
+            return manifest.later_format(contents(top, _MANIFEST, manifest.MOST_BYTES)[:100])
+    except OSError:
+        return 0
 
 
 def is_ours(directory: int, name: str) -> bool:
@@ -226,28 +186,40 @@ def is_ours(directory: int, name: str) -> bool:
         return False
     try:
         with Opened(name, directory) as top:
-            entries = os.listdir(top)
+            return _exists(top, _MANIFEST) or next(_names(top), None) is None
     except OSError:
         return False
-    return not entries or _MANIFEST in entries
+
+
+def _exists(directory: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _names(directory: int) -> Iterator[str]:
+    with os.scandir(directory) as scan:
+        for entry in scan:
+            yield entry.name
 
 
 class Known:
     """Reads generations, those whose manifest did not change only once: that would be most of a small change's work."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[tuple[int, ...], Generation]] = {}
+        self._known: dict[str, tuple[tuple[int, ...], Generation | None]] = {}
 
     def read(self, directory: int, name: str) -> Generation | None:
         """What the manifest of the generation of that name says; None if there is none that can be read."""
-        mark = _mark(directory, name)
-        if name in self._known and self._known[name][0] == mark:
-            return self._known[name][1]
-        self._known.pop(name, None)
-        generation = read(directory, name)
-        if generation is not None and mark:
-            self._known[name] = mark, generation
-        return generation
+        mark = _mark(directory, name) if is_name(name) else ()
+        if not mark:
+            self._known.pop(name, None)
+            return None
+        if name not in self._known or self._known[name][0] != mark:
+            self._known[name] = mark, read(directory, name)
+        return self._known[name][1]
 
     def add(self, directory: int, generation: Generation) -> None:
         """Take note of a generation that was just written."""
@@ -255,9 +227,9 @@ class Known:
 
     def found(self, directory: int) -> dict[str, Generation | None]:
         """All generations in a directory by name; None stands for a torn one."""
-        names = [name for name in os.listdir(directory) if is_name(name)]
+        names = [name for name in _names(directory) if is_name(name)]
         for gone in self._known.keys() - set(names):
-            del self._known[gone]
+            self._known.pop(gone, None)
         read_ = {name: self.read(directory, name) for name in names}
         return {name: one for name, one in read_.items() if one or is_ours(directory, name)}
 
@@ -272,49 +244,60 @@ def _mark(directory: int, name: str) -> tuple[int, ...]:
 
 
 def sums(directory: int, generation: Generation) -> dict[str, str]:
-    """The hex sha256 of every file that a generation really has, "" for what is no file; raises OSError."""
+    """The hex sha256 of those of its files that are there, "" for what is no file; raises OSError."""
     from hashlib import sha256  # noqa: PLC0415 - see snapshot.py
 
     left = generation.bytes + _PIECE  # what others put there can be larger than our patience
     result: dict[str, str] = {}
 
-    def walk(top: int, prefix: str, depth: int) -> None:
+    def take(top: int, name: str, path: str) -> None:
         nonlocal left
-        with os.scandir(top) as scan:
-            entries = [entry for entry in scan if prefix or entry.name != _MANIFEST]
-        if (not entries and prefix) or depth > _DEEPEST:
-            result[prefix] = ""
-            return
-        for entry in entries:
-            path = prefix + entry.name
-            if entry.is_dir(follow_symlinks=False):
-                with Opened(entry.name, top) as below:
-                    walk(below, f"{path}/", depth + 1)
-            elif not entry.is_file(follow_symlinks=False):
-                result[path] = ""
-            else:
-                one = sha256()
-                for piece in _pieces(top, entry.name):
-                    one.update(piece)
-                    left -= len(piece)
-                    if left < 0:
-                        raise OSError(errno.EFBIG, "more data than its manifest says", path)
-                result[path] = one.hexdigest()
+        one = sha256()
+        for piece in pieces(top, name):
+            one.update(piece)
+            left -= len(piece)
+            if left < 0:
+                raise OSError(errno.EFBIG, "more data than its manifest says", path)
+        result[path] = one.hexdigest()
+
+    def walk(top: int, tree: Tree[str], prefix: str) -> None:
+        for name, node in tree.items():
+            path = prefix + name
+            try:
+                if isinstance(node, dict):
+                    with Opened(name, top) as below:
+                        walk(below, node, f"{path}/")
+                else:
+                    take(top, name, path)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                if error.errno not in _NO_FILE:
+                    raise
+                if not isinstance(node, dict):
+                    result[path] = ""
 
     with Opened(generation.name, directory) as top:
-        walk(top, "", 0)
+        walk(top, _tree(generation.files), "")
     return result
 
 
-def _pieces(directory: int, name: str) -> Iterator[bytes]:
-    file = os.open(name, _OLD, dir_fd=directory)
-    try:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", name)
-        while piece := os.read(file, _PIECE):
-            yield piece
-    finally:
-        os.close(file)
+def strangers(directory: int, generation: Generation, most: int) -> list[str]:
+    """Some of the names in the directories of a generation that are not in its manifest; raises OSError."""
+    found: list[str] = []
+
+    def walk(top: int, tree: Tree[str], prefix: str) -> None:
+        for name in itertools.islice(_names(top), _BATCH):
+            if name not in tree and (prefix or name != _MANIFEST) and len(found) < most:
+                found.append(prefix + name)
+        for name, node in tree.items():
+            if isinstance(node, dict):
+                with Opened(name, top) as below:
+                    walk(below, node, f"{prefix}{name}/")
+
+    with Opened(generation.name, directory) as top:
+        walk(top, _tree(generation.files), "")
+    return found
 
 
 def remove(directory: int, name: str) -> None:
@@ -322,14 +305,11 @@ def remove(directory: int, name: str) -> None:
     try:
         with Opened(name, directory) as top:
             try:
-                os.close(os.open(_MANIFEST, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW, dir_fd=top))
-            except FileNotFoundError:
-                pass
+                os.close(os.open(_MANIFEST, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=top))
+            except OSError:
+                pass  # gone, or no file of ours; what cannot be removed says so below
             _clear(top, _MANIFEST, 0)
-            try:
-                os.unlink(_MANIFEST, dir_fd=top)
-            except FileNotFoundError:
-                pass
+            _clear(top, "", 0)
         os.rmdir(name, dir_fd=directory)
     except FileNotFoundError:
         pass
@@ -346,12 +326,16 @@ def remove_if_possible(directory: int, name: str) -> None:
 def _clear(directory: int, spared: str, depth: int) -> None:
     if os.fstat(directory).st_mode & 0o300 != 0o300:
         os.fchmod(directory, 0o700)  # a --dir-mode without w binds us too, unless we are root
+    while entries := _some(directory, spared):
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False) and depth < _DEEPEST:
+                with Opened(entry.name, directory) as below:
+                    _clear(below, "", depth + 1)
+                os.rmdir(entry.name, dir_fd=directory)
+            else:
+                os.unlink(entry.name, dir_fd=directory)
+
+
+def _some(directory: int, spared: str) -> list[os.DirEntry[str]]:
     with os.scandir(directory) as scan:
-        entries = [entry for entry in scan if entry.name != spared]
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False) and depth < _DEEPEST:
-            with Opened(entry.name, directory) as below:
-                _clear(below, "", depth + 1)
-            os.rmdir(entry.name, dir_fd=directory)
-        else:
-            os.unlink(entry.name, dir_fd=directory)
+        return list(itertools.islice((entry for entry in scan if entry.name != spared), _BATCH))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
+from .snapshot import shown
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
@@ -15,11 +17,13 @@ _ADVICE = {
     errno.EROFS: "mount a writable volume there, for example an emptyDir",
     errno.ENAMETOOLONG: "shorten the name, or place the key elsewhere with --map",
     errno.EFBIG: "raise the limit of file sizes (ulimit -f), or split the file",
+    errno.E2BIG: "leave files out of the configuration, or split it",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENOTDIR: "give a directory",
     errno.EEXIST: "give a directory",
 }
-_REASONS = {errno.EFBIG: "too_large", errno.ENAMETOOLONG: "bad_key", errno.EILSEQ: "bad_key"}
+_WHOLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_REASONS = {errno.EFBIG: "too_large", errno.E2BIG: "too_large", errno.ENAMETOOLONG: "bad_key", errno.EILSEQ: "bad_key"}
 
 
 class FilesError(Exception):
@@ -55,7 +59,9 @@ class Saying:
 
 
 def reason(error: OSError) -> str:
-    """What the system said, as the end of a sentence."""
+    """What the system said, as the end of a sentence that is the same at every try."""
     what = error.strerror or str(error)
-    name = f"{error.filename}: " if isinstance(error.filename, str) else ""
-    return f"{name}{what[:1].lower()}{what[1:]}"
+    name = error.filename
+    # Of a full disk no single file is the cause, and names of ours that begin with '..' are others each time.
+    named = isinstance(name, str) and error.errno not in _WHOLE and not os.path.basename(name).startswith("..")
+    return f"{f'{shown(name)}: ' if named else ''}{what[:1].lower()}{what[1:]}"

@@ -24,6 +24,7 @@ _PATH_BYTES = 4000
 _DEPTH = 64
 _LITTLE = 1 << 16
 _SHOWN = 2  # names per kind of change in a log line
+_LONGEST = 200  # characters of a name in a message
 
 
 class BadPath(ValueError):  # noqa: N818 - it names the thing that is wrong
@@ -196,8 +197,13 @@ def diff(old: Mapping[str, str], new: Mapping[str, str]) -> Changes:
     )
 
 
+def shown(name: str) -> str:
+    """A name that others chose, for a message: control characters escaped, a long one cut."""
+    cut = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}... ({len(name) - _LONGEST} more)"
+    return cut if cut.isprintable() else repr(cut)
+
+
 def _some(paths: tuple[str, ...]) -> str:
-    # A name may hold a line feed, which must not start a line of its own in the log.
-    names = [path if path.isprintable() else repr(path) for path in paths[:_SHOWN]]
+    names = [shown(path) for path in paths[:_SHOWN]]
     more = len(paths) - len(names)
     return ", ".join(names) + (f" (+{more} more)" if more else "")

@@ -225,6 +225,7 @@ class Sync:
                 if self._root is not None:
                     self._find_live(self._root)
                     error += f"; {self._root.path} holds no intact configuration of an earlier run either"
+                    error += f" ({self._root.why_not})" if self._root.why_not else ""
             except Exception as failure:  # noqa: BLE001 - as in `apply`
                 error += f"; {failure}"
             found = self._live

@@ -66,7 +66,8 @@ BARE_FILES = {"pipe": 3, "directory": 1}
 FILES = {
     "bare": BARE_FILES,
     "directory": {**BARE_FILES, "socket": 2, "anon_inode:[eventfd]": 1, "anon_inode:inotify": 1},
-    "api": {**BARE_FILES, "socket": 3},  # that of /metrics, of supervisorctl, and of the watch
+    # Those of /metrics, of supervisorctl, and of the watch; and configroot, which no other may take the place of.
+    "api": {**BARE_FILES, "socket": 3, "directory": 2},
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -178,3 +179,52 @@ def test_a_change_that_finds_no_thread_to_be_had_waits_for_one(run: Run, open_vo
 
     program.send(15)
     program.finish(0)
+
+
+def test_end_without_intact_configuration_says_why(run: Run, volume: str, tmp_path: os.PathLike[str]) -> None:
+    """A file was edited in place while the program was away, and so was its source."""
+    root = os.path.join(tmp_path, "live")
+    swap_volume(volume, "1", {"app.conf": "one"})
+    program = start(run, volume, f"--configroot={root}", read=root)
+    program.expect("ready")
+    program.send(signal.SIGTERM)
+    program.wait()
+    shutil.rmtree(volume)
+    write(os.path.join(root, "app.conf"), "edited")
+    again = start(run, volume, f"--configroot={root}", "--initial-sync-timeout=200ms", read=root)
+
+    again.err.expect("holds no intact configuration of an earlier run either .*differs from its manifest: changed app")
+    assert 125 == again.wait()
+
+
+@pytest.mark.parametrize("make", ["mkdir", "ln -s /nowhere"])
+def test_key_whose_place_is_taken_is_written_once_it_is_free(
+    run: Run, volume: str, tmp_path: os.PathLike[str], make: str
+) -> None:
+    """A state of the disk is no fault of the content: it is tried again."""
+    root = os.path.join(tmp_path, "live")
+    swap_volume(volume, "1", {"app.conf": "one"})
+    program = start(run, volume, f"--configroot={root}", "--reload-interval=0s", read=root)
+    program.expect("ready")
+    subprocess.run([*make.split(), f"{root}/more"], check=True)
+    swap_volume(volume, "2", {"app.conf": "two", "more": ""})
+    program.err.expect("cannot write .*/more: .*; remove it")
+    subprocess.run(["rm", "-r", f"{root}/more"], check=True)
+    program.expect("config: two")
+
+
+def test_files_that_the_app_adds_do_not_hinder_a_start(run: Run, volume: str, tmp_path: os.PathLike[str]) -> None:
+    root = os.path.join(tmp_path, "live")
+    swap_volume(volume, "1", {"app.conf": "one"})
+    program = start(run, volume, f"--configroot={root}", read=root)
+    program.expect("ready")
+    program.send(signal.SIGTERM)
+    program.wait()
+    shutil.rmtree(volume)
+    os.mkdir(f"{root}/..data/__pycache__")
+    write(f"{root}/..data/.lock", "")
+    options = [f"--configroot={root}", "--initial-sync-timeout=200ms", "--log-level=debug"]
+    again = start(run, volume, *options, read=root)
+
+    again.err.expect("also holds (.lock, __pycache__|__pycache__, .lock): not part of the configuration, left alone")
+    again.expect("config: one")

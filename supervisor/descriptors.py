@@ -1,0 +1,174 @@
+"""Directories and small files by descriptor: opened one component after the other, no link followed unasked.
+
+Other users may write to what is on the way, so a path is never handed to the system as a whole. It must not know
+what the directories hold, and raises OSError only.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Trust = Callable[[os.stat_result], bool]
+
+_MOST_LINKS = 40  # path_resolution(7)
+_PIECE = 1 << 20
+_STEP = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe in a file's place must not hold us up
+
+
+class LinkError(OSError):
+    """A link stands on the way to a directory, in `filename`, and may not be followed; `st_uid` made it."""
+
+    def __init__(self, path: str, uid: int) -> None:
+        super().__init__(errno.ELOOP, "a link stands on the way", path)
+        self.uid = uid
+
+
+class Opened:
+    """An open directory, for `with`; `path` is below `parent`, a descriptor, and must not be a link."""
+
+    def __init__(self, path: str, parent: int) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+
+    def __enter__(self) -> int:
+        return self._descriptor
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
+class Walk:
+    """The way to a directory, for `with`: the descriptor of each step. `made` says whether the last one is new."""
+
+    def __init__(self, path: str, *, make: bool = False, trust: Trust | None = None) -> None:
+        """Missing directories are made if so wished; links that `trust` agrees to are followed, others refused."""
+        self.made = False
+        self._make, self._trust = make, trust
+        self._ahead = _reversed(path)
+        self._real: list[str] = []  # the components so far, none of them a link
+        self._here = os.open("/", _STEP)
+        links = 0
+        try:
+            while self._ahead:
+                links += self._step(self._ahead.pop())
+                if links > _MOST_LINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+            self.descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=self._here)
+        finally:
+            os.close(self._here)
+
+    @property
+    def real(self) -> str:
+        """The path without links."""
+        return "/" + "/".join(self._real)
+
+    def __enter__(self) -> int:
+        return self.descriptor
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
+
+    def _step(self, name: str) -> int:
+        # Goes one component further; returns how many links that took.
+        try:
+            there = os.open(name, _STEP, dir_fd=self._here)
+        except FileNotFoundError as error:
+            error.filename = self._shown(name)
+            if not self._make:
+                raise
+            os.mkdir(name, dir_fd=self._here)
+            self.made = not self._ahead
+            self._ahead.append(name)
+            return 0
+        except OSError as error:
+            error.filename = self._shown(name)
+            if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+                raise
+            return self._link(name, error)
+        os.close(self._here)
+        self._here = there
+        self._real = self._real[:-1] if name == ".." else [*self._real, name]
+        return 0
+
+    def _link(self, name: str, error: OSError) -> int:
+        status = os.stat(name, dir_fd=self._here, follow_symlinks=False)
+        if not stat.S_ISLNK(status.st_mode):
+            raise error
+        if self._trust is None or not self._trust(status):
+            raise LinkError(self._shown(name), status.st_uid)
+        target = os.readlink(name, dir_fd=self._here)
+        if target.startswith("/"):
+            os.close(self._here)
+            self._here = os.open("/", _STEP)
+            self._real = []
+        self._ahead += _reversed(target)
+        return 1
+
+    def _shown(self, name: str) -> str:
+        return "/" + "/".join([*self._real, name])
+
+
+class Kept:
+    """One directory for the whole run: opened anew for each use, and the same one unless it was made again.
+
+    A descriptor stays open, so that no other directory can take its number.
+    """
+
+    def __init__(self, path: str, trust: Trust) -> None:
+        """`trust` judges links that are there at the first use; later none is followed."""
+        self._path, self._trust = path, trust
+        self._known = -1
+        self.replaced = False  # whether the last `walk` found another directory
+
+    def walk(self, *, make: bool = False) -> Walk:
+        """Open it, for `with`; made if need be. Raises LinkError where a link has taken its place."""
+        walk = Walk(self._path, make=make, trust=self._trust if self._known < 0 else None)
+        now = os.fstat(walk.descriptor)
+        self.replaced = self._known >= 0 and not os.path.samestat(os.fstat(self._known), now)
+        if self.replaced:
+            os.close(self._known)
+        if self.replaced or self._known < 0:
+            self._known = os.dup(walk.descriptor)
+            self._path = walk.real
+        return walk
+
+
+def pieces(directory: int, name: str) -> Iterator[bytes]:
+    """The bytes of a regular file; raises OSError for what is none."""
+    file = os.open(name, _FILE, dir_fd=directory)
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", name)
+        while piece := os.read(file, _PIECE):
+            yield piece
+    finally:
+        os.close(file)
+
+
+def contents(directory: int, name: str, most: int) -> bytes:
+    """The whole regular file, of at most that many bytes; raises OSError, also for a larger one."""
+    file = os.open(name, _FILE, dir_fd=directory)
+    try:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+            raise OSError(errno.EINVAL, "no regular file, or too large", name)
+        found = []
+        left = most + 1
+        while left > 0 and (piece := os.read(file, min(left, _PIECE))):
+            found.append(piece)
+            left -= len(piece)
+    finally:
+        os.close(file)
+    if not left:
+        raise OSError(errno.EFBIG, "too large", name)
+    return b"".join(found)
+
+
+def _reversed(path: str) -> list[str]:
+    return [name for name in reversed(path.split("/")) if name not in ("", ".")]
