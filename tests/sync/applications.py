@@ -1,0 +1,204 @@
+"""The applications of docs/applications.md under test: the page's own command lines, run on a stage.
+
+The page names `/config-in`, `/config`, `/run/app` and a port; a stage replaces these in the command line and in
+the configuration, and nothing else. It must not know any application: each test file has its own, by kind.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+
+from supervisor.record import Record
+from tests.conftest import needs, needs_root
+from tests.harness import Program, Run, until, wait_until
+from tests.http import metric, port_of
+from tests.servers import free_port
+from tests.sync.test_nginx import swap_volume
+
+_PAGE = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "applications.md")
+_QUICK = "--verify-window=500ms"
+# Far more than an application takes to end on a bad version; its end closes the window.
+_UNTIL_ITS_END = "--verify-window=10s"
+_UNTIL_VERIFIED = "--verify-window=1s"
+
+
+class Application(Record):
+    """One section of the page, and a configuration for it: files whose text names the paths and ports of the page."""
+
+    title: str
+    ports: tuple[int, ...]  # the first is the port that clients use
+    files: Callable[[str], Mapping[str, str]]  # of a word that a client can see
+    shown: Callable[[Stage], str]  # what a client sees
+    bad: str  # added to the first file, makes a version that the application refuses
+    image: Mapping[str, str] = MappingProxyType({})  # files in /run/app: what an image has beside its configuration
+    options: tuple[str, ...] = ()  # beside the page's: who it runs as, where the test is root
+
+
+def page() -> str:
+    with open(_PAGE, encoding="utf-8") as file:
+        return file.read()
+
+
+def blocks(title: str) -> dict[str, str]:
+    """The code blocks of a section by the name behind `sh`; the command line has none."""
+    section = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", page(), re.MULTILINE | re.DOTALL)
+    assert section is not None, f"{title} has no section"
+    return {
+        name.strip(): text for name, text in re.findall(r"^```sh(.*?)\n(.*?)^```", section[1], re.MULTILINE | re.DOTALL)
+    }
+
+
+def command(title: str) -> list[str]:
+    """The words of a section's command line."""
+    return shlex.split(blocks(title)[""].replace("\\\n", " "))
+
+
+def sections() -> list[str]:
+    """The titles of the sections that have a command line, in the page's order."""
+    return [title for title in re.findall(r"^## (.*)$", page(), re.MULTILINE) if blocks(title)]
+
+
+class Stage:
+    """A volume, a configroot, a scratch directory, free ports, and the program on them."""
+
+    metrics: int
+
+    def __init__(self, run: Run, application: Application) -> None:
+        self.run, self.application = run, application
+        self.top = tempfile.mkdtemp()  # other users enter it, and a socket's path must be short
+        os.chmod(self.top, 0o755)  # noqa: S103 - as above
+        self.scratch = f"{self.top}/scratch"
+        os.mkdir(self.scratch)
+        os.chmod(self.scratch, 0o777)  # noqa: S103 - as above
+        self._places = {"/config-in": f"{self.top}/volume", "/config": f"{self.top}/live", "/run/app": self.scratch}
+        self._places |= {str(port): str(free_port()) for port in application.ports}
+        self._version = 0
+        for name, text in application.image.items():
+            with open(f"{self.scratch}/{name}", "w", encoding="utf-8") as file:
+                file.write(self.here(text))
+
+    def here(self, text: str) -> str:
+        """A text of the page with this stage's paths and ports."""
+        names = "|".join(re.escape(name) for name in self._places)
+        return re.sub(rf"(?<![\w.])(?:{names})\b", lambda match: self._places[match[0]], text)
+
+    @property
+    def port(self) -> int:
+        return int(self.here(str(self.application.ports[0])))
+
+    def path(self, name: str) -> str:
+        return self.here(name)
+
+    def write(self, word: str, more: str = "", files: Mapping[str, str] | None = None) -> None:
+        """The volume's next version; `more` is added to the first file."""
+        self._version += 1
+        texts = dict(files or self.application.files(word))
+        first = next(iter(texts))
+        texts[first] += more
+        swap_volume(self.path("/config-in"), str(self._version), {k: self.here(v) for k, v in texts.items()})
+
+    def start(self, *more: str, without: tuple[str, ...] = ()) -> Program:
+        """Run the page's command line, without some of its options and with others."""
+        words = [self.here(word) for word in command(self.application.title)]
+        end = words.index("--")
+        options = [word for word in words[1:end] if word.partition("=")[0] not in without]
+        quick = ["--listen=127.0.0.1:0", "--reload-interval=0s", _QUICK, *self.application.options, *more]
+        program = self.run(*words[end + 1 :], options=[*options, *quick], env=self._environment())
+        self.metrics = port_of(program)
+        return program
+
+    def _environment(self) -> dict[str, str]:
+        """PATH with the page's scripts in it."""
+        bin_ = f"{self.top}/bin"
+        os.makedirs(bin_, exist_ok=True)
+        for name, text in blocks(self.application.title).items():
+            if name:
+                with open(f"{bin_}/{name}", "w", encoding="utf-8") as file:
+                    file.write(text)
+                os.chmod(f"{bin_}/{name}", 0o755)  # noqa: S103 - another user runs it
+        return {"PATH": f"{bin_}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def shows(self, word: str) -> None:
+        """Wait until a client sees the word."""
+
+        def seen() -> None:
+            try:
+                actual = self.application.shown(self)
+            except (OSError, subprocess.SubprocessError, ValueError, LookupError) as error:
+                raise AssertionError(repr(error)) from error
+            assert word == actual
+
+        try:
+            wait_until(seen)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.run.programs[-1].story()}") from None
+
+    def counts(self, name: str, number: float, **labels: str) -> None:
+        until(lambda: metric(self.metrics, name, **labels), number)
+
+    def took_up(self, versions: int) -> None:
+        """Wait until so many versions have been put in place, and the last reload counts as a success."""
+        self.counts("config_updates_total", versions)
+        self.counts("config_stale", 0)
+        self.counts("config_last_reload_successful", 1)
+
+
+def stage_of(run: Run, application: Application) -> Iterator[Stage]:
+    """The body of a fixture: a stage that is cleared away with all that ran on it."""
+    needs_root()
+    words = command(application.title)
+    needs(words[words.index("--") + 1])
+    stage = Stage(run, application)
+    yield stage
+    run.kill_left()
+    shutil.rmtree(stage.top)
+
+
+def follows(stage: Stage) -> None:
+    """A good change has its effect, a bad one is rejected before it is live, and TERM ends all with code 0."""
+    stage.write("one")
+    program = stage.start()
+    stage.shows("one")
+    stage.write("two")
+    stage.shows("two")
+    stage.took_up(2)
+    if "--validate" in blocks(stage.application.title)[""]:
+        stage.write("three", stage.application.bad)
+        stage.counts("config_validations_total", 1, result="rejected")
+        stage.shows("two")
+        stage.counts("config_rollbacks_total", 0)
+    program.send(15)
+    program.finish(0)
+
+
+def recovers(stage: Stage) -> None:
+    """A bad version that gets past validation is undone: the last good one is served, and the next one taken up."""
+    stage.write("one")
+    window = _UNTIL_VERIFIED if "--verify=" in blocks(stage.application.title)[""] else _UNTIL_ITS_END
+    program = stage.start(window, without=("--validate",))
+    stage.shows("one")
+    stage.write("two", stage.application.bad)
+    stage.counts("config_rollbacks_total", 1)
+    stage.counts("config_last_reload_successful", 0)
+    stage.shows("one")
+    stage.write("three")
+    stage.shows("three")
+    program.send(15)
+    program.finish(0)
+
+
+def claims(stage: Stage, change: Callable[[], None], *more: str, without: tuple[str, ...] = ()) -> Program:
+    """Start, change, and wait until the reload counts as a success; whether it had an effect is the caller's."""
+    stage.write("one")
+    program = stage.start(*more, without=without)
+    stage.shows("one")
+    change()
+    stage.took_up(2)
+    return program
