@@ -18,6 +18,9 @@ from .loop import Loop
 from .process import Processes
 from .state import Policy
 
+# Descriptors kept back from the threads: two for a pipe, two for /proc.
+_RESERVE = 4
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,11 +80,7 @@ def _run(settings: Settings, inherited: Inherited) -> int:
     settings = _absolute(settings)
     _prepare_process(settings)
     _start_parts(settings, loop, inbox)
-    try:
-        return loop.run()
-    except Exception as error:  # noqa: BLE001 - the last resort: the app still gets its chance to end well
-        log.error(f"internal error, stopping: {error!r}")
-        return processes.give_up()
+    return loop.run()
 
 
 def _announce(journal: Journal, event: ev.Event, before: State, after: State, actions: tuple[Action, ...]) -> None:
@@ -151,6 +150,7 @@ def _start_parts(settings: Settings, loop: Loop, inbox: Inbox) -> None:
     if settings.configured or settings.ready or served:
         # Threads are coming: the default of 5 ms before one lets another run would be what a signal waits.
         sys.setswitchinterval(0.0005)
+        loop.processes.reserve.hold(_RESERVE)
         from . import parts  # noqa: PLC0415 - not for a bare init
 
         assembly = parts.Assembly(settings, loop, inbox)

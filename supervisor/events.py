@@ -29,6 +29,13 @@ class ChildrenChanged(Event):
     """SIGCHLD: the process table has something to tell."""
 
 
+class Forked(Event):
+    """The app has a process; its program does not run yet, for exec may take its time."""
+
+    pid: int
+    foreground: bool = False
+
+
 class Started(Event):
     pid: int
     foreground: bool = False  # the app was given the terminal
@@ -43,6 +50,7 @@ class AppReady(Event):
 class StartFailed(Event):
     code: int  # the exit code that a shell would give: 127, 126; 125 when the failure is ours
     error: str
+    short: bool = False  # of processes, memory or descriptors: it may work the next time
 
 
 class Exited(Event):
@@ -117,11 +125,11 @@ class ReloadFinished(Event):
 
 
 class HookReport(Record):
-    """What a hook's thread is told: first that it runs (or why not), then how it ended."""
+    """What a hook's thread is told: first its pid (0 and why where it has none), then how it ended."""
 
     pid: int
     code: int = 0
-    error: str = ""
+    error: str = ""  # why it could not be started
 
 
 class HookOrdered(Event):
@@ -141,6 +149,7 @@ class HookAbandoned(Event):
 class HookExited(Event):
     pid: int
     code: int
+    error: str = ""  # why it could not be started
 
 
 class ReloadOrdered(Event):

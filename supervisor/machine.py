@@ -66,6 +66,8 @@ def _react(  # noqa: C901, PLR0912 - the table of events
             return _began(state, now, policy)
         case ev.SignalReceived(signum):
             return _signalled(state, signum, now, policy)
+        case ev.Forked(pid, foreground):
+            return state.replace(pid=pid, foreground=foreground, suspended=False, executing=True), ()
         case ev.Started():
             return _started(state, event, now, policy)
         case ev.AppReady(pid) if pid == state.pid and state.phase is Phase.STARTING:
@@ -152,15 +154,22 @@ def _spawn(state: State) -> Result:
 
 
 def _started(state: State, event: ev.Started, now: float, policy: Policy) -> Result:
-    held = tuple(Kill(signum) for signum in state.held)
+    if state.phase is not Phase.STARTING:
+        return state, ()  # it was stopped just before
+    early = state.held
     state = state.replace(
         pid=event.pid,
         foreground=event.foreground,
         suspended=False,
+        executing=False,
         started_at=now,
         starts=state.starts + 1,
         held=(),
     )
+    held: tuple[Action, ...] = ()
+    for signum in early:
+        state, orders = _forward(state, signum, policy.rewrite.get(signum, signum), policy)
+        held += orders
     if policy.ready:
         return state, (*held, WaitReady(event.pid))
     state, orders = pursuit.started(state, now, policy)
@@ -168,8 +177,12 @@ def _started(state: State, event: ev.Started, now: float, policy: Policy) -> Res
 
 
 def _start_failed(state: State, event: ev.StartFailed, now: float, policy: Policy) -> Result:
-    state = state.replace(exit_code=event.code, exit_signal=0, error=event.error)
-    if policy.restart == "never" or state.starts == 0:
+    told = state.phase is Phase.KILLING
+    state = state.replace(pid=0, executing=False, error=event.error)
+    if told:
+        return _done(state, state.exit_code)
+    state = state.replace(exit_code=event.code, exit_signal=0)
+    if state.starts == 0 or (policy.restart == "never" and not event.short):
         return _done(state, event.code)
     return _back_off(state.replace(failures=state.failures + 1), now)
 
@@ -177,6 +190,8 @@ def _start_failed(state: State, event: ev.StartFailed, now: float, policy: Polic
 def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Result:
     if event.pid != state.pid:
         return state, ()
+    if state.executing:  # stopped before its program ran: there was no app
+        return _done(state.replace(pid=0, executing=False), state.exit_code)
     code = 0 if event.code in policy.ok_exit_codes else event.code
     wanted = policy.restart == "always" or (policy.restart == "on-failure" and code != 0)
     told = state.phase in (Phase.STOPPING, Phase.KILLING)
@@ -261,6 +276,8 @@ def _signalled(state: State, signum: int, now: float, policy: Policy) -> Result:
         target = policy.stop_signal
     if policy.sidecar:
         return _signalled_sidecar(state, signum, stop=stop)
+    if state.executing:
+        return _signalled_early(state, signum, stop=stop)
     match state.phase:
         case Phase.STARTING | Phase.RUNNING | Phase.RELOADING if stop:
             return _stop(state, target, now, policy)
@@ -274,10 +291,21 @@ def _signalled(state: State, signum: int, now: float, policy: Policy) -> Result:
             # There is no app to decide what these mean; they end a program that does not handle them.
             return _done(state, 128 + signum if state.exits == 0 else state.exit_code)
         case Phase.WAITING:
-            return state.replace(held=(*state.held, target)), ()
+            return state.replace(held=(*state.held, signum)), ()
         case Phase.LEFTOVERS if stop:
             return state.replace(final=True, replacing=False), ()
     return state, ()  # the app that it was meant for is gone
+
+
+def _signalled_early(state: State, signum: int, *, stop: bool) -> Result:
+    """The app's program does not run yet: no signal could reach it, and nothing of it has to end well."""
+    if state.phase is Phase.KILLING:
+        return state, ()
+    if not stop and signum not in (INT, QUIT):
+        return state.replace(held=(*state.held, signum)), ()
+    code = 128 + signum if state.exits == 0 else state.exit_code
+    state = state.replace(phase=Phase.KILLING, deadline=None, final=True, held=(), exit_code=code)
+    return state, (Kill(KILL),)
 
 
 def _signalled_sidecar(state: State, signum: int, *, stop: bool) -> Result:

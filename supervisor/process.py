@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 from . import events as ev
 from .signals import JOB_CONTROL
@@ -22,51 +23,75 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .signals import Inherited
-    from .spawning import Command
+    from .spawning import Child, Command
 
+# Seconds between two looks whether an exec has happened, growing: usually it takes half a millisecond.
+_LOOK_FIRST, _LOOK_MOST = 0.001, 0.25
 _WNOTHREAD = 0x20000000  # linux/wait.h; not in Python's os
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
 class Processes:
-    """Starts the app, tells it signals, reaps it and every orphan."""
+    """Starts the app, sends it signals, reaps it and every orphan."""
 
     def __init__(self, inherited: Inherited) -> None:
         self._spawner = Spawner(inherited)
+        self.reserve = self._spawner.reserve
         self._app = 0
-        self._hooks: set[int] = set()
+        self._foreground = False
+        self._starting: Child | None = None  # the app before its program runs
+        self._look_at, self._pause = 0.0, 0.0
+        self._hooks: dict[int, Child] = {}
 
-    def spawn(self, command: Command) -> ev.Started:
+    def spawn(self, command: Command) -> ev.Forked:
         """Start the app as the leader of its own process group, on our terminal if we hold it.
 
-        Returns once the program runs, that is after exec; raises SpawnError.
+        Returns once it has a pid; `look` or `reap` report whether the program runs. Raises SpawnError.
         """
-        terminal = holds_terminal()
-        pid = self._spawner.start(command, terminal=terminal)
-        self._app = pid
-        return ev.Started(pid, terminal)
+        self._foreground = holds_terminal()
+        child = self._starting = self._spawner.start(command, terminal=self._foreground)
+        self._app = child.pid
+        self._pause, self._look_at = _LOOK_FIRST, time.monotonic() + _LOOK_FIRST
+        return ev.Forked(child.pid, self._foreground)
+
+    def look_at(self) -> float | None:
+        """When `look` is due (monotonic): no signal tells of an exec. None if there is nothing to look at."""
+        return self._look_at if self._starting else None
+
+    def look(self) -> Iterator[ev.Event]:
+        """`Started` once the app's program runs."""
+        if self._starting is None:
+            return
+        if self._starting.pending():
+            self._pause = min(self._pause * 1.2, _LOOK_MOST)
+            self._look_at = time.monotonic() + self._pause
+        elif self._starting.error() is None:
+            self._starting = None
+            yield ev.Started(self._app, self._foreground)
+        else:
+            self._look_at = time.monotonic() + _LOOK_MOST  # it ends now, and is reaped
 
     def spawn_hook(self, command: Command, output: int) -> int:
         """Start a command beside the app, in its own process group, without input, its output in a pipe.
 
-        Returns its pid; raises SpawnError. Its end is reported as `HookExited`.
+        Returns its pid, at once; raises SpawnError. Its end is reported as `HookExited`, a failure to start too.
         """
-        pid = self._spawner.start(command, output=output)
-        self._hooks.add(pid)
-        return pid
+        child = self._spawner.start(command, output=output)
+        self._hooks[child.pid] = child
+        return child.pid
 
     def kill_hook(self, pid: int) -> None:
-        """End a hook and what it has started."""
+        """End a hook and what it has started. Raises OSError, for one that became another user."""
         if pid in self._hooks:
-            try:
-                os.killpg(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass  # it has just ended
+            _kill(pid, signal.SIGKILL, group=True)
 
     def kill_hooks(self) -> None:
-        """End all hooks: nobody waits for what they find out any more."""
+        """End all hooks: their results are no longer needed."""
         for pid in self._hooks:
-            self.kill_hook(pid)
+            try:
+                self.kill_hook(pid)
+            except OSError:
+                continue  # it ends by itself, or with the container
 
     def kill_other(self, pid: int, signum: int) -> None:
         """Signal a process that is not ours (another container's); that it is gone is no error."""
@@ -76,18 +101,9 @@ class Processes:
             pass  # whoever asked has checked both just before
 
     def kill(self, signum: int, *, group: bool) -> None:
-        """Send the app (or its process group) a signal; no app is no error."""
-        if not self._app:
-            return
-        try:
-            if group:
-                os.killpg(self._app, signum)
-            else:
-                os.kill(self._app, signum)
-        except ProcessLookupError:
-            pass  # it ended, and its end will be reaped
-        except PermissionError:
-            pass  # it became another user; signal(7) forbids it, and there is nobody to tell but the log
+        """Send the app (or its process group) a signal; no app is no error. Raises OSError."""
+        if self._app:
+            _kill(self._app, signum, group=group)
 
     def reap(self) -> Iterator[ev.Event]:
         """Everything that ended or stopped, then `NothingLeft` if no child remains."""
@@ -103,17 +119,24 @@ class Processes:
             if os.WIFSTOPPED(status):
                 if pid == self._app and os.WSTOPSIG(status) in JOB_CONTROL:
                     yield ev.Stopped(pid, os.WSTOPSIG(status))
-            elif pid != self._app and pid not in self._hooks:
-                yield ev.OrphanReaped(pid)
+            elif pid == self._app:
+                yield from self._app_ended(_code(status), os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0)
+            elif pid in self._hooks:
+                error = self._hooks.pop(pid).error()
+                yield ev.HookExited(pid, error.code if error else _code(status), str(error or ""))
             else:
-                signum = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-                code = 128 + signum if signum else os.WEXITSTATUS(status)
-                if pid in self._hooks:
-                    self._hooks.remove(pid)
-                    yield ev.HookExited(pid, code)
-                else:
-                    self._app = 0
-                    yield ev.Exited(pid, code, signum)
+                yield ev.OrphanReaped(pid)
+
+    def _app_ended(self, code: int, signum: int) -> Iterator[ev.Event]:
+        pid, self._app = self._app, 0
+        child, self._starting = self._starting, None
+        if child is not None:
+            error = child.error()
+            if error is not None:
+                yield ev.StartFailed(error.code, str(error), error.short)
+                return
+            yield ev.Started(pid, self._foreground)
+        yield ev.Exited(pid, code, signum)
 
     def kill_leftovers(self, signum: int, *, everything: bool) -> None:
         """Signal what the app left behind: our descendants, and as PID 1 all of the namespace at its end."""
@@ -137,17 +160,6 @@ class Processes:
                 except (ProcessLookupError, PermissionError):
                     continue
 
-    def give_up(self) -> int:
-        """The last resort: TERM to the app, and its exit code once it has ended."""
-        self.kill(signal.SIGTERM, group=False)
-        while self._app:
-            status = os.waitpid(self._app, 0)[1]
-            self._app = 0
-            if os.WIFSIGNALED(status):
-                return 128 + os.WTERMSIG(status)
-            return os.WEXITSTATUS(status)
-        return 125
-
     def suspend_ourselves(self) -> None:
         """Stop as a job does; returns once somebody continues us."""
         os.kill(os.getpid(), signal.SIGSTOP)
@@ -156,6 +168,22 @@ class Processes:
         """After a stop, give the app the terminal that its shell has given back to us."""
         if self._app and holds_terminal():
             take_terminal(self._app)
+
+
+def _kill(pid: int, signum: int, *, group: bool) -> None:
+    """Signal a child, or its group; that it has ended, and its end will be reaped, is no error."""
+    # A child that was forked just now has not made its group yet: then it is all that there is of it.
+    for send in (os.killpg, os.kill) if group else (os.kill,):
+        try:
+            send(pid, signum)
+        except ProcessLookupError:
+            continue
+        return
+
+
+def _code(status: int) -> int:
+    """A wait status as a shell gives it."""
+    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
 def descendants(root: int) -> list[int]:

@@ -106,6 +106,7 @@ class State(Record):
     phase: Phase = Phase.WAITING
     deadline: float | None = None  # of the phase
     pid: int = 0  # of the app; 0 when there is none
+    executing: bool = False  # it has a pid, and its program does not run yet
     foreground: bool = False
     suspended: bool = False
     started_at: float = 0.0
