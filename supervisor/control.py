@@ -19,7 +19,7 @@ import time
 from functools import partial
 
 from . import events as ev
-from . import health, log, orders, threads
+from . import health, log, orders, paths, threads
 from .files import FilesError
 from .orders import Answer
 
@@ -51,7 +51,8 @@ class Control:
 
     `state` gives the newest state, `put` takes an event, `generations` gives those kept on disk, newest first
     (none without a configroot; may raise FilesError), `status` is what /status shows of a state. `live` may be
-    set to what decides on /livez, if that depends on more than the state.
+    set to what decides on /livez, if that depends on more than the state. `by_default`: the user did not choose the
+    path; then clients of other containers are refused, and sockets that ended supervisors left beside it removed.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Control:
         self._places = threading.BoundedSemaphore(_MOST_CLIENTS)
         self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
         self.live: Callable[[State], Verdict] = health.live
+        self.by_default = False
         self._listener: socket.socket | None = None
         self._inode, self._closed = 0, False  # the inode of our socket file
         self._at_once: dict[str, Callable[[], Answer]] = {
@@ -91,6 +93,8 @@ class Control:
             )
             return
         log.debug(f"control socket: {self._path}")
+        if self.by_default:
+            _sweep(self._path)
         while not self._closed:
             self._admit(self._listener)
         self._listener.close()
@@ -116,6 +120,8 @@ class Control:
             return
         if client.uid not in (0, os.geteuid()):
             client.answer(Answer(1, f"refused: run supervisorctl as uid {os.geteuid()} or root, not uid {client.uid}"))
+        elif self.by_default and not client.pid:
+            client.answer(Answer(1, "refused: run supervisorctl in the container of its supervisor, or name --control"))
         elif not self._places.acquire(blocking=False):
             client.answer(Answer(1, f"busy: {_MOST_CLIENTS} clients are served already; try again later"))
         else:
@@ -233,6 +239,7 @@ class _Client:
         except OSError:
             connection.close()
             raise
+        # The pid is 0 for a process of a PID namespace that ours cannot see: another container (pid_namespaces(7)).
         self.pid, self.uid, _ = _CREDENTIALS.unpack(raw)
         self.words: list[str] = []
         self._hung_up = select.poll()
@@ -310,6 +317,31 @@ def _clear(path: str) -> None:
     if not stale:
         raise OSError(errno.EADDRINUSE, "another program answers on it")
     os.unlink(path)
+
+
+def _sweep(path: str) -> None:
+    """Remove what supervisors of earlier containers left where ours is by default: each has a name of its own."""
+    directory, prefix = paths.family(path)
+    try:
+        names = [name for name in os.listdir(directory) if name.startswith(prefix) and name.endswith(".sock")]
+        found = [os.path.join(directory, name) for name in names]
+        dead = [one for one in found if one != path and _dead(one)]
+        if dead:
+            threading.Event().wait(_LISTENING_BY)  # as in _clear
+        for one in dead:
+            if _dead(one):
+                os.unlink(one)
+    except OSError as error:
+        log.debug(f"cannot tidy {directory}: {error}")
+
+
+def _dead(path: str) -> bool:
+    """Whether it is a socket file of ours that refuses clients."""
+    found = os.lstat(path)
+    try:
+        return stat.S_ISSOCK(found.st_mode) and found.st_uid == os.geteuid() and _refuses(path)
+    except OSError:
+        return False
 
 
 def _refuses(path: str) -> bool:

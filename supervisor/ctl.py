@@ -36,7 +36,7 @@ usage: supervisorctl [--socket PATH] COMMAND
   rollback [N]          put the version that is N generations older (1) back and reload; the newest is not tried
                         again until its content changes; waits for the result
 
-The socket is the one of --socket, else {PREFIX}CONTROL, /run/supervisor.sock or /tmp/supervisor-UID.sock.
+The socket is the one of --socket, else {PREFIX}CONTROL, else that of this container in /run or /tmp.
 Without one, health asks http://127.0.0.1:9911/livez, or where process 1 or {PREFIX}LISTEN says; a process 1
 that serves nothing is healthy, since it ends with its app.
 
@@ -87,7 +87,7 @@ def _run(argv: Sequence[str], environ: Mapping[str, str]) -> str:
     request = _request(words)
     places = [path] if path else paths.candidates(environ)
     try:
-        connection = _connect(places)
+        connection = _connect(places, anywhere=bool(path))
     except ControlError as error:
         if path or request != "health":
             raise
@@ -151,15 +151,18 @@ def _value(word: str, rest: list[str], metavar: str) -> str:
 # --- the way there
 
 
-def _connect(places: Sequence[str]) -> _socket.socket:
-    """A connection to the first place where somebody listens whom we trust; raises ControlError."""
+def _connect(places: Sequence[str], *, anywhere: bool) -> _socket.socket:
+    """A connection to the first place where a supervisor listens that we trust; raises ControlError.
+
+    It must be one of our own container, unless it may be `anywhere`.
+    """
     failure = ControlError(NOT_RUNNING, "")
     for path in places:
         connection = _socket.socket(_socket.AF_UNIX)
         try:
             connection.settimeout(_CONNECT_SECONDS)
             connection.connect(path)
-            _trust(connection, path)
+            _trust(connection, path, anywhere=anywhere)
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             connection.close()
         except (OSError, ValueError) as error:
@@ -177,10 +180,15 @@ def _connect(places: Sequence[str]) -> _socket.socket:
     raise ControlError(NOT_RUNNING, f"the supervisor is not running: nobody listens on {looked}; see --socket")
 
 
-def _trust(connection: _socket.socket, path: str) -> None:
-    """Refuse a program of another user that waits where the supervisor would be; root may read all of us anyway."""
+def _trust(connection: _socket.socket, path: str, *, anywhere: bool) -> None:
+    """Refuse a program of another user that waits where the supervisor would be; root may read all of us anyway.
+
+    And one of another container of the pod, with which we share the directory.
+    """
     raw = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
-    uid = int.from_bytes(raw[4:8], sys.byteorder)  # struct ucred of unix(7): pid, uid, gid
+    pid, uid = (int.from_bytes(raw[at : at + 4], sys.byteorder) for at in (0, 4))  # struct ucred of unix(7)
+    if not (pid or anywhere):  # 0: its PID namespace is none of ours (pid_namespaces(7))
+        raise ControlError(FAILURE, f"cannot trust {path}: its supervisor is in another container; see --socket")
     if uid not in (0, os.geteuid()):
         raise ControlError(FAILURE, f"cannot trust {path}: it belongs to uid {uid}; run supervisorctl as that user")
 
@@ -225,6 +233,8 @@ def _ask_http(environ: Mapping[str, str], missed: ControlError) -> str:
     host, port = init.served_at if init else _served_at(environ)
     if port <= 0:  # off, or chosen by the kernel
         raise missed
+    if init and _another_listens(port):
+        raise ControlError(missed.code, f"{missed}; on port {port} another container of the pod answers")
     host = "127.0.0.1" if host in ("", "0.0.0.0", "::", "localhost") else host  # noqa: S104 - these include it
     where = f"http://{f'[{host}]' if ':' in host else host}:{port}/livez"
     connection = _socket.socket(_socket.AF_INET6 if ":" in host else _socket.AF_INET)
@@ -257,6 +267,21 @@ def _first_process() -> Settings | None:
         return config.parse(argv[script.index("supervisor") + 1 :], dict(one.split("=", 1) for one in environ))
     except (config.UsageError, ValueError):
         return None
+
+
+def _another_listens(port: int) -> bool:
+    """Whether a port is open and not process 1 has it: containers of a pod share their ports. False if unknown."""
+    listening = set()
+    try:
+        ours = {os.readlink(f"/proc/1/fd/{number}") for number in os.listdir("/proc/1/fd")}
+        for table in ("tcp", "tcp6"):
+            with open(f"/proc/net/{table}") as lines:
+                for words in map(str.split, lines):  # local address, remote address, state, ..., inode: proc(5)
+                    if words[1].endswith(f":{port:04X}") and words[3] == "0A":
+                        listening.add(f"socket:[{words[9]}]")
+    except OSError:
+        return False
+    return bool(listening) and not listening & ours
 
 
 def _served_at(environ: Mapping[str, str]) -> tuple[str, int]:

@@ -135,6 +135,7 @@ class Assembly:
                 return
             server = control.Control(path, lambda: loop.state, inbox.put, self._generations, web.status)
             server.live = lambda state: health.live(state, loop.policy)
+            server.by_default = not self._settings.control
             loop.at_end.append(server.close)
             server.serve()
 

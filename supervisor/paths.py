@@ -18,10 +18,7 @@ OFF = "off"  # instead of a path
 
 
 def default_path() -> str | None:
-    """The place of the control socket where none was chosen; None if neither directory can be written to.
-
-    The user id in the second keeps supervisors of different users apart in a /tmp that they share.
-    """
+    """The place of the control socket where none was chosen; None if neither directory can be written to."""
     for path in _places():
         if os.access(os.path.dirname(path), os.W_OK | os.X_OK):
             return path
@@ -36,5 +33,27 @@ def candidates(environ: Mapping[str, str]) -> list[str]:
     return [chosen, *_places()] if chosen else _places()
 
 
+def family(path: str) -> tuple[str, str]:
+    """Directory and first part of the names that supervisors of all containers choose beside a default place."""
+    directory, name = os.path.split(path)
+    return directory, name.rpartition("-")[0] + "-"
+
+
 def _places() -> list[str]:
-    return ["/run/supervisor.sock", f"/tmp/supervisor-{os.geteuid()}.sock"]  # noqa: S108 - sticky, the uid is checked
+    # Containers of a pod may share either directory, and users a /tmp.
+    container = _container()
+    return [f"/run/supervisor-{container}.sock", f"/tmp/supervisor-{os.geteuid()}-{container}.sock"]  # noqa: S108
+
+
+def _container() -> str:
+    """The identity of our container on this machine: the inode of its mount namespace.
+
+    Each container has its own, even where a pod shares the PID namespace, and every process that a runtime starts
+    in the container enters it: namespaces(7), the "Container exec" of runtimes, probes of the kubelet.
+    """
+    for kind in ("mnt", "pid"):
+        try:
+            return str(os.stat(f"/proc/self/ns/{kind}").st_ino)
+        except OSError:  # no /proc, or a kernel that shows no such namespace (gVisor)
+            continue
+    return "0"

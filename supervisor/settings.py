@@ -297,7 +297,7 @@ class Settings(Record):
         values.socket_path,
         "PATH|off",
         "socket for supervisorctl",
-        shown="/run/supervisor.sock, else in /tmp; off without --listen",
+        shown="one of this container in /run, else in /tmp; off without --listen",
     )
     events: bool = option(
         None,
