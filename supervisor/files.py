@@ -18,7 +18,7 @@ import errno
 import os
 import time
 
-from . import generations, log, refusals
+from . import generations, keys, log, refusals, threads
 from .descriptors import Kept, LinkError
 from .generations import Modes
 from .links import DATA, Links, clear_scratch, exists, point, point_back, target
@@ -52,6 +52,8 @@ class Root:
         self.why_not = ""  # why the last `live()` gave None
         self._kept = Kept(self.path, _trusted)
         self._modes, self._clock = modes, clock
+        self._key = b""
+        self._using = threads.Lock()  # of `_kept`: the control socket reads the list of generations meanwhile
         self._forget()
 
     def _forget(self) -> None:
@@ -59,6 +61,19 @@ class Root:
         self._known = generations.Known()
         self._serial = 0  # the highest so far; 0 as long as nothing was looked at
         self._before = ""  # the name of the generation that was live before the last `show`
+        self._key_kept = False
+
+    def key(self) -> bytes:
+        """A random key for digests that tell nothing: that of the directory, where one can be kept. Raises nothing."""
+        try:
+            with self._saying("write to"), self._opened(make=True) as root:
+                _check_data(root, self.path)
+                self._key = keys.kept(root, self._key)
+                self._key_kept = True
+        except FilesError as error:
+            log.debug(f"{error}; until then digests are other ones after a restart")
+            self._key = self._key or keys.new()
+        return self._key
 
     def prepare(self) -> None:
         """Make the directory if need be, clear away what a crash left, and show exactly what is live.
@@ -99,6 +114,9 @@ class Root:
     def stage(self, snapshot: Snapshot) -> Generation:
         """Write a new generation, which no reader sees until `swap`. On failure nothing of it remains."""
         with self._saying("write to"), self._opened(make=True) as root:
+            if self._key and not self._key_kept:
+                keys.kept(root, self._key)
+                self._key_kept = True
             self._serial = self._serial or self._highest(root)
             # A manifest of others may claim the highest number that there is.
             self._serial = self._serial + 1 if self._serial + 1 < MOST_SERIAL else 1
@@ -239,7 +257,9 @@ class Root:
     def _opened(self, *, make: bool = False) -> Walk:
         """The directory, for `with`: the one of the first use, unless it was removed and made or mounted again."""
         try:
-            walk = self._kept.walk(make=make)
+            with self._using:
+                walk = self._kept.walk(make=make)
+                replaced = self._kept.replaced
         except LinkError as error:
             where = error.filename
             raise FilesError(
@@ -247,7 +267,7 @@ class Root:
                 f"cannot use {self.path}: {where} is a link that uid {error.uid} made; put a directory in its place,"
                 " or give the one that it leads to",
             ) from None
-        if self._kept.replaced:
+        if replaced:
             self._forget()
             log.warning(f"{self.path} is another directory than before; from now on that one is written to")
         if walk.made:

@@ -109,8 +109,8 @@ def exists(root: int, name: str) -> bool:
     return True
 
 
-def scratch(prefix: str) -> str:
-    """A name for an instant, which cannot be guessed."""
+def scratch(prefix: str = f"{_NEXT}.") -> str:
+    """A name for an instant, which cannot be guessed; `clear_scratch` removes it after a crash."""
     return f"{prefix}{os.urandom(8).hex()}"
 
 
@@ -127,7 +127,7 @@ def clear_scratch(root: int) -> None:
 
 def point(root: int, name: str) -> None:
     """Have `..data` lead there, in one step."""
-    following = scratch(f"{_NEXT}.")
+    following = scratch()
     os.symlink(name, following, dir_fd=root)
     try:
         os.rename(following, DATA, src_dir_fd=root, dst_dir_fd=root)

@@ -14,7 +14,7 @@ from .record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from hashlib import _Hash
 
 # One component (NAME_MAX) and one path (PATH_MAX is 4096 with the final NUL; the rest is left for the
@@ -24,6 +24,7 @@ _PATH_BYTES = 4000
 _DEPTH = 64
 _LITTLE = 1 << 16
 _SHOWN = 2  # names per kind of change in a log line
+KEY_BYTES = 32  # of a key for digests
 _LONGEST = 200  # characters of a name in a message
 
 
@@ -46,7 +47,8 @@ class Entry(Record):
 class Snapshot(Record):
     """A whole configuration whose paths were checked; made by `snapshot()` only.
 
-    `digest` (hex sha256) is equal exactly when paths, readers and bytes are; `sums` holds each file's own.
+    `digest` (64 hex digits) is equal exactly when paths, readers and bytes are, and may be shown; `sums` holds each
+    file's own sha256, which must stay inside.
     """
 
     files: Mapping[str, Entry]
@@ -124,8 +126,20 @@ def sha256(data: bytes = b"") -> _Hash:
     return hashlib.sha256(data)
 
 
-def snapshot(files: Mapping[str, Entry]) -> Snapshot:
-    """The checked configuration of these files; raises BadPath. The order of `files` plays no part."""
+def keyed(key: bytes, data: bytes) -> bytes:
+    """HMAC-SHA256 (RFC 2104): what cannot be computed, or guessed, without the key of at most 64 bytes."""
+    # Not by `hmac`, which imports hashlib: see `sha256`.
+    padded = key.ljust(64, b"\0")
+    inner = sha256(bytes(byte ^ 0x36 for byte in padded) + data).digest()
+    return sha256(bytes(byte ^ 0x5C for byte in padded) + inner).digest()
+
+
+def snapshot(files: Mapping[str, Entry], key: Callable[[], bytes] | None = None, *, secret: bool = False) -> Snapshot:
+    """The checked configuration of these files; raises BadPath. The order of `files` plays no part.
+
+    With a Secret among them, or a file that some users may not read, the digest is keyed: who sees it must not be
+    able to try contents until one fits.
+    """
     for path in files:
         check_path(path)
         slash = path.find("/")
@@ -144,7 +158,10 @@ def snapshot(files: Mapping[str, Entry]) -> Snapshot:
         whole.update(b"%d:%b%b" % (len(name), name, permissions.token(entry.permission)))
         whole.update(one.digest())
         sums[path] = one.hexdigest()
-    return Snapshot(kept, whole.hexdigest(), sums)
+    digest = whole.digest()
+    if key is not None and (secret or any(permissions.limited(entry.permission) for entry in kept.values())):
+        digest = keyed(key(), digest)
+    return Snapshot(kept, digest.hex(), sums)
 
 
 def entries(files: Mapping[str, bytes], private: bool, permitted: Mapping[str, Permission]) -> dict[str, Entry]:

@@ -14,7 +14,7 @@ from . import events as ev
 from . import log, threads
 from .record import Record
 from .refusals import FilesError
-from .snapshot import BadPath, Entry, Snapshot, diff, digests, entries, merge, place, sha256, snapshot
+from .snapshot import KEY_BYTES, BadPath, Entry, Snapshot, diff, digests, entries, merge, place, sha256, snapshot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class Sync:
         self._apply_error = ""
         self._missed: set[str] = set()  # mapped keys that no source has
         self._in_place: Mapping[str, str] = {}  # path to digest, of the last version applied
+        self._secret = [False] * len(feeds)  # which of them holds what digests must not tell
+        self._key = b""
         self._gathering = threads.Lock()  # sources are read in threads of their own
         self._prepared = False
         self._store = threads.Lock()  # of the root: a recovery may come while a validation hangs
@@ -94,6 +96,7 @@ class Sync:
         """A source's whole content; offered as a version if that differs from the last one."""
         with self._gathering:
             self._changed_at[index] = content.changed_at
+            self._secret[index] = content.private
             self._keys[index] = frozenset(content.files)
             try:
                 self._parts[index] = place(
@@ -105,7 +108,7 @@ class Sync:
                 if len(parts) < len(self._parts):
                     return  # the first version needs them all
                 self._warn_of_missed()
-                desired: Snapshot | _Refused = snapshot(merge(parts))
+                desired: Snapshot | _Refused = snapshot(merge(parts), self._digest_key, secret=any(self._secret))
             except BadPath as error:
                 message = f"cannot write {self._errors[index] or 'the configuration'}: {error}"
                 desired = _Refused(f"refused-{sha256(str(error).encode()).hexdigest()}", message)
@@ -120,6 +123,11 @@ class Sync:
         for key in sorted(missed - self._missed):
             log.warning(f"--map {key}={self._mapping[key]}: no source has the key {key!r}", event="map_without_key")
         self._missed = missed
+
+    def _digest_key(self) -> bytes:
+        if not self._key:
+            self._key = os.urandom(KEY_BYTES) if self._root is None else self._root.key()
+        return self._key
 
     def apply(self) -> None:
         """Put the newest version in place; reports `ConfigApplied` or `ConfigFailed`."""

@@ -147,7 +147,7 @@ class DirectorySource:
         self._seen, self._told = found.marks, told
         if changed:
             sink.watched("modified" if was == now else "added" if now else "deleted")
-        sink.read(Content(files, changed_at=found.newest or None, permitted=found.permitted) if now else None)
+        sink.read(found.content(files) if now else None)
 
     def _walk(self, sink: Sink, watch: Watch) -> _Tree:
         tree = _Tree(self._path, watch)
@@ -184,6 +184,7 @@ class _Tree:
         self._files: dict[str, tuple[str, os.stat_result]] = {}  # key: path and status
         self._links: list[tuple[str, str]] = []  # key and target of each ..data
         self._directories, self._bytes = 0, 0
+        self._volumes: set[int] = set()  # devices of the directories that have a ..data
         self.newest = 0.0  # epoch seconds of the last change; 0 if there is none
         self.permitted: dict[str, Permission] = {}  # by key: who may read it, on the way through its directories
         self.marks: tuple[object, ...] | None = None  # equal if nothing changed; None: there is no directory
@@ -247,6 +248,7 @@ class _Tree:
         except FileNotFoundError:
             raise _Changing(f"{DATA} in it points to {target}, which does not exist") from None
         self._links.append((prefix, target))
+        self._volumes.add(status.st_dev)
         self.newest = max(self.newest, status.st_mtime)
         return os.path.join(path, target), there, prefix, above | {(status.st_dev, status.st_ino)}, way
 
@@ -271,6 +273,11 @@ class _Tree:
             return
         advice = "give a directory that holds configuration only"
         raise _Unreadable("bad_data", f"cannot read {self._top}: it has more than {limit}; {advice}")
+
+    def content(self, files: dict[str, bytes]) -> Content:
+        """What the sink learns of these files."""
+        secret = any(_in_memory(device) for device in self._volumes)
+        return Content(files, secret, self.newest or None, self.permitted)
 
     def read(self) -> dict[str, bytes]:
         """Key to bytes of the files that `walk` found; raises _Unreadable or _Changing."""
@@ -329,6 +336,16 @@ def _pause(watch: Watch, wake: int, seconds: float) -> bool:
 def _on(way: Permission, status: os.stat_result) -> Permission:
     # Who gets at what is there by that way.
     return permissions.behind(way, Permission(stat.S_IMODE(status.st_mode), status.st_gid))
+
+
+def _in_memory(device: int) -> bool:
+    # The kubelet mounts Secrets, and projected volumes, which may have Secrets in them, so; proc_pid_mountinfo(5).
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
+            return any(line.split(" ", 3)[2] == number and " - tmpfs " in line for line in mounts)
+    except (OSError, IndexError):
+        return False
 
 
 def _nap(wake: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import posixpath
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from supervisor.snapshot import (
     diff,
     digests,
     entries,
+    keyed,
     merge,
     place,
     snapshot,
@@ -255,3 +257,20 @@ def test_an_init_that_syncs_nothing_does_not_load_libcrypto() -> None:
     code = "import supervisor.snapshot, sys; print(sorted({'hashlib', '_hashlib', 'typing', 're'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@given(st.binary(min_size=1, max_size=64), st.binary(max_size=200))
+def test_keyed_is_hmac_sha256(key: bytes, data: bytes) -> None:
+    assert keyed(key, data) == hmac.digest(key, data, "sha256")
+
+
+def test_digest_is_keyed_with_a_secret_only() -> None:
+    def digest(permission: Permission | None, key: bytes, *, secret: bool = False) -> str:
+        return snapshot({"a": Entry(b"1", permission)}, lambda: key, secret=secret).digest
+
+    assert digest(None, b"1") == digest(None, b"2") == snapshot({"a": Entry(b"1")}).digest
+    assert digest(Permission(0o644), b"1") == digest(None, b"2")
+    assert digest(PRIVATE, b"1") != digest(PRIVATE, b"2")
+    assert digest(Permission(0o640), b"1") != digest(Permission(0o640), b"2")
+    assert digest(None, b"1", secret=True) != digest(None, b"2", secret=True)
+    assert digest(PRIVATE, b"1") == digest(PRIVATE, b"1") != snapshot({"a": Entry(b"1", PRIVATE)}).digest
