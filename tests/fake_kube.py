@@ -11,7 +11,6 @@ It must not know the client: everything goes over HTTP, and the request log tell
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import random
@@ -22,6 +21,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from supervisor.record import Record
+from tests import fake_kube_files
 from tests.fake_kube_events import Reported
 from tests.fake_kube_http import Ask, Listener, Stream
 from tests.fake_kube_store import RESOURCES, Event, Json, RefusedError, Store, manifest
@@ -80,16 +80,19 @@ class Hold:
 class FakeKube:
     """The server and what a test does to it. Objects live in `namespace` unless said otherwise."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, authority: Authority | None = None) -> None:
         self.namespace = "production"
         self.kubeconfig = ""  # the last one that was written
         self.store = Store()
         self.store.namespaces.add(self.namespace)
         self.store.heard = self._spread
         self.reported = Reported()
-        self.authority = Authority()
+        self.authority = authority or Authority()
         self.log: list[Ask] = []
         self.documents: dict[str, Json] = {}  # further paths that are answered with fixed JSON
+        self.watch_list = True  # the feature gate: a watch may begin with the objects that there are
+        self.endless_headers = False  # answers begin, and their headers never end
+        self.forbidding_until = 0.0  # monotonic: roles are not loaded yet
         self.gone_as_event = False  # 410 as an ERROR event in a 200 stream, not as a status
         self.trickle: tuple[int, float] | None = None  # bytes at a time, seconds between
         self.bookmark_every = 60.0
@@ -183,30 +186,19 @@ class FakeKube:
 
     def write_kubeconfig(self, path: str, **changes: Any) -> str:
         """A kubeconfig for the admin; `changes`: user, cluster, context entries to overlay."""
-        pem = base64.b64encode(self.authority.pem.encode()).decode()
-        cluster = {"server": self.url, "certificate-authority-data": pem, **changes.get("cluster", {})}
-        context = {"cluster": "fake", "user": "admin", "namespace": self.namespace}
-        content = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "fake",
-            "clusters": [{"name": "fake", "cluster": cluster}],
-            "users": [{"name": "admin", "user": changes.get("user", {"token": self.token})}],
-            "contexts": [
-                {"name": "fake", "context": {**context, **changes.get("context", {})}},
-                *changes.get("contexts", []),
-            ],
-        }
-        _write(path, json.dumps(content))
         self.kubeconfig = path
-        return path
+        content = fake_kube_files.kubeconfig(self.url, self.authority.pem, self.token, self.namespace, changes)
+        return fake_kube_files.write(path, content)
 
     def write_service_account(self, folder: str, token: str | None = None) -> str:
-        """What a kubelet mounts into a pod: token, ca.crt, namespace."""
-        os.makedirs(folder, exist_ok=True)
-        _write(os.path.join(folder, "token"), self.token if token is None else token)
-        _write(os.path.join(folder, "ca.crt"), self.authority.pem)
-        _write(os.path.join(folder, "namespace"), self.namespace)
+        """A pod's service account as a kubelet mounts it: token, ca.crt, namespace."""
+        files = {
+            "token": self.token if token is None else token,
+            "ca.crt": self.authority.pem,
+            "namespace": self.namespace,
+        }
+        for name, text in files.items():
+            fake_kube_files.write(os.path.join(folder, name), text)
         return folder
 
     # Faults
@@ -272,8 +264,12 @@ class FakeKube:
             self._listener.close()
             self._listener = None
 
-    def up(self) -> None:
-        """Listen again on the same port, with all that was stored."""
+    def up(self, *, forbidding: float = 0.0) -> None:
+        """Listen again on the same port, with all that was stored.
+
+        forbidding: seconds in which every request is answered 403: a restarted server loads its roles.
+        """
+        self.forbidding_until = time.monotonic() + forbidding
         if self._listener is None:
             self._listener = Listener(self, self.port, self._context)
 
@@ -307,7 +303,7 @@ class FakeKube:
         user = self._tokens.get(ask.token)
         if user is None:
             raise RefusedError(401, "Unauthorized", "Unauthorized")
-        rules = self._rules[user]
+        rules = () if time.monotonic() < self.forbidding_until else self._rules[user]
         if rules is not None and not any(rule.allows(ask) for rule in rules):
             target = f'{ask.resource} "{ask.name}"' if ask.name else ask.resource
             raise RefusedError(
@@ -340,11 +336,14 @@ class FakeKube:
                 backlog, stream.deadline = [], ask.at
                 stream.queue.append(_line("ERROR", gone.status()))
             stream.queue.extend(_line(e.type, e.obj) for e in backlog if e.concerns(*ask.selection))
+            if ask.initial_events:
+                stream.after = self.store.version
+                stream.queue.append(_bookmark(ask.resource, self.store.version, initial_end=True))
             self._streams.append(stream)
             return stream
 
     def _backlog(self, ask: Ask, asked: int) -> list[Event]:
-        if asked:
+        if asked and not ask.initial_events:
             return self.store.since(asked)
         return [Event(0, "ADDED", ask.resource, obj) for obj in self.store.select(*ask.selection)[1]]
 
@@ -381,17 +380,12 @@ def _line(kind: str, obj: Json) -> bytes:
     return json.dumps({"type": kind, "object": obj}).encode() + b"\n"
 
 
-def _bookmark(resource: str, version: int) -> bytes:
-    meta = {"resourceVersion": str(version), "creationTimestamp": None}
+def _bookmark(resource: str, version: int, *, initial_end: bool = False) -> bytes:
+    meta: Json = {"resourceVersion": str(version), "creationTimestamp": None}
+    if initial_end:
+        meta["annotations"] = {"k8s.io/initial-events-end": "true"}
     obj = {"kind": RESOURCES[resource], "apiVersion": "v1", "metadata": meta}
     return _line("BOOKMARK", obj)
-
-
-def _write(path: str, text: str) -> None:
-    # In one step, as a kubelet and a careful admin do it: a reader never sees half a file.
-    with open(path + ".new", "w") as out:
-        out.write(text)
-    os.rename(path + ".new", path)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _PATH = re.compile(r"/api/v1(?:/namespaces/([^/]+))?/(configmaps|secrets)(?:/([^/]+))?")
 _SPACE = re.compile(r"/api/v1/namespaces(?:/([^/]+))?")
+REQUEST_LIMIT = 3 << 20  # bytes of a request's body: MaxRequestBodyBytes of kube-apiserver
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -52,6 +53,7 @@ class Ask:
         elif space:
             self.resource, self.name = "namespaces", space[1] or ""
         self.single = bool(self.name)
+        self.initial_events = self.query.get("sendInitialEvents", "").lower() in {"1", "t", "true"}
         self.verb = _VERBS.get(method) or ("get" if self.single else self._reading())
 
     def _reading(self) -> str:
@@ -141,6 +143,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(length)
         ask = Ask(self.command, self.path, self.headers.get("Authorization", ""))
         kube = self.server.kube
+        if length > REQUEST_LIMIT:
+            text = f"Request entity too large: limit is {REQUEST_LIMIT}"
+            self._send(ask, 413, json.dumps(RefusedError(413, "RequestEntityTooLarge", text).status()).encode(), {})
+            return
         if answer := kube.scripted(ask):
             kube.wait_to_send(ask.verb)
             self._send(ask, answer.status, answer.body, dict(answer.headers))
@@ -236,6 +242,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _watch(self, ask: Ask) -> None:
         kube = self.server.kube
         _check_selector(ask)
+        if ask.initial_events:
+            _check_initial_events(ask, allowed=kube.watch_list)
         stream = kube.open_stream(ask)
         try:
             kube.wait_to_send("watch")
@@ -280,6 +288,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def flush_headers(self) -> None:
+        while self.server.kube.endless_headers:  # the fault itself: a byte now and then, until the client has enough
+            self.wfile.write(b"X")
+            time.sleep(0.02)
+        super().flush_headers()
+
     def log_message(self, *_: object) -> None:
         """The request log of FakeKube is the log."""
 
@@ -291,6 +305,17 @@ def _check_selector(ask: Ask) -> None:
             raise RefusedError(400, "BadRequest", f"field label not supported: {label}")
     if ask.query.get("labelSelector"):
         raise RefusedError(400, "BadRequest", "this server knows no label selectors")
+
+
+def _check_initial_events(ask: Ask, *, allowed: bool) -> None:
+    """As the API server validates `sendInitialEvents` (WatchList)."""
+    why = ""
+    if not allowed:
+        why = "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate"
+    elif ask.query.get("resourceVersionMatch") != "NotOlderThan":
+        why = "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+    if why:
+        raise RefusedError(422, "Invalid", f'ListOptions.meta.k8s.io "" is invalid: {why}')
 
 
 def _namespace(name: str) -> Json:

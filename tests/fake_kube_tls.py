@@ -1,7 +1,7 @@
 """A certificate authority and a server certificate, made anew for each fake API server.
 
-They carry the extensions that Python 3.13 insists on (VERIFY_X509_STRICT), as those of a cluster
-do. Knows nothing of Kubernetes.
+They carry the extensions that Python 3.13 insists on (VERIFY_X509_STRICT), as those of most clusters
+do; on request they carry neither keyUsage nor AKI, as those of old ones. Knows nothing of Kubernetes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 class Authority:
     """A CA: `pem` is its certificate, `server_context()` what a server on loopback listens with."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, usage: bool = True, identifiers: bool = True) -> None:
+        """usage: the CA has a keyUsage; identifiers: certificates have the key identifiers SKI and AKI."""
+        self._identifiers = identifiers
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("fake-kube-ca")
         sign_only = x509.KeyUsage(
@@ -37,7 +39,9 @@ class Authority:
         )
         builder = self._builder(self._name, self._key.public_key())
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        self._certificate = builder.add_extension(sign_only, critical=True).sign(self._key, hashes.SHA256())
+        if usage:
+            builder = builder.add_extension(sign_only, critical=True)
+        self._certificate = builder.sign(self._key, hashes.SHA256())
         self.pem = _pem(self._certificate)
 
     def server_context(self) -> ssl.SSLContext:
@@ -68,7 +72,7 @@ class Authority:
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
-        return (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
@@ -76,9 +80,11 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(hours=1))
             .not_valid_after(now + dt.timedelta(days=7))
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(issuer, critical=False)
         )
+        if not self._identifiers:
+            return builder
+        own = x509.SubjectKeyIdentifier.from_public_key(key)
+        return builder.add_extension(own, critical=False).add_extension(issuer, critical=False)
 
 
 def _name(text: str) -> x509.Name:

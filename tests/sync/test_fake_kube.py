@@ -5,10 +5,14 @@ With TEST_KUBECONFIG the same is asked of a real one: where the fake differs, it
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -87,6 +91,60 @@ def test_missing_and_double_objects_are_refused(rest: RealKube) -> None:
         rest.create("app")
     with pytest.raises(AssertionError, match=r'404.*configmaps .."other.." not found'):
         rest.change("other")
+
+
+def test_a_request_of_more_than_three_mebibytes_is_refused(rest: RealKube) -> None:
+    with pytest.raises(AssertionError, match=r"413.*too large"):
+        rest.create("app", {"k": "x" * (3 << 20)})
+
+
+def test_a_server_that_restarts_forbids_all_for_a_while(fake: FakeKube) -> None:
+    client = RealKube(fake.kubeconfig)
+    client.create("app")
+    fake.down()
+    fake.up(forbidding=0.5)
+    with pytest.raises(AssertionError, match=r"403.*is forbidden: User"):
+        client.get("app")
+
+    def allowed() -> None:
+        assert "app" == client.get("app")["metadata"]["name"]
+
+    wait_until(allowed)
+    client.close()
+
+
+WATCH_LIST = "watch=1&sendInitialEvents=true&allowWatchBookmarks=true&timeoutSeconds=1"
+
+
+def test_a_watch_list_begins_with_the_objects_and_a_bookmark(fake: FakeKube) -> None:
+    fake.create("app", {"k": "a"})
+    fake.create("web", {"k": "b"})
+    first, second, mark = map(json.loads, watched(fake, f"{WATCH_LIST}&resourceVersionMatch=NotOlderThan"))
+    assert ["ADDED", "app"] == [first["type"], first["object"]["metadata"]["name"]]
+    assert ["ADDED", "web"] == [second["type"], second["object"]["metadata"]["name"]]
+    assert ["BOOKMARK", {"k8s.io/initial-events-end": "true"}] == [
+        mark["type"],
+        mark["object"]["metadata"]["annotations"],
+    ]
+
+
+def test_a_watch_list_that_is_not_supported_is_refused(fake: FakeKube) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="422"):
+        watched(fake, WATCH_LIST)
+    fake.watch_list = False
+    with pytest.raises(urllib.error.HTTPError, match="422"):
+        watched(fake, f"{WATCH_LIST}&resourceVersionMatch=NotOlderThan")
+
+
+def watched(fake: FakeKube, query: str) -> list[bytes]:
+    """The lines of a watch to its end."""
+    address = f"{fake.url}/api/v1/namespaces/{fake.namespace}/configmaps?{query}"
+    request = urllib.request.Request(  # noqa: S310 - an address of our own
+        address, headers={"Authorization": f"Bearer {fake.token}"}
+    )
+    context = ssl.create_default_context(cadata=fake.authority.pem)
+    with urllib.request.urlopen(request, timeout=10, context=context) as answer:  # noqa: S310 - as above
+        return list(answer)
 
 
 def test_the_program_serves_a_directory_and_its_edits(tmp_path: object) -> None:
