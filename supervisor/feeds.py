@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from .config import UsageError
 from .sync import Feed
@@ -34,7 +35,8 @@ def feeds(settings: Settings) -> list[Feed]:
     if settings.config_dir:
         path = settings.config_dir
         return [Feed(lambda: _open_directory(path))]
-    return [Feed(_opener(settings, kind, one), one.subdir) for kind, one in _objects(settings)]
+    due = time.monotonic() + settings.initial_sync_timeout
+    return [Feed(_opener(settings, kind, one, due), one.subdir) for kind, one in _objects(settings)]
 
 
 def root(settings: Settings) -> Root | None:
@@ -78,12 +80,12 @@ def _open_directory(path: str) -> Source:
     return DirectorySource(path, head_start=_HEAD_START)
 
 
-def _opener(settings: Settings, kind: str, one: ObjectName) -> Callable[[], Source]:
+def _opener(settings: Settings, kind: str, one: ObjectName, due: float) -> Callable[[], Source]:
     def open_object() -> Source:
         from .sources.kubernetes import Access, KubernetesSource, Label  # noqa: PLC0415 - 200 ms, in its own thread
 
         access = Access(settings.kubeconfig, settings.context)
         namespace = one.namespace or settings.namespace or ""
-        return KubernetesSource(Label(kind, namespace, one.name), access)
+        return KubernetesSource(Label(kind, namespace, one.name), access, due=due)
 
     return open_object

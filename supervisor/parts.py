@@ -148,7 +148,7 @@ class Assembly:
         """Tell about the configuration by Kubernetes Events. Raises StartError outside of a pod."""
         from . import notices  # noqa: PLC0415 - opt-in
         from .sources import kube_events  # noqa: PLC0415 - as above; it imports the client in its own thread
-        from .sources.kube_access import Access  # noqa: PLC0415 - as above
+        from .sources.kube_credentials import Access  # noqa: PLC0415 - as above
 
         pod = kube_events.pod_of(os.environ)
         if pod is None:

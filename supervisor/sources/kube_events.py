@@ -16,7 +16,8 @@ from queue import SimpleQueue
 
 from .. import log
 from ..record import Record
-from .kube_access import Access, AccessError, LibraryLog, Link, open_link
+from .kube_access import LibraryLog, Link, open_link
+from .kube_credentials import Access, AccessError
 from .kube_faults import redact
 
 TYPE_CHECKING = False

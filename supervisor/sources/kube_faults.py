@@ -12,7 +12,7 @@ import re
 
 from ..record import Record
 from . import Label, Trouble
-from .kube_access import AccessError
+from .kube_credentials import AccessError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .kube_access import Link
 
+_STATUS_LIMIT, _STATUS_DEPTH = 1 << 16, 100  # bytes and maps of an error's body that are read for its message
 RETRY_AFTER_LIMIT = 300.0  # seconds; a server that asks for more is asked again after that
 
 
@@ -44,24 +45,29 @@ class Fault(Record):
     trouble: Trouble
     status: int = 0
     retry_after: float = 0.0  # seconds that the server asks for
+    crowded: bool = False  # the server has too much to do
+    by_files: bool = False  # another token or CA file may be the cure
 
 
-def fault_of(error: Exception, link: Link | None, label: Label) -> Fault:
-    """What `error`, raised while `label` was read over `link` (None: not yet open), means; raises nothing."""
+def fault_of(error: Exception, link: Link | None, label: Label, *, listed: bool = False) -> Fault:
+    """What `error` means; raises nothing.
+
+    It was raised while `label` was read over `link` (None: not yet open), or watched, after it was `listed`.
+    """
     try:
-        return _explained(error, link, label)
+        return _explained(error, link, label, listed=listed)
     except Exception:  # noqa: BLE001 - to explain a failure must not be a failure of its own
         return _ours(error, label)
 
 
-def _explained(error: Exception, link: Link | None, label: Label) -> Fault:
+def _explained(error: Exception, link: Link | None, label: Label, *, listed: bool) -> Fault:
     if isinstance(error, AccessError):
-        return Fault("auth", _redacted(error.trouble))
+        return Fault("auth", _redacted(error.trouble), by_files=True)
     if isinstance(error, BadDataError):
         return _fault("bad_data", "bad_data", f"cannot read {label}: {error}")
     status = getattr(error, "status", None)
     if link is not None and isinstance(status, int) and status > 0:
-        return _answered(error, status, link, label)
+        return _answered(error, status, link, label, listed=listed)
     if link is not None and status == 0:
         return _untrusted(str(getattr(error, "reason", "")), link)
     return _broken(error, link, label)
@@ -74,44 +80,59 @@ def redact(text: str) -> str:
     return re.sub(r"//[^/@\s]+@", "//***@", text)
 
 
+def shown(text: str, most: int = 300) -> str:
+    """Foreign text for one line of a log: control characters escaped, the rest of a long one counted."""
+    cut = f"... ({len(text) - most} characters more)" if len(text) > most else ""
+    return "".join(map(_escaped, text[:most])) + cut
+
+
+def _escaped(one: str) -> str:
+    return one if one.isprintable() else one.encode("unicode_escape").decode()
+
+
 def _fault(restart: str, reason: str, message: str) -> Fault:
     return Fault(restart, _redacted(Trouble(reason, message)))
 
 
 def _redacted(trouble: Trouble) -> Trouble:
-    return trouble.replace(message=redact(trouble.message))
+    return trouble.replace(message="".join(map(_escaped, redact(trouble.message))))
 
 
-def _answered(error: Exception, status: int, link: Link, label: Label) -> Fault:
+def _answered(error: Exception, status: int, link: Link, label: Label, *, listed: bool) -> Fault:
     said = _message(error)
-    why, restart, reason = f"{status} {said}", "http", "server_error"
+    deed, why, restart, reason = "read", f"{status} {said}", "http", "server_error"
     advice = "it is tried again"
     if status == 401:
         restart, reason, why = "auth", "unauthorized", "unauthorized"
         advice = f"{link.credential()} was refused: is it expired, or for another cluster?"
     elif status == 403:
         restart, reason, why = "auth", "forbidden", "forbidden"
-        advice = f"{_who(said, link)} needs get, list, watch on it (see README, RBAC)"
+        deed, verbs = ("watch", "watch beside list") if listed else ("read", "list, watch")
+        advice = f"{_who(said, link)} needs {verbs} on it (see README, RBAC)"
     elif status == 404:
         why, advice = "not found", f"is {link.url} a Kubernetes API server? check {link.hint}"
     elif status == 410:
         restart, advice = "gone", "it is listed again"
-    fault = _fault(restart, reason, f"cannot read {label}: {why}; {advice}")
+    fault = _fault(restart, reason, f"cannot {deed} {label}: {why}; {advice}")
     headers = getattr(error, "headers", None) or {}
     after = str(headers.get("Retry-After") or "")
     seconds = min(float(after), RETRY_AFTER_LIMIT) if after.isdecimal() else 0.0
-    return fault.replace(status=status, retry_after=seconds)
+    # A server that just started says 429 too, while its caches fill: that is soon over.
+    crowded = status == 429 and "initializing" not in said
+    return fault.replace(status=status, retry_after=seconds, crowded=crowded, by_files=restart == "auth")
 
 
 def _message(error: Exception) -> str:
     """What the server says: the message of its Status body, else the reason phrase."""
     if isinstance(error, EventError):
-        return error.message[:300]
+        return shown(error.message)
+    body = getattr(error, "body", None) or ""
     try:
-        said = json.loads(getattr(error, "body", None) or "")["message"]
-    except (ValueError, KeyError, TypeError):
+        small = len(body) < _STATUS_LIMIT and body.count("{") + body.count("[") < _STATUS_DEPTH
+        said = json.loads(body if small else "")["message"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         said = getattr(error, "reason", None) or "no reason given"
-    return str(said)[:300]
+    return shown(str(said))
 
 
 def _who(said: str, link: Link) -> str:
@@ -130,7 +151,7 @@ def _untrusted(said: str, link: Link) -> Fault:
     why = why.partition(" (_ssl")[0].rpartition("] ")[2]
     checked = f"it is checked with {link.ca}" if link.ca else "no certificate authority is given"
     message = f"cannot trust the API server at {link.url}: {why}; {checked}: is that the CA of this cluster?"
-    return _fault("connection", "unreachable", message)
+    return _fault("connection", "unreachable", message).replace(by_files=True)
 
 
 def _broken(error: Exception, link: Link | None, label: Label) -> Fault:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-from supervisor.sources.kubernetes import Timing
+from supervisor.sources.pace import Timing
 from tests.bench import fleet_report
 from tests.bench.fleet_runs import Outcome, Setup, change, outage, rollout
 from tests.bench.fleet_server import Capacity

@@ -18,7 +18,8 @@ from supervisor import events as ev
 from supervisor import machine
 from supervisor.actions import Action, Apply, Done, Recover, Reload, Spawn
 from supervisor.sources.kube_faults import Fault, fault_of
-from supervisor.sources.kubernetes import Label, Pace, Timing, watch_seconds
+from supervisor.sources.kubernetes import Label
+from supervisor.sources.pace import Pace, Timing, Tried, watch_seconds
 from supervisor.state import Policy, State
 from tests.bench.fleet_server import Agenda, ApiServer, Capacity, HttpError, Tally
 
@@ -52,9 +53,9 @@ class World:
 class Follower:
     """Follows the object as `KubernetesSource.run` does; tells each content that differs from the last."""
 
-    def __init__(self, world: World, offer: Callable[[int], None]) -> None:
+    def __init__(self, world: World, offer: Callable[[int], None], due: float | None = None) -> None:
         self._world, self._offer = world, offer
-        self._pace = Pace(world.timing)
+        self._pace = Pace(world.timing, due)
         self._known = 0
         self._fresh = True  # the next request needs a new connection
         self._began = 0.0
@@ -104,9 +105,10 @@ class Follower:
             return
         self._world.server.watchers.pop(self, None)
         fault = _fault(error) if error else None
-        delay = self._pace.after(fault, self._world.agenda.now - self._began, watched=self._watching)
+        tried = Tried(self._began, self._world.agenda.now, self._watching, fault)
+        delay = self._pace.after(tried)
         if fault is not None and not fault.status:
-            self._fresh = True  # after a 429, which is all that this server answers else, the connection is kept
+            self._fresh = True  # after a refusal the connection is kept
         self._turn += 1
         self._world.agenda.after(delay, self._again, self._turn)
 
@@ -126,7 +128,8 @@ class Pod:
     def _boot(self) -> None:
         self._state = State()
         self._version = 0
-        self._follower = Follower(self._world, self._offered)
+        due = self._world.agenda.now + self._world.policy.initial_sync_timeout
+        self._follower = Follower(self._world, self._offered, due)
         self._step(ev.Began())
         self._world.agenda.after(random.uniform(*IMPORTS), self._follower.start)
 
@@ -182,7 +185,7 @@ def _fault(error: Exception) -> Fault:
     """What the program makes of a failure; asked once for each kind, as it is 50 microseconds of text."""
     kind = repr(error)
     if isinstance(error, HttpError):
-        kind += error.headers["Retry-After"]
+        kind += error.headers.get("Retry-After", "")
     if kind not in _FAULTS:
         _FAULTS[kind] = fault_of(error, LINK, LABEL)
     return _FAULTS[kind]

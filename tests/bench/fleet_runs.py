@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
-from supervisor.sources.kubernetes import Timing
+from supervisor.sources.pace import Timing
 from supervisor.state import Policy
 from tests.bench.fleet_pod import Pod, World
 from tests.bench.fleet_server import Capacity, Tally

@@ -87,10 +87,10 @@ class Capacity:
 class HttpError(Exception):
     """An answer that is no success, with the attributes by which the program knows the library's."""
 
-    def __init__(self, status: int, retry_after: int) -> None:
+    def __init__(self, status: int, retry_after: int = 0) -> None:
         super().__init__(f"status {status}")
         self.status = status
-        self.headers = {"Retry-After": str(retry_after)}
+        self.headers = {"Retry-After": str(retry_after)} if retry_after else {}
 
 
 class Watcher(Protocol):
@@ -113,6 +113,7 @@ class ApiServer:
         self._busy_until = 0.0
         self._shaking_until = 0.0
         self._down = ""
+        self._forbidden = False
         self._pushback = _Pushback(random.random())
 
     def request(self, kind: str, then: Reply, *, connect: float | None = None) -> None:
@@ -149,7 +150,8 @@ class ApiServer:
             self._reply(then, capacity.latency, HttpError(429, self._pushback.retry_after(now)))
         else:
             self._busy_until += 1 / capacity.rate
-            self._reply(then, self._busy_until - now + capacity.latency, None)
+            error = HttpError(403) if self._forbidden else None
+            self._reply(then, self._busy_until - now + capacity.latency, error)
 
     def _reply(self, then: Reply, delay: float, error: Exception | None) -> None:
         self._agenda.after(delay, self._answer, then, error)
@@ -164,8 +166,12 @@ class ApiServer:
         self.watchers[watcher] = None
         self._tally.most("watching", self._agenda.now, len(self.watchers))
 
+    def forbid(self, *, forbidden: bool = True) -> None:
+        """From now on (or no more) every request is answered 403."""
+        self._forbidden = forbidden
+
     def go_down(self, how: str) -> None:
-        """From now on nobody is answered: `refused` says so at once and ends all watches, `silent` does not."""
+        """From now on no request is answered: `refused` says so at once and ends all watches, `silent` does not."""
         self._down = how
         error = TimeoutError() if how == "silent" else ConnectionResetError(104, "Connection reset by peer")
         delay = KEEPALIVE_LOSS if how == "silent" else self._capacity.latency

@@ -14,7 +14,18 @@ from tests.fake_kube_http import Ask
 from tests.harness import wait_until
 
 # Short pauses, and watches that last longer than a test.
-QUICK = Timing(connect=2, list=2, watch=(60, 60), slack=5, base=0.02, cap=0.2, spread=0.05)
+QUICK = Timing(
+    connect=2,
+    list=2,
+    watch=(60, 60),
+    slack=5,
+    base=0.02,
+    cap=0.2,
+    spread=0.05,
+    refusal=(0.05, 0.1),
+    crowd=(0.1, 0.1),
+    poll=(0.1, 0.2),
+)
 
 
 class Recorder:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.sources.kube_access import AccessError
+from supervisor.sources.kube_credentials import AccessError
 from supervisor.sources.kube_faults import redact
 from supervisor.sources.kubernetes import Access, namespace
 from tests.fake_kube import FakeKube
@@ -287,7 +287,7 @@ def test_a_wrong_token_names_the_user_of_the_kubeconfig(fake: FakeKube, follow: 
 @pytest.mark.parametrize(
     ("subject", "words"),
     [
-        ("system:serviceaccount:default:web", "the service account default/web needs get, list, watch"),
+        ("system:serviceaccount:default:web", "the service account default/web needs list, watch"),
         ("jane", "the user jane needs"),
         (None, "the user admin needs"),
     ],

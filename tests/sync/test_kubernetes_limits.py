@@ -1,0 +1,199 @@
+"""What a hostile or broken API server may cost: memory, time and CPU are bounded, and the content stays."""
+
+from __future__ import annotations
+
+import json
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from supervisor.sources.kube_faults import BadDataError
+from supervisor.sources.kube_objects import DEPTH, KEYS, VALUES, files, parsed
+from tests.fake_kube import FakeKube
+from tests.fake_kube_store import Json
+from tests.sync.following import QUICK, Following
+
+Follow = Callable[..., Following]
+
+A, B = {"k": b"a"}, {"k": b"b"}
+
+
+def listing(*items: Json) -> bytes:
+    return json.dumps({"metadata": {"resourceVersion": "1001"}, "items": items}).encode()
+
+
+@pytest.fixture
+def traced() -> Iterator[None]:
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+# --- sizes
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b'{"items": [' + b"[]," * 3_000_000 + b"1]}", "more than 100,000 values"),
+        (b'{"a": ' + b'{"":0},' * 1_000_000 + b"1}", "more than 100,000 values"),
+        (b"[" + b'"",' * 2_000_000 + b"1]", "more than 100,000 values"),
+        (json.dumps({f"key-{number}": "" for number in range(VALUES + 1)}).encode(), "more than 100,000 values"),
+        (b"[" * 1_000_000, "more than 100,000 values"),
+        (b"[" * 5000 + b"]" * 5000, "nested deeper than 100 levels"),
+        (b'{"a":' * 5000 + b"1" + b"}" * 5000, "nested deeper than 100 levels"),
+        (b"[" * 5000, "nested deeper than 100 levels"),
+        (b'"' + b'\\"' * 1_000_000, "is not JSON"),
+        (b'{"a": "' + b"[" * 1_000_000, "is not JSON"),
+    ],
+)
+def test_an_answer_that_would_take_much_memory_is_refused(text: bytes, words: str) -> None:
+    """Parsed, 14 MiB of `[],` took 400 MiB; a deep nesting would use up the stack of the thread."""
+    with pytest.raises(BadDataError, match=words):
+        parsed(text)
+
+    assert tracemalloc.get_traced_memory()[1] < 2 * len(text) + (8 << 20)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "[{,}]" * 200_000,
+        '\\"[' * 200_000,
+        "\\" * 65_535 + "[" * 200,
+        "[" * 65_530 + '\\\\"\\',
+        "\0\x1b\n" * 50_000,
+        "é[" * 99_999,
+    ],
+)
+def test_brackets_within_a_value_are_no_values(value: str) -> None:
+    text = {"data": {"nginx.conf": value, "other": "x" * 65_500 + '"' + "[" * 200}}
+    assert text == parsed(json.dumps(text).encode())
+
+
+def test_a_nesting_that_is_allowed_is_parsed() -> None:
+    text = b'{"a":' * DEPTH + b"1" + b"}" * DEPTH
+    assert json.loads(text) == parsed(text)
+
+
+def test_an_object_may_have_so_many_keys() -> None:
+    assert KEYS == len(files({"data": {f"k{number}": "" for number in range(KEYS)}}, private=False))
+    with pytest.raises(BadDataError, match="it has 10,001 keys; the limit is 10,000"):
+        files({"data": {f"k{number}": "" for number in range(KEYS)}, "binaryData": {"one": ""}}, private=False)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b" " * (11 << 20), b"x" * (11 << 20), listing() + b" " * (11 << 20)],
+)
+def test_a_list_that_is_too_long_is_refused(fake: FakeKube, follow: Follow, body: bytes) -> None:
+    fake.create("nginx", {"k": "a"})
+    fake.answer_next("list", 200, body)
+    source = follow()
+    source.expect_trouble("cannot read configmap production/nginx: the answer is longer than 10 MiB")
+    source.expect_reads(A)
+
+
+def test_the_body_of_an_error_is_bounded(fake: FakeKube, follow: Follow) -> None:
+    """An error's body is read by the client library, which knows no limit."""
+    fake.create("nginx", {"k": "a"})
+    fake.answer_next("list", 500, b'{"message": "' + b"x" * (12 << 20) + b'"}')
+    fake.answer_next("list", 500, b"[" * 60_000)
+    source = follow()
+    source.expect_reads(A)
+    assert all(len(trouble.message) < 500 for trouble in source.troubles)
+    assert "report it" not in source.troubles[0].message
+
+
+def test_an_object_with_too_many_keys_is_refused(fake: FakeKube, follow: Follow) -> None:
+    fake.create("nginx", {"k": "a"})
+    source = follow()
+    source.expect_watching()
+    fake.change("nginx", {f"key-{number}": "" for number in range(KEYS + 1)})
+    source.expect_trouble("it has 10,001 keys; the limit is 10,000")
+    fake.change("nginx", {"k": "b"})
+    source.expect_last_read(B)
+
+
+# --- time
+
+
+def test_headers_that_trickle_are_given_up_in_time(fake: FakeKube, follow: Follow) -> None:
+    """A byte now and then never lets a read time out: the deadline is one for the whole answer."""
+    fake.create("nginx", {"k": "a"})
+    fake.endless_headers = True
+    began = time.monotonic()
+    source = follow(timing=QUICK.replace(list=0.5))
+    source.expect_trouble("cannot reach the API server", "no answer in time")
+    assert 0.4 < time.monotonic() - began < 3
+    fake.endless_headers = False
+    source.expect_reads(A)
+
+
+def test_a_watch_whose_headers_do_not_come_is_told(fake: FakeKube, follow: Follow) -> None:
+    fake.create("nginx", {"k": "a"})
+    source = follow(timing=QUICK.replace(list=0.5))
+    source.expect_watching()
+    fake.hold("watch")
+    fake.cut("clean")
+    source.expect_trouble("cannot reach the API server", "no answer in time")
+
+
+# --- floods
+
+
+def test_a_flood_of_bookmarks_does_not_take_the_processor(fake: FakeKube, follow: Follow) -> None:
+    fake.create("nginx", {"k": "a"})
+    source = follow()
+    source.expect_watching()
+    bookmark = b'{"type":"BOOKMARK","object":{"kind":"ConfigMap","metadata":{"resourceVersion":"1001"}}}\n'
+    began = time.monotonic()
+    fake.inject(bookmark * 20_000)
+    source.expect_events(300)
+    assert 0.5 < time.monotonic() - began
+    assert len(source.said("watched")) < 1000
+    assert 1 > source.stop()
+
+
+# --- what is not ours
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"metadata": {"namespace": "kube-system", "name": "nginx"}},
+        {"kind": "Secret"},
+        {"metadata": {"namespace": "production", "name": "other"}},
+    ],
+)
+def test_an_object_of_another_place_or_kind_is_not_taken(fake: FakeKube, follow: Follow, foreign: Json) -> None:
+    obj = fake.create("nginx", {"k": "a"})
+    wrong = {**obj, **foreign, "data": {"k": "wrong"}}
+    fake.answer_next("list", 200, listing(wrong, obj))
+    source = follow()
+    source.expect_watching()
+    for kind in ("ADDED", "MODIFIED", "DELETED"):
+        fake.inject(json.dumps({"type": kind, "object": wrong}).encode() + b"\n")
+    fake.change("nginx", {"k": "b"})
+    source.expect_reads(A, B)
+
+
+@pytest.mark.parametrize("where", ["body", "event", "key"])
+def test_control_characters_of_a_server_are_escaped(fake: FakeKube, follow: Follow, where: str) -> None:
+    """A terminal that shows the log must not obey the server."""
+    obj = fake.create("nginx", {"k": "a"})
+    evil = "\x1b[2J\x9b31m\r\nforged line " + "x" * 1000
+    if where == "body":
+        fake.answer_next("list", 500, json.dumps({"message": evil}).encode())
+    source = follow()
+    source.expect_watching()
+    if where == "event":
+        fake.inject(json.dumps({"type": "ERROR", "object": {"code": 500, "message": evil}}).encode() + b"\n")
+    if where == "key":
+        fake.inject(json.dumps({"type": "MODIFIED", "object": {**obj, "data": {evil: 5}}}).encode() + b"\n")
+    message = source.expect_trouble("\\x1b[2J", "characters more").message
+    assert message.isprintable()
+    assert len(message) < 600

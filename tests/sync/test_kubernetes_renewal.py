@@ -1,0 +1,68 @@
+"""Credentials that are replaced while the Kubernetes source waits after a refusal: the wait ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from supervisor.sources.kubernetes import Access
+from tests.fake_kube import FakeKube
+from tests.fake_kube_files import write
+from tests.fake_kube_tls import Authority
+from tests.sync.following import QUICK, Following, until_so_many
+
+Follow = Callable[..., Following]
+
+A = {"k": b"a"}
+
+
+@pytest.fixture
+def pod(fake: FakeKube, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Access:
+    """Access as in a pod: a mounted service account and the two variables."""
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(fake.port))
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/no-kubeconfig")
+    return Access(account=fake.write_service_account(f"{tmp_path}/account"))
+
+
+SLOW = QUICK.replace(base=600, short=600, cap=600)
+
+
+def test_a_token_that_is_replaced_ends_the_pause(fake: FakeKube, follow: Follow, pod: Access) -> None:
+    fake.create("nginx", {"k": "a"})
+    fake.write_service_account(pod.account, "expired")
+    source = follow(access=pod, timing=SLOW)
+    source.expect_trouble("unauthorized")
+    assert 60 <= source.said("failed")[0][1]
+    fake.write_service_account(pod.account)
+    source.expect_reads(A)
+
+
+def test_a_ca_that_is_replaced_ends_the_pause(fake: FakeKube, follow: Follow, pod: Access) -> None:
+    fake.create("nginx", {"k": "a"})
+    write(f"{pod.account}/ca.crt", Authority().pem)
+    source = follow(access=pod, timing=SLOW)
+    source.expect_trouble("cannot trust the API server")
+    fake.write_service_account(pod.account)
+    source.expect_reads(A)
+
+
+def test_a_token_file_of_a_kubeconfig_ends_the_pause(fake: FakeKube, follow: Follow, tmp_path: object) -> None:
+    fake.create("nginx", {"k": "a"})
+    token = write(f"{tmp_path}/token", "expired")
+    fake.write_kubeconfig(fake.kubeconfig, user={"tokenFile": "token"})
+    source = follow(timing=SLOW)
+    source.expect_trouble("unauthorized")
+    write(token, fake.token)
+    source.expect_reads(A)
+
+
+def test_credentials_that_stay_end_no_pause(fake: FakeKube, follow: Follow, pod: Access) -> None:
+    fake.write_service_account(pod.account, "expired")
+    source = follow(access=pod, timing=QUICK.replace(base=3, short=3, cap=3))
+    until_so_many(2, lambda: source.said("failed"))
+    (_, pause), *_ = source.said("failed")
+    first, second = source.when("failed")[:2]
+    assert pause <= second - first
+    assert len(fake.asked("list", 401)) < 6
