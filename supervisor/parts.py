@@ -116,8 +116,8 @@ class Assembly:
                 return
             backlog.open(page.observe)
             inbox.put(ev.Probed(lambda: None))  # a turn, so that what happened so far is counted
-            pages = web.Pages(loop, lambda reply: inbox.put(ev.Probed(reply)), page.page)
-            web.serve(listen, pages)
+            site = web.Site(loop, lambda reply: inbox.put(ev.Probed(reply)), page.page)
+            web.serve(listen, site)
 
         threads.start(serve, "web")
 

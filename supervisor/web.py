@@ -1,24 +1,33 @@
 """HTTP for machines: /metrics, /livez, /readyz, /status. Read only; nothing here changes anything.
 
-Runs in its own thread, imported after the app was started. A port that is taken is a warning, no more.
+Two threads at most, whatever comes: that of `connections`, which answers by itself what takes no time, and while a
+page of metrics is made, which looks at every process of the app, one that does nothing else. So no page holds up a
+probe. Pages are made one after the other, with a rest as long as each took; requests that wait for the same page
+share it. The main loop is asked whether it turns once for all who want to know.
+
+Imported in the first of these threads, after the app was started. A port that is taken is a warning, no more.
 """
 
 from __future__ import annotations
 
-import json
 import socket
-import threading
+import time
+from functools import partial
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from . import __version__, health, log
+from . import __version__, health, http_messages, log, threads
+from .connections import BACKLOG, RECEIVE_BUFFER, Limits, Server
+from .http_messages import Answer, Malformed
 from .state import stale
+from .text import encodable, encodable_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    from .connections import Connection
+    from .http_messages import Request
     from .state import Policy, State
 
     class Running(Protocol):
@@ -29,13 +38,32 @@ if TYPE_CHECKING:
 
 
 _ANSWER_SECONDS = 1.0  # a loop that takes longer for one turn is not alive
-_CLIENT_SECONDS = 10.0  # for a client to send its request
+_TURNED_SECONDS = 0.05  # a loop that turned this recently need not be asked again
+_REST_SECONDS = 1.0  # at most, between two pages of metrics
+_MOST_SCRAPES = 8  # that wait for a page that is not begun yet; the other connections are left to probes
 _PLAIN = "text/plain; charset=utf-8"
+_HTML = "text/html; charset=utf-8"
+_METHODS = ("GET", "HEAD")
 
-Answer = tuple[int, str, bytes]  # status, content type, body
+
+class Exchange:
+    """One request, and the way to answer it; in the server's thread only."""
+
+    def __init__(self, connection: Connection, request: Request) -> None:
+        self._connection, self.request = connection, request
+
+    @property
+    def here(self) -> bool:
+        """Whether the peer still waits."""
+        return self._connection.here
+
+    def answer(self, answer: Answer) -> None:
+        """Answer, once; nothing happens if the peer has gone away."""
+        keep, head = self.request.keep, self.request.method == "HEAD"
+        self._connection.answer(http_messages.write(answer, head=head, keep=keep, now=time.time()), keep=keep)
 
 
-class Pages:
+class Site:
     """What each path answers."""
 
     def __init__(
@@ -43,42 +71,208 @@ class Pages:
         app: Running,
         probe: Callable[[Callable[[], None]], None],
         metrics: Callable[[str], tuple[str, bytes]],
+        limits: Limits = Limits(),  # noqa: B008 - a record cannot be changed
     ) -> None:
-        self._app, self._probe, self._metrics = app, probe, metrics
-        self.routes: dict[str, Callable[[str], Answer]] = {
-            "/metrics": self._serve_metrics,
+        """`probe` has the main loop call something in its next turn; `metrics` makes a page for an Accept header."""
+        self._app, self._probe, self._limits = app, probe, limits
+        self._metrics = _MetricsPage(metrics, self._try)
+        self._server: Server
+        self._turning: list[tuple[float, Exchange]] = []  # who waits for a turn of the main loop, and until when
+        self._asked, self._turned = False, float("-inf")
+        self._timed = False  # there is a timer for the first of them
+        self._failing: set[str] = set()  # pages that cannot be made, which was said
+        self.routes: dict[str, Callable[[Exchange], None]] = {
+            "/metrics": self._metrics.serve,
             "/livez": self._serve_live,
             "/healthz": self._serve_live,
             "/readyz": self._serve_ready,
             "/status": self._serve_status,
+            "/": self._serve_index,
         }
 
-    def _serve_metrics(self, accept: str) -> Answer:
-        return HTTPStatus.OK, *self._metrics(accept)
+    def serve(self, listener: socket.socket) -> None:
+        """Serve what comes to a listening socket; the body of a thread. Raises OSError if that cannot begin."""
+        self._server = self._metrics.server = Server(listener, self, self._limits)
+        self._server.run()
 
-    def _serve_live(self, _: str) -> Answer:
-        turned = threading.Event()
-        self._probe(turned.set)
-        if not turned.wait(_ANSWER_SECONDS):
-            return _verdict(health.Verdict(ok=False, reason="the main loop does not answer"))
+    def stop(self) -> None:
+        """Have `serve` return soon; from any thread, once it serves."""
+        self._server.call(self._server.stop)
+
+    # --- the talk on a connection
+
+    def read(self, connection: Connection) -> None:
+        """Answer the request that has come, if it is there wholly."""
+        try:
+            request = http_messages.read(connection.received, self._limits.received)
+        except Malformed as error:
+            self._refuse(connection, error)
+            return
+        if request is None:
+            return
+        connection.take(request.size)
+        exchange = Exchange(connection, request)
+        if request.method not in _METHODS:
+            allow = ", ".join(_METHODS)
+            answer = Answer(HTTPStatus.METHOD_NOT_ALLOWED, _PLAIN, f"only {allow} are answered\n".encode(), allow)
+            exchange.answer(answer)
+            return
+        route = self.routes.get(request.path)
+        if route is None:
+            paths = ", ".join(path for path in self.routes if path != "/")
+            exchange.answer(_plain(HTTPStatus.NOT_FOUND, f"not found; there is {paths}"))
+            return
+        route(exchange)
+
+    def late(self, connection: Connection) -> None:
+        """Answer a request that did not come in time."""
+        seconds = self._limits.request_seconds
+        why = f"the request did not come within {seconds:g} seconds"
+        self._refuse(connection, Malformed(HTTPStatus.REQUEST_TIMEOUT, why))
+
+    def _refuse(self, connection: Connection, error: Malformed) -> None:
+        connection.take(len(connection.received))
+        answer = _plain(error.status, f"cannot answer: {error}")
+        connection.answer(http_messages.write(answer, head=False, keep=False, now=time.time()), keep=False)
+
+    def _try(self, path: str, make: Callable[[], Answer]) -> Answer:
+        """The answer of a page; one that cannot be made is an answer too, and a warning when that begins."""
+        try:
+            answer = make()
+        except Exception as error:  # noqa: BLE001 - the outer edge of a request
+            if path not in self._failing:
+                self._failing.add(path)
+                log.warning(f"cannot serve {path}: {error!r}; this is said once, until it succeeds")
+            return _plain(HTTPStatus.INTERNAL_SERVER_ERROR, f"cannot serve {path}: see the log")
+        self._failing.discard(path)
+        return answer
+
+    # --- the pages
+
+    def _serve_live(self, exchange: Exchange) -> None:
+        now = time.monotonic()
+        if now - self._turned < _TURNED_SECONDS:
+            exchange.answer(self._try("/livez", self._live))
+            return
+        self._turning = [*((end, one) for end, one in self._turning if one.here), (now + _ANSWER_SECONDS, exchange)]
+        self._time_turn()
+        if not self._asked:
+            self._asked = True
+            server = self._server
+            self._probe(lambda: server.call(self._loop_turned))
+
+    def _loop_turned(self) -> None:
+        self._asked, self._turned = False, time.monotonic()
+        waiting, self._turning = self._turning, []
+        for _, exchange in waiting:
+            exchange.answer(self._try("/livez", self._live))
+
+    def _time_turn(self) -> None:
+        if self._turning and not self._timed:
+            self._timed = True
+            self._server.after(self._turning[0][0] - time.monotonic(), self._turn_is_late)
+
+    def _turn_is_late(self) -> None:
+        self._timed, now = False, time.monotonic()
+        while self._turning and self._turning[0][0] <= now:
+            _, exchange = self._turning.pop(0)
+            exchange.answer(_verdict(health.Verdict(ok=False, reason="the main loop does not answer")))
+        self._time_turn()
+
+    def _live(self) -> Answer:
         return _verdict(health.live(self._app.state, self._app.policy))
 
-    def _serve_ready(self, _: str) -> Answer:
-        return _verdict(health.ready(self._app.state))
+    def _serve_ready(self, exchange: Exchange) -> None:
+        exchange.answer(self._try("/readyz", lambda: _verdict(health.ready(self._app.state))))
 
-    def _serve_status(self, _: str) -> Answer:
-        body = json.dumps(status(self._app.state), indent=2) + "\n"
-        return HTTPStatus.OK, "application/json", body.encode()
+    def _serve_status(self, exchange: Exchange) -> None:
+        exchange.answer(self._try("/status", self._status))
+
+    def _status(self) -> Answer:
+        import json  # noqa: PLC0415 - for the first who asks
+
+        body = json.dumps(status(self._app.state), indent=2, ensure_ascii=False) + "\n"
+        return Answer(HTTPStatus.OK, "application/json", body.encode())
+
+    def _serve_index(self, exchange: Exchange) -> None:
+        """A list of the pages, for a person who looks at the port."""
+        paths = [path for path in self.routes if path != "/"]
+        title = f"supervisor {__version__}"
+        if "text/html" not in exchange.request.accept:
+            exchange.answer(_plain(HTTPStatus.OK, "\n".join([title, *paths])))
+            return
+        links = "".join(f'<li><a href="{path}">{path}</a></li>\n' for path in paths)
+        head = f'<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
+        body = f"{head}<h1>{title}</h1>\n<ul>\n{links}</ul>\n</html>\n"
+        exchange.answer(Answer(HTTPStatus.OK, _HTML, body.encode()))
+
+
+class _MetricsPage:
+    """Makes pages of metrics, one at a time, beside the server's thread."""
+
+    server: Server
+
+    def __init__(
+        self,
+        make: Callable[[str], tuple[str, bytes]],
+        attempt: Callable[[str, Callable[[], Answer]], Answer],
+    ) -> None:
+        self._make, self._attempt = make, attempt
+        self._waiting: list[Exchange] = []
+        self._busy = False  # a page is being made, or the rest after it is not over
+
+    def serve(self, exchange: Exchange) -> None:
+        """Answer with a page that is made from now on."""
+        self._waiting = [*(one for one in self._waiting if one.here), exchange]
+        if len(self._waiting) > _MOST_SCRAPES:
+            busy = f"{_MOST_SCRAPES} others wait for this page already"
+            self._waiting.pop(0).answer(_plain(HTTPStatus.SERVICE_UNAVAILABLE, busy))
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._busy or not self._waiting:
+            return
+        self._busy = True
+        accept = self._waiting[0].request.accept
+        served = [one for one in self._waiting if one.request.accept == accept]
+        self._waiting = [one for one in self._waiting if one.request.accept != accept]
+        body = partial(self._work, accept, served)
+        try:
+            threads.start(body, "metrics")
+        except RuntimeError:  # the limit of processes is reached: late is better than never
+            body()
+
+    def _work(self, accept: str, served: list[Exchange]) -> None:
+        began = time.monotonic()
+        answer = self._attempt("/metrics", lambda: Answer(HTTPStatus.OK, *self._make(accept)))
+        self.server.call(partial(self._made, served, answer, time.monotonic() - began))
+
+    def _made(self, served: list[Exchange], answer: Answer, took: float) -> None:
+        for exchange in served:
+            exchange.answer(answer)
+        self.server.after(min(took, _REST_SECONDS), self._rested)
+
+    def _rested(self) -> None:
+        self._busy = False
+        self._begin()
+
+
+def _plain(status: HTTPStatus, text: str) -> Answer:
+    return Answer(status, _PLAIN, f"{encodable(text)}\n".encode())
 
 
 def _verdict(verdict: health.Verdict) -> Answer:
     word = "ok" if verdict.ok else "not ok"
     code = HTTPStatus.OK if verdict.ok else HTTPStatus.SERVICE_UNAVAILABLE
-    return code, _PLAIN, f"{word}: {verdict.reason}\n".encode()
+    return _plain(code, f"{word}: {verdict.reason}")
 
 
 def status(state: State) -> dict[str, object]:
     """The state for people and scripts. Digests, names and counts; never content."""
+    return {name: encodable_tree(value) for name, value in _status(state).items()}
+
+
+def _status(state: State) -> dict[str, object]:
     config, reloads = state.config, state.reloads
     return {
         "version": __version__,
@@ -123,82 +317,37 @@ def status(state: State) -> dict[str, object]:
     }
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 16
-
-    def __init__(self, host: str, port: int, pages: Pages) -> None:
-        # No host: both families, through one dual-stack socket where the kernel has IPv6.
-        self.address_family = (
-            socket.AF_INET6 if ":" in host or (not host and socket.has_dualstack_ipv6()) else socket.AF_INET
-        )
-        self.pages = pages
-        super().__init__((host, port), _Handler)
-
-    def server_bind(self) -> None:
-        if self.address_family == socket.AF_INET6 and self.server_address[0] in ("", "::"):
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        super(ThreadingHTTPServer, self).server_bind()  # not HTTPServer's: it asks the DNS for our name
-
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the base's
-        """A client that hung up, or a bug: neither is worth a traceback."""
-        import sys  # noqa: PLC0415 - only here
-
-        log.debug(f"request from {client_address}: {sys.exc_info()[1]!r}")
+# --- the port
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    server_version = f"supervisor/{__version__}"
-    sys_version = ""
-    protocol_version = "HTTP/1.1"
-    timeout = _CLIENT_SECONDS
-
-    def do_GET(self) -> None:
-        route = self.server.pages.routes.get(self.path.partition("?")[0])
-        if route is None:
-            paths = ", ".join(self.server.pages.routes)
-            self._answer(HTTPStatus.NOT_FOUND, _PLAIN, f"not found; there is {paths}\n".encode())
-            return
-        try:
-            answer = route(self.headers.get("Accept", ""))
-        except Exception as error:  # noqa: BLE001 - the outer edge of a request: a failing page is an answer too
-            log.warning(f"cannot serve {self.path}: {error!r}")
-            answer = HTTPStatus.INTERNAL_SERVER_ERROR, _PLAIN, f"cannot serve: {error!r}\n".encode()
-        self._answer(*answer)
-
-    do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
-
-    def _refuse(self) -> None:
-        self.close_connection = True  # its body was not read
-        self._answer(HTTPStatus.METHOD_NOT_ALLOWED, _PLAIN, b"GET and HEAD only\n", allow="GET, HEAD")
-
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _refuse  # noqa: N815 - as above
-
-    def _answer(self, code: int, kind: str, body: bytes, allow: str = "") -> None:
-        self.send_response(code)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        if allow:
-            self.send_header("Allow", allow)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        log.debug(f"{self.address_string()} {format % args}")
-
-
-def serve(listen: tuple[str, int], pages: Pages) -> None:
-    """Serve for ever; the body of a thread. Returns, after a warning, if the address cannot be had."""
-    host, port = listen
-    where = f"{f'[{host}]' if ':' in host else host}:{port}"
+def listen_at(host: str, port: int) -> socket.socket:
+    """A listening socket; without a host for both families, where the kernel has IPv6. Raises OSError."""
+    both = not host and socket.has_dualstack_ipv6()
+    listener = socket.socket(socket.AF_INET6 if both or ":" in host else socket.AF_INET)
     try:
-        server = _Server(host, port, pages)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)  # each connection has it from here
+        if both or host == "::":
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except (OSError, OverflowError):
+        listener.close()
+        raise
+    return listener
+
+
+def serve(listen: tuple[str, int], site: Site) -> None:
+    """Serve; the body of a thread. Returns, after a warning, if the address cannot be had."""
+    host, port = listen
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        with listen_at(host, port) as listener:
+            # A port of 0 is chosen by the kernel: only the log tells which.
+            say = log.info if port == 0 else log.debug
+            say(f"metrics and probes on {shown or '*'}:{listener.getsockname()[1]}")
+            site.serve(listener)
     except (OSError, OverflowError) as error:
-        log.warning(f"cannot listen on {where}: {error}; there are no metrics and no probes, everything else goes on")
-        return
-    # A port of 0 is chosen by the kernel, so somebody has to be told.
-    say = log.info if port == 0 else log.debug
-    say(f"metrics and probes on {f'[{host}]' if ':' in host else host or '*'}:{server.server_address[1]}")
-    server.serve_forever(poll_interval=3600)
+        log.warning(
+            f"cannot listen on {shown}:{port}: {error}; there are no metrics and no probes, everything else goes on"
+        )

@@ -1,0 +1,152 @@
+"""Strangers at a port of 127.0.0.1: `attack_port.py KIND PORT COUNT SECONDS`.
+
+KIND is one of the functions below; each opens COUNT connections, prints `attacks` when they stand, and goes on in its
+way until SECONDS are over or its standard input ends. A connection that the other end closes is opened again.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import select
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+HEADERS = b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(b"x-%d: %s\r\n" % (n, b"a" * 65000) for n in range(98))
+HALF, REST = b"GET /livez HTTP/1.1\r\nHost: a\r\n", b"x: y\r\n\r\n"
+
+
+class Stranger:
+    """One connection: what it has yet to say, and whether the other end has closed it."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.socket()
+        self.socket.setblocking(False)
+        self.closed = self.socket.connect_ex(("127.0.0.1", port)) not in (0, errno.EINPROGRESS)
+
+    def say(self, data: bytes | memoryview) -> int:
+        try:
+            return self.socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            self.closed = True
+            return 0
+
+    def hear(self) -> None:
+        try:
+            self.closed = not self.socket.recv(1 << 16)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.closed = True
+
+
+class Crowd:
+    """COUNT strangers, as many as the time allows."""
+
+    def __init__(self, port: int, count: int, seconds: float) -> None:
+        self.port, self._ends = port, time.monotonic() + seconds
+        self.all = [Stranger(port) for _ in range(count)]
+        print("attacks", flush=True)
+
+    def turns(self, pause: float) -> Iterator[None]:
+        """So many turns as there is time, with a pause after each in which nothing is done."""
+        while time.monotonic() < self._ends:
+            yield
+            if select.select([0], [], [], pause)[0]:
+                return
+
+    def renew(self) -> list[Stranger]:
+        """Open again what the other end has closed; the new ones."""
+        new = []
+        for number, one in enumerate(self.all):
+            if one.closed:
+                one.socket.close()
+                self.all[number] = Stranger(self.port)
+                new.append(self.all[number])
+        return new
+
+
+def headers(crowd: Crowd) -> None:
+    """Headers without end: 6 MiB of each."""
+    left = {one: memoryview(HEADERS) for one in crowd.all}
+    for _ in crowd.turns(0.001):
+        for one in crowd.all:
+            left[one] = left[one][one.say(left[one][:65536]) :]
+            one.hear()
+        left.update({one: memoryview(HEADERS) for one in crowd.renew()})
+
+
+def trickle(crowd: Crowd) -> None:
+    """Half-open requests: a byte now and then."""
+    for _ in crowd.turns(0.05):
+        for one in crowd.all:
+            one.say(b"G")
+            one.hear()
+        crowd.renew()
+
+
+def silence(crowd: Crowd) -> None:
+    """Nothing is said; a place that is lost is taken again."""
+    for _ in crowd.turns(0.05):
+        for one in crowd.all:
+            one.hear()
+        crowd.renew()
+
+
+def together(crowd: Crowd) -> None:
+    """Each sends half a request; then all send the rest."""
+    for _ in crowd.turns(0.2):
+        for one in crowd.all:
+            one.say(HALF)
+        for one in crowd.all:
+            one.say(REST)
+        for one in crowd.all:
+            one.hear()
+        crowd.renew()
+
+
+def deaf(crowd: Crowd) -> None:
+    """Many large answers are asked for and none is read."""
+    for _ in crowd.turns(0.02):
+        for one in crowd.all:
+            one.say(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 20)
+        crowd.renew()
+
+
+def flood(crowd: Crowd) -> None:
+    """Whole requests as quickly as they can be sent, many in a row on each connection."""
+    for _ in crowd.turns(0):
+        for one in crowd.all:
+            one.say((HALF + REST) * 20)
+            one.hear()
+        crowd.renew()
+
+
+def churn(crowd: Crowd) -> None:
+    """Each asks once and goes away before it is answered."""
+    for _ in crowd.turns(0):
+        for one in crowd.all:
+            one.say(HALF + REST)
+            one.closed = True
+        crowd.renew()
+
+
+KINDS: dict[str, Callable[[Crowd], None]] = {
+    one.__name__: one for one in (headers, trickle, silence, together, deaf, flood, churn)
+}
+
+
+def main() -> None:
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    os.set_blocking(0, False)
+    KINDS[sys.argv[1]](Crowd(int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))
+
+
+if __name__ == "__main__":
+    main()
