@@ -19,6 +19,7 @@ from . import events as ev
 from .actions import Kill
 from .sources import RESTART_REASONS
 from .state import stale
+from .text import encodable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,9 +197,9 @@ class Metrics:
     def _observe_source(self, event: ev.Event) -> None:
         match event:
             case ev.SourceOpened(source, kind, namespace, name):
-                self._names[source] = (kind, namespace, name)
+                self._names[source] = names = (kind, namespace, encodable(name))
                 for gauge in (self._present, self._synced, self._contact):
-                    gauge.labels(kind, namespace, name)
+                    gauge.labels(*names)
             case ev.SourceRead(source, present):
                 self._present.labels(*self._names[source]).set(present)
                 self._synced.labels(*self._names[source]).set_to_current_time()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
+from pathlib import Path
 
 import psutil
 import pytest
@@ -49,7 +51,7 @@ def test_status_shows_the_app_and_no_secret(run: Run) -> None:
 def test_everything_else_is_not_found_and_only_read(run: Run) -> None:
     port = port_of(run(*app("print_signals.py"), options=LISTEN))
 
-    assert 404 == get(port, "/")[0]
+    assert (404, 200) == (get(port, "/nothing")[0], get(port, "/")[0])
     assert 404 == get(port, "/metrics/../etc/passwd")[0]
     assert (405, "GET, HEAD") == (request(port, "/metrics", "POST")[0], request(port, "/livez", "DELETE")[2]["allow"])
     code, body, headers = request(port, "/livez", "HEAD")
@@ -139,3 +141,17 @@ def test_both_address_families_are_served(run: Run) -> None:
         with socket.create_connection(("::1", port), timeout=5) as connection:
             connection.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
             assert b" 200 " in connection.recv(100)
+
+
+def test_app_whose_name_is_not_utf8_has_metrics(run: Run, tmp_path: Path) -> None:
+    """The name of a directory is a label: the whole page failed, at each scrape."""
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    os.mkdir(folder)
+    (tmp_path / os.fsdecode(folder) / "app.conf").write_text("first")
+    options = ["--config-dir", os.fsdecode(folder), *LISTEN]
+    program = run(*app("print_signals.py"), options=options)
+    port = port_of(program)
+    program.expect("ready")
+
+    assert 1 == metric(port, "source_present", kind="directory", namespace="", name=rf"{tmp_path}/caf\\xe9")
+    assert r"caf\\xe9" in get(port, "/status")[1]
