@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import signal
 import socket
 import stat
 import struct
@@ -18,8 +19,8 @@ import threading
 import time
 from functools import partial
 
+from . import __version__, health, log, orders, paths, threads
 from . import events as ev
-from . import health, log, orders, paths, threads
 from .files import FilesError
 from .orders import Answer
 
@@ -75,6 +76,9 @@ class Control:
             "health": self._tell_health,
             "status": self._tell_status,
             "generations": self._tell_generations,
+            "pid": lambda: Answer(0, str(os.getpid())),
+            "version": lambda: Answer(0, __version__),
+            "shutdown": self._shut_down,
         }
         self._slow: dict[str, Callable[[Sequence[str], _Client], Answer | None]] = {
             "wait": self._wait,
@@ -177,6 +181,10 @@ class Control:
         import json  # noqa: PLC0415 - as above
 
         return Answer(0, json.dumps(orders.listed(self._generations(), self._state())))
+
+    def _shut_down(self) -> Answer:
+        log.info("shutdown ordered through the control socket", event="shutdown_ordered")
+        return Answer(0, "Shut down") if self._turn(ev.SignalReceived(signal.SIGTERM)) else _SILENT
 
     # --- answered when something has come true
 

@@ -11,7 +11,7 @@ import _socket
 import os
 import sys
 
-from . import PREFIX, paths
+from . import PREFIX, __version__, paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,26 +22,8 @@ if TYPE_CHECKING:
 
 FAILURE, USAGE, NOT_RUNNING = 1, 2, 4  # 4: "program is not running", as the LSB has it for status
 _CONNECT_SECONDS = 5.0
-_HELP = f"""\
-usage: supervisorctl [--socket PATH] COMMAND
-
-  status [--json]       the app, its configuration and its reloads; --json prints what /status serves
-  health                whether the supervisor answers and the app is up or about to be, as /livez has it
-  wait --ready [--timeout DURATION]
-                        wait until the app has started on its configuration (without a timeout: for ever)
-  wait --synced [--timeout DURATION]
-                        wait until the app runs on the newest configuration
-  reload                apply the newest configuration and reload now, even if nothing changed; waits for the result
-  generations           the versions that are kept on disk
-  rollback [N]          put the version that is N generations older (1) back and reload; the newest is not tried
-                        again until its content changes; waits for the result
-
-The socket is the one of --socket, else {PREFIX}CONTROL, else that of this container in /run or /tmp.
-Without one, health asks http://127.0.0.1:9911/livez, or where process 1 or {PREFIX}LISTEN says; a process 1
-that serves nothing is healthy, since it ends with its app.
-
-exit codes: 0; 1: failed, or not healthy; 2: usage; 4: the supervisor is not running
-"""
+# Commands that go over the socket as they are.
+_PLAIN = ("health", "status", "reload", "generations", "rollback", "shutdown", "pid", "version")
 
 
 class ControlError(Exception):
@@ -80,10 +62,14 @@ def _run(argv: Sequence[str], environ: Mapping[str, str]) -> str:
     while words and words[0].startswith("-"):
         word = words.pop(0)
         if word in ("-h", "--help"):
-            return _HELP
+            return _help()
+        if word == "--version":
+            return f"supervisorctl {__version__}\n"
         if word.partition("=")[0] != "--socket":
             raise ControlError(USAGE, f"unknown option {word}; see supervisorctl --help")
         path = _value(word, words, "PATH")
+    if words and (words[0] == "help" or {"-h", "--help"}.intersection(words[1:])):
+        return _help(words[1] if words[0] == "help" and words[1:] else words[0])
     request = _request(words)
     places = [path] if path else paths.candidates(environ)
     try:
@@ -104,18 +90,27 @@ def _request(words: Sequence[str]) -> str:
     if not words:
         raise ControlError(USAGE, "no command; see supervisorctl --help")
     command, rest = words[0], list(words[1:])
-    match command, rest:
-        case ("health" | "status" | "reload" | "generations" | "rollback", []) | ("status", ["--json"]):
-            return command
-        case "rollback", [number] if number.isdecimal() and int(number) > 0:
-            return f"rollback {int(number)}"
-        case "rollback", [number]:
-            raise ControlError(USAGE, f"rollback: {number!r} is not a number of generations, 1 or more")
-        case "wait", _:
-            return _wait(rest)
-        case "health" | "status" | "reload" | "generations" | "rollback", _:
-            raise ControlError(USAGE, f"{command} does not take {' '.join(rest)}; see supervisorctl --help")
-    raise ControlError(USAGE, f"unknown command {command!r}; see supervisorctl --help")
+    if command == "wait":
+        return _wait(rest)
+    if command in _PLAIN and (not rest or (command, rest) == ("status", ["--json"])):
+        return command
+    if command == "rollback" and len(rest) == 1:
+        if not rest[0].isdecimal() or int(rest[0]) < 1:
+            raise ControlError(USAGE, f"rollback: {rest[0]!r} is not a number of generations, 1 or more")
+        return f"rollback {int(rest[0])}"
+    if command in _PLAIN:
+        raise ControlError(USAGE, f"{command} does not take {' '.join(rest)}; see supervisorctl --help")
+    from . import ctl_help  # noqa: PLC0415 - not for a health check
+
+    if elsewhere := ctl_help.elsewhere(command):
+        raise ControlError(FAILURE, f"cannot {command}: {elsewhere}")
+    raise ControlError(USAGE, f"unknown command {command!r}{ctl_help.nearest(command)}; see supervisorctl --help")
+
+
+def _help(command: str = "") -> str:
+    from . import ctl_help  # noqa: PLC0415 - as above
+
+    return ctl_help.of(command)
 
 
 def _wait(rest: list[str]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import paths
+from supervisor import __version__, paths
 from tests.conftest import needs, needs_root
 from tests.harness import Program, Run, app, environment, only_pid1, only_process, wait_until
 from tests.http import get, port_of
@@ -175,6 +175,24 @@ def test_generations_are_listed_newest_first(subject: Subject) -> None:
     assert [("0", ["1", "5", "live,", "running"]), ("1", ["1", "3"]), ("2", ["1", "3"])] == [
         (row.split()[0], row.split()[4:]) for row in rows
     ]
+
+
+# --- the supervisor itself
+
+
+def test_pid_and_version_are_those_of_the_supervisor(subject: Subject) -> None:
+    program = subject.running("one")
+    own = "1" if program.mode == "pid1" else str(program.pid)
+
+    assert (f"{own}\n", f"{__version__}\n") == (subject.done("pid"), subject.done("version"))
+
+
+def test_shutdown_is_as_term(subject: Subject) -> None:
+    program = subject.running("one")
+
+    assert "Shut down\n" == subject.done("shutdown")
+    program.finish(0)
+    assert any("got SIGTERM: stopping" in line for line in program.err.seen)
 
 
 # --- waiting

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import ctl, paths
+from supervisor import __version__, ctl, paths
 from tests.conftest import needs_root
 
 
@@ -84,7 +84,8 @@ def http(status: int, body: str) -> Iterator[str]:
     ("words", "message"),
     [
         ([], "no command; see supervisorctl --help"),
-        (["restart"], "unknown command 'restart'; see supervisorctl --help"),
+        (["xyzzy"], "unknown command 'xyzzy'; see supervisorctl --help"),
+        (["statsu"], "unknown command 'statsu' (did you mean status?); see supervisorctl --help"),
         (["--sock", "status"], "unknown option --sock; see supervisorctl --help"),
         (["--socket"], "--socket needs a value: --socket PATH"),
         (["--socket=", "status"], "--socket needs a value: --socket PATH"),
@@ -110,6 +111,52 @@ def test_the_help_has_every_command(run_ctl: Ctl) -> None:
     assert (0, "") == (code, err)
     for command in ("status", "health", "wait --ready", "wait --synced", "reload", "generations", "rollback"):
         assert f"\n  {command}" in out
+
+
+COMMANDS = ["status", "health", "wait", "reload", "generations", "rollback", "shutdown", "pid", "version"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("words", [["{}", "--help"], ["{}", "-h"], ["help", "{}"], ["{}", "--timeout", "--help"]])
+def test_help_of_a_command_is_its_part_of_the_whole(run_ctl: Ctl, command: str, words: list[str]) -> None:
+    code, out, err = run_ctl(*(word.format(command) for word in words))
+
+    assert (0, "") == (code, err)
+    assert f"\n  {command}" in out
+    assert [] == [other for other in COMMANDS if other != command and f"\n  {other} " in out]
+
+
+@pytest.mark.parametrize("words", [["help"], ["help", "xyzzy"], ["restart", "--help"], ["-h"]])
+def test_help_of_no_command_is_the_whole(run_ctl: Ctl, words: list[str]) -> None:
+    code, out, _ = run_ctl(*words)
+
+    assert 0 == code
+    assert [] == [command for command in COMMANDS if f"\n  {command}" not in out]
+
+
+def test_version_is_told_without_a_supervisor(run_ctl: Ctl) -> None:
+    assert (0, f"supervisorctl {__version__}\n", "") == run_ctl("--version")
+
+
+@pytest.mark.parametrize(
+    ("words", "instead"),
+    [
+        (["start", "web"], "--restart"),
+        (["stop", "all"], "supervisorctl shutdown"),
+        (["restart", "web:*"], "supervisorctl reload"),
+        (["signal", "HUP", "web"], "supervisorctl pid"),
+        (["tail", "-f", "web"], "docker logs"),
+        (["update"], "supervisorctl reload"),
+        (["avail"], "supervisorctl status"),
+        (["quit"], "no interactive shell"),
+    ],
+)
+def test_command_of_supervisord_is_told_what_to_do(run_ctl: Ctl, words: list[str], instead: str) -> None:
+    code, out, err = run_ctl(*words)
+
+    assert (1, "", 1) == (code, out, err.count("\n"))
+    assert err.startswith(f"supervisorctl: cannot {words[0]}: ")
+    assert instead in err
 
 
 # --- the way there
