@@ -62,7 +62,7 @@ class Exited(Event):
 
 
 class Stopped(Event):
-    """The app was stopped (not ended) by a job-control signal."""
+    """The app was stopped (not ended), by a key, by a read in the background, or by STOP."""
 
     pid: int
     signum: int

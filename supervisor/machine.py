@@ -30,11 +30,11 @@ from .actions import (
     TakeForeground,
     WaitReady,
 )
-from .pursuit import backoff
+from .pursuit import CONT, backoff
 from .state import Phase, Policy, SourceState, State
 
 # signal(7); the numbers are the same on every Linux architecture that Python's wheels are built for.
-INT, QUIT, KILL, TERM, CONT, STOP = 2, 3, 9, 15, 18, 19
+INT, QUIT, KILL, TERM, STOP = 2, 3, 9, 15, 19
 JOB_CONTROL = frozenset({20, 21, 22})  # TSTP, TTIN, TTOU
 
 BACKOFF_FIRST, BACKOFF_MOST, BACKOFF_RESET = 0.5, 30.0, 30.0  # seconds
@@ -76,8 +76,8 @@ def _react(  # noqa: C901, PLR0912 - the table of events
             return _start_failed(state, event, now, policy)
         case ev.Exited():
             return _exited(state, event, now, policy)
-        case ev.Stopped(pid) if pid == state.pid:
-            return _stopped(state, policy)
+        case ev.Stopped(pid, signum) if pid == state.pid:
+            return _stopped(state, signum, policy)
         case ev.NothingLeft() if state.phase is Phase.LEFTOVERS:
             return _conclude(state, now)
         case ev.DeadlinePassed() if state.deadline is not None and state.deadline <= now:
@@ -340,11 +340,15 @@ def _forward(state: State, signum: int, target: int, policy: Policy) -> Result:
     return state, (Kill(target, policy.group),)
 
 
-def _stopped(state: State, policy: Policy) -> Result:
+def _stopped(state: State, signum: int, policy: Policy) -> Result:
     """`^Z` reaches the app alone, as the terminal's foreground group: its shell waits for us to stop too."""
-    if state.foreground and not state.suspended and not policy.is_init:
-        return state.replace(suspended=True), (Suspend(),)
-    return state, ()
+    if state.suspended:
+        return state, ()
+    state = state.replace(suspended=True)
+    if state.phase is Phase.STOPPING and state.stop_passed:
+        return state, (Kill(CONT, policy.group),)  # once: one that ignores the stop may stop itself again and again
+    job = state.foreground and signum in JOB_CONTROL and not policy.is_init
+    return state, (Suspend(),) if job else ()
 
 
 def _stop(state: State, target: int, now: float, policy: Policy) -> Result:
@@ -358,8 +362,7 @@ def _stop(state: State, target: int, now: float, policy: Policy) -> Result:
 
 def _pass_stop(state: State, target: int, now: float, policy: Policy) -> Result:
     deadline = None if policy.stop_timeout is None else now + policy.stop_timeout
-    # A stopped process takes no signal but KILL until it continues.
-    resume = (Kill(CONT, policy.group),) if state.suspended else ()
+    resume = pursuit.resumption(state, policy)
     state = state.replace(stop_passed=True, deadline=deadline, suspended=False)
     return state, (Kill(target, policy.group), *resume)
 

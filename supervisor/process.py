@@ -15,8 +15,8 @@ import signal
 import time
 
 from . import events as ev
-from .signals import JOB_CONTROL
-from .spawning import Spawner, holds_terminal, take_terminal
+from . import terminal
+from .spawning import Spawner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Processes:
         self._spawner = Spawner(inherited)
         self.reserve = self._spawner.reserve
         self._app = 0
-        self._foreground = False
+        self._foreground = False  # whether the app was started in the foreground of a terminal
         self._starting: Child | None = None  # the app before its program runs
         self._look_at, self._pause = 0.0, 0.0
         self._hooks: dict[int, Child] = {}
@@ -48,8 +48,8 @@ class Processes:
 
         Returns once it has a pid; `look` or `reap` report whether the program runs. Raises SpawnError.
         """
-        self._foreground = holds_terminal()
-        child = self._starting = self._spawner.start(command, terminal=self._foreground)
+        self._foreground = terminal.holds()
+        child = self._starting = self._spawner.start(command, foreground=self._foreground)
         self._app = child.pid
         self._pause, self._look_at = _LOOK_FIRST, time.monotonic() + _LOOK_FIRST
         return ev.Forked(child.pid, self._foreground)
@@ -117,7 +117,7 @@ class Processes:
             if pid == 0:
                 return
             if os.WIFSTOPPED(status):
-                if pid == self._app and os.WSTOPSIG(status) in JOB_CONTROL:
+                if pid == self._app:
                     yield ev.Stopped(pid, os.WSTOPSIG(status))
             elif pid == self._app:
                 yield from self._app_ended(_code(status), os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0)
@@ -129,6 +129,8 @@ class Processes:
 
     def _app_ended(self, code: int, signum: int) -> Iterator[ev.Event]:
         pid, self._app = self._app, 0
+        if self._foreground:
+            terminal.reclaim(pid)  # the keys reach us until the next run, which gets the terminal as the first one did
         child, self._starting = self._starting, None
         if child is not None:
             error = child.error()
@@ -166,8 +168,8 @@ class Processes:
 
     def take_foreground(self) -> None:
         """After a stop, give the app the terminal that its shell has given back to us."""
-        if self._app and holds_terminal():
-            take_terminal(self._app)
+        if self._app and terminal.holds():
+            terminal.give(self._app)
 
 
 def _kill(pid: int, signum: int, *, group: bool) -> None:

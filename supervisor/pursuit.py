@@ -18,6 +18,7 @@ RETRY_FIRST, RETRY_MOST = 2.0, 60.0  # seconds; applying or reloading once more 
 RELOAD_SLACK = 1.0  # seconds after its time, in which a method reports its own failure in its own words
 QUIET_MOST = 10  # times --reload-quiet: content that never rests is applied all the same
 # The app never heard of the version: going back would only keep it from a version that it may take up later.
+CONT = 18  # signal(7)
 UNDELIVERED = frozenset({"no_handler", "no_process", "permission", "connect"})
 
 Result = tuple[State, tuple[Action, ...]]
@@ -60,8 +61,14 @@ def _reload(state: State, now: float, policy: Policy) -> Result:
     if not policy.restart_to_reload:
         return state, (Reload(state.reloads.attempt),)
     most = policy.reload_timeout if policy.stop_timeout is None else policy.stop_timeout
-    state = state.replace(phase=Phase.STOPPING, replacing=True, stop_passed=True, deadline=now + most)
-    return state, (Kill(policy.stop_signal, policy.group),)
+    resume = resumption(state, policy)
+    state = state.replace(phase=Phase.STOPPING, replacing=True, stop_passed=True, deadline=now + most, suspended=False)
+    return state, (Kill(policy.stop_signal, policy.group), *resume)
+
+
+def resumption(state: State, policy: Policy) -> tuple[Action, ...]:
+    """What goes with a stop: a stopped process takes no signal but KILL until it continues."""
+    return (Kill(CONT, policy.group),) if state.suspended else ()
 
 
 def _begin(state: State, now: float, policy: Policy, *, trial: bool) -> State:

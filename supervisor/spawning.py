@@ -11,6 +11,7 @@ import os
 import signal
 import struct
 
+from . import terminal
 from .record import Record
 
 TYPE_CHECKING = False
@@ -129,7 +130,7 @@ class Spawner:
         self._start_dir = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self.reserve = Reserve()
 
-    def start(self, command: Command, *, terminal: bool = False, output: int | None = None) -> Child:
+    def start(self, command: Command, *, foreground: bool = False, output: int | None = None) -> Child:
         """Fork a child that becomes the program; returns at once, whatever exec takes. Raises SpawnError.
 
         Without `output` it keeps our standard streams.
@@ -142,7 +143,7 @@ class Spawner:
             pid = os.fork()
             if pid == 0:
                 os.close(read_fd)  # the table may be full, and the child needs one of its own
-                self._become(command, write_fd, terminal=terminal, output=output)
+                self._become(command, write_fd, foreground=foreground, output=output)
         except OSError as error:
             os.close(read_fd)
             raise _cannot_fork(command, error) from error
@@ -150,13 +151,13 @@ class Spawner:
             os.close(write_fd)
         return Child(pid, read_fd, command)
 
-    def _become(self, command: Command, report_fd: int, *, terminal: bool, output: int | None) -> None:
+    def _become(self, command: Command, report_fd: int, *, foreground: bool, output: int | None) -> None:
         """In the child: turn into the command. Never returns; tells the parent why if it cannot."""
         step = _TERMINAL
         try:
             os.setpgid(0, 0)
-            if terminal:
-                take_terminal(os.getpgrp())  # TTOU is blocked here, so this does not stop us
+            if foreground:
+                terminal.give(os.getpgrp())  # TTOU is blocked here, so this does not stop us
             if signal.SIGCHLD in self._inherited.ignored:
                 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
             step = _DIRECTORY
@@ -185,21 +186,6 @@ class Spawner:
             os.write(report_fd, _REPORT.pack(step, 0) + repr(error).encode(errors="backslashreplace")[:_MOST_WORDS])
         finally:
             os._exit(125)
-
-
-def holds_terminal() -> bool:
-    """Whether standard input is our controlling terminal and we are its foreground group."""
-    try:
-        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
-    except OSError:
-        return False
-
-
-def take_terminal(group: int) -> None:
-    try:
-        os.tcsetpgrp(0, group)
-    except OSError:
-        pass  # it was hung up, or its session ended: the app goes on without
 
 
 def _exec(argv: tuple[str, ...], env: Environment) -> None:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import shlex
 import signal
+from pathlib import Path
 from signal import SIGCONT, SIGINT
 
 import pytest
 
-from tests.harness import PROGRAM, Run, app, assert_state, only_pid1, only_process
+from tests.harness import PROGRAM, Run, app, assert_state, children, only_pid1, only_process
+from tests.sync.reloading import QUICK
+from tests.volume import Volume
 
 INTERRUPT, SUSPEND, END, BACK = "\x03", "\x1a", "\x04", "\b"
 SPEAKING = ["sed", "-u", "s/^/sed says /"]  # cannot be mistaken for an echo of the terminal
@@ -127,3 +130,74 @@ def test_tac_reads_a_terminal_to_its_end(run: Run) -> None:
     assert ["3", "2", "1", "code=0"] == lines[-4:]
     program.type(END)
     program.finish(0)
+
+
+def foreground(pid: int) -> str:
+    """The foreground group of a process's terminal: tpgid, field 8 of /proc/PID/stat, the 6th behind the name."""
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[5]
+
+
+def test_each_run_of_the_app_has_the_terminal(run: Run) -> None:
+    """After the first run the foreground group is one that is gone: what reads then is stopped by TTIN."""
+    script = "echo run; read -r line; echo got $line; exit 3"
+    program = run.on_terminal("sh", "-c", script, options=("--restart=always", "--leftovers=ignore"))
+
+    for number in range(3):
+        program.expect("^run")
+        (app_pid,) = children(program.pid)
+        assert str(app_pid) == foreground(app_pid)
+        program.type(f"{number}\n")
+        program.expect(f"^got {number}")
+    program.expect("run")
+    program.send(signal.SIGTERM)
+    program.finish(128 + signal.SIGTERM)
+
+
+def test_an_interrupt_key_between_two_runs_ends_the_wait(run: Run) -> None:
+    """No app has the terminal then; the key reaches the supervisor."""
+    program = run.on_terminal("sh", "-c", "exit 3", options=("--restart=always",))
+
+    program.expect("starting it again in 2s")
+    program.type(INTERRUPT)
+    program.finish(3)
+
+
+def test_a_reload_by_restart_leaves_the_app_the_terminal(run: Run, tmp_path: Path) -> None:
+    volume = Volume(tmp_path / "volume")
+    volume.swap({"app.conf": "one"})
+    options = (f"--config-dir={volume.path}", "--reload-restart", *QUICK)
+    program = run.on_terminal("sh", "-c", "echo run; exec cat", options=options)
+
+    program.expect("^run")
+    program.type("first\n")
+    volume.swap({"app.conf": "two"})
+    program.expect("^run")
+    program.type("again\n")
+    program.expect("^again")
+    program.expect("^again")  # the echo of the terminal, and what the app says
+
+
+def test_the_app_reads_the_terminal_beside_a_pipe(run: Run) -> None:
+    """Standard input is a pipe, and the app asks at /dev/tty, as ssh, sudo and less do."""
+    script = "cat; read -r line < /dev/tty; echo got $line"
+    pipeline = f"echo piped | {shlex.join([*PROGRAM, '--', 'sh', '-c', script])}; read -r line; echo then $line"
+    shell = run.on_terminal("sh", "-c", pipeline, supervised=False)
+
+    shell.expect("^piped")
+    shell.type("typed\n")
+    shell.expect("^got typed")
+    shell.type("more\n")
+    shell.expect("^then more")
+    shell.finish(0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU])
+def test_a_stop_continues_a_stopped_app(run: Run, number: int) -> None:
+    """TERM stays pending in a stopped process: it would be ended by the runtime's KILL."""
+    program = run("sh", "-c", f"echo ready; kill -{number:d} $$; exec cat")
+
+    program.expect("ready")
+    assert_state(program.app, "T")
+    program.send(signal.SIGTERM)
+    program.finish(128 + signal.SIGTERM)

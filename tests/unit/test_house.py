@@ -42,6 +42,7 @@ BARE = (
     "spawning",
     "state",
     "surroundings",
+    "terminal",
     "threads",
     "values",
 )
