@@ -116,7 +116,9 @@ class Loop:
 
     def _turn(self) -> None:
         due = self._due()
-        for event in self.arrived(due):
+        events = self.arrived(due)
+        self._look()  # first: a program that runs by now takes the signals that came
+        for event in events:
             self.handle(event)
         now = time.monotonic()
         if self._again_at is not None and now >= self._again_at:
