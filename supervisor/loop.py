@@ -386,9 +386,13 @@ class LastResort:
         for signum, seconds in ((signal.SIGTERM, self._policy.leftovers_timeout), (signal.SIGKILL, _AGAIN)):
             self._perform(act.KillLeftovers(signum, everything=True))
             due = time.monotonic() + seconds
-            while time.monotonic() < due:
-                if any(isinstance(event, ev.NothingLeft) for event in self._arrived(due)):
-                    return
+            arrived = list(self._loop.reaped())  # the last may have ended before
+            while not any(isinstance(event, ev.NothingLeft) for event in arrived):
+                if time.monotonic() >= due:
+                    break
+                arrived = list(self._arrived(due))
+            else:
+                return
 
     def _perform(self, action: act.Action) -> None:
         self._loop.perform(action)
