@@ -9,26 +9,27 @@ headers are in no message and in no repr. The resolver cannot be interrupted; al
 from __future__ import annotations
 
 import errno
-import io
 import os
 import threading
 import time
 
 from . import __version__
 from .record import Record
+from .timed_stream import TimedStream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import http.client
     import socket
     import ssl
     from collections.abc import Iterator
-
-    from _typeshed import WriteableBuffer
 
 BODY = 1024  # bytes of an answer's body that are read unless more is asked for: what a log line can bear
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")  # RFC 9110 5.6.2
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # a server may insist on a length, though ours is always 0
 _PORTS = {"http": 80, "https": 443}
+_INTERIM = range(102, 200)  # http.client skips 100 itself; 101 would be the last answer in HTTP
+_MOST_INTERIM = 100
 _LEAST_SECRET = 4  # characters: hiding shorter ones would only garble the text
 
 
@@ -140,7 +141,7 @@ class Request(Record):
                     interrupt.hold(sock)
                     sock.settimeout(max(0.001, until - time.monotonic()))
                     secured.do_handshake()
-                return self._ask(_Stream(sock, until), most)
+                return self._ask(TimedStream(sock, until), most)
             finally:
                 interrupt.close(sock)
         except TimeoutError:
@@ -150,7 +151,7 @@ class Request(Record):
         except http.client.HTTPException as error:
             raise RequestFailed("connect", f"{self.url.place} does not speak HTTP") from error
 
-    def _ask(self, stream: _Stream, most: int) -> Answer:
+    def _ask(self, stream: TimedStream, most: int) -> Answer:
         import http.client  # noqa: PLC0415 - as above
 
         connection = http.client.HTTPConnection(self.url.host)
@@ -159,12 +160,24 @@ class Request(Record):
         for name, value in self._all_headers():
             connection.putheader(name, value)
         connection.endheaders()
-        with connection.getresponse() as response:
+        with self._final(stream) as response:
             try:
                 body = response.read(most) if most else b""
             except (OSError, http.client.HTTPException):
                 body = b""  # the status is the answer
             return Answer(response.status, response.reason, body, _retry_after(response.getheader("Retry-After", "")))
+
+    def _final(self, stream: TimedStream) -> http.client.HTTPResponse:
+        """The final answer; interim ones say nothing about the outcome (RFC 9110, 15.2) and are skipped."""
+        import http.client  # noqa: PLC0415 - as above
+
+        for _ in range(_MOST_INTERIM):
+            response = http.client.HTTPResponse(stream, method=self.method)  # type: ignore[arg-type] # all it uses
+            response.begin()
+            if response.status not in _INTERIM:
+                return response
+            response.fp = None  # type: ignore[assignment] # closing it would close the reader of the next one
+        raise http.client.HTTPException("there are only interim answers")
 
     def _all_headers(self) -> Iterator[tuple[str, str]]:
         ours = {"Host": self.url.place, "User-Agent": f"supervisor/{__version__}", "Connection": "close"}
@@ -196,47 +209,6 @@ class Request(Record):
         values += [self.url.target.partition("?")[2]]
         values += [value.rpartition(" ")[2] for value in values]  # `Bearer TOKEN`
         return sorted({value for value in values if len(value) >= _LEAST_SECRET}, key=len, reverse=True)
-
-
-class _Stream:
-    """A socket, as http.client uses one, all of whose waits end at one moment.
-
-    A timeout of the socket itself counts from each byte to the next: a server that sends one now and then would
-    hold us for ever.
-    """
-
-    def __init__(self, sock: socket.socket, until: float) -> None:
-        self._sock, self._until = sock, until
-
-    def _timed(self) -> socket.socket:
-        left = self._until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-        self._sock.settimeout(left)
-        return self._sock
-
-    def sendall(self, data: bytes) -> None:
-        self._timed().sendall(data)
-
-    def receive(self, buffer: WriteableBuffer) -> int:
-        return self._timed().recv_into(buffer)
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self))
-
-    def close(self) -> None:
-        """http.client closes before it reads the body; `send` closes in the end."""
-
-
-class _Reader(io.RawIOBase):
-    def __init__(self, stream: _Stream) -> None:
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        return self._stream.receive(buffer)
 
 
 # --- connecting -------------------------------------------------------------------------------------------
