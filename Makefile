@@ -1,4 +1,4 @@
-# make demo         the main job, without a cluster and without root
+# make demo         the main job in some seconds, without a cluster and without root
 # make test         everything that is checked: style, types, architecture, tests
 # make images       build every image (podman, or BUILD='docker build'), each with its SBOM in dist/
 # make test-images  build them, run them in containers and test them; needs root, podman and runc
@@ -15,7 +15,7 @@ IMAGES_ARGS ?= -n 2 --dist loadfile
 .PHONY: demo test lint format clean images test-images bench lock
 
 demo: .venv/.run
-	$(BIN)/python tests/demo/demo.py
+	@$(BIN)/python tests/demo/demo.py
 
 test: lint
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -54,11 +54,13 @@ format: .venv/.dev
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "this needs Python 3.11 or newer; name one: make PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || sh tests/demo/install-venv.sh
-	$(PYTHON) -m venv --clear .venv
+	@echo "making the virtual environment .venv (once, some 20 seconds)"
+	@$(PYTHON) -m venv --clear .venv
 
 # `compat`: an import hook would cost each start of the program 20 ms.
 .venv/.run: .venv/bin/pip pyproject.toml
-	$(BIN)/pip install --quiet --config-settings editable_mode=compat --editable .
+	@echo "installing the supervisor and its requirements into .venv (once, some 20 seconds)"
+	@$(BIN)/pip install --quiet --config-settings editable_mode=compat --editable .
 	@touch $@
 
 .venv/.dev: .venv/.run

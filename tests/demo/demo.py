@@ -1,4 +1,4 @@
-"""The main job in half a minute: start, change, SIGHUP, the new configuration in use, metrics, a clean stop.
+"""The main job in some seconds: start, change, a change refused, a change rolled back, metrics, a clean stop.
 
 Needs no cluster and no root: the configuration comes from a directory, as a mounted ConfigMap volume would be.
 Ends with 0 if everything was seen.
@@ -6,33 +6,53 @@ Ends with 0 if everything was seen.
 
 from __future__ import annotations
 
+import http.client
 import os
 import queue
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SUPERVISOR = os.path.join(os.path.dirname(sys.executable), "supervisor")
-SHOWN = ("app_up", "reloads_total", "config_stale", "config_last_reload_successful", "config_updates_total")
+PATIENCE = 20  # seconds for a line to come
+SHOWN = re.compile("supervisor_(app_up|reloads_total|config_stale|config_(updates|validations|rollbacks)_total)[ {]")
+
+
+class Failed(Exception):  # noqa: N818 - how the demo ends
+    """The demo did not see what it is to show."""
 
 
 class Demo:
     """The supervisor as a child, its output line by line."""
 
-    def __init__(self, directory: str) -> None:
-        self.directory = directory
-        command = [SUPERVISOR, "--config-dir", directory, "--listen", "127.0.0.1:0"]
-        app = [sys.executable, os.path.join(HERE, "app.py"), os.path.join(directory, "greeting.conf")]
-        say(f"$ supervisor --config-dir {directory} --listen 127.0.0.1:0 -- python app.py {app[-1]}")
-        self.process = subprocess.Popen(
-            [*command, "--", *app], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+    def __init__(self, scratch: str) -> None:
+        self.source, self.live = os.path.join(scratch, "source"), os.path.join(scratch, "live")
+        os.mkdir(self.source)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
         self.lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def start(self) -> None:
+        options = [
+            f"--config-dir={self.source}",
+            f"--configroot={self.live}",
+            f"--validate={sys.executable} {HERE}/check.py {{dir}}",
+            f"--verify={self.url}",
+            "--verify-window=1s",
+            "--reload-interval=0s",
+            "--listen=127.0.0.1:0",
+        ]
+        app = [sys.executable, f"{HERE}/app.py", f"{self.live}/greeting.conf", str(self.port)]
+        show("$ supervisor \\\n      " + " \\\n      ".join(options) + f" \\\n      -- {' '.join(app)}")
+        self.process = subprocess.Popen(
+            [SUPERVISOR, *options, "--", *app], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
@@ -41,64 +61,111 @@ class Demo:
             self.lines.put(line.rstrip("\n"))
         self.lines.put(None)
 
-    def see(self, *patterns: str) -> re.Match[str]:
-        """Show output until every pattern was seen, in any order; the last match that came."""
-        missing = list(patterns)
-        while True:
-            line = self.lines.get(timeout=10)
+    def see(self, *patterns: str) -> list[re.Match[str]]:
+        """Show output until every pattern was seen, in any order; their matches."""
+        found: dict[str, re.Match[str]] = {}
+        while len(found) < len(patterns):
+            missing = [pattern for pattern in patterns if pattern not in found]
+            try:
+                line = self.lines.get(timeout=PATIENCE)
+            except queue.Empty:
+                raise Failed(f"{missing} did not come within {PATIENCE} s") from None
             if line is None:
-                raise SystemExit(f"the supervisor ended before {missing} was seen")
-            print(f"    {line}", flush=True)
+                raise Failed(f"the supervisor ended before {missing} was seen")
+            show(line)
             for pattern in missing:
                 if match := re.search(pattern, line):
-                    missing.remove(pattern)
-                    if not missing:
-                        return match
+                    found[pattern] = match
                     break
+        return [found[pattern] for pattern in patterns]
+
+    def change(self, text: str) -> None:
+        """Replace the file as an editor or the kubelet does: whole or not at all."""
+        show(f"$ echo '{text}' > {self.source}/greeting.conf")
+        temporary = os.path.join(self.source, "..new")
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+        os.replace(temporary, os.path.join(self.source, "greeting.conf"))
+
+    def served(self, expected: str) -> None:
+        """Show what the app answers."""
+        show(f"$ curl {self.url}")
+        text = get(self.port, "/").strip()
+        show(text)
+        if text != expected:
+            raise Failed(f"the app answers {text!r} instead of {expected!r}")
 
 
-def say(text: str) -> None:
-    print(f"\n{text}", flush=True)
+def get(port: int, path: str) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
 
 
-def write(directory: str, text: str) -> None:
-    """Replace the file as an editor or the kubelet does: whole or not at all."""
-    temporary = os.path.join(directory, "..new")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(temporary, os.path.join(directory, "greeting.conf"))
+def heading(text: str) -> None:
+    print(f"\n=== {text}\n", flush=True)
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        say("1. The app starts on its configuration, as the supervisor's child.")
-        write(directory, "hello\n")
-        demo = Demo(directory)
+def show(text: str) -> None:
+    """A line of a terminal, with the paths as short as they would be in a container."""
+    print(f"    {text.replace(sys.executable, 'python').replace(f'{HERE}/', '')}", flush=True)
+
+
+def play(demo: Demo) -> int:
+    """The scenes, one after the other; the supervisor's exit code. Raises Failed."""
+    heading("1. Start: the app begins on its configuration, which was validated first")
+    demo.change("Hello, {name}!")
+    demo.start()
+    seen = demo.see("starting with my configuration: Hello", "started python", r"metrics and probes on .*:(\d+)")
+    metrics = int(seen[-1][1])
+    demo.served("Hello, world!")
+
+    heading("2. A change: validated, in place at once, SIGHUP to the app, verified by asking the app")
+    demo.change("Good morning, {name}!")
+    demo.see("got SIGHUP.*: Good morning", "reloaded python")
+    demo.served("Good morning, world!")
+
+    heading("3. A broken change: refused with the validator's own words, and the app never sees it")
+    demo.change("Good night, {name!")
+    demo.see('greeting.conf:1: unexpected end of line, expecting "}"')
+    demo.served("Good morning, world!")
+
+    heading("4. A change that only fails in use: the app cannot serve it, so the last good one is put back")
+    demo.change("Good night, {nmae}!")
+    demo.see("got SIGHUP.*: Good night", "cannot reload", "got SIGHUP.*: Good morning")
+    demo.served("Good morning, world!")
+
+    heading(f"5. As Prometheus sees it: GET http://127.0.0.1:{metrics}/metrics (excerpt)")
+    figures = [line for line in get(metrics, "/metrics").splitlines() if SHOWN.match(line)]
+    for line in figures:
+        show(line)
+    if "supervisor_config_rollbacks_total 1.0" not in figures:
+        raise Failed("the metrics do not show the rollback")
+
+    heading("6. Stop: TERM, as from the container runtime, goes to the app; its exit code is the supervisor's")
+    demo.process.send_signal(signal.SIGTERM)
+    demo.see("ended with code 0")
+    return demo.process.wait(timeout=PATIENCE)
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory(prefix="demo-") as scratch:
+        demo = Demo(scratch)
         try:
-            demo.see("starting with my configuration: hello", "started python")
-            port = demo.see(r"metrics and probes on .*:(\d+)").group(1)
-
-            say("2. The configuration changes: the app gets SIGHUP, once, and reads it.")
-            write(directory, "good morning\n")
-            demo.see("got SIGHUP.*: good morning", "reloaded python")
-
-            say(f"3. The same as Prometheus sees it (GET http://127.0.0.1:{port}/metrics, excerpt).")
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-                page = answer.read().decode()
-            figures = [line for line in page.splitlines() if line.startswith(tuple(f"supervisor_{m}" for m in SHOWN))]
-            print("\n".join(f"    {line}" for line in figures))
-            if 'supervisor_reloads_total{method="signal"} 1.0' not in figures:
-                raise SystemExit("the metrics do not show exactly one reload")
-
-            say("4. TERM, as from the container runtime: passed on to the app, whose exit code becomes ours.")
-            demo.process.send_signal(signal.SIGTERM)
-            demo.see("ended with code 0")
-            code = demo.process.wait(timeout=10)
-            say(f"The supervisor ended with code {code}.")
-            sys.exit(code)
+            code = play(demo)
+        except Failed as failure:
+            heading(f"The demo failed: {failure}")
+            return 1
         finally:
-            demo.process.kill()
+            if hasattr(demo, "process"):
+                demo.process.kill()
+                demo.process.wait()
+        heading(f"The supervisor ended with code {code}")
+        return code
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
