@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import needs_root
 from tests.fake_kube import FakeKube
+from tests.fake_kube_tls import Authority
 from tests.harness import status, wait_until
 from tests.http import get, metric
-from tests.images import built, foreign
+from tests.images import built, foreign, network
 from tests.images.deployed import Deployed
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
@@ -104,6 +106,21 @@ def test_an_app_is_configured_reloaded_and_stopped_in_an_image_without_python(
     assert {"GREETING", "KUBERNETES_SERVICE_HOST", "PATH"} <= names
     assert set() == {name for name in names if re.match("LD_|PYTHON|LC_|SSL_|SUPERVISOR", name)}
     assert 42 == pod.stop("app")
+
+
+@pytest.mark.parametrize("root", ["base", "scratch"])
+def test_api_server_with_an_old_authority_is_trusted(root: str, tmp_path: Path) -> None:
+    """Python 3.13, which is in the images, refuses a CA without keyUsage and a certificate without an AKI by itself."""
+    needs_root()
+    image = built.image("base") if root == "base" else foreign.image(root)
+    network.leave()
+    with FakeKube(authority=Authority(usage=False, identifiers=False)) as kube:
+        pod = Deployed(manifest(tmp_path, root), kube, images={"foreign": image})
+        try:
+            pod.start()
+            pod.containers["app"].out.expect("^config: one$", timeout=60)
+        finally:
+            pod.close()
 
 
 def from_elsewhere(pid: int) -> list[str]:
