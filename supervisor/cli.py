@@ -16,7 +16,7 @@ from .inbox import Inbox
 from .journal import Journal
 from .loop import Loop
 from .process import Processes
-from .state import Policy
+from .state import Policy, ended_unstarted
 
 # Descriptors kept back from the threads: two for a pipe, two for /proc.
 _RESERVE = 4
@@ -39,32 +39,37 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
         settings = config.parse(argv, os.environ)
     except config.UsageError as error:
         log.complain(str(error), style=config.log_style(argv, os.environ), event="usage_error", exit_code=2)
-        _leave(2)
+        _leave(2, str(error))
     if settings.help or settings.version:
         sys.stdout.write(config.help_text() if settings.help else f"supervisor {__version__}\n")
         sys.stdout.flush()
         _leave(0)
     try:
-        code = _run(settings, inherited)
+        code, why = _run(settings, inherited)
     except config.UsageError as error:
-        code = 2
-        log.error(str(error), event="usage_error", exit_code=code)
+        code, why = 2, str(error)
+        log.error(why, event="usage_error", exit_code=code)
     except StartError as error:
-        code = 125
-        log.error(str(error), event="cannot_run", exit_code=code)
+        code, why = 125, str(error)
+        log.error(why, event="cannot_run", exit_code=code)
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
-        code = 125
-        log.error(f"cannot run: internal error: {error!r}", event="cannot_run", exit_code=code)
-    _leave(code)
+        code, why = 125, f"cannot run: internal error: {error!r}"
+        log.error(why, event="cannot_run", exit_code=code)
+    _leave(code, why)
 
 
-def _leave(code: int) -> NoReturn:
-    """End at once: no thread, no buffer and no finalizer can hold the container."""
+def _leave(code: int, why: str = "") -> NoReturn:
+    """End at once: no thread, no buffer and no finalizer can hold the container. `why`: an end of our own."""
+    if why:
+        from . import termination  # noqa: PLC0415 - not for an app that ends by itself
+
+        termination.explain(why, os.environ)
     log.flush()
     os._exit(code)
 
 
-def _run(settings: Settings, inherited: Inherited) -> int:
+def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
+    """The exit code, and the reason of an end of our own before the app was started."""
     log.configure("debug" if settings.verbose or settings.v else settings.log_level, settings.log_format)
     for name, meant in config.unknown_variables(os.environ):
         log.warning(
@@ -80,7 +85,8 @@ def _run(settings: Settings, inherited: Inherited) -> int:
     settings = _absolute(settings)
     _prepare_process(settings)
     _start_parts(settings, loop, inbox)
-    return loop.run()
+    code = loop.run()
+    return code, loop.state.error if ended_unstarted(loop.state) else ""
 
 
 def _announce(journal: Journal, event: ev.Event, before: State, after: State, actions: tuple[Action, ...]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from . import events as ev
 from .journal import short
 from .record import Record
+from .state import ended_unstarted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Notice(Record):
-    reason: str  # ConfigApplied, ConfigRejected, ReloadSucceeded, ReloadFailed, RolledBack, SourceMissing
+    reason: str  # ConfigApplied, ConfigRejected, ReloadSucceeded, ReloadFailed, RolledBack, SourceMissing, StartFailed
     note: str
     warning: bool = False
 
@@ -35,6 +36,8 @@ def notices(event: ev.Event, before: State, after: State) -> Iterator[Notice]:
                 yield Notice("ConfigRejected", event.error, warning=True)
         case ev.SourceRead(source, present) if not present and before.sources[source].present is not False:
             yield Notice("SourceMissing", f"{after.sources[source].name} does not exist", warning=True)
+    if ended_unstarted(after) and not ended_unstarted(before):
+        yield Notice("StartFailed", after.error, warning=True)
     if after.reloads.failed > before.reloads.failed:
         # `failures` counts those of one version: the retries that fail in the same way are no news.
         if after.reloads.outcome != before.reloads.outcome or after.reloads.failures <= 1:

@@ -11,7 +11,7 @@ import os
 from . import __version__, feeds, log, sync, threads
 from . import events as ev
 from .config import StartError
-from .state import SourceState
+from .state import SourceState, ended_unstarted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .state import State
 
 _PATIENCE = 1.0  # seconds that what serves leaves the first configuration to be fetched undisturbed
+_LAST_WORDS = 2.0  # seconds for the Event that explains why the app was not started
 # Options whose values may be wrong, which is said before the app is started.
 _OF_RELOADS = ("reload_http", "reload_exec", "reload_restart", "reload_process", "verify")
 
@@ -159,7 +160,12 @@ class Assembly:
             for notice in notices.notices(event, before, after):
                 teller.tell(notice.reason, notice.note, warning=notice.warning)
 
+        def explain_end() -> None:
+            if ended_unstarted(self._loop.state):
+                teller.finish(_LAST_WORDS)
+
         self._loop.observers.append(observe)
+        self._loop.at_end.append(explain_end)
         threads.start(teller.run, "events")
 
 

@@ -127,6 +127,11 @@ class State(Record):
     sources: tuple[SourceState, ...] = ()
 
 
+def ended_unstarted(state: State) -> bool:
+    """Whether the end is our own: there was no configuration to start the app on."""
+    return state.phase is Phase.DONE and state.exit_code == 125 and not state.starts
+
+
 def stale(state: State) -> bool:
     """Whether the app runs on something else than what the sources hold (or held, for all we know)."""
     config = state.config

@@ -99,7 +99,7 @@ def _redacted(trouble: Trouble) -> Trouble:
 
 
 def _answered(error: Exception, status: int, link: Link, label: Label, *, listed: bool) -> Fault:
-    said = _message(error)
+    said = words(error)
     deed, why, restart, reason = "read", f"{status} {said}", "http", "server_error"
     advice = "it is tried again"
     if status == 401:
@@ -122,7 +122,7 @@ def _answered(error: Exception, status: int, link: Link, label: Label, *, listed
     return fault.replace(status=status, retry_after=seconds, crowded=crowded, by_files=restart == "auth")
 
 
-def _message(error: Exception) -> str:
+def words(error: Exception) -> str:
     """What the server says: the message of its Status body, else the reason phrase."""
     if isinstance(error, EventError):
         return shown(error.message)

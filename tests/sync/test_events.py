@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -119,7 +120,8 @@ def test_a_missing_object_is_told_once(telling: Telling) -> None:
 def test_no_right_to_create_events_is_one_warning_and_changes_nothing_else(telling: Telling) -> None:
     telling.fake.allow(ADMIN, READ)
     program = telling.running(*QUICK)
-    said(program, "warning: cannot create events on the pod: forbidden; the service account needs create on events")
+    words = "events is forbidden: User .* cannot create resource .*; the service account needs create on"
+    said(program, f"warning: cannot create events on the pod: forbidden: {words} events")
     for tries, content in ((3, "two"), (5, "three")):
         telling.change(content)
         program.expect(f"config: {content}")
@@ -161,7 +163,7 @@ def test_an_api_server_that_takes_no_events_at_all_harms_nothing(run: Run, tmp_p
     options = [f"--config-dir={tmp_path}/from", f"--kubeconfig={gone.kubeconfig}", "--events", "--listen=127.0.0.1:0"]
     program = run(*app("read_config.py", tmp_path / "from" / "app.conf"), options=options, env=telling.pod)
     program.expect("config: one")
-    said(program, "warning: cannot create events on the pod: the API server did not answer: .*; going on without")
+    said(program, "warning: cannot create events on the pod: the API server did not answer: .*; it is tried again")
     program.send(15)
     program.finish(0)
 
@@ -186,6 +188,115 @@ def test_a_storm_of_changes_is_not_a_storm_of_events(telling: Telling) -> None:
     program.finish(0)
 
     assert 10 <= len(telling.fake.reported.all) <= 12
+
+
+# Ends of our own
+
+
+def test_a_first_version_that_is_rejected_is_told_before_the_end(telling: Telling) -> None:
+    telling.kube.create("web", {"app.conf": "one"})
+    program = telling.start("--validate=sh -c 'exit 3'", "--initial-sync-timeout=5s")
+    program.finish(125)
+    assert ["ConfigRejected", "StartFailed"] == telling.fake.reported.reasons()
+
+
+def test_a_role_that_is_missing_is_told_before_the_end(telling: Telling) -> None:
+    telling.fake.allow(ADMIN, TELL)
+    program = telling.start("--initial-sync-timeout=5s")
+    program.finish(125)
+    (event,) = telling.fake.reported.all
+    assert ("StartFailed", "Warning") == (event["reason"], event["type"])
+    assert "needs list, watch on it" in event["note"]
+
+
+def test_an_end_waits_two_seconds_for_its_event_at_most(telling: Telling) -> None:
+    telling.fake.allow(ADMIN, TELL)
+    hold = telling.fake.hold("create")
+    program = telling.start("--initial-sync-timeout=5s")
+    hold.wait()
+    program.finish(125, 10)
+
+
+def test_an_end_by_the_app_waits_for_no_event(telling: Telling) -> None:
+    hold = telling.fake.hold("create")
+    telling.kube.create("web", {"app.conf": "one"})
+    program = telling.start(command=["sh", "-c", "read line; exit 125"])
+    hold.wait()
+    program.send(15)
+    program.finish(143, 2)
+
+
+# What is told when not all can be
+
+
+def test_an_api_server_that_is_away_hears_the_newest_later(telling: Telling) -> None:
+    telling.fake.answer_next("create", 503, times=1)
+    telling.running(*QUICK)
+    telling.told("ConfigApplied")
+    assert [503, 201] == [ask.status for ask in telling.fake.asked("create")]
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (
+            'events "w.1" is forbidden: unable to create new content in namespace shop because it is being terminated',
+            "unable to create new content in namespace shop because it is being terminated; going on without",
+        ),
+        ("exceeded quota: events", "forbidden: exceeded quota: events; going on without"),
+        ("\x1b[2J", r"forbidden: \\x1b\[2J; going on without"),
+    ],
+)
+def test_a_refusal_is_told_in_the_servers_words(telling: Telling, message: str, words: str) -> None:
+    body = json.dumps({"kind": "Status", "code": 403, "message": message}).encode()
+    telling.fake.answer_next("create", 403, body, times=-1)
+    program = telling.running(*QUICK)
+    said(program, f"cannot create events on the pod: .*{words}")
+
+
+def test_another_namespace_is_named_with_its_variable(telling: Telling) -> None:
+    telling.fake.allow(ADMIN, READ, TELL.replace(namespaces=(telling.fake.namespace,)))
+    telling.kube.create("web", {"app.conf": "one"})
+    program = telling.start(env={"POD_NAMESPACE": "elsewhere"})
+    said(program, 'cannot create events on the pod: .* in the namespace "elsewhere"; .* elsewhere of POD_NAMESPACE')
+
+
+def body(number: int) -> dict[str, object]:
+    return {"number": number}
+
+
+def test_outbox_over_its_rate_keeps_the_newest() -> None:
+    box = kube_events.Outbox(0.0)
+    for number in range(50):
+        box.put(body(number))
+    first = [box.take(0.0)[0] for _ in range(10)]
+    assert list(map(body, range(30, 40))) == first
+    assert (None, 10.0) == box.take(0.0)
+    box.put(body(50))
+    assert (None, 5.0) == box.take(5.0)
+    assert (body(50), 0.0) == box.take(10.0)
+    assert (None, None) == box.take(10.0)
+
+
+def test_outbox_tries_what_failed_again_unless_a_newer_one_waits() -> None:
+    box = kube_events.Outbox(0.0)
+    box.failed(body(1), 0.0)
+    _, wait = box.take(0.0)
+    assert wait is not None
+    assert 2.5 <= wait <= 5
+    assert body(1) == box.take(5.0)[0]
+    box.put(body(2))
+    box.failed(body(1), 5.0)
+    assert body(2) == box.take(15.0)[0]
+    assert (None, None) == box.take(15.0)
+
+
+def test_outbox_at_the_end_waits_for_nothing() -> None:
+    box = kube_events.Outbox(0.0)
+    for number in range(15):
+        box.put(body(number))
+    box.failed(body(0), 0.0)
+    assert list(map(body, range(15))) == [box.take(0.0, hurry=True)[0] for _ in range(15)]
 
 
 # What a cluster would take, asked of the fake that stands for it

@@ -1,0 +1,82 @@
+"""Why the container ended, in the file that a kubelet mounts: for ends of our own, and for no others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from supervisor import termination
+from tests.harness import Run
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """An empty file, as a kubelet makes it."""
+    path = tmp_path / "termination-log"
+    path.touch()
+    return path
+
+
+def ended(run: Run, place: Path, code: int, options: Sequence[str], command: Sequence[str] = ("true",)) -> str:
+    """What the program left there when it had ended with that code."""
+    run(*command, options=options, env={termination.VARIABLE: str(place), "KUBERNETES_SERVICE_HOST": ""}).finish(code)
+    return place.read_text()
+
+
+def test_a_usage_error_is_explained(run: Run, place: Path) -> None:
+    assert "unknown option --no-such" in ended(run, place, 2, ["--no-such"])
+
+
+def test_a_start_that_is_impossible_is_explained(run: Run, place: Path) -> None:
+    said = ended(run, place, 125, ["--config-dir=/etc", "--events"])
+    assert said.startswith("--events needs POD_NAME")
+
+
+def test_a_configuration_that_does_not_come_is_explained(run: Run, place: Path, tmp_path: Path) -> None:
+    missing = str(tmp_path / "absent")
+    said = ended(run, place, 125, [f"--config-dir={missing}", "--initial-sync-timeout=300ms", "--listen=off"])
+    assert missing in said
+    assert 1 == len(said.splitlines())
+
+
+@pytest.mark.parametrize("code", [0, 2, 3, 125, 127])
+def test_an_app_that_ends_has_its_own_say(run: Run, place: Path, code: int) -> None:
+    script = f"echo from the app > {place}; exit {code}"
+    assert "from the app\n" == ended(run, place, code, [], ["sh", "-c", script])
+
+
+def test_an_app_that_is_ended_by_a_signal_has_its_own_say(run: Run, place: Path) -> None:
+    program = run("sh", "-c", "echo ready; exec sleep 60", env={termination.VARIABLE: str(place)})
+    program.expect("ready")
+    program.send(15)
+    program.finish(143)
+    assert "" == place.read_text()
+
+
+def test_a_file_that_is_not_there_is_not_made(run: Run, tmp_path: Path) -> None:
+    place = tmp_path / "none"
+    run("true", options=["--no-such"], env={termination.VARIABLE: str(place)}).finish(2)
+    assert not place.exists()
+
+
+def test_a_place_that_is_no_file_delays_nothing(run: Run, tmp_path: Path) -> None:
+    """A FIFO without a reader, a directory, a device."""
+    fifo = str(tmp_path / "fifo")
+    os.mkfifo(fifo)
+    for path in (fifo, str(tmp_path), "/dev/null"):
+        run("true", options=["--no-such"], env={termination.VARIABLE: path}).finish(2, 5)
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\ud800"])
+def test_a_long_explanation_is_cut_with_what_is_left_out(place: Path, letter: str) -> None:
+    place.write_text("of an earlier try, and longer than what comes now")
+    termination.explain(f"first\nsecond {letter * 5000}", {termination.VARIABLE: str(place)})
+    said = place.read_bytes()
+    assert len(said) <= termination.LIMIT
+    assert said.startswith(b"first second ")
+    assert said.endswith(b" bytes more)")
+    termination.explain("short", {termination.VARIABLE: str(place)})
+    assert "short" == place.read_text()
