@@ -19,11 +19,13 @@ from typing import Any
 
 from supervisor.sources.pace import Timing
 from tests.bench import fleet_report
-from tests.bench.fleet_runs import Outcome, Setup, change, outage, rollout
+from tests.bench.fleet_runs import Outcome, Setup, change, granted, outage, rollout
 from tests.bench.fleet_server import Capacity
 
 DEPLOYMENT_PACE = 20.0  # pods per second: kube-controller-manager's default --kube-api-qps
-AWAY = 600.0  # seconds of the outage
+AWAY = 600.0  # seconds of the long outage
+SHORT = (20.0, 60.0)  # seconds of those that happen every week
+GRANTS = (30, 40, 45, 50, 55, 58, 59)  # seconds after which a role is granted to pods that wait for 60 s
 RESTART = 1.0  # seconds that an API server is away when it is restarted behind a load balancer
 WATCHED = 220.0  # seconds that a return is looked at
 PLACE = os.path.dirname(os.path.abspath(__file__))
@@ -42,8 +44,15 @@ def plans(base: Setup) -> dict[str, Plan]:
         runs["refused" + name] = outage, setup, ("refused", AWAY, WATCHED)
         runs["restart" + name] = outage, setup, ("refused", RESTART, WATCHED)
     runs["silent"] = outage, base, ("silent", AWAY, WATCHED)
-    for cap in (30, 120):
-        runs[f"cap {cap}"] = outage, _timed(base, cap=cap), ("refused", AWAY, WATCHED)
+    for away in SHORT:
+        runs[f"away {away:g}"] = outage, base, ("refused", away, WATCHED)
+    for grant in GRANTS:
+        runs[f"grant {grant}"] = granted, dataclasses.replace(base, pods=max(1, base.pods // 10)), (float(grant), 120.0)
+    runs["cap 15"] = outage, _timed(base, cap=15), ("refused", AWAY, WATCHED)
+    for short in (2.5, 10):
+        runs[f"short {short:g}"] = outage, _timed(base, short=short), ("refused", SHORT[1], WATCHED)
+    for crowd in ((5, 5), (10, 20), (30, 60)):
+        runs[f"crowd {crowd[0]}"] = outage, _timed(base, crowd=crowd), ("refused", SHORT[1], WATCHED)
     for relist in (0.5, 15.0):
         runs[f"relist {relist:g}"] = outage, _timed(base, relist=relist), ("refused", RESTART, WATCHED)
     runs["base 2"] = outage, _timed(base, base=2.0), ("refused", RESTART, WATCHED)
@@ -74,7 +83,7 @@ def simulate(base: Setup) -> dict[str, list[Outcome]]:
 
 
 def _refuses(name: str) -> bool:
-    return name.startswith(("at once", "restart", "relist", "base"))
+    return name.startswith(("at once", "restart", "relist", "base", "away", "short", "crowd", "refused small"))
 
 
 def _one(plan: Plan) -> Outcome:

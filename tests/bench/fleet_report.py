@@ -20,13 +20,14 @@ Outcomes = Mapping[str, Sequence[Outcome]]  # of each run by its name, one for e
 
 def figures(outcomes: Outcomes, seed: int) -> str:
     """All tables, in Markdown."""
-    pods = next(iter(outcomes.values()))[0].pods
+    pods = max(seen.pods for runs in outcomes.values() for seen in runs)
     most = max(map(len, outcomes.values()))
     parts = [
         f"{pods:,} pods, seed {seed}. Three figures: the least, the median and the most of {most} seeds.",
         "### With the defaults",
         _table(_HEAD, (_row(title, outcomes[name]) for name, title in _DEFAULTS.items())),
         _at_rest(outcomes),
+        _table(("role granted after, s", "50 %, s", "99 %, s", "100 %, s", "exits 125"), _grants(outcomes)),
         "### With a server of 300 requests per second",
         _table(_HEAD, (_row(title, outcomes[f"{name} small"]) for name, title in _DEFAULTS.items() if name in _SMALL)),
         "### The defaults beside other values",
@@ -35,6 +36,12 @@ def figures(outcomes: Outcomes, seed: int) -> str:
         _table(("splay, s", "reloads per second, at most", "50 %, s", "99 %, s", "100 %, s"), _splays(outcomes)),
     ]
     return "\n\n".join(parts)
+
+
+def _grants(outcomes: Outcomes) -> Iterable[Row]:
+    for name, seen in outcomes.items():
+        if name.startswith("grant "):
+            yield name.partition(" ")[2], *_times(seen), _cell(seen, lambda outcome: outcome.total("exit"))
 
 
 def _at_rest(outcomes: Outcomes) -> str:
@@ -55,13 +62,20 @@ _DEFAULTS = {
     "refused": "return after 10 minutes of refused connections",
     "silent": "return after 10 minutes of silence",
     "restart": "API server away for 1 s",
+    "away 20": "away for 20 s",
+    "away 60": "away for 60 s",
     "splay 0": "one change",
 }
 _SMALL = ("at once", "refused", "restart")
 _OTHERS = {
-    "cap 30": "10 minutes refused; cap 30 s",
-    "refused": "the same; **cap 60 s**",
-    "cap 120": "the same; cap 120 s",
+    "cap 15": "10 minutes refused; cap 15 s",
+    "refused": "the same; **cap 30 s**",
+    "short 2.5": "away for 60 s; short 2.5 s",
+    "away 60": "the same; **short 5 s, crowd 15 and 30 s**",
+    "short 10": "the same; short 10 s",
+    "crowd 5": "the same; crowd 5 and 5 s",
+    "crowd 10": "the same; crowd 10 and 20 s",
+    "crowd 30": "the same; crowd 30 and 60 s",
     "relist 0.5": "away for 1 s; relist 0.5 s, base 0.5 s",
     "restart": "the same; **relist 5 s, base 0.5 s**",
     "relist 15": "the same; relist 15 s, base 0.5 s",

@@ -97,6 +97,18 @@ def outage(setup: Setup, how: str, away: float, seconds: float) -> Outcome:
     return _changed(world, setup, seconds)
 
 
+def granted(setup: Setup, after: float, seconds: float) -> Outcome:
+    """All pods start within a second and are refused (403), until their role is granted, which is the beginning."""
+    world = setup.world()
+    world.server.forbid()
+    for number in range(setup.pods):
+        world.agenda.after(number / setup.pods, Pod, world)
+    world.agenda.run(after)
+    world.server.forbid(forbidden=False)
+    world.agenda.run(after + seconds)
+    return Outcome(world.tally, setup.pods, after, after + seconds)
+
+
 def change(setup: Setup, seconds: float) -> Outcome:
     """The object changes once, while all is well."""
     return _changed(_settled(setup), setup, seconds)

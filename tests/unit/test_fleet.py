@@ -17,7 +17,7 @@ from supervisor.sources import kubernetes
 from supervisor.sources.kubernetes import Access, KubernetesSource, Label
 from tests.bench import fleet, fleet_report
 from tests.bench.fleet_pod import LABEL, Follower, Pod, World
-from tests.bench.fleet_runs import Setup, change, outage, rollout
+from tests.bench.fleet_runs import Setup, change, granted, outage, rollout
 from tests.bench.fleet_server import Agenda, ApiServer, Capacity, HttpError, Reply, Tally
 
 SMALL = Setup(pods=60, capacity=Capacity(rate=100, backlog=20))
@@ -208,15 +208,26 @@ def test_a_fleet_at_rest_keeps_to_thirty_requests_per_hour_and_object() -> None:
     assert 20 < outcome.hourly(900) < 30
 
 
-def test_everybody_has_what_changed_in_an_outage_within_the_longest_pause() -> None:
-    outcome = outage(SMALL, "refused", 600, 120)
+@pytest.mark.parametrize(("away", "most"), [(20, 5), (60, 5), (600, 30)])
+def test_a_fleet_has_what_changed_in_an_outage_soon(away: float, most: float) -> None:
+    """Within seconds after a short outage; spread over half a minute after a long one."""
+    outcome = outage(SMALL, "refused", away, 120)
 
     first, last = outcome.until(1 / 60), outcome.until(1)
     assert first is not None
     assert last is not None
-    assert 0 < first < last < SMALL.timing.cap + 1
+    assert 0 < first < last < most + 1
     assert last - 2 < (outcome.watching(1) or 0) < last + 2
     assert 0 < outcome.total("connection")
+
+
+@pytest.mark.parametrize("after", [30, 45, 50, 55, 58])
+def test_a_role_that_is_granted_late_starts_every_pod(after: float) -> None:
+    outcome = granted(SMALL, after, 60)
+
+    assert 60 == len(outcome.tally.times["version 1"])
+    assert 0 == outcome.total("exit")
+    assert (outcome.until(1) or 60) < 6
 
 
 def test_splay_spreads_the_reloads_of_one_change() -> None:
