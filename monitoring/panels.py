@@ -121,8 +121,8 @@ CHANGES = Row(
         ),
         Panel(
             "Propagation",
-            "From a change at its origin to the application running on it, over the last hour. A mounted volume adds"
-            " up to 90 s of the kubelet.",
+            "From a change at its origin to the application told, over the last hour. A mounted volume adds up to 90 s"
+            " of the kubelet.",
             {
                 "p50": _quantile(0.5, "supervisor_config_propagation_seconds"),
                 "p99": _quantile(0.99, "supervisor_config_propagation_seconds"),
@@ -132,10 +132,13 @@ CHANGES = Row(
         ),
         Panel(
             "Duration of a reload",
-            "From its start to its end, the verification included, over the last hour.",
+            "From its start to the application told, and from there to the verdict, --verify-window included; over the"
+            " last hour.",
             {
-                "p50": _quantile(0.5, "supervisor_reload_duration_seconds"),
-                "p99": _quantile(0.99, "supervisor_reload_duration_seconds"),
+                "told p50": _quantile(0.5, "supervisor_reload_duration_seconds"),
+                "told p99": _quantile(0.99, "supervisor_reload_duration_seconds"),
+                "verified p50": _quantile(0.5, "supervisor_reload_verification_seconds"),
+                "verified p99": _quantile(0.99, "supervisor_reload_verification_seconds"),
             },
             "s",
             (GOOD, {**BAD, "value": 30}),

@@ -122,6 +122,7 @@ class ReloadFinished(Event):
     attempt: int
     reason: str = ""  # empty for success, else a value of the metric's label
     error: str = ""
+    delivered: float | None = None  # when the method had told the app, of time.monotonic(); None if it had not
 
 
 class HookReport(Record):

@@ -100,20 +100,7 @@ class Metrics:
         reasons = {**method, "reason": reload.REASONS}
         self._failures = self._counter("reload_failures", "reloads that failed", reasons)
         self._retries = self._counter("reload_retries", "reloads begun because the one before failed")
-        self._duration = prom.Histogram(
-            "reload_duration_seconds",
-            "from the start of a reload to its end",
-            namespace="supervisor",
-            registry=self.registry,
-            buckets=_SECONDS,
-        )
-        self._propagation = prom.Histogram(
-            "config_propagation_seconds",
-            "from a change at its origin to the app running on it",
-            namespace="supervisor",
-            registry=self.registry,
-            buckets=_LONG_SECONDS,
-        )
+        self._course = _Course(self.registry)
         self._coalesced = self._counter("reloads_coalesced", "changes overtaken by a newer one before being applied")
         self._updates = self._counter("config_updates", "versions put in place")
         self._apply_failures = self._counter(
@@ -174,8 +161,9 @@ class Metrics:
         self._coalesced.inc(after.config.coalesced - before.config.coalesced)
         self._rollbacks.inc(after.config.rollbacks - before.config.rollbacks)
         match event:
-            case ev.ConfigApplied() if not event.cached and event.digest != before.config.live:
-                self._updates.inc()
+            case ev.ConfigApplied() if event.digest != before.config.live:
+                self._course.apply(event)
+                self._updates.inc(not event.cached)
                 self._validations.labels("accepted").inc(event.validated)
             case ev.ConfigFailed() if event.reason in _APPLY_FAILURES:
                 self._apply_failures.labels(event.reason).inc()
@@ -184,15 +172,15 @@ class Metrics:
             self._reloads.labels(self._method).inc()
             self._success.attempts.inc()
             self._retries.inc(after.reloads.failures > 0)
+            self._course.begin()
         if after.reloads.finished > before.reloads.finished:
-            self._duration.observe(time.monotonic() - (after.reloads.began or 0.0))
+            self._course.finish(event)
         if after.reloads.failed > before.reloads.failed:
             self._failures.labels(self._method, after.reloads.outcome).inc()
             self._success.failures.inc()
         if after.config.running not in ("", before.config.running) and not after.config.cached:
             self._success.stamp()
-            if after.config.changed_at is not None:
-                self._propagation.observe(max(0.0, time.time() - after.config.changed_at))
+            self._course.succeed()
 
     def _observe_source(self, event: ev.Event) -> None:
         match event:
@@ -238,6 +226,52 @@ class _Success:
     def stamp(self) -> None:
         for gauge in self._stamps:
             gauge.set_to_current_time()
+
+
+class _Course:
+    """How long a change takes: from its origin to the app, and until the app has proved itself on it."""
+
+    def __init__(self, registry: prom.CollectorRegistry) -> None:
+        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> prom.Histogram:
+            return prom.Histogram(name, text, namespace="supervisor", registry=registry, buckets=buckets)
+
+        self._duration = histogram("reload_duration_seconds", "from the start of a reload to the app told", _SECONDS)
+        self._proof = histogram(
+            "reload_verification_seconds", "from the app told to the verdict, the verify window included", _SECONDS
+        )
+        self._propagation = histogram(
+            "config_propagation_seconds",
+            "from a change at its origin to the app told, of changes that came while the app ran",
+            _LONG_SECONDS,
+        )
+        self._began = self._told = 0.0  # of the last reload, time.monotonic()
+        self._changed_at: float | None = None  # of the change that is under way, epoch seconds
+        self._follows = False  # the source has been read: what comes now is a change
+
+    def apply(self, event: ev.ConfigApplied) -> None:
+        """A version is in place that was not before."""
+        self._changed_at = event.changed_at if self._follows and not event.rolled_back else None
+        self._follows = self._follows or not (event.cached or event.rolled_back)
+
+    def begin(self) -> None:
+        """A reload begins, or the app was started on a version that has yet to prove itself."""
+        self._began = time.monotonic()
+
+    def finish(self, event: ev.Event) -> None:
+        """A reload ends, well or not."""
+        now = time.monotonic()
+        delivered = event.delivered if isinstance(event, ev.ReloadFinished) else None
+        self._told = now if delivered is None else delivered
+        self._duration.observe(max(0.0, self._told - self._began))
+        if delivered is not None:
+            self._proof.observe(now - delivered)
+
+    def succeed(self) -> None:
+        """The app runs on the version in place; after `finish`, if a reload brought it there."""
+        if self._changed_at is not None:
+            told = time.time() - (time.monotonic() - self._told)
+            self._propagation.observe(max(0.0, told - self._changed_at))
+            self._changed_at = None
 
 
 class _AppTree(Collector):

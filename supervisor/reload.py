@@ -71,6 +71,7 @@ class App(Subject):
         super().__init__(pid, runner)
         self._attempt, self._put = attempt, put
         self._watched = 0
+        self.delivered: float | None = None  # when the app had been told
         self.allow(seconds)
 
     def allow(self, seconds: float) -> None:
@@ -315,7 +316,7 @@ class Reloader:
             error = f"internal error: {trouble!r}"
         finally:
             del self._running[attempt]
-            self._put(ev.ReloadFinished(attempt, reason, error))
+            self._put(ev.ReloadFinished(attempt, reason, error, delivered=app.delivered))
 
     def at_once(self, pid: int) -> int:
         """The signal that is all there is to do before the window, if the app catches it by now; else 0.
@@ -344,6 +345,7 @@ class Reloader:
             if check is not None:
                 check = _look_before(app, check)
             self._way.method(app)
+        app.delivered = time.monotonic()
         app.allow(self._way.window)
         _verify(app, check)
 

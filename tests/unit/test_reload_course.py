@@ -238,7 +238,8 @@ def test_a_reload_whose_cancellation_was_faster_than_its_thread_does_nothing(mai
     first, second = main.event(), main.event()
     assert isinstance(first, ev.ReloadFinished)
     assert (4, "superseded") == (first.attempt, first.reason)
-    assert ev.ReloadFinished(5) == second
+    assert isinstance(second, ev.ReloadFinished)
+    assert (5, "") == (second.attempt, second.reason)
     assert ["before 0", "reload 0", "change 0"] == diary.lines
 
 
@@ -260,6 +261,27 @@ def test_ten_thousand_reloads_leave_nothing_behind(main: MainThread) -> None:
     reloader = Reloader(Way(Diary()), main.put, main.runner)
     for attempt in range(1, 10_001):
         reloader(attempt, 0)
-        assert ev.ReloadFinished(attempt) == main.event()
+        end = main.event()
+        assert isinstance(end, ev.ReloadFinished)
+        assert (attempt, "", True) == (end.attempt, end.reason, end.delivered is not None)
 
     assert {} == reloader._running  # noqa: SLF001 - it grows where nobody else can see it
+
+
+def test_delivery_is_timed_before_the_window(main: MainThread) -> None:
+    began = time.monotonic()
+    Reloader(Way(Diary(), window=0.2), main.put, main.runner)(1, 0)
+    end = main.event()
+
+    assert isinstance(end, ev.ReloadFinished)
+    assert end.delivered is not None
+    assert began <= end.delivered <= time.monotonic() - 0.2
+
+
+def test_failed_method_has_delivered_nothing(main: MainThread) -> None:
+    failing = Exec(["false"], "/")
+    Reloader(Way(failing), main.put, main.runner)(1, 0)
+    end = main.event()
+
+    assert isinstance(end, ev.ReloadFinished)
+    assert ("exec", None) == (end.reason, end.delivered)

@@ -1,0 +1,138 @@
+"""What histories leave in the metrics: the real machine, the real registry, and times that are told."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from supervisor import events as ev
+from supervisor.machine import step
+from supervisor.metrics import Metrics
+from supervisor.state import Policy, SourceState, State
+
+
+class Counted:
+    """A machine whose turns are counted."""
+
+    def __init__(self, **policy: object) -> None:
+        self.state = State(sources=(SourceState("configmap a/b"),))
+        self._policy = Policy(configured=True, **policy)  # type: ignore[arg-type] # as histories.App
+        self.metrics = Metrics(lambda: self.state, "signal")
+
+    def turn(self, *events: ev.Event) -> None:
+        for event in events:
+            before = self.state
+            self.state, actions = step(before, event, time.monotonic(), self._policy)
+            self.metrics.observe(event, before, self.state, actions)
+
+    def start(self, changed_at: float | None = None, *, cached: bool = False) -> None:
+        """The app starts on version `a`."""
+        applied = ev.ConfigApplied("a", cached=cached, changed_at=changed_at)
+        self.turn(ev.Began(), *([] if cached else [ev.ConfigOffered("a")]), applied, ev.Started(7))
+
+    def change(self, digest: str, ago: float) -> None:
+        """A version that was changed so many seconds ago is put in place."""
+        self.turn(ev.ConfigOffered(digest), ev.ConfigApplied(digest, changed_at=time.time() - ago))
+
+    def finish(self, reason: str = "", *, ago: float | None = None) -> None:
+        """The last reload ends, having told the app so many seconds ago."""
+        delivered = None if ago is None else time.monotonic() - ago
+        self.turn(ev.ReloadFinished(self.state.reloads.attempt, reason, delivered=delivered))
+
+    def seen(self, histogram: str) -> tuple[float, float]:
+        """How many observations a histogram has, and their mean."""
+        name = f"supervisor_{histogram}_seconds"
+        count = self.metrics.registry.get_sample_value(f"{name}_count") or 0.0
+        return count, (self.metrics.registry.get_sample_value(f"{name}_sum") or 0.0) / (count or 1.0)
+
+
+def test_delivery_and_proof_are_counted_apart() -> None:
+    """The window of a verification, 5 s, was part of both: each reload took as long as that."""
+    app = Counted()
+    app.start()
+    app.change("b", ago=12)
+    app.finish(ago=5)
+
+    assert app.seen("config_propagation") == pytest.approx((1, 7), abs=0.5)
+    assert app.seen("reload_verification") == pytest.approx((1, 5), abs=0.5)
+    assert 1 == app.seen("reload_duration")[0]
+    assert app.seen("reload_duration")[1] < 0.5
+
+
+def test_first_version_of_a_start_is_no_propagation() -> None:
+    """It was changed when nothing ran here that could have taken it up: 2,551 s ago, after a restart."""
+    app = Counted()
+    app.start(changed_at=time.time() - 2551)
+
+    assert 0 == app.seen("config_propagation")[0]
+
+
+def test_version_that_replaces_an_earlier_run_is_no_propagation() -> None:
+    app = Counted()
+    app.start(cached=True)
+    app.change("b", ago=2551)
+    app.finish(ago=0)
+    assert 0 == app.seen("config_propagation")[0]
+    app.turn(ev.DeadlinePassed())
+    app.change("c", ago=3)
+    app.turn(ev.ReloadOrdered())
+    app.finish(ago=0)
+
+    assert app.seen("config_propagation") == pytest.approx((1, 3), abs=0.5)
+
+
+def test_same_version_ordered_again_is_no_propagation() -> None:
+    app = Counted()
+    app.start()
+    app.change("b", ago=1)
+    app.finish(ago=0)
+    app.turn(ev.ReloadOrdered())
+    app.finish(ago=0)
+
+    assert 1 == app.seen("config_propagation")[0]
+    assert 2 == app.seen("reload_duration")[0]
+
+
+def test_failure_before_delivery_has_no_proof() -> None:
+    app = Counted()
+    app.start()
+    app.change("b", ago=1)
+    app.finish("connect")
+
+    assert (1, 0, 0) == tuple(
+        app.seen(name)[0] for name in ("reload_duration", "reload_verification", "config_propagation")
+    )
+
+
+def test_failed_proof_is_timed_and_propagates_nothing() -> None:
+    app = Counted()
+    app.start()
+    app.change("b", ago=1)
+    app.finish("verify", ago=4)
+
+    assert app.seen("reload_verification") == pytest.approx((1, 4), abs=0.5)
+    assert 0 == app.seen("config_propagation")[0]
+
+
+def test_version_put_back_is_no_propagation() -> None:
+    app = Counted(rollback=True)
+    app.start()
+    app.finish(ago=0)
+    app.change("b", ago=1)
+    app.finish("verify", ago=0)
+    app.turn(ev.ConfigApplied("a", rolled_back=True))
+    app.finish(ago=0)
+
+    assert 0 == app.seen("config_propagation")[0]
+
+
+def test_order_during_a_reload_does_not_lengthen_it() -> None:
+    """The order forgets when the last reload began, which was then taken as the start of the machine."""
+    app = Counted()
+    app.start()
+    app.change("b", ago=1)
+    app.turn(ev.ReloadOrdered())
+    app.finish(ago=0)
+
+    assert app.seen("reload_duration") == pytest.approx((1, 0), abs=0.5)
