@@ -183,6 +183,7 @@ class SourceRead(Event):
 
     source: int
     present: bool
+    missing: str = "does not exist"  # of one that is not present: the end of a sentence
 
 
 class SourceContacted(Event):

@@ -10,7 +10,7 @@ from .sync import Feed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from .config import Settings
     from .files import Root
@@ -34,7 +34,7 @@ def feeds(settings: Settings) -> list[Feed]:
     """Each source as something to be opened in its own thread: what it imports is imported there."""
     if settings.config_dir:
         path = settings.config_dir
-        return [Feed(lambda: _open_directory(path))]
+        return [Feed(lambda: _open_directory(path, settings.ignore))]
     due = time.monotonic() + settings.initial_sync_timeout
     return [Feed(_opener(settings, kind, one, due), one.subdir) for kind, one in _objects(settings)]
 
@@ -74,10 +74,10 @@ def _owner(owner: tuple[str, str] | None) -> tuple[int, int] | None:
     return uid, gid
 
 
-def _open_directory(path: str) -> Source:
+def _open_directory(path: str, ignore: Sequence[str]) -> Source:
     from .sources.directory import DirectorySource  # noqa: PLC0415 - in its own thread
 
-    return DirectorySource(path, head_start=_HEAD_START)
+    return DirectorySource(path, head_start=_HEAD_START, ignore=ignore)
 
 
 def _opener(settings: Settings, kind: str, one: ObjectName, due: float) -> Callable[[], Source]:

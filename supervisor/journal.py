@@ -50,8 +50,8 @@ class Journal(Record):
                 yield from self._applied(event, before, after)
             case ev.ConfigFailed():
                 yield from self._failed(event, before, after)
-            case ev.SourceRead(source) | ev.SourceFailed(source):
-                yield from self._source(source, before, after)
+            case ev.SourceRead() | ev.SourceFailed():
+                yield from self._source(event, before, after)
         yield from self._reloads(before, after, now)
 
     def _line(self, level: str, event: str, message: str, **fields: object) -> Line:
@@ -137,9 +137,10 @@ class Journal(Record):
         fields["previous"] = live[:8]
         yield self._line("debug" if again else "error", "config_failed", f"{event.error}{rest}", **fields)
 
-    def _source(self, source: int, before: State, after: State) -> Iterator[Line]:
-        old, new = before.sources[source], after.sources[source]
+    def _source(self, event: ev.SourceRead | ev.SourceFailed, before: State, after: State) -> Iterator[Line]:
+        old, new = before.sources[event.source], after.sources[event.source]
         name, kept = new.name, after.config.live
+        missing = event.missing if isinstance(event, ev.SourceRead) else ""
         if new.trouble and new.trouble != old.trouble:
             level = "warning" if after.phase is not Phase.DONE else "error"
             yield self._line(level, "source_failed", new.error, source=name, reason=new.trouble)
@@ -147,7 +148,7 @@ class Journal(Record):
             yield self._line("info", "source_recovered", f"{name} can be read again", source=name)
         if new.present is False and old.present is not False:
             rest = f"configuration {short(kept)} stays in use" if kept else "waiting for it to be created"
-            yield self._line("warning", "source_missing", f"{name} does not exist; {rest}", source=name)
+            yield self._line("warning", "source_missing", f"{name} {missing}; {rest}", source=name)
         elif new.present and old.present is False:
             message = f"{name} exists again" if kept else f"{name} exists now"
             yield self._line("info", "source_found", message, source=name)

@@ -89,6 +89,13 @@ class Settings(Record):
         "take the configuration from a mounted ConfigMap volume or any directory instead of the API; "
         "without --configroot its files are used where they are",
     )
+    ignore: tuple[str, ...] = option(
+        values.word,
+        "GLOB",
+        "leave files or directories of --config-dir out by name, or by path if it has a slash; "
+        "!GLOB reads what is left out by default; repeatable",
+        many=True,
+    )
     configroot: str | None = option(
         values.path,
         "DIR",

@@ -12,6 +12,7 @@ from functools import partial
 
 from . import events as ev
 from . import log, threads
+from .feedback import Feedback
 from .record import Record
 from .refusals import FilesError
 from .snapshot import KEY_BYTES, BadPath, Entry, Snapshot, diff, digests, entries, merge, place, sha256, snapshot
@@ -72,6 +73,7 @@ class Sync:
         self._in_place: Mapping[str, str] = {}  # path to digest, of the last version applied
         self._secret = [False] * len(feeds)  # which of them holds what digests must not tell
         self._key = b""
+        self._feedback = Feedback()
         self._gathering = threads.Lock()  # sources are read in threads of their own
         self._prepared = False
         self._store = threads.Lock()  # of the root: a recovery may come while a validation hangs
@@ -113,6 +115,7 @@ class Sync:
                 message = f"cannot write {self._errors[index] or 'the configuration'}: {error}"
                 desired = _Refused(f"refused-{sha256(str(error).encode()).hexdigest()}", message)
             if self._desired is None or self._desired.digest != desired.digest:
+                self._watch_feedback(desired)
                 self._desired = desired
                 # Not by `random`, whose import takes as long as all the rest here.
                 self._put(ev.ConfigOffered(desired.digest, int.from_bytes(os.urandom(4), "big") / 2**32))
@@ -123,6 +126,12 @@ class Sync:
         for key in sorted(missed - self._missed):
             log.warning(f"--map {key}={self._mapping[key]}: no source has the key {key!r}", event="map_without_key")
         self._missed = missed
+
+    def _watch_feedback(self, desired: Snapshot | _Refused) -> None:
+        if isinstance(self._desired, Snapshot) and isinstance(desired, Snapshot):
+            told = self._feedback.offered(time.monotonic(), diff(self._desired.sums, desired.sums))
+            if told:
+                log.warning(told)
 
     def _digest_key(self) -> bytes:
         if not self._key:
@@ -162,6 +171,7 @@ class Sync:
             changes = self._swap_in(self._root, desired)
         previous, self._previous = self._previous, desired.digest
         self._in_place = wanted
+        self._feedback.applied(time.monotonic())
         changed_at = max((at for at in self._changed_at if at is not None), default=None)
         return ev.ConfigApplied(
             desired.digest,
@@ -265,14 +275,14 @@ class _Sink:
             self._put(ev.SourceOpened(self._index, label.kind, label.namespace, label.name))
         self._put(event)
 
-    def read(self, content: Content | None) -> None:
+    def read(self, content: Content | None, missing: str = "does not exist") -> None:
         self._sync.note_error(
             self._index,
-            f"{self._source.label} does not exist" if content is None else str(self._source.label),
+            f"{self._source.label} {missing}" if content is None else str(self._source.label),
         )
         if content is not None:
             self._sync.take(self._index, content)  # first: every word wakes the main thread
-        self._say(ev.SourceRead(self._index, present=content is not None))
+        self._say(ev.SourceRead(self._index, content is not None, missing))
 
     def connected(self, *, up: bool) -> None:
         self._say(ev.WatchConnected(self._index, up))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from supervisor.sources import Content, Trouble
@@ -54,6 +54,7 @@ class Heard:
     def __init__(self) -> None:
         self.calls: list[tuple[str, object]] = []
         self.contents: list[Content | None] = []
+        self.missing: list[str] = []  # how it was missing, each time
         self.news = threading.Condition()
         self.go_on = threading.Event()  # cleared: `read` does not return
         self.go_on.set()
@@ -63,8 +64,10 @@ class Heard:
             self.calls.append((kind, said))
             self.news.notify_all()
 
-    def read(self, content: Content | None) -> None:
+    def read(self, content: Content | None, missing: str = "does not exist") -> None:
         self.contents.append(content)
+        if content is None:
+            self.missing.append(missing)
         self._note("read", None if content is None else content.files)
         self.go_on.wait()
 
@@ -103,9 +106,11 @@ class Heard:
 class Follower:
     """A running source with its sink."""
 
-    def __init__(self, path: Path | str, recheck: float = 60.0, head_start: float = 0.0) -> None:
+    def __init__(
+        self, path: Path | str, recheck: float = 60.0, head_start: float = 0.0, ignore: Sequence[str] = ()
+    ) -> None:
         self.heard = Heard()
-        self.source = DirectorySource(str(path), recheck=recheck, head_start=head_start)
+        self.source = DirectorySource(str(path), recheck=recheck, head_start=head_start, ignore=ignore)
         self.thread = threading.Thread(target=self.source.run, args=(self.heard,), daemon=True)
         self.thread.start()
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     class Sink(Protocol):
         """What a source may say. Every call is safe from any thread and returns at once; none raises."""
 
-        def read(self, content: Content | None) -> None:
-            """The whole content now; None when the object or directory does not exist."""
+        def read(self, content: Content | None, missing: str = "does not exist") -> None:
+            """The whole content now; None when there is none, with `missing` for the reason: the end of a sentence."""
 
         def connected(self, *, up: bool) -> None:
             """A watch was established, or ended."""

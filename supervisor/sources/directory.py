@@ -11,13 +11,16 @@ import os
 import select
 import time
 
-from .. import threads
+from .. import log, threads
+from ..snapshot import shown
 from . import Label, Trouble
-from .tree import GONE, ChangingError, Tree, UnreadableError, unreadable, why
+from .tree import GONE, ChangingError, Ignored, Tree, UnreadableError, unreadable, why
 from .watch import EDITED, SWAPPED, Watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from . import Sink
 
 # A directory that changes while it is read is read again: for this long, but so often at least.
@@ -38,15 +41,23 @@ class DirectorySource:
     Where inotify's limits are used up, `connected(up=False)` says so for as long as it lasts and `failed` once,
     before the content, which is read all the same; changes are then found by the re-check alone.
 
+    `ignore` are patterns of names to leave out: see `tree.Ignored`. A volume without files counts as missing, as its
+    object is; a plain directory without files is a configuration.
+
     With a `head_start` the content is read before it is watched, and again so many seconds later: importing what
     talks to inotify takes as long as many an application to start.
     """
 
-    def __init__(self, path: str, *, recheck: float = 60.0, head_start: float = 0.0) -> None:
+    def __init__(
+        self, path: str, *, recheck: float = 60.0, head_start: float = 0.0, ignore: Sequence[str] = ()
+    ) -> None:
         self.label = Label("directory", "", path)
         self._path = os.path.join(os.getcwd(), path)  # the process leaves its directory later
         self._recheck, self._head_start = recheck, head_start
         self._seen: tuple[object, ...] | None = ()  # marks of what was last told; None: it was missing
+        self._present = True
+        self._misnamed: set[str] = set()
+        self._ignored = Ignored(ignore)
         self._told = 0  # a hash of what was last told, for when marks are no proof:
         self._unsettled = False  # it may have changed since without leaving a mark
         self._watching: bool | None = None
@@ -56,7 +67,7 @@ class DirectorySource:
 
     def run(self, sink: Sink) -> None:
         """Read and watch until `stop`; raises nothing."""
-        watch = Watch(waiting=self._head_start > 0)
+        watch = Watch(waiting=self._head_start > 0, ignored=self._ignored)
         try:
             with self._lock:
                 wake = self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -109,26 +120,43 @@ class DirectorySource:
                 if found.marks == self._seen and not self._unsettled:
                     return
                 files = found.read()
-                if self._walk(sink, watch).marks == found.marks:
+                again = self._walk(sink, watch)
+                if again.marks == found.marks:
                     break
-                seen = "it keeps changing"
+                seen = f"{found.differs(again)} keeps changing"
             except ChangingError as error:
                 seen = str(error)
             if tries >= _TRIES and time.monotonic() > until:
-                raise UnreadableError("bad_data", f"cannot read {self._path}: {seen}; wait for it, or repair it")
+                raise UnreadableError(
+                    "bad_data", f"cannot read {self._path}: {seen}; wait for it, or leave it out with --ignore"
+                )
             if _nap(wake):
                 return
         self._unsettled = found.newest > began - _TICK
-        was, now, told = self._seen is not None, found.marks is not None, hash(frozenset(files.items()))
+        now, told = found.marks is not None and not found.emptied, hash(frozenset(files.items()))
         if (self._seen, self._told) == (found.marks, told):
             return
         self._seen, self._told = found.marks, told
         if changed:
-            sink.watched("modified" if was == now else "added" if now else "deleted")
-        sink.read(found.content(files) if now else None)
+            sink.watched("modified" if self._present == now else "added" if now else "deleted")
+        self._present = now
+        self._tell_names(found)
+        if found.emptied:
+            sink.read(None, "holds no files")
+        else:
+            sink.read(found.content(files) if now else None)
+
+    def _tell_names(self, found: Tree) -> None:
+        for path in sorted(found.misnamed - self._misnamed):
+            log.warning(
+                f"cannot use {shown(path)}: its name is not valid UTF-8; rename it, or leave it out with --ignore"
+            )
+        self._misnamed = found.misnamed
+        if found.empty and not found.emptied:
+            log.warning(f"{self.label} holds no files: that is the configuration until there are some")
 
     def _walk(self, sink: Sink, watch: Watch) -> Tree:
-        tree = Tree(self._path, watch)
+        tree = Tree(self._path, watch, self._ignored)
         try:
             with watch:
                 tree.walk()

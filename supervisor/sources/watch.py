@@ -13,6 +13,7 @@ import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 DATA = "..data"  # the link that the kubelet, and we, switch from one generation to the next
@@ -26,10 +27,12 @@ _MOST_LINKS = 40  # path_resolution(7)
 class Watch:
     """A set of watches, made anew in every `with` block: what is not asked for again there is dropped."""
 
-    def __init__(self, *, waiting: bool = False) -> None:
+    def __init__(self, *, waiting: bool = False, ignored: Callable[[str], bool] = lambda _: False) -> None:
+        """`ignored` tells the names whose changes are no news."""
         self.waiting = waiting  # until `begin` nothing is watched
         self.failure = ""  # why the set is incomplete: a limit of the system
         self.overflowed = False  # events were lost; set until the owner resets it
+        self._ignored = ignored
         self._inotify: Any = None
         self._places: dict[int, tuple[str, set[str] | None]] = {}  # a directory, the names that matter (None: all)
         self._fresh: dict[int, tuple[str, set[str] | None]] = {}
@@ -152,7 +155,7 @@ class Watch:
             return EDITED if event.name in names else NOTHING
         if event.name == DATA:
             return SWAPPED if event.mask & flags.MOVED_TO else EDITED
-        if event.name.startswith(".."):
+        if event.name.startswith("..") or (event.name and self._ignored(event.name)):
             return NOTHING
         created = event.mask & flags.CREATE and not event.mask & flags.ISDIR
         return NOTHING if created and _is_being_written(os.path.join(path, event.name)) else EDITED

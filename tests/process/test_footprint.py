@@ -36,9 +36,9 @@ BARE_LIBRARY = {"errno", "struct"}
 DIRECTORY_LIBRARY = BARE_LIBRARY | {"select", "_queue"}
 DIRECTORY = set(
     """
-    __main__ actions cli config environment events feeds inbox journal log loop machine parts permissions
-    process pursuit record refusals settings signals snapshot sources sources.directory sources.tree
-    sources.watch spawning state surroundings sync terminal threads values
+    __main__ actions cli config environment events feedback feeds inbox journal log loop machine parts
+    permissions process pursuit record refusals settings signals snapshot sources sources.directory
+    sources.tree sources.watch spawning state surroundings sync terminal threads values
     """.split()  # noqa: SIM905 - as a list it would take 40 lines
 )
 # Small modules in C that come with those above. Python 3.12 has _sha2 where 3.11 has _sha256.

@@ -228,3 +228,56 @@ def test_files_that_the_app_adds_do_not_hinder_a_start(run: Run, volume: str, tm
 
     again.err.expect("also holds (.lock, __pycache__|__pycache__, .lock): not part of the configuration, left alone")
     again.expect("config: one")
+
+
+def test_emptied_volume_keeps_the_last_files(run: Run, volume: str, tmp_path: os.PathLike[str]) -> None:
+    """As the kubelet has it when an optional ConfigMap is deleted."""
+    root = os.path.join(tmp_path, "live")
+    swap_volume(volume, "1", {"app.conf": "one"})
+    program = start(run, volume, f"--configroot={root}", "--reload-interval=0s", read=root)
+    program.expect("ready")
+    swap_volume(volume, "2", {})
+    program.err.expect(f"directory {volume} holds no files; configuration .* stays in use")
+    swap_volume(volume, "3", {"app.conf": "three"})
+    program.expect("config: three")
+
+    assert ["config: one", "ready", "config: three"] == program.out.seen
+
+
+def test_volume_without_files_is_waited_for(run: Run, volume: str) -> None:
+    swap_volume(volume, "1", {})
+    program = start(run, volume)
+    program.err.expect(f"directory {volume} holds no files; waiting for it to be created")
+    swap_volume(volume, "2", {"app.conf": "two"})
+    program.expect("config: two")
+
+
+def test_app_that_writes_its_own_configuration_is_told_on(run: Run, tmp_path: os.PathLike[str]) -> None:
+    directory = os.path.join(tmp_path, "etc")
+    os.mkdir(directory)
+    write(f"{directory}/app.conf", "one")
+    script = 'trap "date +%N >$0/state" HUP; echo ready; while :; do sleep 1000 & wait $!; kill $!; done'
+    options = [f"--config-dir={directory}", LISTEN, "--reload-interval=0s", "--verify-window=0s"]
+    program = run("sh", "-c", script, directory, options=options)
+    program.expect("ready")
+    write(f"{directory}/app.conf", "two")
+
+    program.err.expect("state changed right after each of the last 5 reloads, as if the app wrote it.*--ignore")
+
+
+def test_file_that_is_left_out_reloads_nothing(run: Run, tmp_path: os.PathLike[str]) -> None:
+    directory, root = os.path.join(tmp_path, "etc"), os.path.join(tmp_path, "live")
+    os.makedirs(f"{directory}/cache")
+    os.mkdir(f"{directory}/lost+found", 0)
+    write(f"{directory}/app.conf", "one")
+    write(f"{directory}/cache/state", "1")
+    write(os.fsdecode(os.fsencode(directory) + b"/\xff"), "1")
+    program = start(run, directory, f"--configroot={root}", "--ignore=cache", "--reload-interval=0s", read=root)
+    program.expect("ready")
+    write(f"{directory}/cache/state", "2")
+    write(f"{directory}/app.conf", "two")
+    program.expect("config: two")
+
+    assert ["app.conf"] == [name for name in os.listdir(root) if not name.startswith("..")]
+    assert ["config: one", "ready", "config: two"] == program.out.seen
+    assert any("its name is not valid UTF-8" in line for line in program.err.seen)

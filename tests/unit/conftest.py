@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -44,8 +44,8 @@ def follow() -> Iterator[Callable[..., Follower]]:
     """Starts sources, and stops them in the end."""
     followers: list[Follower] = []
 
-    def start(path: Path, recheck: float = 60.0, head_start: float = 0.0) -> Follower:
-        followers.append(Follower(path, recheck, head_start))
+    def start(path: Path, recheck: float = 60.0, head_start: float = 0.0, ignore: Sequence[str] = ()) -> Follower:
+        followers.append(Follower(path, recheck, head_start, ignore))
         return followers[-1]
 
     yield start
