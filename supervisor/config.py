@@ -37,6 +37,15 @@ class StartError(Exception):
 
 OPTIONS: dict[str, Option] = {n: o for n, o in Settings._defaults.items() if isinstance(o, Option)}  # noqa: SLF001
 _SHORT = {o.short: n for n, o in OPTIONS.items() if o.short}
+# Flags of tini and dumb-init, and ours for the same.
+_OF_OTHER_INITS = {
+    "-s": "--subreaper",
+    "-p": "--parent-death-signal",
+    "-e": "--ok-exit-code",
+    "-r": "--rewrite",
+    "-vv": "-v",
+    "-vvv": "-v",
+}
 # Options without a variable: SUPERVISOR_VERSION stands in many Dockerfiles and means something else there.
 _ON_THE_LINE_ONLY = ("help", "version", "verbose", "v")
 # Variables that supervisord sets in its children, and what Dockerfiles say of its version.
@@ -57,7 +66,7 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     values_ = {name: _value(name, given.get(name)) for name in OPTIONS}
     settings = Settings(**values_, command=tuple(command))
     if not (settings.help or settings.version):
-        _check(settings, told)
+        _check(settings, told, {name: flag(name) for name in OPTIONS} | {n: pairs[-1][0] for n, pairs in given.items()})
     return settings
 
 
@@ -144,7 +153,7 @@ def _suggestion(word: str) -> str:
 
     written = [flag(name) for name in OPTIONS]
     written += ["--no-" + form[2:] for form in written if OPTIONS[form[2:].replace("-", "_")].parse is None]
-    close = get_close_matches(word, written, n=1)
+    close = [_OF_OTHER_INITS[word]] if word in _OF_OTHER_INITS else get_close_matches(word, written, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 
 
@@ -172,36 +181,43 @@ def _of_a_service(name: str) -> bool:
     return any(word == "PORT" and words[at + 1].isdecimal() for at, word in enumerate(words[:-1]))
 
 
-def _check(settings: Settings, told: frozenset[str]) -> None:
-    """What no single option can see; `told` are those of the command line. Raises UsageError."""
-    api = "--configmap" if settings.configmap else "--secret" if settings.secret else ""
+def _check(settings: Settings, told: frozenset[str], written: Mapping[str, str]) -> None:
+    """What no single option can see. Raises UsageError.
+
+    `told` are those of the command line; `written` has each as the user wrote it, a flag or a variable.
+    """
+    api = written["configmap" if settings.configmap else "secret"] if settings.configmap or settings.secret else ""
     if api and settings.config_dir:
-        raise UsageError(f"{api} and --config-dir exclude each other: choose where the configuration comes from")
+        other = written["config_dir"]
+        raise UsageError(f"{api} and {other} exclude each other: choose where the configuration comes from")
     if api and not settings.configroot:
         raise UsageError(f"{api} needs --configroot DIR: where its files are to be written")
     if settings.configroot and not settings.configured:
-        raise UsageError("--configroot needs --configmap, --secret or --config-dir: there is nothing to write there")
+        where = written["configroot"]
+        raise UsageError(f"{where} needs --configmap, --secret or --config-dir: there is nothing to write there")
     for name in ("map", "file_mode", "dir_mode", "owner"):
         if getattr(settings, name) not in ((), None) and not settings.configroot:
-            raise UsageError(f"{flag(name)} needs --configroot: no file is written without it")
-    _check_methods(settings, told)
+            raise UsageError(f"{written[name]} needs --configroot: no file is written without it")
+    _check_methods(settings, told, written)
     _check_mode(settings)
 
 
-def _check_methods(settings: Settings, told: frozenset[str]) -> None:
+def _check_methods(settings: Settings, told: frozenset[str], written: Mapping[str, str]) -> None:
     names = ("reload_http", "reload_exec", "reload_restart", "reload_process")
-    given = [flag(name) for name in names if getattr(settings, name)]
+    given = [written[name] for name in names if getattr(settings, name)]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other: there is one way to reload")
-    # What an image says of its program in its environment must not keep `docker run IMAGE nginx -v` from working.
+    # What an image says of its program in its environment must not keep `docker run IMAGE nginx -v` from working,
+    # and is no reason for what is missing in `docker run IMAGE`.
+    alone = () if settings.command else (*names, "once")
     needy = [name for name in (*names, "validate", "verify", "once", "events") if getattr(settings, name)]
-    needy = [name for name in needy if name in told or name == "once" or not settings.command]
+    needy = [name for name in needy if name in told or name in alone]
     if needy and not settings.configured:
-        raise UsageError(f"{flag(needy[0])} needs a configuration: --configmap, --secret or --config-dir")
+        raise UsageError(f"{written[needy[0]]} needs a configuration: --configmap, --secret or --config-dir")
     if settings.reload_restart and not settings.command:
-        raise UsageError("--reload-restart needs COMMAND: only an app of our own can be started again")
+        raise UsageError(f"{written['reload_restart']} needs COMMAND: only an app of our own can be started again")
     if settings.reload_process and settings.command:
-        raise UsageError("--reload-process is for a sidecar; COMMAND is reloaded by --reload-signal itself")
+        raise UsageError(f"{written['reload_process']} is for a sidecar; COMMAND is reloaded by --reload-signal itself")
 
 
 def _check_mode(settings: Settings) -> None:
@@ -213,7 +229,7 @@ def _check_mode(settings: Settings) -> None:
     if settings.reload_http or settings.reload_process or settings.reload_exec or settings.once:
         return
     raise UsageError(
-        "no command to run; usage: supervisor [OPTIONS] [--] COMMAND [ARG...]; "
+        "no command to run; usage: supervisor [OPTIONS] [--] COMMAND [ARG...] (in an image: CMD); "
         "a sidecar, without COMMAND, needs --reload-http, --reload-process, --reload-exec or --once"
     )
 

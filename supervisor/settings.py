@@ -225,7 +225,8 @@ class Settings(Record):
     verify: str | None = option(
         values.check,
         "CMD|URL|NAME",
-        "run after a reload until it passes within the window, and again at its end; NAME: nginx, haproxy:SOCKET, prometheus:URL",
+        "run after a reload until it passes within the window, and again at its end; "
+        "NAME: nginx, haproxy:SOCKET, prometheus:URL",
     )
     verify_file: str | None = option(
         values.path, "FILE", "the value of --verify is in this file (a URL with a password)", holds="verify"

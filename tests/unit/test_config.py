@@ -89,6 +89,8 @@ def test_variables_that_kubernetes_makes_for_a_service_of_our_name_are_no_settin
         (["--stop-timout", "5s", "app"], "unknown option --stop-timout (did you mean --stop-timeout?)"),
         (["--stop_timeout", "5s", "app"], "unknown option --stop_timeout"),
         (["-x", "app"], "unknown option -x"),
+        (["-e", "143", "app"], "unknown option -e (did you mean --ok-exit-code?)"),
+        (["-vvv", "app"], "unknown option -vvv (did you mean -v?)"),
         (["--stop-timeout"], "--stop-timeout needs a value: --stop-timeout DURATION"),
         (["--stop-timeout", "5", "app"], "--stop-timeout: '5' is not a duration (examples: 500ms, 2s, 1m)"),
         (["--stop-timeout", "5x", "app"], "--stop-timeout: '5x' is not a duration"),
@@ -119,6 +121,24 @@ def test_variables_that_kubernetes_makes_for_a_service_of_our_name_are_no_settin
 )
 def test_a_mistake_is_named_with_its_option(argv: list[str], message: str) -> None:
     assert message in refused(*argv)
+
+
+@pytest.mark.parametrize(
+    ("environ", "argv", "message"),
+    [
+        ({"VALIDATE": "nginx -t", "VERIFY": "nginx", "STOP_SIGNAL": "QUIT"}, [], "no command to run; "),
+        ({"EVENTS": "true"}, [], "no command to run; "),
+        ({"RELOAD_HTTP": "http://x"}, [], "SUPERVISOR_RELOAD_HTTP needs a configuration: "),
+        ({"ONCE": "true"}, [], "SUPERVISOR_ONCE needs a configuration: "),
+        ({"CONFIGROOT": "/x"}, ["app"], "SUPERVISOR_CONFIGROOT needs --configmap, "),
+        ({"CONFIGMAP": "a", "CONFIG_DIR": "/x"}, ["app"], "SUPERVISOR_CONFIGMAP and SUPERVISOR_CONFIG_DIR exclude "),
+        ({"CONFIGMAP": "a"}, ["--config-dir=/x", "app"], "SUPERVISOR_CONFIGMAP and --config-dir exclude "),
+        ({"RELOAD_EXEC": "x"}, ["--config-dir=/x", "--reload-restart", "app"], "SUPERVISOR_RELOAD_EXEC and --reload-r"),
+    ],
+)
+def test_mistake_names_what_the_user_wrote(environ: dict[str, str], argv: list[str], message: str) -> None:
+    """An image may set what its program needs; that is not why `docker run IMAGE` has nothing to do."""
+    assert refused(*argv, **{f"SUPERVISOR_{name}": text for name, text in environ.items()}).startswith(message)
 
 
 def test_a_mistake_in_a_variable_names_the_variable() -> None:
@@ -187,7 +207,7 @@ def test_what_an_image_says_of_its_program_does_not_keep_a_command_without_confi
     assert ("nginx", "-v") == config.parse(["nginx", "-v"], environ).command
     with pytest.raises(config.UsageError, match="--validate needs a configuration"):
         config.parse(["--validate=true", "nginx"], {})
-    with pytest.raises(config.UsageError, match="--reload-http needs a configuration"):
+    with pytest.raises(config.UsageError, match="SUPERVISOR_RELOAD_HTTP needs a configuration"):
         config.parse([], {"SUPERVISOR_RELOAD_HTTP": "http://127.0.0.1:1"})
 
 
