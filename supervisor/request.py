@@ -276,10 +276,13 @@ def _context(trust: Trust) -> ssl.SSLContext:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # in this order
         return context
     try:
-        return ssl.create_default_context(cafile=trust.ca or authorities.ours())
+        context = ssl.create_default_context(cafile=trust.ca or authorities.ours())
     except OSError as error:  # an ssl.SSLError is one
         message = f"cannot use {trust.ca} as CA certificates: {error.strerror}; --reload-http-ca needs a file in PEM"
         raise RequestFailed("connect", message, final=True) from error
+    # Python 3.13 sets it: a certificate that `openssl req -x509` made, without keyUsage, would be no CA any more.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
 
 
 def _failure(error: OSError, url: Url, trust: Trust) -> RequestFailed:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -339,6 +340,22 @@ def test_a_ca_file_that_cannot_be_used_is_told_by_name(tmp_path: Path, text: str
 
     assert failure.final
     assert f"cannot use {path} as CA certificates: " in str(failure)
+
+
+def test_a_ca_without_key_usage_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.13 is strict by default, which refuses what `openssl req -x509` makes; curl is not."""
+    lenient = ssl.create_default_context
+
+    def strict(**options: Any) -> ssl.SSLContext:
+        context = lenient(**options)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    authority = Authority(usage=False, identifiers=False)
+    trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
+    with Answering(OK, tls=authority.server_context()) as server:
+        assert b"fine" == ask(f"https://localhost:{server.port}/", trust=trust).body
 
 
 def test_a_plain_server_behind_https_is_told() -> None:
