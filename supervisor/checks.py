@@ -28,7 +28,14 @@ _READY_PATIENCE = 30.0  # seconds, after which somebody should hear why it is no
 
 
 class CheckFailed(Exception):  # noqa: N818 - an answer, not a fault
-    """No; the message says why, in a sentence that can stand behind the name of what was checked."""
+    """No; the message says why, in a sentence that can stand behind the name of what was checked.
+
+    `unable`: it could not be asked, which is no answer.
+    """
+
+    def __init__(self, message: str, *, unable: bool = False) -> None:
+        super().__init__(message)
+        self.unable = unable
 
 
 class Subject:
@@ -101,18 +108,19 @@ class CommandCheck(Check):
     """A command that must end with code 0."""
 
     def __init__(self, argv: Sequence[str]) -> None:
-        self._argv = tuple(argv)
+        self.argv = tuple(argv)
 
     def once(self, subject: Subject, seconds: float) -> None:
-        outcome = subject.run(self._argv, seconds)
+        outcome = subject.run(self.argv, seconds)
         if outcome.code:
-            raise CheckFailed(ended(self._argv[0], outcome))
+            raise CheckFailed(ended(self.argv[0], outcome), unable=bool(outcome.unable))
 
 
 def ended(program: str, outcome: Outcome) -> str:
     """How a command ended, for people: its code and its last words. Its arguments may hold secrets."""
     words = legible(outcome.output[-_OUTPUT:])
-    return f"{os.path.basename(program)} ended with code {outcome.code}{f': {words}' if words else ''}"
+    how = outcome.unable or f"{os.path.basename(program)} ended with code {outcome.code}"
+    return f"{how}{f': {words}' if words else ''}"
 
 
 def filled(argv: Sequence[str], directory: str) -> tuple[str, ...]:

@@ -19,15 +19,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from queue import SimpleQueue
 
+TIMED_OUT = 124  # what timeout(1) ends with
 _KEPT = 4096  # bytes of output, the last ones
 _LOOK_AGAIN = 0.05  # seconds between two looks whether it was cancelled
-_TIMED_OUT = 124  # what timeout(1) ends with
+_TO_END = 2.0  # seconds for a hook that was killed; one that became another user may live on
 _LAST_WORDS = 0.2  # seconds for output that is still in the pipe when the hook has ended
+
+
+# Codes that say nothing about what was asked: env(1), timeout(1) and a shell end with them for their own reasons,
+# and 137 is an end by KILL, which is how the kernel answers a shortage of memory.
+_NO_ANSWER = {
+    TIMED_OUT: "did not end in time (code 124)",
+    126: "cannot run: it ended with code 126 (not executable)",
+    127: "cannot run: it ended with code 127 (not found)",
+    137: "was killed (code 137), by hand or for want of memory",
+}
 
 
 class Outcome(Record):
     code: int  # as a shell would give; 124: its time was over, or it was cancelled
     output: str  # the last 4 KiB of both streams
+    unable: str = ""  # why there is no answer: a sentence; never a verdict about a version
 
 
 class Runner:
@@ -41,7 +53,7 @@ class Runner:
         try:
             read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         except OSError as error:
-            return Outcome(125, f"cannot run {argv[0]}: {error.strerror}")
+            return Outcome(125, "", f"cannot run {argv[0]}: {(error.strerror or str(error)).lower()}")
         from queue import SimpleQueue  # noqa: PLC0415 - only for those who run one
 
         ends: SimpleQueue[ev.HookReport] = SimpleQueue()
@@ -51,29 +63,34 @@ class Runner:
             started = ends.get()
             os.close(write_fd)
             if not started.pid:
-                return Outcome(started.code, started.error)
-            code = self._wait(ends, output, time.monotonic() + seconds, cancelled)
-            if code is None:
+                return Outcome(started.code, "", started.error)
+            end = self._wait(ends, output, time.monotonic() + seconds, cancelled)
+            if end is None:
                 self._put(ev.HookAbandoned(started.pid))
-                ends.get()
-                code = _TIMED_OUT
+                end = ev.HookReport(started.pid, TIMED_OUT)
+                self._wait(ends, output, time.monotonic() + _TO_END, None)
             output.read_rest()
-            return Outcome(code, output.text())
+            return _outcome(argv[0], end, output.text())
         finally:
             output.close()
 
     @staticmethod
     def _wait(
         ends: SimpleQueue[ev.HookReport], output: _Output, until: float, cancelled: threading.Event | None
-    ) -> int | None:
+    ) -> ev.HookReport | None:
         from queue import Empty  # noqa: PLC0415 - as above
 
         while time.monotonic() < until and not (cancelled and cancelled.is_set()):
             try:
-                return ends.get(timeout=min(_LOOK_AGAIN, max(0.001, until - time.monotonic()))).code
+                return ends.get(timeout=min(_LOOK_AGAIN, max(0.001, until - time.monotonic())))
             except Empty:
                 output.read()
         return None
+
+
+def _outcome(program: str, end: ev.HookReport, output: str) -> Outcome:
+    why = _NO_ANSWER.get(end.code, "")
+    return Outcome(end.code, output, end.error or (why and f"{os.path.basename(program)} {why}"))
 
 
 class _Output:

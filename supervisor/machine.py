@@ -126,7 +126,7 @@ def _config(
             return _spawn(state)
         case ev.ConfigApplied() if before is Phase.BACKOFF and state.replacing:
             return _spawn(state)
-        case ev.ConfigFailed() if before is Phase.WAITING and event.reason != "write":
+        case ev.ConfigFailed() if before is Phase.WAITING and event.reason not in ("write", "hook"):
             return state, (Recover(),)
         case ev.ConfigFailed() if before is Phase.BACKOFF and state.replacing:
             # What cannot be put back leaves the end to the restart policy; else the app starts on what there is.

@@ -28,13 +28,15 @@ _PATIENCE = 1.0  # seconds that what serves leaves the first configuration to be
 _LAST_WORDS = 2.0  # seconds for the Event that explains why the app was not started
 # Options whose values may be wrong, which is said before the app is started.
 _OF_RELOADS = ("reload_http", "reload_exec", "reload_restart", "reload_process", "verify")
+# Options that may name a program, which is looked up before the app is started.
+_HOOKS = ("validate", "ready", "verify", "reload_exec")
 
 
 class Assembly:
     """Builds the parts and hands them to the loop."""
 
     def __init__(self, settings: Settings, loop: Loop, inbox: Inbox) -> None:
-        """Raises UsageError when an option cannot be used."""
+        """Raises UsageError when an option cannot be used, StartError when the program of a hook cannot be run."""
         self._started = threads.Gate()
         # A sidecar starts nothing: its first configuration is what it was busy with.
         first = (ev.Started, ev.ConfigApplied)
@@ -42,8 +44,14 @@ class Assembly:
         self._settings, self._loop, self._inbox = settings, loop, inbox
         self._root = feeds.root(settings)
         self._directory = settings.configroot or settings.config_dir or ""
+        if any(getattr(settings, name) for name in _HOOKS):
+            from . import programs, reloading  # noqa: PLC0415 - not for most
+
+            found = tuple(reloading.commands(settings, self._directory))
+            changing = tuple(path for path in (settings.configroot, settings.config_dir) if path)
+            programs.check(found, loop.command, changing)
         if settings.ready is not None:
-            from . import checks, hooks, reloading  # noqa: PLC0415 - not for most
+            from . import checks, hooks, reloading  # noqa: PLC0415 - as above
 
             ready = reloading.readiness(settings, settings.ready, self._directory)
             loop.readiness = checks.Readiness(ready, hooks.Runner(inbox.put), inbox.put)

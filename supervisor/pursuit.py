@@ -19,7 +19,7 @@ RELOAD_SLACK = 1.0  # seconds after its time, in which a method reports its own 
 QUIET_MOST = 10  # times --reload-quiet: content that never rests is applied all the same
 # The app never heard of the version: going back would only keep it from a version that it may take up later.
 CONT = 18  # signal(7)
-UNDELIVERED = frozenset({"no_handler", "no_process", "permission", "connect"})
+UNDELIVERED = frozenset({"no_handler", "no_process", "permission", "connect", "hook", "internal"})
 
 Result = tuple[State, tuple[Action, ...]]
 
@@ -220,7 +220,7 @@ def _applied(config: Config, event: ev.ConfigApplied, now: float) -> Config:
 
 def _failed(config: Config, event: ev.ConfigFailed, now: float) -> Config:
     config = config.replace(applying=False, hurry=False, error=event.error)
-    if event.reason != "write":  # its content can never be used
+    if event.reason not in ("write", "hook"):  # its content can never be used
         config = config.replace(rejected=event.digest)
     if event.digest != config.desired:
         return config

@@ -27,7 +27,7 @@ _REASONS = {errno.EFBIG: "too_large", errno.E2BIG: "too_large", errno.ENAMETOOLO
 
 
 class FilesError(Exception):
-    """What is live is as it was. `reason` is write, bad_key or too_large; the message says why and what to do."""
+    """What is live is as it was. `reason` is write, bad_key, too_large or hook; the message says why and what to do."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

@@ -12,6 +12,7 @@ from . import events as ev
 from . import signals, target
 from .checks import CheckFailed, Subject, ended, filled
 from .disposition import Gate, has_handler, is_pending
+from .hooks import TIMED_OUT
 from .record import Record
 from .request import Request, RequestFailed
 from .target import Target, TargetMissing
@@ -49,9 +50,12 @@ REASONS = (
     "http_status",
     "timeout",
     "exec",
+    "hook",
     "verify",
+    "unverified",
     "child_exited",
     "superseded",
+    "internal",
 )
 
 
@@ -110,9 +114,6 @@ class App(Subject):
             return answer.get(timeout=_REPLY_SECONDS)
         except Empty:
             return False
-
-
-# --- methods ----------------------------------------------------------------------------------------------
 
 
 class Signal:
@@ -259,9 +260,11 @@ class Exec:
     def __call__(self, app: App) -> None:
         outcome = app.run(self._argv, app.seconds_left())
         app.checkpoint()
+        reason = "hook" if outcome.unable else "exec"
+        if outcome.code == TIMED_OUT and app.seconds_left() <= 0:
+            reason = "timeout"  # it ran: the app may have heard of the version
         if outcome.code:
-            over = outcome.code == 124 and app.seconds_left() <= 0
-            raise ReloadError("timeout" if over else "exec", ended(self._argv[0], outcome))
+            raise ReloadError(reason, ended(self._argv[0], outcome))
 
 
 class Restart:
@@ -358,7 +361,8 @@ def _look_before(app: App, check: Check) -> Check:
         except CheckFailed as failure:
             app.checkpoint()
             if app.seconds_left() <= 0:
-                raise ReloadError("verify", f"it could not be verified, so it was not reloaded: {failure}") from failure
+                reason = "hook" if failure.unable else "verify"
+                raise ReloadError(reason, f"it could not be verified, so it was not reloaded: {failure}") from failure
             app.pause(_VERIFY_AGAIN)
 
 
@@ -379,16 +383,18 @@ def _verify(app: App, check: Check | None) -> None:
 
 def _passes(app: App, check: Check, otherwise: str) -> bool:
     """Ask until the check passes; whether time is left then. Raises ReloadError when the time is over before."""
+    asked = False
     while True:
         problem = None
         try:
             check.once(app, max(_VERIFY_LEAST, app.seconds_left()))
         except CheckFailed as failure:
-            problem = failure
+            problem, asked = failure, asked or not failure.unable
         app.checkpoint()
         left = app.seconds_left()
         if problem is None:
             return left > 0
         if left <= 0:
-            raise ReloadError("verify", f"the verification {otherwise}: {problem}")
+            reason, how = ("verify", otherwise) if asked else ("unverified", "could not be asked")
+            raise ReloadError(reason, f"the verification {how}: {problem}")
         app.pause(_VERIFY_AGAIN)

@@ -6,6 +6,7 @@ import os
 
 from . import checks, credentials, verifiers
 from .config import UsageError
+from .refusals import FilesError
 from .reload import Exec, Http, Process, Restart, Signal, Way
 from .request import Request, Trust, header, legible, method, status_ranges, url
 from .settings import flag
@@ -13,7 +14,7 @@ from .target import Target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import TypeVar
 
     from .checks import Check
@@ -101,16 +102,32 @@ def readiness(settings: Settings, text: str, directory: str) -> Check:
     return _said("ready", lambda: checks.parse(text, directory, _trust(settings)))
 
 
+def commands(settings: Settings, directory: str) -> Iterator[tuple[str, Sequence[str]]]:
+    """The command of each hook, behind the option that it stands in. Raises UsageError."""
+    checked = {
+        "ready": settings.ready and readiness(settings, settings.ready, directory),
+        "verify": _verification(settings, directory),
+    }
+    for name in ("validate", "reload_exec"):
+        if argv := getattr(settings, name):
+            yield flag(name), argv
+    for name, one in checked.items():
+        if isinstance(one, checks.CommandCheck):
+            yield flag(name), one.argv
+
+
 def validator(settings: Settings, argv: Sequence[str], runner: Runner) -> Callable[[str], str]:
-    """What validates a directory: returns what is wrong with it, or nothing."""
+    """What validates a directory: returns what is wrong with it, or nothing. Raises FilesError if it cannot tell."""
 
     def validate(directory: str) -> str:
         outcome = runner.run(checks.filled(argv, directory), settings.reload_timeout)
         if outcome.code == 0:
             return ""
         said = " / ".join(legible(line) for line in outcome.output.splitlines()[-_LINES:])
-        how = "did not end in time" if outcome.code == 124 else f"ended with code {outcome.code}"
-        return f"the new configuration is rejected: {argv[0]} {how}{f': {said}' if said else ''}"
+        words = f": {said}" if said else ""
+        if outcome.unable:
+            raise FilesError("hook", f"cannot validate the new configuration: {outcome.unable}{words}; trying again")
+        return f"the new configuration is rejected: {argv[0]} ended with code {outcome.code}{words}"
 
     return validate
 

@@ -191,7 +191,7 @@ class Sync:
             staged = root.stage(desired)
         try:
             self._validate(root.directory(staged))
-        except _Rejected:
+        except (FilesError, _Rejected):
             with self._store:
                 root.discard(staged)
             raise

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -81,14 +82,14 @@ def test_a_validation_that_forks_and_hangs_is_ended_with_all_of_its_group(subjec
     before = subject.live()
     subject.change("hang")
     until(subject.validated, ["one", "hang"])
-    program.err.expect("error: the new configuration is rejected: sh did not end in time")
+    program.err.expect("error: cannot validate the new configuration: sh did not end in time")
 
     def nothing_of_it() -> None:
         assert [] == [pid for pid in marked(subject.run.mark) if b"3600" in cmdline(pid)]
 
     wait_until(nothing_of_it)
     assert before == subject.live()
-    subject.until_metric(1, "config_validations_total", result="rejected")
+    assert 0 == subject.metric("config_validations_total", result="rejected")
     subject.change("two")
     program.expect("config: two")
 
@@ -101,18 +102,29 @@ def cmdline(pid: int) -> bytes:
         return b""
 
 
-def test_a_validation_that_cannot_be_started_rejects(subject: Reloading) -> None:
-    script = shutil.copy(f"{APPS}/validate.sh", f"{subject.scratch}/valid")
-    os.chmod(script, 0o700)
+@pytest.mark.parametrize("broken", ["missing", "not executable", "exit 127", "exit 126", "kill -9 $$"])
+def test_a_validation_that_cannot_run_is_no_verdict(subject: Reloading, broken: str) -> None:
+    """It is asked again until it can answer, and the version is then taken as if nothing had been."""
+    script = Path(shutil.copy(f"{APPS}/validate.sh", f"{subject.scratch}/valid"))
+    script.chmod(0o700)
+    good = script.read_text(encoding="utf-8")
     program = subject.running(f"--validate={script} {{dir}} {subject.scratch}/validated")
     before = subject.live()
-    os.unlink(script)
+    if broken == "missing":
+        script.unlink()
+    elif broken == "not executable":
+        script.chmod(0o600)
+    else:
+        script.write_text(f"#!/bin/sh\n{broken}\n", encoding="utf-8")
     subject.change("two")
-    program.err.expect(f"error: the new configuration is rejected: {script} .*cannot start {script}: no such file")
-
+    program.err.expect("error: cannot validate the new configuration: .*; trying again; configuration a1ce5672 stays")
     assert before == subject.live()
-    subject.until_metric(1, "config_stale")
-    assert 1 == subject.metric("config_validations_total", result="rejected")
+    assert 0 == subject.metric("config_validations_total", result="rejected")
+    script.write_text(good, encoding="utf-8")
+    script.chmod(0o700)
+
+    program.expect("config: two")
+    program.err.expect("reloaded")
 
 
 def test_at_the_start_a_rejected_version_gives_way_to_that_of_an_earlier_run(subject: Reloading) -> None:

@@ -122,12 +122,19 @@ def test_another_code_is_a_no_with_the_last_words_and_without_the_arguments(main
 def test_a_command_that_takes_too_long_is_a_no(main: MainThread) -> None:
     began = time.monotonic()
 
-    assert "sleep ended with code 124" == no(main, "sleep 60", 0.2)
+    assert "sleep did not end in time (code 124)" == no(main, "sleep 60", 0.2)
     assert time.monotonic() - began < 3
 
 
-def test_a_command_that_cannot_be_started_is_a_no(main: MainThread) -> None:
-    assert "ended with code 127: cannot start /no/such" in no(main, "/no/such thing")
+@pytest.mark.parametrize(
+    ("command", "unable"),
+    [("/no/such thing", True), ("sh -c 'exit 127'", True), ("sh -c 'kill -9 $$'", True), ("false", False)],
+)
+def test_a_command_that_cannot_run_is_no_answer(main: MainThread, command: str, unable: bool) -> None:
+    with pytest.raises(CheckFailed) as caught:
+        ask(main, command)
+
+    assert unable == caught.value.unable
 
 
 def test_a_command_ends_at_once_when_nobody_wants_to_know(main: MainThread) -> None:
@@ -144,7 +151,7 @@ def test_a_command_ends_at_once_when_nobody_wants_to_know(main: MainThread) -> N
     wait_until(lambda: _some(main.hooks))
     subject.cancelled.set()
     thread.join(3)
-    assert ["sleep ended with code 124"] == ended
+    assert ["sleep did not end in time (code 124)"] == ended
 
 
 def _some(items: object) -> None:

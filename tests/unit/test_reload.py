@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import reload, request
+from supervisor import checks, reload, request
 from supervisor.reload import Exec, Http, Process, Restart, Signal, Way
 from supervisor.request import Request
 from supervisor.target import Target
@@ -193,8 +193,32 @@ def test_a_command_that_fails_tells_its_code_and_its_last_words(main: MainThread
     assert ("exec", "sh ended with code 7: one two") == outcome(main, Way(command))
 
 
-def test_a_command_that_ends_with_124_by_itself_has_failed_by_itself(main: MainThread) -> None:
-    assert ("exec", "sh ended with code 124") == outcome(main, Way(Exec(["sh", "-c", "exit 124"], "/")))
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("exit 124", "did not end in time (code 124)"),
+        ("exit 126", "cannot run: it ended with code 126 (not executable)"),
+        ("no-such-program", "cannot run: it ended with code 127 (not found)"),
+        ("kill -KILL $$", "was killed (code 137), by hand or for want of memory"),
+    ],
+)
+def test_a_command_that_cannot_run_is_no_verdict(main: MainThread, script: str, why: str) -> None:
+    reason, error = outcome(main, Way(Exec(["sh", "-c", script], "/")))
+
+    assert ("hook", f"sh {why}") == (reason, error[: len(why) + 3])
+
+
+def test_a_command_that_is_not_there_is_no_verdict(main: MainThread) -> None:
+    reason, error = outcome(main, Way(Exec(["/no/such"], "/")))
+
+    assert ("hook", "cannot start /no/such: No such file or directory") == (reason, error)
+
+
+@pytest.mark.parametrize(("check", "reason"), [("false", "verify"), ("sh -c no-such", "unverified")])
+def test_a_verification_that_cannot_run_is_no_verdict(main: MainThread, check: str, reason: str) -> None:
+    way = Way(Restart(), checks.parse(check, "/"), window=0.1)
+
+    assert reason == outcome(main, way)[0]
 
 
 def test_a_command_that_hangs_ends_with_the_time_and_so_do_its_children(main: MainThread) -> None:
