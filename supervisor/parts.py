@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .state import State
 
+_FURTHER_PORTS, _LAST_PORT = 9, 65535  # with --listen-next
 _PATIENCE = 1.0  # seconds that what serves leaves the first configuration to be fetched undisturbed
 _LAST_WORDS = 2.0  # seconds for the Event that explains why the app was not started
 # Options whose values may be wrong, which is said before the app is started.
@@ -108,6 +109,8 @@ class Assembly:
     def start_web(self, listen: tuple[str, int]) -> None:
         """Serve in a thread that imports what it needs once the app runs; count from the very first event."""
         loop, inbox = self._loop, self._inbox
+        host, port = listen
+        last = min(port + _FURTHER_PORTS, _LAST_PORT) if self._settings.listen_next and port else port
         backlog = Backlog()
         loop.observers.append(backlog.observe)
 
@@ -126,7 +129,7 @@ class Assembly:
             backlog.open(page.observe)
             inbox.put(ev.Probed(lambda: None))  # a turn, so that what happened so far is counted
             site = web.Site(loop, lambda reply: inbox.put(ev.Probed(reply)), page.page)
-            web.serve(listen, site)
+            web.serve(host, range(port, last + 1), site)
 
         threads.start(serve, "web")
 

@@ -301,6 +301,12 @@ class Settings(Record):
         "serve /metrics, /livez, /readyz and /status here",
         shown=":9911, off when no configuration option is given",
     )
+    listen_next: bool = option(
+        None,
+        "",
+        "serve on the next free port, up to 9 further, where that of --listen is taken: for several in one pod",
+        default=False,
+    )
     control: str | None = option(
         values.socket_path,
         "PATH|off",

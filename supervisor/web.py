@@ -10,6 +10,7 @@ Imported in the first of these threads, after the app was started. A port that i
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
 from functools import partial
@@ -23,7 +24,7 @@ from .text import encodable, encodable_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     from .connections import Connection
@@ -337,17 +338,32 @@ def listen_at(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(listen: tuple[str, int], site: Site) -> None:
-    """Serve; the body of a thread. Returns, after a warning, if the address cannot be had."""
-    host, port = listen
+def serve(host: str, ports: Sequence[int], site: Site) -> None:
+    """Serve on the first of these ports that is free; the body of a thread. Returns, after a warning, if none is."""
     shown = f"[{host}]" if ":" in host else host
     try:
-        with listen_at(host, port) as listener:
-            # A port of 0 is chosen by the kernel: only the log tells which.
-            say = log.info if port == 0 else log.debug
-            say(f"metrics and probes on {shown or '*'}:{listener.getsockname()[1]}")
+        with _listen_first(host, ports) as listener:
+            port = listener.getsockname()[1]
+            # A port that the user did not name: only the log tells which.
+            say = log.debug if port == ports[0] else log.info
+            say(f"metrics and probes on {shown or '*'}:{port}")
             site.serve(listener)
     except (OSError, OverflowError) as error:
+        more = f" to {ports[-1]}" if len(ports) > 1 else ""
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        remedy = "containers of a pod share their ports: choose another with --listen; " if taken else ""
         log.warning(
-            f"cannot listen on {shown}:{port}: {error}; there are no metrics and no probes, everything else goes on"
+            f"cannot listen on {shown}:{ports[0]}{more}: {error}; {remedy}there are no metrics and no probes, "
+            "everything else goes on"
         )
+
+
+def _listen_first(host: str, ports: Sequence[int]) -> socket.socket:
+    """A listening socket on the first port that is not taken. Raises OSError."""
+    for port in ports[:-1]:
+        try:
+            return listen_at(host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    return listen_at(host, ports[-1])

@@ -123,6 +123,25 @@ def test_a_taken_port_is_a_warning_and_the_app_runs_on(run: Run) -> None:
         program.expect("10")
 
 
+def test_second_supervisor_of_a_pod_takes_the_next_port(run: Run) -> None:
+    """Containers of a pod share their ports, and both have the same default."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        options = ["--listen", f"127.0.0.1:{taken}", "--listen-next"]
+        port = port_of(run(*app("print_signals.py"), options=options))
+
+        assert taken < port <= taken + 9
+        assert 200 == get(port, "/livez")[0]
+
+
+def test_taken_port_says_how_to_choose_another(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        program = run(*app("print_signals.py"), options=["--listen", f"127.0.0.1:{taken}"])
+
+        program.err.expect("containers of a pod share their ports: choose another with --listen")
+
+
 def test_a_client_that_says_nothing_keeps_nobody_else_waiting(run: Run) -> None:
     port = port_of(run(*app("print_signals.py"), options=LISTEN))
     silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
