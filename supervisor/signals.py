@@ -11,20 +11,10 @@ import signal
 
 from .record import Record
 
-# Raised by the processor for what this process itself did: signal(7), "Standard signals", action Core.
-FAULTS = frozenset(
-    {
-        signal.SIGILL,
-        signal.SIGTRAP,
-        signal.SIGABRT,
-        signal.SIGBUS,
-        signal.SIGFPE,
-        signal.SIGSEGV,
-        signal.SIGSYS,
-    }
-)
 # 32 and 33 belong to the C library (nptl(7)) and are not in valid_signals().
-FORWARDED = frozenset(signal.valid_signals()) - FAULTS - {signal.SIGCHLD, signal.SIGKILL, signal.SIGSTOP}
+# ILL, TRAP, ABRT, BUS, FPE, SEGV and SYS are forwarded when a process sends them: a fault of ours ends us all the same,
+# since the kernel does not let a thread block those that it causes itself (sigprocmask(2), "Notes").
+FORWARDED = frozenset(signal.valid_signals()) - {signal.SIGCHLD, signal.SIGKILL, signal.SIGSTOP}
 UNCATCHABLE = frozenset({signal.SIGKILL, signal.SIGSTOP})
 STOP = signal.SIGSTOP
 JOB_CONTROL = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
