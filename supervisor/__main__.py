@@ -10,7 +10,11 @@ from . import signals
 def main() -> None:
     """Run the supervisor with this process's arguments; ends the process, with the app's exit code."""
     inherited = signals.install()
-    from . import cli  # noqa: PLC0415 - everything that takes time is imported once signals are safe
+    from . import open_files  # noqa: PLC0415 - everything that takes time is imported once signals are safe
+
+    open_files.open_standard()
+    inherited = inherited.replace(files=open_files.inherited())
+    from . import cli  # noqa: PLC0415 - as above
 
     cli.main(sys.argv[1:], inherited)
 

@@ -75,9 +75,10 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
         log.warning(
             f"{name} stands for no option{f' (did you mean {meant}?)' if meant else ''}", event="unknown_variable"
         )
-    process.close_inherited_files()
     inbox = Inbox(inherited.taken)
-    processes = Processes(inherited)
+    # One that never starts a second app keeps no file open for it: the other end of a pipe sees the app close it.
+    restarts = settings.restart != "never" or (settings.configured and bool(settings.command))
+    processes = Processes(inherited, keep_files=restarts)
     loop = Loop(inbox, processes, surroundings.command(settings), _policy(settings))
     program = os.path.basename(settings.command[0]) if settings.command else "the app"
     journal = Journal(program, settings.configured, settings.reload_method, settings.configroot or "")

@@ -46,6 +46,12 @@ class Environment:
         gone = {os.fsencode(name) for name in names}
         self._entries = [one for one in self._entries if _name(one) not in gone]
 
+    def hand_on_sockets(self, parent: int, child: int) -> None:
+        """Say that descriptors which were passed to the parent are for the child (sd_listen_fds(3))."""
+        if self.get("LISTEN_PID") == str(parent):
+            self.set("LISTEN_PID", str(child))
+            self.remove(["LISTEN_PIDFDID"])
+
     def prepare(self) -> None:
         """Import what `execve` will need; to be called before a fork."""
         if not all(_can_be_split(one) for one in self._entries):

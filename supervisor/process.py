@@ -15,7 +15,7 @@ import signal
 import time
 
 from . import events as ev
-from . import terminal
+from . import open_files, terminal
 from .spawning import Spawner
 
 TYPE_CHECKING = False
@@ -34,8 +34,10 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 class Processes:
     """Starts the app, sends it signals, reaps it and every orphan."""
 
-    def __init__(self, inherited: Inherited) -> None:
+    def __init__(self, inherited: Inherited, *, keep_files: bool = True) -> None:
+        """Unless `keep_files`, the files that are for the app are closed here once it runs."""
         self._spawner = Spawner(inherited)
+        self._to_close = () if keep_files else inherited.files
         self.reserve = self._spawner.reserve
         self._app = 0
         self._foreground = False  # whether the app was started in the foreground of a terminal
@@ -67,6 +69,8 @@ class Processes:
             self._look_at = time.monotonic() + self._pause
         elif self._starting.error() is None:
             self._starting = None
+            open_files.close(self._to_close)
+            self._to_close = ()
             yield ev.Started(self._app, self._foreground)
         else:
             self._look_at = time.monotonic() + _LOOK_MOST  # it ends now, and is reaped
@@ -208,23 +212,6 @@ def descendants(root: int) -> list[int]:
         wave = [child for pid in wave for child in children.get(pid, ())]
         found += wave
     return found
-
-
-def close_inherited_files() -> None:
-    """Close what our parent left open beyond 0, 1 and 2, so that neither we nor the app hold it.
-
-    All that this program opens itself is close-on-exec (PEP 446), so the app gets 0, 1 and 2 only.
-    """
-    try:
-        fds = [int(name) for name in os.listdir("/proc/self/fd")]
-    except OSError:
-        fds = list(range(3, 256))  # no /proc: what a careless parent may have left
-    for fd in fds:
-        if fd > 2:
-            try:
-                os.close(fd)
-            except OSError:
-                continue  # the one that listed the directory
 
 
 def become_subreaper() -> None:

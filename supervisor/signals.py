@@ -29,6 +29,7 @@ class Inherited(Record):
     mask: frozenset[int]  # blocked signals that the app is to start with
     ignored: frozenset[int]  # signals that stay ignored, here and in the app
     taken: frozenset[int]  # what the inbox takes: all that is forwarded, and SIGCHLD
+    files: tuple[int, ...] = ()  # descriptors above 2 that the app is to start with
 
 
 def install() -> Inherited:

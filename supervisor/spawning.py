@@ -11,7 +11,7 @@ import os
 import signal
 import struct
 
-from . import terminal
+from . import open_files, terminal
 from .record import Record
 
 TYPE_CHECKING = False
@@ -175,6 +175,9 @@ class Spawner:
                 os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
                 os.dup2(output, 1)
                 os.dup2(output, 2)
+                open_files.close(self._inherited.files)
+            else:
+                command.env.hand_on_sockets(os.getppid(), os.getpid())
             step = _EXEC
             signal.pthread_sigmask(signal.SIG_SETMASK, self._inherited.mask)
             _exec(command.argv, command.env)

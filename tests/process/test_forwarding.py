@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import signal
+import subprocess
+import sys
 import time
 from signal import (
     SIGABRT,
@@ -97,6 +99,14 @@ def test_a_fault_that_is_sent_ends_an_app_as_it_would(run: Run, number: int) -> 
     program.expect("ready")
     program.send(number)
     program.finish(128 + number)
+
+
+def test_a_fault_of_our_own_still_ends_us() -> None:
+    """The signals are blocked, and the kernel does not let a thread block one that it causes itself."""
+    code = "import ctypes\nfrom supervisor import signals\nsignals.install()\nctypes.string_at(0)"
+    limits = ["sh", "-c", 'ulimit -c 0; exec "$@"', "sh"]
+
+    assert -SIGSEGV == subprocess.run([*limits, sys.executable, "-c", code], check=False).returncode
 
 
 def test_the_supervisor_adds_no_process_of_its_own(run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -96,14 +97,90 @@ def test_the_supervisor_lives_in_the_root_and_the_app_where_we_were(run: Run, tm
     program.finish(0)
 
 
-def test_nothing_but_0_1_and_2_is_open_in_the_app(run: Run) -> None:
+@pytest.mark.parametrize("options", [(), ("--restart=on-failure",)])
+def test_open_files_of_the_caller_reach_the_app(run: Run, options: tuple[str, ...]) -> None:
+    """As with tini: a shell's `<(...)` and `3>file`, sockets of a service manager."""
+    reading, writing = os.pipe()
+    with open(reading), open(writing, "w") as pipe:
+        program = run("sh", "-c", f"cat /dev/fd/{reading}", options=options, pass_fds=[reading])
+        pipe.write("through the pipe\n")
+    assert "through the pipe" == program.out.next()
+    program.finish(0)
+
+
+def test_a_process_substitution_of_a_shell_is_read(run: Run) -> None:
+    program = run("cat", prefix=["bash", "-c", '"$@" <(echo hello)', "bash"])
+
+    assert ["hello"] == output(program)
+
+
+def test_nothing_of_ours_is_open_in_the_app(run: Run, tmp_path: Path) -> None:
+    """Whatever the role has open: a directory that is watched, sockets, pipes."""
+    (tmp_path / "app.conf").write_text("one")
     inherited = os.open("/dev/null", os.O_RDONLY)
+    options = [f"--config-dir={tmp_path}", "--listen=127.0.0.1:0", f"--control={tmp_path}/control.sock"]
     try:
-        seen = output(run(*app("report_fds.py"), pass_fds=[inherited]))
+        program = run(*app("report_fds.py"), options=options, pass_fds=[inherited])
+        seen = output(program)
     finally:
         os.close(inherited)
 
-    assert ["0", "1", "2"] == [line.split()[0] for line in seen]
+    assert ["0", "1", "2", str(inherited)] == [line.split()[0] for line in seen]
+
+
+def test_hooks_do_not_hold_the_files_of_the_app(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "app.conf").write_text("one")
+    inherited = os.open("/dev/null", os.O_RDONLY)
+    hook = f"sh -c 'ls /proc/self/fd > {tmp_path}.seen'"
+    options = [f"--config-dir={tmp_path}", f"--ready={hook}", "--listen=off", "--verify-window=0s"]
+    try:
+        program = run("sh", "-c", "echo ready; exec cat", options=options, pass_fds=[inherited])
+        program.expect("ready")
+        seen = Path(f"{tmp_path}.seen")
+        wait_until(lambda: assert_lists(seen))
+    finally:
+        os.close(inherited)
+
+    assert str(inherited) not in seen.read_text().split()
+    program.end_of_input()
+    program.finish(0)
+
+
+def assert_lists(path: Path) -> None:
+    assert path.exists()
+    assert {"0", "1", "2"} <= set(path.read_text().split())
+
+
+def test_sockets_of_a_service_manager_are_for_the_app(run: Run) -> None:
+    """LISTEN_PID names the process that they are for; PID 1 of the container stands between."""
+    script = 'echo $LISTEN_FDS; test "$LISTEN_PID" = $$ && echo mine; test -e /proc/self/fd/3 && echo open'
+    passing = ["sh", "-c", 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@" 3</dev/null', "sh"]
+    program = run("sh", "-c", script, prefix=passing)
+
+    assert ["1", "mine", "open"] == output(program)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
+def test_a_closed_standard_stream_becomes_no_other_file(run: Run, closed: str, tmp_path: Path) -> None:
+    """A log line must not go into a socket or a configuration file that has got number 2."""
+    conf = tmp_path / "conf"
+    conf.mkdir()
+    (conf / "app.conf").write_text("one")
+    told = tmp_path / "told"
+    script = f"ls -l /proc/$PPID/fd > {told}.new; mv {told}.new {told}; exec sleep 60"
+    options = [f"--config-dir={conf}", "--listen=127.0.0.1:0", "-v"]
+    program = run("sh", "-c", script, options=options, prefix=["sh", "-c", f'exec "$@" {closed}', "sh"])
+
+    wait_until(lambda: assert_exists(told))
+    links = dict(re.findall(r" (\d+) -> (\S+)", told.read_text()))
+    numbers = [str("<>2".index(one[0])) for one in closed.split()]
+    assert ["/dev/null"] * len(numbers) == [links[number] for number in numbers]
+    program.send(TERM)
+    program.finish(128 + TERM)
+
+
+def assert_exists(path: Path) -> None:
+    assert path.exists()
 
 
 def test_the_supervisor_keeps_no_inherited_file_open(run: Run) -> None:

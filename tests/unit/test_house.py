@@ -27,6 +27,7 @@ BARE = (
     "actions",
     "cli",
     "config",
+    "open_files",
     "environment",
     "events",
     "inbox",
