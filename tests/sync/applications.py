@@ -70,7 +70,7 @@ class Stage:
 
     metrics: int
 
-    def __init__(self, run: Run, application: Application) -> None:
+    def __init__(self, run: Run, application: Application, ports: tuple[int, ...]) -> None:
         self.run, self.application = run, application
         self.top = tempfile.mkdtemp()  # other users enter it, and a socket's path must be short
         os.chmod(self.top, 0o755)  # noqa: S103 - as above
@@ -78,7 +78,7 @@ class Stage:
         os.mkdir(self.scratch)
         os.chmod(self.scratch, 0o777)  # noqa: S103 - as above
         self._places = {"/config-in": f"{self.top}/volume", "/config": f"{self.top}/live", "/run/app": self.scratch}
-        self._places |= {str(port): str(free_port()) for port in application.ports}
+        self._places |= {str(port): str(free_port()) for port in ports}
         self._version = 0
         for name, text in application.image.items():
             with open(f"{self.scratch}/{name}", "w", encoding="utf-8") as file:
@@ -96,13 +96,16 @@ class Stage:
     def path(self, name: str) -> str:
         return self.here(name)
 
-    def write(self, word: str, more: str = "", files: Mapping[str, str] | None = None) -> None:
+    def write(self, word: str, more: str = "") -> None:
         """The volume's next version; `more` is added to the first file."""
+        texts = dict(self.application.files(word))
+        texts[next(iter(texts))] += more
+        self.write_files(texts)
+
+    def write_files(self, files: Mapping[str, str]) -> None:
         self._version += 1
-        texts = dict(files or self.application.files(word))
-        first = next(iter(texts))
-        texts[first] += more
-        swap_volume(self.path("/config-in"), str(self._version), {k: self.here(v) for k, v in texts.items()})
+        texts = {name: self.here(text) for name, text in files.items()}
+        swap_volume(self.path("/config-in"), str(self._version), texts)
 
     def start(self, *more: str, without: tuple[str, ...] = ()) -> Program:
         """Run the page's command line, without some of its options and with others."""
@@ -141,7 +144,10 @@ class Stage:
             raise AssertionError(f"{error}\n{self.run.programs[-1].story()}") from None
 
     def counts(self, name: str, number: float, **labels: str) -> None:
-        until(lambda: metric(self.metrics, name, **labels), number)
+        try:
+            until(lambda: metric(self.metrics, name, **labels), number)
+        except (AssertionError, OSError) as error:
+            raise AssertionError(f"{name}: {error!r}\n{self.run.programs[-1].story()}") from error
 
     def took_up(self, versions: int) -> None:
         """Wait until so many versions have been put in place, and the last reload counts as a success."""
@@ -150,12 +156,12 @@ class Stage:
         self.counts("config_last_reload_successful", 1)
 
 
-def stage_of(run: Run, application: Application) -> Iterator[Stage]:
-    """The body of a fixture: a stage that is cleared away with all that ran on it."""
+def stage_of(run: Run, application: Application, ports: tuple[int, ...] = ()) -> Iterator[Stage]:
+    """The body of a fixture: a stage, on other ports than the application's own if named, cleared away at the end."""
     needs_root()
     words = command(application.title)
     needs(words[words.index("--") + 1])
-    stage = Stage(run, application)
+    stage = Stage(run, application, ports or application.ports)
     yield stage
     run.kill_left()
     shutil.rmtree(stage.top)
@@ -192,13 +198,3 @@ def recovers(stage: Stage) -> None:
     stage.shows("three")
     program.send(15)
     program.finish(0)
-
-
-def claims(stage: Stage, change: Callable[[], None], *more: str, without: tuple[str, ...] = ()) -> Program:
-    """Start, change, and wait until the reload counts as a success; whether it had an effect is the caller's."""
-    stage.write("one")
-    program = stage.start(*more, without=without)
-    stage.shows("one")
-    change()
-    stage.took_up(2)
-    return program

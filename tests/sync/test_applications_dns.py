@@ -58,3 +58,19 @@ def test_name_server_changes_are_answered_or_rejected(stage: Stage) -> None:
 @only_process
 def test_name_server_bad_version_is_undone(stage: Stage) -> None:
     recovers(stage)
+
+
+@pytest.fixture
+def named(run: Run) -> Iterator[Stage]:
+    yield from stage_of(run, APPLICATIONS[1])
+
+
+@only_process
+def test_named_takes_up_a_change_by_hup(named: Stage) -> None:
+    """It has no handler for HUP: a thread of it waits for the signal."""
+    named.write("one")
+    named.start(without=("--reload-exec",))
+    named.shows("one")
+    named.write("two")
+    named.shows("two")
+    named.took_up(2)

@@ -17,13 +17,6 @@ def app(environ, start):
     start("200 OK", [("Content-Length", str(len(body)))])
     return [body]
 """
-_PRELOADED = """
-with open("/config/word") as file:
-    word = file.read().encode()
-def app(environ, start):
-    start("200 OK", [("Content-Length", str(len(word)))])
-    return [word]
-"""
 
 
 def _php(word: str) -> Mapping[str, str]:
@@ -49,7 +42,7 @@ def _gunicorn(word: str) -> Mapping[str, str]:
     return {"gunicorn.conf.py": config}
 
 
-def _uwsgi(word: str) -> Mapping[str, str]:
+def uwsgi(word: str) -> Mapping[str, str]:
     safe = "strict = true\nneed-app = true\nmaster = true\nworker-reload-mercy = 2\n"
     app = "plugins-dir = /usr/lib/uwsgi/plugins\nplugin = python3\nchdir = /run/app\nmodule = app:app\n"
     return {"uwsgi.ini": f"[uwsgi]\n{safe}{app}http-socket = 127.0.0.1:8000\nenv = WORD={word}\n"}
@@ -79,10 +72,9 @@ APPLICATIONS = (
     Application("php-fpm", (9000,), _php, _php_word, "nonsense = on\n"),
     Application("Apache httpd", (8080,), _apache, _page, "Nonsense on\n"),
     Application("gunicorn", (8000,), _gunicorn, _page, "nonsense(\n", {"app.py": _WSGI}),
-    Application("uWSGI", (8000,), _uwsgi, _page, "nonsense = on\n", {"app.py": _WSGI}),
+    Application("uWSGI", (8000,), uwsgi, _page, "nonsense = on\n", {"app.py": _WSGI}),
     Application("Squid", (3128,), _squid, _via, "nonsense on\n"),
 )
-_, _APACHE, _GUNICORN, _UWSGI, _ = APPLICATIONS
 
 
 @pytest.fixture(params=APPLICATIONS, ids=lambda one: one.title)
