@@ -13,7 +13,7 @@ import time
 
 from .. import log, threads
 from ..snapshot import shown
-from . import Label, Trouble
+from . import Content, Label, Trouble
 from .tree import GONE, ChangingError, Ignored, Tree, UnreadableError, unreadable, why
 from .watch import EDITED, SWAPPED, Watch
 
@@ -57,6 +57,8 @@ class DirectorySource:
         self._seen: tuple[object, ...] | None = ()  # marks of what was last told; None: it was missing
         self._present = True
         self._misnamed: set[str] = set()
+        self._last = Content({})
+        self._hollow: frozenset[str] = frozenset()  # volumes without files, of which that was told
         self._ignored = Ignored(ignore)
         self._told = 0  # a hash of what was last told, for when marks are no proof:
         self._unsettled = False  # it may have changed since without leaving a mark
@@ -144,7 +146,26 @@ class DirectorySource:
         if found.emptied:
             sink.read(None, "holds no files")
         else:
-            sink.read(found.content(files) if now else None)
+            sink.read(self._completed(found, found.content(files)) if now else None)
+
+    def _completed(self, found: Tree, content: Content) -> Content:
+        # With the last files of volumes that were emptied: their optional objects were deleted.
+        hollow, last = found.hollow, self._last
+        files = {key: data for key, data in last.files.items() if hollow and key.startswith(hollow)}
+        for prefix in sorted(set(hollow) - self._hollow):
+            stays = any(key.startswith(prefix) for key in files)
+            rest = "its last ones stay" if stays else "the configuration is without them"
+            log.warning(f"{self._path}/{shown(prefix[:-1])} holds no files; {rest}")
+        self._hollow = frozenset(hollow)
+        if files:
+            permitted = {key: last.permitted[key] for key in files}
+            content = content.replace(
+                files={**content.files, **files},
+                permitted={**content.permitted, **permitted},
+                private=content.private or last.private,
+            )
+        self._last = content
+        return content
 
     def _tell_names(self, found: Tree) -> None:
         for path in sorted(found.misnamed - self._misnamed):

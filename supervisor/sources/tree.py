@@ -206,6 +206,11 @@ class Tree:
         """Whether it is a volume without files: its optional object was deleted, or never was."""
         return self.empty and bool(self._links)
 
+    @property
+    def hollow(self) -> tuple[str, ...]:
+        """What is in front of the keys of each volume that has no file."""
+        return tuple(prefix for prefix, _ in self._links if not any(key.startswith(prefix) for key in self._files))
+
     def differs(self, later: Tree) -> str:
         """The path of a file that is not the same in a later look, for a message."""
         for key in sorted(self._files.keys() | later._files.keys()):

@@ -166,3 +166,25 @@ def test_plain_directory_without_files_is_told(follow: Follow, top: Path, told: 
     (top / "a").unlink()
     follower.expect({})
     assert told().count(f"directory {top} holds no files") == 1
+
+
+def test_emptied_volume_among_others_keeps_its_last_files(follow: Follow, top: Path, told: Callable[[], str]) -> None:
+    one, other = Volume(top / "one"), Volume(top / "other")
+    one.swap({"a": "1", "d/b": "1"})
+    other.swap({"a": "2"})
+    follower = follow(top)
+    follower.expect({"one/a": "1", "one/d/b": "1", "other/a": "2"})
+    one.swap({})
+    other.swap({"a": "3"})
+    follower.expect({"one/a": "1", "one/d/b": "1", "other/a": "3"})
+    assert told().count(f"{top}/one holds no files; its last ones stay") == 1
+    one.swap({"c": "4"})
+    follower.expect({"one/c": "4", "other/a": "3"})
+
+
+def test_volume_that_is_empty_from_the_start_is_told(follow: Follow, top: Path, told: Callable[[], str]) -> None:
+    one, other = Volume(top / "one"), Volume(top / "other")
+    one.swap({})
+    other.swap({"a": "2"})
+    follow(top).expect({"other/a": "2"})
+    assert f"{top}/one holds no files; the configuration is without them" in told()
