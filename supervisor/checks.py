@@ -166,7 +166,7 @@ class Readiness:
             except Exception as failure:  # noqa: BLE001 - the outer edge of the thread; mostly CheckFailed
                 log.debug(f"not ready: {failure}")
                 if time.monotonic() >= warn_at:
-                    log.warning(f"the app is not ready yet, so it is not reloaded either: {failure}")
+                    log.warning(f"the app is not ready yet, so it is not reloaded either: {failure}", event="not_ready")
                     warn_at += _READY_PATIENCE
                 subject.cancelled.wait(pause)
                 pause = min(_READY_MOST, pause * 2)

@@ -177,4 +177,4 @@ def _prepare_process(settings: Settings) -> None:
         if settings.parent_death_signal is not None:
             process.die_with_parent(settings.parent_death_signal)
     except OSError as error:
-        log.warning(f"{error.strerror or error}; going on without")
+        log.warning(f"{error.strerror or error}; going on without", event="preparation_failed")

@@ -235,7 +235,7 @@ class Server:
                 return
             if self._short:
                 self._short = False
-                log.info("connections are accepted again")
+                log.info("connections are accepted again", event="accepting")
             sock.setblocking(False)
             connection = Connection(self, sock, time.monotonic(), self._limits.request_seconds)
             self._connections[sock.fileno()] = connection
@@ -246,7 +246,10 @@ class Server:
     def _cannot_accept(self, error: OSError) -> None:
         if not self._short:
             self._short = True
-            log.warning(f"cannot accept a connection: {error.strerror}; it is tried again as long as that lasts")
+            log.warning(
+                f"cannot accept a connection: {error.strerror}; it is tried again as long as that lasts",
+                event="accept_failed",
+            )
         if error.errno in _SHORT_OF_FILES:
             self._make_room()
         self._pause(_ACCEPT_PAUSE)

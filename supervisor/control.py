@@ -93,7 +93,8 @@ class Control:
         except OSError as error:
             log.warning(
                 f"cannot listen on {self._path}: {error.strerror or error}; choose another path with --control, "
-                "or --control=off; supervisorctl cannot reach this supervisor, everything else goes on"
+                "or --control=off; supervisorctl cannot reach this supervisor, everything else goes on",
+                event="listen_failed",
             )
             return
         log.debug(f"control socket: {self._path}")
@@ -161,7 +162,7 @@ class Control:
         except FilesError as error:
             return Answer(1, str(error))
         except Exception as error:  # noqa: BLE001 - the outer edge of a request: a failure is an answer too
-            log.warning(f"cannot answer {word!r} on the control socket: {error!r}")
+            log.warning(f"cannot answer {word!r} on the control socket: {error!r}", event="request_failed")
             return Answer(1, f"cannot answer {word!r}: internal error: {error!r}")
 
     # --- answered at once
@@ -203,7 +204,7 @@ class Control:
         before = self._state()
         if not before.sources:
             return Answer(1, "cannot reload: no configuration is kept live here; see --configmap and --config-dir")
-        log.info(f"reload ordered by {client}")
+        log.info(f"reload ordered by {client}", event="reload_ordered")
         if not self._turn(ev.ReloadOrdered()):
             return _SILENT
         return self._until(client, partial(orders.reloaded, before.reloads))
@@ -216,7 +217,11 @@ class Control:
         target = orders.earlier(self._generations(), before.config.live, back)
         if isinstance(target, Answer):
             return target
-        log.info(f"rollback to configuration {orders.short(target)} ordered by {client}")
+        log.info(
+            f"rollback to configuration {orders.short(target)} ordered by {client}",
+            event="rollback_ordered",
+            version=orders.short(target),
+        )
         if not self._turn(ev.RollbackOrdered(target)):
             return _SILENT
         return self._until(client, partial(orders.rolled_back, before.reloads, target))

@@ -108,7 +108,8 @@ class Root:
         if later:
             log.warning(
                 f"cannot read {len(later)} of the configurations in {self.path}: a later release wrote them, in format"
-                f" {max(later.values())}; they stay until this release has put its own in place"
+                f" {max(later.values())}; they stay until this release has put its own in place",
+                event="later_format",
             )
 
     def stage(self, snapshot: Snapshot) -> Generation:
@@ -269,7 +270,10 @@ class Root:
             ) from None
         if replaced:
             self._forget()
-            log.warning(f"{self.path} is another directory than before; from now on that one is written to")
+            log.warning(
+                f"{self.path} is another directory than before; from now on that one is written to",
+                event="configroot_replaced",
+            )
         if walk.made:
             self._modes.finish(walk.descriptor)
         return walk

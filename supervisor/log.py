@@ -71,11 +71,12 @@ def write(level: str, message: str, **fields: object) -> None:
     """Write one line, soon; from any thread.
 
     The fields stand in JSON lines only, beside time, level, logger and message: texts, numbers and lists of them;
-    empty ones are left out. Their names are event, service, version, previous, changed, pid, signal, method, reason,
-    exit_code, duration_ms, source, where they apply.
+    empty ones are left out. `event` is a word for what the line is about, which stays when the sentence changes. The
+    others are service, version, previous, changed, pid, signal, method, reason, exit_code, duration_ms, source.
     """
     if not wanted(level):
         return
+    fields.setdefault("event", "note")
     line = (time.time(), level, message, fields)
     if _log.queue is None:
         from _queue import SimpleQueue  # noqa: PLC0415 - most bare inits say nothing; `queue` imports threading
@@ -109,7 +110,7 @@ def capture() -> None:
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             level = "error" if record.levelno >= logging.ERROR else "warning"
-            write(level, f"{record.name}: {record.getMessage()}")
+            write(level, f"{record.name}: {record.getMessage()}", event="library")
 
     logging.captureWarnings(capture=True)
     logging.basicConfig(handlers=[Handler(logging.WARNING)], level=logging.WARNING, force=True)

@@ -75,7 +75,7 @@ class Faults:
         if kind not in self._said:
             self._said.add(kind)
             try:
-                log.error(f"{sentence}; all else goes on")
+                log.error(f"{sentence}; all else goes on", event="internal_error")
             except Exception:  # noqa: BLE001, S110 - there is nowhere left to say it
                 pass
         return sentence
@@ -272,7 +272,8 @@ class Loop:
             if not self._not_begun:
                 log.warning(
                     f"cannot start a thread ({name}): {error}; the limit of processes is reached (pids.max, ulimit -u);"
-                    " it is tried again every second"
+                    " it is tried again every second",
+                    event="thread_failed",
                 )
             self._not_begun.append((body, name))
 

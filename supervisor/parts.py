@@ -101,7 +101,9 @@ class Assembly:
             return None
         seen = "{dir}" if self._root else self._directory  # in place, the files are new already when it runs
         if not any(part in word for part in ("{dir}", seen) for word in argv):
-            log.warning("--validate: the command has no {dir}, so it does not look at the new files")
+            log.warning(
+                "--validate: the command has no {dir}, so it does not look at the new files", event="validation_blind"
+            )
         from . import hooks, reloading  # noqa: PLC0415 - as above
 
         return reloading.validator(self._settings, argv, hooks.Runner(self._inbox.put))
@@ -124,7 +126,9 @@ class Assembly:
                 log.capture()
             except Exception as error:  # noqa: BLE001 - a broken installation of a library must not end the app
                 backlog.close()
-                log.warning(f"cannot serve metrics and probes: {error!r}; everything else goes on")
+                log.warning(
+                    f"cannot serve metrics and probes: {error!r}; everything else goes on", event="listen_failed"
+                )
                 return
             backlog.open(page.observe)
             inbox.put(ev.Probed(lambda: None))  # a turn, so that what happened so far is counted

@@ -131,7 +131,7 @@ class Sync:
         if isinstance(self._desired, Snapshot) and isinstance(desired, Snapshot):
             told = self._feedback.offered(time.monotonic(), diff(self._desired.sums, desired.sums))
             if told:
-                log.warning(told)
+                log.warning(told, event="feedback_loop")
 
     def _digest_key(self) -> bytes:
         if not self._key:

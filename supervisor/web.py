@@ -143,7 +143,9 @@ class Site:
         except Exception as error:  # noqa: BLE001 - the outer edge of a request
             if path not in self._failing:
                 self._failing.add(path)
-                log.warning(f"cannot serve {path}: {error!r}; this is said once, until it succeeds")
+                log.warning(
+                    f"cannot serve {path}: {error!r}; this is said once, until it succeeds", event="page_failed"
+                )
             return _plain(HTTPStatus.INTERNAL_SERVER_ERROR, f"cannot serve {path}: see the log")
         self._failing.discard(path)
         return answer
@@ -346,7 +348,7 @@ def serve(host: str, ports: Sequence[int], site: Site) -> None:
             port = listener.getsockname()[1]
             # A port that the user did not name: only the log tells which.
             say = log.debug if port == ports[0] else log.info
-            say(f"metrics and probes on {shown or '*'}:{port}")
+            say(f"metrics and probes on {shown or '*'}:{port}", event="listening")
             site.serve(listener)
     except (OSError, OverflowError) as error:
         more = f" to {ports[-1]}" if len(ports) > 1 else ""
@@ -354,7 +356,8 @@ def serve(host: str, ports: Sequence[int], site: Site) -> None:
         remedy = "containers of a pod share their ports: choose another with --listen; " if taken else ""
         log.warning(
             f"cannot listen on {shown}:{ports[0]}{more}: {error}; {remedy}there are no metrics and no probes, "
-            "everything else goes on"
+            "everything else goes on",
+            event="listen_failed",
         )
 
 

@@ -170,11 +170,17 @@ class DirectorySource:
     def _tell_names(self, found: Tree) -> None:
         for path in sorted(found.misnamed - self._misnamed):
             log.warning(
-                f"cannot use {shown(path)}: its name is not valid UTF-8; rename it, or leave it out with --ignore"
+                f"cannot use {shown(path)}: its name is not valid UTF-8; rename it, or leave it out with --ignore",
+                event="name_not_utf8",
+                source=str(self.label),
             )
         self._misnamed = found.misnamed
         if found.empty and not found.emptied:
-            log.warning(f"{self.label} holds no files: that is the configuration until there are some")
+            log.warning(
+                f"{self.label} holds no files: that is the configuration until there are some",
+                event="source_empty",
+                source=str(self.label),
+            )
 
     def _walk(self, sink: Sink, watch: Watch) -> Tree:
         tree = Tree(self._path, watch, self._ignored)

@@ -164,7 +164,7 @@ class Teller:
         say = log.debug if self._said else log.warning
         self._said = True
         rest = "it is tried again" if passing else "going on without"
-        say(f"cannot create events on the pod: {_why(error, self._pod)}; {rest}")
+        say(f"cannot create events on the pod: {_why(error, self._pod)}; {rest}", event="events_failed")
         if self._link is not None:
             self._link.close()
             self._link = None

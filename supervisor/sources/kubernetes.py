@@ -143,7 +143,11 @@ class KubernetesSource:
         if not self._polling:
             self._polling = True
             first, last = self._timing.poll
-            log.warning(f"{fault.trouble.message}; it is listed every {first:g} to {last:g} s instead")
+            log.warning(
+                f"{fault.trouble.message}; it is listed every {first:g} to {last:g} s instead",
+                event="source_polled",
+                source=str(self.label),
+            )
 
     def _list_and_watch(self, sink: Sink, library: LibraryLog) -> None:
         if not self.label.namespace:
@@ -199,7 +203,7 @@ class KubernetesSource:
             sink.connected(up=True)
             if self._polling:
                 self._polling = False
-                log.info(f"{self.label} can be watched now")
+                log.info(f"{self.label} can be watched now", event="source_watched", source=str(self.label))
             if self._troubled:
                 self._say(sink, self._content)  # nothing new: it tells that the trouble is over
             self._follow(sink, response)

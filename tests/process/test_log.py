@@ -55,6 +55,7 @@ def test_json_lines_of_a_change_have_fields(run: Run, tmp_path: os.PathLike[str]
     found = lines(program)
 
     assert all(HEAD == list(one)[:4] and one["logger"] == "supervisor" for one in found)
+    assert [] == [one for one in found if not one.get("event")]
     first, second = of(found, "started"), of(found, "config_applied")
     assert (pid, "python") == (first["pid"], first["service"][:6])
     assert first["version"] == second["previous"] != second["version"]
