@@ -7,7 +7,9 @@ late.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 
 from . import process
 
@@ -15,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_MOST_PID_LINE = 32  # characters
 _COMM = 15  # characters that the kernel keeps of a process's name (proc(5), comm)
 _HINT = "is its container up, and does the pod have shareProcessNamespace: true?"
 
@@ -55,12 +58,11 @@ class Target:
 
 def _by_file(path: str, ours: set[int]) -> int:
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            text = file.readline(32).strip()  # some write more lines after the pid
+        text = _first_line(path)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise TargetMissing(f"cannot read the pid file {path}: {why}; {_HINT}") from error
-    pid = int(text) if text.isdecimal() else 0
+    pid = int(text) if text.isascii() and text.isdecimal() else 0
     if not pid:
         raise TargetMissing(f"cannot use the pid file {path}: its first line is not a pid")
     if pid in ours:
@@ -69,6 +71,15 @@ def _by_file(path: str, ours: set[int]) -> int:
     if process_state(pid) in "XZ":
         raise TargetMissing(f"{path} says {pid}, and there is no such process; {_HINT}")
     return pid
+
+
+def _first_line(path: str) -> str:
+    """What a pid file says; some programs write more lines after the pid. Raises OSError, and never waits."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would wait for a writer
+    with open(descriptor, encoding="ascii", errors="replace") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        return file.readline(_MOST_PID_LINE).strip()
 
 
 def _matches(name: str) -> Iterator[tuple[int, int]]:

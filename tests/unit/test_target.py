@@ -210,6 +210,14 @@ def test_a_pid_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert f"cannot read the pid file {path}: no such file or directory; is its container up" in missing(str(path))
 
 
+def test_a_pid_file_that_is_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    """Opening one waits for its writer; a device, a directory and a socket are no pid files either."""
+    os.mkfifo(tmp_path / "fifo")
+
+    for path in (str(tmp_path / "fifo"), "/dev/zero"):
+        assert f"cannot read the pid file {path}: it is not a regular file" in missing(path)
+
+
 def test_a_pid_file_that_names_us_shows_that_the_namespace_is_not_shared(tmp_path: Path) -> None:
     path = tmp_path / "pid"
     path.write_text(str(os.getpid()))
