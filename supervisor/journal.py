@@ -97,6 +97,9 @@ class Journal(Record):
         if after.phase is Phase.DONE:
             message = f"got {name} while {self.program} was not running: ending"
             return self._line(self._quietly("info"), "stopping", message, signal=name)
+        if before.phase is Phase.WAITING and after.held == before.held:
+            message = f"got {name} before {self.program} was started: it is not passed on"
+            return self._line("info", "signal", message, signal=name)
         return self._line("debug", "signal", f"got {name}", signal=name)
 
     def _late(self, before: State, after: State) -> Iterator[Line]:

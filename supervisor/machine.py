@@ -277,7 +277,7 @@ def _signalled(state: State, signum: int, now: float, policy: Policy) -> Result:
     if policy.sidecar:
         return _signalled_sidecar(state, signum, stop=stop)
     if state.executing:
-        return _signalled_early(state, signum, stop=stop)
+        return _signalled_early(state, signum, policy, stop=stop)
     match state.phase:
         case Phase.STARTING | Phase.RUNNING | Phase.RELOADING if stop:
             return _stop(state, target, now, policy)
@@ -291,18 +291,25 @@ def _signalled(state: State, signum: int, now: float, policy: Policy) -> Result:
             # There is no app to decide what these mean; they end a program that does not handle them.
             return _done(state, 128 + signum if state.exits == 0 else state.exit_code)
         case Phase.WAITING:
-            return state.replace(held=(*state.held, signum)), ()
+            return _hold(state, signum, policy), ()
         case Phase.LEFTOVERS if stop:
             return state.replace(final=True, replacing=False), ()
     return state, ()  # the app that it was meant for is gone
 
 
-def _signalled_early(state: State, signum: int, *, stop: bool) -> Result:
+def _hold(state: State, signum: int, policy: Policy) -> State:
+    """Keep a signal for the app's first moment, as the kernel would: but one that waits for its configuration may be
+    sent HUP to reload, reads the newest when it starts, and would be ended before it can have a handler.
+    """
+    return state if policy.configured else state.replace(held=(*state.held, signum))
+
+
+def _signalled_early(state: State, signum: int, policy: Policy, *, stop: bool) -> Result:
     """The app's program does not run yet: no signal could reach it, and nothing of it has to end well."""
     if state.phase is Phase.KILLING:
         return state, ()
     if not stop and signum not in (INT, QUIT):
-        return state.replace(held=(*state.held, signum)), ()
+        return _hold(state, signum, policy), ()
     code = 128 + signum if state.exits == 0 else state.exit_code
     state = state.replace(phase=Phase.KILLING, deadline=None, final=True, held=(), exit_code=code)
     return state, (Kill(KILL),)

@@ -37,6 +37,17 @@ def test_other_signals_before_the_app_exists_are_delivered_in_order_once_it_does
     assert [Kill(HUP), Kill(12)] == app.at(0, ev.Started(7))
 
 
+@pytest.mark.parametrize("signum", [HUP, 10])
+def test_signals_while_the_first_version_is_awaited_are_dropped(signum: int) -> None:
+    """The app starts on the newest version, and would be ended by HUP before it can have a handler."""
+    app = App(configured=True)
+    app.at(0, ev.Began(), ev.SignalReceived(signum))
+    app.at(1, ev.ConfigOffered("a"), ev.ConfigApplied("a"), ev.Forked(7), ev.SignalReceived(signum))
+
+    assert [] == app.at(1, ev.Started(7))
+    assert [Kill(signum)] == app.at(2, ev.SignalReceived(signum))
+
+
 @pytest.mark.parametrize("signum", [INT, QUIT])
 def test_interrupt_and_quit_end_the_wait_for_a_configuration(signum: int) -> None:
     app = App(configured=True)
