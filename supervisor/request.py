@@ -30,6 +30,7 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # a server may insist on a len
 _PORTS = {"http": 80, "https": 443}
 _INTERIM = range(102, 200)  # http.client skips 100 itself; 101 would be the last answer in HTTP
 _MOST_INTERIM = 100
+_MOST_SECONDS = 86400.0  # of one request, whatever time there is: poll(2) takes no more than 24 days
 _LEAST_SECRET = 4  # characters: hiding shorter ones would only garble the text
 
 
@@ -129,6 +130,7 @@ class Request(Record):
         """Ask, and read at most `most` bytes of the body, all within `seconds`; raises RequestFailed."""
         import http.client  # noqa: PLC0415 - 15 ms that only those pay who make requests
 
+        seconds = min(seconds, _MOST_SECONDS)
         until = time.monotonic() + seconds
         try:
             sock = dial(self.url.host, self.url.port, seconds, interrupt)
@@ -222,7 +224,7 @@ def dial(host: str, port: int, seconds: float, interrupt: Interrupt) -> socket.s
     """
     import socket  # noqa: PLC0415 - 3 ms
 
-    until = time.monotonic() + seconds
+    until = time.monotonic() + min(seconds, _MOST_SECONDS)
     hosts = ("::1", "127.0.0.1") if host.lower() == "localhost" else (host,)
     problem: OSError = OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
     try:

@@ -22,6 +22,8 @@ JOB_CONTROL = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 # the first two cannot be known, so the app gets the default, as from a shell.
 _CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT)
 
+_MOST_DIGITS = 3  # of a signal's number
+
 
 class Inherited(Record):
     """What this process was started with."""
@@ -70,9 +72,9 @@ def number(text: str) -> int:
     for mark in "+-":
         if word.startswith(("RTMIN", "RTMAX")) and mark in word:
             base, sign, offset = word.partition(mark)
-    if word.isdecimal() and word.isascii():
+    if word.isdecimal() and word.isascii() and len(word) <= _MOST_DIGITS:
         signum = int(word)
-    elif f"SIG{base}" in signal.Signals.__members__ and offset.isdecimal():
+    elif f"SIG{base}" in signal.Signals.__members__ and offset.isdecimal() and len(offset) <= _MOST_DIGITS:
         signum = signal.Signals[f"SIG{base}"] + (-int(offset) if sign == "-" else int(offset))
     else:
         signum = 0

@@ -12,7 +12,10 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 _HOST_CHARACTERS = _NAME_CHARACTERS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _IPV6_CHARACTERS = frozenset("0123456789abcdefABCDEF:.")
+_MOST_SECONDS = 10 * 365 * 24 * 3600.0  # clocks and system calls take no more than some 290 years
 _MOST_ID = 2**32 - 2  # of a user or a group; the one above means "none" to the kernel (chown(2))
+_MOST_PORT = 2**16 - 1
+_MOST_DIGITS = 100  # of a number, leading zeros included
 _MOST_SOCKET_PATH = 107  # bytes: sun_path of unix(7) with its NUL
 
 
@@ -36,6 +39,8 @@ def duration(text: str) -> float:
     plain = number.replace(".", "", 1).isdecimal() and number.isascii()
     if not plain or seconds < 0 or (not unit and float(number) != 0):
         raise ValueError(f"{text!r} is not a duration (examples: 500ms, 2s, 1m)")
+    if seconds > _MOST_SECONDS:
+        raise ValueError(f"{text!r} is longer than 10 years ({_MOST_SECONDS / _UNITS['h']:g}h)")
     return seconds
 
 
@@ -133,7 +138,7 @@ def user(text: str) -> tuple[str, str]:
     if not name or (colon and not group):
         raise ValueError(f"{text!r} is not USER[:GROUP]")
     for one in (name, group):
-        if one.isdecimal() and int(one) > _MOST_ID:
+        if one.isdecimal() and not _is_number(one, _MOST_ID):
             raise ValueError(f"{one!r} is not the number of a user or group (0 to {_MOST_ID})")
     return name, group
 
@@ -143,7 +148,7 @@ def listen(text: str) -> tuple[str, int]:
     if text.strip() == "off":
         return "", -1
     host, _, port = text.strip().rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:
+    if not _is_number(port, _MOST_PORT):
         raise ValueError(f"{text!r} is not [HOST]:PORT or off (examples: :9911, 127.0.0.1:9911, [::1]:9911)")
     bare = host.removeprefix("[").removesuffix("]")
     allowed = _IPV6_CHARACTERS if host != bare or ":" in host else _HOST_CHARACTERS
@@ -189,9 +194,14 @@ def count(text: str) -> int:
 
 
 def _number(text: str, most: int, what: str) -> int:
-    if not (text.strip().isdecimal() and int(text) <= most):
+    if not _is_number(text.strip(), most):
         raise ValueError(f"{text!r} is not {what}")
     return int(text)
+
+
+def _is_number(text: str, most: int) -> bool:
+    """Whether a text is a whole number up to `most`; int() refuses numbers of thousands of digits with other words."""
+    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS and int(text) <= most
 
 
 def switch(text: str) -> bool:

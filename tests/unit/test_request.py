@@ -51,6 +51,12 @@ def test_method_path_headers_and_an_empty_body_are_sent() -> None:
     assert 1 == sum(line.lower().startswith("user-agent:") for line in lines)
 
 
+def test_a_request_with_years_of_time_is_made() -> None:
+    """A window of verification may be long; poll(2) and socket timeouts take 24 days."""
+    with Answering(OK) as server:
+        assert 200 == ask(server.url(), seconds=1e8).status
+
+
 def test_a_get_has_no_length_and_the_answer_is_read() -> None:
     with Answering(answer("503 Service Unavailable", "later", "Retry-After: 7")) as server:
         actual = ask(server.url())
