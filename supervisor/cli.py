@@ -85,6 +85,10 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
     loop.observers.append(lambda *turn: _announce(journal, *turn))
     settings = _absolute(settings)
     _prepare_process(settings)
+    if settings.secret or settings.config_dir:  # a directory may be the volume of a Secret
+        from . import core_dumps  # noqa: PLC0415 - not for a bare init
+
+        processes.undo_in_children(core_dumps.Suppressed().restore)
     _start_parts(settings, loop, inbox)
     code = loop.run()
     return code, loop.state.error if ended_unstarted(loop.state) else ""

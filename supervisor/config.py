@@ -46,6 +46,8 @@ _OF_OTHER_INITS = {
     "-vv": "-v",
     "-vvv": "-v",
 }
+# Options that supervisorctl reads too, where the app or a hook starts it.
+_FOR_COMMANDS = frozenset({"control", "listen"})
 # Options without a variable: SUPERVISOR_VERSION stands in many Dockerfiles and means something else there.
 _ON_THE_LINE_ONLY = ("help", "version", "verbose", "v")
 # Variables that supervisord sets in its children, and what Dockerfiles say of its version.
@@ -155,6 +157,14 @@ def _suggestion(word: str) -> str:
     written += ["--no-" + form[2:] for form in written if OPTIONS[form[2:].replace("-", "_")].parse is None]
     close = [_OF_OTHER_INITS[word]] if word in _OF_OTHER_INITS else get_close_matches(word, written, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def own_variables() -> Iterable[str]:
+    """Variables that the app does not get: they are for this program, and credentials may stand in them."""
+    for name in OPTIONS.keys() - _ON_THE_LINE_ONLY - _FOR_COMMANDS:
+        yield variable(name)
+        if name in OLD_VARIABLES:
+            yield OLD_VARIABLES[name]
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterable[tuple[str, str]]:

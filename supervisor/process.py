@@ -20,7 +20,7 @@ from .spawning import Spawner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .signals import Inherited
     from .spawning import Child, Command
@@ -44,6 +44,10 @@ class Processes:
         self._starting: Child | None = None  # the app before its program runs
         self._look_at, self._pause = 0.0, 0.0
         self._hooks: dict[int, Child] = {}
+
+    def undo_in_children(self, undo: Callable[[], None]) -> None:
+        """Have a function called in each child before exec; it must not import, nor wait for a lock."""
+        self._spawner.undo = undo
 
     def spawn(self, command: Command) -> ev.Forked:
         """Start the app as the leader of its own process group, on our terminal if we hold it.

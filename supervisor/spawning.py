@@ -129,6 +129,7 @@ class Spawner:
         self._inherited = inherited
         self._start_dir = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self.reserve = Reserve()
+        self.undo: Callable[[], None] | None = None  # called in each child: what we changed of ourselves alone
 
     def start(self, command: Command, *, foreground: bool = False, output: int | None = None) -> Child:
         """Fork a child that becomes the program; returns at once, whatever exec takes. Raises SpawnError.
@@ -162,6 +163,8 @@ class Spawner:
                 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
             step = _DIRECTORY
             os.fchdir(self._start_dir)
+            if self.undo is not None:
+                self.undo()
             if command.workdir is not None:
                 os.chdir(command.workdir)
             step = _USER

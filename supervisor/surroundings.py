@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import environment
+from . import config, environment
 from .config import StartError
 from .spawning import Command, User
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def command(settings: Settings) -> Command:
     """What is to be started. Raises StartError if a file cannot be read or a user not be found."""
     env = environment.own()
+    env.remove(config.own_variables())
     for path in settings.env_file:
         _read_env_file(path, env)
     user = None

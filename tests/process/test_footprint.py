@@ -33,12 +33,13 @@ ROOT = os.path.dirname(os.path.dirname(APPS))
 # What a bare init loads beside `os`, `signal` and its own modules, which tests/unit/test_house.py lists.
 BARE_LIBRARY = {"errno", "struct"}
 # What stands between exec and the app when a directory is followed; the rest of this role is imported afterwards.
-DIRECTORY_LIBRARY = BARE_LIBRARY | {"select", "_queue"}
+DIRECTORY_LIBRARY = BARE_LIBRARY | {"select", "_queue", "resource"}
 DIRECTORY = set(
     """
-    __main__ actions cli config environment events feedback feeds inbox journal log loop machine open_files parts
-    permissions process pursuit record refusals settings signals snapshot sources sources.directory
-    sources.tree sources.watch spawning state surroundings sync terminal threads values
+    __main__ actions cli config core_dumps environment events feedback feeds inbox journal log loop
+    machine open_files parts permissions process pursuit record refusals settings signals snapshot
+    sources sources.directory sources.tree sources.watch spawning state surroundings sync terminal
+    threads values
     """.split()  # noqa: SIM905 - as a list it would take 40 lines
 )
 # Small modules in C that come with those above. Python 3.12 has _sha2 where 3.11 has _sha256.
@@ -326,12 +327,12 @@ def test_a_forwarded_signal_costs_two_system_calls(roles: Roles, role: str, tmp_
 
 @pytest.mark.timeout(120)
 def test_a_start_takes_little_more_instructions_than_the_least_of_a_python_program(tmp_path: os.PathLike[str]) -> None:
-    """The same in every run within a percent, whatever else the machine does: 1.48 times, with Python 3.11."""
+    """The same in every run within a percent, whatever else the machine does: 1.6 times, with Python 3.11."""
     valgrind = needs("valgrind")
     bare = app("tell_modules.py", ROOT, "--subreaper=off", "--", "true")
     floor = [sys.executable, "-S", "-I", f"{ROOT}/tests/bench/floor.py", "--", "true"]
 
-    assert instructions(valgrind, bare, tmp_path) / instructions(valgrind, floor, tmp_path) < 1.6
+    assert instructions(valgrind, bare, tmp_path) / instructions(valgrind, floor, tmp_path) < 1.7
 
 
 def instructions(valgrind: str, command: list[str], scratch: os.PathLike[str]) -> int:

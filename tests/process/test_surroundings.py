@@ -167,6 +167,41 @@ def test_a_missing_env_file_is_named_with_the_reason(run: Run) -> None:
     assert [] == program.out.rest()
 
 
+def test_variables_of_ours_do_not_reach_the_app(run: Run) -> None:
+    """Credentials may stand in them. What supervisorctl reads stays: the app may start it."""
+    ours = {
+        "SUPERVISOR_RELOAD_HTTP": "http://user:password@127.0.0.1:1/",
+        "CONFIG_CONTROLLER_URL": "http://user:password@127.0.0.1:1/",
+        "SUPERVISOR_STOP_SIGNAL": "QUIT",
+        "SUPERVISOR_LISTEN": "off",
+        "SUPERVISOR_VERSION": "4.2.5",
+    }
+    seen = [line.partition("=")[0] for line in output(run("env", env=ours))]
+
+    left = sorted(name for name in seen if name.startswith(("SUPERVISOR_", "CONFIG_CONTROLLER_")))
+    assert ["SUPERVISOR_CONTROL", "SUPERVISOR_LISTEN", "SUPERVISOR_VERSION"] == left
+
+
+def test_a_variable_of_ours_in_an_env_file_is_for_the_app(run: Run, tmp_path: Path) -> None:
+    """The app may be this program."""
+    options = ["--env-file", write(tmp_path, "SUPERVISOR_STOP_SIGNAL=QUIT\n")]
+
+    assert "SUPERVISOR_STOP_SIGNAL=QUIT" in output(run("env", options=options))
+
+
+def test_no_core_dump_of_ours_can_hold_a_secret(run: Run, tmp_path: Path) -> None:
+    """The app keeps its limits, and may write to our standard output, as images with cron do."""
+    (tmp_path / "password").write_text("secret")
+    script = 'ulimit -c; cat /proc/self/coredump_filter; echo "to the log" > /proc/$PPID/fd/1; exec cat'
+    limited = ["sh", "-c", 'ulimit -S -c 5; echo 0x31 > /proc/self/coredump_filter; exec "$@"', "sh"]
+    program = run("sh", "-c", script, options=[f"--config-dir={tmp_path}", "--listen=off"], prefix=limited)
+
+    assert ["5", "00000031", "to the log"] == [program.out.next() for _ in range(3)]
+    with open(f"/proc/{program.pid}/limits") as limits, open(f"/proc/{program.pid}/coredump_filter") as memory:
+        assert ["0"] == [line.split()[4] for line in limits if line.startswith("Max core file size")]
+        assert 0 == int(memory.read(), 16)
+
+
 def test_path_of_an_env_file_finds_the_app(run: Run, tmp_path: Path) -> None:
     """As with `docker run --env-file`, where PATH is that of the container."""
     script = tmp_path / "only-here"
