@@ -52,7 +52,7 @@ def _at_rest(outcomes: Outcomes) -> str:
         f"At rest: **{rest.hourly(STEADY):.1f} requests per hour and object**, "
         f"{sum(calm) / len(calm):.0f} per second of the fleet on average and {max(calm)} at most. At the end of the "
         f"10 minutes of outage the fleet knocks {refused:.0f} times per second where it is refused, {silent:.0f} where "
-        "nobody answers."
+        "it is not answered."
     )
 
 
