@@ -71,10 +71,11 @@ class Outbox:
         self._since = now
         if not self._waiting:
             return None, None
-        wait = max(self._again - now, (1 - self._allowance) * _EVERY)
-        if wait > 0 and not hurry:
+        if not hurry and self._again > now:
+            return None, self._again - now
+        if not hurry and self._allowance < 1:
             self._keep_newest()
-            return None, wait
+            return None, (1 - self._allowance) * _EVERY
         self._allowance -= 1
         return self._waiting.popleft(), 0.0
 
@@ -82,9 +83,9 @@ class Outbox:
         self._failures = 0
 
     def failed(self, body: Body, now: float) -> None:
-        """It may pass another time: keep the Event, unless a newer one is there."""
-        if not self._waiting:
-            self._waiting.append(body)
+        """It may pass another time: keep the Event, unless too many newer ones are there."""
+        if len(self._waiting) < _MOST_WAITING:
+            self._waiting.appendleft(body)
         pause = min(_AGAIN_MOST, _AGAIN_FIRST * 2.0 ** min(self._failures, 8))
         self._failures += 1
         self._again = now + pause * random.uniform(0.5, 1)  # noqa: S311 - spreads load
@@ -107,7 +108,8 @@ class Teller:
         self._ending = False
         self._idle = threading.Event()
         self._link: Link | None = None
-        self._said = False
+        self._said = False  # the log was told of a failure, and of no success since
+        self._worked = False  # the last Event was taken
 
     def tell(self, reason: str, note: str, *, warning: bool) -> None:
         """Queue an Event about what happened now; returns at once."""
@@ -132,7 +134,7 @@ class Teller:
             except Exception as error:  # noqa: BLE001 - best effort: a failure in here must not reach the app
                 self._drop(body, error)
             else:
-                self._said = False
+                self._said, self._worked = False, True
                 with self._changed:
                     self._outbox.sent()
         self._idle.set()
@@ -158,11 +160,16 @@ class Teller:
     def _drop(self, body: Body, error: Exception) -> None:
         status = getattr(error, "status", None) or 0
         passing = not isinstance(error, AccessError) and (status in (0, _TOO_MANY) or status >= _SERVER_ERROR)
+        if status == _FORBIDDEN and self._worked:
+            passing = quiet = True  # an API server that just started does not know its roles yet
+        else:
+            quiet = self._said
+        self._worked = False
         with self._changed:
             if passing and not self._ending:
                 self._outbox.failed(body, time.monotonic())
-        say = log.debug if self._said else log.warning
-        self._said = True
+        say = log.debug if quiet else log.warning
+        self._said = not quiet or self._said
         rest = "it is tried again" if passing else "going on without"
         say(f"cannot create events on the pod: {_why(error, self._pod)}; {rest}", event="events_failed")
         if self._link is not None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
+import select
+import socket
+import socketserver
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -12,6 +16,7 @@ from urllib3.util import ssl_
 
 from supervisor.sources.kubernetes import Access
 from tests.fake_kube import FakeKube
+from tests.fake_kube_files import write
 from tests.fake_kube_tls import Authority
 from tests.sync.following import Following
 
@@ -57,22 +62,78 @@ def test_a_former_ca_is_not_trusted_after_the_file_changed(follow: Follow, tmp_p
         path = _kubeconfig(kube, f"{tmp_path}/config", kube.authority.pem)
         source = follow(access=Access(path))
         source.expect_watching()
-        _write(f"{path}.crt", Authority().pem)
+        write(f"{path}.crt", Authority().pem)
         kube.cut("rst")
         source.expect_trouble("cannot trust the API server")
 
 
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+def test_a_server_that_need_not_be_verified_is_not(follow: Follow, tmp_path: object) -> None:
+    """`insecure-skip-tls-verify` in a kubeconfig means it."""
+    with FakeKube() as kube:
+        kube.create("nginx", {"k": "a"})
+        path = _kubeconfig(kube, f"{tmp_path}/config", Authority().pem)
+        with open(path) as file:
+            content = json.load(file)
+        content["clusters"][0]["cluster"] = {"server": kube.url, "insecure-skip-tls-verify": True}
+        write(path, json.dumps(content))
+        follow(access=Access(path)).expect_reads(A)
+
+
+def test_a_server_behind_the_proxy_of_a_kubeconfig_is_verified(follow: Follow, tmp_path: object) -> None:
+    with FakeKube(authority=Authority(usage=False)) as kube, Tunnel() as proxy:
+        kube.create("nginx", {"k": "a"})
+        cluster = {"proxy-url": f"http://127.0.0.1:{proxy.port}"}
+        access = Access(kube.write_kubeconfig(f"{tmp_path}/config", cluster=cluster))
+        source = follow(access=access)
+        source.expect_reads(A)
+        kube.change("nginx", {"k": "b"})
+        source.expect_last_read({"k": b"b"})
+        assert {f"CONNECT 127.0.0.1:{kube.port}"} == set(proxy.asked)
+
+
 def _kubeconfig(kube: FakeKube, path: str, pem: str) -> str:
-    _write(f"{path}.crt", pem)
+    write(f"{path}.crt", pem)
     kube.write_kubeconfig(path)
     with open(path) as file:
         content = json.load(file)
     content["clusters"][0]["cluster"] = {"server": kube.url, "certificate-authority": f"{path}.crt"}
-    _write(path, json.dumps(content))
+    write(path, json.dumps(content))
     return path
 
 
-def _write(path: str, text: str) -> None:
-    with open(path + ".new", "w") as out:
-        out.write(text)
-    os.rename(path + ".new", path)
+class Tunnel(socketserver.ThreadingTCPServer):
+    """A proxy that knows CONNECT only."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        super().__init__(("127.0.0.1", 0), _Passing)
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    def server_close(self) -> None:
+        self.shutdown()
+        super().server_close()
+
+
+class _Passing(socketserver.StreamRequestHandler):
+    server: Tunnel
+
+    def handle(self) -> None:
+        head = self.rfile.readline().decode()
+        while self.rfile.readline().strip():
+            pass
+        host, _, port = head.split(" ")[1].rpartition(":")
+        self.server.asked.append(" ".join(head.split(" ")[:2]))
+        with contextlib.suppress(OSError), socket.create_connection((host, int(port))) as server:
+            self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            while ready := select.select([server, self.connection], [], [], 20)[0]:
+                for one, other in ((server, self.connection), (self.connection, server)):
+                    if one in ready:
+                        piece = one.recv(65536)
+                        if not piece:
+                            return
+                        other.sendall(piece)
