@@ -1,16 +1,19 @@
-"""The Dockerfiles that the documents show, built and run as they stand there."""
+"""The Dockerfiles and the parts of manifests by which the documents bring us into an image, as they stand there."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.harness import wait_until
 from tests.images import built
+from tests.images.deployed import Deployed
 from tests.images.podman import REPOSITORY, Container, environment
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
@@ -37,6 +40,13 @@ def dockerfile(instruction: str) -> str:
     """The only Dockerfile in the documents that has an instruction."""
     (found,) = [block for block in blocks() if re.search("^FROM ", block, re.MULTILINE) and instruction in block]
     return found
+
+
+def part_of_pod(start: str) -> dict[str, Any]:
+    """The only part of a manifest in the documents that starts so and has the bundle in it."""
+    (found,) = [block for block in blocks() if block.startswith(start) and "supervisor-bundle:" in block]
+    part: dict[str, Any] = yaml.safe_load(found)
+    return part
 
 
 def test_documented_image_from_the_base_runs_its_app() -> None:
@@ -70,3 +80,20 @@ def test_documented_image_with_the_bundle_runs_its_app(words: list[str], code: i
     done = built.podman(*RUN, image, *words, check=False)
 
     assert (code, True) == (done.returncode, done.stdout.startswith(said)), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("start", ["volumes:", "initContainers:"])
+def test_documented_pod_runs_an_image_as_it_is(start: str, deploy: Callable[..., Deployed], tmp_path: Path) -> None:
+    """By a volume of the bundle's image, and by an init container."""
+    part = {"volumes": [{"name": "supervisor", "emptyDir": {}}], **part_of_pod(start)}
+    mounts = part.pop("volumeMounts", [{"name": "supervisor", "mountPath": "/opt/supervisor"}])
+    command = ["/opt/supervisor/bin/supervisor", "sh", "-c", "echo process 1 is $(cat /proc/1/comm); exit 42"]
+    container = {"name": "app", "image": "foreign", "command": command, "volumeMounts": mounts}
+    spec = {**part, "containers": [container]}
+    path = tmp_path / "pod.yaml"
+    path.write_text(yaml.safe_dump({"kind": "Deployment", "spec": {"template": {"spec": spec}}}))
+    pod = deploy(str(path), images={"foreign": built.debian("bookworm")})
+    pod.start()
+
+    assert "process 1 is supervisor" == pod.containers["app"].out.next(60)
+    pod.containers["app"].finish(42)
