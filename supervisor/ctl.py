@@ -253,13 +253,13 @@ def _first_process() -> Settings | None:
             argv, environ = (os.fsdecode(file.read()).split("\0")[:-1] for file in (words, variables))
     except OSError:
         return None
-    script = [os.path.basename(word) for word in argv[:3]]  # the interpreter, its options, the script
+    script = [os.path.basename(word) for word in argv[:4]]  # python3 -I -m supervisor, or a script of the interpreter
     if "supervisor" not in script:
         return None
     from . import config  # noqa: PLC0415 - only without a control socket
 
     try:
-        return config.parse(argv[script.index("supervisor") + 1 :], dict(one.split("=", 1) for one in environ))
+        return config.parse(argv[script.index("supervisor") + 1 :], dict(one.partition("=")[::2] for one in environ))
     except (config.UsageError, ValueError):
         return None
 

@@ -132,6 +132,13 @@ def test_a_first_process_that_serves_nothing_is_healthy(run: Run) -> None:
 
 
 @only_pid1
+def test_a_first_process_started_as_a_module_is_known(run: Run) -> None:
+    """Without pip's launcher, which obeys PYTHONHOME."""
+    program = run.directly(sys.executable, "-I", "-m", "supervisor", "--", *ASK)
+    program.expect("ok: this supervisor serves nothing, and ends with its app")
+
+
+@only_pid1
 def test_without_a_socket_health_asks_where_the_first_process_was_told_to_serve(run: Run) -> None:
     """Only of process 1 can that be known."""
     patient = ["sh", "-c", f"until {SUPERVISORCTL} health; do :; done"]  # the app starts before the server

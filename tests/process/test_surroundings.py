@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, SIGUSR1
 
@@ -165,6 +166,16 @@ def test_a_missing_env_file_is_named_with_the_reason(run: Run) -> None:
     assert program.wait() in {2, 125}
     program.err.expect("/no/such/file.*[Nn]o such file|[Nn]o such file.*/no/such/file")
     assert [] == program.out.rest()
+
+
+def test_python_settings_of_the_app_do_not_reach_us(run: Run, tmp_path: Path) -> None:
+    """By `python3 -I -m`: pip's launcher obeys them. A `signal.py` of the app must not be ours."""
+    (tmp_path / "signal.py").write_text("raise SystemExit(9)")
+    env = {"PYTHONHOME": "/no/such/home", "PYTHONPATH": str(tmp_path)}
+    isolated = [sys.executable, "-I", "-m", "supervisor", "--"]
+    program = run.directly(*isolated, "sh", "-c", "echo $PYTHONHOME $PYTHONPATH", env=env)
+
+    assert [f"/no/such/home {tmp_path}"] == output(program)
 
 
 def test_variables_of_ours_do_not_reach_the_app(run: Run) -> None:
