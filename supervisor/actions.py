@@ -41,6 +41,14 @@ class Apply(Action):
     """Put the newest content of the sources in place."""
 
 
+class Check(Action):
+    """Write and validate the newest content, and leave what is in place as it is."""
+
+
+class Mark(Action):
+    """Write down which versions are good and which failed, for a later run."""
+
+
 class RollBack(Action):
     """Put an earlier version in place again."""
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _OUTPUT = 1024  # characters of a command's output in a message, the last ones: as much as of a body
 _READY_TRY = 5.0  # seconds for one try of a readiness check
 _READY_FIRST, _READY_MOST = 0.1, 1.0  # seconds between two tries: an app starts in a moment, or takes long
-_READY_PATIENCE = 30.0  # seconds, after which somebody should hear why it is not ready
 
 
 class CheckFailed(Exception):  # noqa: N818 - an answer, not a fault
@@ -148,26 +147,28 @@ def parse(text: str, directory: str, trust: Trust = Trust()) -> Check:  # noqa: 
 class Readiness:
     """Finds out when the app is ready."""
 
-    def __init__(self, check: Check, runner: Runner, put: Callable[[ev.Event], None]) -> None:
-        self._check, self._runner, self._put = check, runner, put
+    def __init__(self, check: Check, runner: Runner, put: Callable[[ev.Event], None], seconds: float) -> None:
+        """A start that is not ready within `seconds` is late."""
+        self._check, self._runner, self._put, self._seconds = check, runner, put, seconds
         self._subject: Subject | None = None
 
     def wait(self, pid: int) -> None:
-        """Ask until the answer is yes, then report `AppReady`; the body of a short thread.
+        """Ask until the answer is yes, then report `AppReady`, and `AppUnready` if that is late; for a short thread.
 
-        Ends without a report when the app has ended, when a later `wait` has begun, or when it was cancelled.
+        Ends without `AppReady` when the app has ended, when a later `wait` has begun, or when it was cancelled.
         """
         self.cancel()
         self._subject = subject = Subject(pid, self._runner)
-        pause, warn_at = _READY_FIRST, time.monotonic() + _READY_PATIENCE
+        pause, late_at, late = _READY_FIRST, time.monotonic() + self._seconds, False
         while not subject.cancelled.is_set() and os.path.exists(f"/proc/{pid}"):
             try:
                 self._check.once(subject, _READY_TRY)
             except Exception as failure:  # noqa: BLE001 - the outer edge of the thread; mostly CheckFailed
                 log.debug(f"not ready: {failure}")
-                if time.monotonic() >= warn_at:
-                    log.warning(f"the app is not ready yet, so it is not reloaded either: {failure}", event="not_ready")
-                    warn_at += _READY_PATIENCE
+                if time.monotonic() >= late_at and not late:
+                    late = True
+                    error = f"not ready within {self._seconds:g}s: {failure}"
+                    self._put(ev.AppUnready(pid, error, not getattr(failure, "unable", False)))
                 subject.cancelled.wait(pause)
                 pause = min(_READY_MOST, pause * 2)
             else:

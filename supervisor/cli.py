@@ -81,7 +81,9 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
     processes = Processes(inherited, keep_files=restarts)
     loop = Loop(inbox, processes, surroundings.command(settings), _policy(settings))
     program = os.path.basename(settings.command[0]) if settings.command else "the app"
-    journal = Journal(program, settings.configured, settings.reload_method, settings.configroot or "")
+    journal = Journal(
+        program, settings.configured, settings.reload_method, settings.configroot or "", not settings.command
+    )
     loop.observers.append(lambda *turn: _announce(journal, *turn))
     settings = _absolute(settings)
     _prepare_process(settings)
@@ -115,6 +117,8 @@ def _policy(settings: Settings) -> Policy:
         sidecar=not settings.command,
         once=settings.once,
         ready=settings.ready is not None and bool(settings.command),
+        validate=settings.validate is not None,
+        verify=settings.verify is not None and settings.configured,
         restart_to_reload=settings.reload_restart,
         rollback=settings.rollback and settings.configroot is not None,
         unhealthy_on_failure=settings.unhealthy_on_reload_failure,

@@ -210,11 +210,11 @@ class Control:
         return self._until(client, partial(orders.reloaded, before.reloads))
 
     def _roll_back(self, words: Sequence[str], client: _Client) -> Answer | None:
-        back = int(words[0]) if words and words[0].isdecimal() else 0 if words else 1
-        if back < 1:
-            return Answer(2, "cannot roll back: it must be a number of generations, 1 or more")
+        wanted = words[0] if words else "1"
+        if not orders.is_rollback(wanted):
+            return Answer(2, "cannot roll back: it must be a number of generations, 1 or more, or a version")
         before = self._state()
-        target = orders.earlier(self._generations(), before.config.live, back)
+        target = orders.earlier(self._generations(), before.config, wanted)
         if isinstance(target, Answer):
             return target
         log.info(

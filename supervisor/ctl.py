@@ -95,9 +95,11 @@ def _request(words: Sequence[str]) -> str:
     if command in _PLAIN and (not rest or (command, rest) == ("status", ["--json"])):
         return command
     if command == "rollback" and len(rest) == 1:
-        if not rest[0].isdecimal() or int(rest[0]) < 1:
-            raise ControlError(USAGE, f"rollback: {rest[0]!r} is not a number of generations, 1 or more")
-        return f"rollback {int(rest[0])}"
+        wanted = rest[0]
+        if not wanted.strip("0") or set(wanted) - set("0123456789abcdef"):
+            why = "neither a number of generations, 1 or more, nor a version"
+            raise ControlError(USAGE, f"rollback: {wanted!r} is {why}")
+        return f"rollback {wanted}"
     if command in _PLAIN:
         raise ControlError(USAGE, f"{command} does not take {' '.join(rest)}; see supervisorctl --help")
     from . import ctl_help  # noqa: PLC0415 - not for a health check

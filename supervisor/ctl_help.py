@@ -31,8 +31,9 @@ _COMMANDS = {
   generations           the versions that are kept on disk
 """,
     "rollback": """\
-  rollback [N]          put the version that is N generations older (1) back and reload; the newest is not tried
-                        again until its content changes; waits for the result
+  rollback [N|VERSION]  put the version that is N generations older (1) back, or the one that begins with these
+                        digits, and reload; failed versions are not counted; the newest is not tried again until
+                        its content changes; waits for the result
 """,
     "shutdown": """\
   shutdown              stop the app and the supervisor, as TERM does; does not wait

@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .state import Marks
+
 
 class Event(Record):
     """Base of all events."""
@@ -45,6 +47,14 @@ class AppReady(Event):
     """The readiness check passed: the app counts as started."""
 
     pid: int
+
+
+class AppUnready(Event):
+    """The app was not ready in time; the readiness check goes on."""
+
+    pid: int
+    error: str
+    asked: bool = True  # False: the check could not be asked
 
 
 class StartFailed(Event):
@@ -87,6 +97,18 @@ class ConfigOffered(Event):
     dice: float = 0.0  # 0 to 1, drawn once, for the splay
 
 
+class Remembered(Event):
+    """What configroot holds about versions of an earlier run; before the first version is put in place."""
+
+    marks: Marks
+
+
+class ConfigChecked(Event):
+    """A version passed its validation and is ready to be put in place."""
+
+    digest: str
+
+
 class ConfigApplied(Event):
     """A version is in place for the app to read."""
 
@@ -105,7 +127,7 @@ class ConfigFailed(Event):
     """A version could not be put in place; what was there is untouched."""
 
     digest: str
-    reason: str  # write, bad_key, too_large, validate, no_generation, rollback
+    reason: str  # write, hook, bad_key, too_large, validate, failed, no_generation, rollback
     error: str
 
 

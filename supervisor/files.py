@@ -19,16 +19,17 @@ import os
 import time
 
 from . import generations, keys, log, refusals, threads
-from .descriptors import Kept, LinkError
+from .descriptors import Kept, LinkError, contents
 from .generations import Modes
-from .links import DATA, Links, clear_scratch, exists, point, point_back, target
+from .links import DATA, Links, clear_scratch, exists, point, point_back, target, write_over
 from .manifest import MOST_SERIAL, Generation
 from .refusals import FilesError
 from .snapshot import diff, shown
+from .state import Marks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from .descriptors import Walk
     from .snapshot import Changes, Snapshot
@@ -38,6 +39,8 @@ __all__ = ["KEPT", "FilesError", "Generation", "Modes", "Root"]
 KEPT = 3  # generations, the live one included: what readers still have open, and what to go back to
 
 _TOLD = 5  # names in a message
+_MARKS = "..marks"
+_MOST_MARKS = 16384  # bytes; it never holds more than a few lines
 
 
 class Root:
@@ -135,10 +138,10 @@ class Root:
         """The absolute path of a generation's files."""
         return f"{self.path}/{generation.name}"
 
-    def swap(self, generation: Generation, spare: str = "") -> Changes:
+    def swap(self, generation: Generation, good: Sequence[str] = ()) -> Changes:
         """`show`, then `tidy`."""
         changes = self.show(generation)
-        self.tidy(spare)
+        self.tidy(good)
         return changes
 
     def show(self, generation: Generation) -> Changes:
@@ -175,11 +178,11 @@ class Root:
                 pass  # `tidy` tries again
             return diff(old.files if old else {}, generation.files)
 
-    def tidy(self, spare: str = "") -> None:
+    def tidy(self, good: Sequence[str] = ()) -> None:
         """Remove what the last `show` made superfluous, as far as possible: the next one tries again. Raises nothing.
 
-        The live generation, the one before it and the newest of the others are kept, three in all, the one with the
-        digest `spare`, and what is staged: it may be being validated.
+        Kept are the live generation, the one before it, what is staged (it may be being validated), and one for
+        each of the digests in `good`; where these are fewer than three contents, the newest of the others.
         """
         try:
             with self._opened() as root:
@@ -187,7 +190,7 @@ class Root:
                 live = found.get(target(root, DATA))
                 if live:
                     Links(root, live.tops, self.path).drop(os.listdir(root))
-                    _prune(root, found, {live.name, self._before, *self._staged}, spare)
+                    _prune(root, found, {live.name, self._before, *self._staged}, good)
         except (OSError, FilesError):
             pass
 
@@ -238,6 +241,32 @@ class Root:
         if found:
             names = ", ".join(shown(name) for name in found)
             log.debug(f"{self.directory(generation)} also holds {names}: not part of the configuration, left alone")
+
+    def intact(self, generation: Generation) -> bool:
+        """Whether every file of a generation is there as it was written. Raises nothing."""
+        try:
+            with self._opened() as root:
+                return not diff(generation.files, generations.sums(root, generation))
+        except (OSError, FilesError):
+            return False
+
+    def marks(self) -> Marks:
+        """The marks of earlier runs and of this one; none where they cannot be read. Raises nothing."""
+        try:
+            with self._opened() as root:
+                data = contents(root, _MARKS, _MOST_MARKS)
+        except (OSError, FilesError):
+            return Marks()
+        from . import marks  # noqa: PLC0415 - a first start has nothing to remember
+
+        return marks.parse(data)
+
+    def mark(self, what: Marks) -> None:
+        """Write the marks, in one step."""
+        from . import marks  # noqa: PLC0415 - after the app was started
+
+        with self._saying("write to"), self._opened() as root:
+            write_over(root, _MARKS, marks.render(what))
 
     def generations(self) -> list[Generation]:
         """The generations that have a readable manifest, newest first. Their files are not looked at."""
@@ -310,11 +339,16 @@ def _check_data(root: int, path: str) -> None:
     )
 
 
-def _prune(root: int, found: Mapping[str, Generation | None], spared: set[str], digest: str) -> None:
-    spared = {name for name, one in found.items() if name in spared or (one and one.digest == digest)}
-    others = {name: one.serial for name, one in found.items() if one and name not in spared}
-    kept = spared.union(sorted(others, key=lambda name: -others[name])[: max(0, KEPT - len(spared))])
-    for name in found.keys() - kept:
+def _prune(root: int, found: Mapping[str, Generation | None], spared: set[str], good: Sequence[str]) -> None:
+    newest: dict[str, str] = {}  # digest to name: no content is kept twice
+    for one in sorted(filter(None, found.values()), key=lambda one: one.serial):
+        newest[one.digest] = one.name
+    kept = {name: one.digest for name, one in found.items() if one and name in spared}
+    for digest in [*dict.fromkeys(good), *reversed(newest)]:
+        enough = digest not in good and len({*kept.values()}) >= KEPT
+        if digest in newest and digest not in kept.values() and not enough:
+            kept[newest[digest]] = digest
+    for name in found.keys() - kept.keys():
         generations.remove_if_possible(root, name)
 
 

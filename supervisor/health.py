@@ -31,4 +31,4 @@ def ready(state: State) -> Verdict:
     if state.phase is Phase.WAITING and state.sources:
         waiting = [source.error for source in state.sources if source.error]
         return Verdict(ok=False, reason="; ".join(["waiting for the first configuration", *waiting]))
-    return Verdict(state.phase in _READY, state.phase.value)
+    return Verdict(state.ready and state.phase in _READY, state.phase.value)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from . import events as ev
 from . import signals
 from .machine import BACKOFF_FIRST, BACKOFF_MOST
-from .pursuit import backoff
+from .pursuit import CONTENT, UNVERIFIED, backoff
 from .record import Record
-from .state import Phase, State
+from .state import Phase, Reloads, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Journal(Record):
     configured: bool = False
     method: str = ""  # of reloads
     configroot: str = ""
+    sidecar: bool = False  # the app runs in another container
 
     def lines(self, event: ev.Event, before: State, after: State, now: float = 0.0) -> Iterator[Line]:
         """The lines that an event is worth; `now` is monotonic, for how long something took."""
@@ -50,6 +51,8 @@ class Journal(Record):
                 yield from self._applied(event, before, after)
             case ev.ConfigFailed():
                 yield from self._failed(event, before, after)
+            case ev.AppUnready(pid, error) if not after.config.live and after.phase is Phase.UNREADY:
+                yield self._line("warning", "unready", f"{self.program} is {error}", pid=pid)
             case ev.SourceRead() | ev.SourceFailed():
                 yield from self._source(event, before, after)
         yield from self._reloads(before, after, now)
@@ -83,7 +86,7 @@ class Journal(Record):
         if after.final:
             return self._quietly("info"), ""
         if after.replacing or after.phase is Phase.STARTING:
-            on = "the last good" if after.reloads.outcome == "child_exited" else "the new"
+            on = "the last good" if after.config.returning or after.config.rolled_back else "the new"
             return "info" if on == "the new" else "warning", f"; starting it on {on} configuration"
         wait = backoff(after.failures, BACKOFF_FIRST, BACKOFF_MOST)
         return "warning", f"; starting it again in {wait:g}s"
@@ -95,7 +98,9 @@ class Journal(Record):
             message = f"got {name}: stopping {self.program}"
             return self._line(self._quietly("info"), "stopping", message, signal=name, pid=after.pid)
         if after.phase is Phase.DONE:
-            message = f"got {name} while {self.program} was not running: ending"
+            message = f"got {name}: ending"
+            if not self.sidecar:
+                message = f"got {name} while {self.program} was not running: ending"
             return self._line(self._quietly("info"), "stopping", message, signal=name)
         if before.phase is Phase.WAITING and after.held == before.held:
             message = f"got {name} before {self.program} was started: it is not passed on"
@@ -114,8 +119,11 @@ class Journal(Record):
         version, changes = short(event.digest), event.changes
         fields = {"version": version, "previous": event.previous[:8], "changed": changes}
         if event.cached and after.config.cached:
-            errors = "; ".join(s.error for s in after.sources if s.error) or "no answer from the source"
-            message = f"{errors}; going on with the last configuration written here, {version}"
+            errors = "; ".join(s.error for s in after.sources if s.error)
+            if not after.config.desired:
+                errors = errors or "no answer from the source"
+            what = "going on with the last configuration written here"
+            message = f"{errors}; {what}, {version}" if errors else f"{what}, {version}"
             yield self._line("warning", "config_cached", message, **fields)
         elif event.rolled_back:
             message = f"configuration {version} is back in place: {changes}"
@@ -133,10 +141,14 @@ class Journal(Record):
         live = before.config.live
         if event.reason == "no_generation":
             if after.phase is Phase.DONE:
-                yield self._line("error", "config_failed", event.error, **fields)
+                # The first part was said when it happened.
+                error = event.error.removeprefix(f"{before.config.error}; ") if before.config.error else event.error
+                yield self._line("error", "config_failed", f"cannot start {self.program}: {error}", **fields)
             return
         again = before.config.error == event.error
         rest = f"; configuration {short(live)} stays" if live else ""
+        if after.phase is Phase.WAITING and not live and event.reason in CONTENT:
+            rest = "; waiting for a correction"
         fields["previous"] = live[:8]
         yield self._line("debug" if again else "error", "config_failed", f"{event.error}{rest}", **fields)
 
@@ -169,15 +181,23 @@ class Journal(Record):
         if done.failed > before.reloads.failed:
             again = done.failures > 1 and not back
             rest = f"; going back to configuration {short(back)}" if back else ""
-            message = f"cannot reload {self.program}: {done.error}{rest}"
+            message = f"{self._complaint(done)}: {done.error}{rest}"
             fields["reason"] = done.outcome
             yield self._line("debug" if again else "error", "reload_failed", message, **fields)
         elif done.outcome == "superseded":
             message = f"a newer configuration ends the reload of {short(done.target)}"
             yield self._line("debug", "reload_superseded", message, **fields)
         else:
-            message = f"reloaded {self.program}: it runs on configuration {short(done.target)}"
+            verb = "started" if done.trial else "reloaded"
+            message = f"{verb} {self.program}: it runs on configuration {short(done.target)}"
             yield self._line("info", "reloaded", message, **fields)
+
+    def _complaint(self, done: Reloads) -> str:
+        if done.outcome == UNVERIFIED:
+            return f"cannot tell whether {self.program} works on configuration {short(done.target)}"
+        if done.trial:
+            return f"{self.program} does not work on configuration {short(done.target)}"
+        return f"cannot reload {self.program}"
 
 
 def _since(began: float, now: float) -> int | None:

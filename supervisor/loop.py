@@ -16,35 +16,11 @@ from .state import Phase, Policy, State
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Protocol
 
     from .inbox import Inbox
     from .process import Processes
+    from .protocols import Observer, Readiness, Reloader, Sync
     from .spawning import Command
-
-    class Sync(Protocol):
-        """Puts configuration in place; each call runs in a short thread of its own and reports by event."""
-
-        def apply(self) -> None: ...
-        def recover(self) -> None: ...
-        def roll_back(self, digest: str) -> None: ...
-
-    class Reloader(Protocol):
-        """Makes the app take up its configuration; as above."""
-
-        def __call__(self, attempt: int, pid: int, *, verify_only: bool = False) -> None: ...
-        def at_once(self, pid: int) -> int:
-            """The signal that is the whole reload, to be sent by the main thread; 0 if it is another matter."""
-
-        def cancel(self, attempt: int) -> None:
-            """Have an attempt end soon; from the main thread, returns at once."""
-
-    class Readiness(Protocol):
-        """Finds out when the app is ready, in a short thread of its own, and reports by event."""
-
-        def wait(self, pid: int) -> None: ...
-
-    Observer = Callable[[ev.Event, State, State, tuple[act.Action, ...]], None]
 
 
 _AGAIN = 1.0  # seconds until what failed for want of something is tried again
@@ -228,6 +204,10 @@ class Loop:
                 self.processes.kill_leftovers(signum, everything=everything)
             case act.Apply() if self.sync is not None:
                 self._begin(self.sync.apply, "apply")
+            case act.Check() if self.sync is not None:
+                self._begin(self.sync.check, "check")
+            case act.Mark() if self.sync is not None:
+                self._begin(self.sync.mark, "marks")
             case act.RollBack(digest) if self.sync is not None:
                 self._begin(partial(self.sync.roll_back, digest), "roll back")
             case act.Recover() if self.sync is not None:
@@ -316,7 +296,7 @@ def _failure(action: act.Action, why: str, state: State) -> ev.Event | None:
     match action:
         case act.Spawn():
             return ev.StartFailed(125, why, short=True)
-        case act.Apply():
+        case act.Apply() | act.Check():
             return ev.ConfigFailed(state.config.desired, "write", why)
         case act.RollBack(digest):
             return ev.ConfigFailed(digest, "rollback", why)

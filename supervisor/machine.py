@@ -1,5 +1,5 @@
-"""The life of one application: every rule of behaviour lives in this file and, about versions, in
-`pursuit.py`.
+"""The life of one application: every rule of behaviour lives in this file and, about signals and versions, in
+`forwarding.py` and `pursuit.py`.
 
 Pure: no I/O, clock, threads or logging. `step(state, event, now, policy)` returns the next state and the
 actions to perform, in order. Time is an argument (seconds of a monotonic clock); `wake_at(state, policy)` says
@@ -15,29 +15,24 @@ The state belongs to one application; nothing here may assume that there is only
 from __future__ import annotations
 
 from . import events as ev
-from . import pursuit
+from . import forwarding, pursuit
 from .actions import (
     Action,
     CancelReload,
-    Done,
     Kill,
     KillLeftovers,
-    KillOther,
+    Mark,
     Recover,
-    Reply,
     Spawn,
-    Suspend,
-    TakeForeground,
     WaitReady,
 )
-from .pursuit import CONT, backoff
-from .state import Phase, Policy, SourceState, State
-
-# signal(7); the numbers are the same on every Linux architecture that Python's wheels are built for.
-INT, QUIT, KILL, TERM, STOP = 2, 3, 9, 15, 19
-JOB_CONTROL = frozenset({20, 21, 22})  # TSTP, TTIN, TTOU
+from .forwarding import done
+from .pursuit import backoff
+from .state import INT, KILL, QUIT, TERM, Phase, Policy, SourceState, State
 
 BACKOFF_FIRST, BACKOFF_MOST, BACKOFF_RESET = 0.5, 30.0, 30.0  # seconds
+READY_SLACK = 1.0  # seconds after its time, in which the readiness check reports in its own words
+DISMISSAL = 30.0  # seconds after INT or QUIT within which an app that takes it as "end" has usually ended
 KILLED_GRACE = 1.0  # seconds that KILL may take to end what is left; a process in a hung mount never ends
 
 Result = tuple[State, tuple[Action, ...]]
@@ -49,6 +44,8 @@ def step(state: State, event: ev.Event, now: float, policy: Policy) -> Result:
         return state, ()
     after, actions = _react(state, event, now, policy)
     after, more = pursuit.pursue(after, now, policy)
+    if after.config.marks != state.config.marks and policy.rollback and not isinstance(event, ev.Remembered):
+        more = (*more, Mark())
     return after, actions + more
 
 
@@ -65,31 +62,35 @@ def _react(  # noqa: C901, PLR0912 - the table of events
         case ev.Began():
             return _began(state, now, policy)
         case ev.SignalReceived(signum):
-            return _signalled(state, signum, now, policy)
+            return forwarding.signalled(state, signum, now, policy)
         case ev.Forked(pid, foreground):
             return state.replace(pid=pid, foreground=foreground, suspended=False, executing=True), ()
         case ev.Started():
             return _started(state, event, now, policy)
-        case ev.AppReady(pid) if pid == state.pid and state.phase is Phase.STARTING:
-            return pursuit.started(state, now, policy)
+        case ev.AppReady(pid) if pid == state.pid:
+            return _ready(state, now, policy)
+        case ev.AppUnready(pid) if pid == state.pid and state.phase is Phase.STARTING:
+            return pursuit.unready(state, event, now, policy)
         case ev.StartFailed():
             return _start_failed(state, event, now, policy)
         case ev.Exited():
             return _exited(state, event, now, policy)
         case ev.Stopped(pid, signum) if pid == state.pid:
-            return _stopped(state, signum, policy)
+            return forwarding.stopped(state, signum, policy)
         case ev.NothingLeft() if state.phase is Phase.LEFTOVERS:
             return _conclude(state, now)
         case ev.DeadlinePassed() if state.deadline is not None and state.deadline <= now:
             return _deadline(state, now, policy)
         case ev.ConfigFailed() if event.reason == "no_generation":
             return _nothing_to_start_on(state, event)
-        case ev.ConfigOffered() | ev.ConfigApplied() | ev.ConfigFailed():
+        case ev.Remembered():
+            return pursuit.remembered(state, event), ()
+        case ev.ConfigOffered() | ev.ConfigChecked() | ev.ConfigApplied() | ev.ConfigFailed():
             return _config(state, event, now, policy)
         case ev.ReloadOrdered() | ev.RollbackOrdered():
             return pursuit.ordered(state, event), ()
         case ev.SignalRequested():
-            return _signal_requested(state, event)
+            return forwarding.signal_requested(state, event)
         case ev.ReloadFinished() if event.attempt == state.reloads.attempt:
             if state.phase is Phase.RELOADING:
                 return pursuit.reloaded(state, event.reason, event.error, now, policy), ()
@@ -108,27 +109,34 @@ def _began(state: State, now: float, policy: Policy) -> Result:
 
 
 def _nothing_to_start_on(state: State, event: ev.ConfigFailed) -> Result:
-    state = state.replace(config=state.config.replace(error=event.error))
-    return _done(state.replace(error=event.error), 125) if state.phase is Phase.WAITING else (state, ())
+    """The end, once the time is over; until then a correction may come."""
+    if state.phase is not Phase.WAITING or state.deadline is not None:
+        return state, ()
+    return done(state.replace(error=event.error, config=state.config.replace(error=event.error)), 125)
 
 
 def _config(
-    state: State, event: ev.ConfigOffered | ev.ConfigApplied | ev.ConfigFailed, now: float, policy: Policy
+    state: State,
+    event: ev.ConfigOffered | ev.ConfigChecked | ev.ConfigApplied | ev.ConfigFailed,
+    now: float,
+    policy: Policy,
 ) -> Result:
     before = state.phase
     state = pursuit.took(state, event, now)
     match event:
         case ev.ConfigApplied() if before is Phase.WAITING and policy.once:
-            return _done(state, 0)
+            return done(state, 0)
         case ev.ConfigApplied() if before is Phase.WAITING and policy.sidecar:
             return pursuit.adopted(state, event), ()
         case ev.ConfigApplied() if before is Phase.WAITING:
             return _spawn(state)
         case ev.ConfigApplied() if before is Phase.BACKOFF and state.replacing:
             return _spawn(state)
-        case ev.ConfigFailed() if before is Phase.WAITING and event.reason not in ("write", "hook"):
+        case ev.ConfigFailed() if before is Phase.WAITING and event.reason in pursuit.CONTENT:
             return state, (Recover(),)
         case ev.ConfigFailed() if before is Phase.BACKOFF and state.replacing:
+            if state.config.returning:
+                return state, ()  # an older good version is put back instead
             # What cannot be put back leaves the end to the restart policy; else the app starts on what there is.
             final = event.reason == "rollback" and policy.restart == "never"
             return _conclude(state.replace(replacing=event.reason != "rollback", final=final), now)
@@ -137,18 +145,16 @@ def _config(
 
 def _spawn(state: State) -> Result:
     """Order a start. The app will read what is in place: no reload is owed for that any more."""
-    config, reloads = state.config, state.reloads
-    if config.live and config.desired != config.rejected:
-        reloads = reloads.replace(outcome="success", error="", failures=0, retry_at=0.0)
     state = state.replace(
         phase=Phase.STARTING,
         deadline=None,
         leftovers_killed=False,
         final=False,
         replacing=False,
-        dismissed=-1,
-        config=config.replace(running=config.live),
-        reloads=reloads,
+        ready=False,
+        dismissed=0,
+        config=state.config.replace(running=state.config.live),
+        reloads=state.reloads.replace(retry_at=0.0, proven_at=None),
     )
     return state, (Spawn(),)
 
@@ -168,22 +174,29 @@ def _started(state: State, event: ev.Started, now: float, policy: Policy) -> Res
     )
     held: tuple[Action, ...] = ()
     for signum in early:
-        state, orders = _forward(state, signum, policy.rewrite.get(signum, signum), policy)
+        state, orders = forwarding.forward(state, signum, now, policy)
         held += orders
     if policy.ready:
-        return state, (*held, WaitReady(event.pid))
+        deadline = now + policy.reload_timeout + READY_SLACK
+        return state.replace(deadline=deadline), (*held, WaitReady(event.pid))
     state, orders = pursuit.started(state, now, policy)
     return state, (*held, *orders)
+
+
+def _ready(state: State, now: float, policy: Policy) -> Result:
+    if state.phase in (Phase.STARTING, Phase.UNREADY):
+        return pursuit.started(state, now, policy)
+    return state.replace(ready=True), ()
 
 
 def _start_failed(state: State, event: ev.StartFailed, now: float, policy: Policy) -> Result:
     told = state.phase is Phase.KILLING
     state = state.replace(pid=0, executing=False, error=event.error)
     if told:
-        return _done(state, state.exit_code)
+        return done(state, state.exit_code)
     state = state.replace(exit_code=event.code, exit_signal=0)
     if state.starts == 0 or (policy.restart == "never" and not event.short):
-        return _done(state, event.code)
+        return done(state, event.code)
     return _back_off(state.replace(failures=state.failures + 1), now)
 
 
@@ -191,14 +204,13 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
     if event.pid != state.pid:
         return state, ()
     if state.executing:  # stopped before its program ran: there was no app
-        return _done(state.replace(pid=0, executing=False), state.exit_code)
+        return done(state.replace(pid=0, executing=False), state.exit_code)
     code = 0 if event.code in policy.ok_exit_codes else event.code
     wanted = policy.restart == "always" or (policy.restart == "on-failure" and code != 0)
-    told = state.phase in (Phase.STOPPING, Phase.KILLING)
+    wished = _wished(state, event, now)
+    told = state.phase in (Phase.STOPPING, Phase.KILLING) or wished
     lasted = now - state.started_at >= BACKOFF_RESET
     unproven = pursuit.unproven(state)
-    # What ends because somebody wanted it to says nothing about its version.
-    wished = event.signum in (INT, QUIT) or state.dismissed == state.reloads.attempt
     state = state.replace(
         pid=0,
         exit_code=code,
@@ -208,7 +220,8 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
         final=not state.replacing and (told or not wanted),
     )
     cancel = (CancelReload(),) if unproven else ()
-    if unproven and not wished:
+    # An end that a person wanted says nothing about the version.
+    if unproven and not wished and event.signum not in (INT, QUIT):
         reloads = state.reloads.replace(finished=state.reloads.finished + 1, cancelled=False, target=state.config.live)
         how = "it ended, with code {code}," if not event.signum else "it was ended by a signal, code {code},"
         error = f"{how.format(code=event.code)} within the verification of its new configuration"
@@ -222,10 +235,21 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
     return state, (*cancel, KillLeftovers(TERM, everything=state.final))
 
 
+def _wished(state: State, event: ev.Exited, now: float) -> bool:
+    """Whether the app ended because of INT or QUIT, from us or from its terminal: as a program ends by them.
+
+    One that survived such a signal (a JVM prints its threads on QUIT) and ends later, or otherwise, was not told to.
+    """
+    if event.signum:
+        return event.signum == state.dismissed or (state.foreground and event.signum in (INT, QUIT))
+    soon = state.dismissed > 0 and now - state.dismissed_at <= DISMISSAL
+    return soon and event.code in (0, 128 + state.dismissed)
+
+
 def _conclude(state: State, now: float) -> Result:
     """Nothing of the app is left: the end, or what comes before the next start."""
     if state.final:
-        return _done(state, state.exit_code)
+        return done(state, state.exit_code)
     if not state.replacing:
         return _back_off(state, now)
     if state.config.returning or state.config.applying:
@@ -238,21 +262,20 @@ def _back_off(state: State, now: float) -> Result:
     return state.replace(phase=Phase.BACKOFF, deadline=now + wait), ()
 
 
-def _done(state: State, code: int) -> Result:
-    return state.replace(phase=Phase.DONE, deadline=None, exit_code=code), (Done(code),)
-
-
 def _deadline(state: State, now: float, policy: Policy) -> Result:
     match state.phase:
         case Phase.WAITING:
             return state.replace(deadline=None), (Recover(),)
         case Phase.BACKOFF:
             return _spawn(state)
+        case Phase.STARTING:
+            late = ev.AppUnready(state.pid, f"not ready within {policy.reload_timeout:g}s", asked=False)
+            return pursuit.unready(state, late, now, policy)
         case Phase.RELOADING:
             error = f"not finished within {policy.reload_timeout + policy.verify_window:g}s"
             return pursuit.reloaded(state, "timeout", error, now, policy), (CancelReload(),)
         case Phase.STOPPING if not state.stop_passed:
-            return _pass_stop(state, policy.rewrite.get(TERM, policy.stop_signal), now, policy)
+            return forwarding.pass_stop(state, policy.rewrite.get(TERM, policy.stop_signal), now, policy)
         case Phase.STOPPING:
             return state.replace(phase=Phase.KILLING, deadline=None), (Kill(KILL, policy.group),)
         case Phase.LEFTOVERS if not state.leftovers_killed:
@@ -261,117 +284,6 @@ def _deadline(state: State, now: float, policy: Policy) -> Result:
         case Phase.LEFTOVERS:
             return _conclude(state, now)
     return state.replace(deadline=None), ()
-
-
-# --- signals ----------------------------------------------------------------------------------------------
-
-
-def _signalled(state: State, signum: int, now: float, policy: Policy) -> Result:
-    target = policy.rewrite.get(signum, signum)
-    if target == 0:
-        return state, ()
-    # The runtime may send the app's own stop signal (an image's STOPSIGNAL) instead of TERM.
-    stop = signum in (TERM, policy.stop_signal)
-    if signum == TERM and TERM not in policy.rewrite:
-        target = policy.stop_signal
-    if policy.sidecar:
-        return _signalled_sidecar(state, signum, stop=stop)
-    if state.executing:
-        return _signalled_early(state, signum, policy, stop=stop)
-    match state.phase:
-        case Phase.STARTING | Phase.RUNNING | Phase.RELOADING if stop:
-            return _stop(state, target, now, policy)
-        case Phase.STOPPING if stop and (state.replacing or not state.stop_passed):
-            return _pass_stop(state.replace(replacing=False), target, now, policy)
-        case Phase.KILLING if stop:
-            return state.replace(replacing=False), ()
-        case Phase.STARTING | Phase.RUNNING | Phase.RELOADING | Phase.STOPPING | Phase.KILLING:
-            return _forward(state, signum, target, policy)
-        case Phase.WAITING | Phase.BACKOFF if stop or signum in (INT, QUIT):
-            # There is no app to decide what these mean; they end a program that does not handle them.
-            return _done(state, 128 + signum if state.exits == 0 else state.exit_code)
-        case Phase.WAITING:
-            return _hold(state, signum, policy), ()
-        case Phase.LEFTOVERS if stop:
-            return state.replace(final=True, replacing=False), ()
-    return state, ()  # the app that it was meant for is gone
-
-
-def _hold(state: State, signum: int, policy: Policy) -> State:
-    """Keep a signal for the app's first moment, as the kernel would: but one that waits for its configuration may be
-    sent HUP to reload, reads the newest when it starts, and would be ended before it can have a handler.
-    """
-    return state if policy.configured else state.replace(held=(*state.held, signum))
-
-
-def _signalled_early(state: State, signum: int, policy: Policy, *, stop: bool) -> Result:
-    """The app's program does not run yet: no signal could reach it, and nothing of it has to end well."""
-    if state.phase is Phase.KILLING:
-        return state, ()
-    if not stop and signum not in (INT, QUIT):
-        return _hold(state, signum, policy), ()
-    code = 128 + signum if state.exits == 0 else state.exit_code
-    state = state.replace(phase=Phase.KILLING, deadline=None, final=True, held=(), exit_code=code)
-    return state, (Kill(KILL),)
-
-
-def _signalled_sidecar(state: State, signum: int, *, stop: bool) -> Result:
-    """There is no app of ours: what would end it ends us, and nothing else means anything."""
-    if not stop and signum not in (INT, QUIT):
-        return state, ()
-    state, orders = _done(state, 0 if stop else 128 + signum)
-    return state, (CancelReload(), *orders)
-
-
-def _signal_requested(state: State, event: ev.SignalRequested) -> Result:
-    current = state.phase is Phase.RELOADING and event.attempt == state.reloads.attempt
-    if not current or state.reloads.cancelled:
-        return state, (Reply(event, sent=False),)
-    kill = KillOther(event.signum, event.pid) if event.pid else Kill(event.signum)
-    return state, (kill, Reply(event, sent=True))
-
-
-def _forward(state: State, signum: int, target: int, policy: Policy) -> Result:
-    if signum in JOB_CONTROL:
-        if policy.group and target == signum:
-            target = STOP  # a group without a controlling terminal ignores the gentle three
-        kill = Kill(target, policy.group)
-        if policy.is_init:
-            return state.replace(suspended=True), (kill,)
-        return state.replace(suspended=True), (kill, Suspend())
-    if signum == CONT:
-        front = (TakeForeground(),) if state.foreground else ()
-        return state.replace(suspended=False), (*front, Kill(target, policy.group))
-    if target in (INT, QUIT):
-        state = state.replace(dismissed=state.reloads.attempt)
-    return state, (Kill(target, policy.group),)
-
-
-def _stopped(state: State, signum: int, policy: Policy) -> Result:
-    """`^Z` reaches the app alone, as the terminal's foreground group: its shell waits for us to stop too."""
-    if state.suspended:
-        return state, ()
-    state = state.replace(suspended=True)
-    if state.phase is Phase.STOPPING and state.stop_passed:
-        return state, (Kill(CONT, policy.group),)  # once: one that ignores the stop may stop itself again and again
-    job = state.foreground and signum in JOB_CONTROL and not policy.is_init
-    return state, (Suspend(),) if job else ()
-
-
-def _stop(state: State, target: int, now: float, policy: Policy) -> Result:
-    cancel = (CancelReload(),) if state.phase is Phase.RELOADING else ()
-    state = state.replace(phase=Phase.STOPPING, stop_passed=False)
-    if policy.stop_delay > 0:
-        return state.replace(deadline=now + policy.stop_delay), cancel
-    state, orders = _pass_stop(state, target, now, policy)
-    return state, cancel + orders
-
-
-def _pass_stop(state: State, target: int, now: float, policy: Policy) -> Result:
-    deadline = None if policy.stop_timeout is None else now + policy.stop_timeout
-    resume = pursuit.resumption(state, policy)
-    state = state.replace(stop_passed=True, deadline=deadline, suspended=False)
-    return state, (Kill(target, policy.group), *resume)
 
 
 # --- the sources -----------------------------------------------------------------------------------------
@@ -389,5 +301,5 @@ def _source(state: State, event: ev.SourceOpened | ev.SourceRead | ev.SourceFail
             sources[source] = sources[source].replace(trouble=reason, error=error)
     state = state.replace(sources=tuple(sources))
     if isinstance(event, ev.SourceFailed) and event.fatal and state.phase is Phase.WAITING:
-        return _done(state.replace(error=event.error), 125)
+        return done(state.replace(error=event.error), 125)
     return state, ()

@@ -168,7 +168,7 @@ class Metrics:
             case ev.ConfigFailed() if event.reason in _APPLY_FAILURES:
                 self._apply_failures.labels(event.reason).inc()
                 self._validations.labels("rejected").inc(event.reason == "validate")
-        if after.reloads.attempt > before.reloads.attempt:
+        if after.reloads.attempt > before.reloads.attempt and not after.reloads.trial:
             self._reloads.labels(self._method).inc()
             self._success.attempts.inc()
             self._retries.inc(after.reloads.failures > 0)

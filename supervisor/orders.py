@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .generations import Generation
-    from .state import Reloads, State
+    from .state import Config, Reloads, State
 
     Look = Callable[[State], "Answer | None"]
     Goal = Callable[[State], Verdict]
 
+_SHORTEST = 6  # digits of a version that names it
 _FINE = ("", "success", "superseded")  # outcomes that are no failure: a superseded reload is followed by another
 
 
@@ -34,6 +35,11 @@ class Answer(Record):
 def short(digest: str) -> str:
     """A digest as people compare them; the log shows the same."""
     return digest[:8] or "none"
+
+
+def counted(files: int) -> str:
+    """A number of files, for people."""
+    return "1 file" if files == 1 else f"{files} files"
 
 
 # --- waiting for a goal
@@ -71,7 +77,9 @@ def reloaded(before: Reloads, state: State) -> Answer | None:
     """What became of an order to reload, given before it and taken by the loop; None while it is under way."""
     config = state.config
     if _at_rest(state) and config.running == config.live and config.desired in ("", config.live):
-        return Answer(0, f"reloaded on configuration {short(config.live)} ({config.files} files)")
+        if state.phase is Phase.UNREADY:
+            return Answer(1, f"configuration {short(config.live)} is in place, but the app is not ready")
+        return Answer(0, f"reloaded on configuration {short(config.live)} ({counted(config.files)})")
     failure = _failure(before, state)
     # The order cleared these two: what stands there now came after it.
     if not failure and not config.applying and (config.rejected or config.retry_at):
@@ -89,8 +97,10 @@ def rolled_back(before: Reloads, digest: str, state: State) -> Answer | None:
         return Answer(1, f"cannot roll back to configuration {short(digest)}: {failure}")
     if not _at_rest(state):
         return _ended(state)
+    if config.running == digest and state.phase is Phase.UNREADY:
+        return Answer(1, f"configuration {short(digest)} is in place again, but the app is not ready")
     if config.running == digest:
-        return Answer(0, f"rolled back to configuration {short(digest)} ({config.files} files)")
+        return Answer(0, f"rolled back to configuration {short(digest)} ({counted(config.files)})")
     failure = _failure(before, state)
     if not failure:
         return None
@@ -98,7 +108,7 @@ def rolled_back(before: Reloads, digest: str, state: State) -> Answer | None:
 
 
 def _at_rest(state: State) -> bool:
-    return state.phase is Phase.RUNNING and not state.config.applying and not state.config.returning
+    return state.phase in (Phase.RUNNING, Phase.UNREADY) and not state.config.applying and not state.config.returning
 
 
 def _failure(before: Reloads, state: State) -> str:
@@ -120,28 +130,60 @@ def _ended(state: State) -> Answer | None:
 # --- generations
 
 
-def earlier(generations: Sequence[Generation], live: str, back: int) -> str | Answer:
-    """The digest of the generation that is `back` steps older than the live one; else why there is none.
+def earlier(generations: Sequence[Generation], config: Config, wanted: str) -> str | Answer:
+    """The version that a rollback is to put back; else why there is none.
 
-    `generations` are newest first, as `Root.generations` gives them.
+    `wanted` is a number of steps back from the live version (1: the one before it), or the beginning of a version.
+    `generations` are newest first, as `Root.generations` gives them. Steps go over versions that failed.
     """
     if not generations:
         return Answer(1, "cannot roll back: no generations are kept here; they are with --configroot")
-    if not live:
+    if not config.live:
         return Answer(1, "cannot roll back: nothing is in place yet; see supervisorctl status")
-    steps = dict(zip(_steps(generations, live), generations, strict=True))
-    if back not in steps:
-        kept = max(0, *(step for step in steps if step is not None))
-        return Answer(1, f"cannot roll back by {back}: {kept} earlier are kept; see supervisorctl generations")
-    if steps[back].digest == live:
-        return Answer(1, f"cannot roll back by {back}: the same content is in place already")
-    return steps[back].digest
+    if not is_steps(wanted):
+        return _named(generations, config, wanted)
+    steps = {step: one for step, one in zip(_steps(generations, config), generations, strict=True) if step}
+    if int(wanted) not in steps:
+        kept = max(steps, default=0)
+        return Answer(
+            1, f"cannot roll back by {wanted}: {kept} earlier are kept that did not fail; see supervisorctl generations"
+        )
+    return steps[int(wanted)].digest
+
+
+def is_rollback(wanted: str) -> bool:
+    """Whether a word can be the aim of a rollback: steps, 1 or more, or the digits of a version."""
+    return bool(wanted.strip("0")) and not set(wanted) - set("0123456789abcdef")
+
+
+def is_steps(wanted: str) -> bool:
+    """Whether a word means a number of steps; a version may consist of digits too, but is longer."""
+    return wanted.isascii() and wanted.isdecimal() and len(wanted) < _SHORTEST
+
+
+def _named(generations: Sequence[Generation], config: Config, wanted: str) -> str | Answer:
+    found = {one.digest for one in generations if one.digest.startswith(wanted)}
+    if len(found) != 1 or len(wanted) < _SHORTEST:
+        why = "no version that is kept begins so" if not found else f"{len(found)} versions begin so"
+        if len(wanted) < _SHORTEST:
+            why = f"give {_SHORTEST} digits of the version at least"
+        return Answer(1, f"cannot roll back to {wanted}: {why}; see supervisorctl generations")
+    version = found.pop()
+    if version == config.live:
+        return Answer(1, f"cannot roll back to {wanted}: it is in place already")
+    return version
 
 
 def listed(generations: Sequence[Generation], state: State) -> list[dict[str, object]]:
-    """The generations for people and scripts; `number` is what `rollback` takes, 0 is live, None is newer."""
+    """The generations for people and scripts; `number` is what `rollback` takes, 0 is live, None is newer or failed."""
     config = state.config
-    marks = {"live": config.live, "running": config.running, "rejected": config.rejected}
+    marks = {
+        "live": {config.live},
+        "running": {config.running},
+        "good": {*config.marks.good},
+        "failed": config.marks.rejected,
+        "rejected": {config.rejected},
+    }
     return [
         {
             "number": step,
@@ -149,13 +191,23 @@ def listed(generations: Sequence[Generation], state: State) -> list[dict[str, ob
             "digest": one.digest,
             "files": len(one.files),
             "bytes": one.bytes,
-            "marks": [mark for mark, digest in marks.items() if digest == one.digest],
+            "marks": [mark for mark, digests in marks.items() if one.digest in digests],
         }
-        for one, step in zip(generations, _steps(generations, config.live), strict=True)
+        for one, step in zip(generations, _steps(generations, config), strict=True)
     ]
 
 
-def _steps(generations: Sequence[Generation], live: str) -> list[int | None]:
+def _steps(generations: Sequence[Generation], config: Config) -> list[int | None]:
     """How far back from the live one each is. Those that a rollback left behind are newer: nothing to go back to."""
-    at = next((index for index, one in enumerate(generations) if one.digest == live), -1)
-    return [index - at if index >= at else None for index in range(len(generations))]
+    at = next((index for index, one in enumerate(generations) if one.digest == config.live), -1)
+    steps: list[int | None] = []
+    passed = {config.live, *config.marks.rejected}
+    step = 0
+    for index, one in enumerate(generations):
+        if index > at and one.digest not in passed:
+            step += 1
+            passed.add(one.digest)
+            steps.append(step)
+        else:
+            steps.append(0 if index == at else None)
+    return steps

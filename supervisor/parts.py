@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from .actions import Action
     from .generations import Generation
     from .inbox import Inbox
-    from .loop import Loop, Observer, Reloader
+    from .loop import Loop
+    from .protocols import Observer, Reloader
     from .settings import Settings
     from .state import State
 
@@ -55,7 +56,7 @@ class Assembly:
             from . import checks, hooks, reloading  # noqa: PLC0415 - as above
 
             ready = reloading.readiness(settings, settings.ready, self._directory)
-            loop.readiness = checks.Readiness(ready, hooks.Runner(inbox.put), inbox.put)
+            loop.readiness = checks.Readiness(ready, hooks.Runner(inbox.put), inbox.put, settings.reload_timeout)
 
     def start_sync(self) -> None:
         """Follow the sources, if there are any."""
@@ -66,10 +67,13 @@ class Assembly:
         loop.state = loop.state.replace(sources=tuple(SourceState(name) for name in names))
         usual = not any(getattr(settings, name) for name in _OF_RELOADS)
         loop.reload = _Late(self._reloader) if usual else self._reloader()
-        destination = sync.Destination(self._root, self._directory, dict(settings.map), self._validator())
-        syncer = sync.Sync(feeds.feeds(settings), destination, put, lambda: loop.state.config.good)
+        destination = sync.Destination(
+            self._root, self._directory, dict(settings.map), self._validator(), remembers=loop.policy.rollback
+        )
+        syncer = sync.Sync(feeds.feeds(settings), destination, put, lambda: loop.state.config)
         loop.sync = syncer
         self._introduce(names)
+        loop.at_end.append(syncer.end)
         syncer.start()
 
     def _introduce(self, sources: list[str]) -> None:

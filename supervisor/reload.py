@@ -55,6 +55,7 @@ REASONS = (
     "unverified",
     "child_exited",
     "superseded",
+    "not_ready",
     "internal",
 )
 
@@ -309,7 +310,7 @@ class Reloader:
         self._running[attempt] = app
         if attempt <= self._cancelled:  # the order came before this thread did
             app.cancelled.set()
-        reason, error = "timeout", "internal error"
+        reason, error = "internal", "internal error"
         try:
             self._reload(app, verify_only=verify_only)
             reason, error = "", ""

@@ -14,9 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+# signal(7); the numbers are the same on every Linux architecture that Python's wheels are built for.
+INT, QUIT, KILL, TERM, CONT, STOP = 2, 3, 9, 15, 18, 19
+JOB_CONTROL = frozenset({20, 21, 22})  # TSTP, TTIN, TTOU
+
+
 class Phase(Enum):
     WAITING = "waiting"  # nothing started yet: for the set-up, or for the first configuration
     STARTING = "starting"  # the app was started and is not ready yet
+    UNREADY = "unready"  # it was not ready in time; it may be later, and takes newer versions meanwhile
     RUNNING = "running"
     RELOADING = "reloading"
     STOPPING = "stopping"  # told to stop; the app may take its time
@@ -42,6 +48,8 @@ class Policy(Record):
     sidecar: bool = False  # the app runs in another container
     once: bool = False  # put the first configuration in place and end
     ready: bool = False  # a readiness check says when the app counts as started
+    validate: bool = False  # a version is validated before it is put in place
+    verify: bool = False  # a verification says whether the app works on a version
     restart_to_reload: bool = False  # the reload method is a restart
     rollback: bool = False  # a version that fails is replaced by the last good one
     unhealthy_on_failure: bool = False  # liveness fails while the last reload is a failure
@@ -54,13 +62,55 @@ class Policy(Record):
     verify_window: float = 5.0
 
 
+REMEMBERED = 3  # good versions, and failed ones, that are remembered
+
+
+class Marks(Record):
+    """What is known about versions, newest first: `marks.py` keeps it across restarts.
+
+    `trial` is the version that was live without being good when a supervisor ended.
+    """
+
+    good: tuple[str, ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()  # a version, and the reason for people
+    trial: str = ""
+    deaths: int = 0  # ends of a supervisor within that trial
+    orderly: str = ""  # the version that was on trial when a supervisor was told to stop
+
+    @property
+    def rejected(self) -> frozenset[str]:
+        """The versions that failed."""
+        return frozenset(version for version, _ in self.failed)
+
+    def why(self, version: str) -> str:
+        """The reason why a version failed; empty if it did not."""
+        return next((why or "no reason was kept" for one, why in self.failed if one == version), "")
+
+    def failing(self, version: str, why: str) -> Marks:
+        """The marks once a version has failed."""
+        good = tuple(one for one in self.good if one != version)
+        others = tuple(one for one in self.failed if one[0] != version)
+        return self.replace(good=good, failed=((version, why), *others)[:REMEMBERED])
+
+    def forgiving(self, version: str) -> Marks:
+        """The marks once a person wants a version that failed to be tried again."""
+        return self.replace(failed=tuple(one for one in self.failed if one[0] != version))
+
+    def proving(self, version: str) -> Marks:
+        """The marks once a version has been seen to work."""
+        good = (version, *(one for one in self.good if one != version))[:REMEMBERED]
+        marks = self.forgiving(version).replace(good=good)
+        return marks.replace(trial="", deaths=0) if marks.trial == version else marks
+
+
 class Config(Record):
     """Versions are digests of content; empty means none."""
 
     desired: str = ""  # what the sources hold
     live: str = ""  # what is in place for the app to read
     running: str = ""  # what the app runs on; empty too when a failed reload leaves that open
-    good: str = ""  # the last version that the app was seen to run well on: what to go back to
+    good: str = ""  # the last version that the app was seen to run well on: the one to go back to
+    marks: Marks = Marks()  # good and failed versions, those of earlier runs included
     returning: str = ""  # the version that is to be put back; empty when none is
     cached: bool = False  # `running` comes from an earlier run; the sources have not spoken yet
     rejected: str = ""  # a version that cannot be used; not tried again before the content changes
@@ -71,6 +121,8 @@ class Config(Record):
     changes: str = ""  # of the last version put in place
     changed_at: float | None = None
     applying: bool = False
+    checking: bool = False  # the newest version is being validated during a reload of an older one
+    checked: str = ""  # a version that passed its validation and is not in place yet
     hurry: bool = False  # somebody ordered a reload: no pace is kept, and the one under way does not count
     first_offer: float = 0.0  # of the versions that are not in place yet
     last_offer: float = 0.0
@@ -83,10 +135,12 @@ class Config(Record):
 
 class Reloads(Record):
     attempt: int = 0  # counts up; a report of an older attempt is stale
-    began: float | None = None
+    began: float | None = None  # the last one
+    paced: float | None = None  # the beginning of the last one that reached the app: --reload-interval counts from it
     target: str = ""
     cancelled: bool = False  # a newer version, or a stop, does not wait for its end
     trial: bool = False  # the app was started on the target: only the verification is left
+    proven_at: float | None = None  # the app's first version is good when the app lives until then
     finished: int = 0  # ends of reloads, good or bad
     failed: int = 0  # those that failed
     outcome: str = ""  # of the last one: empty before the first, `success`, or the reason of its failure
@@ -114,7 +168,9 @@ class State(Record):
     failures: int = 0  # restarts in a row
     held: tuple[int, ...] = ()  # signals that came before the app
     stop_passed: bool = False
-    dismissed: int = -1  # the reload attempt in which INT or QUIT was passed on, which end most programs
+    ready: bool = False  # the app has been ready since its start
+    dismissed: int = 0  # INT or QUIT, which end most programs: the last one that was passed on
+    dismissed_at: float = 0.0
     leftovers_killed: bool = False
     final: bool = False  # the app will not be started again
     replacing: bool = False  # the app is being stopped so that it starts again on another version

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
     from .files import Generation, Root
     from .sources import Content, Label, Source, Trouble
+    from .state import Config
 
     Put = Callable[[ev.Event], None]
 
 
 _AFTERWARDS = 0.05  # seconds for the app to reload, before old generations are removed
+_LAST_WORD = 0.5  # seconds that the end of the process waits for a disk
 
 
 class Feed(Record):
@@ -44,6 +46,7 @@ class Destination(Record):
     directory: str  # where the app sees them
     mapping: Mapping[str, str] = {}
     check: Callable[[str], str] | None = None  # validates a directory: what is wrong with it, or nothing
+    remembers: bool = False  # what is good and what failed is kept in the root across restarts
 
 
 class _Refused(Record):
@@ -56,9 +59,10 @@ class _Refused(Record):
 class Sync:
     """Holds the newest content of every source; applies the newest version when told to."""
 
-    def __init__(self, feeds: Sequence[Feed], destination: Destination, put: Put, good: Callable[[], str]) -> None:
-        """`good` tells the version to go back to: it is kept on disk."""
-        self._feeds, self._put, self._good = feeds, put, good
+    def __init__(self, feeds: Sequence[Feed], destination: Destination, put: Put, config: Callable[[], Config]) -> None:
+        """`config` tells what is known about versions now: the good ones are kept on disk."""
+        self._feeds, self._put, self._config = feeds, put, config
+        self._remembers = destination.remembers and destination.root is not None
         self._root, self._mapping = destination.root, destination.mapping
         self._directory, self._check = destination.directory, destination.check
         self._parts: list[Mapping[str, Entry] | None] = [None] * len(feeds)
@@ -67,6 +71,9 @@ class Sync:
         self._errors = ["no answer yet"] * len(feeds)
         self._desired: Snapshot | _Refused | None = None
         self._live: Generation | None = None
+        self._checked: Generation | None = None  # staged and validated, not shown yet
+        self._validated = ""  # a version that is used where it is, and has passed its validation
+        self._chosen = False  # the first version of this run was put in place, or refused for its past
         self._previous = ""  # the version that was in place before the last one
         self._apply_error = ""
         self._missed: set[str] = set()  # mapped keys that no source has
@@ -138,67 +145,99 @@ class Sync:
             self._key = os.urandom(KEY_BYTES) if self._root is None else self._root.key()
         return self._key
 
+    def check(self) -> None:
+        """Write and validate the newest version; reports `ConfigChecked` or `ConfigFailed`."""
+        desired = self._desired
+        if desired is not None and self._reporting(desired, self._prepare):
+            self._put(ev.ConfigChecked(desired.digest))
+
     def apply(self) -> None:
         """Put the newest version in place; reports `ConfigApplied` or `ConfigFailed`."""
         desired = self._desired
-        if desired is None:
-            return
+        if desired is not None and self._reporting(desired, self._show) and self._root is not None:
+            time.sleep(_AFTERWARDS)
+            with self._store:
+                self._tidy(self._root)
+
+    def _reporting(self, desired: Snapshot | _Refused, do: Callable[[Snapshot], None]) -> bool:
+        """Do something with the newest version; whether it worked. A failure is reported."""
         if isinstance(desired, _Refused):
             self._fail(desired.digest, "bad_key", desired.error)
-            return
+            return False
         try:
-            self._put(self._write(desired))
+            do(desired)
         except (FilesError, _Rejected) as error:
             self._fail(desired.digest, error.reason, str(error))
         except Exception as error:  # noqa: BLE001 - the outer edge of the thread: applying always reports
             self._fail(desired.digest, "write", f"cannot write the configuration: internal error: {error!r}")
         else:
-            if self._root is not None:
-                time.sleep(_AFTERWARDS)
-                with self._store:
-                    self._root.tidy(self._good())
+            return True
+        return False
 
     def _fail(self, digest: str, reason: str, error: str) -> None:
         self._apply_error = error
         self._put(ev.ConfigFailed(digest, reason, error))
 
-    def _write(self, desired: Snapshot) -> ev.ConfigApplied:
+    def _show(self, desired: Snapshot) -> None:
         wanted = digests(desired)
         if self._root is None:
-            self._validate(self._directory)
+            self._prepare(desired)
+            self._validated = ""
             changes = str(diff(self._in_place, wanted))
         else:
             changes = self._swap_in(self._root, desired)
         previous, self._previous = self._previous, desired.digest
-        self._in_place = wanted
+        self._in_place, self._chosen = wanted, True
         self._feedback.applied(time.monotonic())
         changed_at = max((at for at in self._changed_at if at is not None), default=None)
-        return ev.ConfigApplied(
-            desired.digest,
-            changes,
-            desired.count,
-            desired.size,
-            previous=previous,
-            changed_at=changed_at,
-            validated=self._check is not None,
+        self._put(
+            ev.ConfigApplied(
+                desired.digest,
+                changes,
+                desired.count,
+                desired.size,
+                previous=previous,
+                changed_at=changed_at,
+                validated=self._check is not None,
+            )
         )
 
     def _swap_in(self, root: Root, desired: Snapshot) -> str:
         with self._store:
             self._find_live(root)
+            self._refuse_failed(root, desired.digest)
             if self._live is not None and self._live.digest == desired.digest:
                 return "nothing changed"
-            staged = root.stage(desired)
-        try:
-            self._validate(root.directory(staged))
-        except (FilesError, _Rejected):
-            with self._store:
-                root.discard(staged)
-            raise
+        self._prepare(desired)
         with self._store:
+            staged, self._checked = self._checked, None
+            assert staged is not None  # noqa: S101 - `_prepare` has just set it, and only this thread applies
             changes = str(root.show(staged))
             self._live = staged
         return changes
+
+    def _prepare(self, desired: Snapshot) -> None:
+        """Stage and validate a version, unless that was done before; raises _Rejected or FilesError."""
+        root = self._root
+        if root is None:
+            if self._validated != desired.digest:
+                self._validate(self._directory)
+                self._validated = desired.digest
+            return
+        with self._store:
+            if self._checked is not None:
+                if self._checked.digest == desired.digest:
+                    return
+                root.discard(self._checked)
+                self._checked = None
+            staged = root.stage(desired)
+        try:
+            self._validate(root.directory(staged))
+        except BaseException:
+            with self._store:
+                root.discard(staged)
+            raise
+        self._checked = staged
 
     def _find_live(self, root: Root) -> None:
         """Once, before anything is staged: preparing clears away what is not live."""
@@ -207,6 +246,60 @@ class Sync:
             self._live = root.live()
             self._previous = self._live.digest if self._live else ""
             self._prepared = True
+            if self._remembers:
+                self._remember(root)
+
+    def _remember(self, root: Root) -> None:
+        """Tell what configroot holds about versions of earlier runs."""
+        found = root.marks()
+        if not (self._previous or found.good or found.failed):
+            return
+        from . import marks  # noqa: PLC0415 - a first start has nothing to remember
+
+        begun = marks.begun(found, self._previous)
+        if begun != found:
+            root.mark(begun)
+        self._put(ev.Remembered(begun))
+
+    def _refuse_failed(self, root: Root, digest: str) -> None:
+        """At a start: a version that failed in an earlier run gives way to a good one; raises _Rejected."""
+        found = root.marks() if self._remembers and not self._chosen else None
+        why = found.why(digest) if found else ""
+        if found and why and any(one.digest in found.good for one in root.generations()):
+            self._chosen = True  # an order to reload, or other content that comes back, is a new try
+            raise _Rejected(f"configuration {digest[:8]} failed before and is not tried again: {why}", "failed")
+
+    def _tidy(self, root: Root) -> None:
+        config = self._config()
+        root.tidy((config.good, *config.marks.good))
+
+    def mark(self) -> None:
+        """Write down what is good and what failed, for a later run."""
+        if self._root is None or not self._prepared:
+            return
+        with self._store:
+            try:
+                self._root.mark(self._config().marks)
+            except FilesError as error:
+                log.warning(f"{error}; a restart will not know which version failed")
+
+    def end(self) -> None:
+        """Note that an end within a trial was ordered, which says nothing about the version; returns soon."""
+        config = self._config()
+        unproven = config.live not in ("", *config.marks.good) and config.live not in config.marks.rejected
+        if not (self._remembers and unproven):
+            return
+        written = threads.Gate()
+
+        def write() -> None:
+            try:
+                if self._root is not None:
+                    self._root.mark(config.marks.replace(orderly=config.live))
+            finally:
+                written.open()
+
+        threads.start(write, "marks")
+        written.wait(_LAST_WORD)
 
     def _validate(self, directory: str) -> None:
         error = self._check(directory) if self._check else ""
@@ -232,33 +325,54 @@ class Sync:
             raise FilesError("rollback", "its files are not ours to write; use --configroot")
         for generation in self._root.generations():
             if generation.digest == digest:
-                return str(self._root.swap(generation, digest)), generation
+                changes = str(self._root.show(generation))
+                self._tidy(self._root)
+                return changes, generation
         raise FilesError("rollback", f"no generation in {self._root.path} has it any more")
 
     def recover(self) -> None:
-        """Look for an intact generation of an earlier run; reports `ConfigApplied` (cached) or `ConfigFailed`."""
+        """Find the best version of an earlier run; reports `ConfigApplied` (cached) or `ConfigFailed`."""
         with self._store:
             error = self._apply_error or f"no configuration in time: {'; '.join(self._errors)}"
+            found = None
             try:
                 if self._root is not None:
                     self._find_live(self._root)
+                    found = self._best(self._root)
                     error += f"; {self._root.path} holds no intact configuration of an earlier run either"
                     error += f" ({self._root.why_not})" if self._root.why_not else ""
             except Exception as failure:  # noqa: BLE001 - as in `apply`
                 error += f"; {failure}"
-            found = self._live
             if found is None:
                 self._put(ev.ConfigFailed("", "no_generation", error))
                 return
-            self._put(
-                ev.ConfigApplied(found.digest, "", len(found.files), found.bytes, cached=True, previous=self._previous)
-            )
+            previous, self._previous, self._live = self._previous, found.digest, found
+            self._in_place = found.files
+            self._put(ev.ConfigApplied(found.digest, "", len(found.files), found.bytes, cached=True, previous=previous))
+
+    def _best(self, root: Root) -> Generation | None:
+        """The intact version that is most likely to work, shown if it is not live yet."""
+        if not self._remembers:
+            return self._live
+        from . import marks  # noqa: PLC0415 - as above
+
+        live = self._live.digest if self._live else ""
+        kept = {one.digest: one for one in reversed(root.generations())}
+        for version in marks.order(root.marks(), live, tuple(reversed(kept))):
+            if self._live is not None and version == live:
+                return self._live
+            if root.intact(kept[version]):
+                root.show(kept[version])
+                return kept[version]
+        return None
 
 
 class _Rejected(Exception):  # noqa: N818 - a verdict, not a fault
-    """The validation said no."""
+    """A version that is not to be put in place."""
 
-    reason = "validate"
+    def __init__(self, message: str, reason: str = "validate") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class _Sink:

@@ -179,9 +179,8 @@ def test_generations_are_listed_newest_first(subject: Subject) -> None:
     header, *rows = subject.done("generations").splitlines()
 
     assert ["number", "time", "(UTC)", "digest", "files", "bytes"] == header.split()
-    assert [("0", ["1", "5", "live,", "running"]), ("1", ["1", "3"]), ("2", ["1", "3"])] == [
-        (row.split()[0], row.split()[4:]) for row in rows
-    ]
+    assert [("0", "1", "5"), ("1", "1", "3"), ("2", "1", "3")] == [(row.split()[0], *row.split()[4:6]) for row in rows]
+    assert [["live,", "running,", "good"], ["good"]] == [row.split()[6:] for row in rows[:2]]
 
 
 # --- the supervisor itself
@@ -288,7 +287,10 @@ def test_there_is_nothing_to_go_back_to_in_the_beginning(subject: Subject) -> No
     subject.running("one")
 
     code, _, err = subject.ctl("rollback")
-    assert (1, "supervisorctl: cannot roll back by 1: 0 earlier are kept; see supervisorctl generations\n") == (
+    assert (
+        1,
+        "supervisorctl: cannot roll back by 1: 0 earlier are kept that did not fail; see supervisorctl generations\n",
+    ) == (
         code,
         err,
     )

@@ -63,8 +63,8 @@ class Reloading:
         return status(self.port)["app"]["phase"]
 
     def live(self) -> dict[str, object]:
-        """All that is in the live directory: names, links, bytes, inodes."""
-        return everything(self.root)
+        """All that is in the live directory but our marks: names, links, bytes, inodes."""
+        return {name: what for name, what in everything(self.root).items() if name != "..marks"}
 
     def validate(self) -> str:
         """The option that validates with tests/apps/validate.sh; see `validated`."""

@@ -179,10 +179,12 @@ def test_an_app_that_is_killed_during_a_validation_ends_us_with_its_code(subject
 
 def test_a_configroot_that_is_removed_is_made_again_by_the_next_change(subject: Reloading) -> None:
     program = subject.running()
+    marks = os.path.join(subject.root, "..marks")
+    until(lambda: os.path.exists(marks), True)  # nothing is written there any more
     shutil.rmtree(subject.root)
     subject.change("two")
     program.expect("config: two")
-    program.err.expect("reloaded")
+    until(lambda: os.path.exists(marks), True)
     shutil.rmtree(subject.root)
     subject.change("three")
     program.expect("config: three")

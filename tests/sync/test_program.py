@@ -367,7 +367,7 @@ def test_probes_wait_for_the_first_configuration_and_metrics_show_it(subject: Su
     assert shown["config"]["running"] == shown["config"]["desired"]
     assert [f"configmap {subject.kube.namespace}/web"] == [source["name"] for source in shown["sources"]]
     assert subject.metric("config_hash", state="running") == subject.metric("config_hash", state="desired") != 0
-    assert 1 == subject.metric("reloader_last_reload_successful")
+    until(lambda: subject.metric("reloader_last_reload_successful"), 1)
     assert 0 == subject.metric("reload_failures_total", method="signal", reason="no_handler")
 
 

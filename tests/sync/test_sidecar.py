@@ -204,7 +204,7 @@ def test_once_is_content_with_what_an_earlier_run_has_written(sidecar: Sidecar, 
 
 def test_once_with_a_version_that_is_rejected_is_our_failure_and_says_why(sidecar: Sidecar) -> None:
     sidecar.kube.create("web", {"app.conf": "one"})
-    program = sidecar.begin("--once", "--validate=sh -c 'echo one is no good; exit 1'")
+    program = sidecar.begin("--once", "--validate=sh -c 'echo one is no good; exit 1'", "--initial-sync-timeout=500ms")
     program.finish(125)
     assert any("one is no good" in line for line in program.err.seen)
 

@@ -147,12 +147,23 @@ def test_at_the_start_a_rejected_version_gives_way_to_that_of_an_earlier_run(sub
 
 def test_at_the_start_a_rejected_version_without_an_earlier_run_is_the_end(subject: Reloading) -> None:
     subject.change("bad")
-    program = subject.start(subject.validate())
+    program = subject.start(subject.validate(), "--initial-sync-timeout=500ms")
     program.finish(125)
 
     assert [] == program.out.seen
-    assert "the last line" in subject.errors()[-1]
-    assert "holds no intact configuration of an earlier run" in subject.errors()[-1]
+    assert "the last line; waiting for a correction" in subject.errors()[-2]
+    assert "the last line" not in subject.errors()[-1]
+    assert "holds no configuration yet" in subject.errors()[-1]
+
+
+def test_start_rejected_first_version_corrected_runs(subject: Reloading) -> None:
+    """The kubelet would wait for minutes before it starts the container again."""
+    subject.change("bad")
+    program = subject.start(subject.validate())
+    program.err.expect("waiting for a correction")
+    subject.change("two")
+    program.expect("config: two")
+    program.expect("ready")
 
 
 def test_at_the_start_a_validation_that_hangs_does_not_outlast_the_initial_sync_timeout(subject: Reloading) -> None:
@@ -168,7 +179,8 @@ def test_at_the_start_a_validation_that_hangs_does_not_outlast_the_initial_sync_
 @pytest.mark.parametrize(("content", "code"), [("one", 0), ("bad", 125)])
 def test_once_puts_only_what_is_valid_in_place(subject: Reloading, content: str, code: int) -> None:
     subject.change(content)
-    program = subject.run(options=[*subject.options, subject.validate(), "--once", "--listen=off"])
+    options = [*subject.options, subject.validate(), "--once", "--listen=off", "--initial-sync-timeout=500ms"]
+    program = subject.run(options=options)
     program.finish(code)
 
     assert (code == 0) == os.path.exists(subject.file)

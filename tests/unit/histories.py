@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from supervisor import events as ev
-from supervisor.actions import Action, Apply
+from supervisor.actions import Action, Apply, Mark
 from supervisor.machine import step, wake_at
 from supervisor.state import Policy, SourceState, State
 
@@ -19,14 +19,16 @@ class App:
         self.policy = Policy(**policy)
         self.state = State(sources=(SourceState("configmap a/b"),)) if self.policy.configured else State()
         self.now = 0.0
+        self.marked = 0  # times that marks were to be written down
 
     def at(self, now: float, *events: ev.Event) -> list[Action]:
-        """The actions that follow from events at a time, deadlines before them included."""
+        """The actions that follow from events at a time; those that write marks down stand in `marked` instead."""
         self.now = now
         ordered: list[Action] = []
         for event in events or (ev.DeadlinePassed(),):
             self.state, actions = step(self.state, event, now, self.policy)
-            ordered += actions
+            ordered += [action for action in actions if action != Mark()]
+            self.marked += actions.count(Mark())
         return ordered
 
     def wakes_at(self) -> float | None:
@@ -41,12 +43,19 @@ def started(now: float = 0.0, pid: int = 7, **policy: Any) -> App:
 
 
 def configured(now: float = 0.0, **policy: Any) -> App:
-    """An app that runs on version `a`."""
+    """An app that runs on version `a`, which is good unless its readiness is to be told first."""
     app = App(configured=True, **policy)
     app.at(now, ev.Began())
     app.at(now, ev.ConfigOffered("a"), ev.ConfigApplied("a", files=2, size=10))
     app.at(now, ev.Started(7))
+    prove(app)
     return app
+
+
+def prove(app: App) -> None:
+    """The app lives through the window of its first version."""
+    if app.state.reloads.proven_at is not None:
+        app.at(app.state.reloads.proven_at)
 
 
 def changed(app: App, now: float, digest: str) -> list[Action]:

@@ -192,7 +192,7 @@ def waiting(readiness: Readiness, pid: int) -> Iterator[threading.Thread]:
 
 def test_readiness_is_reported_once_the_check_passes(main: MainThread, app: subprocess.Popen[bytes]) -> None:
     with Answering(answer("503 Not Yet"), answer("503 Not Yet"), answer("200 OK")) as server:
-        with waiting(Readiness(checks.parse(server.url(), "/"), main.runner, main.put), app.pid):
+        with waiting(Readiness(checks.parse(server.url(), "/"), main.runner, main.put, 30), app.pid):
             assert ev.AppReady(app.pid) == main.event()
         assert 3 == len(server.asked)
     assert main.quiet()
@@ -201,7 +201,7 @@ def test_readiness_is_reported_once_the_check_passes(main: MainThread, app: subp
 def test_the_wait_ends_with_the_app_and_without_a_report(main: MainThread, app: subprocess.Popen[bytes]) -> None:
     with (
         Answering(answer("503 Not Yet")) as server,
-        waiting(Readiness(checks.parse(server.url(), "/"), main.runner, main.put), app.pid),
+        waiting(Readiness(checks.parse(server.url(), "/"), main.runner, main.put, 30), app.pid),
     ):
         server.connected.acquire(timeout=5)
         app.kill()
@@ -210,7 +210,7 @@ def test_the_wait_ends_with_the_app_and_without_a_report(main: MainThread, app: 
 
 
 def test_the_wait_ends_when_it_is_cancelled(main: MainThread, app: subprocess.Popen[bytes]) -> None:
-    readiness = Readiness(checks.parse("sleep 60", "/"), main.runner, main.put)
+    readiness = Readiness(checks.parse("sleep 60", "/"), main.runner, main.put, 30)
     with waiting(readiness, app.pid):
         wait_until(lambda: _some(main.hooks))
         readiness.cancel()
@@ -219,7 +219,7 @@ def test_the_wait_ends_when_it_is_cancelled(main: MainThread, app: subprocess.Po
 
 def test_a_later_wait_takes_the_place_of_an_earlier_one(main: MainThread, app: subprocess.Popen[bytes]) -> None:
     with Answering(hang, answer("200 OK")) as server:
-        readiness = Readiness(checks.parse(server.url(), "/"), main.runner, main.put)
+        readiness = Readiness(checks.parse(server.url(), "/"), main.runner, main.put, 30)
         with waiting(readiness, app.pid):
             server.connected.acquire(timeout=5)
             with waiting(readiness, os.getpid()):
@@ -236,5 +236,5 @@ def test_a_failure_of_our_own_does_not_keep_an_app_unready(main: MainThread, app
             if self.tries < 3:
                 raise RuntimeError(f"{subject} {seconds}")
 
-    with waiting(Readiness(Broken(), main.runner, main.put), app.pid):
+    with waiting(Readiness(Broken(), main.runner, main.put, 30), app.pid):
         assert ev.AppReady(app.pid) == main.event()

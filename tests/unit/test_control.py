@@ -25,6 +25,7 @@ from tests.conftest import needs_root
 from tests.harness import wait_until
 
 RUNNING = State(
+    ready=True,
     phase=Phase.RUNNING,
     pid=7,
     starts=1,
@@ -381,7 +382,7 @@ def test_reload_is_ordered_and_its_end_waited_for(served: Served, capfd: pytest.
 
 
 def test_nothing_is_ordered_where_no_configuration_is_kept(served: Served) -> None:
-    served.core.state = State(phase=Phase.RUNNING)
+    served.core.state = State(ready=True, phase=Phase.RUNNING)
     served.generations = list
 
     assert (1, "no configuration is kept live") == (served.ask("reload")[0], served.ask("reload")[1][15:44])

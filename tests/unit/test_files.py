@@ -217,8 +217,8 @@ def test_file_beside_those_of_the_manifest_does_no_harm(root: Root, addition: st
     again = Root(root.path, Modes())
     again.prepare()
     assert again.live() == generation
-    for _ in range(4):
-        put(again, NEW)
+    for number in range(4):
+        put(again, {"a": b"%d" % number})
     assert generation.name not in os.listdir(root.path)
 
 

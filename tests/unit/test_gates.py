@@ -61,13 +61,25 @@ def test_a_first_version_that_is_rejected_gives_way_to_the_last_of_an_earlier_ru
     assert stale(app.state)
 
 
-def test_a_first_version_that_is_rejected_ends_the_start_if_there_is_no_other() -> None:
+def test_start_rejected_first_version_waits_for_a_correction() -> None:
     app = App(configured=True)
     app.at(0, ev.Began())
     app.at(1, ev.ConfigOffered("bad"))
-    app.at(2, ev.ConfigFailed("bad", "validate", "exit code 1"))
+    assert [Recover()] == app.at(2, ev.ConfigFailed("bad", "validate", "exit code 1"))
+    assert [] == app.at(2, ev.ConfigFailed("", "no_generation", "nothing"))
 
-    assert [Done(125)] == app.at(2, ev.ConfigFailed("", "no_generation", "exit code 1"))
+    assert [Apply()] == app.at(30, ev.ConfigOffered("good"))
+    assert [Spawn()] == app.at(30, ev.ConfigApplied("good"))
+
+
+def test_start_rejected_first_version_ends_when_the_time_is_over() -> None:
+    app = App(configured=True, initial_sync_timeout=60.0)
+    app.at(0, ev.Began())
+    app.at(1, ev.ConfigOffered("bad"))
+    app.at(2, ev.ConfigFailed("bad", "validate", "exit code 1"), ev.ConfigFailed("", "no_generation", "nothing"))
+
+    assert [Recover()] == app.at(60)
+    assert [Done(125)] == app.at(60, ev.ConfigFailed("", "no_generation", "nothing"))
 
 
 # --- ready ------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from supervisor import events as ev
 from supervisor import machine, orders
 from supervisor.generations import Generation
 from supervisor.orders import Answer
-from supervisor.state import Phase, Policy, SourceState, State
+from supervisor.state import Config, Marks, Phase, Policy, SourceState, State
 
 POLICY = Policy(configured=True, rollback=True, restart="always", reload_interval=10.0)
 HERE = State(sources=(SourceState("configmap a/web"),))
@@ -60,7 +60,7 @@ def test_a_reload_of_what_runs_already_is_a_reload() -> None:
 
     assert history.after(ev.ReloadOrdered()) is None
     assert Phase.RELOADING is history.state.phase
-    assert Answer(0, "reloaded on configuration a (1 files)") == history.after(ev.ReloadFinished(1))
+    assert Answer(0, "reloaded on configuration a (1 file)") == history.after(ev.ReloadFinished(1))
 
 
 def test_a_reload_that_fails_says_why_and_what_follows() -> None:
@@ -148,14 +148,14 @@ def test_for_an_app_that_is_down_a_start_is_the_reload() -> None:
 
     assert Phase.BACKOFF is history.state.phase
     assert history.after(ev.ReloadOrdered()) is None
-    assert Answer(0, "reloaded on configuration a (1 files)") == history.after(ev.DeadlinePassed(), ev.Started(8))
+    assert Answer(0, "reloaded on configuration a (1 file)") == history.after(ev.DeadlinePassed(), ev.Started(8))
 
 
 def test_a_restart_is_a_reload_and_its_stop_no_end() -> None:
     history = History(*RUNNING_ON_A, policy=POLICY.replace(restart_to_reload=True))
 
     assert history.after(ev.ReloadOrdered(), ev.Exited(7, 0)) is None
-    assert Answer(0, "reloaded on configuration a (1 files)") == history.after(ev.NothingLeft(), ev.Started(8))
+    assert Answer(0, "reloaded on configuration a (1 file)") == history.after(ev.NothingLeft(), ev.Started(8))
 
 
 @pytest.mark.parametrize("order", [ev.ReloadOrdered(), ev.RollbackOrdered("z")])
@@ -174,7 +174,7 @@ def test_a_rollback_is_done_when_the_app_runs_on_the_older_version() -> None:
 
     assert history.after(ev.RollbackOrdered("a")) is None
     assert history.after(ev.ConfigApplied("a", files=1, rolled_back=True)) is None
-    assert Answer(0, "rolled back to configuration a (1 files)") == history.after(ev.ReloadFinished(2))
+    assert Answer(0, "rolled back to configuration a (1 file)") == history.after(ev.ReloadFinished(2))
 
 
 def test_a_rollback_in_the_middle_of_a_reload_waits_for_its_own() -> None:
@@ -182,7 +182,7 @@ def test_a_rollback_in_the_middle_of_a_reload_waits_for_its_own() -> None:
 
     assert history.after(ev.ReloadFinished(1, "superseded")) is None
     assert history.after(ev.ConfigApplied("a", files=1, rolled_back=True)) is None
-    assert Answer(0, "rolled back to configuration a (1 files)") == history.after(ev.ReloadFinished(2))
+    assert Answer(0, "rolled back to configuration a (1 file)") == history.after(ev.ReloadFinished(2))
 
 
 def test_a_generation_that_cannot_be_put_back_is_a_failure() -> None:
@@ -243,21 +243,40 @@ KEPT = [generation("c", 3), generation("b", 2), generation("a", 1)]
 
 @pytest.mark.parametrize(("live", "back", "digest"), [("c", 1, "b"), ("c", 2, "a"), ("b", 1, "a"), ("gone", 1, "c")])
 def test_steps_are_counted_from_what_is_live(live: str, back: int, digest: str) -> None:
-    assert digest == orders.earlier(KEPT, live, back)
+    assert digest == orders.earlier(KEPT, Config(live=live), str(back))
+
+
+def test_steps_go_over_failed_and_equal_versions() -> None:
+    kept = [generation("c", 5), generation("b", 4), generation("c", 3), generation("b", 2), generation("a", 1)]
+    config = Config(live="c", marks=Marks().failing("b", "no"))
+
+    assert "a" == orders.earlier(kept, config, "1")
+    assert isinstance(orders.earlier(kept, config, "2"), Answer)
+    assert [0, None, None, None, 1] == [one["number"] for one in orders.listed(kept, State(config=config))]
+    assert ["failed"] == orders.listed(kept, State(config=config))[1]["marks"]
+
+
+def test_rollback_named_version_may_have_failed() -> None:
+    version = "12ab34" + "0" * 58
+    config = Config(live="c", marks=Marks().failing(version, "no"))
+
+    assert version == orders.earlier([generation("c", 2), generation(version, 1)], config, "12ab34")
+    for wrong in ("12ab3f", "12ab3"):
+        assert isinstance(orders.earlier([generation("c", 2), generation(version, 1)], config, wrong), Answer)
 
 
 @pytest.mark.parametrize(
     ("kept", "live", "back", "words"),
     [
-        (KEPT, "c", 3, "2 earlier are kept"),
+        (KEPT, "c", 3, "2 earlier are kept that did not fail"),
         (KEPT, "a", 1, "0 earlier are kept"),
         (KEPT, "", 1, "nothing is in place yet"),
         ([], "a", 1, "with --configroot"),
-        ([generation("a", 2), generation("a", 1)], "a", 1, "the same content"),
+        ([generation("a", 2), generation("a", 1)], "a", 1, "0 earlier are kept"),
     ],
 )
 def test_there_may_be_nothing_to_go_back_to(kept: list[Generation], live: str, back: int, words: str) -> None:
-    answer = orders.earlier(kept, live, back)
+    answer = orders.earlier(kept, Config(live=live), str(back))
 
     assert isinstance(answer, Answer)
     assert (1, True) == (answer.code, words in answer.text), answer
@@ -268,6 +287,6 @@ def test_generations_that_a_rollback_left_behind_are_newer_and_rejected() -> Non
     history.after(ev.ConfigApplied("a", rolled_back=True), ev.ReloadFinished(2))
     listed = orders.listed(KEPT, history.state)
 
-    assert [(None, []), (None, ["rejected"]), (0, ["live", "running"])] == [
+    assert [(None, []), (None, ["failed", "rejected"]), (0, ["live", "running", "good"])] == [
         (one["number"], one["marks"]) for one in listed
     ]

@@ -15,7 +15,10 @@ def test_the_app_starts_after_its_configuration_and_is_not_signalled_for_it() ->
     assert [Apply()] == app.at(1, ev.ConfigOffered("a"))
     assert [Spawn()] == app.at(1, ev.ConfigApplied("a"))
     assert [] == app.at(1, ev.Started(7))
-    assert ("a", False, None) == (app.state.config.running, stale(app.state), app.wakes_at())
+    assert ("a", False, 6.0) == (app.state.config.running, stale(app.state), app.wakes_at())
+    assert ("", "") == (app.state.reloads.outcome, app.state.config.good)
+    app.at(6)
+    assert ("success", "a", None) == (app.state.reloads.outcome, app.state.config.good, app.wakes_at())
 
 
 def test_a_change_is_applied_and_reloaded_at_once() -> None:
@@ -163,7 +166,9 @@ def test_an_app_that_ends_in_a_reload_is_no_success_and_its_successor_starts_on_
     assert "child_exited" == app.state.reloads.outcome
     app.at(102)
     app.at(102, ev.Started(8))
-    assert ("b", "success") == (app.state.config.running, app.state.reloads.outcome)
+    assert ("b", "child_exited") == (app.state.config.running, app.state.reloads.outcome)
+    app.at(107, ev.ReloadFinished(2))
+    assert "success" == app.state.reloads.outcome
 
 
 def test_a_change_while_the_app_is_down_is_applied_and_needs_no_signal() -> None:

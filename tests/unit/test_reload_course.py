@@ -164,7 +164,7 @@ def test_a_failure_of_our_own_is_reported_too(main: MainThread) -> None:
     broken.name = "broken"  # type: ignore[attr-defined] # as a class of reload.METHODS has one
     reason, error = Reloading(main, Way(broken), 3).end()  # type: ignore[arg-type]
 
-    assert ("timeout", "internal error: RuntimeError('broken 3')") == (reason, error)
+    assert ("internal", "internal error: RuntimeError('broken 3')") == (reason, error)
 
 
 # --- giving up --------------------------------------------------------------------------------------------

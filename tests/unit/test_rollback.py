@@ -16,7 +16,7 @@ from supervisor.actions import (
     Spawn,
 )
 from supervisor.state import Phase, stale
-from tests.unit.histories import INT, QUIT, TERM, changed, configured, rolled_back
+from tests.unit.histories import INT, QUIT, TERM, changed, configured, prove, rolled_back
 
 # --- verify and roll back ---------------------------------------------------------------------------------
 
@@ -244,13 +244,15 @@ def test_an_app_that_dies_before_it_is_ready_on_the_new_version_is_started_on_th
 
 def test_a_trial_after_an_end_before_readiness_is_an_attempt_of_its_own() -> None:
     app = configured(rollback=True, restart="always", leftovers=False, ready=True)
-    app.at(1, ev.AppReady(7), ev.Exited(7, 1))
-    app.at(1.1, ev.ConfigOffered("b"), ev.ConfigApplied("b"))
-    app.at(2)
-    app.at(2, ev.Started(8), ev.Exited(8, 1))
-    rolled_back(app, 2, "a")
-    app.at(2, ev.Started(9), ev.AppReady(9), ev.Exited(9, 1))
-    app.at(2.1, ev.ConfigOffered("c"), ev.ConfigApplied("c"))
+    app.at(1, ev.AppReady(7))
+    prove(app)
+    app.at(10, ev.Exited(7, 1))
+    app.at(10.1, ev.ConfigOffered("b"), ev.ConfigApplied("b"))
+    app.at(11)
+    app.at(11, ev.Started(8), ev.Exited(8, 1))
+    rolled_back(app, 11, "a")
+    app.at(11, ev.Started(9), ev.AppReady(9), ev.Exited(9, 1))
+    app.at(11.1, ev.ConfigOffered("c"), ev.ConfigApplied("c"))
     app.at(app.wakes_at() or 0)
     app.at(app.now, ev.Started(10))
 

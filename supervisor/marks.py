@@ -1,0 +1,84 @@
+"""The memory of a rollout: which versions are good, which failed and why, which did not outlive their trial.
+
+Pure: text in, text out, and the decisions of a start. `files.py` keeps the text in configroot, where a restarted
+container finds it. Versions are digests; other programs may write to configroot, so whatever cannot be understood is
+ignored.
+
+A version on trial needs no mark of its own: it is live and not good. So nothing is written before the app hears of
+a version, and a supervisor that is killed leaves the trace all the same.
+"""
+
+from __future__ import annotations
+
+from .state import REMEMBERED, Marks
+
+DEATHS = 2  # ends of the supervisor within the trial of a version, after which that version counts as failed
+_FIRST_LINE = "config-supervisor marks 1"
+_WHY = 1000  # characters of a reason
+
+
+def parse(data: bytes) -> Marks:
+    """Read what `render` wrote; lines that mean nothing are skipped. Never raises."""
+    good: list[str] = []
+    failed: list[tuple[str, str]] = []
+    marks = Marks()
+    for line in data.decode(errors="replace").split("\n"):
+        word, _, rest = line.partition(" ")
+        version, _, more = rest.partition(" ")
+        if not is_version(version):
+            continue
+        if word == "good":
+            good.append(version)
+        elif word == "failed":
+            failed.append((version, more))
+        elif word == "trial" and more.isascii() and more.isdecimal():
+            marks = marks.replace(trial=version, deaths=min(int(more[:4]), DEATHS))
+        elif word == "orderly":
+            marks = marks.replace(orderly=version)
+    return marks.replace(good=tuple(good[:REMEMBERED]), failed=tuple(failed[:REMEMBERED]))
+
+
+def render(marks: Marks) -> bytes:
+    """The text of marks: a line for each."""
+    lines = [_FIRST_LINE, *(f"good {version}" for version in marks.good)]
+    lines += [f"failed {version} {' '.join(why.split())[:_WHY]}" for version, why in marks.failed]
+    if marks.trial:
+        lines.append(f"trial {marks.trial} {marks.deaths}")
+    if marks.orderly:
+        lines.append(f"orderly {marks.orderly}")
+    return "".join(f"{line}\n" for line in lines).encode(errors="replace")
+
+
+def is_version(text: str) -> bool:
+    """Whether a word can be a version: a hex digest."""
+    return len(text) == 64 and set(text) <= set("0123456789abcdef")
+
+
+def begun(marks: Marks, live: str) -> Marks:
+    """The marks after a start that finds `live` in place ("": nothing).
+
+    A version that is neither good nor failed was on trial when the supervisor ended. Unless somebody had told it to
+    stop, the version is suspected; the second such end makes it a failed one.
+    """
+    if not live or live in marks.good or live in marks.rejected:
+        return marks.replace(trial="", deaths=0, orderly="")
+    if marks.orderly == live:
+        return marks.replace(orderly="")
+    deaths = (marks.deaths if marks.trial == live else 0) + 1
+    if deaths < DEATHS:
+        return marks.replace(trial=live, deaths=deaths, orderly="")
+    why = f"the supervisor or its container was killed {deaths} times while this version was on trial"
+    return marks.failing(live, why).replace(trial="", deaths=0, orderly="")
+
+
+def order(marks: Marks, live: str, kept: tuple[str, ...]) -> list[str]:
+    """The versions to start on when the sources give none that can be used, the best first.
+
+    `live` is the version in place, `kept` are the versions on disk, newest first. A live version that has not failed
+    comes first: it is what the app ran on. A version that failed comes last.
+    """
+    ranked = [live, *marks.good, *(version for version in kept if version not in marks.rejected), *kept]
+    if live in marks.rejected:
+        ranked = ranked[1:]
+    present = {live, *kept} - {""}
+    return [version for version in dict.fromkeys(ranked) if version in present]

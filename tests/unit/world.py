@@ -1,0 +1,290 @@
+"""An honest world around the machine, for random histories: one app, one disk, sources, and a supervisor that may die.
+
+Processes end only once, orders are answered at most once, and the disk keeps what `sync.py` writes to it.
+"""
+
+from __future__ import annotations
+
+from supervisor import events as ev
+from supervisor import marks
+from supervisor.actions import (
+    Action,
+    Apply,
+    CancelReload,
+    Check,
+    Done,
+    Kill,
+    Mark,
+    Recover,
+    Reload,
+    RollBack,
+    Spawn,
+    WaitReady,
+)
+from supervisor.machine import step, wake_at
+from supervisor.state import Marks, Phase, Policy, SourceState, State
+
+
+class Disk:
+    """Configroot: what is live, what is kept, and the marks."""
+
+    def __init__(self) -> None:
+        self.live = ""
+        self.kept: list[str] = []  # newest first
+        self.marks = Marks()
+
+    def show(self, digest: str) -> None:
+        self.live = digest
+        self.kept = [digest, *(one for one in self.kept if one != digest)]
+
+    def refuses(self, digest: str) -> bool:
+        """Whether a start leaves a version alone because it failed before and there is a better one."""
+        return bool(self.marks.why(digest)) and any(one in self.marks.good for one in self.kept)
+
+    def best(self) -> str:
+        return next(iter(marks.order(self.marks, self.live, tuple(self.kept))), "")
+
+
+class World:
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.disk = Disk()
+        self.now = 0.0
+        self.next_pid = 10
+        self.newest = ""
+        self.seen: set[str] = set()  # versions that the app was seen to work on
+        self.barred: dict[str, str] = {}  # versions that failed, and the newest content of that time
+        self.told_to_stop = False
+        self.ordered: list[Action] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        """A supervisor starts, and knows only what stands on disk."""
+        self.state = State(sources=(SourceState("configmap a/b"),))
+        self.pid = 0
+        self.doing: str | None = None  # a thread that writes: apply, check, or the version to put back
+        self.checking = False
+        self.reloading = 0
+        self.ready = self.late = False
+        self.ready_since = 0.0
+        self.code: int | None = None
+        self.prepared = self.chosen = False
+        self.ordered_rollback = False
+
+    def tell(self, event: ev.Event) -> None:
+        before = self.state
+        self.state, actions = step(before, event, self.now, self.policy)
+        self.look(before)
+        for action in actions:
+            self.ordered.append(action)
+            self.check(action)
+        if Mark() in actions:
+            self.disk.marks = self.state.config.marks
+        if Spawn() in actions:
+            self.pid = self.next_pid
+            self.next_pid += 1
+            self.ready, self.late, self.ready_since = not self.policy.ready, False, self.now
+            self.tell(ev.Started(self.pid))
+        if Recover() in actions:
+            self.recover()
+
+    def look(self, before: State) -> None:
+        """Laws about every step."""
+        state, config = self.state, self.state.config
+        if state.reloads.outcome == "success" != before.reloads.outcome:
+            lived = (
+                self.ready and self.now - self.ready_since > self.policy.verify_window - 1e-6 and not self.policy.verify
+            )
+            seen = config.running in self.seen or config.running in self.disk.marks.good or lived
+            assert seen, f"success was claimed before {config.running!r} was seen to work"
+            self.seen.add(config.running)
+        if state.reloads.failed > before.reloads.failed and config.returning:
+            self.barred[state.reloads.target] = self.newest
+
+    def check(self, action: Action) -> None:
+        match action:
+            case Kill():
+                assert self.pid, "a signal without an app"
+            case Spawn():
+                assert not self.pid, "two apps at once"
+                assert not self.told_to_stop, "a start after a stop"
+                assert self.code is None, "a start after the end"
+            case Apply() | RollBack():
+                assert self.doing is None, "two versions applied at once"
+                assert not self.reloading, "a swap during a reload"
+                assert not self.told_to_stop, "a swap after a stop"
+                self.doing = action.digest if isinstance(action, RollBack) else ""
+                if isinstance(action, RollBack):
+                    assert self.policy.rollback or self.ordered_rollback, "a rollback that was not asked for"
+                else:
+                    assert not self.checking, "a version applied while it is validated"
+            case Check():
+                assert self.reloading, "a version checked that could be applied"
+                assert self.policy.validate, "a check without a validation"
+                assert not self.checking, "two checks at once"
+                self.checking = True
+            case Reload(attempt):
+                assert self.pid, "a reload without an app"
+                assert self.ready or self.late, "a reload of an app that may become ready in time"
+                assert not self.reloading, "two reloads at once"
+                self.reloading = attempt
+            case WaitReady(pid):
+                assert self.pid == pid
+            case CancelReload():
+                pass
+            case Done(code):
+                self.code = code
+                assert not self.pid, "the end before the app's"
+
+    def play(self, kind: str, value: object) -> None:  # noqa: C901, PLR0912 - the table of steps
+        match kind, value:
+            case "wait", float(seconds):
+                self.wait(seconds)
+            case "signal", int(signum):
+                self.tell(ev.SignalReceived(signum))
+            case "exit", int(code) if self.pid:
+                self.exit(code)
+            case "offer", str(digest) if self.policy.configured:
+                self.offer(digest)
+            case "applied", str(reason) if self.doing is not None:
+                self.applied(reason)
+            case "checked", str(reason) if self.checking:
+                self.checked(reason)
+            case "ready", _ if self.pid and not self.ready:
+                self.ready, self.ready_since = True, self.now
+                self.tell(ev.AppReady(self.pid))
+            case "unready", bool(asked) if self.state.phase is Phase.STARTING and self.pid:
+                self.late = True
+                self.tell(ev.AppUnready(self.pid, "503", asked))
+            case "order", bool(back) if self.policy.configured and self.state.config.live:
+                self.order(back)
+            case "reloaded", str(reason) if self.reloading:
+                self.reloaded(reason)
+            case "left", _:
+                self.tell(ev.NothingLeft())
+            case "missing", bool(present):
+                self.tell(ev.SourceRead(0, present=present))
+            case "die", bool(orderly) if not self.told_to_stop and self.policy.configured:
+                self.die(orderly)
+
+    def offer(self, digest: str) -> None:
+        self.newest = digest
+        self.tell(ev.ConfigOffered(digest, 0.5))
+
+    def order(self, back: bool) -> None:
+        self.ordered_rollback = self.ordered_rollback or back
+        if back:
+            self.tell(ev.RollbackOrdered(self.disk.kept[-1]))
+        else:
+            self.barred.pop(self.newest, None)
+            self.tell(ev.ReloadOrdered())
+
+    def reloaded(self, reason: str) -> None:
+        attempt, self.reloading = self.reloading, 0
+        if not reason:
+            self.seen.add(self.state.reloads.target)
+        self.tell(ev.ReloadFinished(attempt, reason))
+
+    def exit(self, code: int) -> None:
+        pid, self.pid = self.pid, 0
+        self.reloading = 0  # the thread's report will be stale
+        self.tell(ev.Exited(pid, code))
+
+    def applied(self, reason: str) -> None:
+        back, self.doing = self.doing, None
+        self.remember()
+        if back:
+            if reason:
+                self.tell(ev.ConfigFailed(back, "rollback", reason))
+                return
+            self.disk.show(back)
+            self.tell(ev.ConfigApplied(back, rolled_back=True))
+            return
+        if not reason and not self.chosen and self.policy.rollback and self.disk.refuses(self.newest):
+            reason, self.chosen = "failed", True
+        if reason:
+            self.tell(ev.ConfigFailed(self.newest, reason, reason))
+            return
+        self.try_out(self.newest)
+        previous = self.disk.live
+        self.disk.show(self.newest)
+        self.chosen = True
+        self.tell(ev.ConfigApplied(self.newest, previous=previous))
+
+    def try_out(self, digest: str) -> None:
+        """A version that failed is tried again only if something else was offered meanwhile, or a person wants it."""
+        since = self.barred.pop(digest, None)
+        better = any(one in self.disk.marks.good and one != digest for one in self.disk.kept)
+        assert since is None or not better or self.state.config.rejected != digest, f"{digest} was tried twice"
+
+    def checked(self, reason: str) -> None:
+        self.checking = False
+        self.tell(ev.ConfigFailed(self.newest, reason, reason) if reason else ev.ConfigChecked(self.newest))
+
+    def remember(self) -> None:
+        if self.prepared or not self.policy.rollback:
+            return
+        self.prepared = True
+        self.disk.marks = marks.begun(self.disk.marks, self.disk.live)
+        self.tell(ev.Remembered(self.disk.marks))
+
+    def recover(self) -> None:
+        self.remember()
+        best = self.disk.best() if self.policy.rollback else self.disk.live
+        if not best:
+            self.tell(ev.ConfigFailed("", "no_generation", "none"))
+            return
+        previous = self.disk.live
+        self.disk.show(best)
+        self.tell(ev.ConfigApplied(best, cached=True, previous=previous))
+
+    def die(self, orderly: bool) -> None:
+        """The supervisor ends, and the container with it; it starts again, and the sources say what they hold."""
+        config = self.state.config
+        if orderly and self.policy.rollback and config.live not in ("", *config.marks.good, *config.marks.rejected):
+            self.disk.marks = config.marks.replace(orderly=config.live)
+        self._begin()
+        self.tell(ev.Began())
+        if self.newest:
+            self.tell(ev.ConfigOffered(self.newest, 0.5))
+
+    def wait(self, seconds: float) -> None:
+        """Time passes; deadlines on the way are told as the loop would."""
+        end = self.now + seconds
+        for _ in range(1000):
+            due = wake_at(self.state, self.policy)
+            if due is None or due > end:
+                break
+            self.now = max(self.now, due)
+            before = self.state
+            if self.state.deadline == due:
+                self.reloading = 0  # given up, if there is one
+                self.late = self.late or before.phase is Phase.STARTING
+            self.tell(ev.DeadlinePassed())
+            later = wake_at(self.state, self.policy)
+            assert self.state != before or later is None or later > self.now, "a deadline that changes nothing spins"
+        self.now = max(self.now, end)
+
+    def settle(self) -> None:
+        """Everything works from now on, and there is time."""
+        for _ in range(200):
+            self.play("ready", None)
+            if self.state.replacing and self.pid:
+                self.exit(0)  # the app was told to stop, so that it starts again
+            if self.checking:
+                self.checked("")
+            if self.doing is not None:
+                self.applied("")
+            elif self.reloading:
+                self.reloaded("")
+            self.tell(ev.NothingLeft())
+            self.wait(1)
+
+
+def play(policy: Policy, steps: list[tuple[str, object]]) -> World:
+    """The world after a history."""
+    world = World(policy)
+    world.tell(ev.Began())
+    for kind, value in steps:
+        world.play(kind, value)
+    return world
