@@ -37,7 +37,7 @@ def signalled(state: State, signum: int, now: float, policy: Policy) -> Result:
         case Phase.KILLING if stop:
             return state.replace(replacing=False), ()
         case Phase.STARTING | Phase.UNREADY | Phase.RUNNING | Phase.RELOADING | Phase.STOPPING | Phase.KILLING:
-            return forward(state, signum, now, policy)
+            return forward(state, signum, target, now, policy)
         case Phase.WAITING | Phase.BACKOFF if stop or signum in (INT, QUIT):
             # There is no app to decide what these mean; they end a program that does not handle them.
             return done(state, 128 + signum if state.exits == 0 else state.exit_code)
@@ -82,9 +82,8 @@ def signal_requested(state: State, event: ev.SignalRequested) -> Result:
     return state, (kill, Reply(event, sent=True))
 
 
-def forward(state: State, signum: int, now: float, policy: Policy) -> Result:
-    """Pass a signal on that is no stop."""
-    target = policy.rewrite.get(signum, signum)
+def forward(state: State, signum: int, target: int, now: float, policy: Policy) -> Result:
+    """Pass a signal on, as `target`."""
     if target and {signum, target} & {INT, QUIT}:
         state = state.replace(dismissed=target, dismissed_at=now)
     if signum in JOB_CONTROL:

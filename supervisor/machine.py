@@ -174,7 +174,7 @@ def _started(state: State, event: ev.Started, now: float, policy: Policy) -> Res
     )
     held: tuple[Action, ...] = ()
     for signum in early:
-        state, orders = forwarding.forward(state, signum, now, policy)
+        state, orders = forwarding.forward(state, signum, policy.rewrite.get(signum, signum), now, policy)
         held += orders
     if policy.ready:
         deadline = now + policy.reload_timeout + READY_SLACK

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .generations import Generation
     from .inbox import Inbox
     from .loop import Loop
+    from .memory import Memory
     from .protocols import Observer, Reloader
     from .settings import Settings
     from .state import State
@@ -68,13 +69,20 @@ class Assembly:
         usual = not any(getattr(settings, name) for name in _OF_RELOADS)
         loop.reload = _Late(self._reloader) if usual else self._reloader()
         destination = sync.Destination(
-            self._root, self._directory, dict(settings.map), self._validator(), remembers=loop.policy.rollback
+            self._root, self._directory, dict(settings.map), self._validator(), self._memory()
         )
         syncer = sync.Sync(feeds.feeds(settings), destination, put, lambda: loop.state.config)
         loop.sync = syncer
         self._introduce(names)
         loop.at_end.append(syncer.end)
         syncer.start()
+
+    def _memory(self) -> Memory | None:
+        if self._root is None or not self._loop.policy.rollback:
+            return None
+        from . import memory  # noqa: PLC0415 - a directory that is used where it is has none
+
+        return memory.Memory(self._root, lambda: self._loop.state.config)
 
     def _introduce(self, sources: list[str]) -> None:
         settings = self._settings

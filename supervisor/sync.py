@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .files import Generation, Root
+    from .memory import Memory
     from .sources import Content, Label, Source, Trouble
     from .state import Config
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 
 _AFTERWARDS = 0.05  # seconds for the app to reload, before old generations are removed
-_LAST_WORD = 0.5  # seconds that the end of the process waits for a disk
 
 
 class Feed(Record):
@@ -46,7 +46,7 @@ class Destination(Record):
     directory: str  # where the app sees them
     mapping: Mapping[str, str] = {}
     check: Callable[[str], str] | None = None  # validates a directory: what is wrong with it, or nothing
-    remembers: bool = False  # what is good and what failed is kept in the root across restarts
+    memory: Memory | None = None  # what is good and what failed is kept in the root across restarts
 
 
 class _Refused(Record):
@@ -62,7 +62,7 @@ class Sync:
     def __init__(self, feeds: Sequence[Feed], destination: Destination, put: Put, config: Callable[[], Config]) -> None:
         """`config` tells what is known about versions now: the good ones are kept on disk."""
         self._feeds, self._put, self._config = feeds, put, config
-        self._remembers = destination.remembers and destination.root is not None
+        self._memory = destination.memory
         self._root, self._mapping = destination.root, destination.mapping
         self._directory, self._check = destination.directory, destination.check
         self._parts: list[Mapping[str, Entry] | None] = [None] * len(feeds)
@@ -73,7 +73,6 @@ class Sync:
         self._live: Generation | None = None
         self._checked: Generation | None = None  # staged and validated, not shown yet
         self._validated = ""  # a version that is used where it is, and has passed its validation
-        self._chosen = False  # the first version of this run was put in place, or refused for its past
         self._previous = ""  # the version that was in place before the last one
         self._apply_error = ""
         self._missed: set[str] = set()  # mapped keys that no source has
@@ -187,7 +186,9 @@ class Sync:
         else:
             changes = self._swap_in(self._root, desired)
         previous, self._previous = self._previous, desired.digest
-        self._in_place, self._chosen = wanted, True
+        self._in_place = wanted
+        if self._memory is not None:
+            self._memory.chosen()
         self._feedback.applied(time.monotonic())
         changed_at = max((at for at in self._changed_at if at is not None), default=None)
         self._put(
@@ -205,7 +206,8 @@ class Sync:
     def _swap_in(self, root: Root, desired: Snapshot) -> str:
         with self._store:
             self._find_live(root)
-            self._refuse_failed(root, desired.digest)
+            if self._memory is not None and (objection := self._memory.objection(desired.digest)):
+                raise _Rejected(objection, "failed")
             if self._live is not None and self._live.digest == desired.digest:
                 return "nothing changed"
         self._prepare(desired)
@@ -246,28 +248,8 @@ class Sync:
             self._live = root.live()
             self._previous = self._live.digest if self._live else ""
             self._prepared = True
-            if self._remembers:
-                self._remember(root)
-
-    def _remember(self, root: Root) -> None:
-        """Tell what configroot holds about versions of earlier runs."""
-        found = root.marks()
-        if not (self._previous or found.good or found.failed):
-            return
-        from . import marks  # noqa: PLC0415 - a first start has nothing to remember
-
-        begun = marks.begun(found, self._previous)
-        if begun != found:
-            root.mark(begun)
-        self._put(ev.Remembered(begun))
-
-    def _refuse_failed(self, root: Root, digest: str) -> None:
-        """At a start: a version that failed in an earlier run gives way to a good one; raises _Rejected."""
-        found = root.marks() if self._remembers and not self._chosen else None
-        why = found.why(digest) if found else ""
-        if found and why and any(one.digest in found.good for one in root.generations()):
-            self._chosen = True  # an order to reload, or other content that comes back, is a new try
-            raise _Rejected(f"configuration {digest[:8]} failed before and is not tried again: {why}", "failed")
+            if self._memory is not None and (begun := self._memory.begin(self._previous)):
+                self._put(ev.Remembered(begun))
 
     def _tidy(self, root: Root) -> None:
         config = self._config()
@@ -275,31 +257,14 @@ class Sync:
 
     def mark(self) -> None:
         """Write down what is good and what failed, for a later run."""
-        if self._root is None or not self._prepared:
-            return
         with self._store:
-            try:
-                self._root.mark(self._config().marks)
-            except FilesError as error:
-                log.warning(f"{error}; a restart will not know which version failed")
+            if self._memory is not None and self._prepared:
+                self._memory.write()
 
     def end(self) -> None:
-        """Note that an end within a trial was ordered, which says nothing about the version; returns soon."""
-        config = self._config()
-        unproven = config.live not in ("", *config.marks.good) and config.live not in config.marks.rejected
-        if not (self._remembers and unproven):
-            return
-        written = threads.Gate()
-
-        def write() -> None:
-            try:
-                if self._root is not None:
-                    self._root.mark(config.marks.replace(orderly=config.live))
-            finally:
-                written.open()
-
-        threads.start(write, "marks")
-        written.wait(_LAST_WORD)
+        """The process ends because it was told to; returns soon."""
+        if self._memory is not None:
+            self._memory.end()
 
     def _validate(self, directory: str) -> None:
         error = self._check(directory) if self._check else ""
@@ -338,7 +303,7 @@ class Sync:
             try:
                 if self._root is not None:
                     self._find_live(self._root)
-                    found = self._best(self._root)
+                    found = self._memory.best(self._live) if self._memory else self._live
                     error += f"; {self._root.path} holds no intact configuration of an earlier run either"
                     error += f" ({self._root.why_not})" if self._root.why_not else ""
             except Exception as failure:  # noqa: BLE001 - as in `apply`
@@ -349,22 +314,6 @@ class Sync:
             previous, self._previous, self._live = self._previous, found.digest, found
             self._in_place = found.files
             self._put(ev.ConfigApplied(found.digest, "", len(found.files), found.bytes, cached=True, previous=previous))
-
-    def _best(self, root: Root) -> Generation | None:
-        """The intact version that is most likely to work, shown if it is not live yet."""
-        if not self._remembers:
-            return self._live
-        from . import marks  # noqa: PLC0415 - as above
-
-        live = self._live.digest if self._live else ""
-        kept = {one.digest: one for one in reversed(root.generations())}
-        for version in marks.order(root.marks(), live, tuple(reversed(kept))):
-            if self._live is not None and version == live:
-                return self._live
-            if root.intact(kept[version]):
-                root.show(kept[version])
-                return kept[version]
-        return None
 
 
 class _Rejected(Exception):  # noqa: N818 - a verdict, not a fault

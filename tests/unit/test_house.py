@@ -30,6 +30,7 @@ BARE = (
     "open_files",
     "environment",
     "events",
+    "forwarding",
     "inbox",
     "journal",
     "log",

@@ -27,7 +27,7 @@ class Port:
     """A served port, and the clients of a test."""
 
     def __init__(self) -> None:
-        self.state, self.policy = State(phase=Phase.RUNNING, pid=7), Policy()
+        self.state, self.policy = State(phase=Phase.RUNNING, pid=7, ready=True), Policy()
         self.turns: Callable[[Callable[[], None]], None] = lambda reply: reply()
         self.page: Callable[[str], tuple[str, bytes]] = lambda accept: ("text/plain", f"page for {accept}\n".encode())
         self.site = web.Site(self, self._turn, self._page, QUICK)
