@@ -42,22 +42,9 @@ _RETRY_FIRST, _RETRY_MOST = 0.25, 5.0  # seconds between two requests, doubling,
 _RETRIED = frozenset({408, 425, 429, *range(500, 600)})  # what may be different the next time (RFC 9110, 15)
 
 # Every value that a failure's `reason` may have; metrics show each from the start.
-REASONS = (
-    "no_handler",
-    "no_process",
-    "permission",
-    "connect",
-    "http_status",
-    "timeout",
-    "exec",
-    "hook",
-    "verify",
-    "unverified",
-    "child_exited",
-    "superseded",
-    "not_ready",
-    "internal",
-)
+_NOT_TOLD = ("no_handler", "no_process", "permission", "connect", "hook", "internal")
+_TOLD = ("http_status", "timeout", "exec", "verify", "unverified", "not_ready", "child_exited", "superseded")
+REASONS = (*_NOT_TOLD, *_TOLD)
 
 
 class ReloadError(Exception):
