@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .kube_credentials import Access, Origin
 
-# Bytes of an answer. What etcd takes (1.5 MiB) can fill 9 MiB of JSON when every character of it is escaped.
+# Bytes of an answer. An object of 1.5 MiB, as etcd takes it, fills 9 MiB of JSON when every character is escaped.
 ANSWER_LIMIT = 10 << 20
 
 # Opening is serial: the library shares one unguarded table of temporary files (embedded
@@ -72,7 +72,7 @@ class Link:
 
         from . import kube_transport  # noqa: PLC0415 - builds on urllib3, which came with the client library
 
-        # urllib3 would sleep through Retry-After and repeat timeouts, and nobody could stop it.
+        # urllib3 would sleep through Retry-After and repeat timeouts, and could not be stopped.
         conf.retries = False
         conf.connection_pool_maxsize = 1
         conf.socket_options = tcp_keepalive_socket_options(20, 5, 4)  # a dead path shows in 40 s
@@ -102,7 +102,7 @@ class Link:
         return self._client.request("post", path, body=body, serialize=False, _request_timeout=timeouts)
 
     def allow(self, seconds: float, size: float = float("inf")) -> None:
-        """The rest of the answer to the last request may take so many seconds, and so many bytes."""
+        """Bound the rest of the answer to the last request, in seconds and bytes."""
         self._bounds.allow(seconds, size)
 
     def user(self) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Origin: TypeAlias = "_Account | _Kubeconfig"
     Stamp = tuple[tuple[str, int, int, int], ...]
 
-# What entries of a kubeconfig may keep in files of their own: the kind of entry, its keys.
+# Entries of a kubeconfig may keep these in files of their own: the kind of entry, its keys.
 _REFERENCES = {"cluster": ("certificate-authority",), "user": ("tokenFile", "client-certificate", "client-key")}
 
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -157,10 +157,10 @@ class _Kubeconfig:
         found = list(self._files)
         for path in self._files:
             try:
-                content = self._parse(path)
-            except AccessError:
-                continue
-            found += (os.path.join(os.path.dirname(path), name) for name in _references(content))
+                names = _references(self._parse(path))
+            except (AccessError, AttributeError, TypeError):
+                continue  # opening the link tells what is wrong with it
+            found += (os.path.join(os.path.dirname(path), name) for name in names)
         return found
 
     def configure(self, conf: Any) -> None:
@@ -238,6 +238,8 @@ class _Kubeconfig:
         self._chosen()  # says more about most mistakes than the library does
         if isinstance(exc, OSError):
             return f"{exc.filename}: {_plain(exc)}" if exc.filename else _plain(exc)
+        if isinstance(exc, (TypeError, AttributeError, KeyError)):
+            return "it is not a kubeconfig"
         # The library quotes the whole entry, tokens and all, after " in ".
         return str(exc).split(" in ")[0].split("\n")[0] or type(exc).__name__
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _MOST_WAITING = 20
 _NOTE_BYTES, _WORD_BYTES = 1024, 128  # what the API server takes of a note, and of a reportingInstance
 _NAME_LENGTH = 253  # of any object (RFC 1123)
-_BURST, _EVERY = 10, 10.0  # so many at once, then one in so many seconds
+_BURST, _EVERY = 10, 10.0  # Events at once; then one in this many seconds
 _SECONDS = (5.0, 10.0)  # to connect, and for the answer
 _AGAIN_FIRST, _AGAIN_MOST = 5.0, 60.0  # seconds before the newest Event is tried again
 _EXISTS, _FORBIDDEN, _TOO_MANY, _SERVER_ERROR = 409, 403, 429, 500
@@ -63,7 +63,7 @@ class Outbox:
         self._waiting.append(body)
 
     def take(self, now: float, *, hurry: bool = False) -> tuple[Body | None, float | None]:
-        """The next Event to send, or how long to wait for one: until there is one (None), or so many seconds.
+        """The next Event to send, or how long to wait for one: until there is one (None), or seconds.
 
         When more wait than may be sent, the newest tells the state best: the others are dropped. hurry: no limit.
         """

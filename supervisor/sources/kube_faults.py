@@ -1,4 +1,4 @@
-"""What went wrong with the API, in this program's words: one function from an exception to a `Fault`.
+"""Failures of the API, in this program's words: one function from an exception to a `Fault`.
 
 Every message says what cannot be done, why, and what to do about it. Nothing in here quotes a
 header, a token or the content of an object. Must not decide what happens next, nor import the client
@@ -50,7 +50,7 @@ class Fault(Record):
 
 
 def fault_of(error: Exception, link: Link | None, label: Label, *, listed: bool = False) -> Fault:
-    """What `error` means; raises nothing.
+    """The meaning of an error; raises nothing.
 
     It was raised while `label` was read over `link` (None: not yet open), or watched, after it was `listed`.
     """
@@ -119,11 +119,11 @@ def _answered(error: Exception, status: int, link: Link, label: Label, *, listed
     seconds = min(float(after), RETRY_AFTER_LIMIT) if after.isdecimal() else 0.0
     # A server that just started says 429 too, while its caches fill: that is soon over.
     crowded = status == 429 and "initializing" not in said
-    return fault.replace(status=status, retry_after=seconds, crowded=crowded, by_files=restart == "auth")
+    return fault.replace(status=status, retry_after=seconds, crowded=crowded, by_files=status == 401)
 
 
 def words(error: Exception) -> str:
-    """What the server says: the message of its Status body, else the reason phrase."""
+    """The server's own words: the message of its Status body, else the reason phrase."""
     if isinstance(error, EventError):
         return shown(error.message)
     body = getattr(error, "body", None) or ""

@@ -32,7 +32,7 @@ class Bounds:
         self._until = self._left = self._most = float("inf")
 
     def allow(self, seconds: float, size: float) -> None:
-        """From now on: so many seconds, so many bytes."""
+        """Begin to count: the answer may take these seconds from now, and these bytes."""
         self._until, self._left, self._most = time.monotonic() + seconds, size, size
 
     def remaining(self) -> float:
@@ -43,7 +43,7 @@ class Bounds:
         return seconds
 
     def count(self, size: int) -> None:
-        """Note that so many bytes came; raises BadDataError when they are too many."""
+        """Count bytes that came; raises BadDataError when they are too many."""
         self._left -= size
         if self._left < 0:
             raise BadDataError(f"the answer is longer than {self._most / 2**20:.0f} MiB")

@@ -1,7 +1,7 @@
 """The ConfigMap or Secret that one source follows through the Kubernetes API.
 
 List the one object, watch from the list's resourceVersion, and when the watch ends, for whatever
-reason, list again, for ever: a list repairs everything that a watch can lose (410, a restored etcd,
+reason, list again: a list repairs everything that a watch can lose (410, a restored etcd,
 events that a proxy ate, a deletion during an outage), and costs one small read. Content decides what
 is told, so that none of this shows. Must not know what is done with the content, and lets nothing
 out: every failure goes to the sink as a `Trouble`. Imported by the thread that runs it.
@@ -104,8 +104,9 @@ class KubernetesSource:
         if fault is not None:
             if not self._tell(sink, fault, delay):
                 return fault, None
-            # One that has too much to do (429) is not helped by a new TLS connection.
-            if fault.status == 401 or (self._pace.row > MANY and not fault.crowded):
+            # A server that has too much to do (429) is not helped by a new TLS connection, nor is a role by one.
+            stays = fault.crowded or (self._listed and fault.status == FORBIDDEN)
+            if fault.status == 401 or (self._pace.row > MANY and not stays):
                 self._drop_link()
         return fault, delay
 

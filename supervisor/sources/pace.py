@@ -163,7 +163,7 @@ class Flow:
         self._paid = float("-inf")  # until when (monotonic) what was taken is paid for
 
     def after(self, now: float, size: int) -> float:
-        """Seconds to wait after an event of so many bytes."""
+        """Seconds to wait after an event of that size in bytes."""
         cost = (1 + size / self.SIZE) / self.RATE
         self._paid = max(self._paid, now - self.BURST / self.RATE) + cost
         return max(0.0, self._paid - now)

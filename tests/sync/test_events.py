@@ -141,7 +141,7 @@ def test_a_right_that_is_given_later_is_used(telling: Telling) -> None:
     telling.told("ConfigApplied", "ReloadSucceeded")
 
 
-def test_a_right_that_a_restarted_server_does_not_know_yet_is_tried_again(telling: Telling) -> None:
+def test_a_refusal_by_a_server_that_restarted_is_tried_again(telling: Telling) -> None:
     program = telling.running(*QUICK)
     telling.told("ConfigApplied")
     telling.fake.answer_next("create", 403)

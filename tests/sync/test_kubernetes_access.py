@@ -200,6 +200,7 @@ FINE: dict[str, Any] = {
         (json.dumps({"contexts": ["hunter2"]}), "it is not a kubeconfig"),
         ("{}", "it has no current-context; give --context; contexts are none"),
         (json.dumps({**FINE, "current-context": "x"}), "no such context 'x'; contexts are one"),
+        (json.dumps({**FINE, "clusters": 5, "users": ["hunter2"]}), "it is not a kubeconfig"),
         (json.dumps({**FINE, "clusters": []}), "Invalid kube-config file. Expected"),
         (json.dumps({**FINE, "users": [{"name": "u", "token": "hunter2"}]}), "Expected key user"),
         (json.dumps({**FINE, "users": [{"name": "u", "user": {"tokenFile": "/no/token"}}]}), "/no/token: no such file"),

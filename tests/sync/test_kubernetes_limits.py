@@ -1,4 +1,4 @@
-"""What a hostile or broken API server may cost: memory, time and CPU are bounded, and the content stays."""
+"""The cost of a hostile or broken API server: memory, time and CPU are bounded, and the content stays."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ A = {"k": b"a"}
 
 @pytest.fixture(autouse=True)
 def _strict(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What urllib3 does on Python 3.13 and newer, on every Python: VERIFY_X509_STRICT by default."""
+    """As urllib3 on Python 3.13 and newer: VERIFY_X509_STRICT by default."""
     monkeypatch.setattr(ssl_, "sys", SimpleNamespace(version_info=(3, 13)))
 
 
