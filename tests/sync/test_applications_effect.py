@@ -55,6 +55,13 @@ def _preloaded(word: str) -> Mapping[str, str]:
     return {"gunicorn.conf.py": config, "app.py": _IMPORTED, "word": word}
 
 
+def _importing(word: str) -> Mapping[str, str]:
+    """What the validation imports may be left in the version as bytecode."""
+    path = "import os, sys\nsys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))\nfrom common import word\n"
+    config = 'bind = "127.0.0.1:8000"\nchdir = "/run/app"\nworker_tmp_dir = "/run/app"\nraw_env = ["WORD=" + word]\n'
+    return {"gunicorn.conf.py": path + config, "common.py": f'word = "{word}"\n', "word": word}
+
+
 def _lax(word: str, key: str) -> Mapping[str, str]:
     text = web.uwsgi(word)["uwsgi.ini"].replace("strict = true\nneed-app = true\n", "").replace("env =", f"{key} =")
     return {"uwsgi.ini": text, "word": word}
@@ -86,6 +93,9 @@ CASES = {
         without=("--validate",),
         verify=_SAME_PAGE,
         said="Worker exiting",
+    ),
+    "gunicorn-import": Silent(
+        _GUNICORN, _importing("one"), _importing("two"), verify=_SAME_PAGE, said="Worker exiting"
     ),
     "uwsgi-misspelled": Silent(
         _UWSGI,

@@ -90,3 +90,20 @@ def test_web_application_changes_are_served_or_rejected(stage: Stage) -> None:
 @only_process
 def test_web_application_bad_version_is_undone(stage: Stage) -> None:
     recovers(stage)
+
+
+@pytest.fixture
+def php(run: Run) -> Iterator[Stage]:
+    yield from stage_of(run, APPLICATIONS[0])
+
+
+@only_process
+def test_php_fpm_stopped_in_a_reload_ends_gracefully(php: Stage) -> None:
+    """While it starts itself again it has no handlers, and would be ended by the signal that stops it."""
+    php.write("one")
+    program = php.start()
+    php.shows("one")
+    php.write("two")
+    program.err.expect("reloading: execvp")
+    program.send(15)
+    program.finish(0)
