@@ -38,7 +38,8 @@ class Application(Record):
     shown: Callable[[Stage], str]  # what a client sees
     bad: str  # added to the first file, makes a version that the application refuses
     image: Mapping[str, str] = MappingProxyType({})  # files in /run/app: what an image has beside its configuration
-    options: tuple[str, ...] = ()  # beside the page's: who it runs as, where the test is root
+    options: tuple[str, ...] = ()  # beside the page's; of one given twice the last counts
+    arguments: tuple[str, ...] = ()  # behind those of the page's command
 
 
 def page() -> str:
@@ -112,8 +113,10 @@ class Stage:
         words = [self.here(word) for word in command(self.application.title)]
         end = words.index("--")
         options = [word for word in words[1:end] if word.partition("=")[0] not in without]
-        quick = ["--listen=127.0.0.1:0", "--reload-interval=0s", _QUICK, *self.application.options, *more]
-        program = self.run(*words[end + 1 :], options=[*options, *quick], env=self._environment())
+        own = [self.here(word) for word in self.application.options]
+        arguments = [self.here(word) for word in self.application.arguments]
+        quick = ["--listen=127.0.0.1:0", "--reload-interval=0s", _QUICK, *own, *more]
+        program = self.run(*words[end + 1 :], *arguments, options=[*options, *quick], env=self._environment())
         self.metrics = port_of(program)
         return program
 
