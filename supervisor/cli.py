@@ -41,9 +41,7 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
         log.complain(str(error), style=config.log_style(argv, os.environ), event="usage_error", exit_code=2)
         _leave(2, str(error))
     if settings.help or settings.version:
-        sys.stdout.write(config.help_text() if settings.help else f"supervisor {__version__}\n")
-        sys.stdout.flush()
-        _leave(0)
+        _leave(_print(config.help_text() if settings.help else f"supervisor {__version__}\n"))
     try:
         code, why = _run(settings, inherited)
     except config.UsageError as error:
@@ -56,6 +54,20 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
         code, why = 125, f"cannot run: internal error: {error!r}"
         log.error(why, event="cannot_run", exit_code=code)
     _leave(code, why)
+
+
+def _print(text: str) -> int:
+    """Write to standard output, which may be closed or full; the exit code."""
+    data = text.encode()
+    try:
+        while data:
+            data = data[os.write(1, data) :]
+    except BrokenPipeError:
+        return 0  # `--help | head` has what it wants
+    except OSError as error:
+        log.complain(f"cannot write to standard output: {(error.strerror or str(error)).lower()}")
+        return 125
+    return 0
 
 
 def _leave(code: int, why: str = "") -> NoReturn:

@@ -157,3 +157,17 @@ def test_an_ok_exit_code_becomes_0(run: Run) -> None:
     run("sh", "-c", "kill -TERM $$", options=options).finish(0)
     run("sh", "-c", "exit 3", options=options).finish(0)
     run("sh", "-c", "exit 4", options=options).finish(4)
+
+
+@pytest.mark.parametrize(
+    ("output", "code"), [("/dev/null", 0), ("/dev/full", 125), ("&-", 0)], ids=["null", "full", "closed"]
+)
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_needs_no_standard_output(run: Run, option: str, output: str, code: int) -> None:
+    """No traceback reaches a user."""
+    program = run(options=[option], prefix=["sh", "-c", f'exec "$@" >{output}', "sh"])
+
+    program.finish(code)
+    said = program.err.rest()
+    assert [line for line in said if "cannot write to standard output" not in line] == []
+    assert (code != 0) == bool(said)
