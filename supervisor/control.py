@@ -78,12 +78,12 @@ class Control:
             "generations": self._tell_generations,
             "pid": lambda: Answer(0, str(os.getpid())),
             "version": lambda: Answer(0, __version__),
-            "shutdown": self._shut_down,
         }
         self._slow: dict[str, Callable[[Sequence[str], _Client], Answer | None]] = {
             "wait": self._wait,
             "reload": self._reload,
             "rollback": self._roll_back,
+            "shutdown": self._shut_down,
         }
 
     def serve(self) -> None:
@@ -183,10 +183,6 @@ class Control:
 
         return Answer(0, json.dumps(orders.listed(self._generations(), self._state())))
 
-    def _shut_down(self) -> Answer:
-        log.info("shutdown ordered through the control socket", event="shutdown_ordered")
-        return Answer(0, "Shut down") if self._turn(ev.SignalReceived(signal.SIGTERM)) else _SILENT
-
     # --- answered when something has come true
 
     def _wait(self, words: Sequence[str], client: _Client) -> Answer | None:
@@ -225,6 +221,14 @@ class Control:
         if not self._turn(ev.RollbackOrdered(target)):
             return _SILENT
         return self._until(client, partial(orders.rolled_back, before.reloads, target))
+
+    def _shut_down(self, _: Sequence[str], client: _Client) -> Answer | None:
+        if not self._turn():
+            return _SILENT
+        log.info(f"shutdown ordered by {client}", event="shutdown_ordered")
+        client.answer(Answer(0, "Shut down"))  # first: the end of the process waits for no client
+        self._put(ev.SignalReceived(signal.SIGTERM))
+        return None
 
     def _turn(self, *events: ev.Event) -> bool:
         """Have the main loop take these events; whether it has done so in time."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FAILURE, USAGE, NOT_RUNNING = 1, 2, 4  # 4: "program is not running", as the LSB has it for status
 _CONNECT_SECONDS = 5.0
+_MOST_BEFORE = 10  # words of a command line before its script: those of the bundle's loader
 # Commands that go over the socket as they are.
 _PLAIN = ("health", "status", "reload", "generations", "rollback", "shutdown", "pid", "version")
 
@@ -228,10 +229,13 @@ def _ask_http(environ: Mapping[str, str], missed: ControlError) -> str:
     if init and init.served_at[1] < 0 and missed.code == NOT_RUNNING:
         return "ok: this supervisor serves nothing, and ends with its app\n"
     host, port = init.served_at if init else _served_at(environ)
+    ports = _ports_of_first() if init else None
+    if ports is not None and port not in ports and port >= 0:  # by --listen-next, or chosen by the kernel
+        if len(ports) != 1:
+            raise ControlError(missed.code, f"{missed}; process 1 does not listen on port {port}")
+        (port,) = ports
     if port <= 0:  # off, or chosen by the kernel
         raise missed
-    if init and _another_listens(port):
-        raise ControlError(missed.code, f"{missed}; on port {port} another container of the pod answers")
     host = "127.0.0.1" if host in ("", "0.0.0.0", "::", "localhost") else host  # noqa: S104 - these include it
     where = f"http://{f'[{host}]' if ':' in host else host}:{port}/livez"
     connection = _socket.socket(_socket.AF_INET6 if ":" in host else _socket.AF_INET)
@@ -255,30 +259,38 @@ def _first_process() -> Settings | None:
             argv, environ = (os.fsdecode(file.read()).split("\0")[:-1] for file in (words, variables))
     except OSError:
         return None
-    script = [os.path.basename(word) for word in argv[:4]]  # python3 -I -m supervisor, or a script of the interpreter
-    if "supervisor" not in script:
-        return None
+    return settings_of(argv, dict(one.partition("=")[::2] for one in environ))
+
+
+def settings_of(argv: Sequence[str], environ: Mapping[str, str]) -> Settings | None:
+    """The settings of a command line of ours; before them stand the interpreter, or the bundle's loader, and options.
+
+    None for any other program.
+    """
     from . import config  # noqa: PLC0415 - only without a control socket
 
-    try:
-        return config.parse(argv[script.index("supervisor") + 1 :], dict(one.partition("=")[::2] for one in environ))
-    except (config.UsageError, ValueError):
-        return None
+    for at, word in enumerate(argv[:_MOST_BEFORE]):
+        if os.path.basename(word) == "supervisor":
+            try:
+                return config.parse(argv[at + 1 :], environ)
+            except config.UsageError:
+                continue  # the name of the process, and the loader's options
+    return None
 
 
-def _another_listens(port: int) -> bool:
-    """Whether a port is open and not process 1 has it: containers of a pod share their ports. False if unknown."""
-    listening = set()
+def _ports_of_first() -> set[int] | None:
+    """The TCP ports on which process 1 listens: containers of a pod share their ports. None if that cannot be seen."""
     try:
         ours = {os.readlink(f"/proc/1/fd/{number}") for number in os.listdir("/proc/1/fd")}
+        found = set()
         for table in ("tcp", "tcp6"):
             with open(f"/proc/net/{table}") as lines:
                 for words in map(str.split, lines):  # local address, remote address, state, ..., inode: proc(5)
-                    if words[1].endswith(f":{port:04X}") and words[3] == "0A":
-                        listening.add(f"socket:[{words[9]}]")
+                    if words[3] == "0A" and f"socket:[{words[9]}]" in ours:
+                        found.add(int(words[1].rpartition(":")[2], 16))
     except OSError:
-        return False
-    return bool(listening) and not listening & ours
+        return None
+    return found
 
 
 def _served_at(environ: Mapping[str, str]) -> tuple[str, int]:

@@ -19,7 +19,6 @@ from tests.servers import free_port
 SUPERVISORCTL = os.path.join(os.path.dirname(sys.executable), "supervisorctl")
 # An app that runs supervisorctl with each line of its input and tells the code.
 ASKS = ["sh", "-c", f"while read -r words; do {SUPERVISORCTL} $words 2>&1; echo code $?; done"]
-HAS_THE_PORT = "on port {} another container of the pod answers"
 
 
 def container(run: Run, *options: str, env: dict[str, str] | None = None, command: Sequence[str] = ()) -> Program:
@@ -93,7 +92,22 @@ def test_health_does_not_ask_the_port_of_another_container(run: Run) -> None:
     code, said = ask(second, "health")
 
     assert 4 == code
-    assert HAS_THE_PORT.format(port) in said
+    assert f"process 1 does not listen on port {port}" in said
+
+
+@only_pid1
+def test_health_finds_the_next_free_port(run: Run) -> None:
+    port = free_port()
+    options = [f"--listen=127.0.0.1:{port}", "--control=off", "--listen-next"]
+    first = container(run, *options)
+    wait_until(partial(_healthy, first))
+    second = container(run, *options, "--unhealthy-on-reload-failure")
+    wait_until(partial(_healthy, second))
+    first.send(SIGTERM)
+    first.end_of_input()
+    first.wait()
+
+    _healthy(second)
 
 
 @only_process

@@ -273,6 +273,28 @@ def test_only_health_asks_the_port_and_only_without_a_given_socket(run_ctl: Ctl,
             listener.accept()
 
 
+BUNDLE = ["--inhibit-cache", "--library-path", "/b/lib", "--argv0", "/b/python3", "/b/python3", "-I"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "port"),
+    [
+        (["/usr/bin/python3", "/usr/local/bin/supervisor", "--listen=:81", "--", "supervisor", "x"], 81),
+        (["/usr/bin/python3", "-I", "/usr/local/bin/supervisor", "--listen=:81", "app"], 81),
+        (["python3", "-I", "-m", "supervisor", "--listen=:81", "app"], 81),
+        (["supervisor", *BUNDLE, "/b/lib/programs/supervisor", "--listen=:81", "app"], 81),
+        (["supervisor", *BUNDLE, "/b/lib/programs/supervisor", "app"], 82),
+        (["/usr/bin/python3", "/usr/bin/supervisord", "-n"], None),
+        (["nginx: master process"], None),
+        ([], None),
+    ],
+)
+def test_settings_of_the_first_process_are_found(argv: list[str], port: int | None) -> None:
+    told = ctl.settings_of(argv, {"SUPERVISOR_LISTEN": ":82"})
+
+    assert port == (told.served_at[1] if told else None)
+
+
 # --- the cost
 
 
