@@ -34,7 +34,8 @@ class TakeForeground(Action):
 
 class KillLeftovers(Action):
     signum: int
-    everything: bool  # the container is ending: whatever PID 1 can reach
+    everything: bool  # the container is ending: hooks end as well
+    told: bool = False  # the app's process group has got the stop signal, and has its time
 
 
 class Apply(Action):

@@ -98,7 +98,7 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
     )
     loop.observers.append(lambda *turn: _announce(journal, *turn))
     settings = _absolute(settings)
-    _prepare_process(settings)
+    _prepare_process(settings, processes)
     if settings.secret or settings.config_dir:  # a directory may be the volume of a Secret
         from . import core_dumps  # noqa: PLC0415 - not for a bare init
 
@@ -190,10 +190,11 @@ def _start_parts(settings: Settings, loop: Loop, inbox: Inbox) -> None:
             assembly.start_control()
 
 
-def _prepare_process(settings: Settings) -> None:
+def _prepare_process(settings: Settings, processes: Processes) -> None:
     try:
         if settings.subreaper == "auto" and os.getpid() != 1:
             process.become_subreaper()
+            processes.adopts = True
         if settings.parent_death_signal is not None:
             process.die_with_parent(settings.parent_death_signal)
     except OSError as error:

@@ -41,6 +41,13 @@ class Environment:
         else:
             self._entries.append(entry)
 
+    def plus(self, name: str, value: str) -> Environment:
+        """A copy with one more variable, as well prepared as this one."""
+        copy = Environment(self._entries)
+        copy._ctypes, copy._libc = self._ctypes, self._libc
+        copy.set(name, value)
+        return copy
+
     def remove(self, names: Iterable[str]) -> None:
         """Take variables out."""
         gone = {os.fsencode(name) for name in names}

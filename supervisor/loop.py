@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from functools import partial
 
@@ -84,6 +83,8 @@ class Loop:
                 self._turn()
             code = self.state.exit_code
         except RulesFailed as failure:
+            from .last_resort import LastResort  # noqa: PLC0415 - for an error in the rules only
+
             code = LastResort(self).run(failure.event)
         self.processes.kill_hooks()
         for clean_up in self.at_end:
@@ -153,6 +154,7 @@ class Loop:
             case ev.HookAbandoned(pid):
                 self._try("end a hook", partial(self.processes.kill_hook, pid))
             case ev.HookExited(pid, code, error):
+                self._try("end what a hook left behind", partial(self.processes.end_strays, pid))
                 report = self._hooks.pop(pid, None)
                 if report is not None:
                     self._try("report a hook's end", partial(report, ev.HookReport(pid, code, error)))
@@ -200,8 +202,8 @@ class Loop:
                 self.processes.suspend_ourselves()
             case act.TakeForeground():
                 self.processes.take_foreground()
-            case act.KillLeftovers(signum, everything):
-                self.processes.kill_leftovers(signum, everything=everything)
+            case act.KillLeftovers(signum, everything, told):
+                return self.processes.kill_leftovers(signum, everything=everything, told=told)
             case act.Apply() if self.sync is not None:
                 self._begin(self.sync.apply, "apply")
             case act.Check() if self.sync is not None:
@@ -303,77 +305,3 @@ def _failure(action: act.Action, why: str, state: State) -> ev.Event | None:
         case act.Reload(attempt):
             return ev.ReloadFinished(attempt, "internal", why)
     return None
-
-
-class LastResort:
-    """What is left when the rules themselves have failed: the app keeps its signals and its exit code.
-
-    Nothing is reloaded or restarted any more. A stop counts down, leftovers get their time.
-    """
-
-    def __init__(self, loop: Loop) -> None:
-        self._loop, self._policy, self._processes = loop, loop.policy, loop.processes
-        self._code: int | None = None
-        if not loop.state.pid:
-            self._code = loop.state.exit_code if loop.state.exits else 125
-        self._kill_at = loop.state.deadline if loop.state.phase is Phase.STOPPING else None
-
-    def run(self, event: ev.Event | None) -> int:
-        """Go on from an event that the rules could not handle until the app has ended; its exit code."""
-        if event is not None:
-            self._take(event)
-        while self._code is None:
-            for one in self._arrived(self._kill_at):
-                self._take(one)
-            if self._kill_at is not None and time.monotonic() >= self._kill_at:
-                self._kill_at = None
-                self._kill(signal.SIGKILL)
-        if self._policy.leftovers:
-            self._end_leftovers()
-        return 0 if self._code in self._policy.ok_exit_codes else self._code
-
-    def _arrived(self, due: float | None) -> Iterator[ev.Event]:
-        for event in self._loop.arrived(due):
-            if isinstance(event, ev.ChildrenChanged):
-                yield from self._loop.reaped()
-            else:
-                yield event
-
-    def _take(self, event: ev.Event) -> None:
-        match event:
-            case ev.SignalReceived(signum):
-                self._forward(signum)
-            case ev.Exited(_, code) | ev.StartFailed(code):
-                self._code = code
-            case ev.Forked():
-                self._code = None
-            case ev.SignalRequested(reply=reply):
-                reply(False)
-            case _:
-                self._loop.served(event)
-
-    def _forward(self, signum: int) -> None:
-        policy = self._policy
-        target = policy.rewrite.get(signum, policy.stop_signal if signum == signal.SIGTERM else signum)
-        if signum in (signal.SIGTERM, policy.stop_signal) and policy.stop_timeout is not None:
-            self._kill_at = time.monotonic() + policy.stop_timeout
-        if target:
-            self._kill(target)
-
-    def _kill(self, signum: int) -> None:
-        self._perform(act.Kill(signum, self._policy.group))
-
-    def _end_leftovers(self) -> None:
-        for signum, seconds in ((signal.SIGTERM, self._policy.leftovers_timeout), (signal.SIGKILL, _AGAIN)):
-            self._perform(act.KillLeftovers(signum, everything=True))
-            due = time.monotonic() + seconds
-            arrived = list(self._loop.reaped())  # the last may have ended before
-            while not any(isinstance(event, ev.NothingLeft) for event in arrived):
-                if time.monotonic() >= due:
-                    break
-                arrived = list(self._arrived(due))
-            else:
-                return
-
-    def _perform(self, action: act.Action) -> None:
-        self._loop.perform(action)

@@ -232,7 +232,10 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
         state, orders = _conclude(state, now)
         return state, cancel + orders
     state = state.replace(phase=Phase.LEFTOVERS, deadline=now + policy.leftovers_timeout)
-    return state, (*cancel, KillLeftovers(TERM, everything=state.final))
+    return state, (
+        *cancel,
+        KillLeftovers(TERM, everything=state.final, told=told and policy.group and state.stop_passed),
+    )
 
 
 def _wished(state: State, event: ev.Exited, now: float) -> bool:

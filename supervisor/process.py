@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from functools import partial
 
 from . import events as ev
 from . import open_files, terminal
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 # Seconds between two looks whether an exec has happened, growing: usually it takes half a millisecond.
 _LOOK_FIRST, _LOOK_MOST = 0.001, 0.25
+HOOK_MARK = "_SUPERVISOR_HOOK"  # in the environment of a hook and of all that it starts
+_ROUNDS = 3  # of killing what a hook left behind, which may fork meanwhile
 _WNOTHREAD = 0x20000000  # linux/wait.h; not in Python's os
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
@@ -44,6 +47,11 @@ class Processes:
         self._starting: Child | None = None  # the app before its program runs
         self._look_at, self._pause = 0.0, 0.0
         self._hooks: dict[int, Child] = {}
+        self._marks: dict[int, str] = {}  # of hooks: HOOK_MARK in their environment
+        self._hooks_started = 0
+        self._group = 0  # of the app, also when it has ended
+        self._others = False  # while leftovers have their time: whether other children of ours live than those
+        self.adopts = os.getpid() == 1  # whether orphans come to us
 
     def undo_in_children(self, undo: Callable[[], None]) -> None:
         """Have a function called in each child before exec; it must not import, nor wait for a lock."""
@@ -56,7 +64,8 @@ class Processes:
         """
         self._foreground = terminal.holds()
         child = self._starting = self._spawner.start(command, foreground=self._foreground)
-        self._app = child.pid
+        self._app = self._group = child.pid
+        self._others = False
         self._pause, self._look_at = _LOOK_FIRST, time.monotonic() + _LOOK_FIRST
         return ev.Forked(child.pid, self._foreground)
 
@@ -80,26 +89,60 @@ class Processes:
             self._look_at = time.monotonic() + _LOOK_MOST  # it ends now, and is reaped
 
     def spawn_hook(self, command: Command, output: int) -> int:
-        """Start a command beside the app, in its own process group, without input, its output in a pipe.
+        """Start a command beside the app, in its own session, without input, its output in a pipe.
 
         Returns its pid, at once; raises SpawnError. Its end is reported as `HookExited`, a failure to start too.
         """
-        child = self._spawner.start(command, output=output)
-        self._hooks[child.pid] = child
+        self._hooks_started += 1
+        mark = f"{os.getpid()}.{self._hooks_started}.{time.monotonic_ns():x}"
+        child = self._spawner.start(command.replace(env=command.env.plus(HOOK_MARK, mark)), output=output)
+        self._hooks[child.pid], self._marks[child.pid] = child, mark
         return child.pid
 
     def kill_hook(self, pid: int) -> None:
         """End a hook and what it has started. Raises OSError, for one that became another user."""
-        if pid in self._hooks:
-            _kill(pid, signal.SIGKILL, group=True)
+        if pid not in self._hooks:
+            return
+        try:
+            started = self.reserve.lend(partial(descendants, pid))
+        except OSError:
+            started = []  # its group and, at its end, what is known by its session or mark
+        _kill(pid, signal.SIGKILL, group=True)
+        _signal(started, signal.SIGKILL)
 
     def kill_hooks(self) -> None:
         """End all hooks: their results are no longer needed."""
         for pid in self._hooks:
             try:
-                self.kill_hook(pid)
+                _kill(pid, signal.SIGKILL, group=True)
             except OSError:
                 continue  # it ends by itself, or with the container
+
+    def end_strays(self, pid: int) -> None:
+        """Kill what a hook that has ended left behind, in a session of its own or not. Raises OSError."""
+        mark = f"{HOOK_MARK}={self._marks.pop(pid, '')}".encode()
+        if self.adopts and not self._orphans():
+            return
+        from . import leftovers  # noqa: PLC0415 - hardly any hook leaves something
+
+        for _ in range(_ROUNDS):
+            rows = self.reserve.lend(leftovers.table)
+            ours = {self._app, *self._hooks}
+            roots = [one for one, row in rows.items() if row.parent == os.getpid() or not self.adopts]
+            found = leftovers.of_hook(rows, [one for one in roots if one not in ours], pid, mark)
+            if not found:
+                return
+            _signal(found, signal.SIGKILL)
+
+    def _orphans(self) -> bool:
+        """Whether we have other children than the app and the hooks, as far as the kernel tells."""
+        me = os.getpid()
+        try:
+            with self.reserve.lend(lambda: open(f"/proc/self/task/{me}/children", "rb")) as file:
+                children = set(map(int, file.read().split()))
+        except OSError:
+            return True  # a kernel without it (CONFIG_PROC_CHILDREN)
+        return bool(children - {self._app, *self._hooks})
 
     def kill_other(self, pid: int, signum: int) -> None:
         """Signal a process that is not ours (another container's); that it is gone is no error."""
@@ -123,6 +166,8 @@ class Processes:
                 yield ev.NothingLeft()
                 return
             if pid == 0:
+                if self._others and not self._left():
+                    yield ev.NothingLeft()
                 return
             if os.WIFSTOPPED(status):
                 if pid == self._app:
@@ -148,27 +193,42 @@ class Processes:
             yield ev.Started(pid, self._foreground)
         yield ev.Exited(pid, code, signum)
 
-    def kill_leftovers(self, signum: int, *, everything: bool) -> None:
-        """Signal what the app left behind: our descendants, and as PID 1 all of the namespace at its end."""
+    def kill_leftovers(self, signum: int, *, everything: bool, told: bool = False) -> ev.NothingLeft | None:
+        """Signal what the app left behind; `NothingLeft` if there is nothing, whatever other children we have.
+
+        `everything`: the container ends, hooks do so too. `told`: its process group has got the stop signal already.
+        Raises OSError.
+        """
         if everything:
             self.kill_hooks()
+        if not self._something_left():
+            return None
+        if everything and signum == signal.SIGKILL and os.getpid() == 1:
+            os.kill(-1, signum)  # as our own end would do a moment later; no fork outruns it
+            return None
+        found = self._left(everything=everything)
+        if not found:
+            return ev.NothingLeft()
+        _signal([pid for pid, group in found.items() if not told or group != self._group], signum)
+        return None
+
+    def _something_left(self) -> bool:
+        """Whether /proc need be searched."""
         try:
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
-            if not everything or os.getpid() != 1:
-                return  # no child, no descendant: /proc need not be searched
-        # A stopped process takes TERM only once it continues.
-        wanted = (signum, signal.SIGCONT) if signum == signal.SIGTERM else (signum,)
-        if everything and os.getpid() == 1:
-            targets: list[int] = [-1]  # kill(2): everybody but ourselves, in one step that no fork outruns
-        else:
-            targets = [pid for pid in descendants(os.getpid()) if pid not in self._hooks]
-        for one in wanted:
-            for pid in targets:
-                try:
-                    os.kill(pid, one)
-                except (ProcessLookupError, PermissionError):
-                    continue
+            return not self.adopts and _has_members(self._group)
+        return True
+
+    def _left(self, *, everything: bool = False) -> dict[int, int]:
+        """What the app has left behind, with its process group; notes whether other children live beside it."""
+        from . import leftovers  # noqa: PLC0415 - most apps leave nothing
+
+        rows = self.reserve.lend(leftovers.table)
+        hooks = () if everything else tuple(self._hooks)
+        found = leftovers.of_app(rows, hooks, 0 if self.adopts else self._group)
+        self._others = any(row.parent == os.getpid() and pid not in found for pid, row in rows.items())
+        return {pid: rows[pid].group for pid in found}
 
     def suspend_ourselves(self) -> None:
         """Stop as a job does; returns once somebody continues us."""
@@ -191,6 +251,27 @@ def _kill(pid: int, signum: int, *, group: bool) -> None:
         return
 
 
+def _signal(pids: list[int], signum: int) -> None:
+    """Signal processes one by one; those that are gone, or another user's, are no error."""
+    # A stopped process takes TERM only once it continues.
+    for one in (signum, signal.SIGCONT) if signum == signal.SIGTERM else (signum,):
+        for pid in pids:
+            try:
+                os.kill(pid, one)
+            except (ProcessLookupError, PermissionError):
+                continue
+
+
+def _has_members(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except PermissionError:
+        return True
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def _code(status: int) -> int:
     """A wait status as a shell gives it."""
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
@@ -198,24 +279,9 @@ def _code(status: int) -> int:
 
 def descendants(root: int) -> list[int]:
     """Pids of the children of `root`, their children, and so on, as /proc shows them now; zombies left out."""
-    children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdecimal():
-            continue
-        try:
-            with open(f"/proc/{entry}/stat", "rb") as file:
-                # proc(5): "pid (comm) state ppid ..."; comm may hold spaces and parentheses.
-                state, parent = file.read().rpartition(b")")[2].split()[:2]
-        except OSError:
-            continue  # gone meanwhile
-        if state != b"Z":
-            children.setdefault(int(parent), []).append(int(entry))
-    found: list[int] = []
-    wave = [root]
-    while wave:
-        wave = [child for pid in wave for child in children.get(pid, ())]
-        found += wave
-    return found
+    from . import leftovers  # noqa: PLC0415 - as above
+
+    return leftovers.below(leftovers.table(), [root])
 
 
 def become_subreaper() -> None:

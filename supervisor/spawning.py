@@ -156,9 +156,7 @@ class Spawner:
         """In the child: turn into the command. Never returns; tells the parent why if it cannot."""
         step = _TERMINAL
         try:
-            os.setpgid(0, 0)
-            if foreground:
-                terminal.give(os.getpgrp())  # TTOU is blocked here, so this does not stop us
+            _lead(session=output is not None, foreground=foreground)
             if signal.SIGCHLD in self._inherited.ignored:
                 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
             step = _DIRECTORY
@@ -192,6 +190,16 @@ class Spawner:
             os.write(report_fd, _REPORT.pack(step, 0) + repr(error).encode(errors="backslashreplace")[:_MOST_WORDS])
         finally:
             os._exit(125)
+
+
+def _lead(*, session: bool, foreground: bool) -> None:
+    """Lead a process group, for the app on its terminal, or a session: what a hook leaves behind is known by it."""
+    if session:
+        os.setsid()
+        return
+    os.setpgid(0, 0)
+    if foreground:
+        terminal.give(os.getpgrp())  # TTOU is blocked here, so this does not stop us
 
 
 def _exec(argv: tuple[str, ...], env: Environment) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import shlex
+import signal
 import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 
-from tests.harness import Program, Run, app, assert_state, only_process
+from supervisor.process import descendants
+from tests.harness import Program, Run, app, assert_state, children, only_pid1, only_process, until, wait_until
+from tests.sync.reloading import Reloading
 
 TERM, USR1 = 15, 10
 
@@ -121,3 +130,135 @@ def test_no_process_outside_of_our_own_descendants_gets_a_signal(run: Run) -> No
     bystander.send(USR1)
     assert str(USR1) == bystander.out.next()
     assert_state(bystander.pid, "S")
+
+
+# --- who is no leftover -----------------------------------------------------------------------------------
+
+
+def test_a_group_that_got_the_stop_signal_is_not_told_again(run: Run) -> None:
+    """A shell without exec ends at once; its child drains, and would take a second TERM for "now"."""
+    script = " ".join(map(shlex.quote, app("drain.py", 0.5, 5))) + " & wait"
+    program = run("sh", "-c", script, options=["-g"])
+    program.expect("ready")
+    program.send(TERM)
+
+    assert [str(TERM), "drained"] == [program.out.next(), program.out.next()]
+    program.finish(128 + TERM)
+
+
+def test_a_leftover_outside_of_the_group_is_told(run: Run) -> None:
+    program = start(run, "cleans", "-g")
+    program.send(TERM)
+
+    program.expect(f"daemon {TERM}")
+    program.expect("cleaned")
+    program.finish(128 + TERM)
+
+
+@only_process
+@pytest.mark.parametrize("options", [(), ("-g",)])
+def test_without_a_subreaper_the_group_still_gets_term(run: Run, options: tuple[str, ...]) -> None:
+    """As with dumb-init: nobody else would end it."""
+    script = " ".join(map(shlex.quote, app("print_signals.py"))) + " & read line; exit 7"
+    program = run("sh", "-c", script, options=["--subreaper=off", *options])
+    program.expect("ready")
+    program.type("end\n")
+
+    program.finish(7)
+    assert str(TERM) == program.out.next()
+    run.kill_left()
+
+
+@only_pid1
+@pytest.mark.parametrize("how", ["session", "cgroup"])
+def test_a_process_of_a_debug_container_is_no_leftover(run: Run, cgroups: list[list[str]], how: str) -> None:
+    """It shares our PID namespace, and comes to us when its shell has ended; it costs no time at the end."""
+    prefix = [*cgroups[0], "setsid"] if how == "cgroup" else ["setsid"]
+    program = run(*app("print_signals.py"), prefix=prefix, options=["--leftovers-timeout=10s"])
+    program.expect("ready")
+    main = program.app
+    stranger = " ".join(map(shlex.quote, app("print_signals.py", "stranger")))
+    script = f"{stranger} & read line"
+    inside = ["nsenter", f"--target={program.pid}", "--pid", "sh", "-c", script]
+    if how == "cgroup":
+        inside = [*cgroups[1], "setsid", *inside[:3], "setsid", "--wait", *inside[3:]]
+    outside = Run("process")
+    debug = outside.directly(*inside)
+    debug.expect("stranger ready")
+    debug.end_of_input()
+    debug.wait()
+    until(lambda: len(children(program.pid)), 2)
+    began = time.monotonic()
+    os.kill(main, signal.SIGKILL)
+
+    program.finish(128 + signal.SIGKILL)
+    assert time.monotonic() - began < 5
+    outside.close()
+
+
+@pytest.fixture
+def cgroups() -> Iterator[list[list[str]]]:
+    """Two prefixes that put what follows into a cgroup of its own; skips where none can be made."""
+    root = next(path for path in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup") if os.path.isdir(path))
+    paths = [f"{root}/test-{os.getpid()}-{name}" for name in ("app", "debug")]
+    try:
+        for path in paths:
+            os.mkdir(path)
+        if not os.path.exists(f"{paths[0]}/cgroup.procs"):
+            pytest.skip(f"needs a cgroup file system at {root}")
+        yield [["sh", "-c", f'echo $$ >{path}/cgroup.procs && exec "$@"', "sh"] for path in paths]
+    except OSError as error:
+        pytest.skip(f"needs a writable cgroup file system: {error}")
+    finally:
+        for path in filter(os.path.isdir, paths):
+            wait_until(partial(removed, path))
+
+
+def removed(path: str) -> None:
+    """Remove a cgroup, which takes until its last process is gone."""
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
+    assert not os.path.isdir(path)
+
+
+# --- hooks ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("how", "ending"),
+    [
+        *itertools.product(["setsid", "setsid -f", "nohup", "env -i", "setsid -f setsid -f"], ["exit 0", "sleep 600"]),
+        ("env -i setsid", "sleep 600"),  # known by its parent alone, which lives until its time is over
+    ],
+)
+def test_what_a_hook_leaves_behind_is_ended(run: Run, tmp_path: Path, how: str, ending: str) -> None:
+    """Whether it has ended or its time is over; the app and what that has started live on."""
+    subject = Reloading(run, tmp_path)
+    hook = tmp_path / "hook"
+    hook.write_text(f"#!/bin/sh\n{how} sleep 3600 >/dev/null 2>&1 &\nsleep 0.1\necho >>{tmp_path}/ran\n{ending}\n")
+    hook.chmod(0o755)
+    subject.change("one")
+    options = (f"--reload-exec={hook}", "--reload-timeout=500ms", "--no-rollback")
+    program = subject.start(*options, command=app("leftover.py", 7, "cleans"))
+    program.expect("ready")
+    before = sleepers(run)
+    subject.change("two")
+    until((tmp_path / "ran").exists, True)
+
+    until(lambda: sleepers(run), before)
+    program.end_of_input()
+    program.expect("cleaned")
+    program.finish(7)
+
+
+def sleepers(run: Run) -> list[int]:
+    """The processes that hooks of these tests start; one without an environment is known by its name alone."""
+    return [pid for pid in descendants(run.programs[-1].pid) if command_of(pid) == b"sleep\0003600\0"]
+
+
+def command_of(pid: int) -> bytes:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
