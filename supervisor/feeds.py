@@ -48,7 +48,7 @@ def root(settings: Settings) -> Root | None:
     umask = os.umask(0o022)  # the only way to read it
     os.umask(umask)
     modes = Modes(settings.file_mode, settings.dir_mode, _owner(settings.owner), umask)
-    return Root(settings.configroot, modes)
+    return Root(settings.configroot, modes, keep=settings.keep_versions)
 
 
 def _objects(settings: Settings) -> Iterator[tuple[str, ObjectName]]:

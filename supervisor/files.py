@@ -29,14 +29,14 @@ from .state import Marks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from .descriptors import Walk
     from .snapshot import Changes, Snapshot
 
 __all__ = ["KEPT", "FilesError", "Generation", "Modes", "Root"]
 
-KEPT = 3  # generations, the live one included: what readers still have open, and what to go back to
+KEPT = 3  # versions, the live one included: what readers still have open, and what to go back to
 
 _TOLD = 5  # names in a message
 _MARKS = "..marks"
@@ -46,15 +46,16 @@ _MOST_MARKS = 16384  # bytes; it never holds more than a few lines
 class Root:
     """The directory that shows one generation and keeps some. All methods raise FilesError.
 
-    `path` may be relative to where the process is now. `clock` gives nanoseconds since the epoch; it only
-    makes names: the order of generations comes from their manifests.
+    `keep` is the number of versions that stay, the live one included. `path` may be relative to where the process
+    is now. `clock` gives nanoseconds since the epoch; it only makes names: the order of generations comes from their
+    manifests.
     """
 
-    def __init__(self, path: str, modes: Modes, *, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, path: str, modes: Modes, *, keep: int = KEPT, clock: Callable[[], int] = time.time_ns) -> None:
         self.path = os.path.join(os.getcwd(), path)  # the process leaves its directory later
         self.why_not = ""  # why the last `live()` gave None
         self._kept = Kept(self.path, _trusted)
-        self._modes, self._clock = modes, clock
+        self._modes, self._keep, self._clock = modes, keep, clock
         self._key = b""
         self._using = threads.Lock()  # of `_kept`: the control socket reads the list of generations meanwhile
         self._forget()
@@ -96,6 +97,8 @@ class Root:
                 newest = live.serial if live else 0
                 if generation is None or (generation.serial > newest and (live or not name)):
                     generations.remove_if_possible(root, other)
+            if live:
+                self._prune(root, live, self.marks().good)  # a run may end before it is tidy
             if live or not name:
                 links = Links(root, live.tops if live else (), self.path)
                 links.prepare()
@@ -182,17 +185,34 @@ class Root:
         """Remove what the last `show` made superfluous, as far as possible: the next one tries again. Raises nothing.
 
         Kept are the live generation, the one before it, what is staged (it may be being validated), and one for
-        each of the digests in `good`; where these are fewer than three contents, the newest of the others.
+        each of the first digests in `good`, as many as are to stay; where these are fewer, the newest of the others.
+        Where only one is to stay, the one before goes once the live one is good.
         """
         try:
             with self._opened() as root:
-                found = self._known.found(root)
-                live = found.get(target(root, DATA))
+                live = self._known.read(root, target(root, DATA))
                 if live:
                     Links(root, live.tops, self.path).drop(os.listdir(root))
-                    _prune(root, found, {live.name, self._before, *self._staged}, good)
+                    self._prune(root, live, good)
         except (OSError, FilesError):
             pass
+
+    def _prune(self, root: int, live: Generation, good: Sequence[str]) -> None:
+        best = list(dict.fromkeys(filter(None, good)))[: self._keep]
+        spared = {live.name, *self._staged}
+        if self._keep > 1 or live.digest not in best:
+            spared.add(self._before)
+        found = self._known.found(root)
+        newest: dict[str, str] = {}  # digest to name: no content is kept twice
+        for one in sorted(filter(None, found.values()), key=lambda one: one.serial):
+            newest[one.digest] = one.name
+        kept = {name: one.digest for name, one in found.items() if one and name in spared}
+        for digest in [*best, *reversed(newest)]:
+            enough = digest not in best and len({*kept.values()}) >= self._keep
+            if digest in newest and digest not in kept.values() and not enough:
+                kept[newest[digest]] = digest
+        for name in found.keys() - kept.keys():
+            generations.remove_if_possible(root, name)
 
     def discard(self, generation: Generation) -> None:
         """Remove a generation that is not live."""
@@ -337,19 +357,6 @@ def _check_data(root: int, path: str) -> None:
         f"cannot use {path}: {DATA} in it points to {target!r}, which this program did not write; give another"
         " directory if a volume is mounted there, else remove that link",
     )
-
-
-def _prune(root: int, found: Mapping[str, Generation | None], spared: set[str], good: Sequence[str]) -> None:
-    newest: dict[str, str] = {}  # digest to name: no content is kept twice
-    for one in sorted(filter(None, found.values()), key=lambda one: one.serial):
-        newest[one.digest] = one.name
-    kept = {name: one.digest for name, one in found.items() if one and name in spared}
-    for digest in [*dict.fromkeys(good), *reversed(newest)]:
-        enough = digest not in good and len({*kept.values()}) >= KEPT
-        if digest in newest and digest not in kept.values() and not enough:
-            kept[newest[digest]] = digest
-    for name in found.keys() - kept.keys():
-        generations.remove_if_possible(root, name)
 
 
 def _trusted(link: os.stat_result) -> bool:

@@ -107,6 +107,13 @@ class Settings(Record):
     file_mode: int | None = option(values.mode, "MODE", "mode of the files, octal", shown="0666 less the umask")
     dir_mode: int | None = option(values.mode, "MODE", "mode of the directories, octal", shown="0777 less the umask")
     owner: tuple[str, str] | None = option(values.user, "USER[:GROUP]", "owner of what is written; names or numbers")
+    keep_versions: int = option(
+        values.versions,
+        "N",
+        "versions that stay in configroot, the live one included; "
+        "with 1 an old Secret goes once the new version is good",
+        default="3",
+    )
     namespace: str | None = option(
         values.namespace,
         "NS",

@@ -253,13 +253,16 @@ class Sync:
 
     def _tidy(self, root: Root) -> None:
         config = self._config()
-        root.tidy((config.good, *config.marks.good))
+        live = self._live.digest if self._live and self._memory is None else ""  # without rollback nothing is awaited
+        root.tidy((live, config.good, *config.marks.good))
 
     def mark(self) -> None:
         """Write down what is good and what failed, for a later run."""
         with self._store:
             if self._memory is not None and self._prepared:
                 self._memory.write()
+                if self._root is not None:
+                    self._tidy(self._root)  # a version that is good now may make an old one superfluous
 
     def end(self) -> None:
         """The process ends because it was told to; returns soon."""

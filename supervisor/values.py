@@ -189,6 +189,13 @@ def exit_code(text: str) -> int:
     return _number(text, 255, "an exit code (0 to 255)")
 
 
+def versions(text: str) -> int:
+    number = _number(text, 100, "a number from 1 to 100")
+    if not number:
+        raise ValueError(f"{text!r} is not a number from 1 to 100")
+    return number
+
+
 def count(text: str) -> int:
     return _number(text, 1000, "a number")
 

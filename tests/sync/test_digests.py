@@ -13,7 +13,7 @@ import pytest
 from supervisor.permissions import PRIVATE, Permission
 from supervisor.snapshot import Entry, snapshot
 from tests.conftest import needs_root
-from tests.harness import Program, Run, app
+from tests.harness import Program, Run, app, wait_until
 from tests.http import metric, port_of, status
 from tests.sync.subject import Kube, Subject
 from tests.sync.test_nginx import swap_volume
@@ -139,3 +139,19 @@ def test_digest_of_volume_in_memory_is_keyed(run: Run, tmp_path: Path) -> None:
         subprocess.run(["umount", "-l", str(volume)], check=True)
     assert digest != plain()
     assert stat.S_IMODE((tmp_path / "live" / "app.conf").stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("rollback", ["--rollback", "--no-rollback"])
+def test_old_secret_leaves_the_disk_once_the_new_one_is_good(subject: Subject, rollback: str) -> None:
+    subject.kube.create("pin", PIN, kind="secret")
+    subject.options[0] = f"--secret={subject.kube.namespace}/pin"
+    program = subject.start("--keep-versions=1", rollback)
+    program.expect("ready")
+    subject.kube.change("pin", {"app.conf": "234567"}, kind="secret")
+    program.expect("config: 234567")
+
+    def only_one() -> None:
+        kept = [name for name in os.listdir(subject.root) if name.startswith("..20")]
+        assert [os.readlink(f"{subject.root}/..data")] == kept
+
+    wait_until(only_one)

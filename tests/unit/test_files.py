@@ -14,6 +14,7 @@ import pytest
 from supervisor.files import FilesError, Modes, Root
 from supervisor.permissions import PRIVATE
 from supervisor.snapshot import Changes, Entry, digests, snapshot
+from supervisor.state import Marks
 from tests.conftest import needs_root
 from tests.disk import NEW, OLD, as_nobody, everything, mode, of, put, shown, umask
 
@@ -163,6 +164,41 @@ def test_keys_dropped_while_we_were_down_are_dropped(root: Root) -> None:
     put(again, {"a": b"1"})
     assert shown(root.path) == {"a": b"1"}
     assert [name for name in os.listdir(root.path) if not name.startswith("..")] == ["a"]
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3, 5])
+def test_start_keeps_no_more_generations_than_wished(tmp_path: Path, keep: int) -> None:
+    """Runs that end before they tidy up: an init container with --once, a container that crashes."""
+    for number in range(8):
+        root = Root(str(tmp_path / "live"), Modes(), keep=keep)
+        root.prepare()
+        assert len(root.generations()) <= keep
+        root.show(root.stage(of({"a": b"%d" % number})))
+    assert shown(root.path) == {"a": b"7"}
+
+
+def test_start_after_a_restart_keeps_good_versions(tmp_path: Path) -> None:
+    root = Root(str(tmp_path / "live"), Modes())
+    made = [put(root, {"a": b"%d" % number}) for number in range(2)]
+    root.mark(Marks(good=(made[0].digest,)))
+    for number in range(2, 8):
+        root = Root(root.path, Modes())
+        root.prepare()
+        root.show(root.stage(of({"a": b"%d" % number})))
+    assert made[0] in root.generations()
+
+
+def test_only_the_live_version_is_kept_once_it_is_good(tmp_path: Path) -> None:
+    """An old Secret is not to stay on disk."""
+    root = Root(str(tmp_path / "live"), Modes(), keep=1)
+    old = put(root, OLD)
+    root.tidy((old.digest,))
+    new = root.stage(of(NEW))
+    root.show(new)
+    root.tidy((old.digest,))
+    assert {one.name for one in root.generations()} == {old.name, new.name}  # it may have to go back
+    root.tidy((new.digest, old.digest))
+    assert [one.name for one in root.generations()] == [new.name]
 
 
 # Reading back
