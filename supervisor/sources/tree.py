@@ -286,6 +286,6 @@ def unreadable(top: str, error: OSError) -> UnreadableError:
     """What to tell of an error while reading below `top`."""
     path = error.filename if isinstance(error.filename, str) else top
     if error.errno in (errno.EACCES, errno.EPERM):
-        advice = f"let uid {os.geteuid()} read it (in a pod: fsGroup, defaultMode)"
+        advice = f"let uid {os.geteuid()} read it (in a pod: fsGroup, defaultMode), or leave it out with --ignore"
         return UnreadableError("forbidden", f"cannot read {shown(path)}: {why(error)}; {advice}")
     return UnreadableError("unreachable", f"cannot read {shown(path)}: {why(error)}; look at the volume that it is on")

@@ -211,7 +211,8 @@ def test_a_denied_permission_says_what_to_do_and_is_tried_again(common: Path) ->
         source.run(Sink())
         """,
     )
-    message = f"cannot read {common}/a: permission denied; let uid 65534 read it (in a pod: fsGroup, defaultMode)"
+    advice = "let uid 65534 read it (in a pod: fsGroup, defaultMode), or leave it out with --ignore"
+    message = f"cannot read {common}/a: permission denied; {advice}"
     assert printed.splitlines() == [f"forbidden {message} False 5.0", "read {'a': b'2'}"]
 
 
