@@ -72,7 +72,7 @@ _ROOM_PAUSE = 0.005  # seconds, when there is no room for one
 _PATIENCE = {Stage.DRAINING: 0.0, Stage.IDLE: 0.0, Stage.READING: 0.005, Stage.SENDING: 0.005, Stage.ANSWERING: 1.0}
 _DRAIN_SECONDS = 1.0
 _DRAIN_BYTES = 64 * 1024
-_SHARE_OF_FILES = 4  # connections take at most one of so many descriptors that a process may have
+_SHARE_OF_FILES = 4  # the rest is for what the app needs of its supervisor
 _FEWEST = 4
 _SHORT_OF_FILES = (errno.EMFILE, errno.ENFILE)
 
@@ -120,7 +120,7 @@ class Server:
         """Raises OSError. The listener is closed by whoever made it."""
         listener.setblocking(False)
         self._listener, self._talk, self._limits = listener, talk, limits
-        self._most = _most(limits.connections)
+        self._most = affordable(limits.connections, _SHARE_OF_FILES)
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._calls: deque[Callable[[], None]] = deque()
         self._connections: dict[int, Connection] = {}  # by descriptor
@@ -384,9 +384,9 @@ class Server:
             self._drop(slow.pop(0))
 
 
-def _most(wanted: int) -> int:
-    """How many connections are served, so that the descriptors are enough for all else."""
+def affordable(wanted: int, share: int) -> int:
+    """How many connections are served: at most one for each `share` descriptors that the process may have."""
     import resource  # noqa: PLC0415 - once
 
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return wanted if soft < 0 else max(_FEWEST, min(wanted, soft // _SHARE_OF_FILES))
+    return wanted if soft < 0 else max(_FEWEST, min(wanted, soft // share))

@@ -8,21 +8,21 @@ its files, and no client can hold up the main loop. The results of orders are re
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import signal
 import socket
-import stat
 import struct
 import threading
 import time
 from functools import partial
 
-from . import __version__, health, log, orders, paths, threads
+from . import __version__, health, log, orders, socket_files, threads
 from . import events as ev
+from .connections import affordable
 from .files import FilesError
 from .orders import Answer
+from .text import encodable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,12 +34,14 @@ if TYPE_CHECKING:
     from .state import State
 
 _MOST_CLIENTS = 16
-_MOST_WAITING = 12  # of them: a health check must not find every place taken by those who only wait
+_SHARE_OF_FILES = 8  # half of what the port of metrics takes
+_WAITING = 3 / 4  # of the clients may wait: a health check must not find every place taken by those
+_PLACE_SECONDS = 0.02  # for a place to become free by itself, as most do
+_OUST_SECONDS = 0.2  # for the thread of a client that was hung up on to end
 _MOST_BYTES = 4096  # of a request
 _CLIENT_SECONDS = 10.0  # for a client to send its request, and to take the answer
 _ANSWER_SECONDS = 1.0  # a loop that takes longer for one turn is not alive; as for /livez
 _LOOK_AGAIN = 20  # milliseconds between two looks at the state
-_LISTENING_BY = 0.1  # seconds: what is bound and still refuses after this is nobody's any more
 _PAUSE = 0.1  # seconds, when no connection can be accepted
 _CREDENTIALS = struct.Struct("iII")  # pid, uid, gid: struct ucred of unix(7)
 
@@ -66,8 +68,11 @@ class Control:
     ) -> None:
         self._path, self._state, self._put = path, state, put
         self._generations, self._status = generations, status
-        self._places = threading.BoundedSemaphore(_MOST_CLIENTS)
-        self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
+        self._most = affordable(_MOST_CLIENTS, _SHARE_OF_FILES)
+        self._most_waiting = int(self._most * _WAITING)
+        self._places = threading.BoundedSemaphore(self._most)
+        self._waiting = threading.BoundedSemaphore(self._most_waiting)
+        self._silent: dict[_Client, None] = {}  # those that have not asked yet, the oldest first
         self.live: Callable[[State], Verdict] = health.live
         self.by_default = False
         self._listener: socket.socket | None = None
@@ -89,7 +94,7 @@ class Control:
     def serve(self) -> None:
         """Serve for ever; the body of a thread. Returns, after a warning, if the socket cannot be had."""
         try:
-            self._listener, self._inode = _listen(self._path)
+            self._listener, self._inode = socket_files.listen(self._path)
         except OSError as error:
             log.warning(
                 f"cannot listen on {self._path}: {error.strerror or error}; choose another path with --control, "
@@ -99,7 +104,7 @@ class Control:
             return
         log.debug(f"control socket: {self._path}")
         if self.by_default:
-            _sweep(self._path)
+            socket_files.sweep(self._path)
         while not self._closed:
             self._admit(self._listener)
         self._listener.close()
@@ -127,18 +132,29 @@ class Control:
             client.answer(Answer(1, f"refused: run supervisorctl as uid {os.geteuid()} or root, not uid {client.uid}"))
         elif self.by_default and not client.pid:
             client.answer(Answer(1, "refused: run supervisorctl in the container of its supervisor, or name --control"))
-        elif not self._places.acquire(blocking=False):
-            client.answer(Answer(1, f"busy: {_MOST_CLIENTS} clients are served already; try again later"))
+        elif not self._places.acquire(timeout=_PLACE_SECONDS) and not self._oust():
+            client.answer(Answer(1, f"busy: {self._most} clients are served already; try again later"))
         else:
+            self._silent[client] = None
             try:
                 threads.start(partial(self._talk, client), "control")
             except RuntimeError as error:  # the container's limit of processes
+                del self._silent[client]
                 self._places.release()
                 client.answer(Answer(1, f"cannot serve another client: {error}; try again later"))
 
+    def _oust(self) -> bool:
+        """Hang up on the client that has said nothing for longest; whether its place was taken."""
+        for client in tuple(self._silent)[:1]:
+            if self._silent.pop(client, self) is None:  # else it has just asked
+                client.hang_up()
+        return self._places.acquire(timeout=_OUST_SECONDS)
+
     def _talk(self, client: _Client) -> None:
         try:
-            answer = client.request() or self._answer(client.words, client)
+            refusal = client.request()
+            self._silent.pop(client, None)
+            answer = refusal or self._answer(client.words, client)
             if answer is not None:
                 client.answer(answer)
         finally:
@@ -154,7 +170,7 @@ class Control:
             if word not in self._slow:
                 return Answer(2, f"unknown command {word!r}; there is {', '.join([*self._at_once, *self._slow])}")
             if not self._waiting.acquire(blocking=False):
-                return Answer(1, f"busy: {_MOST_WAITING} clients wait already; try again later")
+                return Answer(1, f"busy: {self._most_waiting} clients wait already; try again later")
             try:
                 return self._slow[word](words[1:], client)
             finally:
@@ -292,83 +308,17 @@ class _Client:
         """Send the answer and end the connection; a client that does not take it has had its chance."""
         try:
             self._connection.settimeout(_CLIENT_SECONDS)
-            self._connection.sendall(f"{answer.code}\n{answer.text}\n".encode())
+            self._connection.sendall(f"{answer.code}\n{encodable(answer.text)}\n".encode())
         except OSError as error:
             log.debug(f"cannot answer {self}: {error}")
         self.close()
 
+    def hang_up(self) -> None:
+        """End the connection for both sides; the descriptor stays with the thread that reads from it."""
+        try:
+            self._connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it was closed meanwhile
+
     def close(self) -> None:
         self._connection.close()
-
-
-def _listen(path: str) -> tuple[socket.socket, int]:
-    """A listening socket that only its owner can reach, and the inode of its file; raises OSError."""
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        # The mode of the descriptor is that of the file which bind makes (Linux): a umask is the whole process'.
-        os.fchmod(listener.fileno(), 0o600)
-        try:
-            listener.bind(path)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            _clear(path)
-            listener.bind(path)
-        listener.listen(_MOST_CLIENTS)
-        return listener, os.lstat(path).st_ino
-    except OSError:
-        listener.close()
-        raise
-
-
-def _clear(path: str) -> None:
-    """Remove the socket file that a dead program left; raises OSError if it is anything else."""
-    found = os.lstat(path)
-    if not stat.S_ISSOCK(found.st_mode):
-        raise OSError(errno.EEXIST, "there is a file that is no socket")
-    stale = _refuses(path)
-    if stale:
-        # What was bound a moment ago and does not listen yet refuses just as a dead program's does.
-        threading.Event().wait(_LISTENING_BY)
-        stale = _refuses(path) and os.lstat(path).st_ino == found.st_ino
-    if not stale:
-        raise OSError(errno.EADDRINUSE, "another program answers on it")
-    os.unlink(path)
-
-
-def _sweep(path: str) -> None:
-    """Remove what supervisors of earlier containers left where ours is by default: each has a name of its own."""
-    directory, prefix = paths.family(path)
-    try:
-        names = [name for name in os.listdir(directory) if name.startswith(prefix) and name.endswith(".sock")]
-        found = [os.path.join(directory, name) for name in names]
-        dead = [one for one in found if one != path and _dead(one)]
-        if dead:
-            threading.Event().wait(_LISTENING_BY)  # as in _clear
-        for one in dead:
-            if _dead(one):
-                os.unlink(one)
-    except OSError as error:
-        log.debug(f"cannot tidy {directory}: {error}")
-
-
-def _dead(path: str) -> bool:
-    """Whether it is a socket file of ours that refuses clients."""
-    found = os.lstat(path)
-    try:
-        return stat.S_ISSOCK(found.st_mode) and found.st_uid == os.geteuid() and _refuses(path)
-    except OSError:
-        return False
-
-
-def _refuses(path: str) -> bool:
-    """Whether nobody listens on a socket file; raises OSError if that cannot be known."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(_ANSWER_SECONDS)
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            return True
-        except (BlockingIOError, TimeoutError):
-            return False  # its queue is full: somebody listens
-    return False

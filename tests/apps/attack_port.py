@@ -1,4 +1,4 @@
-"""Strangers at a port of 127.0.0.1: `attack_port.py KIND PORT COUNT SECONDS`.
+"""Strangers at a port of 127.0.0.1, or at a socket file: `attack_port.py KIND PORT|PATH COUNT SECONDS`.
 
 KIND is one of the functions below; each opens COUNT connections, prints `attacks` when they stand, and goes on in its
 way until SECONDS are over or its standard input ends. A connection that the other end closes is opened again.
@@ -22,10 +22,11 @@ HALF, REST = b"GET /livez HTTP/1.1\r\nHost: a\r\n", b"x: y\r\n\r\n"
 class Stranger:
     """One connection: what it has yet to say, and whether the other end has closed it."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.socket()
+    def __init__(self, place: str) -> None:
+        self.socket = socket.socket(socket.AF_UNIX if "/" in place else socket.AF_INET)
         self.socket.setblocking(False)
-        self.closed = self.socket.connect_ex(("127.0.0.1", port)) not in (0, errno.EINPROGRESS)
+        address = place if "/" in place else ("127.0.0.1", int(place))
+        self.closed = self.socket.connect_ex(address) not in (0, errno.EINPROGRESS)
 
     def say(self, data: bytes | memoryview) -> int:
         try:
@@ -48,9 +49,9 @@ class Stranger:
 class Crowd:
     """COUNT strangers, as many as the time allows."""
 
-    def __init__(self, port: int, count: int, seconds: float) -> None:
-        self.port, self._ends = port, time.monotonic() + seconds
-        self.all = [Stranger(port) for _ in range(count)]
+    def __init__(self, place: str, count: int, seconds: float) -> None:
+        self.place, self._ends = place, time.monotonic() + seconds
+        self.all = [Stranger(place) for _ in range(count)]
         print("attacks", flush=True)
 
     def turns(self, pause: float) -> Iterator[None]:
@@ -66,7 +67,7 @@ class Crowd:
         for number, one in enumerate(self.all):
             if one.closed:
                 one.socket.close()
-                self.all[number] = Stranger(self.port)
+                self.all[number] = Stranger(self.place)
                 new.append(self.all[number])
         return new
 
@@ -136,8 +137,28 @@ def churn(crowd: Crowd) -> None:
         crowd.renew()
 
 
+def orders(crowd: Crowd) -> None:
+    """The words of supervisorctl, again and again: one for each connection."""
+    for _ in crowd.turns(0):
+        for one in crowd.all:
+            one.say(b"status\n")
+            one.hear()
+        crowd.renew()
+
+
+def waits(crowd: Crowd) -> None:
+    """All wait for what does not come."""
+    for one in crowd.all:
+        one.say(b"wait synced 60\n")
+    for _ in crowd.turns(0.05):
+        for one in crowd.all:
+            one.hear()
+        for one in crowd.renew():
+            one.say(b"wait synced 60\n")
+
+
 KINDS: dict[str, Callable[[Crowd], None]] = {
-    one.__name__: one for one in (headers, trickle, silence, together, deaf, flood, churn)
+    one.__name__: one for one in (headers, trickle, silence, together, deaf, flood, churn, orders, waits)
 }
 
 
@@ -145,7 +166,7 @@ def main() -> None:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     os.set_blocking(0, False)
-    KINDS[sys.argv[1]](Crowd(int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))
+    KINDS[sys.argv[1]](Crowd(sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))
 
 
 if __name__ == "__main__":

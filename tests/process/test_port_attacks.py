@@ -19,7 +19,7 @@ import pytest
 
 from tests.bench.procfs import memory, work
 from tests.conftest import needs_open_interpreter, needs_root
-from tests.harness import APPS, NOBODY_KNOWS, Program, Run, app, only_process, until
+from tests.harness import APPS, NOBODY_KNOWS, Program, Run, app, only_process, until, wait_until
 from tests.http import get, metric, port_of
 from tests.sync.test_nginx import swap_volume
 
@@ -40,15 +40,16 @@ UNPROBED = {"churn"}  # more whole requests than are served: a probe waits in th
 SIGNALS = 10  # at each look
 MOST_MEMORY = 2.0  # MiB more than before
 MOST_THREADS = 2  # more than before
+MOST_CLIENTS = 16  # of supervisorctl: each has a thread
 MOST_PROBE = 1.0  # seconds: what the kubelet allows
 MOST_SIGNAL = 0.1  # seconds, of all but the slowest in a hundred
 
 
 @contextlib.contextmanager
-def attack(kind: str, port: int, count: int = 0) -> Iterator[None]:
+def attack(kind: str, place: int | str, count: int = 0) -> Iterator[None]:
     """Strangers come, and stay until the end of the block."""
     command = [sys.executable, "-S", "-I", os.path.join(APPS, "attack_port.py"), kind]
-    command += [str(port), str(count or ATTACKS[kind]), str(SECONDS)]
+    command += [str(place), str(count or ATTACKS[kind]), str(SECONDS)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as strangers:
         assert strangers.stdin is not None
         assert strangers.stdout is not None
@@ -91,15 +92,15 @@ class Watched:
             self.program.send(signal.SIGUSR1)
             self.signals.append((int(self.program.out.next()) - sent) / 1e9)
 
-    def assert_unharmed(self, *, probed: bool) -> None:
+    def assert_unharmed(self, *, probed: bool, threads: int = MOST_THREADS) -> None:
         """Look again and again; nothing may be much slower or larger than before."""
         for _ in range(LOOKS):
             if probed:
                 self.probe()
             self.forward()
-            size, threads = self.figures()
+            size, running = self.figures()
             assert size <= self.memory + MOST_MEMORY
-            assert threads <= self.threads + MOST_THREADS
+            assert running <= self.threads + threads
         assert max(self.probes, default=0.0) < MOST_PROBE
         assert sorted(self.signals)[len(self.signals) * 99 // 100 - 1] < MOST_SIGNAL
 
@@ -152,3 +153,20 @@ def test_silent_strangers_leave_the_app_what_it_needs(run: Run, open_folder: str
         assert after.cpu - before.cpu < 0.5 * passed + 0.25
         assert after.threads <= before.threads + MOST_THREADS
         assert not [line for line in program.err.seen if "cannot" in line]
+
+
+@pytest.mark.parametrize(("kind", "count"), [("orders", 40), ("waits", 40), ("silence", 200)])
+def test_busy_control_socket_costs_next_to_nothing(run: Run, tmp_path: os.PathLike[str], kind: str, count: int) -> None:
+    """Its clients have our user: what the app itself, or what has broken into it, can do."""
+    path = f"{tmp_path}/control.sock"
+    options = ["--listen", "127.0.0.1:0", "--control", path]
+    program = run(*app("time_signals.py"), options=options)
+    one = Watched(program, port_of(program))
+    program.expect("ready")
+    wait_until(lambda: exists(path))
+    with attack(kind, path, count):
+        one.assert_unharmed(probed=True, threads=MOST_CLIENTS)
+
+
+def exists(path: str) -> None:
+    assert os.path.exists(path)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import control, health, log, machine, threads
+from supervisor import control, health, log, machine, socket_files, threads
 from supervisor import events as ev
 from supervisor.control import Control
 from supervisor.files import FilesError
@@ -188,7 +188,7 @@ def test_the_socket_of_a_living_program_is_left_alone(tmp_path: Path, capfd: pyt
 def test_one_that_is_about_to_listen_is_left_alone(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, refuses = str(tmp_path / "control.sock"), control._refuses  # noqa: SLF001 - to come right behind it
+    path, refuses = str(tmp_path / "control.sock"), socket_files._refuses  # noqa: SLF001 - to come right behind it
     with socket.socket(socket.AF_UNIX) as starting:
         starting.bind(path)
 
@@ -197,7 +197,7 @@ def test_one_that_is_about_to_listen_is_left_alone(
             starting.listen()
             return refused
 
-        monkeypatch.setattr(control, "_refuses", then_listen)
+        monkeypatch.setattr(socket_files, "_refuses", then_listen)
         assert "another program answers on it" in refuses_to_serve(path, capfd)
         assert os.path.exists(path)
 
@@ -258,22 +258,6 @@ def test_another_user_is_refused_even_if_the_file_lets_him(serve: Serve, common:
 
     assert "1\\nrefused: run supervisorctl as uid 0 or root, not uid 65534" in ask(65534)
     assert "0\\nok: running" in ask(0)
-
-
-def test_there_are_sixteen_places(served: Served) -> None:
-    silent = [served.open() for _ in range(16)]
-
-    wait_until(lambda: busy(served))
-    silent[0].close()
-
-    def served_again() -> None:
-        assert (0, "ok: running") == served.ask("health")
-
-    wait_until(served_again)
-
-
-def busy(served: Served) -> None:
-    assert (1, "busy: 16 clients are served already; try again later") == served.ask("health")
 
 
 def test_a_client_for_whom_there_is_no_thread_is_told_so(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
