@@ -141,7 +141,7 @@ def _exists(pid: int) -> bool:
 
 
 def _of_threads(pid: int, signum: int) -> Disposition:
-    """What the threads make of a signal without a handler.
+    """The disposition of a process without a handler, by its threads.
 
     The kernel gives it to any thread that does not block it (signal(7)), so one such thread decides, unless it waits.
     While sigtimedwait(2) waits for a signal, /proc shows that signal as not blocked.

@@ -79,7 +79,7 @@ class Environment:
             number = self._ctypes.get_errno()
             raise OSError(number, os.strerror(number))
 
-    # What os.execve asks of a mapping. It joins each key and value by "="; keys may begin with one.
+    # The mapping for os.execve, which joins each key and value by "="; keys may begin with one.
 
     def keys(self) -> list[bytes]:
         return [_name(one) for one in self._entries]
@@ -105,7 +105,7 @@ def _can_be_split(entry: bytes) -> bool:
 
 
 def own() -> Environment:
-    """What this process was started with; the interpreter adds LC_CTYPE to os.environ in the C locale (PEP 538)."""
+    """The environment that this process was started with; the interpreter adds LC_CTYPE to os.environ in the C locale (PEP 538)."""
     try:
         with open("/proc/self/environ", "rb") as file:
             return Environment(file.read().split(b"\0")[:-1])

@@ -74,7 +74,7 @@ def _by_file(path: str, ours: set[int]) -> int:
 
 
 def _first_line(path: str) -> str:
-    """What a pid file says; some programs write more lines after the pid. Raises OSError, and never waits."""
+    """The first line of a pid file; some programs write more lines after the pid. Raises OSError, and never waits."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would wait for a writer
     with open(descriptor, encoding="ascii", errors="replace") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

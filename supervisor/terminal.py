@@ -48,7 +48,7 @@ def _is_gone(group: int) -> bool:
 
 
 def _with_terminal(use: Callable[[int], bool | None]) -> bool:
-    """What `use` makes of the terminal; False where there is none, or where it was hung up."""
+    """The answer of `use` about the terminal; False where there is none, or where it was hung up."""
     try:
         return bool(use(0))  # tcgetpgrp(3) and tcsetpgrp(3) fail for all but the controlling terminal
     except OSError:
