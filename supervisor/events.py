@@ -210,6 +210,7 @@ class SourceRead(Event):
 
 class SourceContacted(Event):
     source: int
+    count: int = 1  # times since the last turn
 
 
 class SourceFailed(Event):
@@ -228,6 +229,7 @@ class WatchConnected(Event):
 class WatchSaw(Event):
     source: int
     kind: str
+    count: int = 1  # as above
 
 
 class WatchRestarted(Event):

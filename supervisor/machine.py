@@ -208,7 +208,8 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
     code = 0 if event.code in policy.ok_exit_codes else event.code
     wanted = policy.restart == "always" or (policy.restart == "on-failure" and code != 0)
     wished = _wished(state, event, now)
-    told = state.phase in (Phase.STOPPING, Phase.KILLING) or wished
+    stopped = state.phase in (Phase.STOPPING, Phase.KILLING)
+    group_told = stopped and state.stop_passed and policy.group
     lasted = now - state.started_at >= BACKOFF_RESET
     unproven = pursuit.unproven(state)
     state = state.replace(
@@ -217,7 +218,7 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
         exit_signal=event.signum,
         exits=state.exits + 1,
         failures=1 if lasted else state.failures + 1,
-        final=not state.replacing and (told or not wanted),
+        final=not state.replacing and (stopped or wished or not wanted),
     )
     cancel = (CancelReload(),) if unproven else ()
     # An end that a person wanted says nothing about the version.
@@ -232,10 +233,7 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
         state, orders = _conclude(state, now)
         return state, cancel + orders
     state = state.replace(phase=Phase.LEFTOVERS, deadline=now + policy.leftovers_timeout)
-    return state, (
-        *cancel,
-        KillLeftovers(TERM, everything=state.final, told=told and policy.group and state.stop_passed),
-    )
+    return state, (*cancel, KillLeftovers(TERM, everything=state.final, told=group_told))
 
 
 def _wished(state: State, event: ev.Exited, now: float) -> bool:

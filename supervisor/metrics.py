@@ -196,9 +196,9 @@ class Metrics:
             case ev.WatchConnected(source, up):
                 self._up[source] = up
                 self._connected.set(len(self._up) == len(self._state().sources) and all(self._up.values()))
-            case ev.WatchSaw(source, kind):
+            case ev.WatchSaw(source, kind, count):
                 self._contact.labels(*self._names[source]).set_to_current_time()
-                self._watch_events.labels(kind).inc()
+                self._watch_events.labels(kind).inc(count)
             case ev.WatchRestarted(reason):
                 self._restarts.labels(reason).inc()
 

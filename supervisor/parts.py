@@ -202,6 +202,7 @@ class _Late:
     def __init__(self, make: Callable[[], Reloader]) -> None:
         self._make, self._lock = make, threads.Lock()
         self._made: Reloader | None = None
+        self._cancelled = 0  # attempts up to this
 
     def _reloader(self) -> Reloader:
         with self._lock:
@@ -210,13 +211,19 @@ class _Late:
             return self._made
 
     def __call__(self, attempt: int, pid: int, *, verify_only: bool = False) -> None:
-        self._reloader()(attempt, pid, verify_only=verify_only)
+        reloader = self._reloader()
+        if attempt <= self._cancelled:  # the order came while it was made
+            reloader.cancel(attempt)
+        reloader(attempt, pid, verify_only=verify_only)
 
     def at_once(self, pid: int) -> int:
         return self._made.at_once(pid) if self._made else 0
 
     def cancel(self, attempt: int) -> None:
-        self._reloader().cancel(attempt)
+        """From the main thread, which waits for no import."""
+        self._cancelled = max(self._cancelled, attempt)
+        if self._made is not None:
+            self._made.cancel(attempt)
 
 
 class Backlog:

@@ -1,0 +1,79 @@
+"""Histories of a start whose program does not run yet, and of starts that fail for want of something."""
+
+from __future__ import annotations
+
+import pytest
+
+from supervisor import events as ev
+from supervisor.actions import Done, Kill, KillLeftovers, Spawn
+from supervisor.state import Phase
+from tests.unit.histories import HUP, INT, KILL, TERM, App, configured, started
+
+USR1 = 10
+
+
+def forked(**policy: object) -> App:
+    """An app that has a pid, and whose exec takes its time."""
+    app = App(**policy)
+    app.at(0, ev.Began())
+    app.at(0, ev.Forked(7))
+    return app
+
+
+def test_signals_before_the_program_are_passed_on_after_it() -> None:
+    app = forked(rewrite={HUP: USR1})
+
+    assert [] == app.at(1, ev.SignalReceived(HUP), ev.SignalReceived(28))
+    assert [Kill(USR1), Kill(28)] == app.at(2, ev.Started(7))
+    assert Phase.RUNNING is app.state.phase
+
+
+@pytest.mark.parametrize("number", [TERM, INT])
+def test_a_stop_before_the_program_ends_it_by_that_signal(number: int) -> None:
+    app = forked(restart="always", stop_timeout=60.0)
+
+    assert [Kill(KILL)] == app.at(1, ev.SignalReceived(number))
+    assert [] == app.at(2, ev.SignalReceived(TERM))
+    assert [] == app.at(2, ev.Started(7))
+    assert [Done(128 + number)] == app.at(2, ev.Exited(7, 137, KILL))
+
+
+def test_a_program_that_fails_after_a_stop_does_not_change_the_code() -> None:
+    app = forked(restart="always")
+    app.at(1, ev.SignalReceived(TERM))
+
+    assert [Done(128 + TERM)] == app.at(2, ev.StartFailed(127, "not found"))
+
+
+@pytest.mark.parametrize("short", [True, False])
+def test_a_later_start_that_lacks_something_is_tried_again(short: bool) -> None:
+    app = configured(restart="never", restart_to_reload=True, reload_interval=0.0)
+    app.at(10, ev.ConfigOffered("b"))
+    app.at(10, ev.ConfigApplied("b"))
+    app.at(11, ev.Exited(7, 0))
+    assert [Spawn()] == app.at(11, ev.NothingLeft())
+    ordered = app.at(12, ev.StartFailed(125, "no descriptors", short))
+
+    assert ([] if short else [Done(125)]) == ordered
+    assert ([Spawn()] if short else []) == app.at(50)
+
+
+def test_a_first_start_that_lacks_something_is_the_end() -> None:
+    app = App()
+    app.at(0, ev.Began())
+
+    assert [Done(125)] == app.at(0, ev.StartFailed(125, "no processes", short=True))
+
+
+@pytest.mark.parametrize("group", [True, False])
+def test_a_group_that_was_stopped_is_not_told_again(group: bool) -> None:
+    app = started(group=group)
+    app.at(1, ev.SignalReceived(TERM))
+
+    assert [KillLeftovers(TERM, everything=True, told=group)] == app.at(2, ev.Exited(7, 143, TERM))
+
+
+def test_a_group_whose_app_ended_by_itself_is_told() -> None:
+    app = started(group=True)
+
+    assert [KillLeftovers(TERM, everything=True)] == app.at(2, ev.Exited(7, 0))
