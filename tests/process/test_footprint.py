@@ -36,7 +36,7 @@ BARE_LIBRARY = {"errno", "struct"}
 DIRECTORY_LIBRARY = BARE_LIBRARY | {"select", "_queue", "resource"}
 DIRECTORY = set(
     """
-    __main__ actions cli config core_dumps environment events feedback feeds inbox journal log loop
+    __main__ actions cli config core_dumps environment events feedback feeds forwarding inbox journal log loop
     machine open_files parts permissions process pursuit record refusals settings signals snapshot
     sources sources.directory sources.tree sources.watch spawning state surroundings sync terminal
     threads values
