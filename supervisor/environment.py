@@ -105,7 +105,7 @@ def _can_be_split(entry: bytes) -> bool:
 
 
 def own() -> Environment:
-    """The environment that this process was started with; the interpreter adds LC_CTYPE to os.environ in the C locale (PEP 538)."""
+    """The environment of our start; the interpreter adds LC_CTYPE to os.environ in the C locale (PEP 538)."""
     try:
         with open("/proc/self/environ", "rb") as file:
             return Environment(file.read().split(b"\0")[:-1])
