@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+MOST_RENEWED = 50  # in one turn
 HEADERS = b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(b"x-%d: %s\r\n" % (n, b"a" * 65000) for n in range(98))
 HALF, REST = b"GET /livez HTTP/1.1\r\nHost: a\r\n", b"x: y\r\n\r\n"
 
@@ -61,11 +62,11 @@ class Crowd:
             if select.select([0], [], [], pause)[0]:
                 return
 
-    def renew(self) -> list[Stranger]:
-        """Open again what the other end has closed; the new ones."""
-        new = []
+    def renew(self, most: int = MOST_RENEWED) -> list[Stranger]:
+        """Open again what the other end has closed, some at a time; the new ones."""
+        new: list[Stranger] = []
         for number, one in enumerate(self.all):
-            if one.closed:
+            if one.closed and len(new) < most:
                 one.socket.close()
                 self.all[number] = Stranger(self.place)
                 new.append(self.all[number])
