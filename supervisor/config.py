@@ -68,7 +68,11 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     values_ = {name: _value(name, given.get(name)) for name in OPTIONS}
     settings = Settings(**values_, command=tuple(command))
     if not (settings.help or settings.version):
-        _check(settings, told, {name: flag(name) for name in OPTIONS} | {n: pairs[-1][0] for n, pairs in given.items()})
+        _check(
+            settings,
+            told,
+            {name: flag(name) for name in OPTIONS} | {n: pairs[-1][0].partition(" ")[0] for n, pairs in given.items()},
+        )
     return settings
 
 

@@ -101,7 +101,7 @@ def test_url_of_a_check_comes_from_a_file(subject: Reloading, tmp_path: Path, op
         (["--reload-http-file=EMPTY"], "", "has 0 lines"),
         (["--reload-http-file=/dev/null"], "", "is not a regular file"),
         (["--reload-http-file=FIFO"], "", "is not a regular file"),
-        (["--reload-exec=true", "--reload-http-file=FILE"], "", "--reload-http and --reload-exec exclude"),
+        (["--reload-exec=true", "--reload-http-file=FILE"], "", "--reload-http-file and --reload-exec exclude"),
         ([], "EMPTY", "SUPERVISOR_RELOAD_HTTP_FILE: "),
     ],
 )
