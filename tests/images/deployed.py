@@ -131,6 +131,11 @@ class Deployed:
         """Where a volume of the manifest is on this machine."""
         return self._volumes[name]
 
+    def empty(self, name: str) -> None:
+        """Remove what is in a volume, as if the pod were a new one."""
+        for one in self.volume(name).iterdir():
+            shutil.rmtree(one) if one.is_dir() and not one.is_symlink() else one.unlink()
+
     def story(self, name: str) -> str:
         """What a container has said, for the message of a failure."""
         container = self.containers[name]

@@ -227,6 +227,11 @@ def test_a_setting_that_needs_a_restart_waits_for_it_and_a_stop_loses_nothing(
     assert "database system is shut down" in database.pod.story(NAME)
     database.starts()
     assert "database system was shut down at" in database.pod.story(NAME), "it had to recover"
+    assert "100" == ask("show max_connections")  # a container that comes again keeps to the last good version
+
+    assert 0 == database.pod.stop(NAME, timeout=40)
+    database.pod.empty("config")  # as in a new pod
+    database.starts()
     assert "55" == ask("show max_connections")
     assert "42" == ask("select answer from kept")
     database.counted(0, "config_stale")
