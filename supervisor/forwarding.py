@@ -6,7 +6,6 @@ Pure, and part of the machine: `machine.step` calls these functions. They must n
 from __future__ import annotations
 
 from . import events as ev
-from . import pursuit
 from .actions import Action, CancelReload, Done, Kill, KillOther, Reply, Suspend, TakeForeground
 from .state import CONT, INT, JOB_CONTROL, KILL, QUIT, STOP, TERM, Phase, Policy, State
 
@@ -121,6 +120,11 @@ def _stop(state: State, target: int, now: float, policy: Policy) -> Result:
 
 def pass_stop(state: State, target: int, now: float, policy: Policy) -> Result:
     deadline = None if policy.stop_timeout is None else now + policy.stop_timeout
-    resume = pursuit.resumption(state, policy)
+    resume = resumption(state, policy)
     state = state.replace(stop_passed=True, deadline=deadline, suspended=False)
     return state, (Kill(target, policy.group), *resume)
+
+
+def resumption(state: State, policy: Policy) -> tuple[Action, ...]:
+    """What goes with a stop: a stopped process takes no signal but KILL until it continues."""
+    return (Kill(CONT, policy.group),) if state.suspended else ()

@@ -9,9 +9,8 @@ from __future__ import annotations
 from . import events as ev
 from . import signals
 from .machine import BACKOFF_FIRST, BACKOFF_MOST
-from .pursuit import CONTENT, UNVERIFIED, backoff
 from .record import Record
-from .state import Phase, Reloads, State
+from .state import CONTENT, UNVERIFIED, Phase, Reloads, State, backoff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

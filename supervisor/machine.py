@@ -15,7 +15,7 @@ The state belongs to one application; nothing here may assume that there is only
 from __future__ import annotations
 
 from . import events as ev
-from . import forwarding, pursuit
+from . import forwarding
 from .actions import (
     Action,
     CancelReload,
@@ -27,8 +27,23 @@ from .actions import (
     WaitReady,
 )
 from .forwarding import done
-from .pursuit import backoff
-from .state import INT, KILL, QUIT, TERM, Phase, Policy, SourceState, State
+from .state import CONTENT, INT, KILL, QUIT, TERM, Phase, Policy, SourceState, State, backoff
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import pursuit
+else:
+
+    class _Late:
+        """Stands for `pursuit` until it is needed: a bare init has no versions, and does not pay for their rules."""
+
+        def __getattr__(self, name: str) -> object:
+            from . import pursuit as rules  # noqa: PLC0415 - see above
+
+            globals()["pursuit"] = rules
+            return getattr(rules, name)
+
+    pursuit = _Late()
 
 BACKOFF_FIRST, BACKOFF_MOST, BACKOFF_RESET = 0.5, 30.0, 30.0  # seconds
 READY_SLACK = 1.0  # seconds after its time, in which the readiness check reports in its own words
@@ -43,6 +58,8 @@ def step(state: State, event: ev.Event, now: float, policy: Policy) -> Result:
     if state.phase is Phase.DONE:
         return state, ()
     after, actions = _react(state, event, now, policy)
+    if not policy.configured:
+        return after, actions
     after, more = pursuit.pursue(after, now, policy)
     if after.config.marks != state.config.marks and policy.rollback and not isinstance(event, ev.Remembered):
         more = (*more, Mark())
@@ -51,6 +68,8 @@ def step(state: State, event: ev.Event, now: float, policy: Policy) -> Result:
 
 def wake_at(state: State, policy: Policy) -> float | None:
     """When `DeadlinePassed` is due if nothing else happens before."""
+    if not policy.configured:
+        return state.deadline
     times = (state.deadline, pursuit.wake_at(state, policy))
     return min((time for time in times if time is not None), default=None)
 
@@ -132,7 +151,7 @@ def _config(
             return _spawn(state)
         case ev.ConfigApplied() if before is Phase.BACKOFF and state.replacing:
             return _spawn(state)
-        case ev.ConfigFailed() if before is Phase.WAITING and event.reason in pursuit.CONTENT:
+        case ev.ConfigFailed() if before is Phase.WAITING and event.reason in CONTENT:
             return state, (Recover(),)
         case ev.ConfigFailed() if before is Phase.BACKOFF and state.replacing:
             if state.config.returning:
@@ -179,14 +198,16 @@ def _started(state: State, event: ev.Started, now: float, policy: Policy) -> Res
     if policy.ready:
         deadline = now + policy.reload_timeout + READY_SLACK
         return state.replace(deadline=deadline), (*held, WaitReady(event.pid))
-    state, orders = pursuit.started(state, now, policy)
+    state, orders = _ready(state, now, policy)
     return state, (*held, *orders)
 
 
 def _ready(state: State, now: float, policy: Policy) -> Result:
-    if state.phase in (Phase.STARTING, Phase.UNREADY):
-        return pursuit.started(state, now, policy)
-    return state.replace(ready=True), ()
+    if state.phase not in (Phase.STARTING, Phase.UNREADY):
+        return state.replace(ready=True), ()
+    if not policy.configured:
+        return state.replace(phase=Phase.RUNNING, deadline=None, ready=True), ()
+    return pursuit.started(state, now, policy)
 
 
 def _start_failed(state: State, event: ev.StartFailed, now: float, policy: Policy) -> Result:
@@ -211,7 +232,7 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
     stopped = state.phase in (Phase.STOPPING, Phase.KILLING)
     group_told = stopped and state.stop_passed and policy.group
     lasted = now - state.started_at >= BACKOFF_RESET
-    unproven = pursuit.unproven(state)
+    unproven = policy.configured and pursuit.unproven(state)
     state = state.replace(
         pid=0,
         exit_code=code,

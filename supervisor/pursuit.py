@@ -13,26 +13,18 @@ from __future__ import annotations
 
 from . import events as ev
 from .actions import Action, Apply, CancelReload, Check, Kill, Reload, RollBack
-from .state import CONT, Config, Phase, Policy, Reloads, State
+from .forwarding import resumption
+from .state import CONTENT, NOT_READY, UNVERIFIED, Config, Phase, Policy, Reloads, State, backoff
 
 RETRY_FIRST, RETRY_MOST = 2.0, 60.0  # seconds; applying or reloading once more after a failure
 RELOAD_SLACK = 1.0  # seconds after its time, in which a method reports its own failure in its own words
 QUIET_MOST = 10  # times --reload-quiet: content that never rests is applied all the same
 # The app never heard of the version: going back would only keep it from a version that it may take up later.
 UNDELIVERED = frozenset({"no_handler", "no_process", "permission", "connect", "hook", "internal"})
-UNVERIFIED = "unverified"  # the verification could not be asked: the version is neither good nor failed
-NOT_READY = "not_ready"
-# What makes a content unusable. All else that keeps a version from being put in place is a state of this system.
-CONTENT = frozenset({"bad_key", "too_large", "validate", "failed"})
 # The app runs: a version may be put in place, and the app be told.
 _UP = frozenset({Phase.RUNNING, Phase.UNREADY})
 
 Result = tuple[State, tuple[Action, ...]]
-
-
-def backoff(failures: int, first: float, most: float) -> float:
-    """Seconds to wait after that many failures in a row (1 or more): `first`, doubling, up to `most`."""
-    return float(min(most, first * 2 ** min(failures - 1, 20)))
 
 
 def wake_at(state: State, policy: Policy) -> float | None:
@@ -95,11 +87,6 @@ def replaced(state: State, now: float, policy: Policy) -> Result:
     resume = resumption(state, policy)
     state = state.replace(phase=Phase.STOPPING, replacing=True, stop_passed=True, deadline=now + most, suspended=False)
     return state, (Kill(policy.stop_signal, policy.group), *resume)
-
-
-def resumption(state: State, policy: Policy) -> tuple[Action, ...]:
-    """What goes with a stop: a stopped process takes no signal but KILL until it continues."""
-    return (Kill(CONT, policy.group),) if state.suspended else ()
 
 
 def _try_out(state: State, now: float, policy: Policy) -> Result:

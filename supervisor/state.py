@@ -19,6 +19,13 @@ INT, QUIT, KILL, TERM, CONT, STOP = 2, 3, 9, 15, 18, 19
 JOB_CONTROL = frozenset({20, 21, 22})  # TSTP, TTIN, TTOU
 
 
+# Reasons why a version is not in use. Those of CONTENT make it unusable until it changes; a state of this system that
+# keeps a version from being put in place passes.
+CONTENT = frozenset({"bad_key", "too_large", "validate", "failed"})
+UNVERIFIED = "unverified"  # the verification could not be asked: the version is neither good nor failed
+NOT_READY = "not_ready"
+
+
 class Phase(Enum):
     WAITING = "waiting"  # nothing started yet: for the set-up, or for the first configuration
     STARTING = "starting"  # the app was started and is not ready yet
@@ -192,3 +199,8 @@ def stale(state: State) -> bool:
     """Whether the app runs on something else than what the sources hold (or held, for all we know)."""
     config = state.config
     return config.cached or (config.desired not in ("", config.running))
+
+
+def backoff(failures: int, first: float, most: float) -> float:
+    """Seconds to wait after that many failures in a row (1 or more): `first`, doubling, up to `most`."""
+    return float(min(most, first * 2 ** min(failures - 1, 20)))

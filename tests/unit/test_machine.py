@@ -8,8 +8,7 @@ import pytest
 
 from supervisor import events as ev
 from supervisor.actions import Done, Kill, KillLeftovers, Spawn, Suspend, TakeForeground
-from supervisor.pursuit import backoff
-from supervisor.state import Phase
+from supervisor.state import Phase, backoff
 from tests.unit.histories import CONT, HUP, INT, KILL, QUIT, STOP, TERM, TSTP, App, started
 
 # --- start and end ----------------------------------------------------------------------------------------
