@@ -29,12 +29,12 @@ _READY_FIRST, _READY_MOST = 0.1, 1.0  # seconds between two tries: an app starts
 class CheckFailed(Exception):  # noqa: N818 - an answer, not a fault
     """No; the message says why, in a sentence that can stand behind the name of what was checked.
 
-    `unable`: it could not be asked, which is no answer.
+    `unable`: it could not be asked, which is no answer. `words` are those of another program, which may hold secrets.
     """
 
-    def __init__(self, message: str, *, unable: bool = False) -> None:
+    def __init__(self, message: str, *, unable: bool = False, words: str = "") -> None:
         super().__init__(message)
-        self.unable = unable
+        self.unable, self.words = unable, words
 
 
 class Subject:
@@ -78,7 +78,7 @@ class HttpCheck(Check):
         except RequestFailed as failure:
             raise CheckFailed(f"{self._request}: {failure}") from failure
         if not 200 <= answer.status < 300:
-            raise CheckFailed(f"{self._request}: {self._request.explain(answer)}")
+            raise CheckFailed(f"{self._request}: {self._request.explain(answer)}", words=self._request.words(answer))
 
 
 class TcpCheck(Check):
@@ -112,14 +112,17 @@ class CommandCheck(Check):
     def once(self, subject: Subject, seconds: float) -> None:
         outcome = subject.run(self.argv, seconds)
         if outcome.code:
-            raise CheckFailed(ended(self.argv[0], outcome), unable=bool(outcome.unable))
+            raise CheckFailed(ended(self.argv[0], outcome), unable=bool(outcome.unable), words=said(outcome))
 
 
 def ended(program: str, outcome: Outcome) -> str:
-    """How a command ended, for people: its code and its last words. Its arguments may hold secrets."""
-    words = legible(outcome.output[-_OUTPUT:])
-    how = outcome.unable or f"{os.path.basename(program)} ended with code {outcome.code}"
-    return f"{how}{f': {words}' if words else ''}"
+    """How a command ended, for people. Its arguments may hold secrets."""
+    return outcome.unable or f"{os.path.basename(program)} ended with code {outcome.code}"
+
+
+def said(outcome: Outcome) -> str:
+    """The last words of a command, in one line. They may hold secrets: for the log and the control socket alone."""
+    return legible(outcome.output[-_OUTPUT:])
 
 
 def filled(argv: Sequence[str], directory: str) -> tuple[str, ...]:
@@ -168,7 +171,8 @@ class Readiness:
                 if time.monotonic() >= late_at and not late:
                     late = True
                     error = f"not ready within {self._seconds:g}s: {failure}"
-                    self._put(ev.AppUnready(pid, error, not getattr(failure, "unable", False)))
+                    unable, words = getattr(failure, "unable", False), getattr(failure, "words", "")
+                    self._put(ev.AppUnready(pid, error, not unable, words))
                 subject.cancelled.wait(pause)
                 pause = min(_READY_MOST, pause * 2)
             else:

@@ -94,7 +94,12 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
     loop = Loop(inbox, processes, surroundings.command(settings), _policy(settings))
     program = os.path.basename(settings.command[0]) if settings.command else "the app"
     journal = Journal(
-        program, settings.configured, settings.reload_method, settings.configroot or "", not settings.command
+        program,
+        settings.configured,
+        settings.reload_method,
+        settings.configroot or "",
+        sidecar=not settings.command,
+        quotes=settings.hook_output == "log" or (settings.hook_output == "auto" and not settings.secret),
     )
     loop.observers.append(lambda *turn: _announce(journal, *turn))
     settings = _absolute(settings)

@@ -55,6 +55,7 @@ class AppUnready(Event):
     pid: int
     error: str
     asked: bool = True  # False: the check could not be asked
+    words: str = ""  # of another program, which may hold secrets
 
 
 class StartFailed(Event):
@@ -129,6 +130,7 @@ class ConfigFailed(Event):
     digest: str
     reason: str  # write, hook, bad_key, too_large, validate, failed, no_generation, rollback
     error: str
+    words: str = ""  # of another program, which may hold secrets
 
 
 class SignalRequested(Event):
@@ -145,6 +147,7 @@ class ReloadFinished(Event):
     reason: str = ""  # empty for success, else a value of the metric's label
     error: str = ""
     delivered: float | None = None  # when the method had told the app, of time.monotonic(); None if it had not
+    words: str = ""  # of another program, which may hold secrets
 
 
 class HookReport(Record):

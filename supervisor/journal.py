@@ -32,6 +32,7 @@ class Journal(Record):
     method: str = ""  # of reloads
     configroot: str = ""
     sidecar: bool = False  # the app runs in another container
+    quotes: bool = True  # other programs' words stand in the log, though they may hold secrets
 
     def lines(self, event: ev.Event, before: State, after: State, now: float = 0.0) -> Iterator[Line]:
         """The lines that an event is worth; `now` is monotonic, for how long something took."""
@@ -51,7 +52,7 @@ class Journal(Record):
             case ev.ConfigFailed():
                 yield from self._failed(event, before, after)
             case ev.AppUnready(pid, error) if not after.config.live and after.phase is Phase.UNREADY:
-                yield self._line("warning", "unready", f"{self.program} is {error}", pid=pid)
+                yield self._line("warning", "unready", f"{self.program} is {self._quoted(error, event.words)}", pid=pid)
             case ev.SourceRead() | ev.SourceFailed():
                 yield from self._source(event, before, after)
         yield from self._reloads(before, after, now)
@@ -149,7 +150,8 @@ class Journal(Record):
         if after.phase is Phase.WAITING and not live and event.reason in CONTENT:
             rest = "; waiting for a correction"
         fields["previous"] = live[:8]
-        yield self._line("debug" if again else "error", "config_failed", f"{event.error}{rest}", **fields)
+        message = f"{self._quoted(event.error, event.words)}{rest}"
+        yield self._line("debug" if again else "error", "config_failed", message, **fields)
 
     def _source(self, event: ev.SourceRead | ev.SourceFailed, before: State, after: State) -> Iterator[Line]:
         old, new = before.sources[event.source], after.sources[event.source]
@@ -180,7 +182,7 @@ class Journal(Record):
         if done.failed > before.reloads.failed:
             again = done.failures > 1 and not back
             rest = f"; going back to configuration {short(back)}" if back else ""
-            message = f"{self._complaint(done)}: {done.error}{rest}"
+            message = f"{self._complaint(done)}: {self._quoted(done.error, done.words)}{rest}"
             fields["reason"] = done.outcome
             yield self._line("debug" if again else "error", "reload_failed", message, **fields)
         elif done.outcome == "superseded":
@@ -190,6 +192,11 @@ class Journal(Record):
             verb = "started" if done.trial else "reloaded"
             message = f"{verb} {self.program}: it runs on configuration {short(done.target)}"
             yield self._line("info", "reloaded", message, **fields)
+
+    def _quoted(self, error: str, words: str) -> str:
+        if not words or self.quotes:
+            return f"{error}: {words}" if words else error
+        return f"{error} (it said {len(words)} characters, which supervisorctl status shows)"
 
     def _complaint(self, done: Reloads) -> str:
         if done.outcome == UNVERIFIED:

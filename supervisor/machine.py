@@ -112,7 +112,7 @@ def _react(  # noqa: C901, PLR0912 - the table of events
             return forwarding.signal_requested(state, event)
         case ev.ReloadFinished() if event.attempt == state.reloads.attempt:
             if state.phase is Phase.RELOADING:
-                return pursuit.reloaded(state, event.reason, event.error, now, policy), ()
+                return pursuit.reloaded(state, event, now, policy), ()
         case ev.SourceOpened() | ev.SourceRead() | ev.SourceFailed():
             return _source(state, event)
     return state, ()
@@ -131,7 +131,7 @@ def _nothing_to_start_on(state: State, event: ev.ConfigFailed) -> Result:
     """The end, once the time is over; until then a correction may come."""
     if state.phase is not Phase.WAITING or state.deadline is not None:
         return state, ()
-    return done(state.replace(error=event.error, config=state.config.replace(error=event.error)), 125)
+    return done(state.replace(error=event.error, config=state.config.replace(error=event.error, words="")), 125)
 
 
 def _config(
@@ -247,7 +247,8 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
         reloads = state.reloads.replace(finished=state.reloads.finished + 1, cancelled=False, target=state.config.live)
         how = "it ended, with code {code}," if not event.signum else "it was ended by a signal, code {code},"
         error = f"{how.format(code=event.code)} within the verification of its new configuration"
-        state = pursuit.failed(state.replace(reloads=reloads), "child_exited", error, now, policy)
+        finished = ev.ReloadFinished(reloads.attempt, "child_exited", error)
+        state = pursuit.failed(state.replace(reloads=reloads), finished, now, policy)
         if state.config.returning:
             state = state.replace(final=False, replacing=True)
     if not policy.leftovers:
@@ -295,7 +296,8 @@ def _deadline(state: State, now: float, policy: Policy) -> Result:
             return pursuit.unready(state, late, now, policy)
         case Phase.RELOADING:
             error = f"not finished within {policy.reload_timeout + policy.verify_window:g}s"
-            return pursuit.reloaded(state, "timeout", error, now, policy), (CancelReload(),)
+            finished = ev.ReloadFinished(state.reloads.attempt, "timeout", error)
+            return pursuit.reloaded(state, finished, now, policy), (CancelReload(),)
         case Phase.STOPPING if not state.stop_passed:
             return forwarding.pass_stop(state, policy.rewrite.get(TERM, policy.stop_signal), now, policy)
         case Phase.STOPPING:

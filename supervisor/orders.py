@@ -83,7 +83,7 @@ def reloaded(before: Reloads, state: State) -> Answer | None:
     failure = _failure(before, state)
     # The order cleared these two: what stands there now came after it.
     if not failure and not config.applying and (config.rejected or config.retry_at):
-        failure = config.error or "its version was rejected; see the log"
+        failure = _quoted(config.error, config.words) or "its version was rejected; see the log"
     return Answer(1, f"cannot reload: {failure}") if failure else _ended(state)
 
 
@@ -93,7 +93,7 @@ def rolled_back(before: Reloads, digest: str, state: State) -> Answer | None:
     if config.returning or config.applying:
         return _ended(state)
     if config.live != digest:
-        failure = _failure(before, state) or config.error or "a newer version came meanwhile"
+        failure = _failure(before, state) or _quoted(config.error, config.words) or "a newer version came meanwhile"
         return Answer(1, f"cannot roll back to configuration {short(digest)}: {failure}")
     if not _at_rest(state):
         return _ended(state)
@@ -116,7 +116,12 @@ def _failure(before: Reloads, state: State) -> str:
     if reloads.finished == before.finished or reloads.outcome in _FINE:
         return ""
     back = "; the last good version is put back" if state.config.returning or state.config.rolled_back else ""
-    return f"{reloads.error or reloads.outcome}{back}"
+    return f"{_quoted(reloads.error, reloads.words) or reloads.outcome}{back}"
+
+
+def _quoted(error: str, words: str) -> str:
+    """An error with the words of the program that said so: the control socket is for our own user and root."""
+    return f"{error}: {words}" if words else error
 
 
 def _ended(state: State) -> Answer | None:

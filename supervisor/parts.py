@@ -7,6 +7,7 @@ started, before anything is imported that is for later: reloads, the web server,
 from __future__ import annotations
 
 import os
+import time
 
 from . import __version__, feeds, log, sync, threads
 from . import events as ev
@@ -15,7 +16,7 @@ from .state import SourceState, ended_unstarted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .actions import Action
     from .generations import Generation
@@ -107,7 +108,7 @@ class Assembly:
         put = self._inbox.put
         return reload.Reloader(reloading.way(self._settings, self._directory), put, hooks.Runner(put))
 
-    def _validator(self) -> Callable[[str], str] | None:
+    def _validator(self) -> Callable[[str], None] | None:
         argv = self._settings.validate
         if argv is None:
             return None
@@ -155,13 +156,21 @@ class Assembly:
 
         def serve() -> None:
             self._started.wait(_PATIENCE)
-            from . import control, health, paths, web  # noqa: PLC0415 - in its own thread
+            from . import control, health, paths, status  # noqa: PLC0415 - in its own thread
 
             path = self._settings.control or paths.default_path()
             if path is None:
-                log.debug("no control socket: neither /run nor /tmp can be written to")
+                log.warning(
+                    "cannot make a control socket: neither /run nor /tmp can be written to; supervisorctl has none;"
+                    " name a place with --control, or give --control=off",
+                    event="no_control_socket",
+                )
                 return
-            server = control.Control(path, lambda: loop.state, inbox.put, self._generations, web.status)
+
+            def shown(state: State) -> Mapping[str, object]:
+                return status.shown(state, time.monotonic(), time.time(), words=True)
+
+            server = control.Control(path, lambda: loop.state, inbox.put, self._generations, shown)
             server.live = lambda state: health.live(state, loop.policy)
             server.by_default = not self._settings.control
             loop.at_end.append(server.close)

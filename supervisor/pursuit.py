@@ -100,7 +100,7 @@ def _begin(state: State, now: float, policy: Policy, *, trial: bool) -> State:
     if not trial or reloads.attempt <= reloads.finished:  # else a reload by restart goes on with its trial
         reloads = reloads.replace(attempt=reloads.attempt + 1, began=now)
     if not trial:
-        reloads = reloads.replace(paced=now)
+        reloads = reloads.replace(paced=now, reloaded=reloads.reloaded + 1)
     reloads = reloads.replace(target=state.config.live, cancelled=False, trial=trial, proven_at=None)
     deadline = now + policy.reload_timeout + policy.verify_window + RELOAD_SLACK
     return state.replace(phase=Phase.RELOADING, deadline=deadline, reloads=reloads)
@@ -134,7 +134,7 @@ def unready(state: State, event: ev.AppUnready, now: float, policy: Policy) -> R
         reloads = reloads.replace(attempt=reloads.attempt + 1, began=state.started_at)
     reloads = reloads.replace(finished=reloads.attempt, trial=True)
     state = state.replace(phase=Phase.UNREADY, deadline=None, reloads=reloads)
-    state = failed(state, reason, event.error, now, policy)
+    state = failed(state, ev.ReloadFinished(reloads.attempt, reason, event.error, words=event.words), now, policy)
     return replaced(state, now, policy) if state.config.returning else (state, ())
 
 
@@ -168,16 +168,18 @@ def took(
             return state  # the sources were faster than the recovery
         case ev.ConfigApplied():
             reloads = state.reloads.replace(retry_at=0.0, failures=0)
-            return state.replace(config=_applied(state.config, event, now), reloads=reloads)
+            config = _applied(state.config, event, now).replace(applied_at=now)
+            return state.replace(config=config, reloads=reloads)
         case ev.ConfigFailed() if event.reason == "rollback":
             return _not_rolled_back(state, event, now)
         case ev.ConfigFailed():
             return state.replace(config=_failed(state.config, event, now))
 
 
-def reloaded(state: State, reason: str, error: str, now: float, policy: Policy) -> State:
+def reloaded(state: State, event: ev.ReloadFinished, now: float, policy: Policy) -> State:
     """A reload ended: well if there is no reason."""
-    reloads = state.reloads.replace(finished=state.reloads.finished + 1, cancelled=False)
+    reason = event.reason
+    reloads = state.reloads.replace(finished=state.reloads.finished + 1, finished_at=now, cancelled=False)
     state = state.replace(phase=Phase.RUNNING if state.ready else Phase.UNREADY, deadline=None, reloads=reloads)
     config = state.config
     if not reason and not state.ready:
@@ -190,9 +192,9 @@ def reloaded(state: State, reason: str, error: str, now: float, policy: Policy) 
         good = config.good or (reloads.target if reloads.trial else "")
         return state.replace(
             config=config.replace(running="", good=good),
-            reloads=reloads.replace(outcome=reason, error="", retry_at=0.0),
+            reloads=reloads.replace(outcome=reason, error="", words="", retry_at=0.0),
         )
-    return failed(state, reason, error, now, policy)
+    return failed(state, event, now, policy)
 
 
 def _proven(state: State, version: str) -> State:
@@ -206,18 +208,20 @@ def _proven(state: State, version: str) -> State:
     return state.replace(config=config, reloads=reloads)
 
 
-def failed(state: State, reason: str, error: str, now: float, policy: Policy) -> State:
+def failed(state: State, event: ev.ReloadFinished, now: float, policy: Policy) -> State:
     """A version did not work out: go back to the last good one, or try again later."""
-    config, reloads = state.config, state.reloads
+    config, reloads, reason = state.config, state.reloads, event.reason
     failures = reloads.failures + 1
-    reloads = reloads.replace(outcome=reason, error=error, failures=failures, failed=reloads.failed + 1)
+    reloads = reloads.replace(
+        outcome=reason, error=event.error, words=event.words, failures=failures, failed=reloads.failed + 1
+    )
     retry_at = now + backoff(failures, RETRY_FIRST, RETRY_MOST)
     if reason in UNDELIVERED:
         return state.replace(config=config, reloads=reloads.replace(retry_at=retry_at, paced=None))
     if reason == UNVERIFIED:
         config = config.replace(running=reloads.target)
         return state.replace(config=config, reloads=reloads.replace(retry_at=retry_at))
-    config = config.replace(rolled_back=False, running="", marks=config.marks.failing(reloads.target, error))
+    config = config.replace(rolled_back=False, running="", marks=config.marks.failing(reloads.target, event.error))
     if policy.rollback and config.good not in ("", reloads.target):
         config = config.replace(rejected=reloads.target, returning=config.good)
         return state.replace(config=config, reloads=reloads.replace(retry_at=0.0))
@@ -261,6 +265,7 @@ def _not_rolled_back(state: State, event: ev.ConfigFailed, now: float) -> State:
         returning=other,
         good=other,
         error=event.error,
+        words="",
         marks=config.marks.replace(good=good),
     )
     failures = state.reloads.failures + 1
@@ -299,6 +304,7 @@ def _applied(config: Config, event: ev.ConfigApplied, now: float) -> Config:
         rolled_back=False,
         failures=0,
         error=config.error if event.cached else "",
+        words=config.words if event.cached else "",
         files=event.files,
         size=event.size,
         changes=event.changes,
@@ -308,7 +314,9 @@ def _applied(config: Config, event: ev.ConfigApplied, now: float) -> Config:
 
 
 def _failed(config: Config, event: ev.ConfigFailed, now: float) -> Config:
-    config = config.replace(applying=False, checking=False, checked="", hurry=False, error=event.error)
+    config = config.replace(
+        applying=False, checking=False, checked="", hurry=False, error=event.error, words=event.words
+    )
     if event.reason in CONTENT:
         config = config.replace(rejected=event.digest)
     if event.digest != config.desired:
@@ -318,7 +326,7 @@ def _failed(config: Config, event: ev.ConfigFailed, now: float) -> Config:
 
 
 def _succeeded(reloads: Reloads) -> Reloads:
-    return reloads.replace(outcome="success", error="", failures=0, retry_at=0.0)
+    return reloads.replace(outcome="success", error="", words="", failures=0, retry_at=0.0)
 
 
 def _pending(config: Config) -> bool:

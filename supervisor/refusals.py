@@ -27,11 +27,14 @@ _REASONS = {errno.EFBIG: "too_large", errno.E2BIG: "too_large", errno.ENAMETOOLO
 
 
 class FilesError(Exception):
-    """What is live is as it was. `reason` is write, bad_key, too_large or hook; the message says why and what to do."""
+    """What is live is as it was. The message says why and what to do.
 
-    def __init__(self, reason: str, message: str) -> None:
+    `reason` is write, hook, bad_key, too_large, validate or failed; `words` are those of another program.
+    """
+
+    def __init__(self, reason: str, message: str, words: str = "") -> None:
         super().__init__(message)
-        self.reason = reason
+        self.reason, self.words = reason, words
 
 
 class Saying:

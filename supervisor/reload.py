@@ -10,7 +10,7 @@ import time
 
 from . import events as ev
 from . import signals, target
-from .checks import CheckFailed, Subject, ended, filled
+from .checks import CheckFailed, Subject, ended, filled, said
 from .disposition import Gate, has_handler, is_pending
 from .hooks import TIMED_OUT
 from .record import Record
@@ -50,9 +50,10 @@ REASONS = (*_NOT_TOLD, *_TOLD)
 class ReloadError(Exception):
     """Why the app could not be reloaded: a reason for the metric, a sentence for people."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, words: str = "") -> None:
+        """`words` are those of another program, which may hold secrets."""
         super().__init__(message)
-        self.reason = reason
+        self.reason, self.words = reason, words
 
 
 class App(Subject):
@@ -209,7 +210,8 @@ class Http:
             wait = min(_RETRY_MOST, wait * 2)
             if delay >= app.seconds_left():
                 waits = f", and asks to wait {asked:.0f}s before the next try" if asked else ""
-                raise ReloadError(error.reason, f"{error}{waits}{f' (tried {tries} times)' if tries > 1 else ''}")
+                tried = f" (tried {tries} times)" if tries > 1 else ""
+                raise ReloadError(error.reason, f"{error}{waits}{tried}", error.words)
             app.pause(delay)
 
     def _try(self, app: App) -> tuple[float, ReloadError | None]:
@@ -230,7 +232,9 @@ class Http:
             return 0.0, error
         if any(answer.status in one for one in self._accepted):
             return 0.0, None
-        error = ReloadError("http_status", f"{self._request}: {self._request.explain(answer)}")
+        error = ReloadError(
+            "http_status", f"{self._request}: {self._request.explain(answer)}", self._request.words(answer)
+        )
         if answer.status not in _RETRIED:
             raise error
         return answer.retry_after, error
@@ -252,7 +256,7 @@ class Exec:
         if outcome.code == TIMED_OUT and app.seconds_left() <= 0:
             reason = "timeout"  # it ran: the app may have heard of the version
         if outcome.code:
-            raise ReloadError(reason, ended(self._argv[0], outcome))
+            raise ReloadError(reason, ended(self._argv[0], outcome), said(outcome))
 
 
 class Restart:
@@ -297,17 +301,17 @@ class Reloader:
         self._running[attempt] = app
         if attempt <= self._cancelled:  # the order came before this thread did
             app.cancelled.set()
-        reason, error = "internal", "internal error"
+        reason, error, words = "internal", "internal error", ""
         try:
             self._reload(app, verify_only=verify_only)
             reason, error = "", ""
         except ReloadError as trouble:
-            reason, error = trouble.reason, str(trouble)
+            reason, error, words = trouble.reason, str(trouble), trouble.words
         except Exception as trouble:  # noqa: BLE001 - the outer edge of the thread: a reload always reports
             error = f"internal error: {trouble!r}"
         finally:
             del self._running[attempt]
-            self._put(ev.ReloadFinished(attempt, reason, error, delivered=app.delivered))
+            self._put(ev.ReloadFinished(attempt, reason, error, delivered=app.delivered, words=words))
 
     def at_once(self, pid: int) -> int:
         """The signal that is all there is to do before the window, if the app catches it by now; else 0.
@@ -350,7 +354,8 @@ def _look_before(app: App, check: Check) -> Check:
             app.checkpoint()
             if app.seconds_left() <= 0:
                 reason = "hook" if failure.unable else "verify"
-                raise ReloadError(reason, f"it could not be verified, so it was not reloaded: {failure}") from failure
+                error = f"it could not be verified, so it was not reloaded: {failure}"
+                raise ReloadError(reason, error, failure.words) from failure
             app.pause(_VERIFY_AGAIN)
 
 
@@ -384,5 +389,5 @@ def _passes(app: App, check: Check, otherwise: str) -> bool:
             return left > 0
         if left <= 0:
             reason, how = ("verify", otherwise) if asked else ("unverified", "could not be asked")
-            raise ReloadError(reason, f"the verification {how}: {problem}")
+            raise ReloadError(reason, f"the verification {how}: {problem}", problem.words)
         app.pause(_VERIFY_AGAIN)

@@ -116,18 +116,19 @@ def commands(settings: Settings, directory: str) -> Iterator[tuple[str, Sequence
             yield flag(name), one.argv
 
 
-def validator(settings: Settings, argv: Sequence[str], runner: Runner) -> Callable[[str], str]:
-    """What validates a directory: returns what is wrong with it, or nothing. Raises FilesError if it cannot tell."""
+def validator(settings: Settings, argv: Sequence[str], runner: Runner) -> Callable[[str], None]:
+    """What validates a directory: raises FilesError for `validate` if it is rejected, for `hook` if it cannot tell."""
 
-    def validate(directory: str) -> str:
+    def validate(directory: str) -> None:
         outcome = runner.run(checks.filled(argv, directory), settings.reload_timeout)
         if outcome.code == 0:
-            return ""
-        said = " / ".join(legible(line) for line in outcome.output.splitlines()[-_LINES:])
-        words = f": {said}" if said else ""
+            return
+        words = " / ".join(legible(line) for line in outcome.output.splitlines()[-_LINES:])
         if outcome.unable:
-            raise FilesError("hook", f"cannot validate the new configuration: {outcome.unable}{words}; trying again")
-        return f"the new configuration is rejected: {argv[0]} ended with code {outcome.code}{words}"
+            message = f"cannot validate the new configuration: {outcome.unable}; trying again"
+            raise FilesError("hook", message, words)
+        message = f"the new configuration is rejected: {argv[0]} ended with code {outcome.code}"
+        raise FilesError("validate", message, words)
 
     return validate
 

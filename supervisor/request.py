@@ -192,14 +192,18 @@ class Request(Record):
         yield from self.headers
 
     def explain(self, answer: Answer) -> str:
-        """An answer for people: status and the first of the body, without what a server echoes of our secrets."""
-        text = legible(answer.body.decode(errors="replace"))
-        for secret in self._secrets():
-            text = text.replace(secret, "[hidden]")
+        """The status of an answer, for people."""
         head = f"{answer.status} {legible(answer.phrase)}".strip()
         if 300 <= answer.status < 400:
             head += " (redirects are not followed: give the address that it leads to)"
-        return f"{head}: {text}" if text else head
+        return head
+
+    def words(self, answer: Answer) -> str:
+        """The first of an answer's body in one line, without what a server echoes of our secrets."""
+        text = legible(answer.body.decode(errors="replace"))
+        for secret in self._secrets():
+            text = text.replace(secret, "[hidden]")
+        return text
 
     def _secrets(self) -> list[str]:
         values = [value for _, value in self.headers]

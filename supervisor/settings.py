@@ -238,6 +238,13 @@ class Settings(Record):
     verify_file: str | None = option(
         values.path, "FILE", "the value of --verify is in this file (a URL with a password)", holds="verify"
     )
+    hook_output: str = option(
+        choice("auto", "log", "withhold"),
+        "auto|log|withhold",
+        "whether the words of a validator, a verification or a reload stand in the log, since they may quote the "
+        "configuration; supervisorctl status always shows them; auto: not with --secret",
+        default="auto",
+    )
     verify_window: float = option(
         values.duration, "DURATION", "the app must also stay alive this long after a reload", default="5s"
     )

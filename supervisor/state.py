@@ -126,6 +126,7 @@ class Config(Record):
     files: int = 0
     size: int = 0
     changes: str = ""  # of the last version put in place
+    applied_at: float = 0.0  # when that was, monotonic
     changed_at: float | None = None
     applying: bool = False
     checking: bool = False  # the newest version is being validated during a reload of an older one
@@ -137,6 +138,7 @@ class Config(Record):
     coalesced: int = 0  # versions that a newer one overtook before they were applied
     failures: int = 0  # in a row, of applying
     error: str = ""  # why the last one failed
+    words: str = ""  # of a program that said so; they may hold secrets
     retry_at: float = 0.0
 
 
@@ -148,10 +150,13 @@ class Reloads(Record):
     cancelled: bool = False  # a newer version, or a stop, does not wait for its end
     trial: bool = False  # the app was started on the target: only the verification is left
     proven_at: float | None = None  # the app's first version is good when the app lives until then
+    reloaded: int = 0  # attempts but those that only verify a start
     finished: int = 0  # ends of reloads, good or bad
+    finished_at: float = 0.0  # when the last one ended, monotonic
     failed: int = 0  # those that failed
     outcome: str = ""  # of the last one: empty before the first, `success`, or the reason of its failure
     error: str = ""
+    words: str = ""  # of a program that said so; they may hold secrets
     failures: int = 0  # in a row
     retry_at: float = 0.0
 

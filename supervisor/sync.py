@@ -45,7 +45,7 @@ class Destination(Record):
     root: Root | None  # None: they are used where they are
     directory: str  # where the app sees them
     mapping: Mapping[str, str] = {}
-    check: Callable[[str], str] | None = None  # validates a directory: what is wrong with it, or nothing
+    check: Callable[[str], None] | None = None  # validates a directory: raises FilesError
     memory: Memory | None = None  # what is good and what failed is kept in the root across restarts
 
 
@@ -165,17 +165,17 @@ class Sync:
             return False
         try:
             do(desired)
-        except (FilesError, _Rejected) as error:
-            self._fail(desired.digest, error.reason, str(error))
+        except FilesError as error:
+            self._fail(desired.digest, error.reason, str(error), error.words)
         except Exception as error:  # noqa: BLE001 - the outer edge of the thread: applying always reports
             self._fail(desired.digest, "write", f"cannot write the configuration: internal error: {error!r}")
         else:
             return True
         return False
 
-    def _fail(self, digest: str, reason: str, error: str) -> None:
+    def _fail(self, digest: str, reason: str, error: str, words: str = "") -> None:
         self._apply_error = error
-        self._put(ev.ConfigFailed(digest, reason, error))
+        self._put(ev.ConfigFailed(digest, reason, error, words))
 
     def _show(self, desired: Snapshot) -> None:
         wanted = digests(desired)
@@ -207,7 +207,7 @@ class Sync:
         with self._store:
             self._find_live(root)
             if self._memory is not None and (objection := self._memory.objection(desired.digest)):
-                raise _Rejected(objection, "failed")
+                raise FilesError("failed", objection)
             if self._live is not None and self._live.digest == desired.digest:
                 return "nothing changed"
         self._prepare(desired)
@@ -219,7 +219,7 @@ class Sync:
         return changes
 
     def _prepare(self, desired: Snapshot) -> None:
-        """Stage and validate a version, unless that was done before; raises _Rejected or FilesError."""
+        """Stage and validate a version, unless that was done before; raises FilesError."""
         root = self._root
         if root is None:
             if self._validated != desired.digest:
@@ -270,9 +270,8 @@ class Sync:
             self._memory.end()
 
     def _validate(self, directory: str) -> None:
-        error = self._check(directory) if self._check else ""
-        if error:
-            raise _Rejected(error)
+        if self._check:
+            self._check(directory)
 
     def roll_back(self, digest: str) -> None:
         """Put an earlier version in place again; reports `ConfigApplied` (rolled back) or `ConfigFailed`."""
@@ -317,14 +316,6 @@ class Sync:
             previous, self._previous, self._live = self._previous, found.digest, found
             self._in_place = found.files
             self._put(ev.ConfigApplied(found.digest, "", len(found.files), found.bytes, cached=True, previous=previous))
-
-
-class _Rejected(Exception):  # noqa: N818 - a verdict, not a fault
-    """A version that is not to be put in place."""
-
-    def __init__(self, message: str, reason: str = "validate") -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class _Sink:

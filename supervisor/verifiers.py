@@ -218,8 +218,9 @@ class Prometheus(Check):
             return float(samples[self._SUCCESSFUL]) == 1, float(samples[self._TIME])
         except (KeyError, ValueError):
             # A page of metrics is long: only its beginning may stand in a message.
-            shown = self._request.explain(answer.replace(body=answer.body[: request.BODY]))
-            raise CheckFailed(f"{self._request}: there is no {self._SUCCESSFUL} in the answer: {shown}") from None
+            short = answer.replace(body=answer.body[: request.BODY])
+            error = f"{self._request}: there is no {self._SUCCESSFUL} in the answer: {self._request.explain(short)}"
+            raise CheckFailed(error, words=self._request.words(short)) from None
 
 
 class _NewSuccess(Check):

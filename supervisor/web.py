@@ -16,11 +16,10 @@ import time
 from functools import partial
 from http import HTTPStatus
 
-from . import __version__, health, http_messages, log, threads
+from . import __version__, health, http_messages, log, status, threads
 from .connections import BACKLOG, RECEIVE_BUFFER, Limits, Server
 from .http_messages import Answer, Malformed
-from .state import stale
-from .text import encodable, encodable_tree
+from .text import encodable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -194,7 +193,8 @@ class Site:
     def _status(self) -> Answer:
         import json  # noqa: PLC0415 - for the first who asks
 
-        body = json.dumps(status(self._app.state), indent=2, ensure_ascii=False) + "\n"
+        shown = status.shown(self._app.state, time.monotonic(), time.time())
+        body = json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
         return Answer(HTTPStatus.OK, "application/json", body.encode())
 
     def _serve_index(self, exchange: Exchange) -> None:
@@ -268,56 +268,6 @@ def _verdict(verdict: health.Verdict) -> Answer:
     word = "ok" if verdict.ok else "not ok"
     code = HTTPStatus.OK if verdict.ok else HTTPStatus.SERVICE_UNAVAILABLE
     return _plain(code, f"{word}: {verdict.reason}")
-
-
-def status(state: State) -> dict[str, object]:
-    """The state for people and scripts. Digests, names and counts; never content."""
-    return {name: encodable_tree(value) for name, value in _status(state).items()}
-
-
-def _status(state: State) -> dict[str, object]:
-    config, reloads = state.config, state.reloads
-    return {
-        "version": __version__,
-        "app": {
-            "phase": state.phase.value,
-            "pid": state.pid or None,
-            "starts": state.starts,
-            "exits": state.exits,
-            "last_exit_code": state.exit_code if state.exits else None,
-            "last_exit_signal": state.exit_signal or None,
-            "last_start_error": state.error or None,
-        },
-        "config": {
-            "desired": config.desired or None,
-            "live": config.live or None,
-            "running": config.running or None,
-            "good": config.good or None,
-            "rejected": config.rejected or None,
-            "rolled_back": config.rolled_back,
-            "stale": stale(state),
-            "from_earlier_run": config.cached,
-            "files": config.files,
-            "bytes": config.size,
-            "last_change": config.changes or None,
-            "last_error": config.error or None,
-        },
-        "reloads": {
-            "attempts": reloads.attempt,
-            "last_outcome": reloads.outcome or None,
-            "last_error": reloads.error or None,
-            "coalesced": config.coalesced,
-        },
-        "sources": [
-            {
-                "name": source.name,
-                "present": source.present,
-                "trouble": source.trouble or None,
-                "error": source.error or None,
-            }
-            for source in state.sources
-        ],
-    }
 
 
 # --- the port

@@ -94,8 +94,8 @@ class Reloading:
         threading.Thread(target=body, daemon=True).start()
 
     def end(self, timeout: float = 15) -> tuple[str, str]:
-        """Reason and error of the one report that it makes; both empty for success."""
+        """Reason and error, with others' words, of the one report that it makes; both empty for success."""
         event = self._main.event(timeout)
         assert isinstance(event, ev.ReloadFinished)
         assert (1, True) == (event.attempt, self._main.quiet())
-        return event.reason, event.error
+        return event.reason, f"{event.error}: {event.words}" if event.words else event.error

@@ -75,7 +75,7 @@ def test_a_rejected_version_is_told_with_what_the_validation_said(telling: Telli
     event = telling.told("ConfigApplied", "ConfigRejected")
 
     assert "Warning" == event["type"]
-    assert event["note"].endswith("sh ended with code 1: two is no good")
+    assert event["note"].endswith("sh ended with code 1")  # its words may quote a Secret
 
 
 def test_a_failed_reload_and_the_way_back_are_told(telling: Telling) -> None:

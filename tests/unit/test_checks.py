@@ -38,7 +38,7 @@ def ask(main: MainThread, text: str, seconds: float = 5, trust: Trust | None = N
 def no(main: MainThread, text: str, seconds: float = 5) -> str:
     with pytest.raises(CheckFailed) as caught:
         ask(main, text, seconds)
-    return str(caught.value)
+    return f"{caught.value}: {caught.value.words}" if caught.value.words else str(caught.value)
 
 
 # --- by request -------------------------------------------------------------------------------------------

@@ -37,7 +37,6 @@ BARE = (
     "loop",
     "machine",
     "process",
-    "pursuit",
     "record",
     "settings",
     "signals",

@@ -144,7 +144,7 @@ def test_a_retry_after_beyond_the_time_ends_the_reload_at_once(main: MainThread)
     with Answering(answer("503 No", "busy", "Retry-After: 60")) as server:
         reason, error = outcome(main, Way(http(server), timeout=5))
 
-    assert ("http_status", True) == (reason, error.endswith("503 No: busy, and asks to wait 60s before the next try"))
+    assert ("http_status", True) == (reason, error.endswith("503 No, and asks to wait 60s before the next try: busy"))
     assert time.monotonic() - began < 3
 
 
@@ -154,7 +154,7 @@ def test_retries_end_with_the_time_and_are_counted(main: MainThread) -> None:
         reason, error = outcome(main, Way(http(server), timeout=1))
 
     assert "http_status" == reason
-    assert error.endswith(f"500 No: bad rule (tried {len(server.asked)} times)")
+    assert error.endswith(f"500 No (tried {len(server.asked)} times): bad rule")
     assert len(server.asked) in (2, 3)  # at 0, 0.25 and 0.75 s, less some jitter
     assert time.monotonic() - began < 3
 

@@ -32,9 +32,9 @@ def test_what_a_server_echoes_of_our_secrets_is_hidden() -> None:
     with Answering(echo) as server:
         url = request.url(server.url("/x?token=s3cr3t", "root:hunter22@"))
         asked = Request("GET", url, (request.header("X-Key: Bearer abcdef"),))
-        shown = asked.explain(asked.send(5, Interrupt()))
+        shown = asked.words(asked.send(5, Interrupt()))
 
-    assert "500 No: GET /x?[hidden] HTTP/1.1" in shown
+    assert "GET /x?[hidden] HTTP/1.1" in shown
     for secret in ("hunter22", "s3cr3t", "abcdef", "cm9vdDpodW50ZXIyMg"):
         assert secret not in shown
 
@@ -43,8 +43,9 @@ def test_foreign_text_cannot_move_a_cursor_or_begin_a_line() -> None:
     body = "bad\x1b[2J\r\n2030-01-01 supervisor info: all is well\u2028\u202e\x00 end"
     asked = Request("GET", request.url("http://127.0.0.1/"))
 
-    shown = asked.explain(Answer(500, "In\x07ternal", body.encode()))
-    assert "500 In ternal: bad [2J 2030-01-01 supervisor info: all is well end" == shown
+    actual = Answer(500, "In\x07ternal", body.encode())
+    assert "500 In ternal" == asked.explain(actual)
+    assert "bad [2J 2030-01-01 supervisor info: all is well end" == asked.words(actual)
 
 
 # --- how it is written ------------------------------------------------------------------------------------
