@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TIMED_OUT = 124  # what timeout(1) ends with
 _KEPT = 4096  # bytes of output, the last ones
 _LOOK_AGAIN = 0.05  # seconds between two looks whether it was cancelled
-_TO_END = 2.0  # seconds for a hook that was killed; one that became another user may live on
+_TO_END = 0.5  # seconds for a hook that was killed; one that became another user may live on
 _LAST_WORDS = 0.2  # seconds for output that is still in the pipe when the hook has ended
 
 
