@@ -136,6 +136,7 @@ def _policy(settings: Settings) -> Policy:
         ready=settings.ready is not None and bool(settings.command),
         validate=settings.validate is not None,
         verify=settings.verify is not None and settings.configured,
+        reload_signal=settings.reload_signal if settings.reload_method == "signal" else 0,
         restart_to_reload=settings.reload_restart,
         rollback=settings.rollback and settings.configroot is not None,
         unhealthy_on_failure=settings.unhealthy_on_reload_failure,

@@ -244,18 +244,29 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
     cancel = (CancelReload(),) if unproven else ()
     # An end that a person wanted says nothing about the version.
     if unproven and not wished and event.signum not in (INT, QUIT):
-        reloads = state.reloads.replace(finished=state.reloads.finished + 1, cancelled=False, target=state.config.live)
-        how = "it ended, with code {code}," if not event.signum else "it was ended by a signal, code {code},"
-        error = f"{how.format(code=event.code)} within the verification of its new configuration"
-        finished = ev.ReloadFinished(reloads.attempt, "child_exited", error)
-        state = pursuit.failed(state.replace(reloads=reloads), finished, now, policy)
-        if state.config.returning:
-            state = state.replace(final=False, replacing=True)
+        state = _died_unproven(state, event, now, policy)
     if not policy.leftovers:
         state, orders = _conclude(state, now)
         return state, cancel + orders
     state = state.replace(phase=Phase.LEFTOVERS, deadline=now + policy.leftovers_timeout)
     return state, (*cancel, KillLeftovers(TERM, everything=state.final, told=group_told))
+
+
+def _died_unproven(state: State, event: ev.Exited, now: float, policy: Policy) -> State:
+    """The app ended before it was seen to work on its version."""
+    reloads = state.reloads.replace(finished=state.reloads.finished + 1, cancelled=False, target=state.config.live)
+    ours = event.signum > 0 and event.signum == policy.reload_signal
+    if ours and state.phase is Phase.RELOADING and not reloads.trial:
+        # It lost its handler after the last look, as it does while it replaces itself. No version is to blame.
+        error = "the reload signal ended it; it is started again; see --reload-restart and --reload-signal"
+        finished = ev.ReloadFinished(reloads.attempt, "no_handler", error)
+        state = pursuit.failed(state.replace(reloads=reloads), finished, now, policy)
+        return state.replace(final=False, replacing=True)
+    how = "it ended, with code {code}," if not event.signum else "it was ended by a signal, code {code},"
+    error = f"{how.format(code=event.code)} within the verification of its new configuration"
+    finished = ev.ReloadFinished(reloads.attempt, "child_exited", error)
+    state = pursuit.failed(state.replace(reloads=reloads), finished, now, policy)
+    return state.replace(final=False, replacing=True) if state.config.returning else state
 
 
 def _wished(state: State, event: ev.Exited, now: float) -> bool:

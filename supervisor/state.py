@@ -57,6 +57,7 @@ class Policy(Record):
     ready: bool = False  # a readiness check says when the app counts as started
     validate: bool = False  # a version is validated before it is put in place
     verify: bool = False  # a verification says whether the app works on a version
+    reload_signal: int = 0  # the signal that is the reload; 0 for another method
     restart_to_reload: bool = False  # the reload method is a restart
     rollback: bool = False  # a version that fails is replaced by the last good one
     unhealthy_on_failure: bool = False  # liveness fails while the last reload is a failure

@@ -139,6 +139,22 @@ def test_app_that_outlives_quit_is_restarted_after_a_crash() -> None:
     assert Phase.BACKOFF is app.state.phase
 
 
+def test_app_ended_by_its_reload_signal_is_started_again() -> None:
+    """It had a handler at the last look, and none when the signal came: a program that replaces itself."""
+    app = configured(rollback=True, leftovers=False, reload_signal=1)
+    changed(app, 100, "b")
+
+    assert [CancelReload(), Spawn()] == app.at(100.1, ev.Exited(7, 129, 1))
+    assert ("no_handler", "", ()) == (
+        app.state.reloads.outcome,
+        app.state.config.rejected,
+        app.state.config.marks.failed,
+    )
+    assert [Reload(2, trial=True)] == app.at(100.2, ev.Started(8))
+    app.at(106, ev.ReloadFinished(2))
+    assert ("b", "success") == (app.state.config.good, app.state.reloads.outcome)
+
+
 # --- a check that could not be asked ----------------------------------------------------------------------
 
 
