@@ -28,7 +28,7 @@ def notices(event: ev.Event, before: State, after: State) -> Iterator[Notice]:
     match event:
         case ev.ConfigApplied(digest) if event.rolled_back:
             yield Notice("RolledBack", f"configuration {short(digest)} is back in place: {event.changes}", warning=True)
-        case ev.ConfigApplied(digest) if not event.cached and digest != before.config.live:
+        case ev.ConfigApplied(digest) if not event.cached and digest not in (before.config.live, event.previous):
             what = f": {event.changes}" if event.changes else ""
             yield Notice("ConfigApplied", f"configuration {short(digest)} is in place{what}")
         case ev.ConfigFailed(digest) if event.reason in ("validate", "bad_key", "too_large"):
