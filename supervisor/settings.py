@@ -130,8 +130,8 @@ class Settings(Record):
     initial_sync_timeout: float = option(
         values.duration,
         "DURATION",
-        "how long the app's start may wait for its first configuration; then the last one left in configroot "
-        "is used if it is intact, else the exit code is 125",
+        "how long the app's start may wait for its first configuration; then the last good one left in "
+        "configroot is used if it is intact, else the exit code is 125",
         default="60s",
     )
     once: bool = option(
@@ -207,7 +207,7 @@ class Settings(Record):
     reload_timeout: float = option(
         values.duration,
         "DURATION",
-        "a reload must end within this, retries included",
+        "a reload must end within this, retries included, and a start be ready (--ready)",
         default="30s",
     )
     reload_interval: float = option(

@@ -26,6 +26,12 @@ def not_ready_yet() -> App:
     return app
 
 
+def unready() -> App:
+    app = configured(ready=True)
+    app.at(30, ev.AppUnready(7, "not ready within 30s: 503"))
+    return app
+
+
 def reloading() -> App:
     app = configured()
     changed(app, 100, "b")
@@ -70,6 +76,7 @@ def sidecar() -> App:
 ROWS = [
     ("waiting for the first configuration", waiting(), True, False),
     ("started, `--ready` has not passed yet", not_ready_yet(), True, False),
+    ("started, `--ready` has not passed in its time", unready(), True, False),
     ("running", configured(), True, True),
     ("reloading", reloading(), True, True),
     ("running, the last reload failed and was rolled back", failed(rollback=True, unhealthy=True), True, True),
