@@ -100,8 +100,6 @@ def _react(  # noqa: C901, PLR0912 - the table of events
             return _conclude(state, now)
         case ev.DeadlinePassed() if state.deadline is not None and state.deadline <= now:
             return _deadline(state, now, policy)
-        case ev.ConfigFailed() if event.reason == "no_generation":
-            return _nothing_to_start_on(state, event)
         case ev.Remembered():
             return pursuit.remembered(state, event), ()
         case ev.ConfigOffered() | ev.ConfigChecked() | ev.ConfigApplied() | ev.ConfigFailed():
@@ -140,6 +138,8 @@ def _config(
     now: float,
     policy: Policy,
 ) -> Result:
+    if isinstance(event, ev.ConfigFailed) and event.reason == "no_generation":
+        return _nothing_to_start_on(state, event)
     before = state.phase
     state = pursuit.took(state, event, now)
     match event:

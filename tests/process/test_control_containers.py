@@ -58,7 +58,7 @@ def _healthy(program: Program) -> None:
 
 
 @only_pid1
-def test_container_without_a_socket_does_not_reach_that_of_another(run: Run) -> None:
+def test_container_without_a_socket_reaches_no_other(run: Run) -> None:
     needs_root()
     first = container(run, f"--listen=127.0.0.1:{free_port()}")
     socket_of(first)

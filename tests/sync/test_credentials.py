@@ -126,7 +126,7 @@ def test_file_that_holds_no_value_is_refused(
     assert "sesame" not in message
 
 
-def test_value_on_the_command_line_wins_over_a_file_in_a_variable(subject: Reloading) -> None:
+def test_value_on_the_command_line_wins_over_a_file(subject: Reloading) -> None:
     subject.change("one")
     env = {"SUPERVISOR_RELOAD_HTTP_FILE": "/nonexistent"}
     program = subject.start("--reload-http=http://127.0.0.1:1", env=env)

@@ -208,7 +208,7 @@ def test_forbidden_once_by_a_server_that_restarted_is_no_trouble(fake: FakeKube,
     assert [A] == source.reads
 
 
-def test_a_role_that_was_taken_away_is_told_at_the_second_refusal(fake: FakeKube, follow: Follow) -> None:
+def test_role_taken_away_is_told_at_the_second_refusal(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
@@ -227,7 +227,7 @@ def test_the_first_list_that_is_forbidden_is_told_at_once(fake: FakeKube, follow
     assert len(fake.asked("list", 403)) <= 2
 
 
-def test_without_the_right_to_watch_content_comes_with_every_list(
+def test_without_watch_content_comes_with_every_list(
     fake: FakeKube, follow: Follow, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """It is said once, by the name of the right; the source itself works."""

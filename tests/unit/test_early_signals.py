@@ -38,7 +38,7 @@ def test_a_stop_before_the_program_ends_it_by_that_signal(number: int) -> None:
     assert [Done(128 + number)] == app.at(2, ev.Exited(7, 137, KILL))
 
 
-def test_a_program_that_fails_after_a_stop_does_not_change_the_code() -> None:
+def test_failed_start_after_a_stop_keeps_the_code() -> None:
     app = forked(restart="always")
     app.at(1, ev.SignalReceived(TERM))
 

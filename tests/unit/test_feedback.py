@@ -37,7 +37,7 @@ def test_changes_of_other_files_each_time_are_no_loop() -> None:
     assert not any(reloads(Feedback(), 0.1, [Changes(changed=(str(number),)) for number in range(9)]))
 
 
-def test_added_files_with_a_new_name_each_time_are_told_by_their_directory() -> None:
+def test_added_files_of_changing_names_are_told_by_directory() -> None:
     changes = [Changes(added=(f"cache/{number}",)) for number in range(6)]
     assert "cache" in "".join(reloads(Feedback(), 0.1, changes))
 

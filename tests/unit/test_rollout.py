@@ -44,7 +44,7 @@ def test_start_unready_correction_is_applied_at_once() -> None:
     assert ("success", "b") == (app.state.reloads.outcome, app.state.config.good)
 
 
-def test_start_unready_app_without_a_handler_is_started_on_the_correction() -> None:
+def test_start_unready_app_without_a_handler_is_replaced() -> None:
     app = unready_first(leftovers=False)
     changed(app, 31, "b")
 
@@ -213,7 +213,7 @@ def test_newer_version_that_validation_rejects_leaves_the_window() -> None:
     assert ("b", "b", "success") == (app.state.config.running, app.state.config.good, app.state.reloads.outcome)
 
 
-def test_failure_while_a_newer_version_is_validated_is_rolled_back() -> None:
+def test_failure_while_a_newer_one_is_validated_is_undone() -> None:
     app = configured(rollback=True, validate=True, reload_interval=0.0)
     changed(app, 100, "b")
     app.at(101, ev.ConfigOffered("c"))
@@ -263,7 +263,7 @@ def test_good_generation_that_is_gone_gives_way_to_an_older_one() -> None:
     assert [RollBack("a")] == app.at(5, ev.ConfigFailed("b", "rollback", "gone"))
 
 
-def test_sidecar_version_without_proof_is_reloaded_after_a_restart() -> None:
+def test_sidecar_unproven_version_is_reloaded_at_a_restart() -> None:
     """It may have ended between the swap and the reload."""
     app = App(configured=True, rollback=True, sidecar=True)
     app.at(0, ev.Began(), ev.ConfigOffered("b"), ev.Remembered(Marks(good=("a",))))
