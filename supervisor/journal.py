@@ -189,7 +189,7 @@ class Journal(Record):
             message = f"a newer configuration ends the reload of {short(done.target)}"
             yield self._line("debug", "reload_superseded", message, **fields)
         else:
-            verb = "started" if done.trial else "reloaded"
+            verb = "started" if _is_start(done) else "reloaded"
             message = f"{verb} {self.program}: it runs on configuration {short(done.target)}"
             yield self._line("info", "reloaded", message, **fields)
 
@@ -201,9 +201,14 @@ class Journal(Record):
     def _complaint(self, done: Reloads) -> str:
         if done.outcome == UNVERIFIED:
             return f"cannot tell whether {self.program} works on configuration {short(done.target)}"
-        if done.trial:
+        if _is_start(done):
             return f"{self.program} does not work on configuration {short(done.target)}"
         return f"cannot reload {self.program}"
+
+
+def _is_start(done: Reloads) -> bool:
+    """Whether a verdict is about a start; one that was ordered for a reload (by restart) is about that."""
+    return done.trial and done.began != done.paced
 
 
 def _since(began: float, now: float) -> int | None:

@@ -235,7 +235,13 @@ class Trial:
         """Exit code and log of a run that ends as soon as the content is in place, or rejected."""
         validate = self.settings.validate or ("promtool", "check", "config", "{dir}/prometheus.yml")
         options = [
-            *("--once", "--listen=off", f"--config-dir={self.source}", f"--configroot={self.top}/live"),
+            *(
+                "--once",
+                "--listen=off",
+                "--initial-sync-timeout=10s",
+                f"--config-dir={self.source}",
+                f"--configroot={self.top}/live",
+            ),
             *(f"--map={key}={path}" for key, path in self.settings.map),
             *(f"--validate={self.moved(shlex.join(validate))}", *self.options),
         ]
