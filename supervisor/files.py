@@ -285,7 +285,7 @@ class Root:
         """Write the marks, in one step."""
         from . import marks  # noqa: PLC0415 - after the app was started
 
-        with self._saying("write to"), self._opened() as root:
+        with refusals.Saying("write", f"{self.path}/{_MARKS}", giving=False), self._opened() as root:
             write_over(root, _MARKS, marks.render(what))
 
     def generations(self) -> list[Generation]:

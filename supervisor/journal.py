@@ -131,7 +131,8 @@ class Journal(Record):
         elif before.phase is Phase.WAITING and after.phase is Phase.DONE:  # --once
             sources = ", ".join(source.name for source in after.sources)
             files = "1 file" if event.files == 1 else f"{event.files} files"
-            message = f"configuration {version} from {sources} is in {self.configroot} ({files}): {changes}"
+            place = f"in {self.configroot}" if self.configroot else "in place"
+            message = f"configuration {version} from {sources} is {place} ({files}): {changes}"
             yield self._line("info", "config_applied", message, **fields, source=sources)
         elif before.phase is not Phase.WAITING:
             yield self._line("info", "config_applied", f"configuration {version} is in place: {changes}", **fields)
@@ -145,7 +146,8 @@ class Journal(Record):
                 error = event.error.removeprefix(f"{before.config.error}; ") if before.config.error else event.error
                 yield self._line("error", "config_failed", f"cannot start {self.program}: {error}", **fields)
             return
-        again = before.config.error == event.error
+        # A version of its own is news, however much its failure is like the last one.
+        again = before.config.error == event.error and (before.config.failures > 0 or event.reason == "rollback")
         rest = f"; configuration {short(live)} stays" if live else ""
         if after.phase is Phase.WAITING and not live and event.reason in CONTENT:
             rest = "; waiting for a correction"

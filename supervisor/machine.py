@@ -243,13 +243,19 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
     )
     cancel = (CancelReload(),) if unproven else ()
     # An end that a person wanted says nothing about the version.
-    if unproven and not wished and event.signum not in (INT, QUIT):
+    if unproven and not wished and event.signum not in (INT, QUIT) and not _finished(state, policy):
         state = _died_unproven(state, event, now, policy)
     if not policy.leftovers:
         state, orders = _conclude(state, now)
         return state, cancel + orders
     state = state.replace(phase=Phase.LEFTOVERS, deadline=now + policy.leftovers_timeout)
     return state, (*cancel, KillLeftovers(TERM, everything=state.final, told=group_told))
+
+
+def _finished(state: State, policy: Policy) -> bool:
+    """Whether an app that was just started on its version has done its work: a job, for which 0 is no failure."""
+    started = state.phase in (Phase.STARTING, Phase.UNREADY) or state.reloads.trial
+    return started and state.exit_code == 0 and not state.exit_signal and policy.restart != "always"
 
 
 def _died_unproven(state: State, event: ev.Exited, now: float, policy: Policy) -> State:

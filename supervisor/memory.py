@@ -27,7 +27,7 @@ class Memory:
         self._chosen = False  # a version of this run was put in place, or refused for its past
 
     def begin(self, live: str) -> Marks | None:
-        """The marks that a start begins with, `live` being in place; None where nothing is known. Raises FilesError."""
+        """The marks that a start begins with, `live` being in place; None where nothing is known. Raises nothing."""
         found = self._root.marks()
         if not (live or found.good or found.failed):
             return None
@@ -35,7 +35,7 @@ class Memory:
 
         begun = marks.begun(found, live)
         if begun != found:
-            self._root.mark(begun)
+            self._write(begun)
         return begun
 
     def objection(self, version: str) -> str:
@@ -69,10 +69,13 @@ class Memory:
 
     def write(self) -> None:
         """Write down what is good and what failed."""
+        self._write(self._config().marks)
+
+    def _write(self, marks: Marks) -> None:
         try:
-            self._root.mark(self._config().marks)
+            self._root.mark(marks)
         except FilesError as error:
-            log.warning(f"{error}; a restart will not know which version failed")
+            log.warning(f"{error}; a restart will not know which version failed", event="marks_failed")
 
     def end(self) -> None:
         """Note that an end within a trial was ordered, which says nothing about the version; returns soon."""

@@ -35,13 +35,14 @@ class Inherited(Record):
 
 
 def install() -> Inherited:
-    """Block what can be forwarded, unless it was ignored when we started; put back what Python changed."""
+    """Block what can be forwarded; put back what Python changed."""
     mask = signal.pthread_sigmask(signal.SIG_SETMASK, FORWARDED | {signal.SIGCHLD})
     for signum in _CHANGED_BY_PYTHON:
         if signum != signal.SIGINT or signal.getsignal(signum) is not signal.SIG_IGN:
             signal.signal(signum, signal.SIG_DFL)
     ignored = {int(s) for s in FORWARDED | {signal.SIGCHLD} if signal.getsignal(s) is signal.SIG_IGN}
-    taken = {int(s) for s in FORWARDED} - ignored | {int(signal.SIGCHLD)}
+    # Blocked, a signal that is ignored stays pending all the same: it is forwarded, and the app decides.
+    taken = {int(s) for s in FORWARDED} | {int(signal.SIGCHLD)}
     if signal.SIGCHLD in ignored:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, the kernel would discard the app's exit status
     signal.pthread_sigmask(signal.SIG_SETMASK, taken)

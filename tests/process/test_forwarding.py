@@ -332,3 +332,13 @@ def test_a_term_that_waits_since_before_the_start_keeps_the_app_from_starting(ru
 
     program.finish(128 + SIGTERM)
     assert [] == program.out.rest()
+
+
+def test_signal_ignored_at_our_start_is_forwarded(run: Run) -> None:
+    """A shell ignores INT for what it runs in the background, nohup ignores HUP; the app may have a handler."""
+    ignoring = ["sh", "-c", 'trap "" HUP INT QUIT USR1; exec "$@"', "sh"]
+    program = run(*PRINT, prefix=ignoring)
+    program.expect("^ready$")
+    for number in (SIGHUP, SIGINT, SIGQUIT, SIGUSR1):
+        program.send(number)
+        program.expect(f"^{int(number)}$")

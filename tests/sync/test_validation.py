@@ -65,6 +65,14 @@ def test_what_was_rejected_is_not_validated_again_before_the_content_changes(sub
     assert ["one", "bad", "two", "bad"] == subject.validated()
 
 
+def test_each_rejected_version_is_told(subject: Reloading) -> None:
+    """Two rejections may read the same and are two versions all the same."""
+    program = subject.running(subject.validate())
+    for content in ("bad one", "bad two", "bad three"):
+        subject.change(content)
+        program.err.expect("error: the new configuration is rejected: sh ended with code 3")
+
+
 def test_the_return_of_what_runs_clears_a_rejection_without_a_reload(subject: Reloading) -> None:
     program = subject.running(subject.validate())
     subject.change("bad")

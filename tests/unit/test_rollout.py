@@ -155,6 +155,16 @@ def test_app_ended_by_its_reload_signal_is_started_again() -> None:
     assert ("b", "success") == (app.state.config.good, app.state.reloads.outcome)
 
 
+def test_job_that_ends_with_0_in_its_trial_has_done_its_work() -> None:
+    """Not a version that failed: it must not run once more on the last good one."""
+    app = App(configured=True, rollback=True, leftovers=False)
+    app.at(0, ev.Began(), ev.ConfigOffered("b"), ev.Remembered(Marks(good=("a",))), ev.ConfigApplied("b"))
+    app.at(0, ev.Started(7))
+
+    assert [CancelReload(), Done(0)] == app.at(1, ev.Exited(7, 0))
+    assert (0, ()) == (app.state.reloads.failed, app.state.config.marks.failed)
+
+
 # --- a check that could not be asked ----------------------------------------------------------------------
 
 
