@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 from .config import UsageError
@@ -37,6 +38,13 @@ def feeds(settings: Settings) -> list[Feed]:
         return [Feed(lambda: _open_directory(path, settings.ignore))]
     due = time.monotonic() + settings.initial_sync_timeout
     return [Feed(_opener(settings, kind, one, due), one.subdir) for kind, one in _objects(settings)]
+
+
+def forget() -> None:
+    """Remove the files that the client library has made of keys in a kubeconfig; it would do so at a usual exit."""
+    library = sys.modules.get("kubernetes.config.kube_config")
+    if library is not None:
+        library._cleanup_temp_files()  # noqa: SLF001 - it is registered with atexit, which does not run here
 
 
 def root(settings: Settings) -> Root | None:

@@ -67,6 +67,7 @@ class Assembly:
             return
         names = feeds.names(settings)
         loop.state = loop.state.replace(sources=tuple(SourceState(name) for name in names))
+        self._warn_of_owner()
         usual = not any(getattr(settings, name) for name in _OF_RELOADS)
         loop.reload = _Late(self._reloader) if usual else self._reloader()
         destination = sync.Destination(
@@ -75,7 +76,7 @@ class Assembly:
         syncer = sync.Sync(feeds.feeds(settings), destination, put, lambda: loop.state.config)
         loop.sync = syncer
         self._introduce(names)
-        loop.at_end.append(syncer.end)
+        loop.at_end += [syncer.end, feeds.forget]
         syncer.start()
 
     def _memory(self) -> Memory | None:
@@ -107,6 +108,18 @@ class Assembly:
 
         put = self._inbox.put
         return reload.Reloader(reloading.way(self._settings, self._directory), put, hooks.Runner(put))
+
+    def _warn_of_owner(self) -> None:
+        settings = self._settings
+        chosen = settings.owner or settings.file_mode is not None
+        if not settings.secret or not settings.user or chosen or os.geteuid() != 0 or settings.user[0] in ("root", "0"):
+            return
+        name = ":".join(filter(None, settings.user))
+        log.warning(
+            f"the files of --secret are for their owner only, root: give --owner {name}, or the app (--user {name})"
+            " cannot read them",
+            event="secret_without_owner",
+        )
 
     def _validator(self) -> Callable[[str], None] | None:
         argv = self._settings.validate

@@ -170,7 +170,7 @@ class _Kubeconfig:
         try:
             load(
                 config_file=self._name,
-                context=self._context,
+                context=self._context or self._current(),
                 client_configuration=conf,
                 persist_config=False,
             )
@@ -199,6 +199,13 @@ class _Kubeconfig:
     def credential(self) -> str:
         return f"the login of user {self.user()!r} in {self._name}"
 
+    def _current(self) -> str | None:
+        """The current context of several files; the library would take the last one. Raises AccessError."""
+        if len(self._files) == 1:
+            return None
+        found = (self._parse(path).get("current-context") for path in self._files if os.path.exists(path))
+        return next((str(name) for name in found if name), None)
+
     def _chosen(self) -> dict[str, Any]:
         """The chosen context: cluster, user, namespace. Raises AccessError if there is none."""
         contexts: dict[str, Any] = {}
@@ -207,7 +214,7 @@ class _Kubeconfig:
             if len(self._files) > 1 and not os.path.exists(path):
                 continue
             content = self._parse(path)
-            current = content.get("current-context") or current
+            current = current or content.get("current-context")  # as kubectl merges them: the first one decides
             contexts = {**_contexts(content), **contexts}  # the first file to name one decides
         wanted = self._context or current
         if wanted in contexts:

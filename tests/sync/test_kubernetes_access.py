@@ -181,6 +181,18 @@ def test_kubeconfigs_in_a_list_are_merged(
     follow(access=Access(), namespace="").expect_reads(A)
 
 
+def test_first_current_context_of_several_files_decides(
+    fake: FakeKube, follow: Follow, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As kubectl merges them."""
+    fake.create("nginx", {"k": "a"})
+    with open(f"{tmp_path}/second", "w", encoding="utf-8") as file:
+        json.dump({**FINE, "current-context": "one"}, file)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setenv("KUBECONFIG", f"{fake.kubeconfig}:{tmp_path}/second")
+    follow(access=Access(), namespace="").expect_reads(A)
+
+
 FINE: dict[str, Any] = {
     "current-context": "one",
     "contexts": [{"name": "one", "context": {"cluster": "c", "user": "u"}}],

@@ -118,3 +118,12 @@ def test_script_in_source_can_be_run_in_configroot(run: Run, source: Path) -> No
     copied(run, source)
 
     assert access(source, "other")[0] == "0755"
+
+
+def test_secret_that_the_app_cannot_read_is_told(run: Run, tmp_path: os.PathLike[str]) -> None:
+    """Root writes its files, and they are for their owner only."""
+    needs_root()
+    options = [f"--configroot={tmp_path}/live", "--secret=a/b", "--listen=off", f"--kubeconfig={tmp_path}/none"]
+    program = run("true", options=[*options, "--user=1000:1000"])
+    program.err.expect("warning: the files of --secret .* give --owner 1000:1000, or the app .* cannot read them")
+    program.finish(125)

@@ -371,6 +371,20 @@ def test_probes_wait_for_the_first_configuration_and_metrics_show_it(subject: Su
     assert 0 == subject.metric("reload_failures_total", method="signal", reason="no_handler")
 
 
+def test_end_leaves_no_file_made_of_a_kubeconfig(subject: Subject, tmp_path: os.PathLike[str]) -> None:
+    """The client library writes certificates and keys that stand in a kubeconfig to temporary files."""
+    folder = os.path.join(tmp_path, "tmp")
+    os.mkdir(folder)
+    subject.kube.create("web", {"app.conf": "one"})
+    program = subject.start(env={"TMPDIR": folder})
+    program.expect("ready")
+    assert os.listdir(folder)
+    program.send(15)
+    program.wait()
+
+    assert [] == os.listdir(folder)
+
+
 def test_term_while_waiting_for_the_first_configuration_ends_at_once(subject: Subject) -> None:
     program = subject.start()
     program.err.expect("waiting for it to be created")
