@@ -108,7 +108,12 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
         from . import core_dumps  # noqa: PLC0415 - not for a bare init
 
         processes.undo_in_children(core_dumps.Suppressed().restore)
-    _start_parts(settings, loop, inbox)
+    try:
+        _start_parts(settings, loop, inbox)
+    except RuntimeError as error:  # _thread's only one
+        raise StartError(
+            f"cannot start a thread: {error}; the limit of processes is reached; raise pids.max or ulimit -u"
+        ) from error
     code = loop.run()
     return code, loop.state.error if ended_unstarted(loop.state) else ""
 

@@ -187,7 +187,8 @@ def _trust(connection: _socket.socket, path: str, *, anywhere: bool) -> None:
     pid, uid = (int.from_bytes(raw[at : at + 4], sys.byteorder) for at in (0, 4))  # struct ucred of unix(7)
     if not (pid or anywhere):  # 0: its PID namespace is none of ours (pid_namespaces(7))
         raise ControlError(FAILURE, f"cannot trust {path}: its supervisor is in another container; see --socket")
-    if uid not in (0, os.geteuid()):
+    init = pid == 1 and os.geteuid() == 0  # who runs this container's first process may be asked by root
+    if uid not in (0, os.geteuid()) and not init:
         raise ControlError(FAILURE, f"cannot trust {path}: it belongs to uid {uid}; run supervisorctl as that user")
 
 

@@ -19,7 +19,7 @@ from .descriptors import Opened, contents, pieces
 from .manifest import Generation
 from .permissions import copied, group_matters, ungrouped
 from .record import Record
-from .snapshot import digests
+from .snapshot import digests, sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -245,8 +245,6 @@ def _mark(directory: int, name: str) -> tuple[int, ...]:
 
 def sums(directory: int, generation: Generation) -> dict[str, str]:
     """The hex sha256 of those of its files that are there, "" for what is no file; raises OSError."""
-    from hashlib import sha256  # noqa: PLC0415 - see snapshot.py
-
     left = generation.bytes + _PIECE  # what others put there can be larger than our patience
     result: dict[str, str] = {}
 

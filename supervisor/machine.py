@@ -151,8 +151,8 @@ def _config(
             return _spawn(state)
         case ev.ConfigApplied() if before is Phase.BACKOFF and state.replacing:
             return _spawn(state)
-        case ev.ConfigFailed() if before is Phase.WAITING and event.reason in CONTENT:
-            return state, (Recover(),)
+        case ev.ConfigFailed() if before is Phase.WAITING and (event.reason in CONTENT or not policy.once):
+            return state, (Recover(),)  # an app that runs on an older version can wait for what keeps the newest away
         case ev.ConfigFailed() if before is Phase.BACKOFF and state.replacing:
             if state.config.returning:
                 return state, ()  # an older good version is put back instead

@@ -30,7 +30,8 @@ def candidates(environ: Mapping[str, str]) -> list[str]:
     chosen = environ.get(f"{PREFIX}CONTROL", "").strip()
     if chosen == OFF:
         return []
-    return [chosen, *_places()] if chosen else _places()
+    places = [*_places(), *_others()]
+    return [chosen, *places] if chosen else places
 
 
 def family(path: str) -> tuple[str, str]:
@@ -43,6 +44,19 @@ def _places() -> list[str]:
     # Containers of a pod may share either directory, and users a /tmp.
     container = _container()
     return [f"/run/supervisor-{container}.sock", f"/tmp/supervisor-{os.geteuid()}-{container}.sock"]  # noqa: S108
+
+
+def _others() -> list[str]:
+    """For root, the places of this container's other users: `docker exec -u 0` beside `USER 1000`."""
+    if os.geteuid() != 0:
+        return []
+    end = f"-{_container()}.sock"
+    try:
+        names = os.listdir("/tmp")  # noqa: S108 - as below
+    except OSError:
+        return []
+    found = [name for name in names if name.startswith("supervisor-") and name.endswith(end)]
+    return sorted({f"/tmp/{name}" for name in found} - {*_places()})  # noqa: S108
 
 
 def _container() -> str:

@@ -239,6 +239,12 @@ class Sync:
             with self._store:
                 root.discard(staged)
             raise
+        if self._check and not root.intact(staged):
+            log.warning(
+                f"the validation has changed the files of configuration {staged.digest[:8]}, which it should only read:"
+                " a restart without the source cannot use them",
+                event="validation_wrote",
+            )
         self._checked = staged
 
     def _find_live(self, root: Root) -> None:

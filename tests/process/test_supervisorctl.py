@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from supervisor import __version__, paths
-from tests.conftest import needs, needs_root
-from tests.harness import Program, Run, app, environment, only_pid1, only_process, wait_until
+from tests.conftest import needs, needs_open_interpreter, needs_root
+from tests.harness import NOBODY_KNOWS, Program, Run, app, environment, only_pid1, only_process, wait_until
 from tests.http import get, port_of
 from tests.servers import free_port
 
@@ -378,3 +378,19 @@ def test_the_first_candidate_is_the_one_of_the_environment() -> None:
     assert ["/x", *ours] == paths.candidates({"SUPERVISOR_CONTROL": "/x"})
     assert ours == paths.candidates({})
     assert [] == paths.candidates({"SUPERVISOR_CONTROL": "off"})
+
+
+@only_pid1
+def test_root_is_served_by_the_supervisor_of_another_user(run: Run) -> None:
+    """`docker exec -u 0` in an image with `USER 1000`."""
+    needs_root()
+    needs_open_interpreter()
+    program = run("sleep", "60", options=[LISTEN], prefix=NOBODY_KNOWS, env={"SUPERVISOR_CONTROL": ""})
+    inside = ["nsenter", "-t", str(program.pid), "-m", "-p", "--", SUPERVISORCTL, "status"]
+
+    def served() -> None:
+        done = subprocess.run(inside, capture_output=True, text=True, timeout=10, check=False)
+        assert 0 == done.returncode, done.stderr
+        assert "running" in done.stdout
+
+    wait_until(served)

@@ -65,6 +65,13 @@ def test_what_was_rejected_is_not_validated_again_before_the_content_changes(sub
     assert ["one", "bad", "two", "bad"] == subject.validated()
 
 
+def test_validator_that_writes_to_its_files_is_told(subject: Reloading) -> None:
+    program = subject.running("--validate=sh -c 'grep -q two {dir}/app.conf && echo more >>{dir}/app.conf; exit 0'")
+    subject.change("two")
+    program.err.expect("warning: the validation has changed the files of configuration .*, which it should only read")
+    program.expect("config: two")
+
+
 def test_each_rejected_version_is_told(subject: Reloading) -> None:
     """Two rejections may read the same and are two versions all the same."""
     program = subject.running(subject.validate())

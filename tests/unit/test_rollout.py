@@ -6,7 +6,7 @@ from typing import Any
 
 from supervisor import events as ev
 from supervisor import health
-from supervisor.actions import Apply, CancelReload, Check, Done, Kill, Reload, RollBack, Spawn
+from supervisor.actions import Apply, CancelReload, Check, Done, Kill, Recover, Reload, RollBack, Spawn
 from supervisor.state import Marks, Phase
 from tests.unit.histories import INT, QUIT, TERM, App, changed, configured, prove, rolled_back, started
 
@@ -195,8 +195,27 @@ def test_start_validation_that_cannot_be_asked_keeps_waiting() -> None:
     app = App(configured=True)
     app.at(0, ev.Began(), ev.ConfigOffered("a"))
 
-    assert [] == app.at(1, ev.ConfigFailed("a", "hook", "cannot run nginx: no more processes"))
+    assert [Recover()] == app.at(1, ev.ConfigFailed("a", "hook", "cannot run nginx: no more processes"))
+    assert [] == app.at(1, ev.ConfigFailed("", "no_generation", "nothing"))
     assert [Apply()] == app.at(3)
+
+
+def test_start_on_a_full_disk_takes_the_version_in_place() -> None:
+    app = App(configured=True, rollback=True)
+    app.at(0, ev.Began(), ev.ConfigOffered("b"))
+    assert [Recover()] == app.at(0.1, ev.ConfigFailed("b", "write", "no space left on device"))
+    assert [Spawn()] == app.at(0.1, ev.ConfigApplied("a", cached=True))
+    app.at(0.1, ev.Started(7))
+
+    assert [Apply()] == app.at(2.1)
+
+
+def test_once_on_a_full_disk_waits_for_room() -> None:
+    """An init container that ends well says that the newest version is there."""
+    app = App(configured=True, once=True)
+    app.at(0, ev.Began(), ev.ConfigOffered("b"))
+
+    assert [] == app.at(0.1, ev.ConfigFailed("b", "write", "no space left on device"))
 
 
 # --- a newer version within the window --------------------------------------------------------------------
