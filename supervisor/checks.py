@@ -48,7 +48,7 @@ class Subject:
 
     def run(self, argv: Sequence[str], seconds: float) -> Outcome:
         """Run a command as the app's user, in its environment; code 124 when its time was over. Never raises."""
-        return self._runner.run(argv, seconds, self.cancelled)
+        return self._runner.run(argv, seconds, self.cancelled.is_set)
 
 
 class Check(ABC):

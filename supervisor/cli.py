@@ -99,7 +99,7 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
         settings.reload_method,
         settings.configroot or "",
         sidecar=not settings.command,
-        quotes=settings.hook_output == "log" or (settings.hook_output == "auto" and not settings.secret),
+        hook_output=settings.hook_output,
     )
     loop.observers.append(lambda *turn: _announce(journal, *turn))
     settings = _absolute(settings)
@@ -175,7 +175,7 @@ def _absolute(settings: Settings) -> Settings:
         (settings.configroot, settings.config_dir),
         (settings.config_dir, settings.configroot),
     ):
-        if outer and inner and f"{os.path.realpath(inner)}/".startswith(f"{os.path.realpath(outer)}/"):
+        if outer and inner and f"{os.path.realpath(inner)}/".startswith(f"{os.path.realpath(outer).rstrip('/')}/"):
             raise StartError(f"--configroot and --config-dir overlap ({inner} is in {outer}): choose another directory")
     os.chdir("/")
     return settings

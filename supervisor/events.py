@@ -96,6 +96,7 @@ class ConfigOffered(Event):
 
     digest: str
     dice: float = 0.0  # 0 to 1, drawn once, for the splay
+    secret: bool = False  # a Secret, or a file that some users may not read, has been part of the content
 
 
 class Remembered(Event):

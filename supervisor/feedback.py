@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .snapshot import Changes
 
-_SOON = 5.0  # seconds after a version was put in place
+_SOON = 1.0  # seconds after a version was put in place
 _ROW = 5  # reloads, one after the other
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import select
-import threading
 import time
 
 from . import events as ev
@@ -48,8 +47,8 @@ class Runner:
     def __init__(self, put: Callable[[ev.Event], None]) -> None:
         self._put = put
 
-    def run(self, argv: Sequence[str], seconds: float, cancelled: threading.Event | None = None) -> Outcome:
-        """Run to the end, or until the time is over or `cancelled` is set. Never raises."""
+    def run(self, argv: Sequence[str], seconds: float, cancelled: Callable[[], bool] | None = None) -> Outcome:
+        """Run to the end, or until the time is over or `cancelled()`. Never raises."""
         try:
             read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         except OSError as error:
@@ -76,11 +75,11 @@ class Runner:
 
     @staticmethod
     def _wait(
-        ends: SimpleQueue[ev.HookReport], output: _Output, until: float, cancelled: threading.Event | None
+        ends: SimpleQueue[ev.HookReport], output: _Output, until: float, cancelled: Callable[[], bool] | None
     ) -> ev.HookReport | None:
         from queue import Empty  # noqa: PLC0415 - as above
 
-        while time.monotonic() < until and not (cancelled and cancelled.is_set()):
+        while time.monotonic() < until and not (cancelled and cancelled()):
             try:
                 return ends.get(timeout=min(_LOOK_AGAIN, max(0.001, until - time.monotonic())))
             except Empty:

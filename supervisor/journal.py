@@ -32,7 +32,7 @@ class Journal(Record):
     method: str = ""  # of reloads
     configroot: str = ""
     sidecar: bool = False  # the app runs in another container
-    quotes: bool = True  # other programs' words stand in the log, though they may hold secrets
+    hook_output: str = "log"  # whether other programs' words stand in the log: log, withhold, auto
 
     def lines(self, event: ev.Event, before: State, after: State, now: float = 0.0) -> Iterator[Line]:
         """The lines that an event is worth; `now` is monotonic, for how long something took."""
@@ -52,7 +52,9 @@ class Journal(Record):
             case ev.ConfigFailed():
                 yield from self._failed(event, before, after)
             case ev.AppUnready(pid, error) if not after.config.live and after.phase is Phase.UNREADY:
-                yield self._line("warning", "unready", f"{self.program} is {self._quoted(error, event.words)}", pid=pid)
+                yield self._line(
+                    "warning", "unready", f"{self.program} is {self._quoted(error, event.words, after)}", pid=pid
+                )
             case ev.SourceRead() | ev.SourceFailed():
                 yield from self._source(event, before, after)
         yield from self._reloads(before, after, now)
@@ -147,12 +149,15 @@ class Journal(Record):
                 yield self._line("error", "config_failed", f"cannot start {self.program}: {error}", **fields)
             return
         # A version of its own is news, however much its failure is like the last one.
+        if event.reason == "overtaken":
+            yield self._line("debug", "config_failed", event.error, **fields)
+            return
         again = before.config.error == event.error and (before.config.failures > 0 or event.reason == "rollback")
         rest = f"; configuration {short(live)} stays" if live else ""
         if after.phase is Phase.WAITING and not live and event.reason in CONTENT:
             rest = "; waiting for a correction"
         fields["previous"] = live[:8]
-        message = f"{self._quoted(event.error, event.words)}{rest}"
+        message = f"{self._quoted(event.error, event.words, after)}{rest}"
         yield self._line("debug" if again else "error", "config_failed", message, **fields)
 
     def _source(self, event: ev.SourceRead | ev.SourceFailed, before: State, after: State) -> Iterator[Line]:
@@ -184,7 +189,7 @@ class Journal(Record):
         if done.failed > before.reloads.failed:
             again = done.failures > 1 and not back
             rest = f"; going back to configuration {short(back)}" if back else ""
-            message = f"{self._complaint(done)}: {self._quoted(done.error, done.words)}{rest}"
+            message = f"{self._complaint(done)}: {self._quoted(done.error, done.words, after)}{rest}"
             fields["reason"] = done.outcome
             yield self._line("debug" if again else "error", "reload_failed", message, **fields)
         elif done.outcome == "superseded":
@@ -192,11 +197,14 @@ class Journal(Record):
             yield self._line("debug", "reload_superseded", message, **fields)
         else:
             verb = "started" if _is_start(done) else "reloaded"
-            message = f"{verb} {self.program}: it runs on configuration {short(done.target)}"
+            rest = "it runs on configuration" if after.ready else "it is not ready yet on configuration"
+            message = f"{verb} {self.program}: {rest} {short(done.target)}"
             yield self._line("info", "reloaded", message, **fields)
 
-    def _quoted(self, error: str, words: str) -> str:
-        if not words or self.quotes:
+    def _quoted(self, error: str, words: str, after: State) -> str:
+        """An error with the words of the program that said so, which may quote a Secret."""
+        quotes = self.hook_output == "log" or (self.hook_output == "auto" and not after.config.secret)
+        if not words or quotes:
             return f"{error}: {words}" if words else error
         return f"{error} (it said {len(words)} characters, which supervisorctl status shows)"
 

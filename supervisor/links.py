@@ -147,7 +147,11 @@ def write_over(root: int, name: str, data: bytes) -> None:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
         finally:
             os.close(file)
-        os.rename(following, name, src_dir_fd=root, dst_dir_fd=root)
+        try:
+            os.rename(following, name, src_dir_fd=root, dst_dir_fd=root)
+        except IsADirectoryError:  # planted by others: moved aside
+            os.rename(name, scratch("..aside."), src_dir_fd=root, dst_dir_fd=root)
+            os.rename(following, name, src_dir_fd=root, dst_dir_fd=root)
     except BaseException:
         _unlink(root, following)
         raise

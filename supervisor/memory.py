@@ -85,10 +85,8 @@ class Memory:
         written = threads.Gate()
 
         def write() -> None:
-            try:
-                self._root.mark(config.marks.replace(orderly=config.live))
-            finally:
-                written.open()
+            self._write(config.marks.replace(orderly=config.live))
+            written.open()
 
         threads.start(write, "marks")
         written.wait(_LAST_WORD)

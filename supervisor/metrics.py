@@ -178,7 +178,8 @@ class Metrics:
         if after.reloads.failed > before.reloads.failed:
             self._failures.labels(self._method, after.reloads.outcome).inc()
             self._success.failures.inc()
-        if after.config.running not in ("", before.config.running) and not after.config.cached:
+        proven = (after.reloads.outcome, after.config.good) != (before.reloads.outcome, before.config.good)
+        if proven and after.reloads.outcome == "success" and not after.config.cached:
             self._success.stamp()
             self._course.succeed()
 

@@ -121,7 +121,7 @@ class Assembly:
             event="secret_without_owner",
         )
 
-    def _validator(self) -> Callable[[str], None] | None:
+    def _validator(self) -> sync.Validator | None:
         argv = self._settings.validate
         if argv is None:
             return None

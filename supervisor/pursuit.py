@@ -44,6 +44,8 @@ def pursue(state: State, now: float, policy: Policy) -> Result:
     if state.reloads.proven_at is not None and state.reloads.proven_at <= now and state.phase is Phase.RUNNING:
         state = _proven(state, state.config.running)
     config, reloads = state.config, state.reloads
+    if config.returning and state.phase is Phase.STARTING and state.pid and not state.executing:
+        return replaced(state, now, policy)  # by order: a start that is not ready yet is not waited for
     if config.returning and _may_write(state):
         return state.replace(config=config.replace(applying=True)), (RollBack(config.returning),)
     if _wants_apply(state) and _apply_due(state, policy) <= now:
@@ -212,9 +214,8 @@ def failed(state: State, event: ev.ReloadFinished, now: float, policy: Policy) -
     """A version did not work out: go back to the last good one, or try again later."""
     config, reloads, reason = state.config, state.reloads, event.reason
     failures = reloads.failures + 1
-    reloads = reloads.replace(
-        outcome=reason, error=event.error, words=event.words, failures=failures, failed=reloads.failed + 1
-    )
+    reloads = reloads.replace(outcome=reason, error=event.error, words=event.words, finished_at=now)
+    reloads = reloads.replace(failures=failures, failed=reloads.failed + 1)
     retry_at = now + backoff(failures, RETRY_FIRST, RETRY_MOST)
     if reason in UNDELIVERED:
         return state.replace(config=config, reloads=reloads.replace(retry_at=retry_at, paced=None))
@@ -281,6 +282,7 @@ def _offered(config: Config, event: ev.ConfigOffered, now: float) -> Config:
     if event.digest != config.rejected:
         config = config.replace(rejected="")  # the content has changed: should it come back, it is tried again
     # A newer version owes nothing to the failures of an older.
+    config = config.replace(secret=config.secret or event.secret)
     return config.replace(desired=event.digest, last_offer=now, cached=False, failures=0, retry_at=0.0)
 
 
@@ -296,8 +298,12 @@ def _applied(config: Config, event: ev.ConfigApplied, now: float) -> Config:
             size=event.size,
             changes=event.changes,
         )
+    good = config.good
+    if not good and not event.cached and event.previous != event.digest:
+        good = event.previous  # nothing is known to be better than the version that was in place until now
     return config.replace(
         live=event.digest,
+        good="" if good in config.marks.rejected else good,
         applying=config.applying and event.cached,  # a recovery does not end an apply
         checked="",
         cached=event.cached,

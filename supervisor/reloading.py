@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .hooks import Runner
     from .reload import Method
     from .settings import Settings
+    from .sync import Validator
 
     T = TypeVar("T")
 
@@ -116,11 +117,11 @@ def commands(settings: Settings, directory: str) -> Iterator[tuple[str, Sequence
             yield flag(name), one.argv
 
 
-def validator(settings: Settings, argv: Sequence[str], runner: Runner) -> Callable[[str], None]:
+def validator(settings: Settings, argv: Sequence[str], runner: Runner) -> Validator:
     """What validates a directory: raises FilesError for `validate` if it is rejected, for `hook` if it cannot tell."""
 
-    def validate(directory: str) -> None:
-        outcome = runner.run(checks.filled(argv, directory), settings.reload_timeout)
+    def validate(directory: str, overtaken: Callable[[], bool]) -> None:
+        outcome = runner.run(checks.filled(argv, directory), settings.reload_timeout, overtaken)
         if outcome.code == 0:
             return
         words = " / ".join(legible(line) for line in outcome.output.splitlines()[-_LINES:])

@@ -242,7 +242,8 @@ class Settings(Record):
         choice("auto", "log", "withhold"),
         "auto|log|withhold",
         "whether the words of a validator, a verification or a reload stand in the log, since they may quote the "
-        "configuration; supervisorctl status always shows them; auto: not with --secret",
+        "configuration; supervisorctl status always shows them; auto: not once a Secret, or a file that not every "
+        "user may read, took part",
         default="auto",
     )
     verify_window: float = option(

@@ -140,6 +140,7 @@ class Config(Record):
     failures: int = 0  # in a row, of applying
     error: str = ""  # why the last one failed
     words: str = ""  # of a program that said so; they may hold secrets
+    secret: bool = False  # a Secret has been part of the content, by itself or as a file that some may not read
     retry_at: float = 0.0
 
 

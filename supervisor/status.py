@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from . import __version__
+from . import __version__, health
 from .state import stale
 from .text import encodable_tree
 
@@ -43,7 +43,7 @@ def shown(state: State, now: float, clock: float, *, words: bool = False) -> dic
 def _app(state: State) -> dict[str, object]:
     return {
         "phase": state.phase.value,
-        "ready": state.ready,
+        "ready": health.ready(state).ok,
         "pid": state.pid or None,
         "starts": state.starts,
         "exits": state.exits,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .state import Config
 
     Put = Callable[[ev.Event], None]
+    # Validates a directory, or gives up once a newer version has come; raises FilesError.
+    Validator = Callable[[str, Callable[[], bool]], None]
 
 
 _AFTERWARDS = 0.05  # seconds for the app to reload, before old generations are removed
@@ -45,7 +47,7 @@ class Destination(Record):
     root: Root | None  # None: they are used where they are
     directory: str  # where the app sees them
     mapping: Mapping[str, str] = {}
-    check: Callable[[str], None] | None = None  # validates a directory: raises FilesError
+    check: Validator | None = None
     memory: Memory | None = None  # what is good and what failed is kept in the root across restarts
 
 
@@ -124,7 +126,8 @@ class Sync:
                 self._watch_feedback(desired)
                 self._desired = desired
                 # Not by `random`, whose import takes as long as all the rest here.
-                self._put(ev.ConfigOffered(desired.digest, int.from_bytes(os.urandom(4), "big") / 2**32))
+                dice = int.from_bytes(os.urandom(4), "big") / 2**32
+                self._put(ev.ConfigOffered(desired.digest, dice, secret=bool(self._key)))
 
     def _warn_of_missed(self) -> None:
         """Once for each key that --map names and no source has (any more)."""
@@ -166,7 +169,10 @@ class Sync:
         try:
             do(desired)
         except FilesError as error:
-            self._fail(desired.digest, error.reason, str(error), error.words)
+            if error.reason == "hook" and self._desired is not desired:
+                self._put(ev.ConfigFailed(desired.digest, "overtaken", "a newer version ended the validation"))
+            else:
+                self._fail(desired.digest, error.reason, str(error), error.words)
         except Exception as error:  # noqa: BLE001 - the outer edge of the thread: applying always reports
             self._fail(desired.digest, "write", f"cannot write the configuration: internal error: {error!r}")
         else:
@@ -223,7 +229,7 @@ class Sync:
         root = self._root
         if root is None:
             if self._validated != desired.digest:
-                self._validate(self._directory)
+                self._validate(self._directory, desired)
                 self._validated = desired.digest
             return
         with self._store:
@@ -234,7 +240,7 @@ class Sync:
                 self._checked = None
             staged = root.stage(desired)
         try:
-            self._validate(root.directory(staged))
+            self._validate(root.directory(staged), desired)
         except BaseException:
             with self._store:
                 root.discard(staged)
@@ -275,9 +281,9 @@ class Sync:
         if self._memory is not None:
             self._memory.end()
 
-    def _validate(self, directory: str) -> None:
+    def _validate(self, directory: str, desired: Snapshot) -> None:
         if self._check:
-            self._check(directory)
+            self._check(directory, lambda: self._desired is not desired)
 
     def roll_back(self, digest: str) -> None:
         """Put an earlier version in place again; reports `ConfigApplied` (rolled back) or `ConfigFailed`."""

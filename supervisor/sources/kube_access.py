@@ -13,6 +13,7 @@ import logging
 import sys
 import threading
 
+from .. import log as say
 from .kube_credentials import AccessError, origin_of, subject
 
 TYPE_CHECKING = False
@@ -27,6 +28,7 @@ ANSWER_LIMIT = 10 << 20
 # Opening is serial: the library shares one unguarded table of temporary files (embedded
 # certificates), in which a second thread finds the name of a file that is not yet written.
 _OPENING = threading.Lock()
+_unverified = False  # that the log has said so
 
 
 class LibraryLog:
@@ -129,7 +131,23 @@ def open_link(access: Access, log: LibraryLog) -> Link:
         origin.configure(conf)
         if said := log.take():
             raise AccessError("unauthorized", f"cannot get credentials: {origin.credential()}: {said}")
+        if not conf.verify_ssl:
+            _say_unverified(conf.host)
         return Link(conf, origin)
+
+
+def _say_unverified(host: str) -> None:
+    """Once, in our own words; urllib3 would at each request, past the log."""
+    global _unverified  # noqa: PLW0603 - for the life of the process
+    import urllib3  # noqa: PLC0415 - with the client library, not before
+
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    if not _unverified:
+        _unverified = True
+        say.warning(
+            f"the certificate of the API server at {host} is not verified: insecure-skip-tls-verify in the kubeconfig",
+            event="tls_unverified",
+        )
 
 
 def _import_library() -> None:

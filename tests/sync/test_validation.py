@@ -72,6 +72,16 @@ def test_validator_that_writes_to_its_files_is_told(subject: Reloading) -> None:
     program.expect("config: two")
 
 
+def test_hung_validation_does_not_delay_a_newer_version(subject: Reloading) -> None:
+    program = subject.running(subject.validate(), "--reload-timeout=60s")
+    subject.change("hang")
+    until(subject.validated, ["one", "hang"])
+    subject.change("two")
+    program.expect("config: two")
+
+    assert [] == subject.errors()
+
+
 def test_each_rejected_version_is_told(subject: Reloading) -> None:
     """Two rejections may read the same and are two versions all the same."""
     program = subject.running(subject.validate())

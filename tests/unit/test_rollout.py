@@ -307,3 +307,29 @@ def test_change_after_an_undelivered_reload_does_not_wait() -> None:
     app.at(1, ev.ReloadFinished(1, "connect", "refused"))
 
     assert [Apply(), Reload(2)] == changed(app, 1.5, "b")
+
+
+def test_restart_without_marks_can_go_back_to_the_version_in_place() -> None:
+    """They are lost, or an older release wrote the configuration."""
+    app = App(configured=True, rollback=True, leftovers=False)
+    app.at(0, ev.Began(), ev.ConfigOffered("b"), ev.ConfigApplied("b", previous="a"))
+    assert [Reload(1, trial=True)] == app.at(0, ev.Started(7))
+
+    assert [CancelReload(), RollBack("a")] == app.at(1, ev.Exited(7, 4))
+
+
+def test_rollback_order_does_not_wait_for_a_start() -> None:
+    app = App(configured=True, rollback=True, ready=True, leftovers=False)
+    app.at(0, ev.Began(), ev.ConfigOffered("b"), ev.Remembered(Marks(good=("a",))), ev.ConfigApplied("b"))
+    app.at(0, ev.Started(7))
+
+    assert [Kill(TERM)] == app.at(2, ev.RollbackOrdered("a"))
+    assert [RollBack("a")] == app.at(3, ev.Exited(7, 143, TERM))
+
+
+def test_overtaken_validation_is_no_failure() -> None:
+    app = configured(rollback=True)
+    app.at(100, ev.ConfigOffered("b"))
+    app.at(100, ev.ConfigOffered("c"))
+
+    assert [Apply()] == app.at(101, ev.ConfigFailed("b", "overtaken", "a newer version ended the validation"))
