@@ -56,7 +56,9 @@ class Modes(Record):
     umask: int = 0o022
 
     def of(self, entry: Entry) -> int:
-        """The mode of this file."""
+        """The mode of this file or directory."""
+        if entry.directory:
+            return 0o777 & ~self.umask if self.dir is None else self.dir
         if self.file is not None:
             return self.file
         return copied(entry.permission, self.umask)
@@ -127,7 +129,8 @@ def _tree(files: Mapping[str, Leaf]) -> Tree[Leaf]:
             if not isinstance(below, dict):
                 raise NotADirectoryError(errno.ENOTDIR, "a file is listed in the place of a directory", path)
             node = below
-        node[name] = leaf
+        if name:  # else it is a directory itself
+            node[name] = leaf
     return tree
 
 
@@ -265,6 +268,8 @@ def sums(directory: int, generation: Generation) -> dict[str, str]:
                 if isinstance(node, dict):
                     with Opened(name, top) as below:
                         walk(below, node, f"{path}/")
+                    if (kept := f"{path}/") in generation.files:
+                        result[kept] = generation.files[kept]  # it is there, whatever is in it
                 else:
                     take(top, name, path)
             except FileNotFoundError:

@@ -26,13 +26,21 @@ _FILE = (
 
 
 class Generation(Record):
-    """One complete configuration. `files` maps each path to its hex sha256; a later one has a higher serial."""
+    """One complete configuration; a later one has a higher serial.
+
+    `files` maps each path to its hex sha256; the path of a directory with nothing in it ends in `/`.
+    """
 
     name: str
     serial: int
     digest: str
     files: Mapping[str, str]
     bytes: int
+
+    @property
+    def count(self) -> int:
+        """Files; a directory is none."""
+        return sum(not path.endswith("/") for path in self.files)
 
     @property
     def tops(self) -> set[str]:
@@ -70,7 +78,7 @@ def parsed(name: str, data: bytes) -> Generation:
         if file is None:
             raise ValueError("its list of files is damaged")
         path = _unquoted(file[1].decode("ascii"))
-        check_path(path)
+        check_path(path.removesuffix("/"))
         files[path] = file[2].decode()
         total += int(file[3])
         at, end = file.end(), file[4] != b", "

@@ -194,7 +194,7 @@ def listed(generations: Sequence[Generation], state: State) -> list[dict[str, ob
             "number": step,
             "time": f"{one.name[2:12].replace('_', '-')} {one.name[13:21].replace('_', ':')}",  # UTC, of its name
             "digest": one.digest,
-            "files": len(one.files),
+            "files": one.count,
             "bytes": one.bytes,
             "marks": [mark for mark, digests in marks.items() if one.digest in digests],
         }

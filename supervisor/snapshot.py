@@ -38,10 +38,17 @@ class BadPath(ValueError):  # noqa: N818 - it names the thing that is wrong
 
 
 class Entry(Record):
-    """One file: its bytes, and who might read it at its origin (None: whoever the umask lets)."""
+    """One file: its bytes, and who might read it at its origin (None: whoever the umask lets).
+
+    Or a directory, whose path ends in `/`; only one with nothing in it needs an entry.
+    """
 
     data: bytes
     permission: Permission | None = None
+    directory: bool = False
+
+
+DIRECTORY = Entry(b"", None, True)
 
 
 class Snapshot(Record):
@@ -57,7 +64,8 @@ class Snapshot(Record):
 
     @property
     def count(self) -> int:
-        return len(self.files)
+        """Files; a directory is none."""
+        return sum(not entry.directory for entry in self.files.values())
 
     @property
     def size(self) -> int:
@@ -140,17 +148,11 @@ def snapshot(files: Mapping[str, Entry], key: Callable[[], bytes] | None = None,
     With a Secret among them, or a file that some users may not read, the digest is keyed: who sees it must not be
     able to try contents until one fits.
     """
-    for path in files:
-        check_path(path)
-        slash = path.find("/")
-        while slash > 0:
-            if path[:slash] in files:
-                raise BadPath(path[:slash], f"it is also the directory of {path!r}; rename one of them")
-            slash = path.find("/", slash + 1)
+    filled = _filled(files)
     whole = sha256()
     kept: dict[str, Entry] = {}
     sums: dict[str, str] = {}
-    for path in sorted(files):
+    for path in sorted(files.keys() - filled):
         entry = kept[path] = files[path]
         one = sha256(entry.data)
         name = path.encode()
@@ -162,6 +164,25 @@ def snapshot(files: Mapping[str, Entry], key: Callable[[], bytes] | None = None,
     if key is not None and (secret or any(permissions.limited(entry.permission) for entry in kept.values())):
         digest = keyed(key(), digest)
     return Snapshot(kept, digest.hex(), sums)
+
+
+def _filled(files: Mapping[str, Entry]) -> set[str]:
+    # The directories that something is in, with a `/` behind each; raises BadPath.
+    filled: set[str] = set()
+    for path, entry in files.items():
+        _check(path, entry)
+        slash = path.find("/")
+        while slash > 0:
+            if path[:slash] in files:
+                raise BadPath(path[:slash], f"it is also the directory of {path!r}; rename one of them")
+            if slash + 1 < len(path):
+                filled.add(path[: slash + 1])
+            slash = path.find("/", slash + 1)
+    return filled
+
+
+def _check(path: str, entry: Entry) -> None:
+    check_path(path.removesuffix("/") if entry.directory else path)
 
 
 def entries(files: Mapping[str, bytes], private: bool, permitted: Mapping[str, Permission]) -> dict[str, Entry]:
@@ -179,10 +200,10 @@ def place(files: Mapping[str, Entry], *, subdir: str, mapping: Mapping[str, str]
     placed: dict[str, Entry] = {}
     for key, entry in files.items():
         path = mapping.get(key, key)
-        check_path(path)  # before joining, so that a message speaks of what the user wrote
+        _check(path, entry)  # before joining, so that a message speaks of what the user wrote
         if subdir:
             path = f"{subdir}/{path}"
-            check_path(path)
+            _check(path, entry)
         if path in placed:
             raise BadPath(path, f"two keys are placed there, one of them {key!r}; place one elsewhere")
         placed[path] = entry
@@ -194,7 +215,7 @@ def merge(parts: Iterable[Mapping[str, Entry]]) -> dict[str, Entry]:
     merged: dict[str, Entry] = {}
     for part in parts:
         for path, entry in part.items():
-            if path in merged:
+            if path in merged and not entry.directory:
                 raise BadPath(path, "two objects have it; give one of them a sub-directory")
             merged[path] = entry
     return merged

@@ -15,7 +15,20 @@ from . import log, threads
 from .feedback import Feedback
 from .record import Record
 from .refusals import FilesError
-from .snapshot import KEY_BYTES, BadPath, Entry, Snapshot, diff, digests, entries, merge, place, sha256, snapshot
+from .snapshot import (
+    DIRECTORY,
+    KEY_BYTES,
+    BadPath,
+    Entry,
+    Snapshot,
+    diff,
+    digests,
+    entries,
+    merge,
+    place,
+    sha256,
+    snapshot,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +123,10 @@ class Sync:
             self._keys[index] = frozenset(content.files)
             try:
                 self._parts[index] = place(
-                    entries(content.files, content.private, content.permitted),
+                    {
+                        **entries(content.files, content.private, content.permitted),
+                        **dict.fromkeys(content.directories, DIRECTORY),
+                    },
                     subdir=self._feeds[index].subdir,
                     mapping=self._mapping,
                 )
@@ -295,9 +311,7 @@ class Sync:
                 return
             previous, self._previous, self._live = self._previous, digest, found
             self._in_place = found.files
-            self._put(
-                ev.ConfigApplied(digest, changes, len(found.files), found.bytes, rolled_back=True, previous=previous)
-            )
+            self._put(ev.ConfigApplied(digest, changes, found.count, found.bytes, rolled_back=True, previous=previous))
 
     def _return_to(self, digest: str) -> tuple[str, Generation]:
         if self._root is None:
@@ -327,7 +341,7 @@ class Sync:
                 return
             previous, self._previous, self._live = self._previous, found.digest, found
             self._in_place = found.files
-            self._put(ev.ConfigApplied(found.digest, "", len(found.files), found.bytes, cached=True, previous=previous))
+            self._put(ev.ConfigApplied(found.digest, "", found.count, found.bytes, cached=True, previous=previous))
 
 
 class _Sink:

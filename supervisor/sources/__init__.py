@@ -11,7 +11,7 @@ from ..record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Protocol
 
     from ..permissions import Permission
@@ -71,6 +71,7 @@ class Content(Record):
     private: bool = False  # a Secret: its files are for their owner only, where `permitted` does not tell
     changed_at: float | None = None  # when it was changed at its origin, epoch seconds, if known
     permitted: Mapping[str, Permission] = {}  # who may read each file, where files have that
+    directories: Sequence[str] = ()  # those with nothing in them, each with `/` at its end
 
 
 class Trouble(Record):

@@ -86,6 +86,7 @@ class Tree:
     def __init__(self, top: str, watch: Watch, ignored: Ignored) -> None:
         self._top, self._watch, self._ignored = top, watch, ignored
         self._files: dict[str, tuple[str, os.stat_result]] = {}  # key: path and status
+        self._prefixes: set[str] = set()  # what is in front of the keys of each directory
         self._links: list[tuple[str, str]] = []  # key and target of each ..data
         self._directories, self._names, self._bytes = 0, 0, 0
         self._largest = 0, ""  # bytes and key of a file
@@ -112,12 +113,23 @@ class Tree:
             for key, (path, status) in self._files.items()
         ]
         tokens = sorted((key, permissions.token(permission)) for key, permission in self.permitted.items())
-        self.marks = (tokens, sorted(self._links), sorted(files))
+        self.marks = (tokens, sorted(self._links), sorted(files), self._bare())
+
+    def _bare(self) -> tuple[str, ...]:
+        # The directories with nothing in them. A name that is a file in front of a generation is no directory.
+        filled = {""}
+        for key in [*self._files, *(prefix[:-1] for prefix in self._prefixes)]:
+            parent = key.rpartition("/")[0]
+            while parent and f"{parent}/" not in filled:
+                filled.add(f"{parent}/")
+                parent = parent.rpartition("/")[0]
+        return tuple(sorted(one for one in self._prefixes - filled if one[:-1] not in self._files))
 
     def _list(self, place: Place) -> list[Place]:
         # Takes the files of one directory and returns the directories in it.
         path, real, prefix, above, way, chosen = place
         self._count(directories=1)
+        self._prefixes.add(prefix)
         self._watch.content(path)
         below: list[Place] = []
         generation = _target(os.path.join(path, DATA))
@@ -222,7 +234,7 @@ class Tree:
     def content(self, files: dict[str, bytes]) -> Content:
         """What the sink learns of these files."""
         secret = any(_in_memory(device) for device in self._volumes)
-        return Content(files, secret, self.newest or None, self.permitted)
+        return Content(files, secret, self.newest or None, self.permitted, self._bare())
 
     def read(self) -> dict[str, bytes]:
         """Key to bytes of the files that `walk` found; raises UnreadableError or ChangingError."""

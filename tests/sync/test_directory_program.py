@@ -281,3 +281,20 @@ def test_file_that_is_left_out_reloads_nothing(run: Run, tmp_path: os.PathLike[s
     assert ["app.conf"] == [name for name in os.listdir(root) if not name.startswith("..")]
     assert ["config: one", "ready", "config: two"] == program.out.seen
     assert any("its name is not valid UTF-8" in line for line in program.err.seen)
+
+
+def test_validation_finds_directories_without_files(run: Run, tmp_path: os.PathLike[str]) -> None:
+    """As PostgreSQL's `include_dir`, which Debian has empty; one that loses its last file stays, too."""
+    directory, root = os.path.join(tmp_path, "etc"), os.path.join(tmp_path, "live")
+    os.makedirs(f"{directory}/conf.d")
+    os.mkdir(f"{directory}/sites")
+    write(f"{directory}/sites/a", "1")
+    write(f"{directory}/app.conf", "one")
+    options = [f"--configroot={root}", "--validate=ls {dir}/conf.d {dir}/sites", "--reload-interval=0s"]
+    program = start(run, directory, *options, read=root)
+    program.expect("config: one")
+    program.expect("ready")
+    os.unlink(f"{directory}/sites/a")
+    program.err.expect("reloaded")
+
+    assert os.listdir(f"{root}/conf.d") == os.listdir(f"{root}/sites") == []

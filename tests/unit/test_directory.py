@@ -334,7 +334,7 @@ def test_an_editor_that_keeps_its_file_open_is_found_by_the_re_check(follow: Fol
 
 
 def test_nothing_new_is_no_read(follow: Follow, top: Path) -> None:
-    """Neither re-checks, nor what makes no difference: write permission, a hidden name, an empty directory."""
+    """Neither re-checks, nor what makes no difference: write permission, a hidden name."""
     (top / "a").write_text("1")
     os.utime(top / "a", (0, 1))
     follower = follow(top, recheck=0.02)
@@ -342,7 +342,6 @@ def test_nothing_new_is_no_read(follow: Follow, top: Path) -> None:
     follower.expect_call("contact", 5)
     (top / "a").chmod(0o664)
     (top / "..hidden").write_text("x")
-    (top / "empty").mkdir()
     with open(top / "a", "a"):
         pass
     contacts = len(follower.heard.of("contact"))
