@@ -10,6 +10,7 @@ from .record import Record
 # What decides who may read a file, or run it; write permission is not handed on to a copy.
 _USED = 0o155
 _READ = 0o044
+_WRITE = 0o022
 
 
 class Permission(Record):
@@ -52,9 +53,12 @@ def group_matters(mode: int) -> bool:
     return bool((mode >> 3) & ~mode & 0o007)
 
 
-def token(permission: Permission | None) -> bytes:
-    """Stands for a permission in a digest; equal where the same users may read and run a file, and prefix-free."""
-    used = _READ if permission is None else permission.mode & _USED
+def token(permission: Permission | None, *, exact: bool = False) -> bytes:
+    """Stands for a permission in a digest; equal where the same users may read and run a file, and prefix-free.
+
+    With `exact` also who else than the owner may write to it: an application sees that of an original.
+    """
+    used = _READ if permission is None else permission.mode & (_USED | _WRITE if exact else _USED)
     if used == _READ:
         return b"0"
     if not used or permission is None:

@@ -142,11 +142,17 @@ def keyed(key: bytes, data: bytes) -> bytes:
     return sha256(bytes(byte ^ 0x5C for byte in padded) + inner).digest()
 
 
-def snapshot(files: Mapping[str, Entry], key: Callable[[], bytes] | None = None, *, secret: bool = False) -> Snapshot:
+def snapshot(
+    files: Mapping[str, Entry],
+    key: Callable[[], bytes] | None = None,
+    *,
+    secret: bool = False,
+    exact: bool = False,
+) -> Snapshot:
     """The checked configuration of these files; raises BadPath. The order of `files` plays no part.
 
     With a Secret among them, or a file that some users may not read, the digest is keyed: who sees it must not be
-    able to try contents until one fits.
+    able to try contents until one fits. `exact`: the files are used where they are, with all of their modes.
     """
     filled = _filled(files)
     whole = sha256()
@@ -157,7 +163,7 @@ def snapshot(files: Mapping[str, Entry], key: Callable[[], bytes] | None = None,
         one = sha256(entry.data)
         name = path.encode()
         # Every part has a fixed or a stated length, so no two configurations feed the same bytes.
-        whole.update(b"%d:%b%b" % (len(name), name, permissions.token(entry.permission)))
+        whole.update(b"%d:%b%b" % (len(name), name, permissions.token(entry.permission, exact=exact)))
         whole.update(one.digest())
         sums[path] = one.hexdigest()
     digest = whole.digest()

@@ -19,6 +19,7 @@ from .snapshot import (
     DIRECTORY,
     KEY_BYTES,
     BadPath,
+    Changes,
     Entry,
     Snapshot,
     diff,
@@ -134,7 +135,9 @@ class Sync:
                 if len(parts) < len(self._parts):
                     return  # the first version needs them all
                 self._warn_of_missed()
-                desired: Snapshot | _Refused = snapshot(merge(parts), self._digest_key, secret=any(self._secret))
+                desired: Snapshot | _Refused = snapshot(
+                    merge(parts), self._digest_key, secret=any(self._secret), exact=self._root is None
+                )
             except BadPath as error:
                 message = f"cannot write {self._errors[index] or 'the configuration'}: {error}"
                 desired = _Refused(f"refused-{sha256(str(error).encode()).hexdigest()}", message)
@@ -208,6 +211,8 @@ class Sync:
         else:
             changes = self._swap_in(self._root, desired)
         previous, self._previous = self._previous, desired.digest
+        if changes == str(Changes()) and previous not in ("", desired.digest):
+            changes = "permissions changed"
         self._in_place = wanted
         if self._memory is not None:
             self._memory.chosen()

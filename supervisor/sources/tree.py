@@ -112,7 +112,7 @@ class Tree:
             (key, path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
             for key, (path, status) in self._files.items()
         ]
-        tokens = sorted((key, permissions.token(permission)) for key, permission in self.permitted.items())
+        tokens = sorted((key, permissions.token(permission, exact=True)) for key, permission in self.permitted.items())
         self.marks = (tokens, sorted(self._links), sorted(files), self._bare())
 
     def _bare(self) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ class Watch:
         self._inotify: Any = None
         self._places: dict[int, tuple[str, set[str] | None]] = {}  # a directory, the names that matter (None: all)
         self._fresh: dict[int, tuple[str, set[str] | None]] = {}
+        self._unfinished: set[tuple[int, str]] = set()  # new files that were not closed yet
 
     def __enter__(self) -> None:
         self.failure = ""
@@ -55,6 +56,7 @@ class Watch:
             except OSError:
                 pass  # its directory is gone, and the watch with it
         self._places = self._fresh
+        self._unfinished = {one for one in self._unfinished if one[0] in self._places}
 
     def close(self) -> None:
         """Give the descriptor back."""
@@ -116,7 +118,7 @@ class Watch:
         inotify_simple.find_library = lambda _name: None
         flags = self._flags = inotify_simple.flags
         self._itself = flags.DELETE_SELF | flags.MOVE_SELF | flags.ONLYDIR | flags.MASK_ADD
-        self._in_parent = self._itself | flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO
+        self._in_parent = self._itself | flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO | flags.ATTRIB
         self._in_content = self._in_parent | flags.CLOSE_WRITE | flags.EXCL_UNLINK
         try:
             self._inotify = inotify_simple.INotify(nonblocking=True)
@@ -157,8 +159,15 @@ class Watch:
             return SWAPPED if event.mask & flags.MOVED_TO else EDITED
         if event.name.startswith("..") or (event.name and self._ignored(event.name)):
             return NOTHING
+        file = event.wd, event.name
         created = event.mask & flags.CREATE and not event.mask & flags.ISDIR
-        return NOTHING if created and _is_being_written(os.path.join(path, event.name)) else EDITED
+        if created and _is_being_written(os.path.join(path, event.name)):
+            self._unfinished.add(file)
+            return NOTHING
+        if event.mask & flags.ATTRIB and file in self._unfinished:
+            return NOTHING  # its mode is given before its content
+        self._unfinished.discard(file)
+        return EDITED
 
 
 def _is_being_written(path: str) -> bool:

@@ -127,3 +127,40 @@ def test_secret_that_the_app_cannot_read_is_told(run: Run, tmp_path: os.PathLike
     program = run("true", options=[*options, "--user=1000:1000"])
     program.err.expect("warning: the files of --secret .* give --owner 1000:1000, or the app .* cannot read them")
     program.finish(125)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o755])
+def test_copy_follows_a_change_of_mode_alone(run: Run, source: Path, mode: int) -> None:
+    program = copied(run, source, "--verify-window=0s")
+    program.expect("ready")
+    for each in (mode, 0o644):
+        os.chmod(source / "other", each)
+        program.err.expect("in place: permissions changed")
+        assert access(source, "other")[0] == f"{each:04o}"
+    program.send(15)
+    program.wait()  # it may be tidying up, and the directory is removed
+
+
+def test_copy_follows_a_change_of_group_alone(run: Run, source: Path) -> None:
+    needs_root()
+    os.chmod(source / "other", 0o640)
+    program = copied(run, source, "--verify-window=0s")
+    program.expect("ready")
+    os.chown(source / "other", 0, GROUP)
+    program.err.expect("in place: permissions changed")
+
+    assert access(source, "other") == ("0640", GROUP)
+    program.send(15)
+    program.wait()  # it may be tidying up, and the directory is removed
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o600])
+def test_rejected_files_in_place_pass_after_a_chmod(run: Run, source: Path, mode: int) -> None:
+    """Some programs refuse a file that others may write to."""
+    os.chmod(source / "other", mode)
+    validate = f"--validate=sh -c 'test $(stat -Lc %a {source}/other) = 644'"
+    options = [f"--config-dir={source}", "--listen=off", "--reload-interval=0s", validate]
+    program = run(*app("read_config.py", str(source / "app.conf")), options=options)
+    program.err.expect("rejected")
+    os.chmod(source / "other", 0o644)
+    program.expect("config: one")

@@ -243,3 +243,16 @@ def test_with_a_head_start_what_changes_before_it_is_watched_is_found_all_the_sa
     assert [True] == follower.heard.of("connected")
     (top / "a").write_text("watched")
     follower.expect({"a": "watched"})
+
+
+def test_mode_of_a_file_that_is_being_written_is_no_news(top: Path) -> None:
+    watch = Watch()
+    with watch:
+        watch.content(str(top))
+    with open(top / "a", "w") as file:
+        os.fchmod(file.fileno(), 0o600)
+        check(watch.events() == NOTHING)
+    check(watch.events() == EDITED)
+    (top / "a").chmod(0o644)
+    check(watch.events() == EDITED)
+    watch.close()
