@@ -173,7 +173,7 @@ class Assembly:
 
             path = self._settings.control or paths.default_path()
             if path is None:
-                log.warning(
+                log.info(
                     "cannot make a control socket: neither /run nor /tmp can be written to; supervisorctl has none;"
                     " name a place with --control, or give --control=off",
                     event="no_control_socket",
