@@ -151,10 +151,10 @@ def _config(
             return _spawn(state)
         case ev.ConfigApplied() if before is Phase.BACKOFF and state.replacing:
             return _spawn(state)
-        case ev.ConfigFailed() if event.reason == "overtaken":
-            return state, ()
-        case ev.ConfigFailed() if before is Phase.WAITING and (event.reason in CONTENT or not policy.once):
-            return state, (Recover(),)  # an app that runs on an older version can wait for what keeps the newest away
+        case ev.ConfigFailed() if before is Phase.WAITING:
+            # An app that runs on an older version can wait for what keeps the newest away; an overtaken one is none.
+            lacking = event.reason in CONTENT or not (policy.once or event.reason == "overtaken")
+            return state, (Recover(),) if lacking else ()
         case ev.ConfigFailed() if before is Phase.BACKOFF and state.replacing:
             if state.config.returning:
                 return state, ()  # an older good version is put back instead

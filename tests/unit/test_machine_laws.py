@@ -33,7 +33,7 @@ POLICIES = st.builds(
     reload_quiet=st.sampled_from([0.0, 1.0]),
     reload_splay=st.sampled_from([0.0, 5.0]),
 )
-REASONS = ["", "write", "hook", "bad_key", "validate"]
+REASONS = ["", "write", "hook", "overtaken", "bad_key", "validate"]
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("wait"), st.floats(0, 70)),

@@ -21,6 +21,17 @@ def unready_first(**policy: Any) -> App:
     return app
 
 
+def restarted_on_b() -> App:
+    """An app that was good on `a`, started again on `b`, and is not ready yet."""
+    app = configured(restart_to_reload=True, rollback=True, leftovers=False, ready=True)
+    app.at(1, ev.AppReady(7))
+    prove(app)
+    changed(app, 100, "b")
+    app.at(101, ev.Exited(7, 0))
+    app.at(101, ev.Started(8))
+    return app
+
+
 def test_start_unready_first_version_is_a_failure_and_lives_on() -> None:
     app = unready_first()
 
@@ -61,12 +72,7 @@ def test_start_unready_app_may_become_ready_later() -> None:
 
 
 def test_start_unready_new_version_gives_way_to_the_good_one() -> None:
-    app = configured(restart_to_reload=True, rollback=True, leftovers=False, ready=True)
-    app.at(1, ev.AppReady(7))
-    prove(app)
-    changed(app, 100, "b")
-    app.at(101, ev.Exited(7, 0))
-    app.at(101, ev.Started(8))
+    app = restarted_on_b()
 
     assert [Kill(TERM)] == app.at(131, ev.AppUnready(8, "not ready within 30s: 503"))
     assert [RollBack("a")] == app.at(132, ev.Exited(8, 143, TERM))
@@ -77,12 +83,7 @@ def test_start_unready_new_version_gives_way_to_the_good_one() -> None:
 
 
 def test_start_readiness_that_cannot_be_asked_is_no_verdict() -> None:
-    app = configured(restart_to_reload=True, rollback=True, leftovers=False, ready=True)
-    app.at(1, ev.AppReady(7))
-    prove(app)
-    changed(app, 100, "b")
-    app.at(101, ev.Exited(7, 0))
-    app.at(101, ev.Started(8))
+    app = restarted_on_b()
 
     assert [] == app.at(131, ev.AppUnready(8, "nginxx: not found", asked=False))
     assert ("", "unverified", Phase.UNREADY) == (
@@ -309,7 +310,7 @@ def test_change_after_an_undelivered_reload_does_not_wait() -> None:
     assert [Apply(), Reload(2)] == changed(app, 1.5, "b")
 
 
-def test_restart_without_marks_can_go_back_to_the_version_in_place() -> None:
+def test_restart_without_marks_goes_back_to_what_was_in_place() -> None:
     """They are lost, or an older release wrote the configuration."""
     app = App(configured=True, rollback=True, leftovers=False)
     app.at(0, ev.Began(), ev.ConfigOffered("b"), ev.ConfigApplied("b", previous="a"))
@@ -325,6 +326,17 @@ def test_rollback_order_does_not_wait_for_a_start() -> None:
 
     assert [Kill(TERM)] == app.at(2, ev.RollbackOrdered("a"))
     assert [RollBack("a")] == app.at(3, ev.Exited(7, 143, TERM))
+
+
+def test_overtaken_validation_does_not_keep_a_restart_waiting() -> None:
+    """The content went back to what is in place while the app was stopped: there is nothing to wait for."""
+    app = configured(restart_to_reload=True, reload_interval=0.0)
+    changed(app, 100, "b")
+    app.at(101, ev.Exited(7, 0))
+    assert [Apply()] == app.at(101, ev.ConfigOffered("c"))
+    assert [] == app.at(102, ev.NothingLeft(), ev.ConfigOffered("b"))
+
+    assert [Spawn()] == app.at(103, ev.ConfigFailed("c", "overtaken", "a newer version ended the validation"))
 
 
 def test_overtaken_validation_is_no_failure() -> None:
