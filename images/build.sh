@@ -1,7 +1,7 @@
 #!/bin/sh
 # build.sh [base | bundle | nginx | haproxy | postgresql | prometheus]...    build images (all, if none is named)
 #
-# They are called supervisor, supervisor-bundle, supervisor-nginx and so on, with the program's version as tag and as
+# They are called config-supervisor, config-supervisor-bundle, config-supervisor-nginx and so on, with the program's version as tag and as
 # `latest`. BUILD is the command (`podman build --format docker`), BUILD_FLAGS are put behind it. SBOM, if given, is a
 # Python that has cyclonedx-python-lib (`make images`): each image then gets its bill of materials, dist/NAME.cdx.json.
 set -eu
@@ -36,8 +36,8 @@ bill() { # NAME
 [ $# -gt 0 ] || set -- base bundle nginx haproxy postgresql prometheus
 for image in "$@"; do
 	case $image in
-	base) build supervisor Dockerfile.base --target base ;;
-	bundle) build supervisor-bundle Dockerfile.base --target bundle ;;
-	*) build "supervisor-$image" "images/$image/Dockerfile" ;;
+	base) build config-supervisor Dockerfile.base --target base ;;
+	bundle) build config-supervisor-bundle Dockerfile.base --target bundle ;;
+	*) build "config-supervisor-$image" "images/$image/Dockerfile" ;;
 	esac
 done

@@ -2,4 +2,4 @@
 
 __version__ = "0.1.0"
 
-PREFIX = "SUPERVISOR_"  # of the variables that stand for options
+PREFIX = "CONFIG_SUPERVISOR_"  # of the variables that stand for options

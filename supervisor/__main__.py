@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from . import signals
+from .runtime import signals
 
 
 def main() -> None:
     """Run the supervisor with this process's arguments; ends the process, with the app's exit code."""
     inherited = signals.install()
-    from . import open_files  # noqa: PLC0415 - everything that takes time is imported once signals are safe
+    from .process import open_files  # noqa: PLC0415 - everything that takes time is imported once signals are safe
 
     open_files.open_standard()
     inherited = inherited.replace(files=open_files.inherited())

@@ -10,13 +10,17 @@ import os
 import sys
 import time
 
-from . import __version__, config, log, process, surroundings
-from .config import StartError
-from .inbox import Inbox
-from .journal import Journal
-from .loop import Loop
-from .process import Processes
-from .state import Policy, ended_unstarted
+from . import __version__
+from .core.errors import StartError, UsageError
+from .core.state import Policy, ended_unstarted
+from .observe.journal import Journal
+from .options import command_line
+from .process import children
+from .process.children import Processes
+from .runtime import log
+from .runtime.inbox import Inbox
+from .runtime.loop import Loop
+from .wiring import launch
 
 # Descriptors kept back from the threads: two for a pipe, two for /proc.
 _RESERVE = 4
@@ -26,25 +30,25 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-    from . import events as ev
-    from .actions import Action
-    from .config import Settings
-    from .signals import Inherited
-    from .state import State
+    from .core import events as ev
+    from .core.actions import Action
+    from .core.state import State
+    from .options.command_line import Settings
+    from .runtime.signals import Inherited
 
 
 def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     """Run a command line; ends the process."""
     try:
-        settings = config.parse(argv, os.environ)
-    except config.UsageError as error:
-        log.complain(str(error), style=config.log_style(argv, os.environ), event="usage_error", exit_code=2)
+        settings = command_line.parse(argv, os.environ)
+    except UsageError as error:
+        log.complain(str(error), style=command_line.log_style(argv, os.environ), event="usage_error", exit_code=2)
         _leave(2, str(error))
     if settings.help or settings.version:
-        _leave(_print(config.help_text() if settings.help else f"supervisor {__version__}\n"))
+        _leave(_print(command_line.help_text() if settings.help else f"supervisor {__version__}\n"))
     try:
         code, why = _run(settings, inherited)
-    except config.UsageError as error:
+    except UsageError as error:
         code, why = 2, str(error)
         log.error(why, event="usage_error", exit_code=code)
     except StartError as error:
@@ -73,9 +77,9 @@ def _print(text: str) -> int:
 def _leave(code: int, why: str = "") -> NoReturn:
     """End at once: no thread, no buffer and no finalizer can hold the container. `why`: an end of our own."""
     if why:
-        from . import termination  # noqa: PLC0415 - not for an app that ends by itself
+        from .runtime import termination_message  # noqa: PLC0415 - not for an app that ends by itself
 
-        termination.explain(why, os.environ)
+        termination_message.explain(why, os.environ)
     log.flush()
     os._exit(code)
 
@@ -83,7 +87,7 @@ def _leave(code: int, why: str = "") -> NoReturn:
 def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
     """The exit code, and the reason of an end of our own before the app was started."""
     log.configure("debug" if settings.verbose or settings.v else settings.log_level, settings.log_format)
-    for name, meant in config.unknown_variables(os.environ):
+    for name, meant in command_line.unknown_variables(os.environ):
         log.warning(
             f"{name} stands for no option{f' (did you mean {meant}?)' if meant else ''}", event="unknown_variable"
         )
@@ -91,10 +95,10 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
     # One that never starts a second app keeps no file open for it: the other end of a pipe sees the app close it.
     restarts = settings.restart != "never" or (settings.configured and bool(settings.command))
     processes = Processes(inherited, keep_files=restarts)
-    loop = Loop(inbox, processes, surroundings.command(settings), _policy(settings))
-    program = os.path.basename(settings.command[0]) if settings.command else "the app"
+    loop = Loop(inbox, processes, launch.command(settings), _policy(settings))
+    named = os.path.basename(settings.command[0]) if settings.command else "the app"
     journal = Journal(
-        program,
+        named,
         settings.configured,
         settings.reload_method,
         settings.configroot or "",
@@ -105,7 +109,7 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
     settings = _absolute(settings)
     _prepare_process(settings, processes)
     if settings.secret or settings.config_dir:  # a directory may be the volume of a Secret
-        from . import core_dumps  # noqa: PLC0415 - not for a bare init
+        from .process import core_dumps  # noqa: PLC0415 - not for a bare init
 
         processes.undo_in_children(core_dumps.Suppressed().restore)
     try:
@@ -189,9 +193,9 @@ def _start_parts(settings: Settings, loop: Loop, inbox: Inbox) -> None:
         # Threads are coming: the default of 5 ms before one lets another run would be what a signal waits.
         sys.setswitchinterval(0.0005)
         loop.processes.reserve.hold(_RESERVE)
-        from . import parts  # noqa: PLC0415 - not for a bare init
+        from .wiring import program  # noqa: PLC0415 - not for a bare init
 
-        assembly = parts.Assembly(settings, loop, inbox)
+        assembly = program.Assembly(settings, loop, inbox)
         if settings.events:
             assembly.start_events()
         assembly.start_sync()
@@ -204,9 +208,9 @@ def _start_parts(settings: Settings, loop: Loop, inbox: Inbox) -> None:
 def _prepare_process(settings: Settings, processes: Processes) -> None:
     try:
         if settings.subreaper == "auto" and os.getpid() != 1:
-            process.become_subreaper()
+            children.become_subreaper()
             processes.adopts = True
         if settings.parent_death_signal is not None:
-            process.die_with_parent(settings.parent_death_signal)
+            children.die_with_parent(settings.parent_death_signal)
     except OSError as error:
         log.warning(f"{error.strerror or error}; going on without", event="preparation_failed")

@@ -11,8 +11,8 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from supervisor.files import Generation, Root
-from supervisor.snapshot import Entry, Snapshot, snapshot
+from config_supervisor.core.content import Entry, Snapshot, snapshot
+from config_supervisor.store.configroot import Generation, Root
 from tests.conftest import needs_root
 
 OLD = {"a": b"old a", "d/x": b"old x", "d/e/y": b"", "gone": b"old gone"}
@@ -80,9 +80,9 @@ def as_nobody(path: Path, code: str) -> str:
     # All imports come first: others than root may not be allowed to read where the program is.
     head = """
         import hashlib, inotify_simple, json, os, sys
-        from supervisor.files import FilesError, Modes, Root
-        from supervisor.snapshot import Entry, snapshot
-        from supervisor.sources.directory import DirectorySource
+        from config_supervisor.store.configroot import FilesError, Modes, Root
+        from config_supervisor.core.content import Entry, snapshot
+        from config_supervisor.sources.directory.directory_source import DirectorySource
         path = sys.argv[1]
         os.setgroups([]); os.setgid(65534); os.setuid(65534)
     """

@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Self
 
-from supervisor.record import Record
+from config_supervisor.core.record import Record
 from tests import fake_kube_files
 from tests.fake_kube_events import Reported
 from tests.fake_kube_http import Ask, Listener, Stream

@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from supervisor.record import Record
+from config_supervisor.core.record import Record
 
 Json = dict[str, Any]
 

@@ -25,7 +25,7 @@ from typing import IO, Any
 
 import pytest
 
-from supervisor.process import descendants
+from config_supervisor.process.children import descendants
 
 APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "apps")
 MODES = ("process", "pid1")
@@ -336,7 +336,7 @@ class Run:
     def _start(self, command: Sequence[str], env: Mapping[str, str] | None, popen: dict[str, Any]) -> Program:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         # The default control socket is one for all: programs of other tests would be in the way.
-        apart = {"SUPERVISOR_CONTROL": "off", MARK: self.mark}
+        apart = {"CONFIG_SUPERVISOR_CONTROL": "off", MARK: self.mark}
         popen = {**pipes, **popen, "env": {**environment(), **apart, **(env or {})}}
         program = Program(self.mode, [*self._outer, *command], **popen)
         self.programs.append(program)
@@ -373,5 +373,5 @@ class Run:
 
 def environment() -> dict[str, str]:
     """Our environment without what would configure the program."""
-    ours = ("SUPERVISOR_", "CONFIG_CONTROLLER_")
+    ours = ("CONFIG_SUPERVISOR_", "CONFIG_CONTROLLER_")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

@@ -13,9 +13,9 @@ import subprocess
 import threading
 from functools import partial
 
-from supervisor import events as ev
-from supervisor.hooks import Runner
-from supervisor.reload import Reloader, Way
+from config_supervisor.core import events as ev
+from config_supervisor.process.hooks import Runner
+from config_supervisor.reload.methods import Reloader, Way
 
 
 class MainThread:

@@ -10,8 +10,8 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from supervisor.checks import Check, CheckFailed, Subject
-from supervisor.reload import Signal, Way
+from config_supervisor.reload.checks import Check, CheckFailed, Subject
+from config_supervisor.reload.methods import Signal, Way
 from tests.harness import children, wait_until
 from tests.main_thread import MainThread, Reloading
 

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from supervisor.sources import Content, Trouble
-from supervisor.sources.directory import DirectorySource
+from config_supervisor.sources.directory.directory_source import DirectorySource
+from config_supervisor.sources.protocol import Content, Trouble
 
 
 class Volume:

@@ -96,8 +96,8 @@ def _copy_packages(source: str, target: str) -> None:
 
 def _compile(tree: str, library: str, packages: str) -> None:
     """Byte code in place of the sources, but beside our own: a traceback then shows our lines."""
-    ours = os.path.join(packages, "supervisor")
-    aside = os.path.join(packages, "..", "supervisor")
+    ours = os.path.join(packages, "config_supervisor")
+    aside = os.path.join(packages, "..", "config_supervisor")
     os.rename(ours, aside)
     for folder in (library, packages):
         _compile_all(tree, folder, legacy=True)

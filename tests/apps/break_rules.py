@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 
-from supervisor import events, machine
-from supervisor.__main__ import main
-from supervisor.state import Policy, State
+from config_supervisor.__main__ import main
+from config_supervisor.core import events, machine
+from config_supervisor.core.state import Policy, State
 
 step, broken = machine.step, getattr(events, sys.argv.pop(1))
 seen: set[type[events.Event]] = set()

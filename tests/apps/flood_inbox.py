@@ -13,8 +13,8 @@ import threading
 from collections import Counter
 
 sys.path.insert(0, sys.argv[1])
-from supervisor import events as ev
-from supervisor.inbox import Inbox
+from config_supervisor.core import events as ev
+from config_supervisor.runtime.inbox import Inbox
 
 SIGNALS = (signal.SIGHUP, signal.SIGWINCH, signal.SIGRTMAX)
 signal.pthread_sigmask(signal.SIG_BLOCK, {*SIGNALS, signal.SIGCHLD})

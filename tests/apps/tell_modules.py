@@ -17,7 +17,12 @@ import os
 import signal
 import sys
 
-LATE = ("supervisor.metrics", "supervisor.web", "supervisor.control", "inotify_simple")
+LATE = (
+    "config_supervisor.observe.metrics",
+    "config_supervisor.observe.web",
+    "config_supervisor.control.server",
+    "inotify_simple",
+)
 HELD = 4.0  # seconds
 # The tests use it, no image has it, and the Kubernetes client imports it where it is.
 ABSENT = "kubernetes_validate"
@@ -52,6 +57,6 @@ sys.modules.update({ABSENT: None})  # type: ignore[dict-item] # an import of it 
 own = {*sys.modules}
 sys.addaudithook(watch)
 
-from supervisor.__main__ import main  # noqa: E402 - the subject, after what watches it
+from config_supervisor.__main__ import main  # noqa: E402 - the subject, after what watches it
 
 main()

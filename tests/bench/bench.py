@@ -10,7 +10,7 @@ import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 
-from supervisor.record import Record
+from config_supervisor.core.record import Record
 from tests.bench import running, subjects
 from tests.bench.kube_server import KubeServer
 from tests.bench.running import Run, What

@@ -14,19 +14,19 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
-from supervisor import events as ev
-from supervisor import machine
-from supervisor.actions import Action, Apply, Done, Recover, Reload, Spawn
-from supervisor.sources.kube_faults import Fault, fault_of
-from supervisor.sources.kubernetes import Label
-from supervisor.sources.pace import Pace, Timing, Tried, watch_seconds
-from supervisor.state import Policy, State
+from config_supervisor.core import events as ev
+from config_supervisor.core import machine
+from config_supervisor.core.actions import Action, Apply, Done, Recover, Reload, Spawn
+from config_supervisor.core.state import Policy, State
+from config_supervisor.sources.kubernetes.api_errors import Fault, fault_of
+from config_supervisor.sources.kubernetes.api_source import Label
+from config_supervisor.sources.kubernetes.pace import Pace, Timing, Tried, watch_seconds
 from tests.bench.fleet_server import Agenda, ApiServer, Capacity, HttpError, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from supervisor.sources.kube_access import Link
+    from config_supervisor.sources.kubernetes.api_client import Link
 
 LINK = cast("Link", SimpleNamespace(url="https://api", hint="", user=lambda: "", credential=lambda: ""))
 LABEL = Label("configmap", "production", "web")

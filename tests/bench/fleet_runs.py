@@ -10,8 +10,8 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
-from supervisor.sources.pace import Timing
-from supervisor.state import Policy
+from config_supervisor.core.state import Policy
+from config_supervisor.sources.kubernetes.pace import Timing
 from tests.bench.fleet_pod import Pod, World
 from tests.bench.fleet_server import Capacity, Tally
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from supervisor.record import Record
+from config_supervisor.core.record import Record
 
 
 class Memory(Record):

@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Self
 
-from supervisor.record import Record
+from config_supervisor.core.record import Record
 from tests.bench import procfs
 
 # Whatever happens to the harness, nothing of a subject is left.
@@ -178,4 +178,6 @@ class Run:
 
 def clean_environment() -> dict[str, str]:
     """Our environment without what would configure a subject."""
-    return {k: v for k, v in os.environ.items() if not k.startswith(("SUPERVISOR_", "CONFIG_CONTROLLER_", "PYTHON"))}
+    return {
+        k: v for k, v in os.environ.items() if not k.startswith(("CONFIG_SUPERVISOR_", "CONFIG_CONTROLLER_", "PYTHON"))
+    }

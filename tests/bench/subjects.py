@@ -12,7 +12,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Sequence
 
-from supervisor.record import Record
+from config_supervisor.core.record import Record
 from tests.bench import peers
 from tests.bench.workshop import HERE, Workshop, free_port, write_program
 

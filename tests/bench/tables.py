@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from supervisor.record import Record
+from config_supervisor.core.record import Record
 from tests.bench.bench import Result
 from tests.bench.subjects import PYTHON
 

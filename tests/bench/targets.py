@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from supervisor.record import Record
+from config_supervisor.core.record import Record
 from tests.bench import latency, subjects
 from tests.bench.tables import Table, grid, number
 

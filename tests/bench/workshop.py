@@ -13,7 +13,7 @@ import shutil
 import socket
 import subprocess
 
-from supervisor.record import Record
+from config_supervisor.core.record import Record
 from tests.bench.closure import link, requirements
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -23,7 +23,7 @@ LAUNCHER = """\
 import sys
 
 sys.path += [{package!r}, {libraries!r}]
-from supervisor.{module} import {name}
+from config_supervisor.{module} import {name}
 
 {call}
 """
@@ -50,7 +50,7 @@ def build(folder: str, memory: str, python: str) -> Workshop:
     subprocess.run(["gcc", "-O2", "-static", "-Wall", "-o", app, os.path.join(HERE, "app.c")], check=True)
     package = os.path.join(folder, "site")
     source = os.path.join(ROOT, "supervisor")
-    shutil.copytree(source, os.path.join(package, "supervisor"), ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(source, os.path.join(package, "config_supervisor"), ignore=shutil.ignore_patterns("__pycache__"))
     script = (
         "import compileall, py_compile, sys; sys.exit(not compileall.compile_dir(sys.argv[1], quiet=1, "
         "invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH))"
@@ -67,7 +67,7 @@ def build(folder: str, memory: str, python: str) -> Workshop:
         return write_program(os.path.join(folder, file), text)
 
     supervisor = launcher("supervisor", "__main__", "main", "main()")
-    supervisorctl = launcher("supervisorctl", "ctl", "main", "sys.exit(main())")
+    supervisorctl = launcher("supervisorctl", "control.client", "main", "sys.exit(main())")
     text = "import runpy, sys\n\nsys.path += [{libraries!r}]\nsys.argv[:] = sys.argv[1:]\n"
     text = f"#!{python} -I\n{text.format(**paths)}runpy.run_path(sys.argv[0], run_name='__main__')\n"
     with_libraries = write_program(os.path.join(folder, "with-libraries"), text)

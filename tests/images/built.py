@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from supervisor import __version__
+from config_supervisor import __version__
 from tests.conftest import needs, needs_root
 from tests.images import network
 from tests.images.podman import REPOSITORY, environment
@@ -32,7 +32,11 @@ def image(name: str) -> str:
         if name not in ("base", "bundle"):
             _build("base")
         _build(name)
-    return f"localhost/supervisor:{__version__}" if name == "base" else f"localhost/supervisor-{name}:{__version__}"
+    return (
+        f"localhost/config-supervisor:{__version__}"
+        if name == "base"
+        else f"localhost/config-supervisor-{name}:{__version__}"
+    )
 
 
 @functools.cache

@@ -250,7 +250,7 @@ class Deployed:
     def _image(self, name: str) -> str:
         if name in self._images:
             return self._images[name]
-        app = name.partition(":")[0].removeprefix("supervisor").removeprefix("-")
+        app = name.partition(":")[0].removeprefix("config-supervisor").removeprefix("-")
         return built.image(app or "base")
 
 

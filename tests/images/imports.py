@@ -8,12 +8,12 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import supervisor
+import config_supervisor
 
 
 def statements() -> list[str]:
     """One statement for each module of the program and each thing that one of them imports, now or later."""
-    package = Path(supervisor.__file__).parent
+    package = Path(config_supervisor.__file__).parent
     found = set()
     for path in package.rglob("*.py"):
         name = ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")

@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 import yaml
 
-from supervisor import config, snapshot
-from supervisor.config import Settings
-from supervisor.record import Record
+from config_supervisor.core import content
+from config_supervisor.core.record import Record
+from config_supervisor.options import command_line
+from config_supervisor.options.command_line import Settings
 
 IMAGES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "images")
 PATHS = [os.path.relpath(path, IMAGES) for path in sorted(glob.glob(f"{IMAGES}/*/*.yaml"))]
@@ -81,7 +82,7 @@ class Supervised:
         self.environment = {one["name"]: one for one in container.get("env", [])}
         literal = {name: one["value"] for name, one in self.environment.items() if "value" in one}
         image = image_environment(container["image"])
-        self.settings: Settings = config.parse(_arguments(container) or [], {**image, **literal})
+        self.settings: Settings = command_line.parse(_arguments(container) or [], {**image, **literal})
         self._manifest = manifest
 
     @property
@@ -93,8 +94,8 @@ class Supervised:
         """The absolute paths at which the program writes the keys of the ConfigMap."""
         (name,) = self.settings.configmap
         data = {key: text.encode() for key, text in self._manifest.content.items()}
-        entries = snapshot.entries(data, private=False, permitted={})
-        placed = snapshot.place(entries, subdir=name.subdir, mapping=dict(self.settings.map))
+        entries = content.entries(data, private=False, permitted={})
+        placed = content.place(entries, subdir=name.subdir, mapping=dict(self.settings.map))
         return {f"{self.settings.configroot}/{path}" for path in placed}
 
     def hooks(self) -> list[str]:

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-import supervisor
+import config_supervisor
 from tests.conftest import needs, needs_root
 from tests.harness import Lines, wait_until
 
-REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(supervisor.__file__)))
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(config_supervisor.__file__)))
 PROGRAM = os.path.join(os.path.dirname(sys.executable), "supervisor")
 PYTHON = os.path.realpath(sys.executable)
 SETTINGS = str(Path(__file__).with_name("containers.conf"))

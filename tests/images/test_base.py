@@ -49,7 +49,7 @@ def start() -> Iterator[Start]:
     started: list[Container] = []
 
     def begin(options: list[str], *words: str) -> Container:
-        name = f"supervisor-base-{os.getpid()}-{len(started)}"
+        name = f"config-supervisor-base-{os.getpid()}-{len(started)}"
         # An interval of its own would want systemd; the test asks for the checks.
         settings = [f"--name={name}", "--health-interval=disable", "--network=none", "--pull=never"]
         settings += [f"--volume={APPS}:/apps:ro", *options]
@@ -245,7 +245,7 @@ def test_a_failed_reload_is_unhealthy_where_that_is_asked_for(start: Start, tmp_
 
 def test_interrupt_on_the_terminal_reaches_the_app_once() -> None:
     ours, theirs = os.openpty()
-    name = f"supervisor-base-{os.getpid()}-terminal"
+    name = f"config-supervisor-base-{os.getpid()}-terminal"
     words = ["podman", "run", "--rm", "--interactive", "--tty", f"--name={name}", "--no-healthcheck", "--network=none"]
     words += [f"--volume={APPS}:/apps:ro", built.image("base"), "--", *PYTHON, "/apps/print_signals.py"]
     program = subprocess.Popen(words, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs)

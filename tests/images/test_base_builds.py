@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from supervisor import __version__
+from config_supervisor import __version__
 from tests.conftest import needs
 from tests.images import built
 from tests.images.imports import statements

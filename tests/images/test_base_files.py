@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import __version__
+from config_supervisor import __version__
 from tests.images import built
 from tests.images.imports import statements
 from tests.images.podman import REPOSITORY
@@ -91,7 +91,7 @@ def test_the_labels_say_what_the_image_is() -> None:
     labels = dict(re.findall(r'"org\.opencontainers\.image\.([\w.]+)":"([^"]*)"', said))
 
     assert {
-        "title": "supervisor",
+        "title": "config-supervisor",
         "description": "PID 1 for application containers that keeps the application's configuration live",
         "licenses": "Apache-2.0",
         "version": __version__,

@@ -27,7 +27,7 @@ INJECTED, COPIED = ["bookworm", "bullseye"], ["musl", "scratch"]
 MOUNTED = [("musl", "/opt/supervisor"), ("scratch", "/mnt/init of pods")]
 INIT = {
     "name": "supervisor",
-    "image": "supervisor-bundle:latest",
+    "image": "config-supervisor-bundle:latest",
     "command": ["/opt/supervisor/bin/supervisor-install", "/shared"],
     "volumeMounts": [{"name": "supervisor", "mountPath": "/shared"}],
 }

@@ -78,7 +78,7 @@ def test_only_our_own_package_has_its_source(members: dict[str, tarfile.TarInfo]
     """A traceback shows our lines; of what others wrote there is the byte code."""
     folders = {name.rpartition("/")[0].partition("-packages/")[2] for name in members if name.endswith(".py")}
 
-    assert {"supervisor", "supervisor/sources"} == folders
+    assert {"config_supervisor"} == {name.partition("/")[0] for name in folders}
 
 
 def test_everything_that_is_in_it_has_its_licence(members: dict[str, tarfile.TarInfo]) -> None:
@@ -101,7 +101,7 @@ def test_all_that_the_program_imports_is_there() -> None:
 
 def test_everything_is_read_as_byte_code() -> None:
     """Compiling would take a second at each start, since nothing can be written."""
-    said = python("-v", "-c", "import kubernetes, prometheus_client, supervisor.cli")[1]
+    said = python("-v", "-c", "import kubernetes, prometheus_client, config_supervisor.cli")[1]
     read = re.findall(r"^# code object from '?([^'\n]*)", said, re.MULTILINE)
 
     assert len(read) > 300

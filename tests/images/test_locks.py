@@ -110,7 +110,7 @@ def test_what_is_unused_is_imported_in_no_role(tmp_path: Path) -> None:
             "leave = os._exit",
             "os._exit = lambda code: (print(*sys.modules, flush=True), leave(code))",
             *statements(),
-            "supervisor.__main__.main()",
+            "config_supervisor.__main__.main()",
         ]
     )
     with FakeKube() as kube:

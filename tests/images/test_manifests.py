@@ -12,7 +12,7 @@ from typing import Any
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 
-from supervisor import __version__
+from config_supervisor import __version__
 from tests.images.manifests import OURS, PATHS, Manifest, containers, each_manifest, ports
 from tests.images.pod_security import violations
 

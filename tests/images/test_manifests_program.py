@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from supervisor.config import OPTIONS, variable
+from config_supervisor.options.command_line import OPTIONS, variable
 from tests.conftest import needs, needs_root
 from tests.harness import PROGRAM
 from tests.images import manifests
@@ -174,7 +174,7 @@ def test_the_bundle_is_installed_where_the_unmodified_image_runs_it() -> None:
 def test_an_unmodified_nginx_has_the_gates_that_our_image_has() -> None:
     ours = Manifest("nginx/pod.yaml").supervised.settings
     injected = Manifest("nginx/pod-inject.yaml").supervised.settings
-    image = image_environment("supervisor-nginx:1")
+    image = image_environment("config-supervisor-nginx:1")
     names = [name for name in OPTIONS if variable(name) in image]
 
     assert {"verify", "stop_signal"} < set(names)

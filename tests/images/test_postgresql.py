@@ -27,8 +27,8 @@ POD, NAME = "images/postgresql/pod.yaml", "postgresql"
 # No pause between two reloads; time enough for psql on a busy machine, which a failed reload takes as well; data that
 # a crash of the machine may cost.
 QUICK = {
-    "SUPERVISOR_RELOAD_INTERVAL": "0s",
-    "SUPERVISOR_VERIFY_WINDOW": "3s",
+    "CONFIG_SUPERVISOR_RELOAD_INTERVAL": "0s",
+    "CONFIG_SUPERVISOR_VERIFY_WINDOW": "3s",
     "INITDB_OPTIONS": "--no-sync --set=fsync=off",
 }
 PASSWORD = "only-for-tests"  # noqa: S105 - as it says

@@ -23,7 +23,7 @@ POD, NAME, PORT = "images/prometheus/pod.yaml", "prometheus", 9090
 CONFIG = "/api/v1/status/config"
 WORDS = ("version-one", "version-two")
 # No pause between two reloads; a window that is long enough for a busy machine.
-QUICK = {"SUPERVISOR_RELOAD_INTERVAL": "0s", "SUPERVISOR_VERIFY_WINDOW": "3s"}
+QUICK = {"CONFIG_SUPERVISOR_RELOAD_INTERVAL": "0s", "CONFIG_SUPERVISOR_VERIFY_WINDOW": "3s"}
 
 Deploy = Callable[..., Deployed]
 

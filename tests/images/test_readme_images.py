@@ -44,14 +44,14 @@ def dockerfile(instruction: str) -> str:
 
 def part_of_pod(start: str) -> dict[str, Any]:
     """The only part of a manifest in the documents that starts so and has the bundle in it."""
-    (found,) = [block for block in blocks() if block.startswith(start) and "supervisor-bundle:" in block]
+    (found,) = [block for block in blocks() if block.startswith(start) and "config-supervisor-bundle:" in block]
     part: dict[str, Any] = yaml.safe_load(found)
     return part
 
 
 def test_documented_image_from_the_base_runs_its_app() -> None:
     built.image("base")
-    image = built.derived("localhost/supervisor-tests-readme-from", dockerfile("FROM supervisor\n"))
+    image = built.derived("localhost/supervisor-tests-readme-from", dockerfile("FROM config-supervisor\n"))
     name = f"supervisor-readme-{os.getpid()}"
     app = Container(name, ["podman", *RUN, f"--name={name}", image], env=environment())
 
@@ -76,7 +76,7 @@ def test_documented_image_with_the_bundle_runs_its_app(words: list[str], code: i
     """Options can be given in place of the command, as the manifests do."""
     built.image("bundle")
     built.derived("localhost/my-app", APP.format(debian=built.debian("trixie")))
-    image = built.derived("localhost/supervisor-tests-readme-copy", dockerfile("COPY --from=supervisor-bundle "))
+    image = built.derived("localhost/supervisor-tests-readme-copy", dockerfile("COPY --from=config-supervisor-bundle "))
     done = built.podman(*RUN, image, *words, check=False)
 
     assert (code, True) == (done.returncode, done.stdout.startswith(said)), done.stdout + done.stderr

@@ -18,7 +18,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
-from supervisor import __version__
+from config_supervisor import __version__
 from tests.images import built
 from tests.images.podman import REPOSITORY, environment
 

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from supervisor import events, reload
-from supervisor.metrics import Metrics
-from supervisor.state import State
+from config_supervisor.core import events
+from config_supervisor.core.state import State
+from config_supervisor.observe.metrics import Metrics
+from config_supervisor.reload import methods
 
 yaml: Any = importlib.import_module("yaml")  # it has no types, and comes with `kubernetes`
 
@@ -58,7 +59,7 @@ def grouped(expression: str) -> set[str]:
 def catalogue() -> dict[str, list[Mapping[str, str]]]:
     """Name of a sample to the label sets of its series, of a program with a source, for each reload method."""
     found: dict[str, list[Mapping[str, str]]] = {}
-    for method in reload.METHODS:
+    for method in methods.METHODS:
         metrics = Metrics(State, method)
         metrics.observe(events.SourceOpened(0, "configmap", "production", "web"), State(), State(), ())
         for family in metrics.registry.collect():

@@ -23,7 +23,7 @@ ASKS = ["sh", "-c", f"while read -r words; do {SUPERVISORCTL} $words 2>&1; echo 
 
 def container(run: Run, *options: str, env: dict[str, str] | None = None, command: Sequence[str] = ()) -> Program:
     """A supervisor whose app asks for it; with its default socket, unless `options` or `env` say otherwise."""
-    return run(*(command or ASKS), options=["-v", *options], env={"SUPERVISOR_CONTROL": "", **(env or {})})
+    return run(*(command or ASKS), options=["-v", *options], env={"CONFIG_SUPERVISOR_CONTROL": "", **(env or {})})
 
 
 def ask(program: Program, words: str) -> tuple[int, str]:
@@ -70,9 +70,9 @@ def test_container_without_a_socket_reaches_no_other(run: Run) -> None:
 
 @only_pid1
 def test_chosen_socket_of_another_container_is_not_trusted(run: Run, tmp_path: Path) -> None:
-    env = {"SUPERVISOR_CONTROL": f"{tmp_path}/shared.sock"}
+    env = {"CONFIG_SUPERVISOR_CONTROL": f"{tmp_path}/shared.sock"}
     first = container(run, f"--listen=127.0.0.1:{free_port()}", env=env)
-    assert env["SUPERVISOR_CONTROL"] == socket_of(first)
+    assert env["CONFIG_SUPERVISOR_CONTROL"] == socket_of(first)
     second = container(run, f"--listen=127.0.0.1:{free_port()}", env=env)
     second.err.expect("another program answers on it")
     code, said = ask(second, "reload")
@@ -115,11 +115,11 @@ def test_health_finds_the_next_free_port(run: Run) -> None:
 def test_sockets_of_ended_containers_are_removed(run: Run, count: int) -> None:
     """A container that is killed leaves one in a /tmp that it shares; the next has another name."""
     needs_root()
-    left = [f"/run/supervisor-{number}.sock" for number in range(count)]
+    left = [f"/run/config-supervisor-{number}.sock" for number in range(count)]
     for path in left:
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(path)
-    living = "/run/supervisor-living.sock"
+    living = "/run/config-supervisor-living.sock"
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(living)
         other.listen()

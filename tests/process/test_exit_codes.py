@@ -127,7 +127,7 @@ def test_a_usage_error_is_one_line_that_names_the_option_and_gives_2(run: Run, c
     assert len(program.err.seen) + len(program.err.rest()) == 1, program.err.seen
 
 
-@pytest.mark.parametrize("name", ["SUPERVISOR_STOP_TIMEOUT", "SUPERVISOR_STOP_SIGNAL"])
+@pytest.mark.parametrize("name", ["CONFIG_SUPERVISOR_STOP_TIMEOUT", "CONFIG_SUPERVISOR_STOP_SIGNAL"])
 def test_a_bad_value_in_the_environment_is_a_usage_error_that_names_it(run: Run, name: str) -> None:
     program = run("true", env={name: "5x"})
 

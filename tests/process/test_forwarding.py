@@ -103,7 +103,7 @@ def test_a_fault_that_is_sent_ends_an_app_as_it_would(run: Run, number: int) -> 
 
 def test_a_fault_of_our_own_still_ends_us() -> None:
     """The signals are blocked, and the kernel does not let a thread block one that it causes itself."""
-    code = "import ctypes\nfrom supervisor import signals\nsignals.install()\nctypes.string_at(0)"
+    code = "import ctypes\nfrom config_supervisor.runtime import signals\nsignals.install()\nctypes.string_at(0)"
     limits = ["sh", "-c", 'ulimit -c 0; exec "$@"', "sh"]
 
     assert -SIGSEGV == subprocess.run([*limits, sys.executable, "-c", code], check=False).returncode
@@ -148,7 +148,7 @@ def test_rewrites_take_names_with_and_without_sig_and_real_time_ones(run: Run) -
 @pytest.mark.parametrize("separator", [",", "\n"])
 def test_rewrites_come_from_the_environment_too(run: Run, separator: str) -> None:
     rewrites = separator.join(["1:12", "SIGUSR1:WINCH"])
-    program = start(run, env={"SUPERVISOR_REWRITE": rewrites})
+    program = start(run, env={"CONFIG_SUPERVISOR_REWRITE": rewrites})
 
     assert_forwards(program, SIGHUP, SIGUSR2)
     assert_forwards(program, SIGUSR1, SIGWINCH)
@@ -280,8 +280,9 @@ def test_signals_are_safe_before_anything_that_takes_time_is_imported(run: Run) 
     program.finish(0)
     seen = [line.split() for line in program.err.rest()]
     early = {name for when, name in seen if when == "early"}
-    assert "supervisor.cli" in {name for when, name in seen if when == "safe"}
-    assert early <= {"supervisor.__main__", "supervisor.signals", "supervisor.record"}
+    assert "config_supervisor.cli" in {name for when, name in seen if when == "safe"}
+    first = ("__main__", "core", "core.record", "runtime", "runtime.signals")
+    assert early <= {f"config_supervisor.{name}" for name in first}
 
 
 @only_process

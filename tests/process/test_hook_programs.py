@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.programs import missing
+from config_supervisor.process.executables import missing
 from tests.hanging import Hanging
 from tests.harness import Run, app
 from tests.sync.reloading import Reloading

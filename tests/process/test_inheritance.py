@@ -311,7 +311,7 @@ def test_odd_entries_of_the_environment_pass_unchanged(run: Run, entries: list[s
     """Wine leaves entries without a name, shells and loaders read duplicates; os.environ knows neither."""
     show = ["/bin/cat", "/proc/self/environ"]
     mark = f"{MARK}={run.mark}"
-    prefix = [sys.executable, "-S", "-I", "-c", RAW, *entries, mark, "SUPERVISOR_CONTROL=off", "--"]
+    prefix = [sys.executable, "-S", "-I", "-c", RAW, *entries, mark, "CONFIG_SUPERVISOR_CONTROL=off", "--"]
 
     seen = output(run(*show, prefix=prefix))
-    assert "\0".join([*entries, mark, "SUPERVISOR_CONTROL=off", ""]) == "\n".join(seen)
+    assert "\0".join([*entries, mark, "CONFIG_SUPERVISOR_CONTROL=off", ""]) == "\n".join(seen)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.process import descendants
+from config_supervisor.process.children import descendants
 from tests.harness import Program, Run, app, assert_state, children, only_pid1, only_process, until, wait_until
 from tests.sync.reloading import Reloading
 

@@ -103,7 +103,7 @@ def test_bare_init_says_nothing(run: Run) -> None:
     ],
 )
 def test_usage_error_is_json_where_asked_for(run: Run, options: list[str], variable: str) -> None:
-    program = run(options=options, env={"SUPERVISOR_LOG_FORMAT": variable})
+    program = run(options=options, env={"CONFIG_SUPERVISOR_LOG_FORMAT": variable})
     program.finish(2)
     (only,) = lines(program)
 

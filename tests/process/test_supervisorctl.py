@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from supervisor import __version__, paths
+from config_supervisor import __version__
+from config_supervisor.control import socket_path
 from tests.conftest import needs, needs_open_interpreter, needs_root
 from tests.harness import NOBODY_KNOWS, Program, Run, app, environment, only_pid1, only_process, wait_until
 from tests.http import get, port_of
@@ -150,7 +151,7 @@ def test_a_first_process_that_serves_nothing_is_healthy(run: Run) -> None:
 @only_pid1
 def test_a_first_process_started_as_a_module_is_known(run: Run) -> None:
     """Without pip's launcher, which obeys PYTHONHOME."""
-    program = run.directly(sys.executable, "-I", "-m", "supervisor", "--", *ASK)
+    program = run.directly(sys.executable, "-I", "-m", "config_supervisor", "--", *ASK)
     program.expect("ok: this supervisor serves nothing, and ends with its app")
 
 
@@ -327,10 +328,10 @@ def test_a_second_supervisor_leaves_the_socket_to_the_first(subject: Subject, ru
 
 def test_without_a_socket_health_asks_the_port(run: Run) -> None:
     port = port_of(run("sleep", "60", options=["--control=off", LISTEN]))
-    env = {"SUPERVISOR_CONTROL": "off", "SUPERVISOR_LISTEN": f":{port}"}
+    env = {"CONFIG_SUPERVISOR_CONTROL": "off", "CONFIG_SUPERVISOR_LISTEN": f":{port}"}
 
     assert (0, "ok: running\n", "") == ctl("health", env=env)
-    where = "nobody listens on any socket, as SUPERVISOR_CONTROL is off; see --socket"
+    where = "nobody listens on any socket, as CONFIG_SUPERVISOR_CONTROL is off; see --socket"
     assert (4, "", f"supervisorctl: the supervisor is not running: {where}\n") == ctl("status", env=env)
 
 
@@ -346,7 +347,7 @@ shift; exec "$@"
 @only_process
 @pytest.mark.parametrize(
     ("run_mode", "tmp_mode", "path"),
-    [("rw", "rw", r"/run/supervisor-\d+\.sock"), ("ro", "rw", r"/tmp/supervisor-0-\d+\.sock"), ("ro", "ro", "")],
+    [("rw", "rw", r"/run/{}-\d+\.sock"), ("ro", "rw", r"/tmp/{}-0-\d+\.sock"), ("ro", "ro", "")],
 )
 def test_the_default_place_is_the_first_that_can_be_written_to(
     run: Run, run_mode: str, tmp_mode: str, path: str
@@ -357,13 +358,15 @@ def test_the_default_place_is_the_first_that_can_be_written_to(
     with socket.create_server(("127.0.0.1", 0)) as free:
         listen = f"127.0.0.1:{free.getsockname()[1]}"
     prefix = ["unshare", "--mount", "sh", "-ec", MOUNTED, run_mode, tmp_mode]
-    chosen = {"SUPERVISOR_CONTROL": ""}
+    chosen = {"CONFIG_SUPERVISOR_CONTROL": ""}
     program = run("sleep", "60", options=["-v", f"--listen={listen}"], prefix=prefix, env=chosen)
-    program.err.expect(f"control socket: {path}$" if path else "cannot make a control socket")
+    program.err.expect(
+        f"control socket: {path.format('config-supervisor')}$" if path else "cannot make a control socket"
+    )
     inside = [nsenter, "--mount", f"--target={program.pid}"]
 
     def healthy() -> None:
-        assert (0, "ok: running\n", "") == ctl("health", prefix=inside, env={"SUPERVISOR_LISTEN": listen})
+        assert (0, "ok: running\n", "") == ctl("health", prefix=inside, env={"CONFIG_SUPERVISOR_LISTEN": listen})
 
     wait_until(healthy)
     assert (0 if path else 4) == ctl("status", prefix=inside)[0]
@@ -373,11 +376,11 @@ def test_the_default_place_is_the_first_that_can_be_written_to(
 
 def test_the_first_candidate_is_the_one_of_the_environment() -> None:
     container = os.stat("/proc/self/ns/mnt").st_ino
-    ours = [f"/run/supervisor-{container}.sock", f"/tmp/supervisor-{os.geteuid()}-{container}.sock"]
+    ours = [f"/run/config-supervisor-{container}.sock", f"/tmp/config-supervisor-{os.geteuid()}-{container}.sock"]
 
-    assert ["/x", *ours] == paths.candidates({"SUPERVISOR_CONTROL": "/x"})
-    assert ours == paths.candidates({})
-    assert [] == paths.candidates({"SUPERVISOR_CONTROL": "off"})
+    assert ["/x", *ours] == socket_path.candidates({"CONFIG_SUPERVISOR_CONTROL": "/x"})
+    assert ours == socket_path.candidates({})
+    assert [] == socket_path.candidates({"CONFIG_SUPERVISOR_CONTROL": "off"})
 
 
 @only_pid1
@@ -385,7 +388,7 @@ def test_root_is_served_by_the_supervisor_of_another_user(run: Run) -> None:
     """`docker exec -u 0` in an image with `USER 1000`."""
     needs_root()
     needs_open_interpreter()
-    program = run("sleep", "60", options=[LISTEN], prefix=NOBODY_KNOWS, env={"SUPERVISOR_CONTROL": ""})
+    program = run("sleep", "60", options=[LISTEN], prefix=NOBODY_KNOWS, env={"CONFIG_SUPERVISOR_CONTROL": ""})
     inside = ["nsenter", "-t", str(program.pid), "-m", "-p", "--", SUPERVISORCTL, "status"]
 
     def served() -> None:

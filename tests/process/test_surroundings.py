@@ -172,7 +172,7 @@ def test_python_settings_of_the_app_do_not_reach_us(run: Run, tmp_path: Path) ->
     """By `python3 -I -m`: pip's launcher obeys them. A `signal.py` of the app must not be ours."""
     (tmp_path / "signal.py").write_text("raise SystemExit(9)")
     env = {"PYTHONHOME": "/no/such/home", "PYTHONPATH": str(tmp_path)}
-    isolated = [sys.executable, "-I", "-m", "supervisor", "--"]
+    isolated = [sys.executable, "-I", "-m", "config_supervisor", "--"]
     program = run.directly(*isolated, "sh", "-c", "echo $PYTHONHOME $PYTHONPATH", env=env)
 
     assert [f"/no/such/home {tmp_path}"] == output(program)
@@ -181,23 +181,23 @@ def test_python_settings_of_the_app_do_not_reach_us(run: Run, tmp_path: Path) ->
 def test_variables_of_ours_do_not_reach_the_app(run: Run) -> None:
     """Credentials may stand in them. What supervisorctl reads stays: the app may start it."""
     ours = {
-        "SUPERVISOR_RELOAD_HTTP": "http://user:password@127.0.0.1:1/",
+        "CONFIG_SUPERVISOR_RELOAD_HTTP": "http://user:password@127.0.0.1:1/",
         "CONFIG_CONTROLLER_URL": "http://user:password@127.0.0.1:1/",
-        "SUPERVISOR_STOP_SIGNAL": "QUIT",
-        "SUPERVISOR_LISTEN": "off",
-        "SUPERVISOR_VERSION": "4.2.5",
+        "CONFIG_SUPERVISOR_STOP_SIGNAL": "QUIT",
+        "CONFIG_SUPERVISOR_LISTEN": "off",
+        "CONFIG_SUPERVISOR_VERSION": "4.2.5",
     }
     seen = [line.partition("=")[0] for line in output(run("env", env=ours))]
 
-    left = sorted(name for name in seen if name.startswith(("SUPERVISOR_", "CONFIG_CONTROLLER_")))
-    assert ["SUPERVISOR_CONTROL", "SUPERVISOR_LISTEN", "SUPERVISOR_VERSION"] == left
+    left = sorted(name for name in seen if name.startswith(("CONFIG_SUPERVISOR_", "CONFIG_CONTROLLER_")))
+    assert ["CONFIG_SUPERVISOR_CONTROL", "CONFIG_SUPERVISOR_LISTEN", "CONFIG_SUPERVISOR_VERSION"] == left
 
 
 def test_a_variable_of_ours_in_an_env_file_is_for_the_app(run: Run, tmp_path: Path) -> None:
     """The app may be this program."""
-    options = ["--env-file", write(tmp_path, "SUPERVISOR_STOP_SIGNAL=QUIT\n")]
+    options = ["--env-file", write(tmp_path, "CONFIG_SUPERVISOR_STOP_SIGNAL=QUIT\n")]
 
-    assert "SUPERVISOR_STOP_SIGNAL=QUIT" in output(run("env", options=options))
+    assert "CONFIG_SUPERVISOR_STOP_SIGNAL=QUIT" in output(run("env", options=options))
 
 
 def test_no_core_dump_of_ours_can_hold_a_secret(run: Run, tmp_path: Path) -> None:

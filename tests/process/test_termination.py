@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import termination
+from config_supervisor.runtime import termination_message
 from tests.harness import Run
 
 
@@ -22,7 +22,9 @@ def place(tmp_path: Path) -> Path:
 
 def ended(run: Run, place: Path, code: int, options: Sequence[str], command: Sequence[str] = ("true",)) -> str:
     """What the program left there when it had ended with that code."""
-    run(*command, options=options, env={termination.VARIABLE: str(place), "KUBERNETES_SERVICE_HOST": ""}).finish(code)
+    run(
+        *command, options=options, env={termination_message.VARIABLE: str(place), "KUBERNETES_SERVICE_HOST": ""}
+    ).finish(code)
     return place.read_text()
 
 
@@ -49,7 +51,7 @@ def test_an_app_that_ends_has_its_own_say(run: Run, place: Path, code: int) -> N
 
 
 def test_an_app_that_is_ended_by_a_signal_has_its_own_say(run: Run, place: Path) -> None:
-    program = run("sh", "-c", "echo ready; exec sleep 60", env={termination.VARIABLE: str(place)})
+    program = run("sh", "-c", "echo ready; exec sleep 60", env={termination_message.VARIABLE: str(place)})
     program.expect("ready")
     program.send(15)
     program.finish(143)
@@ -58,7 +60,7 @@ def test_an_app_that_is_ended_by_a_signal_has_its_own_say(run: Run, place: Path)
 
 def test_a_file_that_is_not_there_is_not_made(run: Run, tmp_path: Path) -> None:
     place = tmp_path / "none"
-    run("true", options=["--no-such"], env={termination.VARIABLE: str(place)}).finish(2)
+    run("true", options=["--no-such"], env={termination_message.VARIABLE: str(place)}).finish(2)
     assert not place.exists()
 
 
@@ -67,16 +69,16 @@ def test_a_place_that_is_no_file_delays_nothing(run: Run, tmp_path: Path) -> Non
     fifo = str(tmp_path / "fifo")
     os.mkfifo(fifo)
     for path in (fifo, str(tmp_path), "/dev/null"):
-        run("true", options=["--no-such"], env={termination.VARIABLE: path}).finish(2, 5)
+        run("true", options=["--no-such"], env={termination_message.VARIABLE: path}).finish(2, 5)
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "\ud800"])
 def test_a_long_explanation_is_cut_with_what_is_left_out(place: Path, letter: str) -> None:
     place.write_text("of an earlier try, and longer than what comes now")
-    termination.explain(f"first\nsecond {letter * 5000}", {termination.VARIABLE: str(place)})
+    termination_message.explain(f"first\nsecond {letter * 5000}", {termination_message.VARIABLE: str(place)})
     said = place.read_bytes()
-    assert len(said) <= termination.LIMIT
+    assert len(said) <= termination_message.LIMIT
     assert said.startswith(b"first second ")
     assert said.endswith(b" bytes more)")
-    termination.explain("short", {termination.VARIABLE: str(place)})
+    termination_message.explain("short", {termination_message.VARIABLE: str(place)})
     assert "short" == place.read_text()

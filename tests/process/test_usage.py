@@ -66,13 +66,17 @@ def warnings(program: Program) -> list[str]:
 
 
 def test_unknown_variable_is_one_warning_with_the_nearest_name(run: Run) -> None:
-    environ = {"SUPERVISOR_RELOAD_SIGNL": "USR1", "SUPERVISOR_PROCESS_NAME": "x", "SUPERVISOR_VERSION": "4.2.5"}
+    environ = {
+        "CONFIG_SUPERVISOR_RELOAD_SIGNL": "USR1",
+        "CONFIG_SUPERVISOR_PROCESS_NAME": "x",
+        "CONFIG_SUPERVISOR_VERSION": "4.2.5",
+    }
     program = run("true", env=environ)
     program.finish(0)
 
-    assert ["SUPERVISOR_RELOAD_SIGNL stands for no option (did you mean SUPERVISOR_RELOAD_SIGNAL?)"] == warnings(
-        program
-    )
+    assert [
+        "CONFIG_SUPERVISOR_RELOAD_SIGNL stands for no option (did you mean CONFIG_SUPERVISOR_RELOAD_SIGNAL?)"
+    ] == warnings(program)
 
 
 @pytest.mark.parametrize(

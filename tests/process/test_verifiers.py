@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import verifiers
-from supervisor.checks import CheckFailed, Subject
-from supervisor.reload import Exec, Process, Restart, Way
-from supervisor.target import Target
+from config_supervisor.process.other_container import Target
+from config_supervisor.reload import verifiers
+from config_supervisor.reload.checks import CheckFailed, Subject
+from config_supervisor.reload.methods import Exec, Process, Restart, Way
 from tests.conftest import needs
 from tests.elsewhere import Elsewhere
 from tests.harness import assert_state, children, wait_until

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import events as ev
-from supervisor import verifiers
-from supervisor.reload import Restart, Way
+from config_supervisor.core import events as ev
+from config_supervisor.reload import verifiers
+from config_supervisor.reload.methods import Restart, Way
 from tests.conftest import needs, needs_root
 from tests.harness import wait_until
 from tests.main_thread import MainThread, Reloading

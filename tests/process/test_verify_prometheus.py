@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import checks, request, verifiers
-from supervisor.checks import CheckFailed, Subject
-from supervisor.reload import Http, Restart, Way
-from supervisor.request import Request
+from config_supervisor.reload import checks, http_request, verifiers
+from config_supervisor.reload.checks import CheckFailed, Subject
+from config_supervisor.reload.http_request import Request
+from config_supervisor.reload.methods import Http, Restart, Way
 from tests.answering import Answering, answer
 from tests.conftest import needs
 from tests.http import get
@@ -90,7 +90,7 @@ def test_no_reload_is_not_taken_for_one(main: MainThread, monitor: Monitor) -> N
 
 
 def test_a_reload_by_request_tells_what_was_wrong(main: MainThread, monitor: Monitor) -> None:
-    method = Http(Request("POST", request.url(f"{monitor.url}/-/reload")), request.status_ranges("200-299"))
+    method = Http(Request("POST", http_request.url(f"{monitor.url}/-/reload")), http_request.status_ranges("200-299"))
     assert ("", "") == Reloading(main, Way(method, monitor.check, 1), main.app).end()
     monitor.config.write_text("no_such_key: 1\n")
     reason, error = Reloading(main, Way(method, monitor.check, 1, timeout=1), main.app).end()

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
-from supervisor.record import Record
+from config_supervisor.core.record import Record
 from tests.conftest import needs, needs_root
 from tests.harness import Program, Run, until, wait_until
 from tests.http import metric, port_of

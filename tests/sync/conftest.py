@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from supervisor.sources.kubernetes import Access, Label, Timing
+from config_supervisor.sources.kubernetes.api_source import Access, Label, Timing
 from tests.fake_kube import FakeKube
 from tests.real_kube import RealKube
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from supervisor.sources import Content, Trouble
-from supervisor.sources.kubernetes import Access, KubernetesSource, Label, Timing
+from config_supervisor.sources.kubernetes.api_source import Access, KubernetesSource, Label, Timing
+from config_supervisor.sources.protocol import Content, Trouble
 from tests.fake_kube_http import Ask
 from tests.harness import wait_until
 

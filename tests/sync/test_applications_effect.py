@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from supervisor.record import Record
+from config_supervisor.core.record import Record
 from tests.conftest import needs
 from tests.harness import Run, only_process
 from tests.sync import test_applications_dns as dns

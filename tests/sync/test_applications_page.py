@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from supervisor import config
+from config_supervisor.options import command_line
 from tests.sync import test_applications_dns as dns
 from tests.sync import test_applications_mail_log as mail_log
 from tests.sync import test_applications_stores as stores
@@ -29,7 +29,7 @@ def test_page_overview_names_and_links_every_section() -> None:
 @pytest.mark.parametrize("title", TESTED)
 def test_page_command_line_is_accepted(title: str) -> None:
     program, *words = command(title)
-    settings = config.parse(words, {})
+    settings = command_line.parse(words, {})
 
     assert program == "supervisor"
     assert settings.config_dir == "/config-in"

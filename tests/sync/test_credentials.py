@@ -102,7 +102,7 @@ def test_url_of_a_check_comes_from_a_file(subject: Reloading, tmp_path: Path, op
         (["--reload-http-file=/dev/null"], "", "is not a regular file"),
         (["--reload-http-file=FIFO"], "", "is not a regular file"),
         (["--reload-exec=true", "--reload-http-file=FILE"], "", "--reload-http-file and --reload-exec exclude"),
-        ([], "EMPTY", "SUPERVISOR_RELOAD_HTTP_FILE: "),
+        ([], "EMPTY", "CONFIG_SUPERVISOR_RELOAD_HTTP_FILE: "),
     ],
 )
 def test_file_that_holds_no_value_is_refused(
@@ -116,7 +116,7 @@ def test_file_that_holds_no_value_is_refused(
     os.mkfifo(files["FIFO"])
     for name, path in files.items():
         options = [option.replace(name, path) for option in options]
-    env = {"SUPERVISOR_RELOAD_HTTP_FILE": files[variable]} if variable else {}
+    env = {"CONFIG_SUPERVISOR_RELOAD_HTTP_FILE": files[variable]} if variable else {}
     subject.change("one")
     program = subject.start(*options, env=env)
     program.finish(2)
@@ -128,7 +128,7 @@ def test_file_that_holds_no_value_is_refused(
 
 def test_value_on_the_command_line_wins_over_a_file(subject: Reloading) -> None:
     subject.change("one")
-    env = {"SUPERVISOR_RELOAD_HTTP_FILE": "/nonexistent"}
+    env = {"CONFIG_SUPERVISOR_RELOAD_HTTP_FILE": "/nonexistent"}
     program = subject.start("--reload-http=http://127.0.0.1:1", env=env)
 
     program.expect("ready")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.permissions import PRIVATE, Permission
-from supervisor.snapshot import Entry, snapshot
+from config_supervisor.core.content import Entry, snapshot
+from config_supervisor.core.permissions import PRIVATE, Permission
 from tests.conftest import needs_root
 from tests.harness import Program, Run, app, wait_until
 from tests.http import metric, port_of, status

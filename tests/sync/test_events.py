@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.sources import kube_events
+from config_supervisor.sources.kubernetes import event_sender
 from tests.fake_kube import ADMIN, FakeKube, Rule
 from tests.fake_kube_events import Reported
 from tests.fake_kube_store import RefusedError
@@ -277,7 +277,7 @@ def body(number: int) -> dict[str, object]:
 
 
 def test_outbox_over_its_rate_keeps_the_newest() -> None:
-    box = kube_events.Outbox(0.0)
+    box = event_sender.Outbox(0.0)
     for number in range(50):
         box.put(body(number))
     first = [box.take(0.0)[0] for _ in range(10)]
@@ -290,7 +290,7 @@ def test_outbox_over_its_rate_keeps_the_newest() -> None:
 
 
 def test_outbox_tries_what_failed_again_before_what_is_newer() -> None:
-    box = kube_events.Outbox(0.0)
+    box = event_sender.Outbox(0.0)
     box.failed(body(1), 0.0)
     _, wait = box.take(0.0)
     assert wait is not None
@@ -302,7 +302,7 @@ def test_outbox_tries_what_failed_again_before_what_is_newer() -> None:
 
 
 def test_outbox_at_the_end_waits_for_nothing() -> None:
-    box = kube_events.Outbox(0.0)
+    box = event_sender.Outbox(0.0)
     for number in range(15):
         box.put(body(number))
     box.failed(body(-1), 0.0)
@@ -315,8 +315,8 @@ def test_outbox_at_the_end_waits_for_nothing() -> None:
 def test_the_longest_pod_name_and_any_note_make_an_event_that_a_cluster_takes() -> None:
     name = "a" * 235 + "-" + "b" * 17
     taken = Reported()
-    pod = kube_events.Pod("shop", name, "uid")
-    taken.create("shop", kube_events.event(pod, "ReloadFailed", "ü" * 2000, warning=True))
+    pod = event_sender.Pod("shop", name, "uid")
+    taken.create("shop", event_sender.event(pod, "ReloadFailed", "ü" * 2000, warning=True))
     note = taken.all[0]["note"]
 
     assert ("ü" * 512, name) == (note, taken.all[0]["regarding"]["name"])
@@ -324,7 +324,7 @@ def test_the_longest_pod_name_and_any_note_make_an_event_that_a_cluster_takes() 
 
 def test_what_looks_like_a_credential_does_not_get_into_an_event() -> None:
     note = "cannot ask http://admin:secret@shop/: sent Authorization: Bearer abc.def"
-    shown = str(kube_events.event(kube_events.Pod("shop", "web", "uid"), "ReloadFailed", note, warning=True)["note"])
+    shown = str(event_sender.event(event_sender.Pod("shop", "web", "uid"), "ReloadFailed", note, warning=True)["note"])
 
     assert "cannot ask http" in shown
     assert "secret" not in shown
@@ -351,7 +351,7 @@ def test_what_looks_like_a_credential_does_not_get_into_an_event() -> None:
     ],
 )
 def test_what_no_cluster_would_take_is_refused(change: dict[str, Any], words: str) -> None:
-    body = kube_events.event(kube_events.Pod("shop", "web", "uid"), "ConfigApplied", "x", warning=False)
+    body = event_sender.event(event_sender.Pod("shop", "web", "uid"), "ConfigApplied", "x", warning=False)
     Reported().create("shop", dict(body))
     with pytest.raises(RefusedError, match=words):
         Reported().create("shop", {**body, **change})

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.files import Modes, Root
+from config_supervisor.store.configroot import Modes, Root
 from tests.answering import Answering, hang
 from tests.conftest import needs, needs_root
 from tests.disk import put

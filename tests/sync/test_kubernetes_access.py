@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from supervisor.sources.kube_credentials import AccessError
-from supervisor.sources.kube_faults import redact
-from supervisor.sources.kubernetes import Access, namespace
+from config_supervisor.sources.kubernetes.api_errors import redact
+from config_supervisor.sources.kubernetes.api_source import Access, namespace
+from config_supervisor.sources.kubernetes.credentials import AccessError
 from tests.fake_kube import FakeKube
 from tests.fake_kube_tls import Authority
 from tests.harness import wait_until

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from supervisor import log
+from config_supervisor.runtime import log
 from tests.fake_kube import ADMIN, FakeKube, Rule
 from tests.sync.following import QUICK, Following, gaps, until_so_many
 

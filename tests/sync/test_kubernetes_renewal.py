@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from supervisor.sources.kubernetes import Access
+from config_supervisor.sources.kubernetes.api_source import Access
 from tests.fake_kube import FakeKube
 from tests.fake_kube_files import write
 from tests.fake_kube_tls import Authority

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 
-from supervisor.record import Record
+from config_supervisor.core.record import Record
 from tests.conftest import needs, needs_root
 from tests.harness import Program, Run, only_process, wait_until
 from tests.http import metric, port_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.files import Modes, Root
+from config_supervisor.store.configroot import Modes, Root
 from tests.conftest import needs, needs_root
 from tests.volume import Follower
 

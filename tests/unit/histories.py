@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from supervisor import events as ev
-from supervisor.actions import Action, Apply, Mark
-from supervisor.machine import step, wake_at
-from supervisor.state import Policy, SourceState, State
+from config_supervisor.core import events as ev
+from config_supervisor.core.actions import Action, Apply, Mark
+from config_supervisor.core.machine import step, wake_at
+from config_supervisor.core.state import Policy, SourceState, State
 
 TERM, HUP, INT, QUIT, KILL, CONT, STOP, TSTP = 15, 1, 2, 3, 9, 18, 19, 20
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import checks
-from supervisor import events as ev
-from supervisor.checks import CheckFailed, Readiness, Subject
-from supervisor.request import Trust
+from config_supervisor.core import events as ev
+from config_supervisor.reload import checks
+from config_supervisor.reload.checks import CheckFailed, Readiness, Subject
+from config_supervisor.reload.http_request import Trust
 from tests.answering import Answering, answer, hang
 from tests.fake_kube_tls import Authority
 from tests.harness import wait_until

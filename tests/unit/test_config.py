@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor import config, values
-from supervisor.config import Settings, UsageError
-from supervisor.values import ObjectName
+from config_supervisor.core.errors import UsageError
+from config_supervisor.options import command_line, parsers
+from config_supervisor.options.command_line import Settings
+from config_supervisor.options.parsers import ObjectName
 
 
 def parse(*argv: str, **environ: str) -> Settings:
-    return config.parse(argv, environ)
+    return command_line.parse(argv, environ)
 
 
 def refused(*argv: str, **environ: str) -> str:
@@ -47,11 +48,11 @@ def test_repeatable_options_add_up_and_the_last_of_the_others_wins() -> None:
 def test_every_option_can_be_given_as_a_variable() -> None:
     settings = parse(
         "app",
-        SUPERVISOR_CONFIGMAP="a/b,c:sub\nd/e:f/g",
-        SUPERVISOR_CONFIGROOT="/x",
-        SUPERVISOR_SIGNAL_GROUP="true",
-        SUPERVISOR_LISTEN="off",
-        SUPERVISOR_STOP_SIGNAL="sigquit",
+        CONFIG_SUPERVISOR_CONFIGMAP="a/b,c:sub\nd/e:f/g",
+        CONFIG_SUPERVISOR_CONFIGROOT="/x",
+        CONFIG_SUPERVISOR_SIGNAL_GROUP="true",
+        CONFIG_SUPERVISOR_LISTEN="off",
+        CONFIG_SUPERVISOR_STOP_SIGNAL="sigquit",
     )
 
     names = (ObjectName("a", "b", ""), ObjectName("", "c", "sub"), ObjectName("d", "e", "f/g"))
@@ -60,26 +61,28 @@ def test_every_option_can_be_given_as_a_variable() -> None:
 
 
 def test_a_header_in_a_variable_may_hold_commas() -> None:
-    settings = parse("app", SUPERVISOR_CONFIG_DIR="/x", SUPERVISOR_RELOAD_HTTP_HEADER="Accept: a, b\nX: c")
+    settings = parse(
+        "app", CONFIG_SUPERVISOR_CONFIG_DIR="/x", CONFIG_SUPERVISOR_RELOAD_HTTP_HEADER="Accept: a, b\nX: c"
+    )
 
     assert settings.reload_http_header == ("Accept: a, b", "X: c")
 
 
 def test_the_command_line_wins_over_the_environment_and_that_over_the_default() -> None:
-    assert "always" == parse("--restart=always", "app", SUPERVISOR_RESTART="never").restart
-    assert "always" == parse("app", SUPERVISOR_RESTART="always").restart
-    assert "never" == parse("app", SUPERVISOR_RESTART="").restart
+    assert "always" == parse("--restart=always", "app", CONFIG_SUPERVISOR_RESTART="never").restart
+    assert "always" == parse("app", CONFIG_SUPERVISOR_RESTART="always").restart
+    assert "never" == parse("app", CONFIG_SUPERVISOR_RESTART="").restart
 
 
 def test_the_variables_of_the_predecessor_count_when_ours_are_unset() -> None:
     old = {"CONFIG_CONTROLLER_CONFIGMAP": "a/old", "CONFIG_CONTROLLER_CONFIGROOT": "/old"}
 
     assert "old" == parse("app", **old).configmap[0].name
-    assert "/new" == parse("app", **old, SUPERVISOR_CONFIGROOT="/new").configroot
+    assert "/new" == parse("app", **old, CONFIG_SUPERVISOR_CONFIGROOT="/new").configroot
 
 
 def test_variables_that_kubernetes_makes_for_a_service_of_our_name_are_no_settings() -> None:
-    parse("app", SUPERVISOR_SERVICE_HOST="10.0.0.1", SUPERVISOR_PORT="tcp://10.0.0.1:80")
+    parse("app", CONFIG_SUPERVISOR_SERVICE_HOST="10.0.0.1", CONFIG_SUPERVISOR_PORT="tcp://10.0.0.1:80")
 
 
 @pytest.mark.parametrize(
@@ -136,28 +139,38 @@ def test_a_mistake_is_named_with_its_option(argv: list[str], message: str) -> No
     [
         ({"VALIDATE": "nginx -t", "VERIFY": "nginx", "STOP_SIGNAL": "QUIT"}, [], "no command to run; "),
         ({"EVENTS": "true"}, [], "no command to run; "),
-        ({"RELOAD_HTTP": "http://x"}, [], "SUPERVISOR_RELOAD_HTTP needs a configuration: "),
-        ({"ONCE": "true"}, [], "SUPERVISOR_ONCE needs a configuration: "),
-        ({"CONFIGROOT": "/x"}, ["app"], "SUPERVISOR_CONFIGROOT needs --configmap, "),
-        ({"CONFIGMAP": "a", "CONFIG_DIR": "/x"}, ["app"], "SUPERVISOR_CONFIGMAP and SUPERVISOR_CONFIG_DIR exclude "),
-        ({"CONFIGMAP": "a"}, ["--config-dir=/x", "app"], "SUPERVISOR_CONFIGMAP and --config-dir exclude "),
-        ({"RELOAD_EXEC": "x"}, ["--config-dir=/x", "--reload-restart", "app"], "SUPERVISOR_RELOAD_EXEC and --reload-r"),
+        ({"RELOAD_HTTP": "http://x"}, [], "CONFIG_SUPERVISOR_RELOAD_HTTP needs a configuration: "),
+        ({"ONCE": "true"}, [], "CONFIG_SUPERVISOR_ONCE needs a configuration: "),
+        ({"CONFIGROOT": "/x"}, ["app"], "CONFIG_SUPERVISOR_CONFIGROOT needs --configmap, "),
+        (
+            {"CONFIGMAP": "a", "CONFIG_DIR": "/x"},
+            ["app"],
+            "CONFIG_SUPERVISOR_CONFIGMAP and CONFIG_SUPERVISOR_CONFIG_DIR exclude ",
+        ),
+        ({"CONFIGMAP": "a"}, ["--config-dir=/x", "app"], "CONFIG_SUPERVISOR_CONFIGMAP and --config-dir exclude "),
+        (
+            {"RELOAD_EXEC": "x"},
+            ["--config-dir=/x", "--reload-restart", "app"],
+            "CONFIG_SUPERVISOR_RELOAD_EXEC and --reload-r",
+        ),
     ],
 )
 def test_mistake_names_what_the_user_wrote(environ: dict[str, str], argv: list[str], message: str) -> None:
     """An image may set what its program needs; that is not why `docker run IMAGE` has nothing to do."""
-    assert refused(*argv, **{f"SUPERVISOR_{name}": text for name, text in environ.items()}).startswith(message)
+    assert refused(*argv, **{f"CONFIG_SUPERVISOR_{name}": text for name, text in environ.items()}).startswith(message)
 
 
 def test_a_mistake_in_a_variable_names_the_variable() -> None:
-    assert refused("app", SUPERVISOR_STOP_TIMEOUT="x").startswith("SUPERVISOR_STOP_TIMEOUT: 'x' is not a duration")
+    assert refused("app", CONFIG_SUPERVISOR_STOP_TIMEOUT="x").startswith(
+        "CONFIG_SUPERVISOR_STOP_TIMEOUT: 'x' is not a duration"
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"), [("500ms", 0.5), ("2s", 2), ("1m", 60), ("1.5s", 1.5), ("1h", 3600), ("0", 0), ("0s", 0)]
 )
 def test_durations(text: str, seconds: float) -> None:
-    assert seconds == values.duration(text)
+    assert seconds == parsers.duration(text)
 
 
 @pytest.mark.parametrize(
@@ -174,13 +187,13 @@ def test_durations(text: str, seconds: float) -> None:
     ],
 )
 def test_signals(text: str, number: int) -> None:
-    assert number == values.signal_number(text)
+    assert number == parsers.signal_number(text)
 
 
 @pytest.mark.parametrize("text", ["", "0", "33", "65", "RTMIN+31", "RTMIN-1", "RTMIN+", "SIG", "HUP+1", "²"])
 def test_what_is_no_signal(text: str) -> None:
     with pytest.raises(ValueError, match="is not a signal"):
-        values.signal_number(text)
+        parsers.signal_number(text)
 
 
 @pytest.mark.parametrize(
@@ -188,35 +201,39 @@ def test_what_is_no_signal(text: str) -> None:
     [(":9911", ("", 9911)), ("127.0.0.1:80", ("127.0.0.1", 80)), ("[::1]:80", ("::1", 80)), ("80", ("", 80))],
 )
 def test_addresses(text: str, address: tuple[str, int]) -> None:
-    assert address == values.listen(text)
+    assert address == parsers.listen(text)
 
 
 @given(
     st.lists(st.text(max_size=12), max_size=5),
-    st.dictionaries(st.sampled_from(list(config.OPTIONS)), st.text(max_size=8)),
+    st.dictionaries(st.sampled_from(list(command_line.OPTIONS)), st.text(max_size=8)),
 )
 def test_no_input_ends_in_a_traceback(argv: list[str], variables: dict[str, str]) -> None:
     # Anything but this one exception would be a traceback.
     with contextlib.suppress(UsageError):
-        config.parse(argv, {config.variable(name): text for name, text in variables.items()})
+        command_line.parse(argv, {command_line.variable(name): text for name, text in variables.items()})
 
 
 def test_the_help_names_every_option_and_fits_a_terminal() -> None:
-    text = config.help_text()
+    text = command_line.help_text()
 
-    for name in config.OPTIONS:
-        assert f"{config.flag(name)}" in text
+    for name in command_line.OPTIONS:
+        assert f"{command_line.flag(name)}" in text
     assert 100 >= max(map(len, text.splitlines()))
 
 
 def test_what_an_image_says_of_its_program_does_not_keep_a_command_without_configuration_from_running() -> None:
-    environ = {"SUPERVISOR_VALIDATE": "nginx -t", "SUPERVISOR_VERIFY": "nginx", "SUPERVISOR_RELOAD_RESTART": "true"}
+    environ = {
+        "CONFIG_SUPERVISOR_VALIDATE": "nginx -t",
+        "CONFIG_SUPERVISOR_VERIFY": "nginx",
+        "CONFIG_SUPERVISOR_RELOAD_RESTART": "true",
+    }
 
-    assert ("nginx", "-v") == config.parse(["nginx", "-v"], environ).command
-    with pytest.raises(config.UsageError, match="--validate needs a configuration"):
-        config.parse(["--validate=true", "nginx"], {})
-    with pytest.raises(config.UsageError, match="SUPERVISOR_RELOAD_HTTP needs a configuration"):
-        config.parse([], {"SUPERVISOR_RELOAD_HTTP": "http://127.0.0.1:1"})
+    assert ("nginx", "-v") == command_line.parse(["nginx", "-v"], environ).command
+    with pytest.raises(UsageError, match="--validate needs a configuration"):
+        command_line.parse(["--validate=true", "nginx"], {})
+    with pytest.raises(UsageError, match="CONFIG_SUPERVISOR_RELOAD_HTTP needs a configuration"):
+        command_line.parse([], {"CONFIG_SUPERVISOR_RELOAD_HTTP": "http://127.0.0.1:1"})
 
 
 @pytest.mark.parametrize(
@@ -303,12 +320,20 @@ def test_unknown_option_gets_the_nearest_written_form(word: str, meant: str) -> 
 
 def test_unknown_variables_are_found_with_the_nearest_name() -> None:
     environ = dict.fromkeys(
-        ["SUPERVISOR_RELOAD_SIGNL", "SUPERVISOR_XYZZY", "SUPERVISOR_LISTEN", "SUPERVISORX", "HOME"], ""
+        [
+            "CONFIG_SUPERVISOR_RELOAD_SIGNL",
+            "CONFIG_SUPERVISOR_XYZZY",
+            "CONFIG_SUPERVISOR_LISTEN",
+            "SUPERVISORX",
+            "HOME",
+        ],
+        "",
     )
 
-    assert [("SUPERVISOR_RELOAD_SIGNL", "SUPERVISOR_RELOAD_SIGNAL"), ("SUPERVISOR_XYZZY", "")] == list(
-        config.unknown_variables(environ)
-    )
+    assert [
+        ("CONFIG_SUPERVISOR_RELOAD_SIGNL", "CONFIG_SUPERVISOR_RELOAD_SIGNAL"),
+        ("CONFIG_SUPERVISOR_XYZZY", ""),
+    ] == list(command_line.unknown_variables(environ))
 
 
 @pytest.mark.parametrize(
@@ -320,7 +345,7 @@ def test_unknown_variables_are_found_with_the_nearest_name() -> None:
     ],
 )
 def test_variables_of_others_with_our_prefix_are_known(name: str) -> None:
-    environ = {f"SUPERVISOR_{name}": "4.2.5"}
+    environ = {f"CONFIG_SUPERVISOR_{name}": "4.2.5"}
 
-    assert [] == list(config.unknown_variables(environ))
-    assert ("app",) == config.parse(["app"], environ).command
+    assert [] == list(command_line.unknown_variables(environ))
+    assert ("app",) == command_line.parse(["app"], environ).command

@@ -15,12 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import control, health, log, machine, socket_files, threads
-from supervisor import events as ev
-from supervisor.control import Control
-from supervisor.files import FilesError
-from supervisor.generations import Generation
-from supervisor.state import Config, Phase, Policy, SourceState, State
+from config_supervisor.control import server, socket_files
+from config_supervisor.control.server import Control
+from config_supervisor.core import events as ev
+from config_supervisor.core import health, machine
+from config_supervisor.core.state import Config, Phase, Policy, SourceState, State
+from config_supervisor.runtime import log, threads
+from config_supervisor.store.configroot import FilesError
+from config_supervisor.store.generations import Generation
 from tests.conftest import needs_root
 from tests.harness import wait_until
 
@@ -309,7 +311,7 @@ def test_a_client_may_close_its_own_half_and_still_gets_the_answer(served: Serve
 
 
 def test_a_client_that_says_nothing_is_told_so(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "_CLIENT_SECONDS", 0.1)
+    monkeypatch.setattr(server, "_CLIENT_SECONDS", 0.1)
 
     assert (1, "nothing was asked within 0.1s") == answer(served.open("heal"))
 
@@ -335,7 +337,7 @@ def test_health_is_that_of_livez(served: Served) -> None:
 
 
 def test_a_loop_that_does_not_turn_is_not_healthy(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "_ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(server, "_ANSWER_SECONDS", 0.1)
     served.core.stuck = True
 
     assert [(1, "not ok: the main loop does not answer")] * 2 == [served.ask("health"), served.ask("reload")]

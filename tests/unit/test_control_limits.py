@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import events as ev
-from supervisor.connections import affordable
-from supervisor.state import SourceState
+from config_supervisor.core import events as ev
+from config_supervisor.core.state import SourceState
+from config_supervisor.observe.connections import affordable
 from tests.harness import wait_until
 from tests.unit.test_control import RUNNING, Served, answer
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import __version__, ctl, paths
+from config_supervisor import __version__
+from config_supervisor.control import client, socket_path
 from tests.conftest import needs_root
 
 
@@ -23,14 +24,14 @@ class Ctl:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
         self._patch, self._capture = monkeypatch, capfd
-        self._patch.setenv("SUPERVISOR_CONTROL", "off")
-        self._patch.setenv("SUPERVISOR_LISTEN", "off")
+        self._patch.setenv("CONFIG_SUPERVISOR_CONTROL", "off")
+        self._patch.setenv("CONFIG_SUPERVISOR_LISTEN", "off")
 
     def __call__(self, *words: str, **environ: str) -> tuple[int, str, str]:
         self._patch.setattr(sys, "argv", ["supervisorctl", *words])
         for name, value in environ.items():
             self._patch.setenv(name, value)
-        code = ctl.main()
+        code = client.main()
         return code, *self._capture.readouterr()
 
 
@@ -173,9 +174,9 @@ def test_nobody_there_means_not_running(run_ctl: Ctl, tmp_path: Path) -> None:
 
 
 def test_the_next_candidate_is_tried(run_ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paths, "_places", lambda: [str(tmp_path / "none.sock"), str(tmp_path / "control.sock")])
+    monkeypatch.setattr(socket_path, "_places", lambda: [str(tmp_path / "none.sock"), str(tmp_path / "control.sock")])
     with answering(tmp_path / "control.sock", b"0\nok: here\n"):
-        assert (0, "ok: here\n", "") == run_ctl("health", SUPERVISOR_CONTROL=str(tmp_path / "other.sock"))
+        assert (0, "ok: here\n", "") == run_ctl("health", CONFIG_SUPERVISOR_CONTROL=str(tmp_path / "other.sock"))
 
 
 def test_a_program_of_another_user_is_not_trusted(run_ctl: Ctl, common: Path) -> None:
@@ -205,7 +206,7 @@ def test_a_socket_that_we_may_not_use_says_as_whom_to_come(common: Path) -> None
         listener.bind(path)
         os.chmod(path, 0o600)
         listener.listen()
-        script = "import os, sys; from supervisor.ctl import main; os.setuid(65534); sys.exit(main())"
+        script = "import os, sys; from config_supervisor.control.client import main; os.setuid(65534); sys.exit(main())"
         command = [sys.executable, "-I", "-c", script, f"--socket={path}", "status"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -230,7 +231,12 @@ def test_an_answer_that_is_none_is_an_error_in_one_line(
 
 
 def test_nobody_has_to_read_the_answer(tmp_path: Path) -> None:
-    command = [sys.executable, "-I", "-c", "import sys; from supervisor.ctl import main; sys.exit(main())"]
+    command = [
+        sys.executable,
+        "-I",
+        "-c",
+        "import sys; from config_supervisor.control.client import main; sys.exit(main())",
+    ]
     read_end, write_end = os.pipe()
     os.close(read_end)
     with answering(tmp_path / "control.sock", b"0\nok: here\n") as path:
@@ -247,15 +253,17 @@ def test_nobody_has_to_read_the_answer(tmp_path: Path) -> None:
 
 def test_health_asks_the_port_where_there_is_no_socket(run_ctl: Ctl) -> None:
     with http(200, "ok: running\n") as listen:
-        assert (0, "ok: running\n", "") == run_ctl("health", SUPERVISOR_LISTEN=listen)
+        assert (0, "ok: running\n", "") == run_ctl("health", CONFIG_SUPERVISOR_LISTEN=listen)
     with http(503, "not ok: the last reload failed\n") as listen:
-        assert (1, "", "supervisorctl: not ok: the last reload failed\n") == run_ctl("health", SUPERVISOR_LISTEN=listen)
+        assert (1, "", "supervisorctl: not ok: the last reload failed\n") == run_ctl(
+            "health", CONFIG_SUPERVISOR_LISTEN=listen
+        )
 
 
 def test_health_says_where_it_looked(run_ctl: Ctl) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         listen = f"127.0.0.1:{closed.getsockname()[1]}"
-    code, out, err = run_ctl("health", SUPERVISOR_LISTEN=listen)
+    code, out, err = run_ctl("health", CONFIG_SUPERVISOR_LISTEN=listen)
 
     assert (4, "") == (code, out)
     assert err.startswith("supervisorctl: the supervisor is not running: nobody listens on any socket, ")
@@ -266,8 +274,8 @@ def test_only_health_asks_the_port_and_only_without_a_given_socket(run_ctl: Ctl,
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listen = f"127.0.0.1:{listener.getsockname()[1]}"
 
-        assert 4 == run_ctl("status", SUPERVISOR_LISTEN=listen)[0]
-        assert 4 == run_ctl(f"--socket={tmp_path / 'none'}", "health", SUPERVISOR_LISTEN=listen)[0]
+        assert 4 == run_ctl("status", CONFIG_SUPERVISOR_LISTEN=listen)[0]
+        assert 4 == run_ctl(f"--socket={tmp_path / 'none'}", "health", CONFIG_SUPERVISOR_LISTEN=listen)[0]
         listener.settimeout(0)
         with pytest.raises(BlockingIOError):
             listener.accept()
@@ -281,7 +289,7 @@ BUNDLE = ["--inhibit-cache", "--library-path", "/b/lib", "--argv0", "/b/python3"
     [
         (["/usr/bin/python3", "/usr/local/bin/supervisor", "--listen=:81", "--", "supervisor", "x"], 81),
         (["/usr/bin/python3", "-I", "/usr/local/bin/supervisor", "--listen=:81", "app"], 81),
-        (["python3", "-I", "-m", "supervisor", "--listen=:81", "app"], 81),
+        (["python3", "-I", "-m", "config_supervisor", "--listen=:81", "app"], 81),
         (["supervisor", *BUNDLE, "/b/lib/programs/supervisor", "--listen=:81", "app"], 81),
         (["supervisor", *BUNDLE, "/b/lib/programs/supervisor", "app"], 82),
         (["/usr/bin/python3", "/usr/bin/supervisord", "-n"], None),
@@ -290,7 +298,7 @@ BUNDLE = ["--inhibit-cache", "--library-path", "/b/lib", "--argv0", "/b/python3"
     ],
 )
 def test_settings_of_the_first_process_are_found(argv: list[str], port: int | None) -> None:
-    told = ctl.settings_of(argv, {"SUPERVISOR_LISTEN": ":82"})
+    told = client.settings_of(argv, {"CONFIG_SUPERVISOR_LISTEN": ":82"})
 
     assert port == (told.served_at[1] if told else None)
 
@@ -302,7 +310,7 @@ def test_a_health_check_imports_nothing_that_takes_time(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "before = set(sys.modules)\n"
-        "from supervisor.ctl import main\n"
+        "from config_supervisor.control.client import main\n"
         "main()\n"
         "print(*sorted(set(sys.modules) - before))\n"
     )
@@ -310,4 +318,8 @@ def test_a_health_check_imports_nothing_that_takes_time(tmp_path: Path) -> None:
         command = [sys.executable, "-I", "-c", code, f"--socket={path}", "health"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
 
-    assert ["ok: here", "__future__ _socket supervisor supervisor.ctl supervisor.paths"] == done.stdout.splitlines()
+    assert [
+        "ok: here",
+        "__future__ _socket"
+        + "".join(f" config_supervisor{name}" for name in ("", ".control", ".control.client", ".control.socket_path")),
+    ] == done.stdout.splitlines()

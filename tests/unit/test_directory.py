@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.permissions import Permission
+from config_supervisor.core.permissions import Permission
 from tests.volume import Follower, Volume
 
 Follow = Callable[..., Follower]

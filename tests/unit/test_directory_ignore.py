@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import log
-from supervisor.sources.tree import Ignored, Tree
-from supervisor.sources.watch import Watch
+from config_supervisor.runtime import log
+from config_supervisor.sources.directory.inotify import Watch
+from config_supervisor.sources.directory.tree import Ignored, Tree
 from tests.volume import Follower, Volume
 
 Follow = Callable[..., Follower]

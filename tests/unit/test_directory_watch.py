@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.sources.directory import DirectorySource
-from supervisor.sources.watch import EDITED, NOTHING, SWAPPED, Watch
+from config_supervisor.sources.directory.directory_source import DirectorySource
+from config_supervisor.sources.directory.inotify import EDITED, NOTHING, SWAPPED, Watch
 from tests.conftest import needs, needs_root
 from tests.harness import wait_until
 from tests.volume import Follower, Heard, Volume
@@ -33,7 +33,7 @@ def test_without_inotify_the_re_check_finds_changes_and_it_is_said_once(top: Pat
     needs("unshare")
     code = """
         import os, sys
-        from supervisor.sources.directory import DirectorySource
+        from config_supervisor.sources.directory.directory_source import DirectorySource
         top = sys.argv[1]
         with open(sys.argv[2], "w") as limit:
             limit.write("0")
@@ -200,7 +200,7 @@ def test_no_process_is_started(top: Path) -> None:
     """The inotify library looks for libc through ldconfig and a compiler, whose exits PID 1 would reap."""
     code = """
         import sys
-        from supervisor.sources.directory import DirectorySource
+        from config_supervisor.sources.directory.directory_source import DirectorySource
         def hook(event, args):
             if event in ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.system", "os.exec"):
                 print(event, args)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.sources.directory import DirectorySource
+from config_supervisor.sources.directory.directory_source import DirectorySource
 from tests.conftest import needs_root
 from tests.disk import as_nobody
 from tests.volume import Follower, Heard

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from supervisor import disposition
-from supervisor.disposition import Disposition, Gate
-from supervisor.reload import Signal, Way
+from config_supervisor.process import signal_disposition
+from config_supervisor.process.signal_disposition import Disposition, Gate
+from config_supervisor.reload.methods import Signal, Way
 from tests.harness import Lines, app, until
 from tests.main_thread import MainThread, Reloading
 
@@ -88,16 +88,16 @@ def test_without_the_check_the_signal_is_sent(main: MainThread) -> None:
 def test_signals_that_are_not_shown_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under gVisor /proc/PID/status has no Sig* lines; the signal is sent once the app had time to settle."""
     with taking("handler") as (process, _):
-        monkeypatch.setattr(disposition, "_status", lambda _: {"Name": "app", "State": "S (sleeping)"})
+        monkeypatch.setattr(signal_disposition, "_status", lambda _: {"Name": "app", "State": "S (sleeping)"})
         gate = Gate(HUP, checked=True)
 
-        assert Disposition.UNKNOWN is disposition.of(process.pid, HUP)
+        assert Disposition.UNKNOWN is signal_disposition.of(process.pid, HUP)
         assert gate.look(process.pid).startswith("shows nothing of its signals")
         until(lambda: gate.look(process.pid), "")
 
 
 def test_a_hidden_process_is_unknown_and_a_gone_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     with taking("handler") as (process, _):
-        monkeypatch.setattr(disposition, "_status", lambda _: None)
-        assert Disposition.UNKNOWN is disposition.of(process.pid, HUP)
-    assert Disposition.DEFAULT is disposition.of(process.pid, HUP)
+        monkeypatch.setattr(signal_disposition, "_status", lambda _: None)
+        assert Disposition.UNKNOWN is signal_disposition.of(process.pid, HUP)
+    assert Disposition.DEFAULT is signal_disposition.of(process.pid, HUP)

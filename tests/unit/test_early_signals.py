@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor import events as ev
-from supervisor.actions import Done, Kill, KillLeftovers, Spawn
-from supervisor.state import Phase
+from config_supervisor.core import events as ev
+from config_supervisor.core.actions import Done, Kill, KillLeftovers, Spawn
+from config_supervisor.core.state import Phase
 from tests.unit.histories import HUP, INT, KILL, TERM, App, configured, started
 
 USR1 = 10

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.files import Generation, Modes, Root
-from supervisor.snapshot import DIRECTORY, Entry, merge, place, snapshot
+from config_supervisor.core.content import DIRECTORY, Entry, merge, place, snapshot
+from config_supervisor.store.configroot import Generation, Modes, Root
 from tests.volume import Follower, Volume
 
 Follow = Callable[..., Follower]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from supervisor.feedback import Feedback
-from supervisor.snapshot import Changes
+from config_supervisor.core.change_loop import Feedback
+from config_supervisor.core.content import Changes
 
 MINE = Changes(changed=("state.json",))
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.files import FilesError, Modes, Root
-from supervisor.permissions import PRIVATE
-from supervisor.snapshot import Changes, Entry, digests, snapshot
-from supervisor.state import Marks
+from config_supervisor.core.content import Changes, Entry, digests, snapshot
+from config_supervisor.core.permissions import PRIVATE
+from config_supervisor.core.state import Marks
+from config_supervisor.store.configroot import FilesError, Modes, Root
 from tests.conftest import needs_root
 from tests.disk import NEW, OLD, as_nobody, everything, mode, of, put, shown, umask
 

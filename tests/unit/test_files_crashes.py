@@ -9,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-from supervisor.files import Modes, Root
+from config_supervisor.store.configroot import Modes, Root
 from tests.disk import NEW, OLD, everything, of, put, shown
 
 
@@ -53,8 +53,8 @@ def test_a_reader_sees_only_whole_generations(root: Root) -> None:
 CRASH = """
 import json, os, sys
 import hashlib  # and json: so that their files are not among those counted
-from supervisor.files import FilesError, Modes, Root
-from supervisor.snapshot import Entry, snapshot
+from config_supervisor.store.configroot import FilesError, Modes, Root
+from config_supervisor.core.content import Entry, snapshot
 
 path, old, new, start = sys.argv[1:]
 old, new = ({k: Entry(v.encode()) for k, v in json.loads(files).items()} for files in (old, new))

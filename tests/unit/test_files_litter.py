@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from supervisor.files import Modes, Root
+from config_supervisor.store.configroot import Modes, Root
 from tests.disk import NEW, OLD, put, shown
 
 PLANTED = "..2031_01_01_00_00_00.000000000"
@@ -113,7 +113,7 @@ def test_huge_manifest_is_not_read(root: Root) -> None:
     (other / "..manifest.json").write_bytes(b"[" * (100 << 20))
     code = """
     import json, re, resource, sys
-    from supervisor.files import Modes, Root
+    from config_supervisor.store.configroot import Modes, Root
     root = Root(sys.argv[1], Modes())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     root.prepare()
@@ -127,7 +127,7 @@ def test_huge_manifest_is_not_read(root: Root) -> None:
 
 def test_later_format_is_told_and_left_until_ours_is_live(root: Root, capfd: pytest.CaptureFixture[str]) -> None:
     """Whoever goes back to an older release of this program finds generations that it cannot read."""
-    from supervisor import log  # noqa: PLC0415 - for its thread, which writes while this test looks
+    from config_supervisor.runtime import log  # noqa: PLC0415 - for its thread, which writes while this test looks
 
     live = put(root, OLD)
     path = Path(root.path, live.name, "..manifest.json")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.files import FilesError, Modes, Root
+from config_supervisor.store.configroot import FilesError, Modes, Root
 from tests.conftest import needs_root
 from tests.disk import NEW, OLD, as_nobody, everything, of, put, shown
 
@@ -111,8 +111,8 @@ def test_a_file_beyond_the_limit_of_sizes_is_too_large(root: Root) -> None:
     before = everything(root.path)
     code = """
     import resource, sys
-    from supervisor.files import FilesError, Modes, Root
-    from supervisor.snapshot import Entry, snapshot
+    from config_supervisor.store.configroot import FilesError, Modes, Root
+    from config_supervisor.core.content import Entry, snapshot
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
     try:
         Root(sys.argv[1], Modes()).stage(snapshot({"a": Entry(b"x" * 2000)}))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.files import FilesError, Modes, Root
+from config_supervisor.store.configroot import FilesError, Modes, Root
 from tests.conftest import needs_root
 from tests.disk import NEW, OLD, everything, put, shown
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from supervisor.sources import kubernetes
-from supervisor.sources.kubernetes import Access, KubernetesSource, Label
+from config_supervisor.sources.kubernetes import api_source
+from config_supervisor.sources.kubernetes.api_source import Access, KubernetesSource, Label
 from tests.bench import fleet, fleet_report
 from tests.bench.fleet_pod import LABEL, Follower, Pod, World
 from tests.bench.fleet_runs import Setup, change, granted, outage, rollout
@@ -187,8 +187,8 @@ def test_a_simulated_pod_asks_and_learns_exactly_when_the_real_source_does(
     world, real, heard = _history(how)
     source = KubernetesSource(Label(LABEL.kind, LABEL.namespace, LABEL.name), Access())
     monkeypatch.setattr(source, "_halt", Halt(world.agenda))
-    monkeypatch.setattr(kubernetes, "time", SimpleNamespace(monotonic=lambda: world.agenda.now))
-    monkeypatch.setattr(kubernetes, "open_link", lambda *_: Client(real))
+    monkeypatch.setattr(api_source, "time", SimpleNamespace(monotonic=lambda: world.agenda.now))
+    monkeypatch.setattr(api_source, "open_link", lambda *_: Client(real))
     source.run(heard)
 
     world, simulated, learnt = _history(how)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor import events as ev
-from supervisor.actions import (
+from config_supervisor.core import events as ev
+from config_supervisor.core.actions import (
     Apply,
     CancelReload,
     Done,
@@ -18,8 +18,8 @@ from supervisor.actions import (
     Spawn,
     WaitReady,
 )
-from supervisor.health import live, ready
-from supervisor.state import Phase, stale
+from config_supervisor.core.health import live, ready
+from config_supervisor.core.state import Phase, stale
 from tests.unit.histories import HUP, INT, TERM, App, changed, configured, rolled_back
 
 # --- validate ---------------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from supervisor import events as ev
-from supervisor.health import live, ready
+from config_supervisor.core import events as ev
+from config_supervisor.core.health import live, ready
 from tests.unit.histories import TERM, App, changed, configured
 
 README = os.path.join(os.path.dirname(__file__), "..", "..", "README.md")

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from supervisor import config
+from config_supervisor.options import command_line
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SOURCES = [
@@ -24,28 +24,35 @@ SOURCES = [
 
 BARE = (
     "__main__",
-    "actions",
     "cli",
-    "config",
-    "open_files",
-    "environment",
-    "events",
-    "forwarding",
-    "inbox",
-    "journal",
-    "log",
-    "loop",
-    "machine",
+    "core",
+    "core.actions",
+    "core.errors",
+    "core.events",
+    "core.machine",
+    "core.record",
+    "core.signalling",
+    "core.state",
+    "observe",
+    "observe.journal",
+    "options",
+    "options.command_line",
+    "options.declarations",
+    "options.parsers",
     "process",
-    "record",
-    "settings",
-    "signals",
-    "spawning",
-    "state",
-    "surroundings",
-    "terminal",
-    "threads",
-    "values",
+    "process.children",
+    "process.environment",
+    "process.open_files",
+    "process.spawning",
+    "process.terminal",
+    "runtime",
+    "runtime.inbox",
+    "runtime.log",
+    "runtime.loop",
+    "runtime.signals",
+    "runtime.threads",
+    "wiring",
+    "wiring.launch",
 )
 
 
@@ -76,7 +83,7 @@ def modules_of(*argv: str) -> set[str]:
         "import os, sys\n"
         "leave = os._exit\n"
         "os._exit = lambda code: (print(*sys.modules, flush=True), leave(code))\n"
-        "from supervisor.__main__ import main\n"
+        "from config_supervisor.__main__ import main\n"
         "main()\n"
     )
     result = subprocess.run([sys.executable, "-I", "-c", code, *argv], capture_output=True, text=True, check=True)
@@ -88,24 +95,24 @@ def test_a_bare_init_imports_nothing_that_takes_time() -> None:
     heavy = {"ssl", "kubernetes", "prometheus_client", "psutil", "http", "json", "logging", "threading", "subprocess"}
     heavy |= {"argparse", "dataclasses", "inspect", "typing", "ctypes", "hashlib", "queue", "asyncio"}
 
-    assert "supervisor.machine" in modules
+    assert "config_supervisor.core.machine" in modules
     assert set() == modules & heavy
-    assert {m for m in modules if m.startswith("supervisor.")} == {f"supervisor.{name}" for name in BARE}
+    assert {m for m in modules if m.startswith("config_supervisor.")} == {f"config_supervisor.{name}" for name in BARE}
 
 
 def test_the_readme_explains_every_option_as_the_help_does() -> None:
     section = read("README.md").partition("## Options")[2].partition("### Exit codes")[0]
     table = re.findall(r"^\| `(-[^`]*)` \| (.*) \|$", section, re.MULTILINE)
 
-    assert [(head, text.replace("|", "\\|")) for head, text in config.rows()] == [
+    assert [(head, text.replace("|", "\\|")) for head, text in command_line.rows()] == [
         (head.replace("\\|", "|"), text) for head, text in table
     ]
 
 
 def test_the_readme_lists_every_metric() -> None:
     code = (
-        "from supervisor.state import State\n"
-        "from supervisor.metrics import Metrics\n"
+        "from config_supervisor.core.state import State\n"
+        "from config_supervisor.observe.metrics import Metrics\n"
         "metrics = Metrics(lambda: State(), 'signal')\n"
         "print(metrics.page('')[1].decode())\n"
     )

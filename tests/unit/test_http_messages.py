@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.http_messages import Answer, Malformed, Request, read, write
+from config_supervisor.observe.http_messages import Answer, Malformed, Request, read, write
 
 MOST = 8192
 KUBELET = b"GET /livez HTTP/1.1\r\nHost: 10.0.0.1:9911\r\nUser-Agent: kube-probe/1.36\r\nAccept: */*\r\n"

@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from supervisor import events as ev
-from supervisor.actions import Done, Kill, KillLeftovers, Spawn, Suspend, TakeForeground
-from supervisor.state import Phase, backoff
+from config_supervisor.core import events as ev
+from config_supervisor.core.actions import Done, Kill, KillLeftovers, Spawn, Suspend, TakeForeground
+from config_supervisor.core.state import Phase, backoff
 from tests.unit.histories import CONT, HUP, INT, KILL, QUIT, STOP, TERM, TSTP, App, started
 
 # --- start and end ----------------------------------------------------------------------------------------

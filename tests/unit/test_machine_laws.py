@@ -9,10 +9,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor import events as ev
-from supervisor.actions import Kill, Reload
-from supervisor.machine import step, wake_at
-from supervisor.state import Phase, Policy, State, stale
+from config_supervisor.core import events as ev
+from config_supervisor.core.actions import Kill, Reload
+from config_supervisor.core.machine import step, wake_at
+from config_supervisor.core.state import Phase, Policy, State, stale
 from tests.unit.world import World, play
 
 POLICIES = st.builds(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor import marks
-from supervisor.state import REMEMBERED, Marks
+from config_supervisor.core import rollout_marks
+from config_supervisor.core.state import REMEMBERED, Marks
 
 A, B, C, D = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)
 VERSIONS = st.text("0123456789abcdef", min_size=64, max_size=64)
@@ -16,7 +16,7 @@ MARKS = st.builds(
     good=st.lists(VERSIONS, max_size=REMEMBERED).map(tuple),
     failed=st.lists(st.tuples(VERSIONS, st.just("it ended, with code 3")), max_size=REMEMBERED).map(tuple),
     trial=st.one_of(st.just(""), VERSIONS),
-    deaths=st.integers(0, marks.DEATHS),
+    deaths=st.integers(0, rollout_marks.DEATHS),
     orderly=st.one_of(st.just(""), VERSIONS),
 )
 
@@ -24,12 +24,12 @@ MARKS = st.builds(
 @given(MARKS)
 def test_marks_written_are_read_back(what: Marks) -> None:
     expected = what if what.trial else what.replace(deaths=0)
-    assert expected == marks.parse(marks.render(what))
+    assert expected == rollout_marks.parse(rollout_marks.render(what))
 
 
 @given(st.binary(max_size=300))
 def test_marks_of_any_bytes_are_read_without_an_error(data: bytes) -> None:
-    found = marks.parse(data + b"\ngood " + A.encode() + b"\n")
+    found = rollout_marks.parse(data + b"\ngood " + A.encode() + b"\n")
     assert A in found.good
 
 
@@ -37,38 +37,41 @@ def test_marks_of_any_bytes_are_read_without_an_error(data: bytes) -> None:
     "line", ["good", "good x", f"trial {A} -1", f"trial {A} x", f"bad {A}", f"good {A.upper()}", "failed  ", "\0"]
 )
 def test_marks_damaged_line_is_skipped(line: str) -> None:
-    assert Marks(good=(B,)) == marks.parse(f"{line}\ngood {B}\n".encode())
+    assert Marks(good=(B,)) == rollout_marks.parse(f"{line}\ngood {B}\n".encode())
 
 
 def test_marks_reason_with_line_breaks_stays_one_line() -> None:
     what = Marks().failing(A, "line 1\ngood " + B)
 
-    assert () == marks.parse(marks.render(what)).good
+    assert () == rollout_marks.parse(rollout_marks.render(what)).good
 
 
 def test_start_on_a_good_version_suspects_nothing() -> None:
-    assert Marks(good=(A,)) == marks.begun(Marks(good=(A,), trial=A, deaths=1), A)
+    assert Marks(good=(A,)) == rollout_marks.begun(Marks(good=(A,), trial=A, deaths=1), A)
 
 
 def test_start_second_death_within_a_trial_fails_the_version() -> None:
-    once = marks.begun(Marks(good=(A,)), B)
-    twice = marks.begun(once, B)
+    once = rollout_marks.begun(Marks(good=(A,)), B)
+    twice = rollout_marks.begun(once, B)
 
     assert (B, 1, "") == (once.trial, once.deaths, once.why(B))
     assert "killed 2 times" in twice.why(B)
-    assert [A] == marks.order(twice, A, (A,))
+    assert [A] == rollout_marks.order(twice, A, (A,))
 
 
 def test_start_after_an_ordered_stop_suspects_nothing() -> None:
     stopped = Marks(good=(A,), trial=B, deaths=1, orderly=B)
-    again = marks.begun(stopped, B)
+    again = rollout_marks.begun(stopped, B)
 
     assert (1, "", "") == (again.deaths, again.orderly, again.why(B))
-    assert marks.begun(again, B).why(B)
+    assert rollout_marks.begun(again, B).why(B)
 
 
 def test_start_death_of_another_version_counts_from_one() -> None:
-    assert (C, 1) == (marks.begun(Marks(trial=B, deaths=1), C).trial, marks.begun(Marks(trial=B, deaths=1), C).deaths)
+    assert (C, 1) == (
+        rollout_marks.begun(Marks(trial=B, deaths=1), C).trial,
+        rollout_marks.begun(Marks(trial=B, deaths=1), C).deaths,
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,7 +89,7 @@ def test_start_death_of_another_version_counts_from_one() -> None:
 def test_order_good_before_unknown_before_failed(
     what: Marks, live: str, kept: tuple[str, ...], expected: list[str]
 ) -> None:
-    assert expected == marks.order(what, live, kept)
+    assert expected == rollout_marks.order(what, live, kept)
 
 
 def test_proving_a_failed_version_clears_it() -> None:

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from supervisor import events as ev
-from supervisor.machine import step
-from supervisor.metrics import Metrics
-from supervisor.state import Policy, SourceState, State
+from config_supervisor.core import events as ev
+from config_supervisor.core.machine import step
+from config_supervisor.core.state import Policy, SourceState, State
+from config_supervisor.observe.metrics import Metrics
 
 
 class Counted:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor import events as ev
-from supervisor.notices import notices
-from supervisor.state import Config, State
+from config_supervisor.core import events as ev
+from config_supervisor.core.state import Config, State
+from config_supervisor.observe.pod_events import notices
 
 
 @pytest.mark.parametrize(("previous", "reasons"), [("a", []), ("", ["ConfigApplied"]), ("b", ["ConfigApplied"])])

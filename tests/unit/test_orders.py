@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor import events as ev
-from supervisor import machine, orders
-from supervisor.generations import Generation
-from supervisor.orders import Answer
-from supervisor.state import Config, Marks, Phase, Policy, SourceState, State
+from config_supervisor.control import commands
+from config_supervisor.control.commands import Answer
+from config_supervisor.core import events as ev
+from config_supervisor.core import machine
+from config_supervisor.core.state import Config, Marks, Phase, Policy, SourceState, State
+from config_supervisor.store.generations import Generation
 
 POLICY = Policy(configured=True, rollback=True, restart="always", reload_interval=10.0)
 HERE = State(sources=(SourceState("configmap a/web"),))
@@ -46,9 +47,9 @@ class History:
     def _look(self) -> Answer | None:
         match self.order:
             case ev.ReloadOrdered():
-                return orders.reloaded(self.before, self.state)
+                return commands.reloaded(self.before, self.state)
             case ev.RollbackOrdered(digest):
-                return orders.rolled_back(self.before, digest, self.state)
+                return commands.rolled_back(self.before, digest, self.state)
         return None
 
 
@@ -216,19 +217,19 @@ def test_a_newer_version_ends_the_wait_for_a_rollback() -> None:
 def test_ready_is_what_readyz_says() -> None:
     history = History(ev.Began())
 
-    assert orders.waited(orders.GOALS["ready"], history.state) is None
+    assert commands.waited(commands.GOALS["ready"], history.state) is None
     history.after(*RUNNING_ON_A[1:])
-    assert Answer(0, "running") == orders.waited(orders.GOALS["ready"], history.state)
+    assert Answer(0, "running") == commands.waited(commands.GOALS["ready"], history.state)
 
 
 def test_synced_means_that_the_app_runs_on_the_newest_version() -> None:
     history = History(*RUNNING_ON_A)
 
-    assert Answer(0, "running on configuration a") == orders.waited(orders.synced, history.state)
+    assert Answer(0, "running on configuration a") == commands.waited(commands.synced, history.state)
     history.after(ev.ConfigOffered("b"))
-    assert orders.waited(orders.synced, history.state) is None
+    assert commands.waited(commands.synced, history.state) is None
     history.after(ev.ConfigFailed("b", "validate", "syntax error"))
-    assert "the newest configuration is b; syntax error" == orders.synced(history.state).reason
+    assert "the newest configuration is b; syntax error" == commands.synced(history.state).reason
 
 
 # --- generations
@@ -243,26 +244,26 @@ KEPT = [generation("c", 3), generation("b", 2), generation("a", 1)]
 
 @pytest.mark.parametrize(("live", "back", "digest"), [("c", 1, "b"), ("c", 2, "a"), ("b", 1, "a"), ("gone", 1, "c")])
 def test_steps_are_counted_from_what_is_live(live: str, back: int, digest: str) -> None:
-    assert digest == orders.earlier(KEPT, Config(live=live), str(back))
+    assert digest == commands.earlier(KEPT, Config(live=live), str(back))
 
 
 def test_steps_go_over_failed_and_equal_versions() -> None:
     kept = [generation("c", 5), generation("b", 4), generation("c", 3), generation("b", 2), generation("a", 1)]
     config = Config(live="c", marks=Marks().failing("b", "no"))
 
-    assert "a" == orders.earlier(kept, config, "1")
-    assert isinstance(orders.earlier(kept, config, "2"), Answer)
-    assert [0, None, None, None, 1] == [one["number"] for one in orders.listed(kept, State(config=config))]
-    assert ["failed"] == orders.listed(kept, State(config=config))[1]["marks"]
+    assert "a" == commands.earlier(kept, config, "1")
+    assert isinstance(commands.earlier(kept, config, "2"), Answer)
+    assert [0, None, None, None, 1] == [one["number"] for one in commands.listed(kept, State(config=config))]
+    assert ["failed"] == commands.listed(kept, State(config=config))[1]["marks"]
 
 
 def test_rollback_named_version_may_have_failed() -> None:
     version = "12ab34" + "0" * 58
     config = Config(live="c", marks=Marks().failing(version, "no"))
 
-    assert version == orders.earlier([generation("c", 2), generation(version, 1)], config, "12ab34")
+    assert version == commands.earlier([generation("c", 2), generation(version, 1)], config, "12ab34")
     for wrong in ("12ab3f", "12ab3"):
-        assert isinstance(orders.earlier([generation("c", 2), generation(version, 1)], config, wrong), Answer)
+        assert isinstance(commands.earlier([generation("c", 2), generation(version, 1)], config, wrong), Answer)
 
 
 @pytest.mark.parametrize(
@@ -276,7 +277,7 @@ def test_rollback_named_version_may_have_failed() -> None:
     ],
 )
 def test_there_may_be_nothing_to_go_back_to(kept: list[Generation], live: str, back: int, words: str) -> None:
-    answer = orders.earlier(kept, Config(live=live), str(back))
+    answer = commands.earlier(kept, Config(live=live), str(back))
 
     assert isinstance(answer, Answer)
     assert (1, True) == (answer.code, words in answer.text), answer
@@ -285,7 +286,7 @@ def test_there_may_be_nothing_to_go_back_to(kept: list[Generation], live: str, b
 def test_generations_that_a_rollback_left_behind_are_newer_and_rejected() -> None:
     history = History(*RUNNING_ON_A, *THEN_B, ev.RollbackOrdered("a"))
     history.after(ev.ConfigApplied("a", rolled_back=True), ev.ReloadFinished(2))
-    listed = orders.listed(KEPT, history.state)
+    listed = commands.listed(KEPT, history.state)
 
     assert [(None, []), (None, ["failed", "rejected"]), (0, ["live", "running", "good"])] == [
         (one["number"], one["marks"]) for one in listed

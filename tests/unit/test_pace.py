@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.sources import Trouble
-from supervisor.sources.kube_faults import Fault
-from supervisor.sources.pace import LONG_LIFE, Flow, Pace, Timing, Tried, watch_seconds
+from config_supervisor.sources.kubernetes.api_errors import Fault
+from config_supervisor.sources.kubernetes.pace import LONG_LIFE, Flow, Pace, Timing, Tried, watch_seconds
+from config_supervisor.sources.protocol import Trouble
 
 TIMES = 300
 DUE = 60.0

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from supervisor import log, web
-from supervisor.connections import Limits
-from supervisor.state import Phase, Policy, SourceState, State
+from config_supervisor.core.state import Phase, Policy, SourceState, State
+from config_supervisor.observe import web
+from config_supervisor.observe.connections import Limits
+from config_supervisor.runtime import log
 from tests.harness import wait_until
 
 QUICK = Limits(connections=4, request_seconds=0.3, idle_seconds=0.5, send_seconds=0.3, unsent=1 << 20)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from supervisor import events as ev
-from supervisor.actions import Apply, CancelReload, Done, Kill, Recover, Reload, Reply, Spawn
-from supervisor.state import Phase, stale
+from config_supervisor.core import events as ev
+from config_supervisor.core.actions import Apply, CancelReload, Done, Kill, Recover, Reload, Reply, Spawn
+from config_supervisor.core.state import Phase, stale
 from tests.unit.histories import HUP, TERM, App, changed, configured
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import checks, reload, request
-from supervisor.reload import Exec, Http, Process, Restart, Signal, Way
-from supervisor.request import Request
-from supervisor.target import Target
+from config_supervisor.process.other_container import Target
+from config_supervisor.reload import checks, http_request, methods
+from config_supervisor.reload.http_request import Request
+from config_supervisor.reload.methods import Exec, Http, Process, Restart, Signal, Way
 from tests.answering import Answering, answer, hang
 from tests.conftest import needs_root
 from tests.elsewhere import Elsewhere
@@ -23,7 +23,7 @@ from tests.harness import Lines, app, wait_until
 from tests.main_thread import MainThread, Reloading
 
 OK = answer("200 OK")
-ANY_2XX = request.status_ranges("200-299")
+ANY_2XX = http_request.status_ranges("200-299")
 HUP = int(signal.SIGHUP)
 
 
@@ -40,7 +40,7 @@ def outcome(main: MainThread, way: Way, pid: int = 0) -> tuple[str, str]:
 
 
 def test_every_way_has_its_name() -> None:
-    assert {"signal": Signal, "http": Http, "exec": Exec, "restart": Restart, "process": Process} == reload.METHODS
+    assert {"signal": Signal, "http": Http, "exec": Exec, "restart": Restart, "process": Process} == methods.METHODS
 
 
 def test_a_restart_is_nothing_but_its_verification_here(main: MainThread) -> None:
@@ -91,7 +91,7 @@ def test_an_app_that_is_being_stopped_gets_no_signal(main: MainThread, catching:
 
 
 def http(server: Answering, method: str = "POST", accepted: Sequence[range] = ANY_2XX) -> Http:
-    return Http(Request(method, request.url(server.url("/-/reload"))), accepted)
+    return Http(Request(method, http_request.url(server.url("/-/reload"))), accepted)
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from supervisor import events as ev
-from supervisor import request
-from supervisor.checks import Check, CheckFailed, CommandCheck, Subject
-from supervisor.reload import App, Exec, Http, Process, Reloader, Signal, Way
-from supervisor.request import Request
-from supervisor.target import Target
+from config_supervisor.core import events as ev
+from config_supervisor.process.other_container import Target
+from config_supervisor.reload import http_request
+from config_supervisor.reload.checks import Check, CheckFailed, CommandCheck, Subject
+from config_supervisor.reload.http_request import Request
+from config_supervisor.reload.methods import App, Exec, Http, Process, Reloader, Signal, Way
 from tests.answering import Answering, answer, hang
 from tests.harness import wait_until
 from tests.main_thread import MainThread, Reloading
@@ -198,13 +198,13 @@ def test_the_wait_for_a_process_of_another_container_is_given_up_at_once(main: M
 
 def test_a_request_that_hangs_is_given_up_at_once(main: MainThread) -> None:
     with Answering(hang) as server:
-        method = Http(Request("POST", request.url(server.url())), (range(200, 300),))
+        method = Http(Request("POST", http_request.url(server.url())), (range(200, 300),))
         assert given_up(main, Way(method), server.connected.acquire) < 1
 
 
 def test_the_wait_for_the_next_try_is_given_up_at_once(main: MainThread) -> None:
     with Answering(answer("503 No", "", "Retry-After: 9")) as server:
-        method = Http(Request("POST", request.url(server.url())), (range(200, 300),))
+        method = Http(Request("POST", http_request.url(server.url())), (range(200, 300),))
         assert given_up(main, Way(method), server.gone.acquire) < 1
 
 

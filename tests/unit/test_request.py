@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from supervisor import request
-from supervisor.request import Answer, Interrupt, Request, RequestFailed, Trust
+from config_supervisor.reload import http_request
+from config_supervisor.reload.http_request import Answer, Interrupt, Request, RequestFailed, Trust
 from tests.answering import Answering, answer, hang
 from tests.fake_kube_tls import Authority
 from tests.harness import wait_until
@@ -27,7 +27,7 @@ SYSTEM = Trust()
 
 
 def ask(text: str, seconds: float = 5, trust: Trust = SYSTEM) -> Answer:
-    return Request("GET", request.url(text), trust=trust).send(seconds, Interrupt())
+    return Request("GET", http_request.url(text), trust=trust).send(seconds, Interrupt())
 
 
 def refused(text: str, seconds: float = 5, trust: Trust = SYSTEM) -> RequestFailed:
@@ -41,8 +41,8 @@ def refused(text: str, seconds: float = 5, trust: Trust = SYSTEM) -> RequestFail
 
 def test_method_path_headers_and_an_empty_body_are_sent() -> None:
     with Answering(OK) as server:
-        headers = (request.header("X-Token: abc"), request.header("user-agent: mine"))
-        Request("POST", request.url(server.url("/-/reload?now=1")), headers).send(5, Interrupt())
+        headers = (http_request.header("X-Token: abc"), http_request.header("user-agent: mine"))
+        Request("POST", http_request.url(server.url("/-/reload?now=1")), headers).send(5, Interrupt())
 
     lines = server.asked[0].split("\r\n")
     assert "POST /-/reload?now=1 HTTP/1.1" == lines[0]
@@ -74,7 +74,7 @@ def test_a_chunked_body_is_read() -> None:
 def test_only_the_first_of_a_body_is_read() -> None:
     with Answering(answer("200 OK", "x" * 5000)) as server:
         assert 1024 == len(ask(server.url()).body)
-        assert 5000 == len(Request("GET", request.url(server.url())).send(5, Interrupt(), 9000).body)
+        assert 5000 == len(Request("GET", http_request.url(server.url())).send(5, Interrupt(), 9000).body)
 
 
 def test_credentials_are_decoded_and_sent() -> None:
@@ -111,7 +111,7 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_redirect_is_an_answer_that_explains_itself() -> None:
     with Answering(answer("302 Found", "", "Location: /other"), OK) as server:
-        asked = Request("GET", request.url(server.url()))
+        asked = Request("GET", http_request.url(server.url()))
         actual = asked.send(5, Interrupt())
         assert 1 == len(server.asked)
 
@@ -224,7 +224,7 @@ def interrupted(work: Callable[[Interrupt], object], when: Callable[[], object])
 
 def test_the_wait_for_an_answer_ends_at_once() -> None:
     with Answering(hang) as server:
-        asked = Request("GET", request.url(server.url()))
+        asked = Request("GET", http_request.url(server.url()))
         seconds = interrupted(lambda i: asked.send(10, i), server.connected.acquire)
 
     assert seconds < 1
@@ -234,7 +234,7 @@ def test_the_wait_for_a_handshake_and_for_an_answer_over_tls_ends_at_once(tmp_pa
     authority = Authority()
     trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        mute = Request("GET", request.url(f"https://127.0.0.1:{silent.getsockname()[1]}/"), trust=trust)
+        mute = Request("GET", http_request.url(f"https://127.0.0.1:{silent.getsockname()[1]}/"), trust=trust)
         taken: list[tuple[socket.socket, object]] = []
         assert interrupted(lambda i: mute.send(10, i), lambda: taken.append(silent.accept())) < 1
         taken[0][0].close()
@@ -245,12 +245,12 @@ def test_the_wait_for_a_handshake_and_for_an_answer_over_tls_ends_at_once(tmp_pa
         hang(connection)
 
     with Answering(hold, tls=authority.server_context()) as server:
-        asked = Request("GET", request.url(server.url()), trust=trust)
+        asked = Request("GET", http_request.url(server.url()), trust=trust)
         assert interrupted(lambda i: asked.send(10, i), reached.wait) < 1
 
 
 def test_the_wait_for_a_connection_ends_at_once(full_backlog: int) -> None:
-    asked = Request("GET", request.url(f"http://127.0.0.1:{full_backlog}/"))
+    asked = Request("GET", http_request.url(f"http://127.0.0.1:{full_backlog}/"))
 
     def connecting() -> int:
         with open("/proc/net/tcp", encoding="ascii") as table:
@@ -275,7 +275,7 @@ def test_an_interrupt_that_came_first_keeps_a_request_from_being_made() -> None:
     interrupt = Interrupt()
     interrupt.set()
     with Answering(OK) as server, pytest.raises(RequestFailed):
-        Request("GET", request.url(server.url())).send(5, interrupt)
+        Request("GET", http_request.url(server.url())).send(5, interrupt)
 
     assert [] == server.asked
 
@@ -385,7 +385,7 @@ def test_a_plain_server_behind_https_is_told() -> None:
 def test_importing_it_loads_neither_http_nor_tls() -> None:
     import subprocess  # noqa: PLC0415 - only here
 
-    code = "import sys, supervisor.request; print(*sys.modules)"
+    code = "import sys, config_supervisor.reload.http_request; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout
 
     assert set() == {"http.client", "ssl", "socket", "urllib.parse"} & set(out.split())
@@ -396,4 +396,4 @@ def test_an_image_without_certificates_trusts_those_that_come_with_the_program(m
         monkeypatch.setenv(variable, "/nonexistent")
     assert 0 == ssl.create_default_context().cert_store_stats()["x509_ca"]
 
-    assert 50 < request._context(Trust()).cert_store_stats()["x509_ca"]  # noqa: SLF001 - no such image at hand
+    assert 50 < http_request._context(Trust()).cert_store_stats()["x509_ca"]  # noqa: SLF001 - no such image at hand

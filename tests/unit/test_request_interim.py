@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from supervisor.request import Answer
+from config_supervisor.reload.http_request import Answer
 from tests.answering import Answering, hang
 from tests.unit.test_request import OK, ask, refused
 

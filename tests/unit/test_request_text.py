@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
-from supervisor import request
-from supervisor.request import Answer, Interrupt, Request, RequestFailed
+from config_supervisor.reload import http_request
+from config_supervisor.reload.http_request import Answer, Interrupt, Request, RequestFailed
 from tests.answering import Answering, answer
 
 # --- secrets ----------------------------------------------------------------------------------------------
@@ -15,7 +15,7 @@ from tests.answering import Answering, answer
 
 def test_no_message_and_no_repr_shows_a_secret() -> None:
     text = "http://root:hunter22@127.0.0.1:1/x?token=s3cr3t"
-    asked = Request("GET", request.url(text), (request.header("Authorization: Bearer abcdef"),))
+    asked = Request("GET", http_request.url(text), (http_request.header("Authorization: Bearer abcdef"),))
     with pytest.raises(RequestFailed) as caught:
         asked.send(5, Interrupt())
     shown = [str(asked), repr(asked), repr(asked.url), str(caught.value)]
@@ -30,8 +30,8 @@ def test_what_a_server_echoes_of_our_secrets_is_hidden() -> None:
         connection.sendall(answer("500 No", server.asked[-1] + " for root:hunter22"))
 
     with Answering(echo) as server:
-        url = request.url(server.url("/x?token=s3cr3t", "root:hunter22@"))
-        asked = Request("GET", url, (request.header("X-Key: Bearer abcdef"),))
+        url = http_request.url(server.url("/x?token=s3cr3t", "root:hunter22@"))
+        asked = Request("GET", url, (http_request.header("X-Key: Bearer abcdef"),))
         shown = asked.words(asked.send(5, Interrupt()))
 
     assert "GET /x?[hidden] HTTP/1.1" in shown
@@ -41,7 +41,7 @@ def test_what_a_server_echoes_of_our_secrets_is_hidden() -> None:
 
 def test_foreign_text_cannot_move_a_cursor_or_begin_a_line() -> None:
     body = "bad\x1b[2J\r\n2030-01-01 supervisor info: all is well\u2028\u202e\x00 end"
-    asked = Request("GET", request.url("http://127.0.0.1/"))
+    asked = Request("GET", http_request.url("http://127.0.0.1/"))
 
     actual = Answer(500, "In\x07ternal", body.encode())
     assert "500 In ternal" == asked.explain(actual)
@@ -62,7 +62,7 @@ def test_foreign_text_cannot_move_a_cursor_or_begin_a_line() -> None:
     ],
 )
 def test_a_url_is_read(text: str, shown: str, host: str, port: int, target: str) -> None:
-    actual = request.url(text)
+    actual = http_request.url(text)
 
     assert (shown, host, port, target) == (str(actual), actual.host, actual.port, actual.target)
 
@@ -89,14 +89,14 @@ def test_a_url_is_read(text: str, shown: str, host: str, port: int, target: str)
 )
 def test_what_is_no_url_is_refused_without_being_repeated(text: str) -> None:
     with pytest.raises(ValueError, match="URL") as caught:
-        request.url(text)
+        http_request.url(text)
 
     assert "secret" not in str(caught.value)
 
 
 def test_a_header_is_read() -> None:
-    assert ("X-A", "b: c") == request.header("X-A:  b: c ")
-    assert ("X-Empty", "") == request.header("X-Empty:")
+    assert ("X-A", "b: c") == http_request.header("X-A:  b: c ")
+    assert ("X-Empty", "") == http_request.header("X-Empty:")
 
 
 @pytest.mark.parametrize(
@@ -104,16 +104,16 @@ def test_a_header_is_read() -> None:
 )
 def test_what_is_no_header_is_refused_without_its_value(text: str) -> None:
     with pytest.raises(ValueError, match="header") as caught:
-        request.header(text)
+        http_request.header(text)
 
     assert "secret" not in str(caught.value)
 
 
 def test_a_method_is_read() -> None:
-    assert "PUT" == request.method("put")
+    assert "PUT" == http_request.method("put")
     for text in ("", "P T", "GET\r\nX: y"):
         with pytest.raises(ValueError, match="not a method"):
-            request.method(text)
+            http_request.method(text)
 
 
 @pytest.mark.parametrize(
@@ -125,10 +125,10 @@ def test_a_method_is_read() -> None:
     ],
 )
 def test_accepted_statuses_are_read(text: str, expected: tuple[range, ...]) -> None:
-    assert expected == request.status_ranges(text)
+    assert expected == http_request.status_ranges(text)
 
 
 @pytest.mark.parametrize("text", ["", "2xx", "200-", "-200", "99", "600", "299-200", "200,,204", "200-299-300"])
 def test_what_are_no_statuses_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="200-299"):
-        request.status_ranges(text)
+        http_request.status_ranges(text)

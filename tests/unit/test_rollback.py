@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from supervisor import events as ev
-from supervisor.actions import (
-    Apply,
-    CancelReload,
-    Done,
-    Kill,
-    KillLeftovers,
-    Reload,
-    RollBack,
-    Spawn,
-)
-from supervisor.state import Phase, stale
+from config_supervisor.core import events as ev
+from config_supervisor.core.actions import Apply, CancelReload, Done, Kill, KillLeftovers, Reload, RollBack, Spawn
+from config_supervisor.core.state import Phase, stale
 from tests.unit.histories import INT, QUIT, TERM, changed, configured, prove, rolled_back
 
 # --- verify and roll back ---------------------------------------------------------------------------------

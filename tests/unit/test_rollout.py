@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from supervisor import events as ev
-from supervisor import health
-from supervisor.actions import Apply, CancelReload, Check, Done, Kill, Recover, Reload, RollBack, Spawn
-from supervisor.state import Marks, Phase
+from config_supervisor.core import events as ev
+from config_supervisor.core import health
+from config_supervisor.core.actions import Apply, CancelReload, Check, Done, Kill, Recover, Reload, RollBack, Spawn
+from config_supervisor.core.state import Marks, Phase
 from tests.unit.histories import INT, QUIT, TERM, App, changed, configured, prove, rolled_back, started
 
 # --- a start that is not ready in time --------------------------------------------------------------------

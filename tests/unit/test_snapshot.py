@@ -11,8 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from supervisor.permissions import PRIVATE, Permission
-from supervisor.snapshot import (
+from config_supervisor.core.content import (
     BadPath,
     Changes,
     Entry,
@@ -26,6 +25,7 @@ from supervisor.snapshot import (
     place,
     snapshot,
 )
+from config_supervisor.core.permissions import PRIVATE, Permission
 
 # Paths of all sorts, wicked ones often: the parts are joined with slashes.
 PARTS = st.one_of(
@@ -254,7 +254,8 @@ def test_changes_are_told_in_one_short_line() -> None:
 
 
 def test_an_init_that_syncs_nothing_does_not_load_libcrypto() -> None:
-    code = "import supervisor.snapshot, sys; print(sorted({'hashlib', '_hashlib', 'typing', 're'} & set(sys.modules)))"
+    code = "import config_supervisor.core.content, sys\n"
+    code += "print(sorted({'hashlib', '_hashlib', 'typing', 're'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from supervisor import target
-from supervisor.target import Target, TargetMissing
+from config_supervisor.process import other_container
+from config_supervisor.process.other_container import Target, TargetMissing
 from tests.conftest import needs_root
 from tests.elsewhere import Elsewhere
 from tests.harness import assert_state, children, status, wait_until
@@ -166,7 +166,7 @@ def test_the_dead_are_not_found(elsewhere: Start, program: Callable[[str], str],
     fifo.write_text("go\n")
     assert_state(child, "Z")
     assert "no process is called daemon-dead; is its container up" in missing("daemon-dead")
-    assert "Z" == target.process_state(child)
+    assert "Z" == other_container.process_state(child)
 
 
 def test_a_process_of_another_user_is_found_and_known_to_be_out_of_reach(elsewhere: Start, common: Path) -> None:
@@ -176,10 +176,14 @@ def test_a_process_of_another_user_is_found_and_known_to_be_out_of_reach(elsewhe
     assert pid == found("daemon-user")
     os.seteuid(54321)
     try:
-        assert (pid, False, 12345) == (found("daemon-user"), target.may_signal(pid), target.user_of(pid))
+        assert (pid, False, 12345) == (
+            found("daemon-user"),
+            other_container.may_signal(pid),
+            other_container.user_of(pid),
+        )
     finally:
         os.seteuid(0)
-    assert target.may_signal(pid)
+    assert other_container.may_signal(pid)
 
 
 # --- pid files --------------------------------------------------------------------------------------------
@@ -233,7 +237,11 @@ def test_a_pid_file_of_a_process_that_is_gone_is_told(tmp_path: Path) -> None:
     path.write_text(str(gone.pid))
 
     assert f"{path} says {gone.pid}, and there is no such process" in missing(str(path))
-    assert (None, "X", True) == (target.user_of(gone.pid), target.process_state(gone.pid), target.may_signal(gone.pid))
+    assert (None, "X", True) == (
+        other_container.user_of(gone.pid),
+        other_container.process_state(gone.pid),
+        other_container.may_signal(gone.pid),
+    )
 
 
 @pytest.mark.parametrize("text", ["", " ", "/run/", "a\0b"])

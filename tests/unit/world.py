@@ -5,9 +5,9 @@ Processes end only once, orders are answered at most once, and the disk keeps wh
 
 from __future__ import annotations
 
-from supervisor import events as ev
-from supervisor import marks
-from supervisor.actions import (
+from config_supervisor.core import events as ev
+from config_supervisor.core import rollout_marks
+from config_supervisor.core.actions import (
     Action,
     Apply,
     CancelReload,
@@ -21,8 +21,8 @@ from supervisor.actions import (
     Spawn,
     WaitReady,
 )
-from supervisor.machine import step, wake_at
-from supervisor.state import Marks, Phase, Policy, SourceState, State
+from config_supervisor.core.machine import step, wake_at
+from config_supervisor.core.state import Marks, Phase, Policy, SourceState, State
 
 
 class Disk:
@@ -42,7 +42,7 @@ class Disk:
         return bool(self.marks.why(digest)) and any(one in self.marks.good for one in self.kept)
 
     def best(self) -> str:
-        return next(iter(marks.order(self.marks, self.live, tuple(self.kept))), "")
+        return next(iter(rollout_marks.order(self.marks, self.live, tuple(self.kept))), "")
 
 
 class World:
@@ -225,7 +225,7 @@ class World:
         if self.prepared or not self.policy.rollback:
             return
         self.prepared = True
-        self.disk.marks = marks.begun(self.disk.marks, self.disk.live)
+        self.disk.marks = rollout_marks.begun(self.disk.marks, self.disk.live)
         self.tell(ev.Remembered(self.disk.marks))
 
     def recover(self) -> None:

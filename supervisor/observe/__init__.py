@@ -1,0 +1,1 @@
+"""The state for people and machines: log lines, metrics, status, Events, the HTTP port. Read only."""

@@ -1,0 +1,110 @@
+"""HTTP/1.1 as text (RFC 9110, RFC 9112): a request out of bytes, an answer into bytes.
+
+Pure. It knows nothing of sockets and of what is asked for. Only what a probe, a scrape and a browser send is
+understood: a request with a body is answered, and its connection ends, so that no body is taken for a request.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from http import HTTPStatus
+
+from .. import __version__
+from ..core.record import Record
+
+_EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
+_LINE_END = re.compile(rb"\r?\n")
+_START = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP/([0-9])\.([0-9])")
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*)")
+_ABSOLUTE = re.compile(r"https?://[^/?]*", re.IGNORECASE)  # a target as a proxy gets it; servers must take it too
+
+
+class Request(Record):
+    method: str
+    path: str  # without the query, as it was sent
+    size: int  # bytes of the request, without a body
+    accept: str = ""
+    keep: bool = True  # the connection may stay for a further request
+
+
+class Malformed(Exception):  # noqa: N818 - a fact about a request
+    """What came is no request that can be answered with a page."""
+
+    def __init__(self, status: HTTPStatus, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+def read(data: bytes | bytearray, most: int) -> Request | None:
+    """The first request in `data`; None while it is not there wholly. Raises Malformed.
+
+    `most` is the size of a request that is taken: when there is as much and it has no end, it is refused.
+    """
+    begins = len(data) - len(data.lstrip(b"\r\n"))  # RFC 9112, 2.2: empty lines may come first
+    end = _EMPTY_LINE.search(data, begins)
+    if end is None:
+        if len(data) < most:
+            return None
+        if b"\n" not in data[begins:]:
+            raise Malformed(HTTPStatus.REQUEST_URI_TOO_LONG, f"the request line has more than {most} bytes")
+        raise Malformed(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the headers have more than {most} bytes")
+    start, *lines = _LINE_END.split(bytes(data[begins : end.start()]))
+    method, target, minor = _start(start)
+    headers = _headers(lines)
+    if minor and len(headers.get("host", ())) != 1:
+        raise Malformed(HTTPStatus.BAD_REQUEST, "a request of HTTP/1.1 needs one Host header")
+    words = {word.strip().lower() for value in headers.get("connection", ()) for word in value.split(",")}
+    body = "transfer-encoding" in headers or any(value != "0" for value in headers.get("content-length", ()))
+    path = _ABSOLUTE.sub("", target, count=1).partition("?")[0] or "/"
+    accept = ", ".join(headers.get("accept", ()))
+    return Request(method, path, end.end(), accept, keep=bool(minor) and "close" not in words and not body)
+
+
+def _start(line: bytes) -> tuple[str, str, int]:
+    """Method, target and minor version."""
+    found = _START.fullmatch(line)
+    if found is None:
+        raise Malformed(HTTPStatus.BAD_REQUEST, "the request line is not METHOD TARGET HTTP/1.1")
+    method, target, major, minor = (group.decode() for group in found.groups())
+    if major != "1":
+        raise Malformed(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1.0 and HTTP/1.1 are spoken here")
+    return method, target, int(minor)
+
+
+def _headers(lines: list[bytes]) -> dict[str, list[str]]:
+    """Values by name in lower case."""
+    headers: dict[str, list[str]] = {}
+    for line in lines:
+        found = _HEADER.fullmatch(line)
+        if found is None:
+            raise Malformed(HTTPStatus.BAD_REQUEST, "a header is not NAME: VALUE")
+        name, value = (group.decode("latin-1") for group in found.groups())
+        headers.setdefault(name.lower(), []).append(value.strip())
+    return headers
+
+
+class Answer(Record):
+    status: int
+    kind: str  # the content's type
+    body: bytes
+    allow: str = ""  # the methods that there are, where another was used
+
+
+def write(answer: Answer, *, head: bool, keep: bool, now: float) -> bytes:
+    """An answer as it is sent: without its body to HEAD; `now` in seconds since the epoch."""
+    status = HTTPStatus(answer.status)
+    lines = [
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        f"Server: supervisor/{__version__}",
+        f"Date: {time.strftime('%a, %d %b %Y %H:%M:%S GMT', time.gmtime(now))}",
+        f"Content-Type: {answer.kind}",
+        f"Content-Length: {len(answer.body)}",
+        "Cache-Control: no-store",
+        "X-Content-Type-Options: nosniff",
+    ]
+    if answer.allow:
+        lines.append(f"Allow: {answer.allow}")
+    if not keep:
+        lines.append("Connection: close")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + (b"" if head else answer.body)

@@ -1,0 +1,1 @@
+"""The options: declared once, parsed once, checked before the app starts."""

@@ -1,0 +1,1 @@
+"""Processes: the only fork, kill and wait; hooks; users, terminals, environments; the readers of /proc."""

@@ -1,0 +1,123 @@
+"""Commands beside the app: validate, ready, verify, reload by command. Run for threads, started by the main thread.
+
+A hook gets the app's user, environment and directory, standard input from /dev/null, and a process group of its own
+that is ended as a whole when its time is over. Only `process.py` starts and reaps it; its thread waits here.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from ..core import events as ev
+from ..core.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from queue import SimpleQueue
+
+TIMED_OUT = 124  # what timeout(1) ends with
+_KEPT = 4096  # bytes of output, the last ones
+_LOOK_AGAIN = 0.05  # seconds between two looks whether it was cancelled
+_TO_END = 0.5  # seconds for a hook that was killed; one that became another user may live on
+_LAST_WORDS = 0.2  # seconds for output that is still in the pipe when the hook has ended
+
+
+# Codes that say nothing about what was asked: env(1), timeout(1) and a shell end with them for their own reasons,
+# and 137 is an end by KILL, which is how the kernel answers a shortage of memory.
+_NO_ANSWER = {
+    TIMED_OUT: "did not end in time (code 124)",
+    126: "cannot run: it ended with code 126 (not executable)",
+    127: "cannot run: it ended with code 127 (not found)",
+    137: "was killed (code 137), by hand or for want of memory",
+}
+
+
+class Outcome(Record):
+    code: int  # as a shell would give; 124: its time was over, or it was cancelled
+    output: str  # the last 4 KiB of both streams
+    unable: str = ""  # why there is no answer: a sentence; never a verdict about a version
+
+
+class Runner:
+    """Runs hooks for threads; safe from any thread but the main one."""
+
+    def __init__(self, put: Callable[[ev.Event], None]) -> None:
+        self._put = put
+
+    def run(self, argv: Sequence[str], seconds: float, cancelled: Callable[[], bool] | None = None) -> Outcome:
+        """Run to the end, or until the time is over or `cancelled()`. Never raises."""
+        try:
+            read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+        except OSError as error:
+            return Outcome(125, "", f"cannot run {argv[0]}: {(error.strerror or str(error)).lower()}")
+        from queue import SimpleQueue  # noqa: PLC0415 - only for those who run one
+
+        ends: SimpleQueue[ev.HookReport] = SimpleQueue()
+        self._put(ev.HookOrdered(tuple(argv), write_fd, ends.put))
+        output = _Output(read_fd)
+        try:
+            started = ends.get()
+            os.close(write_fd)
+            if not started.pid:
+                return Outcome(started.code, "", started.error)
+            end = self._wait(ends, output, time.monotonic() + seconds, cancelled)
+            if end is None:
+                self._put(ev.HookAbandoned(started.pid))
+                end = ev.HookReport(started.pid, TIMED_OUT)
+                self._wait(ends, output, time.monotonic() + _TO_END, None)
+            output.read_rest()
+            return _outcome(argv[0], end, output.text())
+        finally:
+            output.close()
+
+    @staticmethod
+    def _wait(
+        ends: SimpleQueue[ev.HookReport], output: _Output, until: float, cancelled: Callable[[], bool] | None
+    ) -> ev.HookReport | None:
+        from queue import Empty  # noqa: PLC0415 - as above
+
+        while time.monotonic() < until and not (cancelled and cancelled()):
+            try:
+                return ends.get(timeout=min(_LOOK_AGAIN, max(0.001, until - time.monotonic())))
+            except Empty:
+                output.read()
+        return None
+
+
+def _outcome(program: str, end: ev.HookReport, output: str) -> Outcome:
+    why = _NO_ANSWER.get(end.code, "")
+    return Outcome(end.code, output, end.error or (why and f"{os.path.basename(program)} {why}"))
+
+
+class _Output:
+    """What a hook said, the end of it; a hook that talks is never blocked by a full pipe for long."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd, self._data = fd, b""
+        os.set_blocking(fd, False)
+
+    def read(self) -> bool:
+        """Take what is there; whether there may be more to come."""
+        try:
+            while piece := os.read(self._fd, 65536):
+                self._data = (self._data + piece)[-_KEPT:]
+        except BlockingIOError:
+            return True
+        return False
+
+    def read_rest(self) -> None:
+        """Take the last words; a grandchild that keeps the pipe open is not waited for."""
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        until = time.monotonic() + _LAST_WORDS
+        while self.read() and time.monotonic() < until:
+            poll.poll(20)
+
+    def text(self) -> str:
+        return self._data.decode(errors="replace").strip()
+
+    def close(self) -> None:
+        os.close(self._fd)

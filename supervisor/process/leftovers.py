@@ -1,0 +1,107 @@
+"""Which processes the app or a hook has left behind, as /proc shows them. Nothing is signalled here.
+
+Leftovers are descendants: orphans come to us. As PID 1 of a container we get strangers as well, for example of a
+debug container that shares our PID namespace: they have a cgroup of their own, or a session from outside.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..core.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    Table = Mapping[int, "Row"]
+
+
+class Row(Record):
+    parent: int
+    group: int
+    session: int
+
+
+def table() -> Table:
+    """Every process that lives, by pid; zombies left out."""
+    rows = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdecimal():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat", "rb") as file:
+                # proc(5): "pid (comm) state ppid pgrp session ..."; comm may hold spaces and parentheses.
+                state, *numbers = file.read().rpartition(b")")[2].split()[:4]
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # gone meanwhile, or hidden (hidepid)
+        if state != b"Z":
+            rows[int(entry)] = Row(*map(int, numbers))
+    return rows
+
+
+def below(rows: Table, roots: Iterable[int]) -> list[int]:
+    """The children of `roots`, their children, and so on."""
+    children: dict[int, list[int]] = {}
+    for pid, row in rows.items():
+        children.setdefault(row.parent, []).append(pid)
+    found: list[int] = []
+    wave = list(roots)
+    while wave:
+        wave = [child for pid in wave for child in children.get(pid, ())]
+        found += wave
+    return found
+
+
+def of_app(rows: Table, hooks: Collection[int], group: int = 0) -> list[int]:
+    """What the app has left: our descendants but for live `hooks` and strangers, and what is in its process `group`."""
+    me = os.getpid()
+    strangers = _strangers(rows, me) if me == 1 else ()
+    own = [pid for pid, row in rows.items() if row.parent == me and pid not in hooks and pid not in strangers]
+    found = [*own, *below(rows, own)]
+    return found + [pid for pid, row in rows.items() if group and row.group == group and pid not in found]
+
+
+def of_hook(rows: Table, roots: Collection[int], session: int, mark: bytes) -> list[int]:
+    """What a hook has left among `roots` and below them: those of its session, those with its mark, and theirs."""
+    among = [*roots, *below(rows, roots)]
+    own = [pid for pid in among if rows[pid].session == session or mark in _environment(pid)]
+    return list(dict.fromkeys((*own, *below(rows, own))))
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return file.read().split(b"\0")
+    except OSError:
+        return []  # another user's, or gone
+
+
+def _strangers(rows: Table, me: int) -> list[int]:
+    """Our children that the app cannot have made."""
+    inside = me in rows and rows[me].session != 0  # 0: led from outside of the PID namespace (proc(5))
+    ours = _cgroups(me)
+    return [
+        pid
+        for pid, row in rows.items()
+        if row.parent == me and ((inside and row.session == 0) or not _within(_cgroups(pid), ours))
+    ]
+
+
+def _cgroups(pid: int) -> dict[str, str]:
+    """The path in each hierarchy (cgroups(7)); relative to our own with a cgroup namespace."""
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+            lines = [line.rstrip("\n").split(":", 2) for line in file]
+    except OSError:
+        return {}
+    return {line[1]: line[2] for line in lines if len(line) == 3}
+
+
+def _within(cgroups: Mapping[str, str], ours: Mapping[str, str]) -> bool:
+    """Whether they are ours, or below ours, as far as both are known."""
+    for name in cgroups.keys() & ours.keys():
+        path, root = cgroups[name], ours[name].rstrip("/")
+        if path.startswith("/..") or not f"{path}/".startswith(f"{root}/"):
+            return False
+    return True

@@ -1,0 +1,255 @@
+"""From fork to exec: how a child becomes the app or a hook, and the reason where it cannot.
+
+Only `process.py` uses it, in the main thread. Between fork and exec all signals are blocked and nothing is imported,
+logged or looked up: the process may have threads, and whatever lock they hold stays locked in the child.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import struct
+
+from ..core.errors import SpawnError
+from ..core.record import Record
+from . import open_files, terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from ..runtime.signals import Inherited
+    from .environment import Environment
+
+    T = TypeVar("T")
+
+# Which step of the child failed, and its errno; 0, and words, for an error that has none.
+_REPORT = struct.Struct("=ii")
+_MOST_WORDS = 500  # bytes: the whole report goes into a pipe at once (pipe(7), PIPE_BUF)
+_TERMINAL, _DIRECTORY, _USER, _EXEC, _INTERPRETER, _IS_DIRECTORY = range(6)
+# Shortages: what fails with these now may work in a moment.
+_SHORTAGES = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
+_DEFAULT_PATH = "/bin:/usr/bin"  # as execvp(3) has it
+_FOUND_NONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT)
+
+
+class User(Record):
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
+class Command(Record):
+    """What to start, and in which surroundings."""
+
+    argv: tuple[str, ...]
+    env: Environment
+    workdir: str | None = None  # None: where the supervisor was started
+    user: User | None = None
+    umask: int | None = None
+
+
+class Reserve:
+    """A few descriptors that are held back for the main thread: other threads and their peers can use up the rest."""
+
+    def __init__(self) -> None:
+        self._most, self._held = 0, list[int]()
+
+    def hold(self, count: int) -> None:
+        """Hold so many from now on, or as many as there are."""
+        self._most = count
+        self._fill()
+
+    def lend(self, use: Callable[[], T]) -> T:
+        """The result of `use`, which is called once more with the reserve given up if there was no descriptor."""
+        try:
+            return use()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._held:
+                raise
+        while self._held:
+            os.close(self._held.pop())
+        try:
+            return use()
+        finally:
+            self._fill()
+
+    def _fill(self) -> None:
+        try:
+            while len(self._held) < self._most:
+                self._held.append(os.open("/", os.O_PATH | os.O_CLOEXEC))
+        except OSError:
+            pass  # the next use tries again
+
+
+class Child:
+    """A process between fork and exec, which may take seconds on a file system that hangs."""
+
+    def __init__(self, pid: int, report_fd: int, command: Command) -> None:
+        self.pid = pid
+        self._fd, self._command = report_fd, command
+        self._error: SpawnError | None = None
+
+    def pending(self) -> bool:
+        """Whether it has neither become the program nor failed; never blocks."""
+        if self._fd < 0:
+            return False
+        try:
+            report = os.read(self._fd, _REPORT.size + _MOST_WORDS)
+        except BlockingIOError:
+            return True
+        if report:
+            self._error = _spawn_error(self._command, report)
+        os.close(self._fd)
+        self._fd = -1
+        return False
+
+    def error(self) -> SpawnError | None:
+        """Why it could not become the program; None if it has, or was ended before. For one that has ended."""
+        return None if self.pending() else self._error
+
+
+class Spawner:
+    """Starts programs where the supervisor was started, with the signals that it inherited."""
+
+    def __init__(self, inherited: Inherited) -> None:
+        self._inherited = inherited
+        self._start_dir = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.reserve = Reserve()
+        self.undo: Callable[[], None] | None = None  # called in each child: what we changed of ourselves alone
+
+    def start(self, command: Command, *, foreground: bool = False, output: int | None = None) -> Child:
+        """Fork a child that becomes the program; returns at once, whatever exec takes. Raises SpawnError.
+
+        Without `output` it keeps our standard streams.
+        """
+        try:
+            read_fd, write_fd = self.reserve.lend(lambda: os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK))
+        except OSError as error:
+            raise _cannot_fork(command, error) from error
+        try:
+            pid = os.fork()
+            if pid == 0:
+                os.close(read_fd)  # the table may be full, and the child needs one of its own
+                self._become(command, write_fd, foreground=foreground, output=output)
+        except OSError as error:
+            os.close(read_fd)
+            raise _cannot_fork(command, error) from error
+        finally:
+            os.close(write_fd)
+        return Child(pid, read_fd, command)
+
+    def _become(self, command: Command, report_fd: int, *, foreground: bool, output: int | None) -> None:
+        """In the child: turn into the command. Never returns; tells the parent why if it cannot."""
+        step = _TERMINAL
+        try:
+            _lead(session=output is not None, foreground=foreground)
+            if signal.SIGCHLD in self._inherited.ignored:
+                signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            step = _DIRECTORY
+            os.fchdir(self._start_dir)
+            if self.undo is not None:
+                self.undo()
+            if command.workdir is not None:
+                os.chdir(command.workdir)
+            step = _USER
+            if command.user is not None:
+                os.setgroups(command.user.groups)
+                os.setresgid(command.user.gid, command.user.gid, command.user.gid)
+                os.setresuid(command.user.uid, command.user.uid, command.user.uid)
+            if command.umask is not None:
+                os.umask(command.umask)
+            if output is not None:
+                os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+                os.dup2(output, 1)
+                os.dup2(output, 2)
+                open_files.close(self._inherited.files)
+            else:
+                command.env.hand_on_sockets(os.getppid(), os.getpid())
+            step = _EXEC
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._inherited.mask)
+            _exec(command.argv, command.env)
+        except OSError as error:
+            if step == _EXEC:
+                step = _look_closer(command.argv[0], error.errno)
+            os.write(report_fd, _REPORT.pack(step, error.errno or errno.EIO))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
+            os.write(report_fd, _REPORT.pack(step, 0) + repr(error).encode(errors="backslashreplace")[:_MOST_WORDS])
+        finally:
+            os._exit(125)
+
+
+def _lead(*, session: bool, foreground: bool) -> None:
+    """Lead a process group, for the app on its terminal, or a session: what a hook leaves behind is known by it."""
+    if session:
+        os.setsid()
+        return
+    os.setpgid(0, 0)
+    if foreground:
+        terminal.give(os.getpgrp())  # TTOU is blocked here, so this does not stop us
+
+
+def _exec(argv: tuple[str, ...], env: Environment) -> None:
+    """execvp(3): look in PATH, and have /bin/sh run what the kernel does not know how to. Raises OSError."""
+    program = argv[0]
+    if not program:
+        raise FileNotFoundError(errno.ENOENT, "no name")
+    if "/" in program:
+        paths = [program]
+    else:
+        paths = [os.path.join(d, program) for d in env.get("PATH", _DEFAULT_PATH).split(":")]
+    denied = False
+    for path in paths:
+        try:
+            env.execve(path, argv)
+        except OSError as error:
+            if error.errno == errno.ENOEXEC:
+                env.execve("/bin/sh", ("/bin/sh", path, *argv[1:]))  # as execvp does
+            if error.errno == errno.EACCES:
+                denied = True
+            elif error.errno not in _FOUND_NONE:
+                raise
+    raise OSError(errno.EACCES if denied else errno.ENOENT, program)
+
+
+def _look_closer(program: str, number: int | None) -> int:
+    """In the child, which may wait for a file system: what an errno of exec does not tell."""
+    if number == errno.ENOENT and "/" in program and os.path.lexists(program):
+        return _INTERPRETER
+    if number == errno.EACCES and os.path.isdir(program):
+        return _IS_DIRECTORY
+    return _EXEC
+
+
+def _cannot_fork(command: Command, error: OSError) -> SpawnError:
+    return SpawnError(125, f"cannot start {command.argv[0]}: {_reason(error.errno)}", short=error.errno in _SHORTAGES)
+
+
+def _spawn_error(command: Command, report: bytes) -> SpawnError:
+    program = command.argv[0]
+    step, number = _REPORT.unpack_from(report)
+    if number == 0:
+        return SpawnError(125, f"cannot start {program}: internal error: {report[_REPORT.size :].decode()}")
+    if step == _DIRECTORY:
+        where = command.workdir or "."
+        return SpawnError(125, f"cannot start {program}: cannot enter directory {where}: {_reason(number)}")
+    if step == _USER and command.user is not None:
+        who = f"as uid {command.user.uid}, gid {command.user.gid}"
+        return SpawnError(125, f"cannot start {program} {who} (--user): {_reason(number)}; only root may change users")
+    if step == _INTERPRETER:
+        why = "the file is there, but its interpreter (the #! line, or the ELF loader) or a link's end is not"
+        return SpawnError(127, f"cannot start {program}: {why}")
+    if number == errno.ENOENT:
+        path = command.env.get("PATH", _DEFAULT_PATH)
+        why = "no such file" if "/" in program else f"not found in PATH ({path})"
+        return SpawnError(127, f"cannot start {program}: {why}")
+    hint = "; it is a directory" if step == _IS_DIRECTORY else ""
+    code = {errno.ENOTDIR: 127, errno.ETXTBSY: 126}.get(number, 125 if number in _SHORTAGES else 126)
+    return SpawnError(code, f"cannot start {program}: {_reason(number)}{hint}", short=number in _SHORTAGES)
+
+
+def _reason(number: int | None) -> str:
+    text = os.strerror(number or 0)
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,1 @@
+"""How an app takes up a version: reload methods, checks, verifiers, the HTTP request."""

@@ -1,0 +1,96 @@
+"""The one inbox: signals as the kernel hands them out, everything else through a deque beside it.
+
+`put` is safe from any thread, never blocks and never loses an event; `wait` is for the main thread only and sleeps
+until there is something, without polling. A thread wakes it with SIGCHLD, which is never forwarded and means "look
+around" in any case; pending signals are not lost, so there is no gap between "nothing to do" and "asleep".
+
+A flood of events delays no signal: they come in batches, and signals are looked for before each. Events that only
+say that something happened once more are counted while they wait.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+
+from ..core.events import ChildrenChanged, Event, SignalReceived, SourceContacted, WatchSaw
+from . import threads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+_BATCH = 32  # events between two looks for signals: some milliseconds at most
+_COUNTED = (SourceContacted, WatchSaw)
+
+
+class Inbox:
+    """Events for the main thread, in order of arrival."""
+
+    def __init__(self, taken: Iterable[int]) -> None:
+        """`taken`: the signals to take; they must be blocked in every thread."""
+        self._taken = frozenset(taken)
+        self._signals = self._taken - {signal.SIGCHLD}
+        self._events: deque[Event] = deque()
+        self._counts: dict[Event, int] = {}  # how often each of _COUNTED came that waits
+        self._counting = threads.Lock()
+        self._pid = os.getpid()
+        self._called = False  # the main thread was woken, and has not looked yet
+
+    def put(self, event: Event) -> None:
+        """Add an event and wake the main thread. Never raises."""
+        if isinstance(event, _COUNTED) and self._waits(event):
+            return
+        self._events.append(event)
+        if not self._called:
+            self._called = True
+            try:
+                os.kill(self._pid, signal.SIGCHLD)
+            except OSError:
+                self._called = False  # the next one wakes it
+
+    def _waits(self, event: Event) -> bool:
+        """Count an event; whether its equal waits already."""
+        with self._counting:
+            count = self._counts.get(event, 0)
+            self._counts[event] = count + 1
+        return count > 0
+
+    def wait(self, seconds: float | None) -> list[Event]:
+        """What has arrived; sleeps up to `seconds` (None: without limit) for it, empty when the time is over."""
+        if self._events:
+            # SIGCHLD comes before signals of a higher number, and in a flood it is always pending.
+            found = signal.sigtimedwait(self._signals, 0)
+            if found is not None:
+                return [SignalReceived(found.si_signo)]
+        else:
+            found = self._sleep(seconds)
+            if found is None:
+                return []
+            if found.si_signo != signal.SIGCHLD:
+                return [SignalReceived(found.si_signo)]
+        self._called = False  # before looking: who comes later calls again
+        return [ChildrenChanged(), *self._batch()]
+
+    def _sleep(self, seconds: float | None) -> signal.struct_siginfo | None:
+        if seconds is None:
+            return signal.sigwaitinfo(self._taken)
+        return signal.sigtimedwait(self._taken, max(0.0, seconds))
+
+    def _batch(self) -> Iterator[Event]:
+        for _ in range(min(_BATCH, len(self._events))):
+            event = self._events.popleft()
+            if isinstance(event, _COUNTED):
+                with self._counting:
+                    count = self._counts.pop(event)
+                event = event.replace(count=count)
+            yield event
+
+    def pending(self) -> list[Event]:
+        """Everything that has arrived up to now, without sleeping."""
+        arrived: list[Event] = []
+        while more := self.wait(0):
+            arrived += more
+        return arrived

@@ -1,0 +1,90 @@
+"""The last resort of the loop: what goes on when the rules themselves have failed. It makes no rule of its own."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from ..core import actions as act
+from ..core import events as ev
+from ..core.state import Phase
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .loop import Loop
+
+_KILLED = 1.0  # seconds that KILL may take
+
+
+class LastResort:
+    """What is left when the rules themselves have failed: the app keeps its signals and its exit code.
+
+    Nothing is reloaded or restarted any more. A stop counts down, leftovers get their time.
+    """
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop, self._policy, self._processes = loop, loop.policy, loop.processes
+        self._code: int | None = None
+        if not loop.state.pid:
+            self._code = loop.state.exit_code if loop.state.exits else 125
+        self._kill_at = loop.state.deadline if loop.state.phase is Phase.STOPPING else None
+
+    def run(self, event: ev.Event | None) -> int:
+        """Go on from an event that the rules could not handle until the app has ended; its exit code."""
+        if event is not None:
+            self._take(event)
+        while self._code is None:
+            for one in self._arrived(self._kill_at):
+                self._take(one)
+            if self._kill_at is not None and time.monotonic() >= self._kill_at:
+                self._kill_at = None
+                self._kill(signal.SIGKILL)
+        if self._policy.leftovers:
+            self._end_leftovers()
+        return 0 if self._code in self._policy.ok_exit_codes else self._code
+
+    def _arrived(self, due: float | None) -> Iterator[ev.Event]:
+        for event in self._loop.arrived(due):
+            if isinstance(event, ev.ChildrenChanged):
+                yield from self._loop.reaped()
+            else:
+                yield event
+
+    def _take(self, event: ev.Event) -> None:
+        match event:
+            case ev.SignalReceived(signum):
+                self._forward(signum)
+            case ev.Exited(_, code) | ev.StartFailed(code):
+                self._code = code
+            case ev.Forked():
+                self._code = None
+            case ev.SignalRequested(reply=reply):
+                reply(False)
+            case _:
+                self._loop.served(event)
+
+    def _forward(self, signum: int) -> None:
+        policy = self._policy
+        target = policy.rewrite.get(signum, policy.stop_signal if signum == signal.SIGTERM else signum)
+        if signum in (signal.SIGTERM, policy.stop_signal) and policy.stop_timeout is not None:
+            self._kill_at = time.monotonic() + policy.stop_timeout
+        if target:
+            self._kill(target)
+
+    def _kill(self, signum: int) -> None:
+        self._loop.perform(act.Kill(signum, self._policy.group))
+
+    def _end_leftovers(self) -> None:
+        for signum, seconds in ((signal.SIGTERM, self._policy.leftovers_timeout), (signal.SIGKILL, _KILLED)):
+            if self._loop.perform(act.KillLeftovers(signum, everything=True)) is not None:
+                return
+            due = time.monotonic() + seconds
+            arrived = list(self._loop.reaped())  # the last may have ended before
+            while not any(isinstance(event, ev.NothingLeft) for event in arrived):
+                if time.monotonic() >= due:
+                    break
+                arrived = list(self._arrived(due))
+            else:
+                return

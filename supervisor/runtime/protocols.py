@@ -1,0 +1,40 @@
+"""The parts beside the loop, as the loop sees them. For type checkers only: nothing imports this when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ..core import actions as act
+from ..core import events as ev
+from ..core.state import State
+
+Observer = Callable[[ev.Event, State, State, tuple[act.Action, ...]], None]
+
+
+class Sync(Protocol):
+    """Puts configuration in place; each call runs in a short thread of its own and reports by event."""
+
+    def apply(self) -> None: ...
+    def check(self) -> None: ...
+    def mark(self) -> None: ...
+    def recover(self) -> None: ...
+
+    def roll_back(self, digest: str) -> None: ...
+
+
+class Reloader(Protocol):
+    """Makes the app take up its configuration; as above."""
+
+    def __call__(self, attempt: int, pid: int, *, verify_only: bool = False) -> None: ...
+    def at_once(self, pid: int) -> int:
+        """The signal that is the whole reload, to be sent by the main thread; 0 if it is another matter."""
+
+    def cancel(self, attempt: int) -> None:
+        """Have an attempt end soon; from the main thread, returns at once."""
+
+
+class Readiness(Protocol):
+    """Finds out when the app is ready, in a short thread of its own, and reports by event."""
+
+    def wait(self, pid: int) -> None: ...

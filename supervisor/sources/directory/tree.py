@@ -1,0 +1,303 @@
+"""What is below a directory: first its metadata, then its bytes, within limits.
+
+It decides which names are configuration, and who may read each file. It must not know when to look, nor what becomes
+of the content.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from ...core import permissions
+from ...core.content import shown
+from ...core.permissions import Permission
+from ..protocol import Content
+from .inotify import DATA
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .inotify import Watch
+
+    # A directory: its path, the same without links, what is in front of its keys, itself and those above by inode,
+    # who gets into it, and whether it is a generation, whose names were chosen one by one.
+    Place = tuple[str, str, str, frozenset[tuple[int, int]], Permission, bool]
+
+_MOST_FILES, _MOST_DIRECTORIES, _MOST_NAMES = 10_000, 2_000, 20_000
+_MOST_BYTES = 64 << 20
+# What file systems, editors, interpreters and servers leave; the README lists them.
+_LEFT_BEHIND = frozenset(("lost+found", ".git", ".hg", ".svn", "__pycache__", ".DS_Store"))
+_ENDS, _BEGINS = ("~", ".swp", ".swx", ".swo", ".log", ".pid"), (".#", ".nfs")
+_OPEN = Permission(0o777)
+GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+
+
+class UnreadableError(Exception):
+    """`reason` is that of a Trouble, the argument its message."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ChangingError(Exception):
+    """The directory changed while it was looked at; the argument says what was seen."""
+
+
+class Ignored:
+    """Which names are no configuration: what programs leave, and what the user leaves out.
+
+    A pattern without a slash is for every name below, one with a slash for the whole path. With `!` in front it
+    brings back what is left out by default.
+    """
+
+    def __init__(self, patterns: Sequence[str] = ()) -> None:
+        self._dropped = [_matcher(pattern) for pattern in patterns if not pattern.startswith("!")]
+        self._kept = [_matcher(pattern[1:]) for pattern in patterns if pattern.startswith("!")]
+
+    def __call__(self, key: str, *, chosen: bool = False) -> bool:
+        """Whether to leave a path out; `chosen`: it is a key of an object, which no program left behind."""
+        if any(kept(key) for kept in self._kept):
+            return False
+        return (not chosen and _left_behind(key.rpartition("/")[2])) or any(drops(key) for drops in self._dropped)
+
+
+def _matcher(pattern: str) -> Callable[[str], object]:
+    import fnmatch  # noqa: PLC0415 - takes its time, which the app's start would wait for
+    import re  # noqa: PLC0415 - as above
+
+    pattern = pattern.rstrip("/")
+    match = re.compile(fnmatch.translate(pattern)).match
+    if "/" in pattern:
+        return match
+    return lambda key: match(key.rpartition("/")[2])
+
+
+def _left_behind(name: str) -> bool:
+    return name in _LEFT_BEHIND or name.endswith(_ENDS) or name.startswith(_BEGINS) or name[::-1][:1] == name[:1] == "#"
+
+
+class Tree:
+    """What is below a directory: first its metadata, then its bytes."""
+
+    def __init__(self, top: str, watch: Watch, ignored: Ignored) -> None:
+        self._top, self._watch, self._ignored = top, watch, ignored
+        self._files: dict[str, tuple[str, os.stat_result]] = {}  # key: path and status
+        self._prefixes: set[str] = set()  # what is in front of the keys of each directory
+        self._links: list[tuple[str, str]] = []  # key and target of each ..data
+        self._directories, self._names, self._bytes = 0, 0, 0
+        self._largest = 0, ""  # bytes and key of a file
+        self._volumes: set[int] = set()  # devices of the directories that have a ..data
+        self.newest = 0.0  # epoch seconds of the last change; 0 if there is none
+        self.misnamed: set[str] = set()  # paths that cannot be keys
+        self.permitted: dict[str, Permission] = {}  # by key: who may read it, on the way through its directories
+        self.marks: tuple[object, ...] | None = None  # equal if nothing changed; None: there is no directory
+
+    def walk(self) -> None:
+        """Look at everything; raises OSError, UnreadableError or ChangingError."""
+        real = self._watch.follow(self._top)
+        try:
+            status = os.stat(self._top)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        if not stat.S_ISDIR(status.st_mode):
+            raise UnreadableError("config", f"cannot read {self._top}: it is no directory; give the one that holds it")
+        ahead: list[Place] = [(self._top, real, "", frozenset({(status.st_dev, status.st_ino)}), _OPEN, False)]
+        while ahead:
+            ahead += self._list(ahead.pop())
+        files = [
+            (key, path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+            for key, (path, status) in self._files.items()
+        ]
+        tokens = sorted((key, permissions.token(permission, exact=True)) for key, permission in self.permitted.items())
+        self.marks = (tokens, sorted(self._links), sorted(files), self._bare())
+
+    def _bare(self) -> tuple[str, ...]:
+        # The directories with nothing in them. A name that is a file in front of a generation is no directory.
+        filled = {""}
+        for key in [*self._files, *(prefix[:-1] for prefix in self._prefixes)]:
+            parent = key.rpartition("/")[0]
+            while parent and f"{parent}/" not in filled:
+                filled.add(f"{parent}/")
+                parent = parent.rpartition("/")[0]
+        return tuple(sorted(one for one in self._prefixes - filled if one[:-1] not in self._files))
+
+    def _list(self, place: Place) -> list[Place]:
+        # Takes the files of one directory and returns the directories in it.
+        path, real, prefix, above, way, chosen = place
+        self._count(directories=1)
+        self._prefixes.add(prefix)
+        self._watch.content(path)
+        below: list[Place] = []
+        generation = _target(os.path.join(path, DATA))
+        if generation:
+            below.append(self._generation(place))
+        with os.scandir(path) as scan:
+            for entry in scan:
+                self._count(names=1)
+                here, key, there = os.path.join(path, entry.name), prefix + entry.name, os.path.join(real, entry.name)
+                if self._skips(entry, here, key, chosen):
+                    continue
+                if entry.is_symlink():
+                    # Such a link follows after the swap, and goes after it: the generation itself is the truth.
+                    if generation and _target(here) == f"{DATA}/{entry.name}":
+                        continue
+                    there = self._watch.follow(entry.name, real)
+                try:
+                    status = os.stat(here)
+                except OSError as error:
+                    if error.errno in GONE:
+                        continue
+                    raise
+                identity = status.st_dev, status.st_ino
+                if stat.S_ISREG(status.st_mode):
+                    self._add(key, here, status, way)
+                elif stat.S_ISDIR(status.st_mode) and identity not in above:
+                    below.append((here, there, f"{key}/", above | {identity}, _on(way, status), chosen))
+        return below
+
+    def _skips(self, entry: os.DirEntry[str], path: str, key: str, chosen: bool) -> bool:
+        if entry.name.startswith("..") or self._ignored(key, chosen=chosen):
+            return True
+        try:
+            entry.name.encode()
+        except UnicodeEncodeError:
+            self.misnamed.add(path)
+            return True
+        return False
+
+    def _generation(self, place: Place) -> Place:
+        path, real, prefix, above, way, _ = place
+        there = self._watch.follow(DATA, real)
+        target = _target(os.path.join(path, DATA))
+        try:
+            status = os.stat(os.path.join(path, target))
+        except FileNotFoundError:
+            raise ChangingError(f"{DATA} in it points to {shown(target)}, which does not exist") from None
+        self._links.append((prefix, target))
+        self._volumes.add(status.st_dev)
+        self.newest = max(self.newest, status.st_mtime)
+        return os.path.join(path, target), there, prefix, above | {(status.st_dev, status.st_ino)}, way, True
+
+    def _add(self, key: str, path: str, status: os.stat_result, way: Permission) -> None:
+        if key in self._files:
+            return  # a file that hides the one in the generation
+        self._files[key] = path, status
+        self._largest = max(self._largest, (status.st_size, key))
+        self._count(size=status.st_size)
+        self.newest = max(self.newest, status.st_mtime)
+        self.permitted[key] = _on(way, status)
+
+    def _count(self, *, directories: int = 0, names: int = 0, size: int = 0) -> None:
+        self._directories += directories
+        self._names += names
+        self._bytes += size
+        if self._bytes > _MOST_BYTES:
+            limit = f"{_MOST_BYTES >> 20} MiB ({shown(self._largest[1])} alone has {self._largest[0] / 2**20:.1f} MiB)"
+        elif len(self._files) > _MOST_FILES:
+            limit = f"{_MOST_FILES} files"
+        elif self._directories > _MOST_DIRECTORIES:
+            limit = f"{_MOST_DIRECTORIES} directories"
+        elif self._names > _MOST_NAMES:
+            limit = f"{_MOST_NAMES} names"
+        else:
+            return
+        advice = "give a directory that holds configuration only, or leave the rest out with --ignore"
+        raise UnreadableError("bad_data", f"cannot read {self._top}: it has more than {limit}; {advice}")
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is a directory, and no file in it."""
+        return self.marks is not None and not self._files
+
+    @property
+    def emptied(self) -> bool:
+        """Whether it is a volume without files: its optional object was deleted, or never was."""
+        return self.empty and bool(self._links)
+
+    @property
+    def hollow(self) -> tuple[str, ...]:
+        """What is in front of the keys of each volume that has no file."""
+        return tuple(prefix for prefix, _ in self._links if not any(key.startswith(prefix) for key in self._files))
+
+    def differs(self, later: Tree) -> str:
+        """The path of a file that is not the same in a later look, for a message."""
+        for key in sorted(self._files.keys() | later._files.keys()):
+            one, other = self._files.get(key), later._files.get(key)
+            if one is None or other is None or one[1] != other[1]:
+                return f"{self._top}/{shown(key)}"
+        return "it"
+
+    def content(self, files: dict[str, bytes]) -> Content:
+        """What the sink learns of these files."""
+        secret = any(_in_memory(device) for device in self._volumes)
+        return Content(files, secret, self.newest or None, self.permitted, self._bare())
+
+    def read(self) -> dict[str, bytes]:
+        """Key to bytes of the files that `walk` found; raises UnreadableError or ChangingError."""
+        self._bytes = 0
+        files = {}
+        for key, (path, status) in self._files.items():
+            try:
+                data = files[key] = _contents(path, status, _MOST_BYTES - self._bytes)
+            except OSError as error:
+                if error.errno in GONE:
+                    raise ChangingError(f"{shown(path)} comes and goes") from None
+                raise unreadable(path, error) from error
+            self._count(size=len(data))
+        return files
+
+
+def _contents(path: str, status: os.stat_result, most: int) -> bytes:
+    # O_NONBLOCK: a pipe may have taken the file's place since it was looked at.
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if not os.path.samestat(status, os.fstat(file)):
+            raise ChangingError(f"{shown(path)} keeps changing")
+        pieces = []
+        left = most + 1
+        while left > 0 and (piece := os.read(file, min(left, max(status.st_size, 4096)))):
+            pieces.append(piece)
+            left -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    finally:
+        os.close(file)
+
+
+def _on(way: Permission, status: os.stat_result) -> Permission:
+    # Who gets at what is there by that way.
+    return permissions.behind(way, Permission(stat.S_IMODE(status.st_mode), status.st_gid))
+
+
+def _in_memory(device: int) -> bool:
+    # The kubelet mounts Secrets, and projected volumes, which may have Secrets in them, so; proc_pid_mountinfo(5).
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
+            return any(line.split(" ", 3)[2] == number and " - tmpfs " in line for line in mounts)
+    except (OSError, IndexError):
+        return False
+
+
+def _target(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+def why(error: OSError) -> str:
+    """What the system said, as part of a sentence."""
+    return (error.strerror or str(error)).lower()
+
+
+def unreadable(top: str, error: OSError) -> UnreadableError:
+    """What to tell of an error while reading below `top`."""
+    path = error.filename if isinstance(error.filename, str) else top
+    if error.errno in (errno.EACCES, errno.EPERM):
+        advice = f"let uid {os.geteuid()} read it (in a pod: fsGroup, defaultMode), or leave it out with --ignore"
+        return UnreadableError("forbidden", f"cannot read {shown(path)}: {why(error)}; {advice}")
+    return UnreadableError("unreachable", f"cannot read {shown(path)}: {why(error)}; look at the volume that it is on")

@@ -1,0 +1,1 @@
+"""ConfigMaps and Secrets through the Kubernetes API; the only package that knows the client library."""

@@ -1,0 +1,188 @@
+"""Failures of the API, in this program's words: one function from an exception to a `Fault`.
+
+Every message says what cannot be done, why, and what to do about it. Nothing in here quotes a
+header, a token or the content of an object. Must not decide what happens next, nor import the client
+library: its exceptions are known by their attributes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from ...core.record import Record
+from ..protocol import Label, Trouble
+from .credentials import AccessError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .api_client import Link
+
+_STATUS_LIMIT, _STATUS_DEPTH = 1 << 16, 100  # bytes and maps of an error's body that are read for its message
+RETRY_AFTER_LIMIT = 300.0  # seconds; a server that asks for more is asked again after that
+
+
+class BadDataError(ValueError):
+    """The server's answer, or the object in it, is not what the API defines."""
+
+
+class EventError(Exception):
+    """An ERROR event within a watch: a Status object (code, message) in place of an object."""
+
+    def __init__(self, status: dict[str, Any]) -> None:
+        super().__init__("ERROR event")
+        code = status.get("code")
+        self.status = code if isinstance(code, int) else 500
+        self.message = str(status.get("message") or status.get("reason") or "no reason given")
+
+
+class Fault(Record):
+    """A failed try: the watch's end for metrics, the HTTP status (0: none), what to tell people."""
+
+    restart: str  # one of RESTART_REASONS
+    trouble: Trouble
+    status: int = 0
+    retry_after: float = 0.0  # seconds that the server asks for
+    crowded: bool = False  # the server has too much to do
+    by_files: bool = False  # another token or CA file may be the cure
+
+
+def fault_of(error: Exception, link: Link | None, label: Label, *, listed: bool = False) -> Fault:
+    """The meaning of an error; raises nothing.
+
+    It was raised while `label` was read over `link` (None: not yet open), or watched, after it was `listed`.
+    """
+    try:
+        return _explained(error, link, label, listed=listed)
+    except Exception:  # noqa: BLE001 - to explain a failure must not be a failure of its own
+        return _ours(error, label)
+
+
+def _explained(error: Exception, link: Link | None, label: Label, *, listed: bool) -> Fault:
+    if isinstance(error, AccessError):
+        return Fault("auth", _redacted(error.trouble), by_files=True)
+    if isinstance(error, BadDataError):
+        return _fault("bad_data", "bad_data", f"cannot read {label}: {error}")
+    status = getattr(error, "status", None)
+    if link is not None and isinstance(status, int) and status > 0:
+        return _answered(error, status, link, label, listed=listed)
+    if link is not None and status == 0:
+        return _untrusted(str(getattr(error, "reason", "")), link)
+    return _broken(error, link, label)
+
+
+def redact(text: str) -> str:
+    """The text without what looks like a credential: it may end in logs."""
+    text = re.sub(r"(?i)\b(bearer|basic)\s+\S+", r"\1 ***", text)
+    text = re.sub(r"\b(eyJ[\w-]+\.[\w-]+\.[\w-]*|k8s-aws-v1\.[\w-]+)", "***", text)
+    return re.sub(r"//[^/@\s]+@", "//***@", text)
+
+
+def shown(text: str, most: int = 300) -> str:
+    """Foreign text for one line of a log: control characters escaped, the rest of a long one counted."""
+    cut = f"... ({len(text) - most} characters more)" if len(text) > most else ""
+    return "".join(map(_escaped, text[:most])) + cut
+
+
+def _escaped(one: str) -> str:
+    return one if one.isprintable() else one.encode("unicode_escape").decode()
+
+
+def _fault(restart: str, reason: str, message: str) -> Fault:
+    return Fault(restart, _redacted(Trouble(reason, message)))
+
+
+def _redacted(trouble: Trouble) -> Trouble:
+    return trouble.replace(message="".join(map(_escaped, redact(trouble.message))))
+
+
+def _answered(error: Exception, status: int, link: Link, label: Label, *, listed: bool) -> Fault:
+    said = words(error)
+    deed, why, restart, reason = "read", f"{status} {said}", "http", "server_error"
+    advice = "it is tried again"
+    if status == 401:
+        restart, reason, why = "auth", "unauthorized", "unauthorized"
+        advice = f"{link.credential()} was refused: is it expired, or for another cluster?"
+    elif status == 403:
+        restart, reason, why = "auth", "forbidden", "forbidden"
+        deed, verbs = ("watch", "watch beside list") if listed else ("read", "list, watch")
+        advice = f"{_who(said, link)} needs {verbs} on it (see README, RBAC)"
+    elif status == 404:
+        why, advice = "not found", f"is {link.url} a Kubernetes API server? check {link.hint}"
+    elif status == 410:
+        restart, advice = "gone", "it is listed again"
+    fault = _fault(restart, reason, f"cannot {deed} {label}: {why}; {advice}")
+    headers = getattr(error, "headers", None) or {}
+    after = str(headers.get("Retry-After") or "")
+    seconds = min(float(after), RETRY_AFTER_LIMIT) if after.isdecimal() else 0.0
+    # A server that just started says 429 too, while its caches fill: that is soon over.
+    crowded = status == 429 and "initializing" not in said
+    return fault.replace(status=status, retry_after=seconds, crowded=crowded, by_files=status == 401)
+
+
+def words(error: Exception) -> str:
+    """The server's own words: the message of its Status body, else the reason phrase."""
+    if isinstance(error, EventError):
+        return shown(error.message)
+    body = getattr(error, "body", None) or ""
+    try:
+        small = len(body) < _STATUS_LIMIT and body.count("{") + body.count("[") < _STATUS_DEPTH
+        said = json.loads(body if small else "")["message"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        said = getattr(error, "reason", None) or "no reason given"
+    return shown(str(said))
+
+
+def _who(said: str, link: Link) -> str:
+    """Who lacks the right: the API server says `User "NAME" cannot list resource ...`."""
+    _, found, rest = said.partition('User "')
+    user = rest.partition('"')[0] if found else link.user()
+    kind, _, name = user.partition(":serviceaccount:")
+    if kind == "system" and name:
+        return f"the service account {name.replace(':', '/')}"
+    return f"the user {user}" if user else "its user"
+
+
+def _untrusted(said: str, link: Link) -> Fault:
+    """A TLS failure; the library gives only the text of it, after the name of its class."""
+    why = said.replace("\n", " ").rpartition("certificate verify failed: ")[2]
+    why = why.partition(" (_ssl")[0].rpartition("] ")[2]
+    checked = f"it is checked with {link.ca}" if link.ca else "no certificate authority is given"
+    message = f"cannot trust the API server at {link.url}: {why}; {checked}: is that the CA of this cluster?"
+    return _fault("connection", "unreachable", message).replace(by_files=True)
+
+
+def _broken(error: Exception, link: Link | None, label: Label) -> Fault:
+    """A transport failure (urllib3 or the socket), or an error of our own."""
+    from urllib3 import exceptions as http  # noqa: PLC0415 - with the client library, not before
+
+    if link is None or not isinstance(error, (http.HTTPError, OSError)):
+        return _ours(error, label)
+    late = isinstance(error, (http.ReadTimeoutError, TimeoutError))
+    if isinstance(error, http.LocationValueError):
+        why = "that is no address"
+    elif late or type(error) is http.ConnectTimeoutError:  # of which a refused connection is a subclass
+        why = "no answer in time"
+    else:
+        through = "its proxy (HTTPS_PROXY, proxy-url): " if isinstance(error, http.ProxyError) else ""
+        why = through + _cause(error)
+    message = f"cannot reach the API server at {link.url}: {why}; check that it is up, and {link.hint}"
+    return _fault("read_timeout" if late else "connection", "unreachable", message)
+
+
+def _ours(error: Exception, label: Label) -> Fault:
+    message = f"cannot read {label}: {type(error).__name__} in the supervisor itself; report it"
+    return _fault("connection", "server_error", message)
+
+
+def _cause(error: BaseException) -> str:
+    """The system's own words from below the layers that wrap them."""
+    cause: BaseException | None = error
+    while cause is not None:
+        text = getattr(cause, "strerror", None)
+        if text:
+            return str(text)[:1].lower() + str(text)[1:]
+        cause = cause.__cause__ or cause.__context__
+    return "the connection was closed"

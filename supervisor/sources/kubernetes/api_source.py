@@ -1,0 +1,304 @@
+"""The ConfigMap or Secret that one source follows through the Kubernetes API.
+
+List the one object, watch from the list's resourceVersion, and when the watch ends, for whatever
+reason, list again: a list repairs everything that a watch can lose (410, a restored etcd,
+events that a proxy ate, a deletion during an outage), and costs one small read. Content decides what
+is told, so that none of this shows. Must not know what is done with the content, and lets nothing
+out: every failure goes to the sink as a `Trouble`. Imported by the thread that runs it.
+
+The API: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import urllib.parse
+
+from ...runtime import log
+from ..protocol import Content, Label
+from .api_client import ANSWER_LIMIT, LibraryLog, Link, open_link
+from .api_errors import BadDataError, EventError, Fault, fault_of
+from .credentials import Access, AccessError, files_of, namespace, stamp
+from .objects import changed_at, files, parsed
+from .pace import FORBIDDEN, Flow, Pace, Timing, Tried, watch_seconds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from ..protocol import Sink
+    from .credentials import Stamp
+
+__all__ = ["Access", "AccessError", "KubernetesSource", "Label", "Timing", "namespace"]
+
+MANY = 3  # failures in a row; after more, the client is made again
+LOOK_EVERY = 1.0  # seconds between looks at the credential files, after a refusal
+QUIET_ENDS = frozenset({"read_timeout", "connection", "gone"})  # a watch may end so; a list will do
+
+
+class KubernetesSource:
+    """One ConfigMap or Secret. `run` is the body of a thread; `stop` may be called from any other."""
+
+    def __init__(self, label: Label, access: Access, timing: Timing | None = None, *, due: float | None = None) -> None:
+        """label: kind configmap or secret; an empty namespace is filled in at the first connect.
+
+        due: when the first content must be there (monotonic): a try comes shortly before that.
+        """
+        self.label = label
+        self._access = access
+        self._timing = timing or Timing()
+        self._pace = Pace(self._timing, due)
+        self._private = label.kind == "secret"
+        self._halt = threading.Event()
+        self._lock = threading.Lock()  # guards _response between run and stop
+        self._response: Any = None
+        self._link: Link | None = None
+        self._known = False  # an answer was read: from now on no trouble is final
+        self._listed = self._watching = False  # how far this try came
+        self._polling = False  # there is no right to watch
+        self._troubled = False  # the sink was told of a trouble, and of nothing good since
+        self._content: Content | None = None  # what the sink was told last
+        self._uid = ""
+
+    def stop(self) -> None:
+        """Wake `run` from a read or a pause at once.
+
+        Only a connect, or a request that is not answered yet, is left to its timeout.
+        """
+        self._halt.set()
+        with self._lock:
+            if self._response is not None:
+                # shutdown() wakes the reader in 1 ms; close() would wait for it. It raises when
+                # the response has ended by itself.
+                with contextlib.suppress(ValueError, RuntimeError, OSError):
+                    self._response.shutdown()
+
+    def run(self, sink: Sink) -> None:
+        """Read, watch, read again, until `stop` or a trouble that is fatal; raises nothing."""
+        library = LibraryLog()
+        try:
+            while not self._halt.is_set():
+                before = stamp(files_of(self._access))
+                fault, delay = self._try(sink, library)
+                if delay is None or self._pause(delay, before if fault and fault.by_files else ()):
+                    return
+        finally:
+            self._drop_link()
+            library.close()
+
+    def _try(self, sink: Sink, library: LibraryLog) -> tuple[Fault | None, float | None]:
+        """One list and one watch. The pause before the next, in seconds; None is the end."""
+        began, fault, self._listed, self._watching = time.monotonic(), None, False, False
+        try:
+            self._list_and_watch(sink, library)
+        except Exception as exc:  # noqa: BLE001 - the outer edge: nothing may end this thread
+            fault = fault_of(exc, self._link, self.label, listed=self._listed)
+        if self._halt.is_set():
+            return fault, None
+        delay = self._pace.after(Tried(began, time.monotonic(), self._listed, fault, self._content is not None))
+        if self._listed:
+            sink.restarted(fault.restart if fault else "server_timeout")
+        if fault is not None:
+            if not self._tell(sink, fault, delay):
+                return fault, None
+            # A server that has too much to do (429) is not helped by a new TLS connection, nor is a role by one.
+            stays = fault.crowded or (self._listed and fault.status == FORBIDDEN)
+            if fault.status == 401 or (self._pace.row > MANY and not stays):
+                self._drop_link()
+        return fault, delay
+
+    def _pause(self, seconds: float, before: Stamp) -> bool:
+        """Wait; True when it is time to end. Credential files that are not as `before` end the pause."""
+        files = [path for path, *_ in before]
+        while files and seconds > LOOK_EVERY:
+            if self._halt.wait(LOOK_EVERY):
+                return True
+            seconds -= LOOK_EVERY
+            if before != stamp(files):
+                self._drop_link()
+                return False
+        return self._halt.wait(seconds)
+
+    def _tell(self, sink: Sink, fault: Fault, delay: float) -> bool:
+        """Report a failed try; False if there shall be no further one."""
+        if fault.status:
+            sink.contact()
+        if self._pace.at_once or (self._watching and fault.restart in QUIET_ENDS):
+            return True  # the next list, which comes soon, tells whether there is trouble
+        if fault.status == FORBIDDEN and self._known:
+            if self._pace.refusals == 1:
+                return True  # an API server that just started does not know its roles yet
+            if self._listed:
+                self._poll(fault)
+                return True
+        trouble = fault.trouble.replace(fatal=fault.trouble.fatal and not self._known)
+        self._troubled = True
+        sink.failed(trouble, 0.0 if trouble.fatal else delay)
+        return not trouble.fatal
+
+    def _poll(self, fault: Fault) -> None:
+        """Say once that there is no right to watch: lists go on."""
+        if not self._polling:
+            self._polling = True
+            first, last = self._timing.poll
+            log.warning(
+                f"{fault.trouble.message}; it is listed every {first:g} to {last:g} s instead",
+                event="source_polled",
+                source=str(self.label),
+            )
+
+    def _list_and_watch(self, sink: Sink, library: LibraryLog) -> None:
+        if not self.label.namespace:
+            self.label = self.label.replace(namespace=namespace(self._access))
+        if self._link is None:
+            self._link = open_link(self._access, library)
+        link = self._link
+        version, obj = self._list(sink, link)
+        self._known = self._listed = True
+        if obj is None:
+            self._absent(sink)
+        else:
+            self._present(sink, obj)
+        if self._polling and self._troubled:
+            self._say(sink, self._content)
+        del obj  # up to a few MiB that the watch would keep alive
+        self._watch(sink, link, version)
+
+    def _list(self, sink: Sink, link: Link) -> tuple[str, Any]:
+        """The version of the list, and the object in it or None."""
+        response = self._get(link, self._pace.budget(time.monotonic()))
+        body = bytearray()
+        try:
+            sink.contact()
+            while piece := response.read1(65536):
+                body += piece
+        finally:
+            self._release(response)
+        answer = parsed(body)
+        try:
+            version, items = answer["metadata"]["resourceVersion"], answer["items"] or ()
+            # A server that ignores the field selector must not give us another object.
+            found = [item for item in items if self._ours(item)]
+        except (KeyError, TypeError, AttributeError) as exc:
+            message = f"the answer is no list; is {link.url} a Kubernetes API server?"
+            raise BadDataError(message) from exc
+        return str(version), found[0] if found else None
+
+    def _watch(self, sink: Sink, link: Link, version: str) -> None:
+        seconds = watch_seconds(self._timing)
+        response = self._get(
+            link,
+            self._timing.list,
+            watch="true",
+            resource_version=version,
+            timeout_seconds=seconds,
+            allow_watch_bookmarks="true",
+        )
+        link.allow(seconds + self._timing.slack)
+        try:
+            self._watching = True
+            sink.contact()
+            sink.connected(up=True)
+            if self._polling:
+                self._polling = False
+                log.info(f"{self.label} can be watched now", event="source_watched", source=str(self.label))
+            if self._troubled:
+                self._say(sink, self._content)  # nothing new: it tells that the trouble is over
+            self._follow(sink, response)
+        finally:
+            sink.connected(up=False)
+            self._release(response)
+
+    def _follow(self, sink: Sink, response: Any) -> None:
+        """Take the events of a watch to its end, no faster than the rest of the program bears."""
+        flow = Flow()
+        for line in _lines(response):
+            self._event(sink, parsed(line))
+            wait = flow.after(time.monotonic(), len(line))
+            del line  # up to a few MiB that the next read would keep alive
+            if wait and self._halt.wait(wait):
+                return
+
+    def _get(self, link: Link, read: float, **query: object) -> Any:
+        where = urllib.parse.quote(self.label.namespace, safe="")
+        response = link.get(
+            f"/api/v1/namespaces/{where}/{self.label.kind}s",
+            (self._timing.connect, read),
+            field_selector=f"metadata.name={self.label.name}",
+            **query,
+        )
+        with self._lock:
+            self._response = response
+        if self._halt.is_set():
+            self._release(response)
+            raise InterruptedError  # `stop` came while there was nothing that it could wake
+        return response
+
+    def _release(self, response: Any) -> None:
+        with self._lock:
+            self._response = None
+        response.close()
+
+    def _drop_link(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    def _ours(self, obj: Any) -> bool:
+        """Whether an object is the one that is followed: a server may ignore the path, or the field selector."""
+        meta, kind = obj.get("metadata") or {}, str(obj.get("kind", self.label.kind))
+        where = meta.get("namespace", self.label.namespace), meta.get("name")
+        return where == (self.label.namespace, self.label.name) and kind.lower() == self.label.kind
+
+    def _event(self, sink: Sink, event: Any) -> None:
+        try:
+            kind, obj = event["type"], event["object"]
+            ours, meta = self._ours(obj), obj.get("metadata") or {}
+            known = kind in {"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"}
+        except (KeyError, TypeError, AttributeError):
+            known = False
+        if not known:
+            raise BadDataError("the watch sent what is no watch event")
+        if ours and kind in ("ADDED", "MODIFIED"):
+            self._present(sink, obj)  # first: every word to the sink wakes the main thread
+        elif ours and kind == "DELETED" and meta.get("uid", "") == self._uid:
+            # Else it is the end of a former object of that name, and the new one is there.
+            self._absent(sink)
+        sink.watched(kind.lower())
+        if kind == "ERROR":
+            raise EventError(obj)
+
+    def _absent(self, sink: Sink) -> None:
+        self._uid = ""
+        self._say(sink, None)
+
+    def _present(self, sink: Sink, obj: Any) -> None:
+        found = files(obj, private=self._private)
+        self._uid = obj["metadata"].get("uid", "")
+        if self._content is None or found != self._content.files:
+            self._say(sink, Content(found, self._private, changed_at(obj["metadata"])))
+
+    def _say(self, sink: Sink, content: Content | None) -> None:
+        sink.read(content)
+        self._content, self._troubled = content, False
+
+
+def _lines(response: Any) -> Iterator[bytearray]:
+    """The lines of a stream as they arrive, empty ones left out; ends with the stream.
+
+    read1 gives what is there, with or without chunked encoding.
+    """
+    held = bytearray()
+    while data := response.read1(65536):
+        *ends, rest = data.split(b"\n")
+        for end in ends:
+            held += end
+            if held and not held.isspace():
+                yield held
+            held = bytearray()
+        held += rest
+        if len(held) > ANSWER_LIMIT:
+            raise BadDataError(f"the answer is longer than {ANSWER_LIMIT >> 20} MiB")

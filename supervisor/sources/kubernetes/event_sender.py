@@ -1,0 +1,222 @@
+"""Kubernetes Events about the pod that we run in: best effort, rate limited, never in the way of anything else.
+
+Sent from a thread of its own over a connection of its own. Of many that wait, the newest is sent; it is tried again
+while the API server cannot be reached. The first failure after a success is said in the log, the rest in debug. Must
+not know what is worth an Event.
+
+The API: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
+"""
+
+from __future__ import annotations
+
+import collections
+import datetime as dt
+import random
+import threading
+import time
+import uuid
+
+from ...core.record import Record
+from ...runtime import log
+from .api_client import LibraryLog, Link, open_link
+from .api_errors import redact, shown, words
+from .credentials import Access, AccessError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Body = dict[str, object]
+
+_MOST_WAITING = 20
+_NOTE_BYTES, _WORD_BYTES = 1024, 128  # what the API server takes of a note, and of a reportingInstance
+_NAME_LENGTH = 253  # of any object (RFC 1123)
+_BURST, _EVERY = 10, 10.0  # Events at once; then one in this many seconds
+_SECONDS = (5.0, 10.0)  # to connect, and for the answer
+_AGAIN_FIRST, _AGAIN_MOST = 5.0, 60.0  # seconds before the newest Event is tried again
+_EXISTS, _FORBIDDEN, _TOO_MANY, _SERVER_ERROR = 409, 403, 429, 500
+
+
+class Pod(Record):
+    """The pod, by the downward API."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+def pod_of(environ: Mapping[str, str]) -> Pod | None:
+    """The pod that POD_NAME, POD_NAMESPACE and POD_UID name; None if one is missing."""
+    values = [environ.get(f"POD_{part}", "") for part in ("NAMESPACE", "NAME", "UID")]
+    return Pod(*values) if all(values) else None
+
+
+class Outbox:
+    """Events that wait, and when the next one may be sent. Pure: times are monotonic seconds."""
+
+    def __init__(self, now: float) -> None:
+        self._waiting: collections.deque[Body] = collections.deque(maxlen=_MOST_WAITING)  # the oldest gives way
+        self._allowance, self._since = float(_BURST), now
+        self._again, self._failures = now, 0  # when what failed may be tried again
+
+    def put(self, body: Body) -> None:
+        self._waiting.append(body)
+
+    def take(self, now: float, *, hurry: bool = False) -> tuple[Body | None, float | None]:
+        """The next Event to send, or how long to wait for one: until there is one (None), or seconds.
+
+        When more wait than may be sent, the newest tells the state best: the others are dropped. hurry: no limit.
+        """
+        self._allowance = min(_BURST, self._allowance + (now - self._since) / _EVERY)
+        self._since = now
+        if not self._waiting:
+            return None, None
+        if not hurry and self._again > now:
+            return None, self._again - now
+        if not hurry and self._allowance < 1:
+            self._keep_newest()
+            return None, (1 - self._allowance) * _EVERY
+        self._allowance -= 1
+        return self._waiting.popleft(), 0.0
+
+    def sent(self) -> None:
+        self._failures = 0
+
+    def failed(self, body: Body, now: float) -> None:
+        """It may pass another time: keep the Event, unless too many newer ones are there."""
+        if len(self._waiting) < _MOST_WAITING:
+            self._waiting.appendleft(body)
+        pause = min(_AGAIN_MOST, _AGAIN_FIRST * 2.0 ** min(self._failures, 8))
+        self._failures += 1
+        self._again = now + pause * random.uniform(0.5, 1)  # noqa: S311 - spreads load
+
+    def _keep_newest(self) -> None:
+        if len(self._waiting) > 1:
+            log.debug(f"too many events, dropped {len(self._waiting) - 1}")
+            newest = self._waiting[-1]
+            self._waiting.clear()
+            self._waiting.append(newest)
+
+
+class Teller:
+    """Sends Events. `tell` and `finish` are for the main thread; `run` is the body of a thread."""
+
+    def __init__(self, pod: Pod, access: Access) -> None:
+        self._pod, self._access = pod, access
+        self._outbox = Outbox(time.monotonic())
+        self._changed = threading.Condition()  # guards the outbox and _ending
+        self._ending = False
+        self._idle = threading.Event()
+        self._link: Link | None = None
+        self._said = False  # the log was told of a failure, and of no success since
+        self._worked = False  # the last Event was taken
+
+    def tell(self, reason: str, note: str, *, warning: bool) -> None:
+        """Queue an Event about what happened now; returns at once."""
+        body = event(self._pod, reason, note, warning=warning)
+        with self._changed:
+            self._outbox.put(body)
+            self._changed.notify()
+
+    def finish(self, seconds: float) -> None:
+        """Wait until what is queued was sent, or tried, at most so long."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify()
+        self._idle.wait(seconds)
+
+    def run(self) -> None:
+        """Send what is told, until `finish`."""
+        library = LibraryLog()
+        while (body := self._next()) is not None:
+            try:
+                self._send(library, body)
+            except Exception as error:  # noqa: BLE001 - best effort: a failure in here must not reach the app
+                self._drop(body, error)
+            else:
+                self._said, self._worked = False, True
+                with self._changed:
+                    self._outbox.sent()
+        self._idle.set()
+
+    def _next(self) -> Body | None:
+        """The next Event, when its time has come; None at the end."""
+        with self._changed:
+            while True:
+                body, wait = self._outbox.take(time.monotonic(), hurry=self._ending)
+                if body is not None or self._ending:
+                    return body
+                self._changed.wait(wait)
+
+    def _send(self, library: LibraryLog, body: Mapping[str, object]) -> None:
+        if self._link is None:
+            self._link = open_link(self._access, library)
+        try:
+            self._link.post(f"/apis/events.k8s.io/v1/namespaces/{self._pod.namespace}/events", body, _SECONDS).close()
+        except Exception as error:
+            if getattr(error, "status", None) != _EXISTS:  # an earlier try came through, only its answer did not
+                raise
+
+    def _drop(self, body: Body, error: Exception) -> None:
+        status = getattr(error, "status", None) or 0
+        passing = not isinstance(error, AccessError) and (status in (0, _TOO_MANY) or status >= _SERVER_ERROR)
+        if status == _FORBIDDEN and self._worked:
+            passing = quiet = True  # an API server that just started does not know its roles yet
+        else:
+            quiet = self._said
+        self._worked = False
+        with self._changed:
+            if passing and not self._ending:
+                self._outbox.failed(body, time.monotonic())
+        say = log.debug if quiet else log.warning
+        self._said = not quiet or self._said
+        rest = "it is tried again" if passing else "going on without"
+        say(f"cannot create events on the pod: {_why(error, self._pod)}; {rest}", event="events_failed")
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+
+def event(pod: Pod, reason: str, note: str, *, warning: bool) -> Body:
+    """The body of an Event about a pod that happened now; a note that is too long is cut."""
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": _name(pod), "namespace": pod.namespace},
+        "eventTime": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "reportingController": "config-supervisor",
+        "reportingInstance": pod.name[:_WORD_BYTES],
+        "action": reason,
+        "reason": reason,
+        "type": "Warning" if warning else "Normal",
+        "note": redact(note).encode()[:_NOTE_BYTES].decode(errors="ignore"),
+        "regarding": {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "namespace": pod.namespace,
+            "name": pod.name,
+            "uid": pod.uid,
+        },
+    }
+
+
+def _name(pod: Pod) -> str:
+    """A name that no other Event has; what is cut off must not leave a label that ends in a hyphen."""
+    unique = f".{uuid.uuid4().hex[:16]}"
+    return pod.name[: _NAME_LENGTH - len(unique)].rstrip("-.") + unique
+
+
+def _why(error: Exception, pod: Pod) -> str:
+    status = getattr(error, "status", None)
+    if isinstance(error, AccessError):
+        why = str(error)
+    elif status:
+        why = f"forbidden: {words(error)}" if status == _FORBIDDEN else f"{status} {words(error)}"
+        if status == _FORBIDDEN and " cannot create " in why:
+            why += (
+                "; the service account needs create on events in the API group events.k8s.io"
+                f" in the namespace {pod.namespace} of POD_NAMESPACE (see README, RBAC)"
+            )
+    else:
+        why = f"the API server did not answer: {shown(str(error))}"
+    return redact(why)

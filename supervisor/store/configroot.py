@@ -1,0 +1,365 @@
+"""One configuration in one directory, put in place by one rename; what is there, read back.
+
+The layout is that of a volume which the kubelet writes, so that every app that can live with a mounted
+ConfigMap can live with ours. Links are relative, since the path may differ in the app's container:
+
+    ..2026_01_31_23_59_59.123456789/   a generation: the files and a manifest (see generations.py)
+    ..data -> ..2026_01_31_23_59_59.123456789
+    nginx.conf -> ..data/nginx.conf
+
+Nothing is synced to disk: after a crash of the machine the digests tell a torn generation from a whole one.
+Other programs may write to the directory, so no link in it is followed. It must not know where content comes
+from, nor what is done with it. For one thread at a time.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from ..core.content import diff, shown
+from ..core.state import Marks
+from ..runtime import log, os_errors, threads
+from ..runtime.os_errors import FilesError
+from . import digest_key, generations
+from .generations import Modes
+from .links import DATA, Links, clear_scratch, exists, point, point_back, target, write_over
+from .manifest import MOST_SERIAL, Generation
+from .safe_open import Kept, LinkError, contents
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..core.content import Changes, Snapshot
+    from .safe_open import Walk
+
+__all__ = ["KEPT", "FilesError", "Generation", "Modes", "Root"]
+
+KEPT = 3  # versions, the live one included: what readers still have open, and what to go back to
+
+_TOLD = 5  # names in a message
+_MARKS = "..marks"
+_MOST_MARKS = 16384  # bytes; it never holds more than a few lines
+
+
+class Root:
+    """The directory that shows one generation and keeps some. All methods raise FilesError.
+
+    `keep` is the number of versions that stay, the live one included. `path` may be relative to where the process
+    is now. `clock` gives nanoseconds since the epoch; it only makes names: the order of generations comes from their
+    manifests.
+    """
+
+    def __init__(self, path: str, modes: Modes, *, keep: int = KEPT, clock: Callable[[], int] = time.time_ns) -> None:
+        self.path = os.path.join(os.getcwd(), path)  # the process leaves its directory later
+        self.why_not = ""  # why the last `live()` gave None
+        self._kept = Kept(self.path, _trusted)
+        self._modes, self._keep, self._clock = modes, keep, clock
+        self._key = b""
+        self._using = threads.Lock()  # of `_kept`: the control socket reads the list of generations meanwhile
+        self._forget()
+
+    def _forget(self) -> None:
+        self._staged: set[str] = set()  # names that never were live
+        self._known = generations.Known()
+        self._serial = 0  # the highest so far; 0 as long as nothing was looked at
+        self._before = ""  # the name of the generation that was live before the last `show`
+        self._key_kept = False
+
+    def key(self) -> bytes:
+        """A random key for digests that tell nothing: that of the directory, where one can be kept. Raises nothing."""
+        try:
+            with self._saying("write to"), self._opened(make=True) as root:
+                _check_data(root, self.path)
+                self._key = digest_key.kept(root, self._key)
+                self._key_kept = True
+        except FilesError as error:
+            log.debug(f"{error}; until then digests are other ones after a restart")
+            self._key = self._key or digest_key.new()
+        return self._key
+
+    def prepare(self) -> None:
+        """Make the directory if need be, clear away what a crash left, and show exactly what is live.
+
+        Refuses a directory whose `..data` is not ours, so that a mounted volume is never written to.
+        """
+        with self._saying("prepare"), self._opened(make=True) as root:
+            _check_data(root, self.path)
+            clear_scratch(root)
+            name = target(root, DATA)
+            found = self._known.found(root)
+            live = found.pop(name, None)
+            self._leave_later_formats(root, found, name)
+            for other, generation in found.items():
+                # One that is newer than the live one was staged, maybe never validated, and none to go back to.
+                # Where the live one is torn, after a power cut, all that are whole are kept.
+                newest = live.serial if live else 0
+                if generation is None or (generation.serial > newest and (live or not name)):
+                    generations.remove_if_possible(root, other)
+            if live:
+                self._prune(root, live, self.marks().good)  # a run may end before it is tidy
+            if live or not name:
+                links = Links(root, live.tops if live else (), self.path)
+                links.prepare()
+                links.replace()
+                links.drop(os.listdir(root))
+
+    def _leave_later_formats(self, root: int, found: dict[str, Generation | None], live: str) -> None:
+        # Takes those that a later release wrote out of `found`: they go when a version of this one is live.
+        torn = [name for name, one in found.items() if one is None] + [live] * (self._known.read(root, live) is None)
+        later = {name: number for name in torn if (number := generations.later_format(root, name))}
+        for name in later:
+            found.pop(name, None)
+        if later:
+            log.warning(
+                f"cannot read {len(later)} of the configurations in {self.path}: a later release wrote them, in format"
+                f" {max(later.values())}; they stay until this release has put its own in place",
+                event="later_format",
+            )
+
+    def stage(self, snapshot: Snapshot) -> Generation:
+        """Write a new generation, which no reader sees until `swap`. On failure nothing of it remains."""
+        with self._saying("write to"), self._opened(make=True) as root:
+            if self._key and not self._key_kept:
+                digest_key.kept(root, self._key)
+                self._key_kept = True
+            self._serial = self._serial or self._highest(root)
+            # A manifest of others may claim the highest number that there is.
+            self._serial = self._serial + 1 if self._serial + 1 < MOST_SERIAL else 1
+            name = self._new_directory(root)
+            try:
+                generation = generations.write(root, name, self._serial, snapshot, self._modes)
+            except BaseException:
+                generations.remove(root, name)
+                raise
+            self._staged.add(name)
+            self._known.add(root, generation)
+            return generation
+
+    def directory(self, generation: Generation) -> str:
+        """The absolute path of a generation's files."""
+        return f"{self.path}/{generation.name}"
+
+    def swap(self, generation: Generation, good: Sequence[str] = ()) -> Changes:
+        """`show`, then `tidy`."""
+        changes = self.show(generation)
+        self.tidy(good)
+        return changes
+
+    def show(self, generation: Generation) -> Changes:
+        """Make a generation live, a new one or one to go back to; returns what that changed in the files.
+
+        On failure a generation that never was live is removed.
+        """
+        with self._saying("put a configuration into"), self._opened() as root:
+            before = target(root, DATA)
+            old = self._known.read(root, before)
+            if old is None:
+                _check_data(root, self.path)
+            if self._known.read(root, generation.name) is None:
+                raise FilesError("write", f"cannot use {self.directory(generation)}: it is gone; write it again")
+            links = Links(root, generation.tops, self.path)
+            try:
+                # All that takes space comes before the rename of ..data, so that nothing can fail half-way.
+                links.prepare()
+                point(root, generation.name)
+                links.replace()
+            except BaseException:
+                point_back(root, before)
+                links.undo()
+                if generation.name in self._staged:
+                    generations.remove(root, generation.name)
+                raise
+            finally:
+                self._staged.discard(generation.name)
+            self._before = before
+            try:
+                # A link that leads nowhere is an error to an app that includes all there is (nginx: `conf.d/*`).
+                links.drop(old.tops if old else os.listdir(root))
+            except OSError:
+                pass  # `tidy` tries again
+            return diff(old.files if old else {}, generation.files)
+
+    def tidy(self, good: Sequence[str] = ()) -> None:
+        """Remove what the last `show` made superfluous, as far as possible: the next one tries again. Raises nothing.
+
+        Kept are the live generation, the one before it, what is staged (it may be being validated), and one for
+        each of the first digests in `good`, as many as are to stay; where these are fewer, the newest of the others.
+        Where only one is to stay, the one before goes once the live one is good.
+        """
+        try:
+            with self._opened() as root:
+                live = self._known.read(root, target(root, DATA))
+                if live:
+                    Links(root, live.tops, self.path).drop(os.listdir(root))
+                    self._prune(root, live, good)
+        except (OSError, FilesError):
+            pass
+
+    def _prune(self, root: int, live: Generation, good: Sequence[str]) -> None:
+        best = list(dict.fromkeys(filter(None, good)))[: self._keep]
+        spared = {live.name, *self._staged}
+        if self._keep > 1 or live.digest not in best:
+            spared.add(self._before)
+        found = self._known.found(root)
+        newest: dict[str, str] = {}  # digest to name: no content is kept twice
+        for one in sorted(filter(None, found.values()), key=lambda one: one.serial):
+            newest[one.digest] = one.name
+        kept = {name: one.digest for name, one in found.items() if one and name in spared}
+        for digest in [*best, *reversed(newest)]:
+            enough = digest not in best and len({*kept.values()}) >= self._keep
+            if digest in newest and digest not in kept.values() and not enough:
+                kept[newest[digest]] = digest
+        for name in found.keys() - kept.keys():
+            generations.remove_if_possible(root, name)
+
+    def discard(self, generation: Generation) -> None:
+        """Remove a generation that is not live."""
+        with self._saying("clear"), self._opened() as root:
+            if target(root, DATA) == generation.name:
+                raise FilesError("write", f"cannot remove {self.directory(generation)}: it is live; swap it first")
+            generations.remove(root, generation.name)
+            self._staged.discard(generation.name)
+
+    def live(self) -> Generation | None:
+        """The generation that is in place, if every file of its manifest is there as it was written.
+
+        Else None, with the reason in `why_not`. Other files beside them are left alone. Raises nothing.
+        """
+        self.why_not = ""
+        try:
+            with self._saying("read"), self._opened() as root:
+                name = target(root, DATA)
+                generation = self._known.read(root, name)
+                if generation is None:
+                    self.why_not = self._unreadable(root, name)
+                    return None
+                changes = diff(generation.files, generations.sums(root, generation))
+                self._tell_strangers(root, generation)
+        except FilesError as error:
+            self.why_not = str(error)
+            return None
+        if changes:
+            self.why_not = f"{self.path}/{name} differs from its manifest: {changes}"
+        return None if changes else generation
+
+    def _unreadable(self, root: int, name: str) -> str:
+        if not name:
+            return f"{self.path} holds no configuration yet"
+        if number := generations.later_format(root, name):
+            return f"{self.path}/{shown(name)} was written by a later release (format {number})"
+        return f"{self.path}/{shown(name)} has no manifest that can be read"
+
+    def _tell_strangers(self, root: int, generation: Generation) -> None:
+        if not log.wanted("debug"):
+            return
+        try:
+            found = generations.strangers(root, generation, _TOLD)
+        except OSError:
+            return
+        if found:
+            names = ", ".join(shown(name) for name in found)
+            log.debug(f"{self.directory(generation)} also holds {names}: not part of the configuration, left alone")
+
+    def intact(self, generation: Generation) -> bool:
+        """Whether every file of a generation is there as it was written. Raises nothing."""
+        try:
+            with self._opened() as root:
+                return not diff(generation.files, generations.sums(root, generation))
+        except (OSError, FilesError):
+            return False
+
+    def marks(self) -> Marks:
+        """The marks of earlier runs and of this one; none where they cannot be read. Raises nothing."""
+        try:
+            with self._opened() as root:
+                data = contents(root, _MARKS, _MOST_MARKS)
+        except (OSError, FilesError):
+            return Marks()
+        from ..core import rollout_marks  # noqa: PLC0415 - a first start has nothing to remember
+
+        return rollout_marks.parse(data)
+
+    def mark(self, what: Marks) -> None:
+        """Write the marks, in one step."""
+        from ..core import rollout_marks  # noqa: PLC0415 - after the app was started
+
+        with os_errors.Saying("write", f"{self.path}/{_MARKS}", giving=False), self._opened() as root:
+            write_over(root, _MARKS, rollout_marks.render(what))
+
+    def generations(self) -> list[Generation]:
+        """The generations that have a readable manifest, newest first. Their files are not looked at."""
+        with self._saying("read"):
+            try:
+                with self._opened() as root:
+                    whole = [one for one in self._known.found(root).values() if one]
+            except FileNotFoundError:
+                return []
+        return sorted(whole, key=lambda generation: -generation.serial)
+
+    def _highest(self, root: int) -> int:
+        return max((one.serial for one in self._known.found(root).values() if one), default=0)
+
+    def _saying(self, verb: str) -> os_errors.Saying:
+        return os_errors.Saying(verb, self.path, giving=self._modes.owner is not None)
+
+    def _opened(self, *, make: bool = False) -> Walk:
+        """The directory, for `with`: the one of the first use, unless it was removed and made or mounted again."""
+        try:
+            with self._using:
+                walk = self._kept.walk(make=make)
+                replaced = self._kept.replaced
+        except LinkError as error:
+            where = error.filename
+            raise FilesError(
+                "write",
+                f"cannot use {self.path}: {where} is a link that uid {error.uid} made; put a directory in its place,"
+                " or give the one that it leads to",
+            ) from None
+        if replaced:
+            self._forget()
+            log.warning(
+                f"{self.path} is another directory than before; from now on that one is written to",
+                event="configroot_replaced",
+            )
+        if walk.made:
+            self._modes.finish(walk.descriptor)
+        return walk
+
+    def _new_directory(self, root: int) -> str:
+        now = self._clock()
+        while True:
+            seconds, nanoseconds = divmod(now, 10**9)
+            name = f"..{time.strftime('%Y_%m_%d_%H_%M_%S', time.gmtime(seconds))}.{nanoseconds:09d}"
+            try:
+                os.mkdir(name, 0o700, dir_fd=root)
+            except FileExistsError:
+                now += 1
+            else:
+                return name
+
+
+def _check_data(root: int, path: str) -> None:
+    try:
+        target = os.readlink(DATA, dir_fd=root)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise FilesError("write", f"cannot use {path}: {DATA} in it is no link; remove it") from None
+    # One that leads nowhere would be ours too, if it has such a name: somebody removed the generation.
+    if generations.is_ours(root, target) or (generations.is_name(target) and not exists(root, target)):
+        return
+    raise FilesError(
+        "write",
+        f"cannot use {path}: {DATA} in it points to {target!r}, which this program did not write; give another"
+        " directory if a volume is mounted there, else remove that link",
+    )
+
+
+def _trusted(link: os.stat_result) -> bool:
+    # The owner of a link chooses where root writes; others than root have nothing to lose by it.
+    return os.geteuid() != 0 or link.st_uid == 0

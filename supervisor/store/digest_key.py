@@ -1,0 +1,51 @@
+"""The key of digests that leave the process: random, one for each directory of generations, kept in it.
+
+Whoever may read the directory may read the configuration as well; all others learn nothing from a digest. It must
+not know what is digested, and raises OSError only.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..core.content import KEY_BYTES
+from .links import scratch
+from .safe_open import contents
+
+_NAME = "..key"
+
+
+def new() -> bytes:
+    """A key that no one has yet."""
+    return os.urandom(KEY_BYTES)
+
+
+def kept(root: int, key: bytes) -> bytes:
+    """The key in a directory; where there is none, `key` or a new one is written. What others put there goes aside."""
+    try:
+        found = contents(root, _NAME, KEY_BYTES)
+    except OSError:
+        found = b""
+    if len(found) == KEY_BYTES and key in (b"", found):
+        return found
+    key = key or new()
+    beside = scratch()
+    file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=root)
+    try:
+        try:
+            os.write(file, key)
+        finally:
+            os.close(file)
+        _move_in(root, beside)
+    except OSError:
+        os.unlink(beside, dir_fd=root)
+        raise
+    return key
+
+
+def _move_in(root: int, beside: str) -> None:
+    try:
+        os.rename(beside, _NAME, src_dir_fd=root, dst_dir_fd=root)
+    except IsADirectoryError:
+        os.rename(_NAME, f"..aside.{os.urandom(8).hex()}", src_dir_fd=root, dst_dir_fd=root)
+        os.rename(beside, _NAME, src_dir_fd=root, dst_dir_fd=root)

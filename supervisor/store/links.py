@@ -1,0 +1,174 @@
+"""The names that an app sees in a directory of generations: `..data` and the links through it, switched in one step.
+
+Other users may write to the directory: no link in it is followed, names that are there for an instant cannot be
+guessed, and whatever stands in the way is a state of the disk that can be mended, never a fault of the content.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from ..core.content import shown
+from ..runtime.os_errors import FilesError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DATA = "..data"
+# Names that are there during a swap only, each with random digits behind it.
+_NEXT, _LINK, _KEPT = "..data_tmp", "..link.", "..kept."
+
+
+class Links:
+    """The visible links of one generation's top-level names, and the way back while they are made."""
+
+    def __init__(self, root: int, names: Iterable[str], path: str) -> None:
+        self._root, self._names, self._path = root, set(names), path
+        self._made: list[str] = []
+        self._waiting: list[tuple[str, str, str]] = []  # link, the file that it shall replace, a copy of that
+
+    def prepare(self) -> None:
+        """Make the missing links; make those that shall replace a file under other names. Raises FilesError."""
+        for name in sorted(self._names):
+            led = self._look(name)
+            if led is None:
+                os.symlink(f"{DATA}/{name}", name, dir_fd=self._root)
+                self._made.append(name)
+            elif led != f"{DATA}/{name}":
+                self._wait(name)
+
+    def replace(self) -> None:
+        """Put the prepared links over the files, each in one step."""
+        for link, name, _ in self._waiting:
+            os.rename(link, name, src_dir_fd=self._root, dst_dir_fd=self._root)
+        self._forget()
+
+    def undo(self) -> None:
+        """Put everything back as it was before `prepare`."""
+        for name in self._made:
+            _unlink(self._root, name)
+        for _, name, kept in self._waiting:
+            if exists(self._root, kept):
+                os.rename(kept, name, src_dir_fd=self._root, dst_dir_fd=self._root)
+        self._forget()
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Remove links of ours that have one of these names, and no file any more."""
+        for name in names:
+            if name not in self._names and target(self._root, name) == f"{DATA}/{name}":
+                os.unlink(name, dir_fd=self._root)
+
+    def _look(self, name: str) -> str | None:
+        # The link's target, "" for a file that may be replaced, None where nothing is.
+        try:
+            mode = os.lstat(name, dir_fd=self._root).st_mode
+        except FileNotFoundError:
+            return None
+        if stat.S_ISREG(mode):
+            return ""
+        if not stat.S_ISLNK(mode):
+            kind = "a directory" if stat.S_ISDIR(mode) else "no regular file"
+            raise FilesError("write", f"cannot write {self._path}/{shown(name)}: {kind} is in its place; remove it")
+        led = os.readlink(name, dir_fd=self._root)
+        if not led.startswith(f"{DATA}/"):
+            raise FilesError("write", f"cannot write {self._path}/{shown(name)}: it is a link to {led!r}; remove it")
+        return led
+
+    def _wait(self, name: str) -> None:
+        link, kept = (scratch(prefix) for prefix in (_LINK, _KEPT))
+        os.symlink(f"{DATA}/{name}", link, dir_fd=self._root)
+        self._waiting.append((link, name, kept))
+        try:
+            os.link(name, kept, src_dir_fd=self._root, dst_dir_fd=self._root, follow_symlinks=False)
+        except OSError:
+            pass  # another's file (fs.protected_hardlinks, proc(5)), or no hard links here: then no way back
+
+    def _forget(self) -> None:
+        for link, _, kept in self._waiting:
+            _unlink(self._root, link)
+            _unlink(self._root, kept)
+        self._waiting = []
+
+
+def target(root: int, name: str) -> str:
+    """Where a link leads; empty for what is none."""
+    try:
+        return os.readlink(name, dir_fd=root)
+    except OSError:
+        return ""
+
+
+def exists(root: int, name: str) -> bool:
+    """Whether there is anything of that name."""
+    try:
+        os.lstat(name, dir_fd=root)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def scratch(prefix: str = f"{_NEXT}.") -> str:
+    """A name for an instant, which cannot be guessed; `clear_scratch` removes it after a crash."""
+    return f"{prefix}{os.urandom(8).hex()}"
+
+
+def clear_scratch(root: int) -> None:
+    """Remove what a crash left in the middle of a swap, and leave what others put under such a name."""
+    with os.scandir(root) as scan:
+        left = [entry.name for entry in scan if entry.name.startswith((_NEXT, _LINK, _KEPT))]
+    for name in left:
+        try:
+            os.unlink(name, dir_fd=root)
+        except OSError:
+            pass  # a directory, or one that may not be removed: it is in no one's way
+
+
+def point(root: int, name: str) -> None:
+    """Have `..data` lead there, in one step."""
+    following = scratch()
+    os.symlink(name, following, dir_fd=root)
+    try:
+        os.rename(following, DATA, src_dir_fd=root, dst_dir_fd=root)
+    except BaseException:
+        os.unlink(following, dir_fd=root)
+        raise
+
+
+def write_over(root: int, name: str, data: bytes) -> None:
+    """Put a small file in place in one step; only its owner may read it. Raises OSError."""
+    following = scratch(f"{_NEXT}.")
+    file = os.open(following, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=root)
+    try:
+        try:
+            if os.write(file, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
+        finally:
+            os.close(file)
+        try:
+            os.rename(following, name, src_dir_fd=root, dst_dir_fd=root)
+        except IsADirectoryError:  # planted by others: moved aside
+            os.rename(name, scratch("..aside."), src_dir_fd=root, dst_dir_fd=root)
+            os.rename(following, name, src_dir_fd=root, dst_dir_fd=root)
+    except BaseException:
+        _unlink(root, following)
+        raise
+
+
+def point_back(root: int, before: str) -> None:
+    """Have `..data` lead where it led, or be gone."""
+    if target(root, DATA) == before:
+        return
+    if before:
+        point(root, before)
+    else:
+        os.unlink(DATA, dir_fd=root)
+
+
+def _unlink(root: int, name: str) -> None:
+    try:
+        os.unlink(name, dir_fd=root)
+    except FileNotFoundError:
+        pass

@@ -1,0 +1,111 @@
+"""The manifest of a generation: what is written into it, and read back from bytes that others may have written.
+
+Reading accepts exactly what writing makes and nothing else of JSON, within bounds; whatever differs is no manifest
+of ours. Pure.
+"""
+
+from __future__ import annotations
+
+from ..core.content import check_path
+from ..core.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+FORMAT = 1
+MOST_BYTES = 4 << 20  # of a manifest
+MOST_DATA = 1 << 28  # bytes of all files together: more is not worth being read at a start
+MOST_SERIAL = 10**12
+
+_HEAD = rb'\s*\{\s*"format"\s*:\s*(\d{1,9})\s*[,}]'
+_START = rb'\{"format": %d, "serial": (\d{1,13}), "digest": "([0-9a-f]{64})", "files": \{' % FORMAT
+_FILE = (
+    rb'"([^"\\]*(?:\\.[^"\\]*)*)": \{"sha256": "([0-9a-f]{64})", "size": (\d{1,12}), "mode": "[0-7]{4}"\}(, |\}\}\Z)'
+)
+
+
+class Generation(Record):
+    """One complete configuration; a later one has a higher serial.
+
+    `files` maps each path to its hex sha256; the path of a directory with nothing in it ends in `/`.
+    """
+
+    name: str
+    serial: int
+    digest: str
+    files: Mapping[str, str]
+    bytes: int
+
+    @property
+    def count(self) -> int:
+        """Files; a directory is none."""
+        return sum(not path.endswith("/") for path in self.files)
+
+    @property
+    def tops(self) -> set[str]:
+        """The names that its files begin with."""
+        return {path.partition("/")[0] for path in self.files}
+
+
+def written(generation: Generation, files: Iterable[tuple[str, int, int]]) -> bytes:
+    """The manifest; `files` gives path, size and mode of each. Raises ValueError if it would be too large to read."""
+    # By hand: the json module takes as long to import as the app to start.
+    listed = ", ".join(
+        f'{_quoted(path)}: {{"sha256": "{generation.files[path]}", "size": {size}, "mode": "{mode:04o}"}}'
+        for path, size, mode in files
+    )
+    head = f'"format": {FORMAT}, "serial": {generation.serial}, "digest": "{generation.digest}"'
+    text = f'{{{head}, "files": {{{listed}}}}}'.encode()
+    if len(text) > MOST_BYTES or generation.bytes > MOST_DATA:
+        raise ValueError(f"its list of files takes {len(text)} bytes, its files {generation.bytes}")
+    return text
+
+
+def parsed(name: str, data: bytes) -> Generation:
+    """The generation of that name as its manifest has it; raises ValueError."""
+    import re  # noqa: PLC0415 - see `written`
+
+    start = re.match(_START, data)
+    if start is None or int(start[1]) >= MOST_SERIAL:
+        raise ValueError("it is no manifest of ours")
+    files: dict[str, str] = {}
+    total, at = 0, start.end()
+    pattern = re.compile(_FILE)
+    end = data[at:] == b"}}"
+    while not end:
+        file = pattern.match(data, at)
+        if file is None:
+            raise ValueError("its list of files is damaged")
+        path = _unquoted(file[1].decode("ascii"))
+        check_path(path.removesuffix("/"))
+        files[path] = file[2].decode()
+        total += int(file[3])
+        at, end = file.end(), file[4] != b", "
+    if total > MOST_DATA:
+        raise ValueError(f"its files would have {total} bytes")
+    return Generation(name, int(start[1]), start[2].decode(), files, total)
+
+
+def later_format(head: bytes) -> int:
+    """The number of a format that a later release writes, from a manifest's first bytes; 0 for any other."""
+    import re  # noqa: PLC0415 - see `written`
+
+    found = re.match(_HEAD, head)
+    return int(found[1]) if found and int(found[1]) > FORMAT else 0
+
+
+def _quoted(text: str) -> str:
+    if text.isascii() and text.isprintable() and not {'"', "\\"} & set(text):
+        return f'"{text}"'
+    import json  # noqa: PLC0415 - see `written`
+
+    return json.dumps(text)
+
+
+def _unquoted(text: str) -> str:
+    if "\\" not in text:
+        return text
+    import json  # noqa: PLC0415 - see `written`
+
+    return str(json.loads(f'"{text}"'))

@@ -1,0 +1,92 @@
+"""The marks in configroot: read at a start, followed in the choice of a version, written as a rollout goes on.
+
+The rules stand in `marks.py`; here is what they need of the disk. For one thread at a time, but for `end`.
+"""
+
+from __future__ import annotations
+
+from ..runtime import log, threads
+from ..runtime.os_errors import FilesError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..core.state import Config, Marks
+    from .configroot import Generation, Root
+
+_LAST_WORD = 0.5  # seconds that the end of the process waits for a disk
+
+
+class Memory:
+    """What is known about the versions of earlier runs, and of this one."""
+
+    def __init__(self, root: Root, config: Callable[[], Config]) -> None:
+        """`config` tells what is known now."""
+        self._root, self._config = root, config
+        self._chosen = False  # a version of this run was put in place, or refused for its past
+
+    def begin(self, live: str) -> Marks | None:
+        """The marks that a start begins with, `live` being in place; None where nothing is known. Raises nothing."""
+        found = self._root.marks()
+        if not (live or found.good or found.failed):
+            return None
+        from ..core import rollout_marks  # noqa: PLC0415 - a first start has nothing to remember
+
+        begun = rollout_marks.begun(found, live)
+        if begun != found:
+            self._write(begun)
+        return begun
+
+    def objection(self, version: str) -> str:
+        """Why the first version of this run is not to be put in place: it failed before, and there is a good one."""
+        if self._chosen:
+            return ""
+        found = self._root.marks()
+        why = found.why(version)
+        if not why or not any(one.digest in found.good for one in self._root.generations()):
+            return ""
+        self._chosen = True  # an order to reload, or other content that comes back, is a new try
+        return f"configuration {version[:8]} failed before and is not tried again: {why}"
+
+    def chosen(self) -> None:
+        """A version of this run is in place: from now on the rollout knows which ones failed."""
+        self._chosen = True
+
+    def best(self, live: Generation | None) -> Generation | None:
+        """The intact version that is most likely to work, shown if it is not `live`. Raises FilesError."""
+        from ..core import rollout_marks  # noqa: PLC0415 - as above
+
+        kept = {one.digest: one for one in reversed(self._root.generations())}
+        in_place = live.digest if live else ""
+        for version in rollout_marks.order(self._root.marks(), in_place, tuple(reversed(kept))):
+            if version == in_place:
+                return live
+            if self._root.intact(kept[version]):
+                self._root.show(kept[version])
+                return kept[version]
+        return None
+
+    def write(self) -> None:
+        """Write down what is good and what failed."""
+        self._write(self._config().marks)
+
+    def _write(self, marks: Marks) -> None:
+        try:
+            self._root.mark(marks)
+        except FilesError as error:
+            log.warning(f"{error}; a restart will not know which version failed", event="marks_failed")
+
+    def end(self) -> None:
+        """Note that an end within a trial was ordered, which says nothing about the version; returns soon."""
+        config = self._config()
+        if config.live in ("", *config.marks.good) or config.live in config.marks.rejected:
+            return
+        written = threads.Gate()
+
+        def write() -> None:
+            self._write(config.marks.replace(orderly=config.live))
+            written.open()
+
+        threads.start(write, "marks")
+        written.wait(_LAST_WORD)

@@ -1,0 +1,1 @@
+"""From options to a running program: the one place that knows every package."""

@@ -1,0 +1,282 @@
+"""The parts beside the loop, put together from the settings: sync, reload, readiness, web, control, events.
+
+Imported only by roles that need any of them. The order matters: the first configuration is fetched, and the app
+started, before anything is imported that is for later: reloads, the web server, the metrics, the control socket.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from .. import __version__
+from ..core import events as ev
+from ..core.errors import StartError
+from ..core.state import SourceState, ended_unstarted
+from ..runtime import log, threads
+from ..store import delivery
+from . import feeds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ..core.actions import Action
+    from ..core.state import State
+    from ..options.declarations import Settings
+    from ..runtime.inbox import Inbox
+    from ..runtime.loop import Loop
+    from ..runtime.protocols import Observer, Reloader
+    from ..store.generations import Generation
+    from ..store.marks_file import Memory
+
+_FURTHER_PORTS, _LAST_PORT = 9, 65535  # with --listen-next
+_PATIENCE = 1.0  # seconds that what serves leaves the first configuration to be fetched undisturbed
+_LAST_WORDS = 2.0  # seconds for the Event that explains why the app was not started
+# Options whose values may be wrong, which is said before the app is started.
+_OF_RELOADS = ("reload_http", "reload_exec", "reload_restart", "reload_process", "verify")
+# Options that may name a program, which is looked up before the app is started.
+_HOOKS = ("validate", "ready", "verify", "reload_exec")
+
+
+class Assembly:
+    """Builds the parts and hands them to the loop."""
+
+    def __init__(self, settings: Settings, loop: Loop, inbox: Inbox) -> None:
+        """Raises UsageError when an option cannot be used, StartError when the program of a hook cannot be run."""
+        self._started = threads.Gate()
+        # A sidecar starts nothing: its first configuration is what it was busy with.
+        first = (ev.Started, ev.ConfigApplied)
+        loop.observers.append(lambda event, *_: self._started.open() if isinstance(event, first) else None)
+        self._settings, self._loop, self._inbox = settings, loop, inbox
+        self._root = feeds.root(settings)
+        self._directory = settings.configroot or settings.config_dir or ""
+        if any(getattr(settings, name) for name in _HOOKS):
+            from ..process import executables  # noqa: PLC0415 - not for most
+            from . import reloads  # noqa: PLC0415 - not for most
+
+            found = tuple(reloads.commands(settings, self._directory))
+            changing = tuple(path for path in (settings.configroot, settings.config_dir) if path)
+            executables.check(found, loop.command, changing)
+        if settings.ready is not None:
+            from ..process import hooks  # noqa: PLC0415 - as above
+            from ..reload import checks  # noqa: PLC0415 - as above
+            from . import reloads  # noqa: PLC0415 - as above
+
+            ready = reloads.readiness(settings, settings.ready, self._directory)
+            loop.readiness = checks.Readiness(ready, hooks.Runner(inbox.put), inbox.put, settings.reload_timeout)
+
+    def start_sync(self) -> None:
+        """Follow the sources, if there are any."""
+        settings, loop, put = self._settings, self._loop, self._inbox.put
+        if not settings.configured:
+            return
+        names = feeds.names(settings)
+        loop.state = loop.state.replace(sources=tuple(SourceState(name) for name in names))
+        self._warn_of_owner()
+        usual = not any(getattr(settings, name) for name in _OF_RELOADS)
+        loop.reload = _Late(self._reloader) if usual else self._reloader()
+        destination = delivery.Destination(
+            self._root, self._directory, dict(settings.map), self._validator(), self._memory()
+        )
+        syncer = delivery.Sync(feeds.feeds(settings), destination, put, lambda: loop.state.config)
+        loop.sync = syncer
+        self._introduce(names)
+        loop.at_end += [syncer.end, feeds.forget]
+        syncer.start()
+
+    def _memory(self) -> Memory | None:
+        if self._root is None or not self._loop.policy.rollback:
+            return None
+        from ..store import marks_file  # noqa: PLC0415 - a directory that is used where it is has none
+
+        return marks_file.Memory(self._root, lambda: self._loop.state.config)
+
+    def _introduce(self, sources: list[str]) -> None:
+        settings = self._settings
+        role = "app" if settings.command else "once" if settings.once else "sidecar"
+        whom = os.path.basename(settings.command[0]) if settings.command else ""
+        into = f" into {settings.configroot}" if settings.configroot else ""
+        log.write(
+            "debug" if settings.once else "info",  # which has one line to say: that it has written
+            f"supervisor {__version__} ({' '.join(filter(None, (role, whom)))}): "
+            f"configuration from {', '.join(sources)}{into}",
+            event="supervisor_started",
+            service=whom,
+            role=role,
+            version=__version__,
+            sources=sources,
+            method=settings.reload_method,
+        )
+
+    def _reloader(self) -> Reloader:
+        from ..process import hooks  # noqa: PLC0415 - 5 ms
+        from ..reload import methods  # noqa: PLC0415 - 5 ms
+        from . import reloads  # noqa: PLC0415 - 5 ms
+
+        put = self._inbox.put
+        return methods.Reloader(reloads.way(self._settings, self._directory), put, hooks.Runner(put))
+
+    def _warn_of_owner(self) -> None:
+        settings = self._settings
+        chosen = settings.owner or settings.file_mode is not None
+        if not settings.secret or not settings.user or chosen or os.geteuid() != 0 or settings.user[0] in ("root", "0"):
+            return
+        name = ":".join(filter(None, settings.user))
+        log.warning(
+            f"the files of --secret are for their owner only, root: give --owner {name}, or the app (--user {name})"
+            " cannot read them",
+            event="secret_without_owner",
+        )
+
+    def _validator(self) -> delivery.Validator | None:
+        argv = self._settings.validate
+        if argv is None:
+            return None
+        seen = "{dir}" if self._root else self._directory  # in place, the files are new already when it runs
+        if not any(part in word for part in ("{dir}", seen) for word in argv):
+            log.warning(
+                "--validate: the command has no {dir}, so it does not look at the new files", event="validation_blind"
+            )
+        from ..process import hooks  # noqa: PLC0415 - as above
+        from . import reloads  # noqa: PLC0415 - as above
+
+        return reloads.validator(self._settings, argv, hooks.Runner(self._inbox.put))
+
+    def start_web(self, listen: tuple[str, int]) -> None:
+        """Serve in a thread that imports what it needs once the app runs; count from the very first event."""
+        loop, inbox = self._loop, self._inbox
+        host, port = listen
+        last = min(port + _FURTHER_PORTS, _LAST_PORT) if self._settings.listen_next and port else port
+        backlog = Backlog()
+        loop.observers.append(backlog.observe)
+
+        def serve() -> None:
+            self._started.wait(_PATIENCE)
+            try:
+                from ..observe import metrics, web  # noqa: PLC0415 - 50 ms and 9 MiB, after the app was started
+
+                method = self._settings.reload_method if self._settings.configured else ""
+                page = metrics.Metrics(lambda: loop.state, method)
+                log.capture()
+            except Exception as error:  # noqa: BLE001 - a broken installation of a library must not end the app
+                backlog.close()
+                log.warning(
+                    f"cannot serve metrics and probes: {error!r}; everything else goes on", event="listen_failed"
+                )
+                return
+            backlog.open(page.observe)
+            inbox.put(ev.Probed(lambda: None))  # a turn, so that what happened so far is counted
+            site = web.Site(loop, lambda reply: inbox.put(ev.Probed(reply)), page.page)
+            web.serve(host, range(port, last + 1), site)
+
+        threads.start(serve, "web")
+
+    def start_control(self) -> None:
+        """Listen for supervisorctl, if there is a place for the socket."""
+        loop, inbox = self._loop, self._inbox
+
+        def serve() -> None:
+            self._started.wait(_PATIENCE)
+            from ..control import server, socket_path  # noqa: PLC0415 - in its own thread
+            from ..core import health  # noqa: PLC0415 - in its own thread
+            from ..observe import status  # noqa: PLC0415 - in its own thread
+
+            path = self._settings.control or socket_path.default_path()
+            if path is None:
+                log.info(
+                    "cannot make a control socket: neither /run nor /tmp can be written to; supervisorctl has none;"
+                    " name a place with --control, or give --control=off",
+                    event="no_control_socket",
+                )
+                return
+
+            def shown(state: State) -> Mapping[str, object]:
+                return status.shown(state, time.monotonic(), time.time(), words=True)
+
+            listener = server.Control(path, lambda: loop.state, inbox.put, self._generations, shown)
+            listener.live = lambda state: health.live(state, loop.policy)
+            listener.by_default = not self._settings.control
+            loop.at_end.append(listener.close)
+            listener.serve()
+
+        threads.start(serve, "control")
+
+    def _generations(self) -> Sequence[Generation]:
+        return self._root.generations() if self._root else ()
+
+    def start_events(self) -> None:
+        """Tell about the configuration by Kubernetes Events. Raises StartError outside of a pod."""
+        from ..observe import pod_events  # noqa: PLC0415 - opt-in
+        from ..sources.kubernetes import event_sender  # noqa: PLC0415 - as above; it imports the client in its own thread
+        from ..sources.kubernetes.credentials import Access  # noqa: PLC0415 - as above
+
+        pod = event_sender.pod_of(os.environ)
+        if pod is None:
+            raise StartError("--events needs POD_NAME, POD_NAMESPACE and POD_UID by the downward API (see README)")
+        teller = event_sender.Teller(pod, Access(self._settings.kubeconfig, self._settings.context))
+
+        def observe(event: ev.Event, before: State, after: State, _: Sequence[Action]) -> None:
+            for notice in pod_events.notices(event, before, after):
+                teller.tell(notice.reason, notice.note, warning=notice.warning)
+
+        def explain_end() -> None:
+            if ended_unstarted(self._loop.state):
+                teller.finish(_LAST_WORDS)
+
+        self._loop.observers.append(observe)
+        self._loop.at_end.append(explain_end)
+        threads.start(teller.run, "events")
+
+
+class _Late:
+    """A reloader that is made when it is first needed: what it imports is not for the time before the app runs."""
+
+    def __init__(self, make: Callable[[], Reloader]) -> None:
+        self._make, self._lock = make, threads.Lock()
+        self._made: Reloader | None = None
+        self._cancelled = 0  # attempts up to this
+
+    def _reloader(self) -> Reloader:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+    def __call__(self, attempt: int, pid: int, *, verify_only: bool = False) -> None:
+        reloader = self._reloader()
+        if attempt <= self._cancelled:  # the order came while it was made
+            reloader.cancel(attempt)
+        reloader(attempt, pid, verify_only=verify_only)
+
+    def at_once(self, pid: int) -> int:
+        return self._made.at_once(pid) if self._made else 0
+
+    def cancel(self, attempt: int) -> None:
+        """From the main thread, which waits for no import."""
+        self._cancelled = max(self._cancelled, attempt)
+        if self._made is not None:
+            self._made.cancel(attempt)
+
+
+class Backlog:
+    """Keeps what the metrics must count until they are imported; all counting happens in the main thread."""
+
+    def __init__(self) -> None:
+        self._turns: list[tuple[ev.Event, State, State, tuple[Action, ...]]] | None = []
+        self._target: Observer | None = None
+
+    def observe(self, event: ev.Event, before: State, after: State, actions: tuple[Action, ...]) -> None:
+        if self._turns is None:
+            return
+        self._turns.append((event, before, after, actions))
+        if self._target is not None:
+            turns, self._turns = self._turns, []
+            for turn in turns:
+                self._target(*turn)
+
+    def open(self, target: Observer) -> None:
+        self._target = target
+
+    def close(self) -> None:
+        self._turns = None
