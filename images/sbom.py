@@ -1,10 +1,12 @@
-"""The bill of materials of an image (CycloneDX 1.6, JSON): which packages are in it, told by its files.
+"""The bill of materials of an image (CycloneDX 1.6, JSON): which packages are in it, told by its
+files.
 
     podman export CONTAINER | sbom.py NAME VERSION >NAME.cdx.json
 
-The root file system comes as a tar on stdin, from whatever keeps images. What counts is what lies there: the metadata
-of installed Python packages, Debian's database of packages and, where no such database is, the list that the bundle
-carries of the Debian packages that its libraries came from. Must not know how images are built or kept.
+The root file system comes as a tar on stdin, from whatever keeps images. What counts is what lies
+there: the metadata of installed Python packages, Debian's database of packages and, where no such
+database is, the list that the bundle carries of the Debian packages that its libraries came from.
+Must not know how images are built or kept.
 """
 
 # ruff: noqa: INP001 - a script beside what it is used with, not part of a package
@@ -33,7 +35,8 @@ from packageurl import PackageURL
 LOCK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "locks", "runtime.txt")
 
 _DPKG = "var/lib/dpkg/status"
-_BUNDLED = "opt/supervisor/share/doc/supervisor/debian-packages.txt"  # lines `SOURCE NAME[:ARCHITECTURE] VERSION`
+# Lines `SOURCE NAME[:ARCHITECTURE] VERSION`.
+_BUNDLED = "opt/supervisor/share/doc/supervisor/debian-packages.txt"
 _RELEASE = "usr/lib/os-release"
 _PYTHON = re.compile(r"(?:^|/)[^/]+\.dist-info/METADATA$")
 _COPYRIGHT = re.compile(r"(?:^|/)doc/([^/]+)/copyright$")
@@ -58,7 +61,9 @@ class Root:
                 self.copyrights.setdefault(name, self.copyrights[other])
 
     def text(self, path: str) -> str:
-        """The content of one of the files that are known by their path; empty if the image has none."""
+        """The content of one of the files that are known by their path; empty if the image has
+        none.
+        """
         return self._texts.get(path, "")
 
     def _take(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
@@ -86,7 +91,9 @@ def components(root: Root) -> Iterator[Component]:
     for metadata in root.python:
         yield _python_package(email.message_from_string(metadata), archives)
     release = dict(re.findall(r'^(\w+)="?(.*?)"?$', root.text(_RELEASE), re.MULTILINE))
-    distribution = f"{release['ID']}-{release['VERSION_ID']}" if {"ID", "VERSION_ID"} <= release.keys() else ""
+    distribution = (
+        f"{release['ID']}-{release['VERSION_ID']}" if {"ID", "VERSION_ID"} <= release.keys() else ""
+    )
     for paragraph in root.text(_DPKG).split("\n\n"):
         package = email.message_from_string(paragraph)
         if package.get("Status", "").endswith(" installed"):
@@ -100,13 +107,22 @@ def components(root: Root) -> Iterator[Component]:
 def _python_package(metadata: email.message.Message, archives: dict[str, list[str]]) -> Component:
     name, version = re.sub(r"[-_.]+", "-", metadata["Name"]).lower(), metadata["Version"]
     purl = PackageURL("pypi", name=name, version=version)
-    component = Component(name=name, version=version, bom_ref=str(purl), purl=purl, licenses=_python_licences(metadata))
+    component = Component(
+        name=name,
+        version=version,
+        bom_ref=str(purl),
+        purl=purl,
+        licenses=_python_licences(metadata),
+    )
     if hashes := archives.get(f"{name}=={version}"):
         component.external_references.add(
             ExternalReference(
                 type=ExternalReferenceType.DISTRIBUTION,
                 url=XsUri(str(purl)),
-                comment="It was installed from the archive with one of these digests, those that the lock file allows.",
+                comment=(
+                    "It was installed from the archive with one of these digests, those that the"
+                    " lock file allows."
+                ),
                 hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest) for digest in hashes],
             )
         )
@@ -114,7 +130,9 @@ def _python_package(metadata: email.message.Message, archives: dict[str, list[st
 
 
 def _python_licences(metadata: email.message.Message) -> list[License]:
-    """As PEP 639 has it, else the older field; whatever is more than a name is the text of a licence."""
+    """As PEP 639 has it, else the older field; whatever is more than a name is the text of a
+    licence.
+    """
     said = metadata.get("License-Expression") or metadata.get("License", "")
     return [LicenseFactory().make_from_string(said)] if said and len(said.splitlines()) == 1 else []
 
@@ -132,7 +150,9 @@ def _locked_archives() -> dict[str, list[str]]:
 
 
 def _debian_package(package: email.message.Message, distribution: str, root: Root) -> Component:
-    """A component from the fields of dpkg; `upstream` is what advisories about its source are matched by."""
+    """A component from the fields of dpkg; `upstream` is what advisories about its source are
+    matched by.
+    """
     name, _, architecture = package["Package"].partition(":")
     source = package.get("Source", name).partition(" ")[0]
     qualifiers = {
@@ -142,31 +162,45 @@ def _debian_package(package: email.message.Message, distribution: str, root: Roo
     }
     given = {key: value for key, value in qualifiers.items() if value}
     purl = PackageURL("deb", "debian", name, package["Version"], given)
-    licences = [DisjunctiveLicense(name=one) for one in _debian_licences(root.copyrights.get(name, ""))]
-    return Component(name=name, version=purl.version, bom_ref=str(purl), purl=purl, licenses=licences)
+    licences = [
+        DisjunctiveLicense(name=one) for one in _debian_licences(root.copyrights.get(name, ""))
+    ]
+    return Component(
+        name=name, version=purl.version, bom_ref=str(purl), purl=purl, licenses=licences
+    )
 
 
 def _debian_licences(text: str) -> list[str]:
-    """The short names in a copyright file that is machine-readable (DEP-5); of others, nothing can be told."""
+    """The short names in a copyright file that is machine-readable (DEP-5); of others, nothing can
+    be told.
+    """
     if _MACHINE_READABLE not in text.partition("\n")[0].replace("http:", "https:"):
         return []
-    return sorted({name.strip() for name in re.findall(r"^License:[ \t]*(\S.*)$", text, re.MULTILINE)})
+    return sorted(
+        {name.strip() for name in re.findall(r"^License:[ \t]*(\S.*)$", text, re.MULTILINE)}
+    )
 
 
 def bill(name: str, version: str, root: Root) -> str:
-    """The bill of materials of the image of that name and version, as JSON; raises ValueError if nothing is in it."""
+    """The bill of materials of the image of that name and version, as JSON; raises ValueError if
+    nothing is in it.
+    """
     found = {str(component.purl): component for component in components(root)}
     if not found:
         raise ValueError("no package is known in it; is it the root of an image?")
     bom = Bom(components=found.values())
-    bom.metadata.component = Component(type=ComponentType.CONTAINER, name=name, version=version, bom_ref="image")
+    bom.metadata.component = Component(
+        type=ComponentType.CONTAINER, name=name, version=version, bom_ref="image"
+    )
     bom.metadata.tools.components.add(this_component())
     bom.register_dependency(bom.metadata.component, found.values())
     return make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=1)
 
 
 def main() -> int:
-    """Write the bill of materials to stdout; exit code 1 if there is none, 2 for a wrong command line."""
+    """Write the bill of materials to stdout; exit code 1 if there is none, 2 for a wrong command
+    line.
+    """
     if len(sys.argv) != 3:
         sys.stderr.write("usage: sbom.py NAME VERSION <ROOT.tar >NAME.cdx.json\n")
         return 2

@@ -1,1 +1,3 @@
-"""What watches supervisors: alert rules with their tests and runbooks, and a dashboard with its generator."""
+"""What watches supervisors: alert rules with their tests and runbooks, and a dashboard with its
+generator.
+"""

@@ -1,6 +1,8 @@
-"""Writes the Grafana dashboard to standard output: `python -m monitoring.dashboard > monitoring/dashboard.json`.
+"""Writes the Grafana dashboard to standard output: `python -m monitoring.dashboard >
+monitoring/dashboard.json`.
 
-Works out places, identities and all that Grafana wants repeated; what is asked stands in `panels.py`.
+Works out places, identities and all that Grafana wants repeated; what is asked stands in
+`panels.py`.
 """
 
 from __future__ import annotations
@@ -42,7 +44,11 @@ def _targets(panel: Panel) -> list[dict[str, object]]:
 def _options(kind: str) -> dict[str, object]:
     match kind:
         case "stat":
-            return {"colorMode": "value", "graphMode": "none", "reduceOptions": {"calcs": ["lastNotNull"]}}
+            return {
+                "colorMode": "value",
+                "graphMode": "none",
+                "reduceOptions": {"calcs": ["lastNotNull"]},
+            }
         case "table":
             return {"showHeader": True}
     return {
@@ -55,7 +61,10 @@ def _field(panel: Panel) -> dict[str, object]:
     limited = panel.kind == "timeseries" and len(panel.limits) > 1
     custom = {"fillOpacity": 10, "thresholdsStyle": {"mode": "dashed"}} if limited else {}
     steps = {"mode": "absolute", "steps": list(panel.limits)}
-    return {"defaults": {"unit": panel.unit, "thresholds": steps, "custom": custom}, "overrides": []}
+    return {
+        "defaults": {"unit": panel.unit, "thresholds": steps, "custom": custom},
+        "overrides": [],
+    }
 
 
 def _panel(panel: Panel, number: int, place: Mapping[str, int]) -> dict[str, object]:
@@ -82,7 +91,12 @@ def _panels(rows: Sequence[Row]) -> list[dict[str, object]]:
         width = WIDTH // row.per_line
         for index, panel in enumerate(row.panels):
             line, column = divmod(index, row.per_line)
-            place = {"x": column * width, "y": y + 1 + line * row.height, "w": width, "h": row.height}
+            place = {
+                "x": column * width,
+                "y": y + 1 + line * row.height,
+                "w": width,
+                "h": row.height,
+            }
             made.append(_panel(panel, len(made) + 1, place))
         y += 1 + row.height * -(-len(row.panels) // row.per_line)
     made.append(_heading("Instances", len(made) + 1, y))
@@ -92,14 +106,21 @@ def _panels(rows: Sequence[Row]) -> list[dict[str, object]]:
 
 def _heading(title: str, number: int, y: int) -> dict[str, object]:
     place = {"x": 0, "y": y, "w": WIDTH, "h": 1}
-    return {"id": number, "type": "row", "title": title, "collapsed": False, "panels": [], "gridPos": place}
+    return {
+        "id": number,
+        "type": "row",
+        "title": title,
+        "collapsed": False,
+        "panels": [],
+        "gridPos": place,
+    }
 
 
 def _table(number: int, y: int) -> dict[str, object]:
     """One line per instance: a query per column, joined by the labels that they share."""
     text = (
-        "One line per supervisor. Running and Desired begin with the digits by which the log names a configuration;"
-        " equal ones mean equal content."
+        "One line per supervisor. Running and Desired begin with the digits by which the log names"
+        " a configuration; equal ones mean equal content."
     )
     queries = {name: query for name, (query, _, _) in COLUMNS.items()}
     panel = Panel("Instances", text, queries, kind="table")
@@ -108,7 +129,10 @@ def _table(number: int, y: int) -> dict[str, object]:
     unwanted = {"Time": True, **{value: True for value, name in values.items() if name == VERSION}}
     names = {value: name for value, name in values.items() if name != VERSION}
     organize = {"excludeByName": unwanted, "renameByName": {**names, "version": VERSION}}
-    made["transformations"] = [{"id": "merge", "options": {}}, {"id": "organize", "options": organize}]
+    made["transformations"] = [
+        {"id": "merge", "options": {}},
+        {"id": "organize", "options": organize},
+    ]
     made["fieldConfig"] = {**_field(panel), "overrides": [_override(name) for name in COLUMNS]}
     return made
 
@@ -146,7 +170,13 @@ def _variable(name: str, chosen: str) -> dict[str, object]:
 
 def dashboard() -> dict[str, object]:
     """The whole dashboard, as Grafana imports it."""
-    source = {"type": "datasource", "name": "datasource", "label": "Data source", "query": "prometheus", "current": {}}
+    source = {
+        "type": "datasource",
+        "name": "datasource",
+        "label": "Data source",
+        "query": "prometheus",
+        "current": {},
+    }
     return {
         "uid": "supervisor",
         "title": "Supervisor",

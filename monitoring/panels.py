@@ -1,6 +1,8 @@
-"""What the dashboard shows: one entry per panel says what it asks, in which unit, and from where on it is bad.
+"""What the dashboard shows: one entry per panel says what it asks, in which unit, and from where on
+it is bad.
 
-Knows the names of metrics and nothing of Grafana but units; how it becomes a dashboard is for `dashboard.py`.
+Knows the names of metrics and nothing of Grafana but units; how it becomes a dashboard is for
+`dashboard.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,11 @@ NO_LIMIT = (GOOD,)
 NONE_IS_GOOD = (GOOD, {**BAD, "value": 1})
 NO_RATE_IS_GOOD = (GOOD, {**BAD, "value": 0.001})  # one in a quarter of an hour
 ALL_IS_GOOD = ({**BAD, "value": None}, {**GOOD, "value": 1})
-SILENCE = (GOOD, {"color": "orange", "value": 420}, {**BAD, "value": 1200})  # a watch answers every 6 minutes
+SILENCE = (
+    GOOD,
+    {"color": "orange", "value": 420},
+    {**BAD, "value": 1200},
+)  # a watch answers every 6 minutes
 
 
 class Panel(NamedTuple):
@@ -53,7 +59,9 @@ def _each(metric: str, extra: str = "") -> str:
     return f"sum by ({WHO}) ({metric}{{CHOSEN{extra}}})"
 
 
-def _number(title: str, text: str, query: str, limits: Sequence[Mapping[str, object]] = NONE_IS_GOOD) -> Panel:
+def _number(
+    title: str, text: str, query: str, limits: Sequence[Mapping[str, object]] = NONE_IS_GOOD
+) -> Panel:
     return Panel(title, text, {"": query}, "none", limits, "stat")
 
 
@@ -62,10 +70,16 @@ FLEET = Row(
     4,
     6,
     (
-        _number("Instances", "Supervisors that are scraped.", "count(supervisor_build_info{CHOSEN})", NO_LIMIT),
+        _number(
+            "Instances",
+            "Supervisors that are scraped.",
+            "count(supervisor_build_info{CHOSEN})",
+            NO_LIMIT,
+        ),
         _number(
             "Alerts",
-            "Alerts of monitoring/alerts.yaml that fire; what to do stands in monitoring/README.md.",
+            "Alerts of monitoring/alerts.yaml that fire; what to do stands in"
+            " monitoring/README.md.",
             'count(ALERTS{CHOSEN,alertname=~"Supervisor.*",alertstate="firing"}) or vector(0)',
         ),
         _number(
@@ -75,7 +89,8 @@ FLEET = Row(
         ),
         _number(
             "Configurations in use",
-            "Different contents that applications run on. Choose one job: its replicas should have one.",
+            "Different contents that applications run on. Choose one job: its replicas should have"
+            " one.",
             'count(count_values("hash", supervisor_config_hash{CHOSEN,state="running"} > 0))',
             (GOOD,),
         ),
@@ -87,7 +102,8 @@ FLEET = Row(
         _number(
             "Applications down",
             "Instances whose application was started and does not run now.",
-            "count(supervisor_app_up{CHOSEN} == 0 and supervisor_app_starts_total{CHOSEN} > 0) or vector(0)",
+            "count(supervisor_app_up{CHOSEN} == 0 and supervisor_app_starts_total{CHOSEN} > 0) or"
+            " vector(0)",
         ),
     ),
 )
@@ -99,13 +115,15 @@ CHANGES = Row(
     (
         Panel(
             "Stale instances, by job",
-            "A hump is a roll-out of a change; a plateau is a change that was rejected or rolled back.",
+            "A hump is a roll-out of a change; a plateau is a change that was rejected or rolled"
+            " back.",
             {"{{namespace}} {{job}}": "sum by (namespace, job) (supervisor_config_stale{CHOSEN})"},
             limits=NONE_IS_GOOD,
         ),
         Panel(
             "Reloads",
-            "Reloads begun per second, by method; those that follow a failed one once more by themselves.",
+            "Reloads begun per second, by method; those that follow a failed one once more by"
+            " themselves.",
             {
                 "{{method}}": _rate("supervisor_reloads_total", "method"),
                 "retries": "sum(rate(supervisor_reload_retries_total{CHOSEN}[$__rate_interval]))",
@@ -114,15 +132,20 @@ CHANGES = Row(
         ),
         Panel(
             "Failed reloads, by reason",
-            "no_handler: the application does not catch the signal; verify: --verify said no; child_exited: it ended.",
-            {"{{method}} {{reason}}": _rate("supervisor_reload_failures_total", "method, reason") + " > 0"},
+            "no_handler: the application does not catch the signal; verify: --verify said no;"
+            " child_exited: it ended.",
+            {
+                "{{method}} {{reason}}": (
+                    _rate("supervisor_reload_failures_total", "method, reason") + " > 0"
+                )
+            },
             "cps",
             NO_RATE_IS_GOOD,
         ),
         Panel(
             "Propagation",
-            "From a change at its origin to the application told, over the last hour. A mounted volume adds up to 90 s"
-            " of the kubelet.",
+            "From a change at its origin to the application told, over the last hour. A mounted"
+            " volume adds up to 90 s of the kubelet.",
             {
                 "p50": _quantile(0.5, "supervisor_config_propagation_seconds"),
                 "p99": _quantile(0.99, "supervisor_config_propagation_seconds"),
@@ -132,8 +155,8 @@ CHANGES = Row(
         ),
         Panel(
             "Duration of a reload",
-            "From its start to the application told, and from there to the verdict, --verify-window included; over the"
-            " last hour.",
+            "From its start to the application told, and from there to the verdict, --verify-window"
+            " included; over the last hour.",
             {
                 "told p50": _quantile(0.5, "supervisor_reload_duration_seconds"),
                 "told p99": _quantile(0.99, "supervisor_reload_duration_seconds"),
@@ -145,18 +168,26 @@ CHANGES = Row(
         ),
         Panel(
             "Verdicts and versions",
-            "Versions accepted and rejected by --validate, put in place, put back, and overtaken by a newer one.",
+            "Versions accepted and rejected by --validate, put in place, put back, and overtaken by"
+            " a newer one.",
             {
                 "{{result}}": _rate("supervisor_config_validations_total", "result"),
-                "put in place": "sum(rate(supervisor_config_updates_total{CHOSEN}[$__rate_interval]))",
-                "put back": "sum(rate(supervisor_config_rollbacks_total{CHOSEN}[$__rate_interval]))",
-                "overtaken": "sum(rate(supervisor_reloads_coalesced_total{CHOSEN}[$__rate_interval]))",
+                "put in place": (
+                    "sum(rate(supervisor_config_updates_total{CHOSEN}[$__rate_interval]))"
+                ),
+                "put back": (
+                    "sum(rate(supervisor_config_rollbacks_total{CHOSEN}[$__rate_interval]))"
+                ),
+                "overtaken": (
+                    "sum(rate(supervisor_reloads_coalesced_total{CHOSEN}[$__rate_interval]))"
+                ),
             },
             "cps",
         ),
         Panel(
             "Versions that could not be put in place, by reason",
-            "validate: rejected; bad_key, too_large: cannot be written as files; write: disk or permissions.",
+            "validate: rejected; bad_key, too_large: cannot be written as files; write: disk or"
+            " permissions.",
             {"{{reason}}": _rate("supervisor_config_apply_failures_total", "reason") + " > 0"},
             "cps",
             NO_RATE_IS_GOOD,
@@ -172,8 +203,10 @@ CHANGES = Row(
             "Time since the last change was taken up",
             "The oldest instance of each job.",
             {
-                "{{namespace}} {{job}}": "max by (namespace, job)"
-                " (time() - (supervisor_config_last_reload_success_timestamp_seconds{CHOSEN} > 0))"
+                "{{namespace}} {{job}}": (
+                    "max by (namespace, job) (time() -"
+                    " (supervisor_config_last_reload_success_timestamp_seconds{CHOSEN} > 0))"
+                )
             },
             "s",
         ),
@@ -194,11 +227,13 @@ SOURCES = Row(
         ),
         Panel(
             "Time since the source answered",
-            "The worst instance of each source. A watch answers every 6 minutes or more often, a directory every"
-            " minute; after 20 minutes an alert fires.",
+            "The worst instance of each source. A watch answers every 6 minutes or more often, a"
+            " directory every minute; after 20 minutes an alert fires.",
             {
-                "{{kind}} {{name}}": "max by (kind, name)"
-                " (time() - (supervisor_source_last_contact_timestamp_seconds{CHOSEN} > 0))"
+                "{{kind}} {{name}}": (
+                    "max by (kind, name)"
+                    " (time() - (supervisor_source_last_contact_timestamp_seconds{CHOSEN} > 0))"
+                )
             },
             "s",
             SILENCE,
@@ -206,12 +241,17 @@ SOURCES = Row(
         Panel(
             "Watches that are down",
             "Instances that have no watch on some source; a short one is a reconnect.",
-            {"{{namespace}} {{job}}": "sum by (namespace, job) (1 - supervisor_watch_connected{CHOSEN})"},
+            {
+                "{{namespace}} {{job}}": (
+                    "sum by (namespace, job) (1 - supervisor_watch_connected{CHOSEN})"
+                )
+            },
             limits=NONE_IS_GOOD,
         ),
         Panel(
             "Watch events and ends",
-            "Events by type; ends by reason. server_timeout is a watch that ended in the ordinary way.",
+            "Events by type; ends by reason. server_timeout is a watch that ended in the ordinary"
+            " way.",
             {
                 "event {{type}}": _rate("supervisor_watch_events_total", "type") + " > 0",
                 "end {{reason}}": _rate("supervisor_watch_restarts_total", "reason") + " > 0",
@@ -228,8 +268,14 @@ APP = Row(
     (
         Panel(
             "Starts within 15 minutes",
-            "Starts of the application that were seen, in the same container or a new one; reloads by restart too.",
-            {ONE: f"sum by ({WHO}) (changes((supervisor_app_start_time_seconds{{CHOSEN}} > 0)[15m:30s])) > 0"},
+            "Starts of the application that were seen, in the same container or a new one; reloads"
+            " by restart too.",
+            {
+                ONE: (
+                    f"sum by ({WHO}) (changes((supervisor_app_start_time_seconds{{CHOSEN}} >"
+                    " 0)[15m:30s])) > 0"
+                )
+            },
             limits=(GOOD, {**BAD, "value": 3}),
         ),
         Panel(
@@ -240,7 +286,8 @@ APP = Row(
         ),
         Panel(
             "Last exit code",
-            "Of applications that ended other than by 0. 128+n: ended by signal n; 137 is KILL or out of memory.",
+            "Of applications that ended other than by 0. 128+n: ended by signal n; 137 is KILL or"
+            " out of memory.",
             {ONE: _each("supervisor_app_last_exit_code") + " > 0"},
             limits=NONE_IS_GOOD,
         ),
@@ -249,7 +296,9 @@ APP = Row(
             "Signals passed on to applications; processes adopted and reaped.",
             {
                 "{{signal}}": _rate("supervisor_signals_forwarded_total", "signal") + " > 0",
-                "orphans reaped": "sum(rate(supervisor_orphans_reaped_total{CHOSEN}[$__rate_interval]))",
+                "orphans reaped": (
+                    "sum(rate(supervisor_orphans_reaped_total{CHOSEN}[$__rate_interval]))"
+                ),
             },
             "cps",
         ),
@@ -277,8 +326,10 @@ APP = Row(
             "Memory of the supervisor",
             "Resident memory of the supervisor itself.",
             {
-                ONE: f"sum by ({WHO}) (process_resident_memory_bytes{{CHOSEN}} and on (job, instance)"
-                " supervisor_build_info)"
+                ONE: (
+                    f"sum by ({WHO}) (process_resident_memory_bytes{{CHOSEN}} and on (job,"
+                    " instance) supervisor_build_info)"
+                )
             },
             "bytes",
             (GOOD, {"color": "orange", "value": 100 << 20}),
@@ -300,7 +351,11 @@ COLUMNS: Mapping[str, tuple[str, str, Sequence[Mapping[str, object]]]] = {
         NONE_IS_GOOD,
     ),
     "Exit code": (_each("supervisor_app_last_exit_code"), "none", NONE_IS_GOOD),
-    "App started": ("1000 * " + _each("supervisor_app_start_time_seconds") + " > 0", "dateTimeFromNow", NO_LIMIT),
+    "App started": (
+        "1000 * " + _each("supervisor_app_start_time_seconds") + " > 0",
+        "dateTimeFromNow",
+        NO_LIMIT,
+    ),
     "Version": (f"sum by ({WHO}, version) (supervisor_build_info{{CHOSEN}})", "none", NO_LIMIT),
 }
 

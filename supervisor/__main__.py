@@ -1,4 +1,6 @@
-"""The entry point. Signals come first: until they are blocked, the kernel drops what is sent to PID 1."""
+"""The entry point. Signals come first: until they are blocked, the kernel drops what is sent to PID
+1.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,15 @@ from .runtime import signals
 
 
 def main() -> None:
-    """Run the supervisor with this process's arguments; ends the process, with the app's exit code."""
+    """Run the supervisor with this process's arguments; ends the process, with the app's
+    exit code.
+    """
     inherited = signals.install()
-    from .process import open_files  # noqa: PLC0415 - everything that takes time is imported once signals are safe
+    from .process import open_files
 
     open_files.open_standard()
     inherited = inherited.replace(files=open_files.inherited())
-    from . import cli  # noqa: PLC0415 - as above
+    from . import cli
 
     cli.main(sys.argv[1:], inherited)
 

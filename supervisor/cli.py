@@ -1,7 +1,8 @@
 """The composition root: settings, the parts, the app first, the exit code.
 
-Only this module sees all settings; every part gets the few values it needs. What takes time to import is
-imported where it is needed: a bare init loads neither threads nor ssl, kubernetes, prometheus_client.
+Only this module sees all settings; every part gets the few values it needs. What takes time to
+import is imported where it is needed: a bare init loads neither threads nor ssl, kubernetes,
+prometheus_client.
 """
 
 from __future__ import annotations
@@ -42,7 +43,12 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     try:
         settings = command_line.parse(argv, os.environ)
     except UsageError as error:
-        log.complain(str(error), style=command_line.log_style(argv, os.environ), event="usage_error", exit_code=2)
+        log.complain(
+            str(error),
+            style=command_line.log_style(argv, os.environ),
+            event="usage_error",
+            exit_code=2,
+        )
         _leave(2, str(error))
     if settings.help or settings.version:
         _leave(_print(command_line.help_text() if settings.help else f"supervisor {__version__}\n"))
@@ -54,7 +60,7 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     except StartError as error:
         code, why = 125, str(error)
         log.error(why, event="cannot_run", exit_code=code)
-    except Exception as error:  # noqa: BLE001 - no traceback reaches a user
+    except Exception as error:  # no traceback reaches a user
         code, why = 125, f"cannot run: internal error: {error!r}"
         log.error(why, event="cannot_run", exit_code=code)
     _leave(code, why)
@@ -75,9 +81,11 @@ def _print(text: str) -> int:
 
 
 def _leave(code: int, why: str = "") -> NoReturn:
-    """End at once: no thread, no buffer and no finalizer can hold the container. `why`: an end of our own."""
+    """End at once: no thread, no buffer and no finalizer can hold the container. `why`: an end of
+    our own.
+    """
     if why:
-        from .runtime import termination_message  # noqa: PLC0415 - not for an app that ends by itself
+        from .runtime import termination_message
 
         termination_message.explain(why, os.environ)
     log.flush()
@@ -86,13 +94,17 @@ def _leave(code: int, why: str = "") -> NoReturn:
 
 def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
     """The exit code, and the reason of an end of our own before the app was started."""
-    log.configure("debug" if settings.verbose or settings.v else settings.log_level, settings.log_format)
+    log.configure(
+        "debug" if settings.verbose or settings.v else settings.log_level, settings.log_format
+    )
     for name, meant in command_line.unknown_variables(os.environ):
         log.warning(
-            f"{name} stands for no option{f' (did you mean {meant}?)' if meant else ''}", event="unknown_variable"
+            f"{name} stands for no option{f' (did you mean {meant}?)' if meant else ''}",
+            event="unknown_variable",
         )
     inbox = Inbox(inherited.taken)
-    # One that never starts a second app keeps no file open for it: the other end of a pipe sees the app close it.
+    # One that never starts a second app keeps no file open for it: the other end of a pipe sees the
+    # app close it.
     restarts = settings.restart != "never" or (settings.configured and bool(settings.command))
     processes = Processes(inherited, keep_files=restarts)
     loop = Loop(inbox, processes, launch.command(settings), _policy(settings))
@@ -109,20 +121,23 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
     settings = _absolute(settings)
     _prepare_process(settings, processes)
     if settings.secret or settings.config_dir:  # a directory may be the volume of a Secret
-        from .process import core_dumps  # noqa: PLC0415 - not for a bare init
+        from .process import core_dumps
 
         processes.undo_in_children(core_dumps.Suppressed().restore)
     try:
         _start_parts(settings, loop, inbox)
     except RuntimeError as error:  # _thread's only one
         raise StartError(
-            f"cannot start a thread: {error}; the limit of processes is reached; raise pids.max or ulimit -u"
+            f"cannot start a thread: {error}; the limit of processes is reached; raise pids.max or"
+            " ulimit -u"
         ) from error
     code = loop.run()
     return code, loop.state.error if ended_unstarted(loop.state) else ""
 
 
-def _announce(journal: Journal, event: ev.Event, before: State, after: State, actions: tuple[Action, ...]) -> None:
+def _announce(
+    journal: Journal, event: ev.Event, before: State, after: State, actions: tuple[Action, ...]
+) -> None:
     del actions
     for level, message, fields in journal.lines(event, before, after, time.monotonic()):
         log.write(level, message, **fields)
@@ -160,7 +175,9 @@ def _policy(settings: Settings) -> Policy:
 
 
 def _absolute(settings: Settings) -> Settings:
-    """Paths as they were meant: relative to where we were started. Then `/`, so that no mount is kept busy."""
+    """Paths as they were meant: relative to where we were started. Then `/`, so that no mount is
+    kept busy.
+    """
     paths = {
         name: getattr(settings, name)
         for name in (
@@ -173,14 +190,23 @@ def _absolute(settings: Settings) -> Settings:
             "reload_http_header_file",
         )
     }
-    absolute = {name: os.path.abspath(path) for name, path in paths.items() if path not in (None, "off")}
+    absolute = {
+        name: os.path.abspath(path) for name, path in paths.items() if path not in (None, "off")
+    }
     settings = settings.replace(**absolute)
     for outer, inner in (
         (settings.configroot, settings.config_dir),
         (settings.config_dir, settings.configroot),
     ):
-        if outer and inner and f"{os.path.realpath(inner)}/".startswith(f"{os.path.realpath(outer).rstrip('/')}/"):
-            raise StartError(f"--configroot and --config-dir overlap ({inner} is in {outer}): choose another directory")
+        if (
+            outer
+            and inner
+            and f"{os.path.realpath(inner)}/".startswith(f"{os.path.realpath(outer).rstrip('/')}/")
+        ):
+            raise StartError(
+                f"--configroot and --config-dir overlap ({inner} is in {outer}): choose another"
+                " directory"
+            )
     os.chdir("/")
     return settings
 
@@ -190,10 +216,11 @@ def _start_parts(settings: Settings, loop: Loop, inbox: Inbox) -> None:
     listen = settings.served_at
     served = listen[1] >= 0
     if settings.configured or settings.ready or served:
-        # Threads are coming: the default of 5 ms before one lets another run would be what a signal waits.
+        # Threads are coming: the default of 5 ms before one lets another run would be what a signal
+        # waits.
         sys.setswitchinterval(0.0005)
         loop.processes.reserve.hold(_RESERVE)
-        from .wiring import program  # noqa: PLC0415 - not for a bare init
+        from .wiring import program
 
         assembly = program.Assembly(settings, loop, inbox)
         if settings.events:

@@ -1,4 +1,6 @@
-"""A server on loopback that answers as it is told, also as no library would: late, in pieces, or in nonsense."""
+"""A server on loopback that answers as it is told, also as no library would: late, in pieces, or in
+nonsense.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +27,25 @@ def hang(connection: socket.socket) -> None:
 
 
 class Answering:
-    """Takes the scripts in order, one per connection, the last one for ever; keeps what it was asked."""
+    """Takes the scripts in order, one per connection, the last one for ever; keeps what it was
+    asked.
+    """
 
     def __init__(
-        self, *scripts: Script, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+        self,
+        *scripts: Script,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, port), family=family)
         self.port: int = self._listener.getsockname()[1]
         self.asked: list[str] = []
         self.connected = threading.Semaphore(0)  # released once per connection
-        self.gone = threading.Semaphore(0)  # released when the other side of one is not there any more
+        self.gone = threading.Semaphore(
+            0
+        )  # released when the other side of one is not there any more
         self._scripts, self._tls = list(scripts), tls
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()

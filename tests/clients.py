@@ -1,4 +1,5 @@
-"""Questions to real servers over their own protocols, in a few bytes each: what a client of theirs would see.
+"""Questions to real servers over their own protocols, in a few bytes each: what a client of theirs
+would see.
 
 Each returns the answer as text and raises OSError when there is none.
 """
@@ -36,9 +37,14 @@ def page(port: int, path: str = "/") -> str:
 def fastcgi(port: int, script: str) -> str:
     """What a script prints, headers included (FastCGI 1.0, section 5)."""
     environ = {"SCRIPT_FILENAME": script, "REQUEST_METHOD": "GET", "SCRIPT_NAME": "/"}
-    pairs = b"".join(bytes([len(name), len(value)]) + name.encode() + value.encode() for name, value in environ.items())
+    pairs = b"".join(
+        bytes([len(name), len(value)]) + name.encode() + value.encode()
+        for name, value in environ.items()
+    )
     records = [(_BEGIN, _RESPONDER), (_PARAMS, pairs), (_PARAMS, b""), (_STDIN, b"")]
-    request = b"".join(struct.pack(">BBHHBx", 1, kind, 1, len(body), 0) + body for kind, body in records)
+    request = b"".join(
+        struct.pack(">BBHHBx", 1, kind, 1, len(body), 0) + body for kind, body in records
+    )
     stream, answer = talk(port, request).encode(), b""
     while len(stream) >= 8:
         _, kind, _, length, padding = struct.unpack(">BBHHBx", stream[:8])
@@ -49,7 +55,9 @@ def fastcgi(port: int, script: str) -> str:
 
 
 def txt(port: int, name: str) -> str:
-    """The one TXT record of a name, asked over UDP (RFC 1035, section 4.1); empty when there is none."""
+    """The one TXT record of a name, asked over UDP (RFC 1035, section 4.1); empty when there is
+    none.
+    """
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
     query = struct.pack(">6H", 1, 0, 1, 0, 0, 0) + labels + struct.pack(">HH", _TXT, _IN)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -60,8 +68,12 @@ def txt(port: int, name: str) -> str:
     answers = struct.unpack(">6H", answer[:12])[3]
     if not answers:
         return ""
-    data = answer[len(query) :].partition(struct.pack(">HH", _TXT, _IN))[2]  # behind the name, mostly a pointer
-    return data[7 : 7 + data[6]].decode()  # 4 bytes of TTL, 2 of length, then the string's own length
+    data = answer[len(query) :].partition(struct.pack(">HH", _TXT, _IN))[
+        2
+    ]  # behind the name, mostly a pointer
+    return data[
+        7 : 7 + data[6]
+    ].decode()  # 4 bytes of TTL, 2 of length, then the string's own length
 
 
 def datagram(port: int, text: str) -> None:
@@ -71,7 +83,9 @@ def datagram(port: int, text: str) -> None:
 
 
 def keep_alive(port: int) -> int:
-    """The limit of a broker's keep-alive that it tells at CONNECT (MQTT 5.0, section 3.2.2.3.14)."""
+    """The limit of a broker's keep-alive that it tells at CONNECT (MQTT 5.0, section
+    3.2.2.3.14).
+    """
     connect = b"\x10\x0e\x00\x04MQTT\x05\x02\xff\xff\x00\x00\x01x"
     with socket.create_connection(("127.0.0.1", port), _SECONDS) as sock:
         sock.sendall(connect)
@@ -81,7 +95,9 @@ def keep_alive(port: int) -> int:
 
 
 def pool_size(port: int) -> int:
-    """A setting of PgBouncer, by the console that psql reaches; no answer is a CalledProcessError."""
+    """A setting of PgBouncer, by the console that psql reaches; no answer is a
+    CalledProcessError.
+    """
     command = [
         "psql",
         "-X",
@@ -96,5 +112,7 @@ def pool_size(port: int) -> int:
         "-Atc",
         "SHOW CONFIG",
     ]
-    shown = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_SECONDS * 2).stdout
+    shown = subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=_SECONDS * 2
+    ).stdout
     return int(shown.partition("\ndefault_pool_size|")[2].partition("|")[0])

@@ -1,4 +1,6 @@
-"""What every folder of tests shares: the `run` fixture, and skips that REQUIRE_ALL=1 does not allow."""
+"""What every folder of tests shares: the `run` fixture, and skips that REQUIRE_ALL=1 does not
+allow.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def needs_root() -> None:
 
 
 def needs_open_interpreter() -> None:
-    """Skip a test that runs the program as another user where that user may not reach the interpreter."""
+    """Skip a test that runs the program as another user where that user may not reach the
+    interpreter.
+    """
     path = os.path.realpath(sys.executable)
     while path != "/":
         if not os.stat(path).st_mode & 0o001:
@@ -42,7 +46,9 @@ def needs_open_interpreter() -> None:
 
 @pytest.fixture(params=["process", "pid1"])
 def run(request: pytest.FixtureRequest) -> Iterator[Run]:
-    """Starts the program, once as an ordinary process and once as PID 1 of its own pid namespace."""
+    """Starts the program, once as an ordinary process and once as PID 1 of its own pid
+    namespace.
+    """
     run = Run(request.param)
     yield run
     run.close()

@@ -1,4 +1,6 @@
-"""What tests of files share: two configurations, putting one in place, and looking at all that is there."""
+"""What tests of files share: two configurations, putting one in place, and looking at all that is
+there.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,12 @@ def everything(path: str | Path) -> dict[str, object]:
                 what = os.readlink(full)
             elif stat.S_ISREG(status.st_mode):
                 what = Path(full).read_bytes()
-            found[os.path.relpath(full, path)] = (status.st_ino, status.st_mode, status.st_uid, what)
+            found[os.path.relpath(full, path)] = (
+                status.st_ino,
+                status.st_mode,
+                status.st_uid,
+                what,
+            )
     return found
 
 
@@ -86,8 +93,11 @@ def as_nobody(path: Path, code: str) -> str:
         path = sys.argv[1]
         os.setgroups([]); os.setgid(65534); os.setuid(65534)
     """
-    # It ends as the program does: a thread that closes a watch must not wake up in half an interpreter.
+    # It ends as the program does: a thread that closes a watch must not wake up in half an
+    # interpreter.
     program = textwrap.dedent(head) + textwrap.dedent(code) + "\nsys.stdout.flush(); os._exit(0)\n"
-    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program, path], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, (done.returncode, done.stderr)
     return done.stdout

@@ -11,7 +11,9 @@ from tests.harness import children
 
 
 class Elsewhere:
-    """Starts processes by a shell that ends at once: what it leaves behind belongs to the init of this machine."""
+    """Starts processes by a shell that ends at once: what it leaves behind belongs to the init of
+    this machine.
+    """
 
     def __init__(self) -> None:
         self._started: list[int] = []
@@ -20,7 +22,9 @@ class Elsewhere:
         """The pid; the program may not have begun yet. It has no input and no output."""
         script = 'exec 3>&1 >/dev/null 2>&1; "$@" 3>&- & echo $! >&3'
         command = ["sh", "-c", script, "sh", *argv]
-        said = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, user=user)
+        said = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, user=user
+        )
         self._started.append(int(said.stdout))
         return self._started[-1]
 

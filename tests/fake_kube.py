@@ -3,8 +3,8 @@
 `FakeKube` listens on loopback and serves ConfigMaps, Secrets and Namespaces as a cluster does:
 list, get, watch, create, update, patch and delete, resourceVersions, field selectors, bookmarks,
 410 after compaction, bearer tokens and RBAC on every request. Beside that it does what no cluster
-does on request: hold an answer back, fall silent, cut or reset watches, trickle, say nonsense, go down.
-It must not know the client: everything goes over HTTP, and the request log tells what came.
+does on request: hold an answer back, fall silent, cut or reset watches, trickle, say nonsense, go
+down. It must not know the client: everything goes over HTTP, and the request log tells what came.
 
 `python -m tests.fake_kube --help` serves a directory of files as ConfigMaps.
 """
@@ -90,7 +90,9 @@ class FakeKube:
         self.authority = authority or Authority()
         self.log: list[Ask] = []
         self.documents: dict[str, Json] = {}  # further paths that are answered with fixed JSON
-        self.watch_list = True  # the feature gate: a watch may begin with the objects that there are
+        self.watch_list = (
+            True  # the feature gate: a watch may begin with the objects that there are
+        )
         self.endless_headers = False  # answers begin, and their headers never end
         self.forbidding_until = 0.0  # monotonic: roles are not loaded yet
         self.gone_as_event = False  # 410 as an ERROR event in a 200 stream, not as a status
@@ -187,7 +189,9 @@ class FakeKube:
     def write_kubeconfig(self, path: str, **changes: Any) -> str:
         """A kubeconfig for the admin; `changes`: user, cluster, context entries to overlay."""
         self.kubeconfig = path
-        content = fake_kube_files.kubeconfig(self.url, self.authority.pem, self.token, self.namespace, changes)
+        content = fake_kube_files.kubeconfig(
+            self.url, self.authority.pem, self.token, self.namespace, changes
+        )
         return fake_kube_files.write(path, content)
 
     def write_service_account(self, folder: str, token: str | None = None) -> str:
@@ -267,7 +271,8 @@ class FakeKube:
     def up(self, *, forbidding: float = 0.0) -> None:
         """Listen again on the same port, with all that was stored.
 
-        forbidding: seconds in which every request is answered 403: a restarted server loads its roles.
+        forbidding: seconds in which every request is answered 403: a restarted server loads its
+        roles.
         """
         self.forbidding_until = time.monotonic() + forbidding
         if self._listener is None:
@@ -345,7 +350,9 @@ class FakeKube:
     def _backlog(self, ask: Ask, asked: int) -> list[Event]:
         if asked and not ask.initial_events:
             return self.store.since(asked)
-        return [Event(0, "ADDED", ask.resource, obj) for obj in self.store.select(*ask.selection)[1]]
+        return [
+            Event(0, "ADDED", ask.resource, obj) for obj in self.store.select(*ask.selection)[1]
+        ]
 
     def close_stream(self, stream: Stream) -> None:
         with self.store.changed:

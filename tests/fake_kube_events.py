@@ -1,7 +1,8 @@
-"""Kubernetes Events as the fake API server takes them: checked as a cluster checks them, and kept for tests to read.
+"""Kubernetes Events as the fake API server takes them: checked as a cluster checks them, and kept
+for tests to read.
 
-Knows no HTTP, no tokens and no faults. Rules: the events.k8s.io/v1 reference of the Kubernetes documentation, and the
-API server's validation of Events of that group.
+Knows no HTTP, no tokens and no faults. Rules: the events.k8s.io/v1 reference of the Kubernetes
+documentation, and the API server's validation of Events of that group.
 """
 
 from __future__ import annotations
@@ -18,9 +19,16 @@ PATH = re.compile(r"/apis/events\.k8s\.io/v1/namespaces/([^/]+)/(events)(?:/([^/
 NOTE_LIMIT, WORD_LIMIT = 1024, 128  # bytes of the note; of action, reason and reportingInstance
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_QUALIFIED = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?")
+_QUALIFIED = re.compile(
+    rf"(?:{_LABEL}(?:\.{_LABEL})*/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?"
+)
 _MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(?:Z|[-+]\d\d:\d\d)")
-_OF_THE_OLD_API = ("deprecatedSource", "deprecatedCount", "deprecatedFirstTimestamp", "deprecatedLastTimestamp")
+_OF_THE_OLD_API = (
+    "deprecatedSource",
+    "deprecatedCount",
+    "deprecatedFirstTimestamp",
+    "deprecatedLastTimestamp",
+)
 
 
 class Reported:
@@ -34,10 +42,16 @@ class Reported:
         meta = body.get("metadata") or {}
         when = body.get("eventTime")
         if when is not None and not (isinstance(when, str) and _MICRO_TIME.fullmatch(when)):
-            text = f'Event in version "v1" cannot be handled as a Event: parsing time "{when}" as "2006-01-02T15:04:05'
+            text = (
+                f'Event in version "v1" cannot be handled as a Event: parsing time "{when}" as'
+                ' "2006-01-02T15:04:05'
+            )
             raise RefusedError(400, "BadRequest", text + '.000000Z07:00"')
         if meta.get("namespace", namespace) != namespace:
-            text = "the namespace of the provided object does not match the namespace sent on the request"
+            text = (
+                "the namespace of the provided object does not match the namespace sent on the"
+                " request"
+            )
             raise RefusedError(400, "BadRequest", text)
         name = meta.get("name", "")
         if faults := [*_name_faults(name), *_faults(namespace, body)]:
@@ -56,7 +70,10 @@ def _name_faults(name: Any) -> Iterator[str]:
     if not name:
         yield "metadata.name: Required value: name or generateName is required"
     elif not isinstance(name, str) or len(name) > 253 or not _NAME.fullmatch(name):
-        yield f'metadata.name: Invalid value: "{name}": a lowercase RFC 1123 subdomain must consist of ...'
+        yield (
+            f'metadata.name: Invalid value: "{name}": a lowercase RFC 1123 subdomain must consist'
+            " of ..."
+        )
 
 
 def _faults(namespace: str, body: Json) -> Iterator[str]:
@@ -71,7 +88,10 @@ def _faults(namespace: str, body: Json) -> Iterator[str]:
     if not controller:
         yield "reportingController: Required value"
     elif not _QUALIFIED.fullmatch(controller):
-        yield f'reportingController: Invalid value: "{controller}": name part must consist of alphanumeric characters'
+        yield (
+            f'reportingController: Invalid value: "{controller}": name part must consist of'
+            " alphanumeric characters"
+        )
     for field in ("reportingInstance", "action", "reason"):
         if not body.get(field):
             yield f"{field}: Required value"

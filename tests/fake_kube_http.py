@@ -90,7 +90,9 @@ class Listener:
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.kube, self._server.context = kube, context
         self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="fake kube", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.01,), name="fake kube", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
@@ -114,7 +116,9 @@ class _Server(http.server.ThreadingHTTPServer):
     def get_request(self) -> tuple[socket.socket, object]:
         plain, address = self.socket.accept()
         # The handshake is left to the connection's own thread: a slow client must not block others.
-        connection = self.context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        connection = self.context.wrap_socket(
+            plain, server_side=True, do_handshake_on_connect=False
+        )
         self.connections.add(connection)
         return connection, address
 
@@ -145,7 +149,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         kube = self.server.kube
         if length > REQUEST_LIMIT:
             text = f"Request entity too large: limit is {REQUEST_LIMIT}"
-            self._send(ask, 413, json.dumps(RefusedError(413, "RequestEntityTooLarge", text).status()).encode(), {})
+            self._send(
+                ask,
+                413,
+                json.dumps(RefusedError(413, "RequestEntityTooLarge", text).status()).encode(),
+                {},
+            )
             return
         if answer := kube.scripted(ask):
             kube.wait_to_send(ask.verb)
@@ -210,7 +219,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _events(self, ask: Ask, body: Json) -> tuple[int, Json]:
         kube = self.server.kube
         if ask.verb != "create" or ask.name:
-            raise RefusedError(405, "MethodNotAllowed", "this server only takes events, and gives none back")
+            raise RefusedError(
+                405, "MethodNotAllowed", "this server only takes events, and gives none back"
+            )
         with kube.store.changed:
             if ask.namespace not in kube.store.namespaces:
                 raise RefusedError(404, "NotFound", f'namespaces "{ask.namespace}" not found')
@@ -289,7 +300,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def flush_headers(self) -> None:
-        while self.server.kube.endless_headers:  # the fault itself: a byte now and then, until the client has enough
+        while (
+            self.server.kube.endless_headers
+        ):  # the fault itself: a byte now and then, until the client has enough
             self.wfile.write(b"X")
             time.sleep(0.02)
         super().flush_headers()
@@ -311,9 +324,15 @@ def _check_initial_events(ask: Ask, *, allowed: bool) -> None:
     """As the API server validates `sendInitialEvents` (WatchList)."""
     why = ""
     if not allowed:
-        why = "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature gate"
+        why = (
+            "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the"
+            " WatchList feature gate"
+        )
     elif ask.query.get("resourceVersionMatch") != "NotOlderThan":
-        why = "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        why = (
+            "resourceVersionMatch: Forbidden: sendInitialEvents requires setting"
+            " resourceVersionMatch to NotOlderThan"
+        )
     if why:
         raise RefusedError(422, "Invalid", f'ListOptions.meta.k8s.io "" is invalid: {why}')
 

@@ -82,7 +82,9 @@ def _apply(kube: FakeKube, space: str, name: str, files: dict[str, bytes]) -> No
 def read_tree(folder: str) -> Tree:
     """The files of a directory by namespace and ConfigMap."""
     return {
-        (space.name, name.name): {key.name: _content(key.path) for key in _entries(name.path) if key.is_file()}
+        (space.name, name.name): {
+            key.name: _content(key.path) for key in _entries(name.path) if key.is_file()
+        }
         for space in _entries(folder)
         if space.is_dir()
         for name in _entries(space.path)
@@ -93,7 +95,11 @@ def read_tree(folder: str) -> Tree:
 def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as found:
-            return [entry for entry in found if not entry.name.startswith(".") and not entry.name.endswith("~")]
+            return [
+                entry
+                for entry in found
+                if not entry.name.startswith(".") and not entry.name.endswith("~")
+            ]
     except FileNotFoundError:
         return []
 

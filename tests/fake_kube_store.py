@@ -59,7 +59,11 @@ class Event(Record):
     def concerns(self, resource: str, namespace: str, name: str) -> bool:
         """Whether a watch on that selection sees it ('' selects all)."""
         meta = self.obj["metadata"]
-        return self.resource == resource and namespace in {"", meta["namespace"]} and name in {"", meta["name"]}
+        return (
+            self.resource == resource
+            and namespace in {"", meta["namespace"]}
+            and name in {"", meta["name"]}
+        )
 
 
 class Store:
@@ -130,7 +134,9 @@ class Store:
             obj = _clean(resource, body)
             given = body.get("metadata", {}).get("resourceVersion")
             if given and given != old["metadata"]["resourceVersion"]:
-                message = f'Operation cannot be fulfilled on {resource} "{name}": the object has been '
+                message = (
+                    f'Operation cannot be fulfilled on {resource} "{name}": the object has been '
+                )
                 raise RefusedError(409, "Conflict", message + "modified; please apply your changes")
             kept = ("name", "namespace", "uid", "creationTimestamp")
             obj["metadata"] |= {key: old["metadata"][key] for key in kept}
@@ -192,10 +198,14 @@ def validate(resource: str, obj: Json) -> None:
         coded = field == "binaryData" or resource == "secrets"
         for key, value in (obj.get(field) or {}).items():
             if not _KEY.fullmatch(key) or len(key) > 253 or key == "." or key.startswith(".."):
-                message = f'{field}[{key}]: Invalid value: "{key}": a valid config key must consist of '
+                message = (
+                    f'{field}[{key}]: Invalid value: "{key}": a valid config key must consist of '
+                )
                 raise _invalid(resource, name, message + "alphanumeric characters, '-', '_' or '.'")
             if field == "binaryData" and key in (obj.get("data") or {}):
-                message = f'data[{key}]: Invalid value: "{key}": duplicate of key present in binaryData'
+                message = (
+                    f'data[{key}]: Invalid value: "{key}": duplicate of key present in binaryData'
+                )
                 raise _invalid(resource, name, message)
             size += _size(field, value, coded=coded)
     if size > OBJECT_LIMIT:
@@ -222,7 +232,9 @@ def manifest(
 
 def _size(field: str, value: object, *, coded: bool) -> int:
     if not isinstance(value, str):
-        raise RefusedError(400, "BadRequest", f"json: cannot unmarshal into Go struct field .{field}")
+        raise RefusedError(
+            400, "BadRequest", f"json: cannot unmarshal into Go struct field .{field}"
+        )
     if not coded:
         return len(value.encode())
     try:

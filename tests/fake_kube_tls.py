@@ -1,7 +1,8 @@
 """A certificate authority and a server certificate, made anew for each fake API server.
 
-They carry the extensions that Python 3.13 insists on (VERIFY_X509_STRICT), as those of most clusters
-do; on request they carry neither keyUsage nor AKI, as those of old ones. Knows nothing of Kubernetes.
+They carry the extensions that Python 3.13 insists on (VERIFY_X509_STRICT), as those of most
+clusters do; on request they carry neither keyUsage nor AKI, as those of old ones. Knows nothing of
+Kubernetes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ class Authority:
     """A CA: `pem` is its certificate, `server_context()` what a server on loopback listens with."""
 
     def __init__(self, *, usage: bool = True, identifiers: bool = True) -> None:
-        """usage: the CA has a keyUsage; identifiers: certificates have the key identifiers SKI and AKI."""
+        """usage: the CA has a keyUsage; identifiers: certificates have the key identifiers SKI and
+        AKI.
+        """
         self._identifiers = identifiers
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("fake-kube-ca")
@@ -38,7 +41,9 @@ class Authority:
             decipher_only=False,
         )
         builder = self._builder(self._name, self._key.public_key())
-        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        builder = builder.add_extension(
+            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        )
         if usage:
             builder = builder.add_extension(sign_only, critical=True)
         self._certificate = builder.sign(self._key, hashes.SHA256())
@@ -69,7 +74,9 @@ class Authority:
             context.load_cert_chain(path)
         return context
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey
+    ) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         builder = (

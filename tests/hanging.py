@@ -1,4 +1,6 @@
-"""A file system that never answers: FUSE without anything behind it. What waits for it can be killed, and no more."""
+"""A file system that never answers: FUSE without anything behind it. What waits for it can be
+killed, and no more.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,10 @@ class Hanging:
         return self.path
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         os.close(self._device)  # whatever still waits gets an error
         self._libc.umount2(self.path.encode(), _MNT_DETACH)

@@ -1,9 +1,9 @@
 """The program under test as a real process, and the means by which a test watches it.
 
 It starts the program as an ordinary process (where it is a subreaper) or as PID 1 of a private pid
-namespace, reads its output line by line, and kills what it started and nothing else: every run is known
-by a mark in its environment, which all its descendants inherit. It must not know what the program ought
-to do. SUPERVISOR_COMMAND names another program to test, `tini -s` for example.
+namespace, reads its output line by line, and kills what it started and nothing else: every run is
+known by a mark in its environment, which all its descendants inherit. It must not know what the
+program ought to do. SUPERVISOR_COMMAND names another program to test, `tini -s` for example.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ only_pid1 = pytest.mark.parametrize("run", ["pid1"], indirect=True)
 
 
 def app(name: str, *args: object) -> list[str]:
-    """The command of a small program in tests/apps; -S -I start it fast and untouched by PYTHON*."""
+    """The command of a small program in tests/apps; -S -I start it fast and untouched
+    by PYTHON*.
+    """
     return [sys.executable, "-S", "-I", os.path.join(APPS, name), *map(str, args)]
 
 
@@ -68,7 +70,9 @@ def until(actual: Callable[[], object], expected: object) -> None:
 
 
 def children(pid: int) -> list[int]:
-    """The children of a process, the dead ones that nobody has reaped included; none if it is gone."""
+    """The children of a process, the dead ones that nobody has reaped included; none if
+    it is gone.
+    """
     found: list[int] = []
     try:
         for task in os.listdir(f"/proc/{pid}/task"):
@@ -139,7 +143,9 @@ def describe(pids: Iterable[int]) -> list[str]:
 
 @functools.cache
 def namespace() -> tuple[str, ...]:
-    """The command that makes what follows PID 1 of its own pid namespace; skips where none can be had."""
+    """The command that makes what follows PID 1 of its own pid namespace; skips where none can be
+    had.
+    """
     command = ["unshare", "-pf", "--kill-child", "--mount-proc"]
     if os.geteuid():
         command += ["-U", "--map-root-user"]
@@ -253,14 +259,18 @@ class Program:
 
     def type(self, text: str) -> None:
         """Write to the app: through its terminal if it has one, else through its stdin."""
-        os.write(self._master if self.popen.stdin is None else self.popen.stdin.fileno(), text.encode())
+        os.write(
+            self._master if self.popen.stdin is None else self.popen.stdin.fileno(), text.encode()
+        )
 
     def end_of_input(self) -> None:
         assert self.popen.stdin is not None
         self.popen.stdin.close()
 
     def wait(self, timeout: float = 10) -> int:
-        """Wait for the end; the return code in the manner of subprocess: -N when signal N ended it."""
+        """Wait for the end; the return code in the manner of subprocess: -N when signal
+        N ended it.
+        """
         if not select.select([self._pidfd], [], [], timeout)[0]:
             raise AssertionError(f"still running after {timeout} s\n{self.story()}")
         return self.popen.wait()
@@ -320,7 +330,9 @@ class Run:
         """Start the app in the same surroundings without the program, to compare."""
         return self._start([*prefix, *command], env, popen)
 
-    def on_terminal(self, *command: str, options: Sequence[str] = (), supervised: bool = True) -> Program:
+    def on_terminal(
+        self, *command: str, options: Sequence[str] = (), supervised: bool = True
+    ) -> Program:
         """Start the program as the leader of a session with a controlling terminal of its own.
 
         Unless `supervised`, the command itself is that leader.
@@ -333,7 +345,9 @@ class Run:
         finally:
             os.close(slave)
 
-    def _start(self, command: Sequence[str], env: Mapping[str, str] | None, popen: dict[str, Any]) -> Program:
+    def _start(
+        self, command: Sequence[str], env: Mapping[str, str] | None, popen: dict[str, Any]
+    ) -> Program:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         # The default control socket is one for all: programs of other tests would be in the way.
         apart = {"CONFIG_SUPERVISOR_CONTROL": "off", MARK: self.mark}
@@ -348,7 +362,8 @@ class Run:
 
     def kill_left(self) -> None:
         """Kill every process of this test, those included that hide in sessions of their own."""
-        # One that writes its title over its environment (nginx) shows no mark: it is found below one that does.
+        # One that writes its title over its environment (nginx) shows no mark: it is found below
+        # one that does.
         below = [pid for one in self.left() for pid in descendants(one)]
 
         def none_left() -> None:

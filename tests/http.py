@@ -41,6 +41,8 @@ def metric(port: int, name: str, /, **labels: str) -> float | None:
     found = {}
     for line in get(port, "/metrics")[1].splitlines():
         if match := re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line):
-            found[match[1], frozenset(re.findall(r'(\w+)="([^"]*)"', match[2] or ""))] = float(match[3])
+            found[match[1], frozenset(re.findall(r'(\w+)="([^"]*)"', match[2] or ""))] = float(
+                match[3]
+            )
     wanted = frozenset(labels.items())
     return found.get((f"supervisor_{name}", wanted), found.get((name, wanted)))

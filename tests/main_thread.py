@@ -1,6 +1,8 @@
-"""What the main thread does for a reload, without its rules: it starts hooks and sends signals, and keeps the rest.
+"""What the main thread does for a reload, without its rules: it starts hooks and sends signals, and
+keeps the rest.
 
-So that the threads of `reload`, `checks` and `hooks` can be tried on real processes without the whole program.
+So that the threads of `reload`, `checks` and `hooks` can be tried on real processes without the
+whole program.
 """
 
 from __future__ import annotations
@@ -59,13 +61,17 @@ class MainThread:
         self.hooks.append(order.argv)
         out = order.output
         try:
-            process = subprocess.Popen(order.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, process_group=0)
+            process = subprocess.Popen(
+                order.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, process_group=0
+            )
         except OSError as error:
             order.report(ev.HookReport(0, 127, f"cannot start {order.argv[0]}: {error.strerror}"))
             return
         self._started.append(process)
         order.report(ev.HookReport(process.pid))
-        threading.Thread(target=lambda: order.report(ev.HookReport(process.pid, _code(process))), daemon=True).start()
+        threading.Thread(
+            target=lambda: order.report(ev.HookReport(process.pid, _code(process))), daemon=True
+        ).start()
 
     def close(self) -> None:
         for process in self._started:
@@ -87,14 +93,18 @@ def _end(group: int) -> None:
 class Reloading:
     """A reload in a thread of its own, as the loop starts it."""
 
-    def __init__(self, main: MainThread, way: Way, pid: int = 0, *, verify_only: bool = False) -> None:
+    def __init__(
+        self, main: MainThread, way: Way, pid: int = 0, *, verify_only: bool = False
+    ) -> None:
         self.reloader = Reloader(way, main.put, main.runner)
         self._main = main
         body = partial(self.reloader, 1, pid, verify_only=verify_only)
         threading.Thread(target=body, daemon=True).start()
 
     def end(self, timeout: float = 15) -> tuple[str, str]:
-        """Reason and error, with others' words, of the one report that it makes; both empty for success."""
+        """Reason and error, with others' words, of the one report that it makes; both empty for
+        success.
+        """
         event = self._main.event(timeout)
         assert isinstance(event, ev.ReloadFinished)
         assert (1, True) == (event.attempt, self._main.quiet())

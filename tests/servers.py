@@ -1,4 +1,6 @@
-"""Real servers under test: started as our children, waited for, reloaded by HUP, ended with all of theirs."""
+"""Real servers under test: started as our children, waited for, reloaded by HUP, ended with all of
+theirs.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,12 @@ def server(
     """Its pid; what it prints goes to `log`."""
     with log.open("wb") as out:
         process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, user=user, env={**os.environ, **(env or {})}
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            user=user,
+            env={**os.environ, **(env or {})},
         )
     try:
         yield process.pid

@@ -1,4 +1,6 @@
-"""A directory as the kubelet writes it, and a source that follows a directory in a thread of this process."""
+"""A directory as the kubelet writes it, and a source that follows a directory in a thread of this
+process.
+"""
 
 from __future__ import annotations
 
@@ -107,10 +109,16 @@ class Follower:
     """A running source with its sink."""
 
     def __init__(
-        self, path: Path | str, recheck: float = 60.0, head_start: float = 0.0, ignore: Sequence[str] = ()
+        self,
+        path: Path | str,
+        recheck: float = 60.0,
+        head_start: float = 0.0,
+        ignore: Sequence[str] = (),
     ) -> None:
         self.heard = Heard()
-        self.source = DirectorySource(str(path), recheck=recheck, head_start=head_start, ignore=ignore)
+        self.source = DirectorySource(
+            str(path), recheck=recheck, head_start=head_start, ignore=ignore
+        )
         self.thread = threading.Thread(target=self.source.run, args=(self.heard,), daemon=True)
         self.thread.start()
 

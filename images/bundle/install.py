@@ -1,15 +1,18 @@
 #!/opt/supervisor/bin/python3 -I
-"""supervisor-install: copies the tree that it is part of into a volume, for the containers that mount it.
+"""supervisor-install: copies the tree that it is part of into a volume, for the containers that
+mount it.
 
-An init container runs it, and the app's container mounts the volume, at /opt/supervisor for example:
+An init container runs it, and the app's container mounts the volume, at /opt/supervisor for
+example:
 
     DIR/.versions/XXXX/{bin,lib,share}    a version
     DIR/current                           a link to the version that counts
     DIR/{share,lib,bin}                   links through `current`
 
-Nothing has its final name before the copy is complete: the first time `bin` appears last, and later one rename of
-`current` exchanges everything. What was started before goes on with the version before, which is kept until the next
-is installed. A copy that was cut off is removed by the next run. Knows nothing of the program.
+Nothing has its final name before the copy is complete: the first time `bin` appears last, and later
+one rename of `current` exchanges everything. What was started before goes on with the version
+before, which is kept until the next is installed. A copy that was cut off is removed by the next
+run. Knows nothing of the program.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ import shutil
 import sys
 import time
 
-HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # TREE/lib/programs/NAME
+HOME = os.path.dirname(
+    os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+)  # TREE/lib/programs/NAME
 PARTS = ("share", "lib", "bin")  # in the order in which they appear
 USAGE = """\
 usage: supervisor-install DIR
@@ -57,9 +62,12 @@ def main(words: list[str]) -> int:
 
 
 def install(target: str) -> str:
-    """Have this version in `target`, an existing directory; returns what was done. Raises InstallError."""
+    """Have this version in `target`, an existing directory; returns what was done. Raises
+    InstallError.
+    """
     try:
-        # Two at once, of two pods on one volume for example: the second waits, and finds that it is done.
+        # Two at once, of two pods on one volume for example: the second waits, and finds that it is
+        # done.
         lock = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -75,7 +83,8 @@ def _install(target: str) -> str:
         path = os.path.join(target, name)
         if os.path.lexists(path) and not _link_of(path).startswith((".versions/", "current/")):
             raise InstallError(
-                f"cannot install into {target}: {path} is not of supervisor-install; use an empty volume"
+                f"cannot install into {target}: {path} is not of supervisor-install; use an empty"
+                " volume"
             )
     versions = os.path.join(target, ".versions")
     os.makedirs(versions, exist_ok=True)
@@ -99,7 +108,9 @@ def _copy(versions: str) -> str:
             made = os.path.normpath(os.path.join(copy, os.path.relpath(folder, HOME)))
             os.mkdir(made)
             for name in names:
-                shutil.copy(os.path.join(folder, name), os.path.join(made, name), follow_symlinks=False)
+                shutil.copy(
+                    os.path.join(folder, name), os.path.join(made, name), follow_symlinks=False
+                )
     except OSError:
         shutil.rmtree(copy, ignore_errors=True)
         raise
@@ -127,11 +138,14 @@ def _link_of(path: str) -> str:
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether two trees are equal, byte by byte: what a power cut has left may have the right names and sizes."""
+    """Whether two trees are equal, byte by byte: what a power cut has left may have the right names
+    and sizes.
+    """
     files = _files(one)
     try:
         return files == _files(other) and all(
-            filecmp.cmp(os.path.join(one, path), os.path.join(other, path), shallow=False) for path in files
+            filecmp.cmp(os.path.join(one, path), os.path.join(other, path), shallow=False)
+            for path in files
         )
     except OSError:
         return False  # what cannot be read cannot be run
@@ -148,9 +162,15 @@ def _reason(error: OSError, target: str) -> str:
     about = f"{error.strerror} ({error.filename})" if error.filename else str(error.strerror)
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
-            return f"{about}; {_room(target)}; make the volume larger (sizeLimit): two versions may be in it"
+            return (
+                f"{about}; {_room(target)}; make the volume larger (sizeLimit): two versions may be"
+                " in it"
+            )
         case errno.EACCES | errno.EPERM:
-            return f"{about}; run as a user who may write there, or set fsGroup in the pod's securityContext"
+            return (
+                f"{about}; run as a user who may write there, or set fsGroup in the pod's"
+                " securityContext"
+            )
         case errno.EROFS:
             return f"{about}; mount a volume there that this container may write to"
         case errno.ENOENT | errno.ENOTDIR:

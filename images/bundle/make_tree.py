@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""Make the tree that runs in any image: the interpreter, its libraries and loader, and the packages, in one directory.
+"""Make the tree that runs in any image: the interpreter, its libraries and loader, and the
+packages, in one directory.
 
-make_tree.py ROOT    writes ROOT/opt/supervisor, and links to it; Dockerfile.base runs it in the stage `tree`
+make_tree.py ROOT    writes ROOT/opt/supervisor, and links to it; Dockerfile.base runs it in the
+stage `tree`
 
-The tree works wherever it is copied or mounted: launcher.c, the program behind each name in bin/, finds the rest from
-where it lies. The links at the root make the whole image a tree too, for volumes that show it from its root. Nothing
-of the image around is used, and nothing is left in the environment of the programs that it starts. Parts that the
-roles of the program never import are left out (tests/images/test_bundle.py runs them all). Knows nothing of what the
-packages do, and nothing of containers.
+The tree works wherever it is copied or mounted: launcher.c, the program behind each name in bin/,
+finds the rest from where it lies. The links at the root make the whole image a tree too, for
+volumes that show it from its root. Nothing of the image around is used, and nothing is left in the
+environment of the programs that it starts. Parts that the roles of the program never import are
+left out (tests/images/test_bundle.py runs them all). Knows nothing of what the packages do, and
+nothing of containers.
 """
 
 from __future__ import annotations
@@ -29,8 +32,8 @@ LAUNCHER = "/tools/bin/launcher"  # of launcher.c, which the stage compiles
 PROGRAMS = ("supervisor", "supervisorctl")
 PARTS = ("bin", "lib", "share")
 
-# Parts of the standard library that nothing here imports, directly or not. `pydoc` stays, with `_pyrepl`, which it
-# imports: kubernetes.watch wants it.
+# Parts of the standard library that nothing here imports, directly or not. `pydoc` stays, with
+# `_pyrepl`, which it imports: kubernetes.watch wants it.
 NO_MODULES = (
     *(
         "ensurepip",
@@ -43,14 +46,31 @@ NO_MODULES = (
         "turtle.py",
         "turtledemo",
     ),
-    *("cProfile.py", "curses", "dbm", "doctest.py", "pdb.py", "profile.py", "pstats.py", "sqlite3", "unittest", "venv"),
+    *(
+        "cProfile.py",
+        "curses",
+        "dbm",
+        "doctest.py",
+        "pdb.py",
+        "profile.py",
+        "pstats.py",
+        "sqlite3",
+        "unittest",
+        "venv",
+    ),
     *("_curses", "_curses_panel", "_dbm", "_lsprof", "_sqlite3", "readline"),
     *("_testbuffer", "_testcapi", "_testclinic", "_testclinic_limited", "_testexternalinspection"),
-    *("_testimportmultiple", "_testinternalcapi", "_testlimitedcapi", "_testmultiphase", "_testsinglephase"),
+    *(
+        "_testimportmultiple",
+        "_testinternalcapi",
+        "_testlimitedcapi",
+        "_testmultiphase",
+        "_testsinglephase",
+    ),
     *("_ctypes_test", "_xxtestfuzz", "xxlimited", "xxlimited_35", "xxsubtype"),
 )
-# One class for each kind of object and of API, 1,700 files: objects are read as plain JSON, on paths that are known.
-# Then tests, and what only compilers and installers read.
+# One class for each kind of object and of API, 1,700 files: objects are read as plain JSON, on
+# paths that are known. Then tests, and what only compilers and installers read.
 NO_FILES = re.compile(
     r"kubernetes/client/(api|models)/(?!__init__\.py$)|/tests/|/test_\w+\.py$|_test\.py$"
     r"|\.(pyi|pyx|pxd|c|h)$|/(RECORD|INSTALLER|REQUESTED)$"
@@ -62,13 +82,17 @@ def main() -> None:
     root = sys.argv[1]
     tree = os.path.join(root, HOME)
     library = os.path.join(tree, "lib", VERSION)
-    packages = os.path.join(tree, "lib/python3/dist-packages")  # Debian's `site` looks there, whatever the prefix
+    packages = os.path.join(
+        tree, "lib/python3/dist-packages"
+    )  # Debian's `site` looks there, whatever the prefix
     _copy_library(library)
     _copy_packages(f"/{HOME}/lib/{VERSION}/site-packages", packages)
     _compile(tree, library, packages)
     _copy_programs(tree)
     libraries = _copy_shared_objects(tree)
-    _make_programs(tree, next(path for path in libraries if os.path.basename(path).startswith("ld-linux")))
+    _make_programs(
+        tree, next(path for path in libraries if os.path.basename(path).startswith("ld-linux"))
+    )
     _copy_documents(tree, libraries)
     _link_root(root)
 
@@ -76,11 +100,15 @@ def main() -> None:
 def _copy_library(target: str) -> None:
     def unwanted(_: str, names: list[str]) -> list[str]:
         return [
-            one for one in names if one == "__pycache__" or one in NO_MODULES or one.partition(".")[0] in NO_MODULES
+            one
+            for one in names
+            if one == "__pycache__" or one in NO_MODULES or one.partition(".")[0] in NO_MODULES
         ]
 
     # Symlinks are followed: Debian has some to files in /etc.
-    shutil.copytree(sysconfig.get_path("stdlib"), target, ignore=unwanted, ignore_dangling_symlinks=True)
+    shutil.copytree(
+        sysconfig.get_path("stdlib"), target, ignore=unwanted, ignore_dangling_symlinks=True
+    )
     shutil.copy(os.path.join(HERE, "sitecustomize.py"), target)
 
 
@@ -135,22 +163,35 @@ def _copy_programs(tree: str) -> None:
 
 
 def _make_programs(tree: str, loader: str) -> None:
-    """A launcher for each program, and the loader under the program's name, by which the kernel will call it."""
+    """A launcher for each program, and the loader under the program's name, by which the kernel
+    will call it.
+    """
     for folder in ("bin", "lib/loader"):
         os.makedirs(os.path.join(tree, folder))
     for name in os.listdir(os.path.join(tree, "lib/programs")):
         shutil.copy(LAUNCHER, os.path.join(tree, "bin", name))
-        os.symlink(os.path.join("..", os.path.basename(loader)), os.path.join(tree, "lib/loader", name))
+        os.symlink(
+            os.path.join("..", os.path.basename(loader)), os.path.join(tree, "lib/loader", name)
+        )
 
 
 def _copy_shared_objects(tree: str) -> set[str]:
-    """Copy what the interpreter and its extension modules are linked against; returns the originals' paths.
+    """Copy what the interpreter and its extension modules are linked against; returns the
+    originals' paths.
 
-    The names and the files of /etc/passwd need none: since glibc 2.34 `files` and `dns` are part of libc.
+    The names and the files of /etc/passwd need none: since glibc 2.34 `files` and `dns` are part of
+    libc.
     """
     python = os.path.join(tree, "lib/programs/python3")
-    modules = [os.path.join(folder, one) for folder, _, names in os.walk(tree) for one in names if ".so" in one]
-    said = subprocess.run(["ldd", python, *modules], capture_output=True, text=True, check=True).stdout
+    modules = [
+        os.path.join(folder, one)
+        for folder, _, names in os.walk(tree)
+        for one in names
+        if ".so" in one
+    ]
+    said = subprocess.run(
+        ["ldd", python, *modules], capture_output=True, text=True, check=True
+    ).stdout
     if missing := re.findall(r"(\S+) => not found", said):
         sys.exit(f"make_tree: cannot find {', '.join(sorted(set(missing)))}")
     found = set(re.findall(r"(/\S+) \(0x", said))
@@ -160,12 +201,20 @@ def _copy_shared_objects(tree: str) -> set[str]:
 
 
 def _copy_documents(tree: str, libraries: set[str]) -> None:
-    """The licences of what is from Debian, and its versions, for those who look for known faults in them."""
+    """The licences of what is from Debian, and its versions, for those who look for known faults in
+    them.
+    """
     files = [os.path.realpath(one) for one in libraries]
     stdlib = sysconfig.get_path("stdlib")
-    files += [os.path.realpath(sys.executable), f"{stdlib}/os.py", f"{stdlib}/pydoc.py"]  # each of another package
+    files += [
+        os.path.realpath(sys.executable),
+        f"{stdlib}/os.py",
+        f"{stdlib}/pydoc.py",
+    ]  # each of another package
     files += glob.glob("/usr/lib/*-linux-musl/libc.a")  # which is in the launcher
-    said = subprocess.run(["dpkg-query", "--search", *files], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        ["dpkg-query", "--search", *files], capture_output=True, text=True, check=True
+    ).stdout
     packages = sorted(set(re.findall(r"^([^:\s]+)[:\s]", said, re.MULTILINE)))
     documents = os.path.join(tree, "share/doc")
     for name in packages:
@@ -173,13 +222,22 @@ def _copy_documents(tree: str, libraries: set[str]) -> None:
         shutil.copy(f"/usr/share/doc/{name}/copyright", os.path.join(documents, name))
     os.makedirs(os.path.join(documents, "supervisor"))
     shutil.copy(f"/{HOME}/LICENSE", os.path.join(documents, "supervisor/copyright"))
-    listing = ["dpkg-query", "--show", "--showformat=${source:Package} ${binary:Package} ${Version}\n", *packages]
-    with open(os.path.join(documents, "supervisor/debian-packages.txt"), "w", encoding="utf-8") as file:
+    listing = [
+        "dpkg-query",
+        "--show",
+        "--showformat=${source:Package} ${binary:Package} ${Version}\n",
+        *packages,
+    ]
+    with open(
+        os.path.join(documents, "supervisor/debian-packages.txt"), "w", encoding="utf-8"
+    ) as file:
         subprocess.run(listing, stdout=file, check=True)
 
 
 def _link_root(root: str) -> None:
-    """Make the image's root a tree as well, and offer links for /usr/local/bin of an image that copies the tree."""
+    """Make the image's root a tree as well, and offer links for /usr/local/bin of an image that
+    copies the tree.
+    """
     for name in PARTS:
         os.symlink(os.path.join(HOME, name), os.path.join(root, name))
     commands = os.path.join(root, "usr/local/bin")

@@ -1,8 +1,10 @@
-"""supervisorctl: asks the supervisor of this container, over its control socket, and prints what it says.
+"""supervisorctl: asks the supervisor of this container, over its control socket, and prints what it
+says.
 
-The other end knows everything; here is only the command line, the way there and how answers look. A health
-check runs every few seconds in every container, so that nothing is imported before it is needed, and not even
-`socket`, which takes longer than the rest: `_socket`, below it, has all that is wanted here.
+The other end knows everything; here is only the command line, the way there and how answers look. A
+health check runs every few seconds in every container, so that nothing is imported before it is
+needed, and not even `socket`, which takes longer than the rest: `_socket`, below it, has all that
+is wanted here.
 """
 
 from __future__ import annotations
@@ -80,7 +82,11 @@ def _run(argv: Sequence[str], environ: Mapping[str, str]) -> str:
         if path or request != "health":
             raise
         return _ask_http(environ, error)
-    patient = words[0] in ("wait", "reload", "rollback")  # the other end knows how long these may take
+    patient = words[0] in (
+        "wait",
+        "reload",
+        "rollback",
+    )  # the other end knows how long these may take
     return _shown(words, _ask(connection, request, None if patient else _CONNECT_SECONDS))
 
 
@@ -103,16 +109,21 @@ def _request(words: Sequence[str]) -> str:
             raise ControlError(USAGE, f"rollback: {wanted!r} is {why}")
         return f"rollback {wanted}"
     if command in _PLAIN:
-        raise ControlError(USAGE, f"{command} does not take {' '.join(rest)}; see supervisorctl --help")
-    from . import client_help  # noqa: PLC0415 - not for a health check
+        raise ControlError(
+            USAGE, f"{command} does not take {' '.join(rest)}; see supervisorctl --help"
+        )
+    from . import client_help
 
     if elsewhere := client_help.elsewhere(command):
         raise ControlError(FAILURE, f"cannot {command}: {elsewhere}")
-    raise ControlError(USAGE, f"unknown command {command!r}{client_help.nearest(command)}; see supervisorctl --help")
+    raise ControlError(
+        USAGE,
+        f"unknown command {command!r}{client_help.nearest(command)}; see supervisorctl --help",
+    )
 
 
 def _help(command: str = "") -> str:
-    from . import client_help  # noqa: PLC0415 - as above
+    from . import client_help
 
     return client_help.of(command)
 
@@ -124,7 +135,7 @@ def _wait(rest: list[str]) -> str:
         if word in ("--ready", "--synced"):
             goals.append(word[2:])
         elif word.partition("=")[0] == "--timeout":
-            from ..options.parsers import duration  # noqa: PLC0415 - not for a health check
+            from ..options.parsers import duration
 
             try:
                 seconds = f" {duration(_value(word, rest, 'DURATION'))}"
@@ -151,7 +162,8 @@ def _value(word: str, rest: list[str], metavar: str) -> str:
 
 
 def _connect(places: Sequence[str], *, anywhere: bool) -> _socket.socket:
-    """A connection to the first place where a supervisor listens that we trust; raises ControlError.
+    """A connection to the first place where a supervisor listens that we trust; raises
+    ControlError.
 
     It must be one of our own container, unless it may be `anywhere`.
     """
@@ -167,7 +179,9 @@ def _connect(places: Sequence[str], *, anywhere: bool) -> _socket.socket:
         except (OSError, ValueError) as error:
             connection.close()
             why = f"cannot connect to {path}: {getattr(error, 'strerror', None) or error}"
-            failure = ControlError(FAILURE, f"{why}; run supervisorctl as the supervisor's user, or name its --socket")
+            failure = ControlError(
+                FAILURE, f"{why}; run supervisorctl as the supervisor's user, or name its --socket"
+            )
         except ControlError as error:
             connection.close()
             failure = error
@@ -176,25 +190,38 @@ def _connect(places: Sequence[str], *, anywhere: bool) -> _socket.socket:
     if failure.code != NOT_RUNNING:
         raise failure
     looked = " or ".join(places) or f"any socket, as {PREFIX}CONTROL is off"
-    raise ControlError(NOT_RUNNING, f"the supervisor is not running: nobody listens on {looked}; see --socket")
+    raise ControlError(
+        NOT_RUNNING, f"the supervisor is not running: nobody listens on {looked}; see --socket"
+    )
 
 
 def _trust(connection: _socket.socket, path: str, *, anywhere: bool) -> None:
-    """Refuse a program of another user that waits where the supervisor would be; root may read all of us anyway.
+    """Refuse a program of another user that waits where the supervisor would be; root may read all
+    of us anyway.
 
     And one of another container of the pod, with which we share the directory.
     """
     raw = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
-    pid, uid = (int.from_bytes(raw[at : at + 4], sys.byteorder) for at in (0, 4))  # struct ucred of unix(7)
+    pid, uid = (
+        int.from_bytes(raw[at : at + 4], sys.byteorder) for at in (0, 4)
+    )  # struct ucred of unix(7)
     if not (pid or anywhere):  # 0: its PID namespace is none of ours (pid_namespaces(7))
-        raise ControlError(FAILURE, f"cannot trust {path}: its supervisor is in another container; see --socket")
-    init = pid == 1 and os.geteuid() == 0  # who runs this container's first process may be asked by root
+        raise ControlError(
+            FAILURE, f"cannot trust {path}: its supervisor is in another container; see --socket"
+        )
+    init = (
+        pid == 1 and os.geteuid() == 0
+    )  # who runs this container's first process may be asked by root
     if uid not in (0, os.geteuid()) and not init:
-        raise ControlError(FAILURE, f"cannot trust {path}: it belongs to uid {uid}; run supervisorctl as that user")
+        raise ControlError(
+            FAILURE, f"cannot trust {path}: it belongs to uid {uid}; run supervisorctl as that user"
+        )
 
 
 def _ask(connection: _socket.socket, request: str, seconds: float | None) -> str:
-    """What the supervisor has to say to a request; raises ControlError with its own words if it says no."""
+    """What the supervisor has to say to a request; raises ControlError with its own words if it
+    says no.
+    """
     connection.settimeout(seconds)
     try:
         connection.send(request.encode() + b"\n")
@@ -202,7 +229,9 @@ def _ask(connection: _socket.socket, request: str, seconds: float | None) -> str
         pass  # it may have refused us before we could ask; its answer says why
     head, _, text = _receive(connection, seconds).partition("\n")
     if not head.isdecimal():
-        raise ControlError(NOT_RUNNING, f"the supervisor ended before it answered {request!r}; see its log")
+        raise ControlError(
+            NOT_RUNNING, f"the supervisor ended before it answered {request!r}; see its log"
+        )
     if head != "0":
         raise ControlError(int(head), text.strip())
     return text
@@ -214,7 +243,9 @@ def _receive(connection: _socket.socket, seconds: float | None) -> str:
         while piece := connection.recv(1 << 16):
             data += piece
     except TimeoutError as error:
-        raise ControlError(FAILURE, f"no answer within {seconds:g}s: the supervisor may be stopped or stuck") from error
+        raise ControlError(
+            FAILURE, f"no answer within {seconds:g}s: the supervisor may be stopped or stuck"
+        ) from error
     except OSError:
         pass  # reset by the end of the other side; what came before it counts
     finally:
@@ -225,14 +256,17 @@ def _receive(connection: _socket.socket, seconds: float | None) -> str:
 def _ask_http(environ: Mapping[str, str], missed: ControlError) -> str:
     """Ask /livez instead: a container may have no place to put a socket in.
 
-    `missed` says why there is no socket; it is raised, with what else was tried, if nobody answers here either.
+    `missed` says why there is no socket; it is raised, with what else was tried, if nobody answers
+    here either.
     """
     init = _first_process()
     if init and init.served_at[1] < 0 and missed.code == NOT_RUNNING:
         return "ok: this supervisor serves nothing, and ends with its app\n"
     host, port = init.served_at if init else _served_at(environ)
     ports = _ports_of_first() if init else None
-    if ports is not None and port not in ports and port >= 0:  # by --listen-next, or chosen by the kernel
+    if (
+        ports is not None and port not in ports and port >= 0
+    ):  # by --listen-next, or chosen by the kernel
         if len(ports) != 1:
             raise ControlError(missed.code, f"{missed}; process 1 does not listen on port {port}")
         (port,) = ports
@@ -247,30 +281,40 @@ def _ask_http(environ: Mapping[str, str], missed: ControlError) -> str:
         connection.send(b"GET /livez HTTP/1.0\r\n\r\n")
     except OSError as error:
         connection.close()
-        raise ControlError(missed.code, f"{missed}; nobody answers on {where} either ({error})") from error
+        raise ControlError(
+            missed.code, f"{missed}; nobody answers on {where} either ({error})"
+        ) from error
     head, _, body = _receive(connection, _CONNECT_SECONDS).partition("\r\n\r\n")
     if head.split(" ")[1:2] != ["200"]:
-        raise ControlError(FAILURE, body.partition("\n")[0].strip() or f"{where} does not answer as a supervisor does")
+        raise ControlError(
+            FAILURE,
+            body.partition("\n")[0].strip() or f"{where} does not answer as a supervisor does",
+        )
     return body
 
 
 def _first_process() -> Settings | None:
-    """What process 1 was told, if it is a supervisor and we may read that: a container's health check mostly may."""
+    """What process 1 was told, if it is a supervisor and we may read that: a container's health
+    check mostly may.
+    """
     try:
         with open("/proc/1/cmdline", "rb") as words, open("/proc/1/environ", "rb") as variables:
-            argv, environ = (os.fsdecode(file.read()).split("\0")[:-1] for file in (words, variables))
+            argv, environ = (
+                os.fsdecode(file.read()).split("\0")[:-1] for file in (words, variables)
+            )
     except OSError:
         return None
     return settings_of(argv, dict(one.partition("=")[::2] for one in environ))
 
 
 def settings_of(argv: Sequence[str], environ: Mapping[str, str]) -> Settings | None:
-    """The settings of a command line of ours; before them stand the interpreter, or the bundle's loader, and options.
+    """The settings of a command line of ours; before them stand the interpreter, or the bundle's
+    loader, and options.
 
     None for any other program.
     """
-    from ..core.errors import UsageError  # noqa: PLC0415 - only without a control socket
-    from ..options import command_line  # noqa: PLC0415 - as above
+    from ..core.errors import UsageError
+    from ..options import command_line
 
     for at, word in enumerate(argv[:_MOST_BEFORE]):
         if os.path.basename(word) in ("supervisor", "config_supervisor"):  # the latter by -m
@@ -282,13 +326,17 @@ def settings_of(argv: Sequence[str], environ: Mapping[str, str]) -> Settings | N
 
 
 def _ports_of_first() -> set[int] | None:
-    """The TCP ports on which process 1 listens: containers of a pod share their ports. None if that cannot be seen."""
+    """The TCP ports on which process 1 listens: containers of a pod share their ports. None if that
+    cannot be seen.
+    """
     try:
         ours = {os.readlink(f"/proc/1/fd/{number}") for number in os.listdir("/proc/1/fd")}
         found = set()
         for table in ("tcp", "tcp6"):
             with open(f"/proc/net/{table}") as lines:
-                for words in map(str.split, lines):  # local address, remote address, state, ..., inode: proc(5)
+                for words in map(
+                    str.split, lines
+                ):  # local address, remote address, state, ..., inode: proc(5)
                     if words[3] == "0A" and f"socket:[{words[9]}]" in ours:
                         found.add(int(words[1].rpartition(":")[2], 16))
     except OSError:
@@ -297,7 +345,7 @@ def _ports_of_first() -> set[int] | None:
 
 
 def _served_at(environ: Mapping[str, str]) -> tuple[str, int]:
-    from ..options.parsers import listen  # noqa: PLC0415 - only without a control socket
+    from ..options.parsers import listen
 
     try:
         return listen(environ.get(f"{PREFIX}LISTEN", "").strip() or "9911")
@@ -312,12 +360,14 @@ def _shown(words: Sequence[str], text: str) -> str:
     command, rest = words[0], words[1:]
     if command not in ("status", "generations") or rest:
         return text
-    import json  # noqa: PLC0415 - not for a health check
+    import json
 
     try:
         said = json.loads(text)
     except ValueError as error:
-        raise ControlError(NOT_RUNNING, "the supervisor ended in the middle of its answer; see its log") from error
+        raise ControlError(
+            NOT_RUNNING, "the supervisor ended in the middle of its answer; see its log"
+        ) from error
     return _table(_status_rows(said) if command == "status" else _generation_rows(said))
 
 
@@ -332,7 +382,9 @@ def _status_rows(said: Mapping[str, Any]) -> Iterable[Sequence[str]]:
         elif isinstance(content, list):
             for one in content:
                 (_, first), *others = one.items()
-                about = ", ".join(f"{key.replace('_', ' ')}: {_plain(value)}" for key, value in others)
+                about = ", ".join(
+                    f"{key.replace('_', ' ')}: {_plain(value)}" for key, value in others
+                )
                 yield heading, _plain(first), about
                 heading = ""
         else:
@@ -344,7 +396,10 @@ def _generation_rows(said: Iterable[Mapping[str, Any]]) -> Iterable[Sequence[str
     for one in said:
         number = "newer" if one["number"] is None else one["number"]
         marks = ", ".join(one["marks"])
-        yield [_plain(value) for value in (number, one["time"], one["digest"], one["files"], one["bytes"], marks)]
+        yield [
+            _plain(value)
+            for value in (number, one["time"], one["digest"], one["files"], one["bytes"], marks)
+        ]
 
 
 def _plain(value: object) -> str:
@@ -360,5 +415,8 @@ def _plain(value: object) -> str:
 def _table(rows: Iterable[Sequence[str]]) -> str:
     found = [list(row) for row in rows]
     widths = [max(len(row[column]) for row in found) for column in range(len(found[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in found]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in found
+    ]
     return "".join(f"{line.rstrip()}\n" for line in lines)

@@ -1,4 +1,5 @@
-"""What supervisorctl says about itself: its help, and the way to what other supervisors have a command for.
+"""What supervisorctl says about itself: its help, and the way to what other supervisors have a
+command for.
 
 Texts only: what a command does stands in `ctl.py`. Not imported by a health check.
 """
@@ -12,38 +13,56 @@ usage: supervisorctl [--socket PATH] COMMAND
 
 """
 _COMMANDS = {
-    "status": """\
+    "status": (
+        """\
   status [--json]       the app, its configuration and its reloads; --json prints the page /status
-""",
-    "health": """\
+"""
+    ),
+    "health": (
+        """\
   health                whether the supervisor answers and the app is up or about to be, as /livez has it
-""",
-    "wait": """\
+"""
+    ),
+    "wait": (
+        """\
   wait --ready [--timeout DURATION]
                         wait until the app has started on its configuration (without a timeout: as long as it takes)
   wait --synced [--timeout DURATION]
                         wait until the app runs on the newest configuration
-""",
-    "reload": """\
+"""
+    ),
+    "reload": (
+        """\
   reload                apply the newest configuration and reload now, even if nothing changed; waits for the result
-""",
-    "generations": """\
+"""
+    ),
+    "generations": (
+        """\
   generations           the versions that are kept on disk
-""",
-    "rollback": """\
+"""
+    ),
+    "rollback": (
+        """\
   rollback [N|VERSION]  put the version that is N generations older (1) back, or the one that begins with these
                         digits, and reload; failed versions are not counted; the newest is not tried again until
                         its content changes; waits for the result
-""",
-    "shutdown": """\
+"""
+    ),
+    "shutdown": (
+        """\
   shutdown              stop the app and the supervisor, as TERM does; does not wait
-""",
-    "pid": """\
+"""
+    ),
+    "pid": (
+        """\
   pid                   the pid of the supervisor
-""",
-    "version": """\
+"""
+    ),
+    "version": (
+        """\
   version               the version of the supervisor; --version is that of supervisorctl
-""",
+"""
+    ),
 }
 _TAIL = f"""
 The socket is the one of --socket, else {PREFIX}CONTROL, else that of this container in /run or /tmp.
@@ -63,9 +82,13 @@ _SHELL = "there is no interactive shell: give a command, see supervisorctl --hel
 _ELSEWHERE = {
     "start": "the app runs as long as its supervisor does: start the container, or see --restart",
     "stop": "the app ends with its supervisor: stop the container, or use `supervisorctl shutdown`",
-    "restart": "restart the container; `supervisorctl reload` has the app read its configuration again "
-    "(with --reload-restart by a new start of the app)",
-    "signal": "send the signal to the supervisor, which passes it on: kill -s HUP $(supervisorctl pid)",
+    "restart": (
+        "restart the container; `supervisorctl reload` has the app read its configuration again "
+        "(with --reload-restart by a new start of the app)"
+    ),
+    "signal": (
+        "send the signal to the supervisor, which passes it on: kill -s HUP $(supervisorctl pid)"
+    ),
     "tail": _OUTPUT,
     "maintail": _OUTPUT,
     "fg": _OUTPUT,
@@ -92,13 +115,15 @@ def of(command: str) -> str:
 
 
 def elsewhere(command: str) -> str:
-    """What to do instead of a command of supervisord's that is none here; empty for any other word."""
+    """What to do instead of a command of supervisord's that is none here; empty for any
+    other word.
+    """
     return _ELSEWHERE.get(command, "")
 
 
 def nearest(command: str) -> str:
     """The command that may be meant, as a remark, or nothing."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only when something is wrong
+    from difflib import get_close_matches
 
     close = get_close_matches(command, _COMMANDS, n=1)
     return f" (did you mean {close[0]}?)" if close else ""

@@ -1,7 +1,8 @@
 """What somebody at the control socket wants, and what became of it, read from the state alone.
 
-Pure. Each rule looks at one state: it must be true whenever it is looked at, because the states between two
-looks are never seen. An order to reload empties `config.running`, so that it is level-triggered too.
+Pure. Each rule looks at one state: it must be true whenever it is looked at, because the states
+between two looks are never seen. An order to reload empties `config.running`, so that it is
+level-triggered too.
 """
 
 from __future__ import annotations
@@ -22,11 +23,17 @@ if TYPE_CHECKING:
     Goal = Callable[[State], Verdict]
 
 _SHORTEST = 6  # digits of a version that names it
-_FINE = ("", "success", "superseded")  # outcomes that are no failure: a superseded reload is followed by another
+_FINE = (
+    "",
+    "success",
+    "superseded",
+)  # outcomes that are no failure: a superseded reload is followed by another
 
 
 class Answer(Record):
-    """What a client gets: the exit code of supervisorctl, and what it prints (an error, if the code is not 0)."""
+    """What a client gets: the exit code of supervisorctl, and what it prints (an error, if the code
+    is not 0).
+    """
 
     code: int
     text: str
@@ -52,9 +59,14 @@ def synced(state: State) -> Verdict:
         return Verdict(ok=True, reason=f"running on configuration {short(config.desired)}")
     troubles = [source.error for source in state.sources if source.error]
     wanted = (
-        f"the newest configuration is {short(config.desired)}" if config.desired else "no configuration was read yet"
+        f"the newest configuration is {short(config.desired)}"
+        if config.desired
+        else "no configuration was read yet"
     )
-    return Verdict(ok=False, reason="; ".join(filter(None, [wanted, config.error or state.reloads.error, *troubles])))
+    return Verdict(
+        ok=False,
+        reason="; ".join(filter(None, [wanted, config.error or state.reloads.error, *troubles])),
+    )
 
 
 GOALS: Mapping[str, Goal] = {"ready": health.ready, "synced": synced}
@@ -66,7 +78,11 @@ def waited(goal: Goal, state: State) -> Answer | None:
     if verdict.ok:
         return Answer(0, verdict.reason)
     if goal is synced and not state.sources:
-        return Answer(1, "cannot wait for that: no configuration is kept live here; see --configmap and --config-dir")
+        return Answer(
+            1,
+            "cannot wait for that: no configuration is kept live here; see --configmap and"
+            " --config-dir",
+        )
     return _ended(state)
 
 
@@ -74,12 +90,18 @@ def waited(goal: Goal, state: State) -> Answer | None:
 
 
 def reloaded(before: Reloads, state: State) -> Answer | None:
-    """What became of an order to reload, given before it and taken by the loop; None while it is under way."""
+    """What became of an order to reload, given before it and taken by the loop; None while it is
+    under way.
+    """
     config = state.config
     if _at_rest(state) and config.running == config.live and config.desired in ("", config.live):
         if state.phase is Phase.UNREADY:
-            return Answer(1, f"configuration {short(config.live)} is in place, but the app is not ready")
-        return Answer(0, f"reloaded on configuration {short(config.live)} ({counted(config.files)})")
+            return Answer(
+                1, f"configuration {short(config.live)} is in place, but the app is not ready"
+            )
+        return Answer(
+            0, f"reloaded on configuration {short(config.live)} ({counted(config.files)})"
+        )
     failure = _failure(before, state)
     # The order cleared these two: what stands there now came after it.
     if not failure and not config.applying and (config.rejected or config.retry_at):
@@ -93,34 +115,54 @@ def rolled_back(before: Reloads, digest: str, state: State) -> Answer | None:
     if config.returning or config.applying:
         return _ended(state)
     if config.live != digest:
-        failure = _failure(before, state) or _quoted(config.error, config.words) or "a newer version came meanwhile"
+        failure = (
+            _failure(before, state)
+            or _quoted(config.error, config.words)
+            or "a newer version came meanwhile"
+        )
         return Answer(1, f"cannot roll back to configuration {short(digest)}: {failure}")
     if not _at_rest(state):
         return _ended(state)
     if config.running == digest and state.phase is Phase.UNREADY:
-        return Answer(1, f"configuration {short(digest)} is in place again, but the app is not ready")
+        return Answer(
+            1, f"configuration {short(digest)} is in place again, but the app is not ready"
+        )
     if config.running == digest:
         return Answer(0, f"rolled back to configuration {short(digest)} ({counted(config.files)})")
     failure = _failure(before, state)
     if not failure:
         return None
-    return Answer(1, f"configuration {short(digest)} is in place again, but the app does not run on it: {failure}")
+    return Answer(
+        1,
+        f"configuration {short(digest)} is in place again, but the app does not run on it:"
+        f" {failure}",
+    )
 
 
 def _at_rest(state: State) -> bool:
-    return state.phase in (Phase.RUNNING, Phase.UNREADY) and not state.config.applying and not state.config.returning
+    return (
+        state.phase in (Phase.RUNNING, Phase.UNREADY)
+        and not state.config.applying
+        and not state.config.returning
+    )
 
 
 def _failure(before: Reloads, state: State) -> str:
     reloads = state.reloads
     if reloads.finished == before.finished or reloads.outcome in _FINE:
         return ""
-    back = "; the last good version is put back" if state.config.returning or state.config.rolled_back else ""
+    back = (
+        "; the last good version is put back"
+        if state.config.returning or state.config.rolled_back
+        else ""
+    )
     return f"{_quoted(reloads.error, reloads.words) or reloads.outcome}{back}"
 
 
 def _quoted(error: str, words: str) -> str:
-    """An error with the words of the program that said so: the control socket is for our own user and root."""
+    """An error with the words of the program that said so: the control socket is for our own user
+    and root.
+    """
     return f"{error}: {words}" if words else error
 
 
@@ -138,20 +180,29 @@ def _ended(state: State) -> Answer | None:
 def earlier(generations: Sequence[Generation], config: Config, wanted: str) -> str | Answer:
     """The version that a rollback is to put back; else why there is none.
 
-    `wanted` is a number of steps back from the live version (1: the one before it), or the beginning of a version.
-    `generations` are newest first, as `Root.generations` gives them. Steps go over versions that failed.
+    `wanted` is a number of steps back from the live version (1: the one before it), or the
+    beginning of a version. `generations` are newest first, as `Root.generations` gives them. Steps
+    go over versions that failed.
     """
     if not generations:
-        return Answer(1, "cannot roll back: no generations are kept here; they are with --configroot")
+        return Answer(
+            1, "cannot roll back: no generations are kept here; they are with --configroot"
+        )
     if not config.live:
         return Answer(1, "cannot roll back: nothing is in place yet; see supervisorctl status")
     if not is_steps(wanted):
         return _named(generations, config, wanted)
-    steps = {step: one for step, one in zip(_steps(generations, config), generations, strict=True) if step}
+    steps = {
+        step: one
+        for step, one in zip(_steps(generations, config), generations, strict=True)
+        if step
+    }
     if int(wanted) not in steps:
         kept = max(steps, default=0)
         return Answer(
-            1, f"cannot roll back by {wanted}: {kept} earlier are kept that did not fail; see supervisorctl generations"
+            1,
+            f"cannot roll back by {wanted}: {kept} earlier are kept that did not fail; see"
+            " supervisorctl generations",
         )
     return steps[int(wanted)].digest
 
@@ -162,14 +213,18 @@ def is_rollback(wanted: str) -> bool:
 
 
 def is_steps(wanted: str) -> bool:
-    """Whether a word means a number of steps; a version may consist of digits too, but is longer."""
+    """Whether a word means a number of steps; a version may consist of digits too, but
+    is longer.
+    """
     return wanted.isascii() and wanted.isdecimal() and len(wanted) < _SHORTEST
 
 
 def _named(generations: Sequence[Generation], config: Config, wanted: str) -> str | Answer:
     found = {one.digest for one in generations if one.digest.startswith(wanted)}
     if len(found) != 1 or len(wanted) < _SHORTEST:
-        why = "no version that is kept begins so" if not found else f"{len(found)} versions begin so"
+        why = (
+            "no version that is kept begins so" if not found else f"{len(found)} versions begin so"
+        )
         if len(wanted) < _SHORTEST:
             why = f"give {_SHORTEST} digits of the version at least"
         return Answer(1, f"cannot roll back to {wanted}: {why}; see supervisorctl generations")
@@ -180,7 +235,9 @@ def _named(generations: Sequence[Generation], config: Config, wanted: str) -> st
 
 
 def listed(generations: Sequence[Generation], state: State) -> list[dict[str, object]]:
-    """The generations for people and scripts; `number` is what `rollback` takes, 0 is live, None is newer or failed."""
+    """The generations for people and scripts; `number` is what `rollback` takes, 0 is live, None is
+    newer or failed.
+    """
     config = state.config
     marks = {
         "live": {config.live},
@@ -192,7 +249,8 @@ def listed(generations: Sequence[Generation], state: State) -> list[dict[str, ob
     return [
         {
             "number": step,
-            "time": f"{one.name[2:12].replace('_', '-')} {one.name[13:21].replace('_', ':')}",  # UTC, of its name
+            # UTC, of its name.
+            "time": f"{one.name[2:12].replace('_', '-')} {one.name[13:21].replace('_', ':')}",
             "digest": one.digest,
             "files": one.count,
             "bytes": one.bytes,
@@ -203,7 +261,9 @@ def listed(generations: Sequence[Generation], state: State) -> list[dict[str, ob
 
 
 def _steps(generations: Sequence[Generation], config: Config) -> list[int | None]:
-    """How far back from the live one each is. Those that a rollback left behind are newer: nothing to go back to."""
+    """How far back from the live one each is. Those that a rollback left behind are newer: nothing
+    to go back to.
+    """
     at = next((index for index, one in enumerate(generations) if one.digest == config.live), -1)
     steps: list[int | None] = []
     passed = {config.live, *config.marks.rejected}

@@ -1,9 +1,10 @@
 """The control socket: what supervisorctl asks, and orders that change what the app runs on.
 
-A line of words comes in (`reload`, `wait ready 30`); a line with an exit code goes out, then text, and the
-connection ends. Only our own user and root are served, on a unix socket: nothing that changes anything can be
-reached over TCP. Runs in threads of its own. It reads the state and puts events; it touches neither the app nor
-its files, and no client can hold up the main loop. The results of orders are read from the state alone.
+A line of words comes in (`reload`, `wait ready 30`); a line with an exit code goes out, then text,
+and the connection ends. Only our own user and root are served, on a unix socket: nothing that
+changes anything can be reached over TCP. Runs in threads of its own. It reads the state and puts
+events; it touches neither the app nor its files, and no client can hold up the main loop. The
+results of orders are read from the state alone.
 """
 
 from __future__ import annotations
@@ -55,10 +56,11 @@ _SILENT = Answer(1, "not ok: the main loop does not answer")
 class Control:
     """Serves the control socket at `path`.
 
-    `state` gives the newest state, `put` takes an event, `generations` gives those kept on disk, newest first
-    (none without a configroot; may raise FilesError), `status` is what /status shows of a state. `live` may be
-    set to what decides on /livez, if that depends on more than the state. `by_default`: the user did not choose the
-    path; then clients of other containers are refused, and sockets that ended supervisors left beside it removed.
+    `state` gives the newest state, `put` takes an event, `generations` gives those kept on disk,
+    newest first (none without a configroot; may raise FilesError), `status` is what /status shows
+    of a state. `live` may be set to what decides on /livez, if that depends on more than the state.
+    `by_default`: the user did not choose the path; then clients of other containers are refused,
+    and sockets that ended supervisors left beside it removed.
     """
 
     def __init__(
@@ -95,13 +97,16 @@ class Control:
         }
 
     def serve(self) -> None:
-        """Serve for ever; the body of a thread. Returns, after a warning, if the socket cannot be had."""
+        """Serve for ever; the body of a thread. Returns, after a warning, if the socket cannot be
+        had.
+        """
         try:
             self._listener, self._inode = socket_files.listen(self._path)
         except OSError as error:
             log.warning(
-                f"cannot listen on {self._path}: {error.strerror or error}; choose another path with --control, "
-                "or --control=off; supervisorctl cannot reach this supervisor, everything else goes on",
+                f"cannot listen on {self._path}: {error.strerror or error}; choose another path"
+                " with --control, or --control=off; supervisorctl cannot reach this supervisor,"
+                " everything else goes on",
                 event="listen_failed",
             )
             return
@@ -113,7 +118,9 @@ class Control:
         self._listener.close()
 
     def close(self) -> None:
-        """Take no more clients and remove the socket file, if it is still ours; for the end of the process."""
+        """Take no more clients and remove the socket file, if it is still ours; for the end of the
+        process.
+        """
         self._closed = True
         try:
             if self._listener is not None:
@@ -132,11 +139,25 @@ class Control:
             threading.Event().wait(_PAUSE)
             return
         if client.uid not in (0, os.geteuid()):
-            client.answer(Answer(1, f"refused: run supervisorctl as uid {os.geteuid()} or root, not uid {client.uid}"))
+            client.answer(
+                Answer(
+                    1,
+                    f"refused: run supervisorctl as uid {os.geteuid()} or root, not uid"
+                    f" {client.uid}",
+                )
+            )
         elif self.by_default and not client.pid:
-            client.answer(Answer(1, "refused: run supervisorctl in the container of its supervisor, or name --control"))
+            client.answer(
+                Answer(
+                    1,
+                    "refused: run supervisorctl in the container of its supervisor, or name"
+                    " --control",
+                )
+            )
         elif not self._places.acquire(timeout=_PLACE_SECONDS) and not self._oust():
-            client.answer(Answer(1, f"busy: {self._most} clients are served already; try again later"))
+            client.answer(
+                Answer(1, f"busy: {self._most} clients are served already; try again later")
+            )
         else:
             self._silent[client] = None
             try:
@@ -171,17 +192,25 @@ class Control:
             if word in self._at_once:
                 return self._at_once[word]()
             if word not in self._slow:
-                return Answer(2, f"unknown command {word!r}; there is {', '.join([*self._at_once, *self._slow])}")
+                return Answer(
+                    2,
+                    f"unknown command {word!r}; there is"
+                    f" {', '.join([*self._at_once, *self._slow])}",
+                )
             if not self._waiting.acquire(blocking=False):
-                return Answer(1, f"busy: {self._most_waiting} clients wait already; try again later")
+                return Answer(
+                    1, f"busy: {self._most_waiting} clients wait already; try again later"
+                )
             try:
                 return self._slow[word](words[1:], client)
             finally:
                 self._waiting.release()
         except FilesError as error:
             return Answer(1, str(error))
-        except Exception as error:  # noqa: BLE001 - the outer edge of a request: a failure is an answer too
-            log.warning(f"cannot answer {word!r} on the control socket: {error!r}", event="request_failed")
+        except Exception as error:  # the outer edge of a request: a failure is an answer too
+            log.warning(
+                f"cannot answer {word!r} on the control socket: {error!r}", event="request_failed"
+            )
             return Answer(1, f"cannot answer {word!r}: internal error: {error!r}")
 
     # --- answered at once
@@ -190,15 +219,19 @@ class Control:
         if not self._turn():
             return _SILENT
         verdict = self.live(self._state())
-        return Answer(0, f"ok: {verdict.reason}") if verdict.ok else Answer(1, f"not ok: {verdict.reason}")
+        return (
+            Answer(0, f"ok: {verdict.reason}")
+            if verdict.ok
+            else Answer(1, f"not ok: {verdict.reason}")
+        )
 
     def _tell_status(self) -> Answer:
-        import json  # noqa: PLC0415 - no health check pays for it
+        import json
 
         return Answer(0, json.dumps(self._status(self._state()), indent=2))
 
     def _tell_generations(self) -> Answer:
-        import json  # noqa: PLC0415 - as above
+        import json
 
         return Answer(0, json.dumps(commands.listed(self._generations(), self._state())))
 
@@ -211,14 +244,22 @@ class Control:
         except ValueError:
             goal = None
         if goal is None:
-            return Answer(2, "cannot wait: it must be `wait ready` or `wait synced`, and a number of seconds")
+            return Answer(
+                2, "cannot wait: it must be `wait ready` or `wait synced`, and a number of seconds"
+            )
         answer = self._until(client, partial(commands.waited, goal), seconds)
-        return answer or Answer(1, f"not {words[0]} within {seconds or 0:g}s: {goal(self._state()).reason}")
+        return answer or Answer(
+            1, f"not {words[0]} within {seconds or 0:g}s: {goal(self._state()).reason}"
+        )
 
     def _reload(self, _: Sequence[str], client: _Client) -> Answer | None:
         before = self._state()
         if not before.sources:
-            return Answer(1, "cannot reload: no configuration is kept live here; see --configmap and --config-dir")
+            return Answer(
+                1,
+                "cannot reload: no configuration is kept live here; see --configmap and"
+                " --config-dir",
+            )
         log.info(f"reload ordered by {client}", event="reload_ordered")
         if not self._turn(ev.ReloadOrdered()):
             return _SILENT
@@ -227,7 +268,9 @@ class Control:
     def _roll_back(self, words: Sequence[str], client: _Client) -> Answer | None:
         wanted = words[0] if words else "1"
         if not commands.is_rollback(wanted):
-            return Answer(2, "cannot roll back: it must be a number of generations, 1 or more, or a version")
+            return Answer(
+                2, "cannot roll back: it must be a number of generations, 1 or more, or a version"
+            )
         before = self._state()
         target = commands.earlier(self._generations(), before.config, wanted)
         if isinstance(target, Answer):
@@ -257,7 +300,9 @@ class Control:
         return turned.wait(_ANSWER_SECONDS)
 
     def _until(self, client: _Client, look: Look, seconds: float | None = None) -> Answer | None:
-        """The first answer that `look` has; None when the time is over or the client has gone away."""
+        """The first answer that `look` has; None when the time is over or the client has
+        gone away.
+        """
         ends = None if seconds is None else time.monotonic() + seconds
         while (answer := look(self._state())) is None:
             if (ends is not None and time.monotonic() >= ends) or not client.stays():
@@ -266,7 +311,9 @@ class Control:
 
 
 class _Client:
-    """One connection: who is there, a request, one answer, and whether anybody still waits for it."""
+    """One connection: who is there, a request, one answer, and whether anybody still
+    waits for it.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -275,11 +322,14 @@ class _Client:
         except OSError:
             connection.close()
             raise
-        # The pid is 0 for a process of a PID namespace that ours cannot see: another container (pid_namespaces(7)).
+        # The pid is 0 for a process of a PID namespace that ours cannot see: another container
+        # (pid_namespaces(7)).
         self.pid, self.uid, _ = _CREDENTIALS.unpack(raw)
         self.words: list[str] = []
         self._hung_up = select.poll()
-        self._hung_up.register(connection, 0)  # POLLHUP is always reported; a client may close its own half
+        self._hung_up.register(
+            connection, 0
+        )  # POLLHUP is always reported; a client may close its own half
 
     def __str__(self) -> str:
         return f"uid {self.uid} (pid {self.pid}) through the control socket"
@@ -290,7 +340,9 @@ class _Client:
         try:
             while b"\n" not in data:
                 if len(data) > _MOST_BYTES:
-                    return Answer(2, f"cannot read the request: it has more than {_MOST_BYTES} bytes")
+                    return Answer(
+                        2, f"cannot read the request: it has more than {_MOST_BYTES} bytes"
+                    )
                 self._connection.settimeout(max(0.001, ends - time.monotonic()))
                 piece = self._connection.recv(_MOST_BYTES + 1 - len(data))
                 if not piece:
@@ -308,7 +360,9 @@ class _Client:
         return not self._hung_up.poll(_LOOK_AGAIN)
 
     def answer(self, answer: Answer) -> None:
-        """Send the answer and end the connection; a client that does not take it has had its chance."""
+        """Send the answer and end the connection; a client that does not take it has had its
+        chance.
+        """
         try:
             self._connection.settimeout(_CLIENT_SECONDS)
             self._connection.sendall(f"{answer.code}\n{encodable(answer.text)}\n".encode())
@@ -317,7 +371,9 @@ class _Client:
         self.close()
 
     def hang_up(self) -> None:
-        """End the connection for both sides; the descriptor stays with the thread that reads from it."""
+        """End the connection for both sides; the descriptor stays with the thread that reads from
+        it.
+        """
         try:
             self._connection.shutdown(socket.SHUT_RDWR)
         except OSError:

@@ -1,4 +1,5 @@
-"""The files of unix sockets: one of our own to listen on, and those that ended supervisors left behind.
+"""The files of unix sockets: one of our own to listen on, and those that ended supervisors left
+behind.
 
 It knows nothing of what is said on them.
 """
@@ -14,16 +15,22 @@ import threading
 from ..runtime import log
 from . import socket_path
 
-_BACKLOG = 128  # connections that the kernel keeps meanwhile; supervisorctl gives up where one finds no room
-_LISTENING_BY = 0.1  # seconds: a socket that is bound and still refuses after this belongs to a dead program
+# Connections that the kernel keeps meanwhile; supervisorctl gives up where one finds no room.
+_BACKLOG = 128
+_LISTENING_BY = (
+    0.1  # seconds: a socket that is bound and still refuses after this belongs to a dead program
+)
 _PROBE_SECONDS = 1.0  # for a program to take a connection
 
 
 def listen(path: str) -> tuple[socket.socket, int]:
-    """A listening socket that only its owner can reach, and the inode of its file; raises OSError."""
+    """A listening socket that only its owner can reach, and the inode of its file;
+    raises OSError.
+    """
     listener = socket.socket(socket.AF_UNIX)
     try:
-        # The mode of the descriptor is that of the file which bind makes (Linux): a umask is the whole process'.
+        # The mode of the descriptor is that of the file which bind makes (Linux): a umask is the
+        # whole process'.
         os.fchmod(listener.fileno(), 0o600)
         try:
             listener.bind(path)
@@ -55,10 +62,16 @@ def _clear(path: str) -> None:
 
 
 def sweep(path: str) -> None:
-    """Remove what supervisors of earlier containers left where ours is by default: each has a name of its own."""
+    """Remove what supervisors of earlier containers left where ours is by default: each has a name
+    of its own.
+    """
     directory, prefix = socket_path.family(path)
     try:
-        names = [name for name in os.listdir(directory) if name.startswith(prefix) and name.endswith(".sock")]
+        names = [
+            name
+            for name in os.listdir(directory)
+            if name.startswith(prefix) and name.endswith(".sock")
+        ]
         found = [os.path.join(directory, name) for name in names]
         dead = [one for one in found if one != path and _dead(one)]
         if dead:

@@ -1,6 +1,8 @@
-"""Tells when the app itself changes the configuration: the same files change right after each of several reloads.
+"""Tells when the app itself changes the configuration: the same files change right after each of
+several reloads.
 
-Pure, from the times of versions. Each such change is a reload, which is a change again: a loop without an end.
+Pure, from the times of versions. Each such change is a reload, which is a change again: a loop
+without an end.
 """
 
 from __future__ import annotations
@@ -26,12 +28,16 @@ class Feedback:
 
     def applied(self, now: float) -> None:
         """A version was put in place, and the app will reload."""
-        if self._offers != 1:  # none: it ended; more: whoever writes that often does not wait for reloads
+        if (
+            self._offers != 1
+        ):  # none: it ended; more: whoever writes that often does not wait for reloads
             self._row = 0
         self._applied_at, self._offers = now, 0
 
     def offered(self, now: float, changes: Changes) -> str:
-        """A version differs from the one before by that; returns what is to be told, if anything, once for a loop."""
+        """A version differs from the one before by that; returns what is to be told, if anything,
+        once for a loop.
+        """
         self._offers += 1
         soon = self._applied_at is not None and now - self._applied_at <= _SOON
         # Files with a new name each time are known by their directory.
@@ -45,6 +51,7 @@ class Feedback:
             return ""
         names = ", ".join(shown(path) for path in sorted(files)[:3])
         return (
-            f"{names} changed right after each of the last {_ROW} reloads, as if the app wrote it, and each change is a"
-            " reload again; have the app write elsewhere, or leave it out with --ignore"
+            f"{names} changed right after each of the last {_ROW} reloads, as if the app wrote it,"
+            " and each change is a reload again; have the app write elsewhere, or leave it out"
+            " with --ignore"
         )

@@ -1,7 +1,8 @@
-"""What a configuration is: relative paths with bytes, one digest, and the difference of two of them.
+"""What a configuration is: relative paths with bytes, one digest, and the difference of two of
+them.
 
-Pure: it decides which names are acceptable and where a key goes. It must not know of disks, clocks, threads
-or of where content comes from; `files.py` writes what was checked here and may rely on it.
+Pure: it decides which names are acceptable and where a key goes. It must not know of disks, clocks,
+threads or of where content comes from; `files.py` writes what was checked here and may rely on it.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from hashlib import _Hash
 
-# One component (NAME_MAX) and one path (PATH_MAX is 4096 with the final NUL; the rest is left for the
-# directory in front), path_resolution(7). The depth bounds the descriptors that are open while writing.
+# One component (NAME_MAX) and one path (PATH_MAX is 4096 with the final NUL; the rest is left for
+# the directory in front), path_resolution(7). The depth bounds the descriptors that are open while
+# writing.
 _NAME_BYTES = 255
 _PATH_BYTES = 4000
 _DEPTH = 64
@@ -28,7 +30,7 @@ KEY_BYTES = 32  # of a key for digests
 _LONGEST = 200  # characters of a name in a message
 
 
-class BadPath(ValueError):  # noqa: N818 - it names the thing that is wrong
+class BadPath(ValueError):
     """A path that is not accepted. `path` is that path; the message says why and what to do."""
 
     def __init__(self, path: str, why: str) -> None:
@@ -54,8 +56,8 @@ DIRECTORY = Entry(b"", None, True)
 class Snapshot(Record):
     """A whole configuration whose paths were checked; made by `snapshot()` only.
 
-    `digest` (64 hex digits) is equal exactly when paths, readers and bytes are, and may be shown; `sums` holds each
-    file's own sha256, which must stay inside.
+    `digest` (64 hex digits) is equal exactly when paths, readers and bytes are, and may be shown;
+    `sums` holds each file's own sha256, which must stay inside.
     """
 
     files: Mapping[str, Entry]
@@ -85,14 +87,17 @@ class Changes(Record):
 
     def __str__(self) -> str:
         kinds = (("changed", self.changed), ("added", self.added), ("removed", self.removed))
-        return "; ".join(f"{verb} {_some(paths)}" for verb, paths in kinds if paths) or "nothing changed"
+        return (
+            "; ".join(f"{verb} {_some(paths)}" for verb, paths in kinds if paths)
+            or "nothing changed"
+        )
 
 
 def check_path(path: str) -> None:
     """Raise BadPath unless `path` names a file below a directory, whatever that directory holds.
 
-    Names that begin with '..' are refused altogether: generations and their links are called so, here as
-    in a volume that the kubelet writes, and the API server refuses such keys too.
+    Names that begin with '..' are refused altogether: generations and their links are called so,
+    here as in a volume that the kubelet writes, and the API server refuses such keys too.
     """
     if not path:
         raise BadPath(path, "it is empty; give every file a name")
@@ -121,7 +126,9 @@ def check_path(path: str) -> None:
 
 
 def sha256(data: bytes = b"") -> _Hash:
-    """A SHA-256, for little data by the interpreter's own code: libcrypto takes longer to load than that to hash."""
+    """A SHA-256, for little data by the interpreter's own code: libcrypto takes longer to load than
+    that to hash.
+    """
     if len(data) < _LITTLE and "hashlib" not in sys.modules:
         for name in ("_sha256", "_sha2"):  # Python 3.11, and from 3.12 on
             try:
@@ -129,13 +136,15 @@ def sha256(data: bytes = b"") -> _Hash:
             except ImportError:
                 continue
             return made
-    import hashlib  # noqa: PLC0415 - see above
+    import hashlib
 
     return hashlib.sha256(data)
 
 
 def keyed(key: bytes, data: bytes) -> bytes:
-    """HMAC-SHA256 (RFC 2104): what cannot be computed, or guessed, without the key of at most 64 bytes."""
+    """HMAC-SHA256 (RFC 2104): what cannot be computed, or guessed, without the key of at most 64
+    bytes.
+    """
     # Not by `hmac`, which imports hashlib: see `sha256`.
     padded = key.ljust(64, b"\0")
     inner = sha256(bytes(byte ^ 0x36 for byte in padded) + data).digest()
@@ -151,8 +160,9 @@ def snapshot(
 ) -> Snapshot:
     """The checked configuration of these files; raises BadPath. The order of `files` plays no part.
 
-    With a Secret among them, or a file that some users may not read, the digest is keyed: who sees it must not be
-    able to try contents until one fits. `exact`: the files are used where they are, with all of their modes.
+    With a Secret among them, or a file that some users may not read, the digest is keyed: who sees
+    it must not be able to try contents until one fits. `exact`: the files are used where they are,
+    with all of their modes.
     """
     filled = _filled(files)
     whole = sha256()
@@ -163,11 +173,15 @@ def snapshot(
         one = sha256(entry.data)
         name = path.encode()
         # Every part has a fixed or a stated length, so no two configurations feed the same bytes.
-        whole.update(b"%d:%b%b" % (len(name), name, permissions.token(entry.permission, exact=exact)))
+        whole.update(
+            b"%d:%b%b" % (len(name), name, permissions.token(entry.permission, exact=exact))
+        )
         whole.update(one.digest())
         sums[path] = one.hexdigest()
     digest = whole.digest()
-    if key is not None and (secret or any(permissions.limited(entry.permission) for entry in kept.values())):
+    if key is not None and (
+        secret or any(permissions.limited(entry.permission) for entry in kept.values())
+    ):
         digest = keyed(key(), digest)
     return Snapshot(kept, digest.hex(), sums)
 
@@ -180,7 +194,9 @@ def _filled(files: Mapping[str, Entry]) -> set[str]:
         slash = path.find("/")
         while slash > 0:
             if path[:slash] in files:
-                raise BadPath(path[:slash], f"it is also the directory of {path!r}; rename one of them")
+                raise BadPath(
+                    path[:slash], f"it is also the directory of {path!r}; rename one of them"
+                )
             if slash + 1 < len(path):
                 filled.add(path[: slash + 1])
             slash = path.find("/", slash + 1)
@@ -191,17 +207,24 @@ def _check(path: str, entry: Entry) -> None:
     check_path(path.removesuffix("/") if entry.directory else path)
 
 
-def entries(files: Mapping[str, bytes], private: bool, permitted: Mapping[str, Permission]) -> dict[str, Entry]:
-    """Each key's bytes with who may read them: as `permitted` says, else the owner only if the object is private."""
+def entries(
+    files: Mapping[str, bytes], private: bool, permitted: Mapping[str, Permission]
+) -> dict[str, Entry]:
+    """Each key's bytes with who may read them: as `permitted` says, else the owner only if the
+    object is private.
+    """
     usual = PRIVATE if private else None
     return {key: Entry(data, permitted.get(key, usual)) for key, data in files.items()}
 
 
-def place(files: Mapping[str, Entry], *, subdir: str, mapping: Mapping[str, str]) -> dict[str, Entry]:
-    """Put one object's keys at their paths: the one that `mapping` gives, else the key, below `subdir`.
+def place(
+    files: Mapping[str, Entry], *, subdir: str, mapping: Mapping[str, str]
+) -> dict[str, Entry]:
+    """Put one object's keys at their paths: the one that `mapping` gives, else the key, below
+    `subdir`.
 
-    Mapped keys that the object lacks are not missed (another object may have them). Raises BadPath, also
-    when two keys meet on one path.
+    Mapped keys that the object lacks are not missed (another object may have them). Raises BadPath,
+    also when two keys meet on one path.
     """
     placed: dict[str, Entry] = {}
     for key, entry in files.items():
@@ -211,7 +234,9 @@ def place(files: Mapping[str, Entry], *, subdir: str, mapping: Mapping[str, str]
             path = f"{subdir}/{path}"
             _check(path, entry)
         if path in placed:
-            raise BadPath(path, f"two keys are placed there, one of them {key!r}; place one elsewhere")
+            raise BadPath(
+                path, f"two keys are placed there, one of them {key!r}; place one elsewhere"
+            )
         placed[path] = entry
     return placed
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 class UsageError(Exception):
-    """The value of an option cannot be understood or used; the message says which and why. Exit code 2."""
+    """The value of an option cannot be understood or used; the message says which and why. Exit
+    code 2.
+    """
 
 
 class StartError(Exception):
@@ -14,8 +16,8 @@ class StartError(Exception):
 class SpawnError(Exception):
     """The program could not be started.
 
-    `code` is the exit code that a shell would end with; `short` is whether it was for want of processes, memory,
-    descriptors, or a file that is being written: it may work the next time.
+    `code` is the exit code that a shell would end with; `short` is whether it was for want of
+    processes, memory, descriptors, or a file that is being written: it may work the next time.
     """
 
     def __init__(self, code: int, message: str, *, short: bool = False) -> None:

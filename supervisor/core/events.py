@@ -1,7 +1,7 @@
 """Everything that can happen to one application, as facts in the past tense.
 
-Pure. Threads, handlers and the process table make these; `machine.step` consumes them. The inbox holds
-nothing else.
+Pure. Threads, handlers and the process table make these; `machine.step` consumes them. The inbox
+holds nothing else.
 """
 
 from __future__ import annotations
@@ -96,11 +96,15 @@ class ConfigOffered(Event):
 
     digest: str
     dice: float = 0.0  # 0 to 1, drawn once, for the splay
-    secret: bool = False  # a Secret, or a file that some users may not read, has been part of the content
+    secret: bool = (
+        False  # a Secret, or a file that some users may not read, has been part of the content
+    )
 
 
 class Remembered(Event):
-    """What configroot holds about versions of an earlier run; before the first version is put in place."""
+    """What configroot holds about versions of an earlier run; before the first version is put in
+    place.
+    """
 
     marks: Marks
 
@@ -135,7 +139,9 @@ class ConfigFailed(Event):
 
 
 class SignalRequested(Event):
-    """A reload asks for a signal to the app, or to `pid` of another container; `reply` gets whether it was sent."""
+    """A reload asks for a signal to the app, or to `pid` of another container; `reply` gets whether
+    it was sent.
+    """
 
     attempt: int
     signum: int
@@ -147,12 +153,16 @@ class ReloadFinished(Event):
     attempt: int
     reason: str = ""  # empty for success, else a value of the metric's label
     error: str = ""
-    delivered: float | None = None  # when the method had told the app, of time.monotonic(); None if it had not
+    delivered: float | None = (
+        None  # when the method had told the app, of time.monotonic(); None if it had not
+    )
     words: str = ""  # of another program, which may hold secrets
 
 
 class HookReport(Record):
-    """What a hook's thread is told: first its pid (0 and why where it has none), then how it ended."""
+    """What a hook's thread is told: first its pid (0 and why where it has none), then
+    how it ended.
+    """
 
     pid: int
     code: int = 0
@@ -184,7 +194,9 @@ class ReloadOrdered(Event):
 
 
 class RollbackOrdered(Event):
-    """Somebody wants an earlier version back; the present one counts as rejected until the content changes."""
+    """Somebody wants an earlier version back; the present one counts as rejected until the content
+    changes.
+    """
 
     digest: str
 

@@ -1,13 +1,13 @@
-"""The life of one application: every rule of behaviour lives in this file and, about signals and versions, in
-`forwarding.py` and `pursuit.py`.
+"""The life of one application: every rule of behaviour lives in this file and, about signals and
+versions, in `forwarding.py` and `pursuit.py`.
 
-Pure: no I/O, clock, threads or logging. `step(state, event, now, policy)` returns the next state and the
-actions to perform, in order. Time is an argument (seconds of a monotonic clock); `wake_at(state, policy)` says
-when to call again with `DeadlinePassed` if nothing else happens.
+Pure: no I/O, clock, threads or logging. `step(state, event, now, policy)` returns the next state
+and the actions to perform, in order. Time is an argument (seconds of a monotonic clock);
+`wake_at(state, policy)` says when to call again with `DeadlinePassed` if nothing else happens.
 
-Two things go on side by side: the phase of the app, and the pursuit of the newest configuration. The second is
-level-triggered: `pursue` runs after every event and compares what is wanted, what is in place and what the
-app runs on, so that no order of events can leave a change behind.
+Two things go on side by side: the phase of the app, and the pursuit of the newest configuration.
+The second is level-triggered: `pursue` runs after every event and compares what is wanted, what is
+in place and what the app runs on, so that no order of events can leave a change behind.
 
 The state belongs to one application; nothing here may assume that there is only one.
 """
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 else:
 
     class _Late:
-        """Stands for `pursuit` until it is needed: a bare init has no versions, and does not pay for their rules."""
+        """Stands for `pursuit` until it is needed: a bare init has no versions, and does not pay
+        for their rules.
+        """
 
         def __getattr__(self, name: str) -> object:
-            from . import rollout as rules  # noqa: PLC0415 - see above
+            from . import rollout as rules
 
             globals()["pursuit"] = rules
             return getattr(rules, name)
@@ -38,8 +40,12 @@ else:
 
 BACKOFF_FIRST, BACKOFF_MOST, BACKOFF_RESET = 0.5, 30.0, 30.0  # seconds
 READY_SLACK = 1.0  # seconds after its time, in which the readiness check reports in its own words
-DISMISSAL = 30.0  # seconds after INT or QUIT within which an app that takes it as "end" has usually ended
-KILLED_GRACE = 1.0  # seconds that KILL may take to end what is left; a process in a hung mount never ends
+DISMISSAL = (
+    30.0  # seconds after INT or QUIT within which an app that takes it as "end" has usually ended
+)
+KILLED_GRACE = (
+    1.0  # seconds that KILL may take to end what is left; a process in a hung mount never ends
+)
 
 Result = tuple[State, tuple[Action, ...]]
 
@@ -52,7 +58,11 @@ def step(state: State, event: ev.Event, now: float, policy: Policy) -> Result:
     if not policy.configured:
         return after, actions
     after, more = rollout.pursue(after, now, policy)
-    if after.config.marks != state.config.marks and policy.rollback and not isinstance(event, ev.Remembered):
+    if (
+        after.config.marks != state.config.marks
+        and policy.rollback
+        and not isinstance(event, ev.Remembered)
+    ):
         more = (*more, Mark())
     return after, actions + more
 
@@ -74,7 +84,10 @@ def _react(  # noqa: C901, PLR0912 - the table of events
         case ev.SignalReceived(signum):
             return signalling.signalled(state, signum, now, policy)
         case ev.Forked(pid, foreground):
-            return state.replace(pid=pid, foreground=foreground, suspended=False, executing=True), ()
+            return (
+                state.replace(pid=pid, foreground=foreground, suspended=False, executing=True),
+                (),
+            )
         case ev.Started():
             return _started(state, event, now, policy)
         case ev.AppReady(pid) if pid == state.pid:
@@ -107,7 +120,7 @@ def _react(  # noqa: C901, PLR0912 - the table of events
     return state, ()
 
 
-# --- the app ----------------------------------------------------------------------------------------------
+# --- the app --------------------------------------------------------------------------------------
 
 
 def _began(state: State, now: float, policy: Policy) -> Result:
@@ -120,7 +133,10 @@ def _nothing_to_start_on(state: State, event: ev.ConfigFailed) -> Result:
     """The end, once the time is over; until then a correction may come."""
     if state.phase is not Phase.WAITING or state.deadline is not None:
         return state, ()
-    return done(state.replace(error=event.error, config=state.config.replace(error=event.error, words="")), 125)
+    return done(
+        state.replace(error=event.error, config=state.config.replace(error=event.error, words="")),
+        125,
+    )
 
 
 def _config(
@@ -143,13 +159,15 @@ def _config(
         case ev.ConfigApplied() if before is Phase.BACKOFF and state.replacing:
             return _spawn(state)
         case ev.ConfigFailed() if before is Phase.WAITING:
-            # An app that runs on an older version can wait for what keeps the newest away; an overtaken one is none.
+            # An app that runs on an older version can wait for what keeps the newest away; an
+            # overtaken one is none.
             lacking = event.reason in CONTENT or not (policy.once or event.reason == "overtaken")
             return state, (Recover(),) if lacking else ()
         case ev.ConfigFailed() if before is Phase.BACKOFF and state.replacing:
             if state.config.returning:
                 return state, ()  # an older good version is put back instead
-            # What cannot be put back leaves the end to the restart policy; else the app starts on what there is.
+            # What cannot be put back leaves the end to the restart policy; else the app starts on
+            # what there is.
             final = event.reason == "rollback" and policy.restart == "never"
             return _conclude(state.replace(replacing=event.reason != "rollback", final=final), now)
     return state, ()
@@ -186,7 +204,9 @@ def _started(state: State, event: ev.Started, now: float, policy: Policy) -> Res
     )
     held: tuple[Action, ...] = ()
     for signum in early:
-        state, orders = signalling.forward(state, signum, policy.rewrite.get(signum, signum), now, policy)
+        state, orders = signalling.forward(
+            state, signum, policy.rewrite.get(signum, signum), now, policy
+        )
         held += orders
     if policy.ready:
         deadline = now + policy.reload_timeout + READY_SLACK
@@ -246,22 +266,34 @@ def _exited(state: State, event: ev.Exited, now: float, policy: Policy) -> Resul
 
 
 def _finished(state: State, policy: Policy) -> bool:
-    """Whether an app that was just started on its version has done its work: a job, for which 0 is no failure."""
+    """Whether an app that was just started on its version has done its work: a job, for which 0 is
+    no failure.
+    """
     started = state.phase in (Phase.STARTING, Phase.UNREADY) or state.reloads.trial
     return started and state.exit_code == 0 and not state.exit_signal and policy.restart != "always"
 
 
 def _died_unproven(state: State, event: ev.Exited, now: float, policy: Policy) -> State:
     """The app ended before it was seen to work on its version."""
-    reloads = state.reloads.replace(finished=state.reloads.finished + 1, cancelled=False, target=state.config.live)
+    reloads = state.reloads.replace(
+        finished=state.reloads.finished + 1, cancelled=False, target=state.config.live
+    )
     ours = event.signum > 0 and event.signum == policy.reload_signal
     if ours and state.phase is Phase.RELOADING and not reloads.trial:
-        # It lost its handler after the last look, as it does while it replaces itself. No version is to blame.
-        error = "the reload signal ended it; it is started again; see --reload-restart and --reload-signal"
+        # It lost its handler after the last look, as it does while it replaces itself. No version
+        # is to blame.
+        error = (
+            "the reload signal ended it; it is started again; see --reload-restart and"
+            " --reload-signal"
+        )
         finished = ev.ReloadFinished(reloads.attempt, "no_handler", error)
         state = rollout.failed(state.replace(reloads=reloads), finished, now, policy)
         return state.replace(final=False, replacing=True)
-    how = "it ended, with code {code}," if not event.signum else "it was ended by a signal, code {code},"
+    how = (
+        "it ended, with code {code},"
+        if not event.signum
+        else "it was ended by a signal, code {code},"
+    )
     error = f"{how.format(code=event.code)} within the verification of its new configuration"
     finished = ev.ReloadFinished(reloads.attempt, "child_exited", error)
     state = rollout.failed(state.replace(reloads=reloads), finished, now, policy)
@@ -269,9 +301,11 @@ def _died_unproven(state: State, event: ev.Exited, now: float, policy: Policy) -
 
 
 def _wished(state: State, event: ev.Exited, now: float) -> bool:
-    """Whether the app ended because of INT or QUIT, from us or from its terminal: as a program ends by them.
+    """Whether the app ended because of INT or QUIT, from us or from its terminal: as a program ends
+    by them.
 
-    One that survived such a signal (a JVM prints its threads on QUIT) and ends later, or otherwise, was not told to.
+    One that survived such a signal (a JVM prints its threads on QUIT) and ends later, or otherwise,
+    was not told to.
     """
     if event.signum:
         return event.signum == state.dismissed or (state.foreground and event.signum in (INT, QUIT))
@@ -302,14 +336,18 @@ def _deadline(state: State, now: float, policy: Policy) -> Result:
         case Phase.BACKOFF:
             return _spawn(state)
         case Phase.STARTING:
-            late = ev.AppUnready(state.pid, f"not ready within {policy.reload_timeout:g}s", asked=False)
+            late = ev.AppUnready(
+                state.pid, f"not ready within {policy.reload_timeout:g}s", asked=False
+            )
             return rollout.unready(state, late, now, policy)
         case Phase.RELOADING:
             error = f"not finished within {policy.reload_timeout + policy.verify_window:g}s"
             finished = ev.ReloadFinished(state.reloads.attempt, "timeout", error)
             return rollout.reloaded(state, finished, now, policy), (CancelReload(),)
         case Phase.STOPPING if not state.stop_passed:
-            return signalling.pass_stop(state, policy.rewrite.get(TERM, policy.stop_signal), now, policy)
+            return signalling.pass_stop(
+                state, policy.rewrite.get(TERM, policy.stop_signal), now, policy
+            )
         case Phase.STOPPING:
             return state.replace(phase=Phase.KILLING, deadline=None), (Kill(KILL, policy.group),)
         case Phase.LEFTOVERS if not state.leftovers_killed:
@@ -320,7 +358,7 @@ def _deadline(state: State, now: float, policy: Policy) -> Result:
     return state.replace(deadline=None), ()
 
 
-# --- the sources -----------------------------------------------------------------------------------------
+# --- the sources ----------------------------------------------------------------------------------
 
 
 def _source(state: State, event: ev.SourceOpened | ev.SourceRead | ev.SourceFailed) -> Result:

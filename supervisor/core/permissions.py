@@ -14,7 +14,9 @@ _WRITE = 0o022
 
 
 class Permission(Record):
-    """Permission bits of a file or directory, and the group that its group bits are for (-1: not known)."""
+    """Permission bits of a file or directory, and the group that its group bits are for (-1: not
+    known).
+    """
 
     mode: int
     gid: int = -1
@@ -24,7 +26,9 @@ PRIVATE = Permission(0o600)
 
 
 def behind(directory: Permission, inner: Permission) -> Permission:
-    """What is left of `inner` for a path through that directory: who cannot enter it reads nothing in it."""
+    """What is left of `inner` for a path through that directory: who cannot enter it reads nothing
+    in it.
+    """
     if directory.mode & 0o001:
         return inner
     owner = inner.mode & 0o700
@@ -37,14 +41,18 @@ def behind(directory: Permission, inner: Permission) -> Permission:
 
 
 def copied(permission: Permission | None, umask: int) -> int:
-    """The mode of a copy: its owner may read and write it, group and others do what they could at the origin."""
+    """The mode of a copy: its owner may read and write it, group and others do what they could at
+    the origin.
+    """
     if permission is None:
         return 0o666 & ~umask
     return 0o600 | permission.mode & 0o755 & ~umask
 
 
 def ungrouped(mode: int) -> int:
-    """The mode for a file whose group could not be kept: its group gets no more than others have."""
+    """The mode for a file whose group could not be kept: its group gets no more than
+    others have.
+    """
     return mode & ~0o070 | mode & mode << 3 & 0o070
 
 
@@ -54,9 +62,11 @@ def group_matters(mode: int) -> bool:
 
 
 def token(permission: Permission | None, *, exact: bool = False) -> bytes:
-    """Stands for a permission in a digest; equal where the same users may read and run a file, and prefix-free.
+    """Stands for a permission in a digest; equal where the same users may read and run a file, and
+    prefix-free.
 
-    With `exact` also who else than the owner may write to it: an application sees that of an original.
+    With `exact` also who else than the owner may write to it: an application sees that of an
+    original.
     """
     used = _READ if permission is None else permission.mode & (_USED | _WRITE if exact else _USED)
     if used == _READ:

@@ -1,6 +1,7 @@
 """Text that others have chosen, made fit for where it is shown.
 
-Pure. A name of the file system need not be UTF-8: Python keeps its bytes as surrogates, which no page can encode.
+Pure. A name of the file system need not be UTF-8: Python keeps its bytes as surrogates, which no
+page can encode.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Frozen records: what every event, action and state in this program is.
 
-`class Exited(Record): pid: int; code: int` behaves as a frozen dataclass: typed constructor (by position
-or by name, with defaults), equality by type and fields, hash, repr, `match`. It is not one because importing
-`dataclasses` (through `inspect`) and generating thirty classes takes longer than all the rest of the start-up
-of a bare init, which every container pays: see HACKING.md, "Why not dataclasses".
+`class Exited(Record): pid: int; code: int` behaves as a frozen dataclass: typed constructor (by
+position or by name, with defaults), equality by type and fields, hash, repr, `match`. It is not one
+because importing `dataclasses` (through `inspect`) and generating thirty classes takes longer than
+all the rest of the start-up of a bare init, which every container pays: see HACKING.md, "Why not
+dataclasses".
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ else:
 
 @dataclass_transform(frozen_default=True)
 class Record:
-    """A value with named, read-only fields: those that the class and its bases annotate, in order."""
+    """A value with named, read-only fields: those that the class and its bases
+    annotate, in order.
+    """
 
     __slots__ = ()
     __match_args__: ClassVar[tuple[str, ...]] = ()
@@ -39,7 +42,9 @@ class Record:
             raise TypeError(f"{type(self).__name__} takes {len(names)} fields, got {len(args)}")
         values = {**self._defaults, **dict(zip(names, args, strict=False)), **kwargs}
         if len(values) != len(names) or any(n not in values for n in names):
-            raise TypeError(f"{type(self).__name__} takes {', '.join(names)}; got {', '.join(values)}")
+            raise TypeError(
+                f"{type(self).__name__} takes {', '.join(names)}; got {', '.join(values)}"
+            )
         self.__dict__.update(values)
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -1,12 +1,12 @@
 """The pursuit of the newest configuration: what is wanted, what is in place, what the app runs on.
 
-Pure, and part of the machine: `machine.step` calls the functions in the past tense with each report, and `pursue`
-after every event. Level-triggered: `pursue` compares versions and never asks what happened, so that no order of
-events can leave a change behind.
+Pure, and part of the machine: `machine.step` calls the functions in the past tense with each
+report, and `pursue` after every event. Level-triggered: `pursue` compares versions and never asks
+what happened, so that no order of events can leave a change behind.
 
-The rules about a version that fails: it is `rejected` until the content changes; if it may have reached the app,
-the last `good` one is put back (`returning`) and the app reloaded, or started, on that. A check that could not be
-asked is no verdict: it is asked again.
+The rules about a version that fails: it is `rejected` until the content changes; if it may have
+reached the app, the last `good` one is put back (`returning`) and the app reloaded, or started, on
+that. A check that could not be asked is no verdict: it is asked again.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from .signalling import resumption
 from .state import CONTENT, NOT_READY, UNVERIFIED, Config, Phase, Policy, Reloads, State, backoff
 
 RETRY_FIRST, RETRY_MOST = 2.0, 60.0  # seconds; applying or reloading once more after a failure
-RELOAD_SLACK = 1.0  # seconds after its time, in which a method reports its own failure in its own words
+RELOAD_SLACK = (
+    1.0  # seconds after its time, in which a method reports its own failure in its own words
+)
 QUIET_MOST = 10  # times --reload-quiet: content that never rests is applied all the same
-# The app never heard of the version: going back would only keep it from a version that it may take up later.
+# The app never heard of the version: going back would only keep it from a version that it may take
+# up later.
 UNDELIVERED = frozenset({"no_handler", "no_process", "permission", "connect", "hook", "internal"})
 # The app runs: a version may be put in place, and the app be told.
 _UP = frozenset({Phase.RUNNING, Phase.UNREADY})
@@ -41,19 +44,29 @@ def wake_at(state: State, policy: Policy) -> float | None:
 
 def pursue(state: State, now: float, policy: Policy) -> Result:
     """Order the next step towards the newest version, if one is due."""
-    if state.reloads.proven_at is not None and state.reloads.proven_at <= now and state.phase is Phase.RUNNING:
+    if (
+        state.reloads.proven_at is not None
+        and state.reloads.proven_at <= now
+        and state.phase is Phase.RUNNING
+    ):
         state = _proven(state, state.config.running)
     config, reloads = state.config, state.reloads
     if config.returning and state.phase is Phase.STARTING and state.pid and not state.executing:
-        return replaced(state, now, policy)  # by order: a start that is not ready yet is not waited for
+        return replaced(
+            state, now, policy
+        )  # by order: a start that is not ready yet is not waited for
     if config.returning and _may_write(state):
         return state.replace(config=config.replace(applying=True)), (RollBack(config.returning),)
     if _wants_apply(state) and _apply_due(state, policy) <= now:
         return state.replace(config=config.replace(applying=True)), (Apply(),)
-    if _wants_cancel(state) and (config.returning or config.hurry or _apply_due(state, policy) <= now):
+    if _wants_cancel(state) and (
+        config.returning or config.hurry or _apply_due(state, policy) <= now
+    ):
         return _overtake(state, policy)
     if _wants_reload(state) and state.phase is Phase.UNREADY and reloads.outcome == "no_handler":
-        return replaced(state, now, policy)  # a start that failed, and cannot be told of anything newer
+        return replaced(
+            state, now, policy
+        )  # a start that failed, and cannot be told of anything newer
     if _wants_reload(state) and reloads.retry_at <= now:
         return _reload(state, now, policy)
     if _wants_trial(state) and reloads.retry_at <= now:
@@ -65,9 +78,16 @@ def pursue(state: State, now: float, policy: Policy) -> Result:
 
 
 def _overtake(state: State, policy: Policy) -> Result:
-    """A newer version does not wait for the window of an older one; if it is to be validated, that comes first."""
+    """A newer version does not wait for the window of an older one; if it is to be validated, that
+    comes first.
+    """
     config = state.config
-    if policy.validate and _pending(config) and config.checked != config.desired and not config.returning:
+    if (
+        policy.validate
+        and _pending(config)
+        and config.checked != config.desired
+        and not config.returning
+    ):
         return state.replace(config=config.replace(checking=True)), (Check(),)
     return state.replace(reloads=state.reloads.replace(cancelled=True)), (CancelReload(),)
 
@@ -87,7 +107,9 @@ def replaced(state: State, now: float, policy: Policy) -> Result:
     """Stop the app, so that it starts again on another version."""
     most = policy.reload_timeout if policy.stop_timeout is None else policy.stop_timeout
     resume = resumption(state, policy)
-    state = state.replace(phase=Phase.STOPPING, replacing=True, stop_passed=True, deadline=now + most, suspended=False)
+    state = state.replace(
+        phase=Phase.STOPPING, replacing=True, stop_passed=True, deadline=now + most, suspended=False
+    )
     return state, (Kill(policy.stop_signal, policy.group), *resume)
 
 
@@ -99,24 +121,32 @@ def _try_out(state: State, now: float, policy: Policy) -> Result:
 def _begin(state: State, now: float, policy: Policy, *, trial: bool) -> State:
     state = state.replace(config=state.config.replace(hurry=False))
     reloads = state.reloads
-    if not trial or reloads.attempt <= reloads.finished:  # else a reload by restart goes on with its trial
+    if (
+        not trial or reloads.attempt <= reloads.finished
+    ):  # else a reload by restart goes on with its trial
         reloads = reloads.replace(attempt=reloads.attempt + 1, began=now)
     if not trial:
         reloads = reloads.replace(paced=now, reloaded=reloads.reloaded + 1)
-    reloads = reloads.replace(target=state.config.live, cancelled=False, trial=trial, proven_at=None)
+    reloads = reloads.replace(
+        target=state.config.live, cancelled=False, trial=trial, proven_at=None
+    )
     deadline = now + policy.reload_timeout + policy.verify_window + RELOAD_SLACK
     return state.replace(phase=Phase.RELOADING, deadline=deadline, reloads=reloads)
 
 
 def started(state: State, now: float, policy: Policy) -> Result:
-    """The app is up on what is in place. A version that it was not yet seen to run well on has to prove itself."""
+    """The app is up on what is in place. A version that it was not yet seen to run well on has to
+    prove itself.
+    """
     config, reloads = state.config, state.reloads.replace(proven_at=None)
     state = state.replace(phase=Phase.RUNNING, deadline=None, ready=True)
     if not config.live:
         return state, ()
     if config.live in (config.good, *config.marks.good):
         config = config.replace(good=config.live, running=config.live)
-        if config.desired != config.rejected:  # else this is an older one: the newest has still failed
+        if (
+            config.desired != config.rejected
+        ):  # else this is an older one: the newest has still failed
             reloads = _succeeded(reloads)
         return state.replace(config=config, reloads=reloads), ()
     if config.good or policy.verify:
@@ -127,7 +157,9 @@ def started(state: State, now: float, policy: Policy) -> Result:
 
 
 def unready(state: State, event: ev.AppUnready, now: float, policy: Policy) -> Result:
-    """The app was not ready in time: a failed start. It is stopped only if there is a better version."""
+    """The app was not ready in time: a failed start. It is stopped only if there is a better
+    version.
+    """
     if not state.config.live:
         return state.replace(phase=Phase.UNREADY, deadline=None), ()
     reloads = state.reloads.replace(target=state.config.live)
@@ -136,7 +168,12 @@ def unready(state: State, event: ev.AppUnready, now: float, policy: Policy) -> R
         reloads = reloads.replace(attempt=reloads.attempt + 1, began=state.started_at)
     reloads = reloads.replace(finished=reloads.attempt, trial=True)
     state = state.replace(phase=Phase.UNREADY, deadline=None, reloads=reloads)
-    state = failed(state, ev.ReloadFinished(reloads.attempt, reason, event.error, words=event.words), now, policy)
+    state = failed(
+        state,
+        ev.ReloadFinished(reloads.attempt, reason, event.error, words=event.words),
+        now,
+        policy,
+    )
     return replaced(state, now, policy) if state.config.returning else (state, ())
 
 
@@ -148,7 +185,9 @@ def adopted(state: State, event: ev.ConfigApplied) -> State:
     config = state.config.replace(running=running, good=state.config.good or event.previous)
     # One that is what was there before is taken up already: nothing will be reloaded.
     reloads = state.reloads.replace(outcome="success") if running == event.digest else state.reloads
-    return state.replace(phase=Phase.RUNNING, deadline=None, ready=True, config=config, reloads=reloads)
+    return state.replace(
+        phase=Phase.RUNNING, deadline=None, ready=True, config=config, reloads=reloads
+    )
 
 
 def remembered(state: State, event: ev.Remembered) -> State:
@@ -158,7 +197,9 @@ def remembered(state: State, event: ev.Remembered) -> State:
 
 
 def took(
-    state: State, event: ev.ConfigOffered | ev.ConfigChecked | ev.ConfigApplied | ev.ConfigFailed, now: float
+    state: State,
+    event: ev.ConfigOffered | ev.ConfigChecked | ev.ConfigApplied | ev.ConfigFailed,
+    now: float,
 ) -> State:
     """What a report about a version changes."""
     match event:
@@ -181,12 +222,18 @@ def took(
 def reloaded(state: State, event: ev.ReloadFinished, now: float, policy: Policy) -> State:
     """A reload ended: well if there is no reason."""
     reason = event.reason
-    reloads = state.reloads.replace(finished=state.reloads.finished + 1, finished_at=now, cancelled=False)
-    state = state.replace(phase=Phase.RUNNING if state.ready else Phase.UNREADY, deadline=None, reloads=reloads)
+    reloads = state.reloads.replace(
+        finished=state.reloads.finished + 1, finished_at=now, cancelled=False
+    )
+    state = state.replace(
+        phase=Phase.RUNNING if state.ready else Phase.UNREADY, deadline=None, reloads=reloads
+    )
     config = state.config
     if not reason and not state.ready:
         # It took the version up; whether that made it ready is told by the readiness check.
-        return state.replace(config=config.replace(running=reloads.target), reloads=reloads.replace(retry_at=0.0))
+        return state.replace(
+            config=config.replace(running=reloads.target), reloads=reloads.replace(retry_at=0.0)
+        )
     if not reason:
         return _proven(state, reloads.target)
     if reason == "superseded":
@@ -205,7 +252,9 @@ def _proven(state: State, version: str) -> State:
     config = config.replace(running=version, good=version, marks=config.marks.proving(version))
     if config.rejected == version:
         config = config.replace(rejected="")  # it could not be replaced, and works after all
-    if config.desired != config.rejected:  # else we are back on an older one: the newest has still failed
+    if (
+        config.desired != config.rejected
+    ):  # else we are back on an older one: the newest has still failed
         reloads = _succeeded(reloads)
     return state.replace(config=config, reloads=reloads)
 
@@ -222,7 +271,9 @@ def failed(state: State, event: ev.ReloadFinished, now: float, policy: Policy) -
     if reason == UNVERIFIED:
         config = config.replace(running=reloads.target)
         return state.replace(config=config, reloads=reloads.replace(retry_at=retry_at))
-    config = config.replace(rolled_back=False, running="", marks=config.marks.failing(reloads.target, event.error))
+    config = config.replace(
+        rolled_back=False, running="", marks=config.marks.failing(reloads.target, event.error)
+    )
     if policy.rollback and config.good not in ("", reloads.target):
         config = config.replace(rejected=reloads.target, returning=config.good)
         return state.replace(config=config, reloads=reloads.replace(retry_at=0.0))
@@ -232,22 +283,30 @@ def failed(state: State, event: ev.ReloadFinished, now: float, policy: Policy) -
 
 
 def unproven(state: State) -> bool:
-    """Whether the app's end now would speak against its version: it has not been seen to run well on that yet.
+    """Whether the app's end now would speak against its version: it has not been seen to run well
+    on that yet.
 
-    It is being reloaded, or was started on it and is not ready, or its verification was cut short by a newer one.
+    It is being reloaded, or was started on it and is not ready, or its verification was cut short
+    by a newer one.
     """
     config = state.config
     if state.phase is Phase.RELOADING:
         return True
-    early = state.phase in (Phase.STARTING, Phase.UNREADY) or (state.phase is Phase.RUNNING and config.running == "")
+    early = state.phase in (Phase.STARTING, Phase.UNREADY) or (
+        state.phase is Phase.RUNNING and config.running == ""
+    )
     return early and config.good not in ("", config.live)
 
 
 def ordered(state: State, event: ev.ReloadOrdered | ev.RollbackOrdered) -> State:
-    """Somebody at the control socket wants something; what follows is as if it had come by itself."""
+    """Somebody at the control socket wants something; what follows is as if it had come
+    by itself.
+    """
     config, reloads = state.config, state.reloads.replace(paced=None, retry_at=0.0)
     if isinstance(event, ev.RollbackOrdered):
-        left = config.marks.failing(config.desired or config.live, "a rollback to another version was ordered")
+        left = config.marks.failing(
+            config.desired or config.live, "a rollback to another version was ordered"
+        )
         config = config.replace(rejected=config.desired, returning=event.digest, marks=left)
     else:
         forgiven = config.marks.forgiving(config.desired)
@@ -256,7 +315,9 @@ def ordered(state: State, event: ev.ReloadOrdered | ev.RollbackOrdered) -> State
 
 
 def _not_rolled_back(state: State, event: ev.ConfigFailed, now: float) -> State:
-    """The good version is gone: an older good one is put back, else what is live is tried again like any failure."""
+    """The good version is gone: an older good one is put back, else what is live is tried again
+    like any failure.
+    """
     config = state.config
     good = tuple(version for version in config.marks.good if version != config.returning)
     other = next((version for version in good if version not in (config.live, config.good)), "")
@@ -270,7 +331,9 @@ def _not_rolled_back(state: State, event: ev.ConfigFailed, now: float) -> State:
         marks=config.marks.replace(good=good),
     )
     failures = state.reloads.failures + 1
-    reloads = state.reloads.replace(failures=failures, retry_at=now + backoff(failures, RETRY_FIRST, RETRY_MOST))
+    reloads = state.reloads.replace(
+        failures=failures, retry_at=now + backoff(failures, RETRY_FIRST, RETRY_MOST)
+    )
     return state.replace(config=config, reloads=reloads)
 
 
@@ -280,10 +343,14 @@ def _offered(config: Config, event: ev.ConfigOffered, now: float) -> Config:
     elif not config.applying:
         config = config.replace(coalesced=config.coalesced + 1)
     if event.digest != config.rejected:
-        config = config.replace(rejected="")  # the content has changed: should it come back, it is tried again
+        config = config.replace(
+            rejected=""
+        )  # the content has changed: should it come back, it is tried again
     # A newer version owes nothing to the failures of an older.
     config = config.replace(secret=config.secret or event.secret)
-    return config.replace(desired=event.digest, last_offer=now, cached=False, failures=0, retry_at=0.0)
+    return config.replace(
+        desired=event.digest, last_offer=now, cached=False, failures=0, retry_at=0.0
+    )
 
 
 def _applied(config: Config, event: ev.ConfigApplied, now: float) -> Config:
@@ -300,7 +367,9 @@ def _applied(config: Config, event: ev.ConfigApplied, now: float) -> Config:
         )
     good = config.good
     if not good and not event.cached and event.previous != event.digest:
-        good = event.previous  # nothing is known to be better than the version that was in place until now
+        good = (
+            event.previous
+        )  # nothing is known to be better than the version that was in place until now
     return config.replace(
         live=event.digest,
         good="" if good in config.marks.rejected else good,
@@ -321,14 +390,21 @@ def _applied(config: Config, event: ev.ConfigApplied, now: float) -> Config:
 
 def _failed(config: Config, event: ev.ConfigFailed, now: float) -> Config:
     config = config.replace(
-        applying=False, checking=False, checked="", hurry=False, error=event.error, words=event.words
+        applying=False,
+        checking=False,
+        checked="",
+        hurry=False,
+        error=event.error,
+        words=event.words,
     )
     if event.reason in CONTENT:
         config = config.replace(rejected=event.digest)
     if event.digest != config.desired:
         return config
     failures = config.failures + 1
-    return config.replace(failures=failures, retry_at=now + backoff(failures, RETRY_FIRST, RETRY_MOST))
+    return config.replace(
+        failures=failures, retry_at=now + backoff(failures, RETRY_FIRST, RETRY_MOST)
+    )
 
 
 def _succeeded(reloads: Reloads) -> Reloads:
@@ -341,7 +417,10 @@ def _pending(config: Config) -> bool:
 
 def _settled(state: State) -> bool:
     config = state.config
-    return state.phase is Phase.RUNNING and config.live == config.running == config.desired == config.good
+    return (
+        state.phase is Phase.RUNNING
+        and config.live == config.running == config.desired == config.good
+    )
 
 
 def _may_write(state: State) -> bool:
@@ -384,9 +463,13 @@ def _wants_reload(state: State) -> bool:
 
 
 def _wants_trial(state: State) -> bool:
-    """Whether the app runs on a version whose verification failed, or could not be asked, and should be asked again."""
+    """Whether the app runs on a version whose verification failed, or could not be asked, and
+    should be asked again.
+    """
     config, reloads = state.config, state.reloads
-    unsure = reloads.outcome == UNVERIFIED or (reloads.trial and reloads.outcome not in ("", "success", "superseded"))
+    unsure = reloads.outcome == UNVERIFIED or (
+        reloads.trial and reloads.outcome not in ("", "success", "superseded")
+    )
     waits = state.phase is Phase.RUNNING and _idle(state) and reloads.proven_at is None
     return waits and unsure and reloads.target == config.live == config.running != ""
 

@@ -1,18 +1,20 @@
-"""The memory of a rollout: which versions are good, which failed and why, which did not outlive their trial.
+"""The memory of a rollout: which versions are good, which failed and why, which did not outlive
+their trial.
 
-Pure: text in, text out, and the decisions of a start. `files.py` keeps the text in configroot, where a restarted
-container finds it. Versions are digests; other programs may write to configroot, so whatever cannot be understood is
-ignored.
+Pure: text in, text out, and the decisions of a start. `files.py` keeps the text in configroot,
+where a restarted container finds it. Versions are digests; other programs may write to configroot,
+so whatever cannot be understood is ignored.
 
-A version on trial needs no mark of its own: it is live and not good. So nothing is written before the app hears of
-a version, and a supervisor that is killed leaves the trace all the same.
+A version on trial needs no mark of its own: it is live and not good. So nothing is written before
+the app hears of a version, and a supervisor that is killed leaves the trace all the same.
 """
 
 from __future__ import annotations
 
 from .state import REMEMBERED, Marks
 
-DEATHS = 2  # ends of the supervisor within the trial of a version, after which that version counts as failed
+# Ends of the supervisor within the trial of a version, after which that version counts as failed.
+DEATHS = 2
 _FIRST_LINE = "config-supervisor marks 1"
 _WHY = 1000  # characters of a reason
 
@@ -57,8 +59,9 @@ def is_version(text: str) -> bool:
 def begun(marks: Marks, live: str) -> Marks:
     """The marks after a start that finds `live` in place ("": nothing).
 
-    A version that is neither good nor failed was on trial when the supervisor ended. Unless somebody had told it to
-    stop, the version is suspected; the second such end makes it a failed one.
+    A version that is neither good nor failed was on trial when the supervisor ended. Unless
+    somebody had told it to stop, the version is suspected; the second such end makes it a failed
+    one.
     """
     if not live or live in marks.good or live in marks.rejected:
         return marks.replace(trial="", deaths=0, orderly="")
@@ -67,17 +70,24 @@ def begun(marks: Marks, live: str) -> Marks:
     deaths = (marks.deaths if marks.trial == live else 0) + 1
     if deaths < DEATHS:
         return marks.replace(trial=live, deaths=deaths, orderly="")
-    why = f"the supervisor or its container was killed {deaths} times while this version was on trial"
+    why = (
+        f"the supervisor or its container was killed {deaths} times while this version was on trial"
+    )
     return marks.failing(live, why).replace(trial="", deaths=0, orderly="")
 
 
 def order(marks: Marks, live: str, kept: tuple[str, ...]) -> list[str]:
     """The versions to start on when the sources give none that can be used, the best first.
 
-    `live` is the version in place, `kept` are the versions on disk, newest first. A live version that has not failed
-    comes first: it is what the app ran on. A version that failed comes last.
+    `live` is the version in place, `kept` are the versions on disk, newest first. A live version
+    that has not failed comes first: it is what the app ran on. A version that failed comes last.
     """
-    ranked = [live, *marks.good, *(version for version in kept if version not in marks.rejected), *kept]
+    ranked = [
+        live,
+        *marks.good,
+        *(version for version in kept if version not in marks.rejected),
+        *kept,
+    ]
     if live in marks.rejected:
         ranked = ranked[1:]
     present = {live, *kept} - {""}

@@ -1,6 +1,7 @@
 """Signals: what each means to the app in each phase, when it is a stop, and the end that is ours.
 
-Pure, and part of the machine: `machine.step` calls these functions. They must not know of versions or of starts.
+Pure, and part of the machine: `machine.step` calls these functions. They must not know of versions
+or of starts.
 """
 
 from __future__ import annotations
@@ -35,10 +36,18 @@ def signalled(state: State, signum: int, now: float, policy: Policy) -> Result:
             return pass_stop(state.replace(replacing=False), target, now, policy)
         case Phase.KILLING if stop:
             return state.replace(replacing=False), ()
-        case Phase.STARTING | Phase.UNREADY | Phase.RUNNING | Phase.RELOADING | Phase.STOPPING | Phase.KILLING:
+        case (
+            Phase.STARTING
+            | Phase.UNREADY
+            | Phase.RUNNING
+            | Phase.RELOADING
+            | Phase.STOPPING
+            | Phase.KILLING
+        ):
             return forward(state, signum, target, now, policy)
         case Phase.WAITING | Phase.BACKOFF if stop or signum in (INT, QUIT):
-            # There is no app to decide what these mean; they end a program that does not handle them.
+            # There is no app to decide what these mean; they end a program that does not handle
+            # them.
             return done(state, 128 + signum if state.exits == 0 else state.exit_code)
         case Phase.WAITING:
             return _hold(state, signum, policy), ()
@@ -48,14 +57,17 @@ def signalled(state: State, signum: int, now: float, policy: Policy) -> Result:
 
 
 def _hold(state: State, signum: int, policy: Policy) -> State:
-    """Keep a signal for the app's first moment, as the kernel would: but one that waits for its configuration may be
-    sent HUP to reload, reads the newest when it starts, and would be ended before it can have a handler.
+    """Keep a signal for the app's first moment, as the kernel would: but one that waits for its
+    configuration may be sent HUP to reload, reads the newest when it starts, and would be ended
+    before it can have a handler.
     """
     return state if policy.configured else state.replace(held=(*state.held, signum))
 
 
 def _signalled_early(state: State, signum: int, policy: Policy, *, stop: bool) -> Result:
-    """The app's program does not run yet: no signal could reach it, and nothing of it has to end well."""
+    """The app's program does not run yet: no signal could reach it, and nothing of it has to end
+    well.
+    """
     if state.phase is Phase.KILLING:
         return state, ()
     if not stop and signum not in (INT, QUIT):
@@ -99,12 +111,16 @@ def forward(state: State, signum: int, target: int, now: float, policy: Policy) 
 
 
 def stopped(state: State, signum: int, policy: Policy) -> Result:
-    """`^Z` reaches the app alone, as the terminal's foreground group: its shell waits for us to stop too."""
+    """`^Z` reaches the app alone, as the terminal's foreground group: its shell waits for us to
+    stop too.
+    """
     if state.suspended:
         return state, ()
     state = state.replace(suspended=True)
     if state.phase is Phase.STOPPING and state.stop_passed:
-        return state, (Kill(CONT, policy.group),)  # once: one that ignores the stop may stop itself again and again
+        return state, (
+            Kill(CONT, policy.group),
+        )  # once: one that ignores the stop may stop itself again and again
     job = state.foreground and signum in JOB_CONTROL and not policy.is_init
     return state, (Suspend(),) if job else ()
 

@@ -1,4 +1,5 @@
-"""What is known about one application and its configuration, and what the user chose: values without rules.
+"""What is known about one application and its configuration, and what the user chose: values
+without rules.
 
 Pure. A state is replaced, never changed, so that any thread may read the one that the loop holds.
 """
@@ -14,22 +15,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-# signal(7); the numbers are the same on every Linux architecture that Python's wheels are built for.
+# signal(7); the numbers are the same on every Linux architecture that Python's wheels are built
+# for.
 INT, QUIT, KILL, TERM, CONT, STOP = 2, 3, 9, 15, 18, 19
 JOB_CONTROL = frozenset({20, 21, 22})  # TSTP, TTIN, TTOU
 
 
-# Reasons why a version is not in use. Those of CONTENT make it unusable until it changes; a state of this system that
-# keeps a version from being put in place passes.
+# Reasons why a version is not in use. Those of CONTENT make it unusable until it changes; a state
+# of this system that keeps a version from being put in place passes.
 CONTENT = frozenset({"bad_key", "too_large", "validate", "failed"})
-UNVERIFIED = "unverified"  # the verification could not be asked: the version is neither good nor failed
+UNVERIFIED = (
+    "unverified"  # the verification could not be asked: the version is neither good nor failed
+)
 NOT_READY = "not_ready"
 
 
 class Phase(Enum):
     WAITING = "waiting"  # nothing started yet: for the set-up, or for the first configuration
     STARTING = "starting"  # the app was started and is not ready yet
-    UNREADY = "unready"  # it was not ready in time; it may be later, and takes newer versions meanwhile
+    UNREADY = (
+        "unready"  # it was not ready in time; it may be later, and takes newer versions meanwhile
+    )
     RUNNING = "running"
     RELOADING = "reloading"
     STOPPING = "stopping"  # told to stop; the app may take its time
@@ -132,7 +138,9 @@ class Config(Record):
     applying: bool = False
     checking: bool = False  # the newest version is being validated during a reload of an older one
     checked: str = ""  # a version that passed its validation and is not in place yet
-    hurry: bool = False  # somebody ordered a reload: no pace is kept, and the one under way does not count
+    hurry: bool = (
+        False  # somebody ordered a reload: no pace is kept, and the one under way does not count
+    )
     first_offer: float = 0.0  # of the versions that are not in place yet
     last_offer: float = 0.0
     dice: float = 0.0
@@ -140,14 +148,17 @@ class Config(Record):
     failures: int = 0  # in a row, of applying
     error: str = ""  # why the last one failed
     words: str = ""  # of a program that said so; they may hold secrets
-    secret: bool = False  # a Secret has been part of the content, by itself or as a file that some may not read
+    # A Secret has been part of the content, by itself or as a file that some may not read.
+    secret: bool = False
     retry_at: float = 0.0
 
 
 class Reloads(Record):
     attempt: int = 0  # counts up; a report of an older attempt is stale
     began: float | None = None  # the last one
-    paced: float | None = None  # the beginning of the last one that reached the app: --reload-interval counts from it
+    paced: float | None = (
+        None  # the beginning of the last one that reached the app: --reload-interval counts from it
+    )
     target: str = ""
     cancelled: bool = False  # a newer version, or a stop, does not wait for its end
     trial: bool = False  # the app was started on the target: only the verification is left
@@ -156,7 +167,9 @@ class Reloads(Record):
     finished: int = 0  # ends of reloads, good or bad
     finished_at: float = 0.0  # when the last one ended, monotonic
     failed: int = 0  # those that failed
-    outcome: str = ""  # of the last one: empty before the first, `success`, or the reason of its failure
+    outcome: str = (
+        ""  # of the last one: empty before the first, `success`, or the reason of its failure
+    )
     error: str = ""
     words: str = ""  # of a program that said so; they may hold secrets
     failures: int = 0  # in a row
@@ -203,11 +216,15 @@ def ended_unstarted(state: State) -> bool:
 
 
 def stale(state: State) -> bool:
-    """Whether the app runs on something else than what the sources hold (or held, for all we know)."""
+    """Whether the app runs on something else than what the sources hold (or held, for
+    all we know).
+    """
     config = state.config
     return config.cached or (config.desired not in ("", config.running))
 
 
 def backoff(failures: int, first: float, most: float) -> float:
-    """Seconds to wait after that many failures in a row (1 or more): `first`, doubling, up to `most`."""
+    """Seconds to wait after that many failures in a row (1 or more): `first`, doubling, up to
+    `most`.
+    """
     return float(min(most, first * 2 ** min(failures - 1, 20)))

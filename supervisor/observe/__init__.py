@@ -1,1 +1,3 @@
-"""The state for people and machines: log lines, metrics, status, Events, the HTTP port. Read only."""
+"""The state for people and machines: log lines, metrics, status, Events, the HTTP port.
+Read only.
+"""

@@ -1,9 +1,11 @@
-"""Serves many connections in one thread, within bounds: how many there are, what is kept of each, and for how long.
+"""Serves many connections in one thread, within bounds: how many there are, what is kept of each,
+and for how long.
 
-It owns the sockets, the poll loop and the deadlines, and knows nothing of what is said: a `Talk` reads requests and
-answers them, at once or later. A peer is a stranger. All that strangers together can take is a few descriptors, some
-KiB each, and a share of one processor; the oldest of them makes room for the newest, so that a probe is served
-whatever the others do. There is one thread because each further one that runs delays the signals of the main thread.
+It owns the sockets, the poll loop and the deadlines, and knows nothing of what is said: a `Talk`
+reads requests and answers them, at once or later. A peer is a stranger. All that strangers together
+can take is a few descriptors, some KiB each, and a share of one processor; the oldest of them makes
+room for the newest, so that a probe is served whatever the others do. There is one thread because
+each further one that runs delays the signals of the main thread.
 """
 
 from __future__ import annotations
@@ -30,13 +32,16 @@ if TYPE_CHECKING:
         """What is said on the connections; called in the server's thread only."""
 
         def read(self, connection: Connection) -> None:
-            """Look at `connection.received`: leave it if more must come, else `take` a request of it.
+            """Look at `connection.received`: leave it if more must come, else `take` a request of
+            it.
 
             What is not taken from a full buffer is an error: it must be answered then.
             """
 
         def late(self, connection: Connection) -> None:
-            """Answer a request that did not come wholly in time; without an answer the connection just ends."""
+            """Answer a request that did not come wholly in time; without an answer the connection
+            just ends.
+            """
 
 
 class Limits(Record):
@@ -44,9 +49,15 @@ class Limits(Record):
 
     connections: int = 32
     received: int = 8192  # bytes that are kept of one connection: its request
-    unsent: int = 512 * 1024  # bytes of answers that peers have not taken yet, of all connections together
-    request_seconds: float = 5.0  # from accept, or the first byte of a further request, to the last byte
-    idle_seconds: float = 75.0  # between two requests: more than a minute, the usual interval of scrapes
+    unsent: int = (
+        512 * 1024
+    )  # bytes of answers that peers have not taken yet, of all connections together
+    request_seconds: float = (
+        5.0  # from accept, or the first byte of a further request, to the last byte
+    )
+    idle_seconds: float = (
+        75.0  # between two requests: more than a minute, the usual interval of scrapes
+    )
     send_seconds: float = 10.0  # for a peer to take an answer: the usual patience of who scrapes
     processor: float = 0.25  # of one core, in the long run
 
@@ -61,15 +72,26 @@ class Stage(IntEnum):
     ANSWERING = 4  # a request was taken and is not answered yet
 
 
-BACKLOG = 2048  # connections that the kernel keeps for us meanwhile; one that finds no room there comes a second late
-RECEIVE_BUFFER = 8192  # bytes that the kernel keeps of a connection beside ours; it takes twice that for itself
+# Connections that the kernel keeps for us meanwhile; one that finds no room there comes a second
+# late.
+BACKLOG = 2048
+RECEIVE_BUFFER = (
+    8192  # bytes that the kernel keeps of a connection beside ours; it takes twice that for itself
+)
 
 _ACCEPTS = 16  # in one turn: those who are here already are served in between
 _ACCEPT_PAUSE = 0.1  # seconds, when no connection can be had
 _ROOM_PAUSE = 0.005  # seconds, when there is no room for one
-# Seconds for which a connection of a stage is kept when another one wants its place: for a request to come after its
-# connection, for the main loop to answer. Where no place can be had, the next one waits.
-_PATIENCE = {Stage.DRAINING: 0.0, Stage.IDLE: 0.0, Stage.READING: 0.005, Stage.SENDING: 0.005, Stage.ANSWERING: 1.0}
+# Seconds for which a connection of a stage is kept when another one wants its place: for a request
+# to come after its connection, for the main loop to answer. Where no place can be had, the next one
+# waits.
+_PATIENCE = {
+    Stage.DRAINING: 0.0,
+    Stage.IDLE: 0.0,
+    Stage.READING: 0.005,
+    Stage.SENDING: 0.005,
+    Stage.ANSWERING: 1.0,
+}
 _DRAIN_SECONDS = 1.0
 _DRAIN_BYTES = 64 * 1024
 _SHARE_OF_FILES = 4  # the rest is for what the app needs of its supervisor
@@ -108,7 +130,9 @@ class Connection:
         self._server.move(self, Stage.ANSWERING, None)
 
     def answer(self, data: bytes, *, keep: bool) -> None:
-        """Send an answer, then wait for the next request if `keep`; nothing happens if the peer has gone away."""
+        """Send an answer, then wait for the next request if `keep`; nothing happens if the peer has
+        gone away.
+        """
         self.unsent, self.keep = memoryview(data), keep
         self._server.send(self)
 
@@ -124,7 +148,8 @@ class Server:
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._calls: deque[Callable[[], None]] = deque()
         self._connections: dict[int, Connection] = {}  # by descriptor
-        # By stage, in the order in which they came into it: the first is the oldest, and its deadline the earliest.
+        # By stage, in the order in which they came into it: the first is the oldest, and its
+        # deadline the earliest.
         self._stages: dict[Stage, dict[Connection, None]] = {stage: {} for stage in Stage}
         self._again: list[Connection] = []  # those that may have another request in their buffer
         self._timers: list[tuple[float, Callable[[], None]]] = []
@@ -161,7 +186,8 @@ class Server:
     def _turn(self) -> None:
         found = dict(self._poll.poll(self._patience()))
         self._share.begin()
-        # Last: it gives the descriptor of a connection that has gone to a new one, of which the rest is not true.
+        # Last: it gives the descriptor of a connection that has gone to a new one, of which the
+        # rest is not true.
         comes = found.pop(self._listener.fileno(), 0)
         if found.pop(self._wakeup, 0):
             self._take_calls()
@@ -180,7 +206,7 @@ class Server:
         """Run `body`; an error that nothing has foreseen costs the connection at most."""
         try:
             body()
-        except Exception as error:  # noqa: BLE001 - the outer edge of a turn: the others are served all the same
+        except Exception as error:  # the outer edge of a turn: the others are served all the same
             log.debug(f"connection dropped: internal error: {error!r}")
             if connection is not None:
                 self._drop(connection)
@@ -212,7 +238,9 @@ class Server:
             self._end_in_time(connection, now)
 
     def _end_in_time(self, connection: Connection, now: float) -> None:
-        """End a connection whose time is over; others of its stage are looked at in the next turn."""
+        """End a connection whose time is over; others of its stage are looked at in the
+        next turn.
+        """
         if connection.deadline is None or connection.deadline > now:
             return
         if connection.stage is Stage.READING and connection.received:
@@ -241,13 +269,16 @@ class Server:
             self._connections[sock.fileno()] = connection
             self._stages[connection.stage][connection] = None
             self._poll.register(sock, select.POLLIN)
-            self._contain(partial(self._read, connection), connection)  # most send their request at once
+            self._contain(
+                partial(self._read, connection), connection
+            )  # most send their request at once
 
     def _cannot_accept(self, error: OSError) -> None:
         if not self._short:
             self._short = True
             log.warning(
-                f"cannot accept a connection: {error.strerror}; it is tried again as long as that lasts",
+                f"cannot accept a connection: {error.strerror}; it is tried again as long as that"
+                " lasts",
                 event="accept_failed",
             )
         if error.errno in _SHORT_OF_FILES:
@@ -332,7 +363,9 @@ class Server:
             self._drop(connection)
 
     def _drain(self, connection: Connection) -> None:
-        """Read on for a moment: a peer that is still sending when we close would lose our answer (RFC 9112, 9.6)."""
+        """Read on for a moment: a peer that is still sending when we close would lose our answer
+        (RFC 9112, 9.6).
+        """
         try:
             piece = connection.socket.recv(self._limits.received)
         except BlockingIOError:
@@ -368,7 +401,7 @@ class Server:
             if connection.received:
                 self._again.append(connection)
             return
-        import socket  # noqa: PLC0415 - imported already, by whoever listens
+        import socket
 
         try:
             connection.socket.shutdown(socket.SHUT_WR)
@@ -385,8 +418,10 @@ class Server:
 
 
 def affordable(wanted: int, share: int) -> int:
-    """How many connections are served: at most one for each `share` descriptors that the process may have."""
-    import resource  # noqa: PLC0415 - once
+    """How many connections are served: at most one for each `share` descriptors that the process
+    may have.
+    """
+    import resource
 
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return wanted if soft < 0 else max(_FEWEST, min(wanted, soft // share))

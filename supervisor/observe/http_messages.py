@@ -1,7 +1,8 @@
 """HTTP/1.1 as text (RFC 9110, RFC 9112): a request out of bytes, an answer into bytes.
 
-Pure. It knows nothing of sockets and of what is asked for. Only what a probe, a scrape and a browser send is
-understood: a request with a body is answered, and its connection ends, so that no body is taken for a request.
+Pure. It knows nothing of sockets and of what is asked for. Only what a probe, a scrape and a
+browser send is understood: a request with a body is answered, and its connection ends, so that no
+body is taken for a request.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 _LINE_END = re.compile(rb"\r?\n")
 _START = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP/([0-9])\.([0-9])")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*)")
-_ABSOLUTE = re.compile(r"https?://[^/?]*", re.IGNORECASE)  # a target as a proxy gets it; servers must take it too
+_ABSOLUTE = re.compile(
+    r"https?://[^/?]*", re.IGNORECASE
+)  # a target as a proxy gets it; servers must take it too
 
 
 class Request(Record):
@@ -28,7 +31,7 @@ class Request(Record):
     keep: bool = True  # the connection may stay for a further request
 
 
-class Malformed(Exception):  # noqa: N818 - a fact about a request
+class Malformed(Exception):
     """What came is no request that can be answered with a page."""
 
     def __init__(self, status: HTTPStatus, why: str) -> None:
@@ -39,7 +42,8 @@ class Malformed(Exception):  # noqa: N818 - a fact about a request
 def read(data: bytes | bytearray, most: int) -> Request | None:
     """The first request in `data`; None while it is not there wholly. Raises Malformed.
 
-    `most` is the size of a request that is taken: when there is as much and it has no end, it is refused.
+    `most` is the size of a request that is taken: when there is as much and it has no end, it is
+    refused.
     """
     begins = len(data) - len(data.lstrip(b"\r\n"))  # RFC 9112, 2.2: empty lines may come first
     end = _EMPTY_LINE.search(data, begins)
@@ -47,18 +51,28 @@ def read(data: bytes | bytearray, most: int) -> Request | None:
         if len(data) < most:
             return None
         if b"\n" not in data[begins:]:
-            raise Malformed(HTTPStatus.REQUEST_URI_TOO_LONG, f"the request line has more than {most} bytes")
-        raise Malformed(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the headers have more than {most} bytes")
+            raise Malformed(
+                HTTPStatus.REQUEST_URI_TOO_LONG, f"the request line has more than {most} bytes"
+            )
+        raise Malformed(
+            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the headers have more than {most} bytes"
+        )
     start, *lines = _LINE_END.split(bytes(data[begins : end.start()]))
     method, target, minor = _start(start)
     headers = _headers(lines)
     if minor and len(headers.get("host", ())) != 1:
         raise Malformed(HTTPStatus.BAD_REQUEST, "a request of HTTP/1.1 needs one Host header")
-    words = {word.strip().lower() for value in headers.get("connection", ()) for word in value.split(",")}
-    body = "transfer-encoding" in headers or any(value != "0" for value in headers.get("content-length", ()))
+    words = {
+        word.strip().lower() for value in headers.get("connection", ()) for word in value.split(",")
+    }
+    body = "transfer-encoding" in headers or any(
+        value != "0" for value in headers.get("content-length", ())
+    )
     path = _ABSOLUTE.sub("", target, count=1).partition("?")[0] or "/"
     accept = ", ".join(headers.get("accept", ()))
-    return Request(method, path, end.end(), accept, keep=bool(minor) and "close" not in words and not body)
+    return Request(
+        method, path, end.end(), accept, keep=bool(minor) and "close" not in words and not body
+    )
 
 
 def _start(line: bytes) -> tuple[str, str, int]:
@@ -68,7 +82,9 @@ def _start(line: bytes) -> tuple[str, str, int]:
         raise Malformed(HTTPStatus.BAD_REQUEST, "the request line is not METHOD TARGET HTTP/1.1")
     method, target, major, minor = (group.decode() for group in found.groups())
     if major != "1":
-        raise Malformed(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1.0 and HTTP/1.1 are spoken here")
+        raise Malformed(
+            HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1.0 and HTTP/1.1 are spoken here"
+        )
     return method, target, int(minor)
 
 

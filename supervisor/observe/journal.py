@@ -1,7 +1,8 @@
-"""The events that are worth a line in the log, and its fields: pure, from an event and the states around it.
+"""The events that are worth a line in the log, and its fields: pure, from an event and the states
+around it.
 
-Quiet when all is well: a bare init says nothing. With a configuration: a line for the start, for each change
-and for each change between working and failing; repetitions only in debug.
+Quiet when all is well: a bare init says nothing. With a configuration: a line for the start, for
+each change and for each change between working and failing; repetitions only in debug.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class Journal(Record):
     sidecar: bool = False  # the app runs in another container
     hook_output: str = "log"  # whether other programs' words stand in the log: log, withhold, auto
 
-    def lines(self, event: ev.Event, before: State, after: State, now: float = 0.0) -> Iterator[Line]:
+    def lines(
+        self, event: ev.Event, before: State, after: State, now: float = 0.0
+    ) -> Iterator[Line]:
         """The lines that an event is worth; `now` is monotonic, for how long something took."""
         match event:
             case ev.Started(pid):
@@ -51,9 +54,14 @@ class Journal(Record):
                 yield from self._applied(event, before, after)
             case ev.ConfigFailed():
                 yield from self._failed(event, before, after)
-            case ev.AppUnready(pid, error) if not after.config.live and after.phase is Phase.UNREADY:
+            case ev.AppUnready(pid, error) if (
+                not after.config.live and after.phase is Phase.UNREADY
+            ):
                 yield self._line(
-                    "warning", "unready", f"{self.program} is {self._quoted(error, event.words, after)}", pid=pid
+                    "warning",
+                    "unready",
+                    f"{self.program} is {self._quoted(error, event.words, after)}",
+                    pid=pid,
                 )
             case ev.SourceRead() | ev.SourceFailed():
                 yield from self._source(event, before, after)
@@ -70,7 +78,9 @@ class Journal(Record):
         files = "1 file" if config.files == 1 else f"{config.files} files"
         on = f" on configuration {short(config.live)} ({files})" if config.live else ""
         message = f"started {self.program} (pid {pid}){on}"
-        return self._line(self._quietly("info"), "started", message, pid=pid, version=config.live[:8])
+        return self._line(
+            self._quietly("info"), "started", message, pid=pid, version=config.live[:8]
+        )
 
     def _ended(self, event: ev.Exited, before: State, after: State, now: float) -> Line:
         signum = event.signum
@@ -80,7 +90,11 @@ class Journal(Record):
         if signum:
             fields["signal"] = signals.name(signum)
         return self._line(
-            level, "exited", f"{self.program} {how}{what}", **fields, duration_ms=_since(before.started_at, now)
+            level,
+            "exited",
+            f"{self.program} {how}{what}",
+            **fields,
+            duration_ms=_since(before.started_at, now),
         )
 
     def _after_the_end(self, after: State) -> tuple[str, str]:
@@ -88,7 +102,9 @@ class Journal(Record):
         if after.final:
             return self._quietly("info"), ""
         if after.replacing or after.phase is Phase.STARTING:
-            on = "the last good" if after.config.returning or after.config.rolled_back else "the new"
+            on = (
+                "the last good" if after.config.returning or after.config.rolled_back else "the new"
+            )
             return "info" if on == "the new" else "warning", f"; starting it on {on} configuration"
         wait = backoff(after.failures, BACKOFF_FIRST, BACKOFF_MOST)
         return "warning", f"; starting it again in {wait:g}s"
@@ -98,7 +114,9 @@ class Journal(Record):
         stopping = after.phase is Phase.STOPPING and not after.replacing
         if stopping and (before.phase is not Phase.STOPPING or before.replacing):
             message = f"got {name}: stopping {self.program}"
-            return self._line(self._quietly("info"), "stopping", message, signal=name, pid=after.pid)
+            return self._line(
+                self._quietly("info"), "stopping", message, signal=name, pid=after.pid
+            )
         if after.phase is Phase.DONE:
             message = f"got {name}: ending"
             if not self.sidecar:
@@ -137,7 +155,12 @@ class Journal(Record):
             message = f"configuration {version} from {sources} is {place} ({files}): {changes}"
             yield self._line("info", "config_applied", message, **fields, source=sources)
         elif before.phase is not Phase.WAITING:
-            yield self._line("info", "config_applied", f"configuration {version} is in place: {changes}", **fields)
+            yield self._line(
+                "info",
+                "config_applied",
+                f"configuration {version} is in place: {changes}",
+                **fields,
+            )
 
     def _failed(self, event: ev.ConfigFailed, before: State, after: State) -> Iterator[Line]:
         fields = {"version": event.digest[:8], "reason": event.reason}
@@ -145,14 +168,22 @@ class Journal(Record):
         if event.reason == "no_generation":
             if after.phase is Phase.DONE:
                 # The first part was said when it happened.
-                error = event.error.removeprefix(f"{before.config.error}; ") if before.config.error else event.error
-                yield self._line("error", "config_failed", f"cannot start {self.program}: {error}", **fields)
+                error = (
+                    event.error.removeprefix(f"{before.config.error}; ")
+                    if before.config.error
+                    else event.error
+                )
+                yield self._line(
+                    "error", "config_failed", f"cannot start {self.program}: {error}", **fields
+                )
             return
         # A version of its own is news, however much its failure is like the last one.
         if event.reason == "overtaken":
             yield self._line("debug", "config_failed", event.error, **fields)
             return
-        again = before.config.error == event.error and (before.config.failures > 0 or event.reason == "rollback")
+        again = before.config.error == event.error and (
+            before.config.failures > 0 or event.reason == "rollback"
+        )
         rest = f"; configuration {short(live)} stays" if live else ""
         if after.phase is Phase.WAITING and not live and event.reason in CONTENT:
             rest = "; waiting for a correction"
@@ -160,7 +191,9 @@ class Journal(Record):
         message = f"{self._quoted(event.error, event.words, after)}{rest}"
         yield self._line("debug" if again else "error", "config_failed", message, **fields)
 
-    def _source(self, event: ev.SourceRead | ev.SourceFailed, before: State, after: State) -> Iterator[Line]:
+    def _source(
+        self, event: ev.SourceRead | ev.SourceFailed, before: State, after: State
+    ) -> Iterator[Line]:
         old, new = before.sources[event.source], after.sources[event.source]
         name, kept = new.name, after.config.live
         missing = event.missing if isinstance(event, ev.SourceRead) else ""
@@ -170,7 +203,11 @@ class Journal(Record):
         elif old.trouble and not new.trouble:
             yield self._line("info", "source_recovered", f"{name} can be read again", source=name)
         if new.present is False and old.present is not False:
-            rest = f"configuration {short(kept)} stays in use" if kept else "waiting for it to be created"
+            rest = (
+                f"configuration {short(kept)} stays in use"
+                if kept
+                else "waiting for it to be created"
+            )
             yield self._line("warning", "source_missing", f"{name} {missing}; {rest}", source=name)
         elif new.present and old.present is False:
             message = f"{name} exists again" if kept else f"{name} exists now"
@@ -189,7 +226,9 @@ class Journal(Record):
         if done.failed > before.reloads.failed:
             again = done.failures > 1 and not back
             rest = f"; going back to configuration {short(back)}" if back else ""
-            message = f"{self._complaint(done)}: {self._quoted(done.error, done.words, after)}{rest}"
+            message = (
+                f"{self._complaint(done)}: {self._quoted(done.error, done.words, after)}{rest}"
+            )
             fields["reason"] = done.outcome
             yield self._line("debug" if again else "error", "reload_failed", message, **fields)
         elif done.outcome == "superseded":
@@ -197,13 +236,19 @@ class Journal(Record):
             yield self._line("debug", "reload_superseded", message, **fields)
         else:
             verb = "started" if _is_start(done) else "reloaded"
-            rest = "it runs on configuration" if after.ready else "it is not ready yet on configuration"
+            rest = (
+                "it runs on configuration"
+                if after.ready
+                else "it is not ready yet on configuration"
+            )
             message = f"{verb} {self.program}: {rest} {short(done.target)}"
             yield self._line("info", "reloaded", message, **fields)
 
     def _quoted(self, error: str, words: str, after: State) -> str:
         """An error with the words of the program that said so, which may quote a Secret."""
-        quotes = self.hook_output == "log" or (self.hook_output == "auto" and not after.config.secret)
+        quotes = self.hook_output == "log" or (
+            self.hook_output == "auto" and not after.config.secret
+        )
         if not words or quotes:
             return f"{error}: {words}" if words else error
         return f"{error} (it said {len(words)} characters, which supervisorctl status shows)"
@@ -217,7 +262,9 @@ class Journal(Record):
 
 
 def _is_start(done: Reloads) -> bool:
-    """Whether a verdict is about a start; one that was ordered for a reload (by restart) is about that."""
+    """Whether a verdict is about a start; one that was ordered for a reload (by restart) is about
+    that.
+    """
     return done.trial and done.began != done.paced
 
 

@@ -1,7 +1,8 @@
 """Every metric: its declaration, and what makes it change.
 
-Imported in the web thread after the app was started. `Backlog` keeps what happened before that; from then on
-the main thread calls `observe` after each turn. To add a metric: its declaration in `__init__` and its case.
+Imported in the web thread after the app was started. `Backlog` keeps what happened before that;
+from then on the main thread calls `observe` after each turn. To add a metric: its declaration in
+`__init__` and its case.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ class Metrics:
         prom.ProcessCollector(registry=self.registry)
         self.registry.register(_AppTree(state))
 
-    def _counter(self, name: str, text: str, labels: Mapping[str, tuple[str, ...]] | None = None) -> prom.Counter:
+    def _counter(
+        self, name: str, text: str, labels: Mapping[str, tuple[str, ...]] | None = None
+    ) -> prom.Counter:
         """A counter whose known label values all exist from the start."""
         names = tuple(labels or ())
         counter = prom.Counter(name, text, names, namespace="supervisor", registry=self.registry)
@@ -83,7 +86,9 @@ class Metrics:
         return gauge
 
     def _declare_app(self) -> None:
-        build = self._gauge("build_info", "1, with versions as labels", labels=("version", "python_version"))
+        build = self._gauge(
+            "build_info", "1, with versions as labels", labels=("version", "python_version")
+        )
         build.labels(__version__, platform.python_version()).set(1)
         self._gauge("app_up", "whether the app runs", lambda s: bool(s.pid))
         self._started = self._gauge("app_start_time_seconds", "when the app was last started")
@@ -94,7 +99,9 @@ class Metrics:
         )
         self._starts = self._counter("app_starts", "starts of the app")
         self._exits = self._counter("app_exits", "ends of the app", {"kind": ("exit", "signal")})
-        self._forwarded = self._counter("signals_forwarded", "signals passed on to the app", {"signal": _USUAL_SIGNALS})
+        self._forwarded = self._counter(
+            "signals_forwarded", "signals passed on to the app", {"signal": _USUAL_SIGNALS}
+        )
         self._orphans = self._counter("orphans_reaped", "processes adopted and reaped")
 
     def _declare_config(self) -> None:
@@ -102,9 +109,13 @@ class Metrics:
         self._reloads = self._counter("reloads", "reloads begun", method)
         reasons = {**method, "reason": methods.REASONS}
         self._failures = self._counter("reload_failures", "reloads that failed", reasons)
-        self._retries = self._counter("reload_retries", "reloads begun because the one before failed")
+        self._retries = self._counter(
+            "reload_retries", "reloads begun because the one before failed"
+        )
         self._course = _Course(self.registry)
-        self._coalesced = self._counter("reloads_coalesced", "changes overtaken by a newer one before being applied")
+        self._coalesced = self._counter(
+            "reloads_coalesced", "changes overtaken by a newer one before being applied"
+        )
         self._updates = self._counter("config_updates", "versions put in place")
         self._apply_failures = self._counter(
             "config_apply_failures",
@@ -114,7 +125,9 @@ class Metrics:
         self._validations = self._counter(
             "config_validations", "verdicts on new versions", {"result": ("accepted", "rejected")}
         )
-        self._rollbacks = self._counter("config_rollbacks", "times that an earlier version was put back")
+        self._rollbacks = self._counter(
+            "config_rollbacks", "times that an earlier version was put back"
+        )
         success = _Success(self.registry)
         self._success = success
         success.gauge.set_function(lambda: float(self._state().reloads.outcome == "success"))
@@ -124,7 +137,9 @@ class Metrics:
             "whether the app runs on something else than the source holds",
             stale,
         )
-        hashes = self._gauge("config_hash", "first 48 bits of the content's digest", labels=("state",))
+        hashes = self._gauge(
+            "config_hash", "first 48 bits of the content's digest", labels=("state",)
+        )
         hashes.labels("desired").set_function(lambda: _number(self._state().config.desired))
         hashes.labels("running").set_function(lambda: _number(self._state().config.running))
         self._gauge("config_files", "files in place", lambda s: s.config.files)
@@ -133,15 +148,23 @@ class Metrics:
     def _declare_sources(self) -> None:
         names = ("kind", "namespace", "name")
         self._present = self._gauge("source_present", "whether the source exists", labels=names)
-        self._synced = self._gauge("source_last_sync_timestamp_seconds", "when it was last read wholly", labels=names)
-        self._contact = self._gauge("source_last_contact_timestamp_seconds", "when it last answered", labels=names)
+        self._synced = self._gauge(
+            "source_last_sync_timestamp_seconds", "when it was last read wholly", labels=names
+        )
+        self._contact = self._gauge(
+            "source_last_contact_timestamp_seconds", "when it last answered", labels=names
+        )
         self._connected = self._gauge("watch_connected", "whether every watch is established")
         self._watch_events = self._counter("watch_events", "watch events", {"type": _WATCH_EVENTS})
-        self._restarts = self._counter("watch_restarts", "watches that ended", {"reason": RESTART_REASONS})
+        self._restarts = self._counter(
+            "watch_restarts", "watches that ended", {"reason": RESTART_REASONS}
+        )
         self._names: dict[int, tuple[str, str, str]] = {}
         self._up: dict[int, bool] = {}
 
-    def observe(self, event: ev.Event, before: State, after: State, actions: tuple[Action, ...]) -> None:
+    def observe(
+        self, event: ev.Event, before: State, after: State, actions: tuple[Action, ...]
+    ) -> None:
         """Count what happened; in the main thread, after each turn."""
         match event:
             case ev.OrphanReaped():
@@ -181,7 +204,10 @@ class Metrics:
         if after.reloads.failed > before.reloads.failed:
             self._failures.labels(self._method, after.reloads.outcome).inc()
             self._success.failures.inc()
-        proven = (after.reloads.outcome, after.config.good) != (before.reloads.outcome, before.config.good)
+        proven = (after.reloads.outcome, after.config.good) != (
+            before.reloads.outcome,
+            before.config.good,
+        )
         if proven and after.reloads.outcome == "success" and not after.config.cached:
             self._success.stamp()
             self._course.succeed()
@@ -199,7 +225,9 @@ class Metrics:
                 self._contact.labels(*self._names[source]).set_to_current_time()
             case ev.WatchConnected(source, up):
                 self._up[source] = up
-                self._connected.set(len(self._up) == len(self._state().sources) and all(self._up.values()))
+                self._connected.set(
+                    len(self._up) == len(self._state().sources) and all(self._up.values())
+                )
             case ev.WatchSaw(source, kind, count):
                 self._contact.labels(*self._names[source]).set_to_current_time()
                 self._watch_events.labels(kind).inc(count)
@@ -221,11 +249,15 @@ class _Success:
         self.alias = prom.Gauge("reloader_last_reload_successful", text, registry=registry)
         text = "when a version was last taken up"
         self._stamps = [
-            prom.Gauge("supervisor_config_last_reload_success_timestamp_seconds", text, registry=registry),
+            prom.Gauge(
+                "supervisor_config_last_reload_success_timestamp_seconds", text, registry=registry
+            ),
             prom.Gauge("reloader_last_reload_success_timestamp_seconds", text, registry=registry),
         ]
         self.attempts = prom.Counter("reloader_reloads", "reloads begun", registry=registry)
-        self.failures = prom.Counter("reloader_reloads_failed", "reloads that failed", registry=registry)
+        self.failures = prom.Counter(
+            "reloader_reloads_failed", "reloads that failed", registry=registry
+        )
 
     def stamp(self) -> None:
         for gauge in self._stamps:
@@ -233,15 +265,23 @@ class _Success:
 
 
 class _Course:
-    """How long a change takes: from its origin to the app, and until the app has proved itself on it."""
+    """How long a change takes: from its origin to the app, and until the app has proved itself on
+    it.
+    """
 
     def __init__(self, registry: prom.CollectorRegistry) -> None:
         def histogram(name: str, text: str, buckets: tuple[float, ...]) -> prom.Histogram:
-            return prom.Histogram(name, text, namespace="supervisor", registry=registry, buckets=buckets)
+            return prom.Histogram(
+                name, text, namespace="supervisor", registry=registry, buckets=buckets
+            )
 
-        self._duration = histogram("reload_duration_seconds", "from the start of a reload to the app told", _SECONDS)
+        self._duration = histogram(
+            "reload_duration_seconds", "from the start of a reload to the app told", _SECONDS
+        )
         self._proof = histogram(
-            "reload_verification_seconds", "from the app told to the verdict, the verify window included", _SECONDS
+            "reload_verification_seconds",
+            "from the app told to the verdict, the verify window included",
+            _SECONDS,
         )
         self._propagation = histogram(
             "config_propagation_seconds",
@@ -292,9 +332,15 @@ class _AppTree(Collector):
                 _add(figures, one)
             except OSError:
                 continue  # it ended, or became another user's
-        yield GaugeMetricFamily("supervisor_app_processes", "processes of the app", figures["processes"])
-        yield GaugeMetricFamily("supervisor_app_resident_memory_bytes", "their memory", figures["memory"])
-        yield CounterMetricFamily("supervisor_app_cpu_seconds", "CPU time of those that run now", figures["cpu"])
+        yield GaugeMetricFamily(
+            "supervisor_app_processes", "processes of the app", figures["processes"]
+        )
+        yield GaugeMetricFamily(
+            "supervisor_app_resident_memory_bytes", "their memory", figures["memory"]
+        )
+        yield CounterMetricFamily(
+            "supervisor_app_cpu_seconds", "CPU time of those that run now", figures["cpu"]
+        )
         yield GaugeMetricFamily("supervisor_app_open_fds", "their open files", figures["fds"])
         yield GaugeMetricFamily("supervisor_app_threads", "their threads", figures["threads"])
 

@@ -1,4 +1,5 @@
-"""A thread that keeps within a share of one core, so that strangers who keep it busy leave the rest to the app.
+"""A thread that keeps within a share of one core, so that strangers who keep it busy leave the rest
+to the app.
 
 It knows nothing of what the thread does.
 """

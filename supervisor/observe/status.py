@@ -18,12 +18,25 @@ if TYPE_CHECKING:
 
 
 def shown(state: State, now: float, clock: float, *, words: bool = False) -> dict[str, object]:
-    """The state at `now` (monotonic), which is `clock` in epoch seconds; `words`: with those of other programs."""
+    """The state at `now` (monotonic), which is `clock` in epoch seconds; `words`: with those of
+    other programs.
+    """
     config, reloads = _config(state), _reloads(state)
-    when = {"app": state.started_at, "config": state.config.applied_at, "reloads": state.reloads.finished_at}
+    when = {
+        "app": state.started_at,
+        "config": state.config.applied_at,
+        "reloads": state.reloads.finished_at,
+    }
     age = {name: round(now - at, 1) if at else None for name, at in when.items()}
-    app = {**_app(state), "started_at": _stamp(age["app"], clock), "started_seconds_ago": age["app"]}
-    config |= {"last_change_at": _stamp(age["config"], clock), "last_change_seconds_ago": age["config"]}
+    app = {
+        **_app(state),
+        "started_at": _stamp(age["app"], clock),
+        "started_seconds_ago": age["app"],
+    }
+    config |= {
+        "last_change_at": _stamp(age["config"], clock),
+        "last_change_seconds_ago": age["config"],
+    }
     reloads |= {"last_at": _stamp(age["reloads"], clock), "last_seconds_ago": age["reloads"]}
     if words:
         config["last_error_output"] = state.config.words or None
@@ -37,7 +50,13 @@ def shown(state: State, now: float, clock: float, *, words: bool = False) -> dic
         }
         for source in state.sources
     ]
-    found = {"version": __version__, "app": app, "config": config, "reloads": reloads, "sources": sources}
+    found = {
+        "version": __version__,
+        "app": app,
+        "config": config,
+        "reloads": reloads,
+        "sources": sources,
+    }
     return {name: encodable_tree(value) for name, value in found.items()}
 
 

@@ -1,11 +1,13 @@
 """HTTP for machines: /metrics, /livez, /readyz, /status. Read only; nothing here changes anything.
 
-Two threads at most, whatever comes: that of `connections`, which answers by itself what takes no time, and while a
-page of metrics is made, which looks at every process of the app, one that does nothing else. So no page holds up a
-probe. Pages are made one after the other, with a rest as long as each took; requests that wait for the same page
-share it. The main loop is asked whether it turns once for all who want to know.
+Two threads at most, whatever comes: that of `connections`, which answers by itself what takes no
+time, and while a page of metrics is made, which looks at every process of the app, one that does
+nothing else. So no page holds up a probe. Pages are made one after the other, with a rest as long
+as each took; requests that wait for the same page share it. The main loop is asked whether it turns
+once for all who want to know.
 
-Imported in the first of these threads, after the app was started. A port that is taken is a warning, no more.
+Imported in the first of these threads, after the app was started. A port that is taken is a
+warning, no more.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ if TYPE_CHECKING:
 _ANSWER_SECONDS = 1.0  # a loop that takes longer for one turn is not alive
 _TURNED_SECONDS = 0.05  # a loop that turned this recently need not be asked again
 _REST_SECONDS = 1.0  # at most, between two pages of metrics
-_MOST_SCRAPES = 8  # that wait for a page that is not begun yet; the other connections are left to probes
+_MOST_SCRAPES = (
+    8  # that wait for a page that is not begun yet; the other connections are left to probes
+)
 _PLAIN = "text/plain; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
 _METHODS = ("GET", "HEAD")
@@ -63,7 +67,9 @@ class Exchange:
     def answer(self, answer: Answer) -> None:
         """Answer, once; nothing happens if the peer has gone away."""
         keep, head = self.request.keep, self.request.method == "HEAD"
-        self._connection.answer(http_messages.write(answer, head=head, keep=keep, now=time.time()), keep=keep)
+        self._connection.answer(
+            http_messages.write(answer, head=head, keep=keep, now=time.time()), keep=keep
+        )
 
 
 class Site:
@@ -74,13 +80,17 @@ class Site:
         app: Running,
         probe: Callable[[Callable[[], None]], None],
         metrics: Callable[[str], tuple[str, bytes]],
-        limits: Limits = Limits(),  # noqa: B008 - a record cannot be changed
+        limits: Limits = Limits(),
     ) -> None:
-        """`probe` has the main loop call something in its next turn; `metrics` makes a page for an Accept header."""
+        """`probe` has the main loop call something in its next turn; `metrics` makes a page for an
+        Accept header.
+        """
         self._app, self._probe, self._limits = app, probe, limits
         self._metrics = _MetricsPage(metrics, self._try)
         self._server: Server
-        self._turning: list[tuple[float, Exchange]] = []  # who waits for a turn of the main loop, and until when
+        self._turning: list[
+            tuple[float, Exchange]
+        ] = []  # who waits for a turn of the main loop, and until when
         self._asked, self._turned = False, float("-inf")
         self._timed = False  # there is a timer for the first of them
         self._failing: set[str] = set()  # pages that cannot be made, which was said
@@ -94,7 +104,9 @@ class Site:
         }
 
     def serve(self, listener: socket.socket) -> None:
-        """Serve what comes to a listening socket; the body of a thread. Raises OSError if that cannot begin."""
+        """Serve what comes to a listening socket; the body of a thread. Raises OSError if that
+        cannot begin.
+        """
         self._server = self._metrics.server = Server(listener, self, self._limits)
         self._server.run()
 
@@ -117,7 +129,12 @@ class Site:
         exchange = Exchange(connection, request)
         if request.method not in _METHODS:
             allow = ", ".join(_METHODS)
-            answer = Answer(HTTPStatus.METHOD_NOT_ALLOWED, _PLAIN, f"only {allow} are answered\n".encode(), allow)
+            answer = Answer(
+                HTTPStatus.METHOD_NOT_ALLOWED,
+                _PLAIN,
+                f"only {allow} are answered\n".encode(),
+                allow,
+            )
             exchange.answer(answer)
             return
         route = self.routes.get(request.path)
@@ -136,17 +153,22 @@ class Site:
     def _refuse(self, connection: Connection, error: Malformed) -> None:
         connection.take(len(connection.received))
         answer = _plain(error.status, f"cannot answer: {error}")
-        connection.answer(http_messages.write(answer, head=False, keep=False, now=time.time()), keep=False)
+        connection.answer(
+            http_messages.write(answer, head=False, keep=False, now=time.time()), keep=False
+        )
 
     def _try(self, path: str, make: Callable[[], Answer]) -> Answer:
-        """The answer of a page; one that cannot be made is an answer too, and a warning when that begins."""
+        """The answer of a page; one that cannot be made is an answer too, and a warning when that
+        begins.
+        """
         try:
             answer = make()
-        except Exception as error:  # noqa: BLE001 - the outer edge of a request
+        except Exception as error:  # the outer edge of a request
             if path not in self._failing:
                 self._failing.add(path)
                 log.warning(
-                    f"cannot serve {path}: {error!r}; this is said once, until it succeeds", event="page_failed"
+                    f"cannot serve {path}: {error!r}; this is said once, until it succeeds",
+                    event="page_failed",
                 )
             return _plain(HTTPStatus.INTERNAL_SERVER_ERROR, f"cannot serve {path}: see the log")
         self._failing.discard(path)
@@ -159,7 +181,10 @@ class Site:
         if now - self._turned < _TURNED_SECONDS:
             exchange.answer(self._try("/livez", self._live))
             return
-        self._turning = [*((end, one) for end, one in self._turning if one.here), (now + _ANSWER_SECONDS, exchange)]
+        self._turning = [
+            *((end, one) for end, one in self._turning if one.here),
+            (now + _ANSWER_SECONDS, exchange),
+        ]
         self._time_turn()
         if not self._asked:
             self._asked = True
@@ -181,7 +206,9 @@ class Site:
         self._timed, now = False, time.monotonic()
         while self._turning and self._turning[0][0] <= now:
             _, exchange = self._turning.pop(0)
-            exchange.answer(_verdict(health.Verdict(ok=False, reason="the main loop does not answer")))
+            exchange.answer(
+                _verdict(health.Verdict(ok=False, reason="the main loop does not answer"))
+            )
         self._time_turn()
 
     def _live(self) -> Answer:
@@ -194,7 +221,7 @@ class Site:
         exchange.answer(self._try("/status", self._status))
 
     def _status(self) -> Answer:
-        import json  # noqa: PLC0415 - for the first who asks
+        import json
 
         shown = status.shown(self._app.state, time.monotonic(), time.time())
         body = json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
@@ -208,7 +235,9 @@ class Site:
             exchange.answer(_plain(HTTPStatus.OK, "\n".join([title, *paths])))
             return
         links = "".join(f'<li><a href="{path}">{path}</a></li>\n' for path in paths)
-        head = f'<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
+        head = (
+            f'<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
+        )
         body = f"{head}<h1>{title}</h1>\n<ul>\n{links}</ul>\n</html>\n"
         exchange.answer(Answer(HTTPStatus.OK, _HTML, body.encode()))
 
@@ -277,12 +306,16 @@ def _verdict(verdict: health.Verdict) -> Answer:
 
 
 def listen_at(host: str, port: int) -> socket.socket:
-    """A listening socket; without a host for both families, where the kernel has IPv6. Raises OSError."""
+    """A listening socket; without a host for both families, where the kernel has IPv6. Raises
+    OSError.
+    """
     both = not host and socket.has_dualstack_ipv6()
     listener = socket.socket(socket.AF_INET6 if both or ":" in host else socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)  # each connection has it from here
+        listener.setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER
+        )  # each connection has it from here
         if both or host == "::":
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind((host, port))
@@ -294,7 +327,9 @@ def listen_at(host: str, port: int) -> socket.socket:
 
 
 def serve(host: str, ports: Sequence[int], site: Site) -> None:
-    """Serve on the first of these ports that is free; the body of a thread. Returns, after a warning, if none is."""
+    """Serve on the first of these ports that is free; the body of a thread. Returns, after a
+    warning, if none is.
+    """
     shown = f"[{host}]" if ":" in host else host
     try:
         with _listen_first(host, ports) as listener:
@@ -306,10 +341,12 @@ def serve(host: str, ports: Sequence[int], site: Site) -> None:
     except (OSError, OverflowError) as error:
         more = f" to {ports[-1]}" if len(ports) > 1 else ""
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-        remedy = "containers of a pod share their ports: choose another with --listen; " if taken else ""
+        remedy = (
+            "containers of a pod share their ports: choose another with --listen; " if taken else ""
+        )
         log.warning(
-            f"cannot listen on {shown}:{ports[0]}{more}: {error}; {remedy}there are no metrics and no probes, "
-            "everything else goes on",
+            f"cannot listen on {shown}:{ports[0]}{more}: {error}; {remedy}there are no metrics and"
+            " no probes, everything else goes on",
             event="listen_failed",
         )
 

@@ -1,10 +1,10 @@
 """The command line and the environment, read into settings and checked.
 
-An option is given as `--some-option VALUE`, `--some-option=VALUE` or `CONFIG_SUPERVISOR_SOME_OPTION`;
-the command line wins.
-Of the world only the files that hold the value of an option are read here (`credentials.py`): users, other files and
-the cluster are not looked at. `argparse` is not used: it costs a bare init 5 ms,
-and its idea of where options end is not that of tini and env.
+An option is given as `--some-option VALUE`, `--some-option=VALUE` or
+`CONFIG_SUPERVISOR_SOME_OPTION`; the command line wins. Of the world only the files that hold the
+value of an option are read here (`credentials.py`): users, other files and the cluster are not
+looked at. `argparse` is not used: it costs a bare init 5 ms, and its idea of where options end is
+not that of tini and env.
 """
 
 from __future__ import annotations
@@ -43,14 +43,19 @@ _OF_OTHER_INITS = {
 }
 # Options that supervisorctl reads too, where the app or a hook starts it.
 _FOR_COMMANDS = frozenset({"control", "listen"})
-# Options without a variable: CONFIG_SUPERVISOR_VERSION stands in many Dockerfiles and means something else there.
+# Options without a variable: CONFIG_SUPERVISOR_VERSION stands in many Dockerfiles and means
+# something else there.
 _ON_THE_LINE_ONLY = ("help", "version", "verbose", "v")
 # Variables that supervisord sets in its children, and what Dockerfiles say of its version.
-_FOREIGN = frozenset(PREFIX + name for name in ("ENABLED", "PROCESS_NAME", "GROUP_NAME", "SERVER_URL", "VERSION"))
+_FOREIGN = frozenset(
+    PREFIX + name for name in ("ENABLED", "PROCESS_NAME", "GROUP_NAME", "SERVER_URL", "VERSION")
+)
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
-    """Settings from a command line (without the program's name) and the environment; raises UsageError."""
+    """Settings from a command line (without the program's name) and the environment; raises
+    UsageError.
+    """
     given: dict[str, list[tuple[str, str]]] = {}  # name: (where it was given, text)
     command = _read_arguments(argv, given)
     told = frozenset(given)
@@ -66,13 +71,16 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
         _check(
             settings,
             told,
-            {name: flag(name) for name in OPTIONS} | {n: pairs[-1][0].partition(" ")[0] for n, pairs in given.items()},
+            {name: flag(name) for name in OPTIONS}
+            | {n: pairs[-1][0].partition(" ")[0] for n, pairs in given.items()},
         )
     return settings
 
 
 def _read_arguments(argv: Sequence[str], given: dict[str, list[tuple[str, str]]]) -> Sequence[str]:
-    """Collect the options; return the command, which begins at the first non-option or after `--`."""
+    """Collect the options; return the command, which begins at the first non-option or
+    after `--`.
+    """
     rest = list(argv)
     while rest:
         word = rest.pop(0)
@@ -82,7 +90,12 @@ def _read_arguments(argv: Sequence[str], given: dict[str, list[tuple[str, str]]]
             return [word, *rest]
         head, equals, text = word.partition("=")
         name = _SHORT.get(head) or (head[2:].replace("-", "_") if head.startswith("--") else "")
-        if name.startswith("no_") and name[3:] in OPTIONS and OPTIONS[name[3:]].parse is None and not equals:
+        if (
+            name.startswith("no_")
+            and name[3:] in OPTIONS
+            and OPTIONS[name[3:]].parse is None
+            and not equals
+        ):
             given.setdefault(name[3:], []).append((head, "false"))
             continue
         if name not in OPTIONS or "_" in head:
@@ -97,7 +110,9 @@ def _read_arguments(argv: Sequence[str], given: dict[str, list[tuple[str, str]]]
     return []
 
 
-def _read_variable(name: str, environ: Mapping[str, str], given: dict[str, list[tuple[str, str]]]) -> None:
+def _read_variable(
+    name: str, environ: Mapping[str, str], given: dict[str, list[tuple[str, str]]]
+) -> None:
     for key in filter(None, (variable(name), OLD_VARIABLES.get(name))):
         text = environ.get(key, "")
         if not text.strip():
@@ -110,14 +125,19 @@ def _read_variable(name: str, environ: Mapping[str, str], given: dict[str, list[
         return
 
 
-def _read_file(name: str, held: str, given: dict[str, list[tuple[str, str]]], told: frozenset[str]) -> frozenset[str]:
+def _read_file(
+    name: str, held: str, given: dict[str, list[tuple[str, str]]], told: frozenset[str]
+) -> frozenset[str]:
     """Give an option the value that stands in a file; returns it if the command line told so."""
     if held in given:
         if (held in told) == (name in told):
-            raise UsageError(f"{flag(held)} and {flag(name)} exclude each other: the file holds the value of the other")
+            raise UsageError(
+                f"{flag(held)} and {flag(name)} exclude each other: the file holds the value of the"
+                " other"
+            )
         if held in told:
             return frozenset()
-    from . import secret_files  # noqa: PLC0415 - only with such an option
+    from . import secret_files
 
     where, path = given[name][-1]
     try:
@@ -150,16 +170,24 @@ def log_style(argv: Sequence[str], environ: Mapping[str, str]) -> str:
 
 
 def _suggestion(word: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only when something is wrong
+    from difflib import get_close_matches
 
     written = [flag(name) for name in OPTIONS]
-    written += ["--no-" + form[2:] for form in written if OPTIONS[form[2:].replace("-", "_")].parse is None]
-    close = [_OF_OTHER_INITS[word]] if word in _OF_OTHER_INITS else get_close_matches(word, written, n=1)
+    written += [
+        "--no-" + form[2:] for form in written if OPTIONS[form[2:].replace("-", "_")].parse is None
+    ]
+    close = (
+        [_OF_OTHER_INITS[word]]
+        if word in _OF_OTHER_INITS
+        else get_close_matches(word, written, n=1)
+    )
     return f" (did you mean {close[0]}?)" if close else ""
 
 
 def own_variables() -> Iterable[str]:
-    """Variables that the app does not get: they are for this program, and credentials may stand in them."""
+    """Variables that the app does not get: they are for this program, and credentials may stand in
+    them.
+    """
     for name in OPTIONS.keys() - _ON_THE_LINE_ONLY - _FOR_COMMANDS:
         yield variable(name)
         if name in OLD_VARIABLES:
@@ -167,21 +195,34 @@ def own_variables() -> Iterable[str]:
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    """Variables with our prefix that stand for no option, each with the name that may be meant, or nothing.
+    """Variables with our prefix that stand for no option, each with the name that may be meant, or
+    nothing.
 
     Those of supervisord and of Kubernetes services (`CONFIG_SUPERVISOR_SERVICE_HOST`) are left out.
     """
     ours = {variable(name) for name in OPTIONS if name not in _ON_THE_LINE_ONLY}
     for name in environ:
-        if name.startswith(PREFIX) and name not in ours and name not in _FOREIGN and not _of_a_service(name):
-            from difflib import get_close_matches  # noqa: PLC0415 - only when something is wrong
+        if (
+            name.startswith(PREFIX)
+            and name not in ours
+            and name not in _FOREIGN
+            and not _of_a_service(name)
+        ):
+            from difflib import get_close_matches
 
             words = [one.removeprefix(PREFIX) for one in sorted(ours)]
-            yield name, "".join(PREFIX + one for one in get_close_matches(name.removeprefix(PREFIX), words, n=1))
+            yield (
+                name,
+                "".join(
+                    PREFIX + one for one in get_close_matches(name.removeprefix(PREFIX), words, n=1)
+                ),
+            )
 
 
 def _of_a_service(name: str) -> bool:
-    """Whether Kubernetes made it for a Service: `CONFIG_SUPERVISOR_PORT_80_TCP_ADDR` for example."""
+    """Whether Kubernetes made it for a Service: `CONFIG_SUPERVISOR_PORT_80_TCP_ADDR`
+    for example.
+    """
     words = name.split("_")
     if words[-2:] == ["SERVICE", "HOST"] or words[-1] == "PORT":
         return True
@@ -193,17 +234,26 @@ def _of_a_service(name: str) -> bool:
 def _check(settings: Settings, told: frozenset[str], written: Mapping[str, str]) -> None:
     """What no single option can see. Raises UsageError.
 
-    `told` are those of the command line; `written` has each as the user wrote it, a flag or a variable.
+    `told` are those of the command line; `written` has each as the user wrote it, a flag or a
+    variable.
     """
-    api = written["configmap" if settings.configmap else "secret"] if settings.configmap or settings.secret else ""
+    api = (
+        written["configmap" if settings.configmap else "secret"]
+        if settings.configmap or settings.secret
+        else ""
+    )
     if api and settings.config_dir:
         other = written["config_dir"]
-        raise UsageError(f"{api} and {other} exclude each other: choose where the configuration comes from")
+        raise UsageError(
+            f"{api} and {other} exclude each other: choose where the configuration comes from"
+        )
     if api and not settings.configroot:
         raise UsageError(f"{api} needs --configroot DIR: where its files are to be written")
     if settings.configroot and not settings.configured:
         where = written["configroot"]
-        raise UsageError(f"{where} needs --configmap, --secret or --config-dir: there is nothing to write there")
+        raise UsageError(
+            f"{where} needs --configmap, --secret or --config-dir: there is nothing to write there"
+        )
     for name in ("map", "file_mode", "dir_mode", "owner"):
         if getattr(settings, name) not in ((), None) and not settings.configroot:
             raise UsageError(f"{written[name]} needs --configroot: no file is written without it")
@@ -216,17 +266,27 @@ def _check_methods(settings: Settings, told: frozenset[str], written: Mapping[st
     given = [written[name] for name in names if getattr(settings, name)]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other: there is one way to reload")
-    # What an image says of its program in its environment must not keep `docker run IMAGE nginx -v` from working,
-    # and is no reason for what is missing in `docker run IMAGE`.
+    # What an image says of its program in its environment must not keep `docker run IMAGE nginx -v`
+    # from working, and is no reason for what is missing in `docker run IMAGE`.
     alone = () if settings.command else (*names, "once")
-    needy = [name for name in (*names, "validate", "verify", "once", "events") if getattr(settings, name)]
+    needy = [
+        name for name in (*names, "validate", "verify", "once", "events") if getattr(settings, name)
+    ]
     needy = [name for name in needy if name in told or name in alone]
     if needy and not settings.configured:
-        raise UsageError(f"{written[needy[0]]} needs a configuration: --configmap, --secret or --config-dir")
+        raise UsageError(
+            f"{written[needy[0]]} needs a configuration: --configmap, --secret or --config-dir"
+        )
     if settings.reload_restart and not settings.command:
-        raise UsageError(f"{written['reload_restart']} needs COMMAND: only an app of our own can be started again")
+        raise UsageError(
+            f"{written['reload_restart']} needs COMMAND: only an app of our own can be started"
+            " again"
+        )
     if settings.reload_process and settings.command:
-        raise UsageError(f"{written['reload_process']} is for a sidecar; COMMAND is reloaded by --reload-signal itself")
+        raise UsageError(
+            f"{written['reload_process']} is for a sidecar; COMMAND is reloaded by --reload-signal"
+            " itself"
+        )
 
 
 def _check_mode(settings: Settings) -> None:
@@ -245,14 +305,23 @@ def _check_mode(settings: Settings) -> None:
 
 def help_text() -> str:
     """The whole help: usage, and each option with its default."""
-    import textwrap  # noqa: PLC0415 - only for --help
+    import textwrap
 
     lines = [
         "usage: supervisor [OPTIONS] [--] COMMAND [ARG...]",
         "",
-        "Runs COMMAND as PID 1 should: reaps orphans, forwards signals, ends with its exit code. With a",
-        "configuration option it also keeps the configuration live: writes it, starts COMMAND on it, and",
-        "signals COMMAND when it changes. Every --some-option can be given as CONFIG_SUPERVISOR_SOME_OPTION;",
+        (
+            "Runs COMMAND as PID 1 should: reaps orphans, forwards signals, ends with its exit"
+            " code. With a"
+        ),
+        (
+            "configuration option it also keeps the configuration live: writes it, starts COMMAND"
+            " on it, and"
+        ),
+        (
+            "signals COMMAND when it changes. Every --some-option can be given as"
+            " CONFIG_SUPERVISOR_SOME_OPTION;"
+        ),
         "repeatable ones are split at newlines and commas. Durations: 500ms, 2s, 1m.",
         "",
     ]
@@ -267,7 +336,9 @@ def help_text() -> str:
 
 
 def rows() -> Iterable[tuple[str, str]]:
-    """Each option as it is written, and what it means with its default: for the help and for the README."""
+    """Each option as it is written, and what it means with its default: for the help and for the
+    README.
+    """
     for name, one in OPTIONS.items():
         head = f"{one.short}, {flag(name)}" if one.short else flag(name)
         default = one.shown_default or (one.default if isinstance(one.default, str) else "")

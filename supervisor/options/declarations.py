@@ -1,7 +1,8 @@
-"""What the user can choose: one field per setting, and from it the flag, the variable, the help and the checks.
+"""What the user can choose: one field per setting, and from it the flag, the variable, the help and
+the checks.
 
-To add a setting: one `option` line here. How single values are written stands in `values.py`, how the command line
-and the environment are read in `config.py`.
+To add a setting: one `option` line here. How single values are written stands in `values.py`, how
+the command line and the environment are read in `config.py`.
 """
 
 from __future__ import annotations
@@ -87,8 +88,8 @@ class Settings(Record):
     config_dir: str | None = option(
         parsers.path,
         "DIR",
-        "take the configuration from a mounted ConfigMap volume or any directory instead of the API; "
-        "without --configroot its files are used where they are",
+        "take the configuration from a mounted ConfigMap volume or any directory instead of the"
+        " API; without --configroot its files are used where they are",
     )
     ignore: tuple[str, ...] = option(
         parsers.word,
@@ -105,9 +106,15 @@ class Settings(Record):
     map: tuple[tuple[str, str], ...] = option(
         parsers.mapping, "KEY=PATH", "write a key to this relative path; repeatable", many=True
     )
-    file_mode: int | None = option(parsers.mode, "MODE", "mode of the files, octal", shown="0666 less the umask")
-    dir_mode: int | None = option(parsers.mode, "MODE", "mode of the directories, octal", shown="0777 less the umask")
-    owner: tuple[str, str] | None = option(parsers.user, "USER[:GROUP]", "owner of what is written; names or numbers")
+    file_mode: int | None = option(
+        parsers.mode, "MODE", "mode of the files, octal", shown="0666 less the umask"
+    )
+    dir_mode: int | None = option(
+        parsers.mode, "MODE", "mode of the directories, octal", shown="0777 less the umask"
+    )
+    owner: tuple[str, str] | None = option(
+        parsers.user, "USER[:GROUP]", "owner of what is written; names or numbers"
+    )
     keep_versions: int = option(
         parsers.versions,
         "N",
@@ -127,21 +134,27 @@ class Settings(Record):
         "how to reach the API",
         shown="in-cluster, else $KUBECONFIG, else ~/.kube/config",
     )
-    context: str | None = option(parsers.word, "NAME", "context of the kubeconfig", shown="its current one")
+    context: str | None = option(
+        parsers.word, "NAME", "context of the kubeconfig", shown="its current one"
+    )
     initial_sync_timeout: float = option(
         parsers.duration,
         "DURATION",
-        "how long the app's start may wait for its first configuration; then the last good one left in "
-        "configroot is used if it is intact, else the exit code is 125",
+        "how long the app's start may wait for its first configuration; then the last good one left"
+        " in configroot is used if it is intact, else the exit code is 125",
         default="60s",
     )
     once: bool = option(
-        None, "", "put the configuration in place and end (without COMMAND: for an init container)", default=False
+        None,
+        "",
+        "put the configuration in place and end (without COMMAND: for an init container)",
+        default=False,
     )
     validate: tuple[str, ...] | None = option(
         parsers.command,
         "CMD",
-        "run on the new files before they go live; {dir} is their directory; non-zero rejects the version",
+        "run on the new files before they go live; {dir} is their directory; non-zero rejects the"
+        " version",
     )
     ready: str | None = option(
         parsers.check,
@@ -150,7 +163,10 @@ class Settings(Record):
         shown="as soon as it runs and catches the signal",
     )
     ready_file: str | None = option(
-        parsers.path, "FILE", "the value of --ready is in this file (a URL with a password)", holds="ready"
+        parsers.path,
+        "FILE",
+        "the value of --ready is in this file (a URL with a password)",
+        holds="ready",
     )
     reload_signal: int = option(
         parsers.caught_signal, "SIG", "what the app gets when its files have changed", default="HUP"
@@ -158,20 +174,25 @@ class Settings(Record):
     reload_signal_check: str = option(
         choice("auto", "off"),
         "auto|off",
-        "look whether the app takes --reload-signal before it is sent: an app that does not would be ended by it; "
-        "off: send it in any case, once the app is ready",
+        "look whether the app takes --reload-signal before it is sent: an app that does not would"
+        " be ended by it; off: send it in any case, once the app is ready",
         default="auto",
     )
     reload_http: str | None = option(
-        parsers.word, "URL", "reload by an HTTP request instead of a signal; user:password in it is used, never logged"
+        parsers.word,
+        "URL",
+        "reload by an HTTP request instead of a signal; user:password in it is used, never logged",
     )
     reload_http_file: str | None = option(
         parsers.path,
         "FILE",
-        "the URL of --reload-http is in this file, read for each request: its password is in no process list",
+        "the URL of --reload-http is in this file, read for each request: its password is in no"
+        " process list",
         holds="reload_http",
     )
-    reload_http_method: str = option(parsers.word, "METHOD", "HTTP method of --reload-http", default="POST")
+    reload_http_method: str = option(
+        parsers.word, "METHOD", "HTTP method of --reload-http", default="POST"
+    )
     reload_http_header: tuple[str, ...] = option(
         parsers.word,
         "'NAME: VALUE'",
@@ -182,7 +203,8 @@ class Settings(Record):
     reload_http_header_file: str | None = option(
         parsers.path,
         "FILE",
-        "more headers of --reload-http, one a line, read for each request: for tokens that are renewed",
+        "more headers of --reload-http, one a line, read for each request: for tokens that are"
+        " renewed",
     )
     reload_http_status: str = option(
         parsers.word, "CODES", "the answers to --reload-http that mean success", default="200-299"
@@ -197,13 +219,18 @@ class Settings(Record):
         None, "", "do not verify certificates of the servers of these URLs", default=False
     )
     reload_exec: tuple[str, ...] | None = option(
-        parsers.command, "CMD", "reload by a command; {dir} is the directory of the files; its exit code decides"
+        parsers.command,
+        "CMD",
+        "reload by a command; {dir} is the directory of the files; its exit code decides",
     )
-    reload_restart: bool = option(None, "", "reload by stopping the app and starting it again", default=False)
+    reload_restart: bool = option(
+        None, "", "reload by stopping the app and starting it again", default=False
+    )
     reload_process: str | None = option(
         parsers.word,
         "NAME|PIDFILE",
-        "without COMMAND: send --reload-signal to a process of another container (shared PID namespace)",
+        "without COMMAND: send --reload-signal to a process of another container (shared PID"
+        " namespace)",
     )
     reload_timeout: float = option(
         parsers.duration,
@@ -214,8 +241,8 @@ class Settings(Record):
     reload_interval: float = option(
         parsers.duration,
         "DURATION",
-        "the first change reloads at once; further ones wait until this long after the last reload began, "
-        "and only the newest is applied",
+        "the first change reloads at once; further ones wait until this long after the last reload"
+        " began, and only the newest is applied",
         default="10s",
     )
     reload_quiet: float = option(
@@ -237,28 +264,38 @@ class Settings(Record):
         "NAME: nginx, haproxy:SOCKET, prometheus:URL",
     )
     verify_file: str | None = option(
-        parsers.path, "FILE", "the value of --verify is in this file (a URL with a password)", holds="verify"
+        parsers.path,
+        "FILE",
+        "the value of --verify is in this file (a URL with a password)",
+        holds="verify",
     )
     hook_output: str = option(
         choice("auto", "log", "withhold"),
         "auto|log|withhold",
-        "whether the words of a validator, a verification or a reload stand in the log, since they may quote the "
-        "configuration; supervisorctl status always shows them; auto: not once a Secret, or a file that not every "
-        "user may read, took part",
+        "whether the words of a validator, a verification or a reload stand in the log, since they"
+        " may quote the configuration; supervisorctl status always shows them; auto: not once a"
+        " Secret, or a file that not every user may read, took part",
         default="auto",
     )
     verify_window: float = option(
-        parsers.duration, "DURATION", "the app must also stay alive this long after a reload", default="5s"
+        parsers.duration,
+        "DURATION",
+        "the app must also stay alive this long after a reload",
+        default="5s",
     )
     rollback: bool = option(
         None,
         "",
-        "put the last good files back after a failed reload, and reload or start on them; --no-rollback: do not",
+        "put the last good files back after a failed reload, and reload or start on them;"
+        " --no-rollback: do not",
         default=True,
         shown="on with --configroot",
     )
     unhealthy_on_reload_failure: bool = option(
-        None, "", "/livez fails while the last reload is a failure that was not rolled back", default=False
+        None,
+        "",
+        "/livez fails while the last reload is a failure that was not rolled back",
+        default=False,
     )
     stop_signal: int = option(
         parsers.ending_signal,
@@ -284,14 +321,19 @@ class Settings(Record):
         "forward another signal than was received, or none (FROM:0); repeatable",
         many=True,
     )
-    signal_group: bool = option(None, "", "signal the app's process group, not only the app", short="-g", default=False)
+    signal_group: bool = option(
+        None, "", "signal the app's process group, not only the app", short="-g", default=False
+    )
     leftovers: str = option(
         choice("terminate", "ignore"),
         "terminate|ignore",
-        "what becomes of processes that remain when the app has ended: TERM and time to finish, then KILL; or nothing",
+        "what becomes of processes that remain when the app has ended: TERM and time to finish,"
+        " then KILL; or nothing",
         default="terminate",
     )
-    leftovers_timeout: float = option(parsers.duration, "DURATION", "their time to finish", default="10s")
+    leftovers_timeout: float = option(
+        parsers.duration, "DURATION", "their time to finish", default="10s"
+    )
     subreaper: str = option(
         choice("auto", "off"), "auto|off", "become a child subreaper when not PID 1", default="auto"
     )
@@ -304,13 +346,22 @@ class Settings(Record):
     ok_exit_code: tuple[int, ...] = option(
         parsers.exit_code, "N", "an exit code of the app that counts as 0; repeatable", many=True
     )
-    user: tuple[str, str] | None = option(parsers.user, "USER[:GROUP]", "run the app as this user", shown="inherited")
-    workdir: str | None = option(parsers.word, "DIR", "run the app in this directory", shown="inherited")
+    user: tuple[str, str] | None = option(
+        parsers.user, "USER[:GROUP]", "run the app as this user", shown="inherited"
+    )
+    workdir: str | None = option(
+        parsers.word, "DIR", "run the app in this directory", shown="inherited"
+    )
     umask: int | None = option(parsers.umask, "MASK", "umask of the app, octal", shown="inherited")
     env_file: tuple[str, ...] = option(
-        parsers.path, "FILE", "KEY=VALUE lines added to the app's environment; repeatable", many=True
+        parsers.path,
+        "FILE",
+        "KEY=VALUE lines added to the app's environment; repeatable",
+        many=True,
     )
-    parent_death_signal: int | None = option(parsers.signal_number, "SIG", "get this signal when our own parent dies")
+    parent_death_signal: int | None = option(
+        parsers.signal_number, "SIG", "get this signal when our own parent dies"
+    )
     listen: tuple[str, int] | None = option(
         parsers.listen,
         "[HOST]:PORT|off",
@@ -320,7 +371,8 @@ class Settings(Record):
     listen_next: bool = option(
         None,
         "",
-        "serve on the next free port, up to 9 further, where that of --listen is taken: for several in one pod",
+        "serve on the next free port, up to 9 further, where that of --listen is taken: for several"
+        " in one pod",
         default=False,
     )
     control: str | None = option(
@@ -332,10 +384,13 @@ class Settings(Record):
     events: bool = option(
         None,
         "",
-        "tell about configurations and reloads by Kubernetes Events on the pod (POD_NAME, POD_NAMESPACE, POD_UID)",
+        "tell about configurations and reloads by Kubernetes Events on the pod (POD_NAME,"
+        " POD_NAMESPACE, POD_UID)",
         default=False,
     )
-    log_format: str = option(choice("text", "json"), "text|json", "of our own log, on standard error", default="text")
+    log_format: str = option(
+        choice("text", "json"), "text|json", "of our own log, on standard error", default="text"
+    )
     log_level: str = option(
         choice("debug", "info", "warning", "error", warn="warning", err="error"),
         "debug|info|warning|error",
@@ -343,7 +398,9 @@ class Settings(Record):
         default="info",
     )
     verbose: bool = option(None, "", "the same as --log-level=debug", short="-v", default=False)
-    v: int = option(parsers.count, "N", "1 and above are the same as --log-level=debug", default="0")
+    v: int = option(
+        parsers.count, "N", "1 and above are the same as --log-level=debug", default="0"
+    )
     version: bool = option(None, "", "print the version", default=False)
     help: bool = option(None, "", "print this help", short="-h", default=False)
     command: tuple[str, ...] = ()

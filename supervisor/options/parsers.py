@@ -52,7 +52,9 @@ def caught_signal(text: str) -> int:
     """A signal that a program can act on."""
     number = signals.number(text)
     if number in signals.UNCATCHABLE:
-        raise ValueError(f"{text!r} cannot be caught by any program; name a signal on which the app reloads")
+        raise ValueError(
+            f"{text!r} cannot be caught by any program; name a signal on which the app reloads"
+        )
     return number
 
 
@@ -80,7 +82,9 @@ def object_name(text: str) -> ObjectName:
     path, _, subdir = text.partition(":")
     parts = path.split("/")
     if len(parts) > 2:
-        raise ValueError(f"{text!r} has {len(parts)} parts where [NAMESPACE/]NAME[:SUBDIR] is expected")
+        raise ValueError(
+            f"{text!r} has {len(parts)} parts where [NAMESPACE/]NAME[:SUBDIR] is expected"
+        )
     if len(parts) == 2 and not parts[0]:
         raise ValueError(f"{text!r} has an empty namespace; leave out the slash for the pod's own")
     name = parts[-1]
@@ -92,7 +96,7 @@ def object_name(text: str) -> ObjectName:
 
 def _below(path: str) -> str:
     """A path below configroot; raises ValueError for any other."""
-    from ..core.content import check_path  # noqa: PLC0415 - only where files are written
+    from ..core.content import check_path
 
     check_path(path)
     return path
@@ -149,17 +153,25 @@ def listen(text: str) -> tuple[str, int]:
         return "", -1
     host, _, port = text.strip().rpartition(":")
     if not _is_number(port, _MOST_PORT):
-        raise ValueError(f"{text!r} is not [HOST]:PORT or off (examples: :9911, 127.0.0.1:9911, [::1]:9911)")
+        raise ValueError(
+            f"{text!r} is not [HOST]:PORT or off (examples: :9911, 127.0.0.1:9911, [::1]:9911)"
+        )
     bare = host.removeprefix("[").removesuffix("]")
     allowed = _IPV6_CHARACTERS if host != bare or ":" in host else _HOST_CHARACTERS
-    if host not in (bare, f"[{bare}]") or not allowed.issuperset(bare.partition("%")[0]) or (host and not bare):
-        raise ValueError(f"{host!r} in {text!r} is not a host; an IPv6 address stands in brackets ([::1]:9911)")
+    if (
+        host not in (bare, f"[{bare}]")
+        or not allowed.issuperset(bare.partition("%")[0])
+        or (host and not bare)
+    ):
+        raise ValueError(
+            f"{host!r} in {text!r} is not a host; an IPv6 address stands in brackets ([::1]:9911)"
+        )
     return bare, int(port)
 
 
 def command(text: str) -> tuple[str, ...]:
     """A command line as a shell would split it; no shell runs it."""
-    import shlex  # noqa: PLC0415 - 3 ms, only for those who use one
+    import shlex
 
     try:
         argv = tuple(shlex.split(text))
@@ -171,9 +183,11 @@ def command(text: str) -> tuple[str, ...]:
 
 
 def check(text: str) -> str:
-    """A command, `tcp:[HOST:]PORT`, a URL, or the name of a verifier, which may have a URL behind it.
+    """A command, `tcp:[HOST:]PORT`, a URL, or the name of a verifier, which may have a URL behind
+    it.
 
-    A mistyped URL would be taken for a command. The message repeats neither credentials nor a query.
+    A mistyped URL would be taken for a command. The message repeats neither credentials nor a
+    query.
     """
     scheme, mark, rest = word(text).strip().partition("://")
     prefix, colon, scheme = scheme.rpartition(":")
@@ -181,7 +195,10 @@ def check(text: str) -> str:
         return text
     if scheme.lower() not in ("http", "https") or prefix not in ("", "prometheus"):
         place = rest.partition("?")[0].rpartition("@")[2]
-        raise ValueError(f"'{prefix}{colon}{scheme}://{place}' is not a URL that can be asked: http:// or https://")
+        raise ValueError(
+            f"'{prefix}{colon}{scheme}://{place}' is not a URL that can be asked: http:// or"
+            " https://"
+        )
     return f"{prefix}{colon}{scheme.lower()}://{rest}"
 
 
@@ -207,7 +224,9 @@ def _number(text: str, most: int, what: str) -> int:
 
 
 def _is_number(text: str, most: int) -> bool:
-    """Whether a text is a whole number up to `most`; int() refuses numbers of thousands of digits with other words."""
+    """Whether a text is a whole number up to `most`; int() refuses numbers of thousands of digits
+    with other words.
+    """
     return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS and int(text) <= most
 
 
@@ -241,5 +260,8 @@ def path(text: str) -> str:
 
 def socket_path(text: str) -> str:
     if len(path(text).encode(errors="surrogateescape")) > _MOST_SOCKET_PATH:
-        raise ValueError(f"{text!r} is longer than the {_MOST_SOCKET_PATH} bytes that the path of a socket may have")
+        raise ValueError(
+            f"{text!r} is longer than the {_MOST_SOCKET_PATH} bytes that the path of a socket may"
+            " have"
+        )
     return text

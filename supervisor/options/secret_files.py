@@ -1,7 +1,8 @@
-"""Files that hold what must stand neither on a command line nor in an environment: URLs with passwords, headers.
+"""Files that hold what must stand neither on a command line nor in an environment: URLs with
+passwords, headers.
 
-They are small and written by an administrator or the kubelet; they are read with bounds, and no message repeats
-what is in them.
+They are small and written by an administrator or the kubelet; they are read with bounds, and no
+message repeats what is in them.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def lines(path: str) -> list[str]:
 
 
 def certificates(path: str) -> None:
-    """See that a file may be one of certificates, without what it takes to understand them; raises ValueError."""
+    """See that a file may be one of certificates, without what it takes to understand them; raises
+    ValueError.
+    """
     if b"-----BEGIN " not in _read(path, 1 << 24):
         raise ValueError(f"{path!r} holds no certificate in PEM")
 
@@ -42,7 +45,9 @@ def _read(path: str, most: int = _MOST_BYTES) -> bytes:
                 raise ValueError(f"{path!r} is not a regular file")
             data = file.read(most + 1)
     except OSError as error:
-        raise ValueError(f"cannot read {path!r}: {(error.strerror or str(error)).lower()}") from error
+        raise ValueError(
+            f"cannot read {path!r}: {(error.strerror or str(error)).lower()}"
+        ) from error
     if len(data) > most:
         raise ValueError(f"{path!r} has more than {most} bytes")
     return data

@@ -1,1 +1,3 @@
-"""Processes: the only fork, kill and wait; hooks; users, terminals, environments; the readers of /proc."""
+"""Processes: the only fork, kill and wait; hooks; users, terminals, environments; the readers of
+/proc.
+"""

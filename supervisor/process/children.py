@@ -1,11 +1,11 @@
 """Processes: the only place in the program that signals and waits; `spawning.py` forks for it.
 
-Only the main thread may use it, so a pid that is signalled here has not been reaped yet. It knows nothing of
-policy: `machine.py` says whom to start and whom to end.
+Only the main thread may use it, so a pid that is signalled here has not been reaped yet. It knows
+nothing of policy: `machine.py` says whom to start and whom to end.
 
-Children of other threads (a credential plugin that the Kubernetes client runs) are not ours to wait for:
-`__WNOTHREAD` (wait(2)) leaves them to the thread that started them, and orphans always come to the main
-thread, so nothing is stolen and nothing is missed.
+Children of other threads (a credential plugin that the Kubernetes client runs) are not ours to wait
+for: `__WNOTHREAD` (wait(2)) leaves them to the thread that started them, and orphans always come to
+the main thread, so nothing is stolen and nothing is missed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from ..runtime.signals import Inherited
     from .spawning import Child, Command
 
-# Seconds between two looks whether an exec has happened, growing: usually it takes half a millisecond.
+# Seconds between two looks whether an exec has happened, growing: usually it takes half a
+# millisecond.
 _LOOK_FIRST, _LOOK_MOST = 0.001, 0.25
 HOOK_MARK = "_SUPERVISOR_HOOK"  # in the environment of a hook and of all that it starts
 _ROUNDS = 3  # of killing what a hook left behind, which may fork meanwhile
@@ -50,17 +51,22 @@ class Processes:
         self._marks: dict[int, str] = {}  # of hooks: HOOK_MARK in their environment
         self._hooks_started = 0
         self._group = 0  # of the app, also when it has ended
-        self._others = False  # while leftovers have their time: whether other children of ours live than those
+        self._others = (
+            False  # while leftovers have their time: whether other children of ours live than those
+        )
         self.adopts = os.getpid() == 1  # whether orphans come to us
 
     def undo_in_children(self, undo: Callable[[], None]) -> None:
-        """Have a function called in each child before exec; it must not import, nor wait for a lock."""
+        """Have a function called in each child before exec; it must not import, nor wait for a
+        lock.
+        """
         self._spawner.undo = undo
 
     def spawn(self, command: Command) -> ev.Forked:
         """Start the app as the leader of its own process group, on our terminal if we hold it.
 
-        Returns once it has a pid; `look` or `reap` report whether the program runs. Raises SpawnError.
+        Returns once it has a pid; `look` or `reap` report whether the program runs. Raises
+        SpawnError.
         """
         self._foreground = terminal.holds()
         child = self._starting = self._spawner.start(command, foreground=self._foreground)
@@ -70,7 +76,9 @@ class Processes:
         return ev.Forked(child.pid, self._foreground)
 
     def look_at(self) -> float | None:
-        """When `look` is due (monotonic): no signal tells of an exec. None if there is nothing to look at."""
+        """When `look` is due (monotonic): no signal tells of an exec. None if there is nothing to
+        look at.
+        """
         return self._look_at if self._starting else None
 
     def look(self) -> Iterator[ev.Event]:
@@ -91,11 +99,14 @@ class Processes:
     def spawn_hook(self, command: Command, output: int) -> int:
         """Start a command beside the app, in its own session, without input, its output in a pipe.
 
-        Returns its pid, at once; raises SpawnError. Its end is reported as `HookExited`, a failure to start too.
+        Returns its pid, at once; raises SpawnError. Its end is reported as `HookExited`, a failure
+        to start too.
         """
         self._hooks_started += 1
         mark = f"{os.getpid()}.{self._hooks_started}.{time.monotonic_ns():x}"
-        child = self._spawner.start(command.replace(env=command.env.plus(HOOK_MARK, mark)), output=output)
+        child = self._spawner.start(
+            command.replace(env=command.env.plus(HOOK_MARK, mark)), output=output
+        )
         self._hooks[child.pid], self._marks[child.pid] = child, mark
         return child.pid
 
@@ -119,16 +130,20 @@ class Processes:
                 continue  # it ends by itself, or with the container
 
     def end_strays(self, pid: int) -> None:
-        """Kill what a hook that has ended left behind, in a session of its own or not. Raises OSError."""
+        """Kill what a hook that has ended left behind, in a session of its own or not. Raises
+        OSError.
+        """
         mark = f"{HOOK_MARK}={self._marks.pop(pid, '')}".encode()
         if self.adopts and not self._orphans():
             return
-        from . import leftovers  # noqa: PLC0415 - hardly any hook leaves something
+        from . import leftovers
 
         for _ in range(_ROUNDS):
             rows = self.reserve.lend(leftovers.table)
             ours = {self._app, *self._hooks}
-            roots = [one for one, row in rows.items() if row.parent == os.getpid() or not self.adopts]
+            roots = [
+                one for one, row in rows.items() if row.parent == os.getpid() or not self.adopts
+            ]
             found = leftovers.of_hook(rows, [one for one in roots if one not in ours], pid, mark)
             if not found:
                 return
@@ -173,7 +188,9 @@ class Processes:
                 if pid == self._app:
                     yield ev.Stopped(pid, os.WSTOPSIG(status))
             elif pid == self._app:
-                yield from self._app_ended(_code(status), os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0)
+                yield from self._app_ended(
+                    _code(status), os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+                )
             elif pid in self._hooks:
                 error = self._hooks.pop(pid).error()
                 yield ev.HookExited(pid, error.code if error else _code(status), str(error or ""))
@@ -183,7 +200,9 @@ class Processes:
     def _app_ended(self, code: int, signum: int) -> Iterator[ev.Event]:
         pid, self._app = self._app, 0
         if self._foreground:
-            terminal.reclaim(pid)  # the keys reach us until the next run, which gets the terminal as the first one did
+            terminal.reclaim(
+                pid
+            )  # the keys reach us until the next run, which gets the terminal as the first one did
         child, self._starting = self._starting, None
         if child is not None:
             error = child.error()
@@ -193,11 +212,14 @@ class Processes:
             yield ev.Started(pid, self._foreground)
         yield ev.Exited(pid, code, signum)
 
-    def kill_leftovers(self, signum: int, *, everything: bool, told: bool = False) -> ev.NothingLeft | None:
-        """Signal what the app left behind; `NothingLeft` if there is nothing, whatever other children we have.
+    def kill_leftovers(
+        self, signum: int, *, everything: bool, told: bool = False
+    ) -> ev.NothingLeft | None:
+        """Signal what the app left behind; `NothingLeft` if there is nothing, whatever other
+        children we have.
 
-        `everything`: the container ends, hooks do so too. `told`: its process group has got the stop signal already.
-        Raises OSError.
+        `everything`: the container ends, hooks do so too. `told`: its process group has got the
+        stop signal already. Raises OSError.
         """
         if everything:
             self.kill_hooks()
@@ -221,13 +243,17 @@ class Processes:
         return True
 
     def _left(self, *, everything: bool = False) -> dict[int, int]:
-        """What the app has left behind, with its process group; notes whether other children live beside it."""
-        from . import leftovers  # noqa: PLC0415 - most apps leave nothing
+        """What the app has left behind, with its process group; notes whether other children live
+        beside it.
+        """
+        from . import leftovers
 
         rows = self.reserve.lend(leftovers.table)
         hooks = () if everything else tuple(self._hooks)
         found = leftovers.of_app(rows, hooks, 0 if self.adopts else self._group)
-        self._others = any(row.parent == os.getpid() and pid not in found for pid, row in rows.items())
+        self._others = any(
+            row.parent == os.getpid() and pid not in found for pid, row in rows.items()
+        )
         return {pid: rows[pid].group for pid in found}
 
     def suspend_ourselves(self) -> None:
@@ -242,7 +268,8 @@ class Processes:
 
 def _kill(pid: int, signum: int, *, group: bool) -> None:
     """Signal a child, or its group; that it has ended, and its end will be reaped, is no error."""
-    # A child that was forked just now has not made its group yet: then it is all that there is of it.
+    # A child that was forked just now has not made its group yet: then it is all that there is of
+    # it.
     for send in (os.killpg, os.kill) if group else (os.kill,):
         try:
             send(pid, signum)
@@ -278,19 +305,25 @@ def _code(status: int) -> int:
 
 
 def descendants(root: int) -> list[int]:
-    """Pids of the children of `root`, their children, and so on, as /proc shows them now; zombies left out."""
-    from . import leftovers  # noqa: PLC0415 - as above
+    """Pids of the children of `root`, their children, and so on, as /proc shows them now; zombies
+    left out.
+    """
+    from . import leftovers
 
     return leftovers.below(leftovers.table(), [root])
 
 
 def become_subreaper() -> None:
-    """Have orphaned descendants come to us instead of to PID 1; for when we are not PID 1 (prctl(2))."""
+    """Have orphaned descendants come to us instead of to PID 1; for when we are not PID 1
+    (prctl(2)).
+    """
     _prctl(_PR_SET_CHILD_SUBREAPER, 1, "become a child subreaper")
 
 
 def die_with_parent(signum: int) -> None:
-    """Get `signum` when the process that started us ends (prctl(2)); at once if it has ended already."""
+    """Get `signum` when the process that started us ends (prctl(2)); at once if it has ended
+    already.
+    """
     parent = os.getppid()
     _prctl(_PR_SET_PDEATHSIG, signum, "ask for a signal at the parent's death")
     if os.getppid() != parent:
@@ -298,7 +331,7 @@ def die_with_parent(signum: int) -> None:
 
 
 def _prctl(option: int, value: int, what: str) -> None:
-    import ctypes  # noqa: PLC0415 - 5 ms and 1 MiB that PID 1 of a container does not need
+    import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:

@@ -1,19 +1,25 @@
-"""Core dumps: a crash of this process leaves no Secret on disk, and the app keeps the limits that it was given.
+"""Core dumps: a crash of this process leaves no Secret on disk, and the app keeps the limits that
+it was given.
 
-PR_SET_DUMPABLE is left alone: without it, /proc/1/fd/1, which many apps log to, is closed to all without SYS_PTRACE.
+PR_SET_DUMPABLE is left alone: without it, /proc/1/fd/1, which many apps log to, is closed to all
+without SYS_PTRACE.
 """
 
 from __future__ import annotations
 
-_FILTER = "/proc/self/coredump_filter"  # core(5): the memory that a dump holds, those to a pipe included
+_FILTER = (
+    "/proc/self/coredump_filter"  # core(5): the memory that a dump holds, those to a pipe included
+)
 _NOTHING = b"0"
 
 
 class Suppressed:
-    """No core dumps of this process from now on. `restore`, in a child before exec, takes it back for that child."""
+    """No core dumps of this process from now on. `restore`, in a child before exec, takes it back
+    for that child.
+    """
 
     def __init__(self) -> None:
-        import resource  # noqa: PLC0415 - not for a bare init
+        import resource
 
         self._resource = resource
         self._limits = resource.getrlimit(resource.RLIMIT_CORE)

@@ -1,7 +1,8 @@
-"""Environments, as execve(2) takes them: entries in order, those included that are not NAME=VALUE or stand twice.
+"""Environments, as execve(2) takes them: entries in order, those included that are not NAME=VALUE
+or stand twice.
 
-`os.environ` drops the latter. This module reads our own environment and env files; it does not know which variables
-the program itself reads.
+`os.environ` drops the latter. This module reads our own environment and env files; it does not know
+which variables the program itself reads.
 """
 
 from __future__ import annotations
@@ -28,12 +29,17 @@ class Environment:
     def get(self, name: str, default: str = "") -> str:
         """The value of a variable; the first one counts, as for getenv(3)."""
         start = os.fsencode(name) + b"="
-        return next((os.fsdecode(one[len(start) :]) for one in self._entries if one.startswith(start)), default)
+        return next(
+            (os.fsdecode(one[len(start) :]) for one in self._entries if one.startswith(start)),
+            default,
+        )
 
     def set(self, name: str, value: str) -> None:
         """Give a variable one value."""
         entry = os.fsencode(f"{name}={value}")
-        places = [index for index, one in enumerate(self._entries) if _name(one) == os.fsencode(name)]
+        places = [
+            index for index, one in enumerate(self._entries) if _name(one) == os.fsencode(name)
+        ]
         if places:
             self._entries[places[0]] = entry
             for index in reversed(places[1:]):
@@ -54,7 +60,9 @@ class Environment:
         self._entries = [one for one in self._entries if _name(one) not in gone]
 
     def hand_on_sockets(self, parent: int, child: int) -> None:
-        """Say that descriptors which were passed to the parent are for the child (sd_listen_fds(3))."""
+        """Say that descriptors which were passed to the parent are for the child
+        (sd_listen_fds(3)).
+        """
         if self.get("LISTEN_PID") == str(parent):
             self.set("LISTEN_PID", str(child))
             self.remove(["LISTEN_PIDFDID"])
@@ -62,7 +70,7 @@ class Environment:
     def prepare(self) -> None:
         """Import what `execve` will need; to be called before a fork."""
         if not all(_can_be_split(one) for one in self._entries):
-            import ctypes  # noqa: PLC0415 - 5 ms that hardly any environment needs
+            import ctypes
 
             self._ctypes = ctypes
             self._libc = ctypes.CDLL(None, use_errno=True)
@@ -105,7 +113,9 @@ def _can_be_split(entry: bytes) -> bool:
 
 
 def own() -> Environment:
-    """The environment of our start; the interpreter adds LC_CTYPE to os.environ in the C locale (PEP 538)."""
+    """The environment of our start; the interpreter adds LC_CTYPE to os.environ in the C locale
+    (PEP 538).
+    """
     try:
         with open("/proc/self/environ", "rb") as file:
             return Environment(file.read().split(b"\0")[:-1])
@@ -114,10 +124,11 @@ def own() -> Environment:
 
 
 def read_file(path: str) -> list[tuple[str, str]]:
-    """Names and values of an env file, as docker reads it: literal values, `#` begins a comment line.
+    """Names and values of an env file, as docker reads it: literal values, `#` begins a comment
+    line.
 
-    A name alone means the variable of ours, which the app inherits anyway. Raises OSError, and ValueError for a line
-    that is not KEY=VALUE.
+    A name alone means the variable of ours, which the app inherits anyway. Raises OSError, and
+    ValueError for a line that is not KEY=VALUE.
     """
     with open(path, "rb") as file:
         lines = file.read().removeprefix(_BYTE_ORDER_MARK).split(b"\n")
@@ -135,7 +146,9 @@ def read_file(path: str) -> list[tuple[str, str]]:
 
 
 def _without_indent(line: str) -> str:
-    start = next((index for index, character in enumerate(line) if not _is_space(character)), len(line))
+    start = next(
+        (index for index, character in enumerate(line) if not _is_space(character)), len(line)
+    )
     return line[start:]
 
 

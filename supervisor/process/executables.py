@@ -1,6 +1,8 @@
-"""Whether the program of a hook is there, looked up before the app starts: an answer only where it is sure.
+"""Whether the program of a hook is there, looked up before the app starts: an answer only where it
+is sure.
 
-A program on a file system that hangs, below a directory that changes, or found by a relative path is not judged.
+A program on a file system that hangs, below a directory that changes, or found by a relative path
+is not judged.
 """
 
 from __future__ import annotations
@@ -20,10 +22,14 @@ if TYPE_CHECKING:
 _PATIENCE = 1.0  # seconds for a file system that hangs: the app's start does not wait for it
 
 
-def check(hooks: Iterable[tuple[str, Sequence[str]]], command: Command, changing: Sequence[str]) -> None:
-    """Raises StartError for the first program of `hooks`, pairs of option and command line, that cannot be run.
+def check(
+    hooks: Iterable[tuple[str, Sequence[str]]], command: Command, changing: Sequence[str]
+) -> None:
+    """Raises StartError for the first program of `hooks`, pairs of option and command line, that
+    cannot be run.
 
-    They run as `command` does: with its PATH. What lies below the `changing` directories may come later.
+    They run as `command` does: with its PATH. What lies below the `changing` directories may come
+    later.
     """
     answered, wrong = threads.Gate(), list[str]()
 
@@ -50,7 +56,9 @@ def missing(program: str, path: str, changing: Sequence[str] = ()) -> str:
     folders = [""] if "/" in program else path.split(":")
     why = "no such file" if "/" in program else f"not found in PATH ({path})"
     for candidate in (os.path.join(folder, program) for folder in folders):
-        if not os.path.isabs(candidate) or any(f"{candidate}/".startswith(f"{one}/") for one in changing):
+        if not os.path.isabs(candidate) or any(
+            f"{candidate}/".startswith(f"{one}/") for one in changing
+        ):
             return ""
         try:
             found = os.stat(candidate)

@@ -1,7 +1,9 @@
-"""Commands beside the app: validate, ready, verify, reload by command. Run for threads, started by the main thread.
+"""Commands beside the app: validate, ready, verify, reload by command. Run for threads, started by
+the main thread.
 
-A hook gets the app's user, environment and directory, standard input from /dev/null, and a process group of its own
-that is ended as a whole when its time is over. Only `process.py` starts and reaps it; its thread waits here.
+A hook gets the app's user, environment and directory, standard input from /dev/null, and a process
+group of its own that is ended as a whole when its time is over. Only `process.py` starts and reaps
+it; its thread waits here.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ _TO_END = 0.5  # seconds for a hook that was killed; one that became another use
 _LAST_WORDS = 0.2  # seconds for output that is still in the pipe when the hook has ended
 
 
-# Codes that say nothing about what was asked: env(1), timeout(1) and a shell end with them for their own reasons,
-# and 137 is an end by KILL, which is how the kernel answers a shortage of memory.
+# Codes that say nothing about what was asked: env(1), timeout(1) and a shell end with them for
+# their own reasons, and 137 is an end by KILL, which is how the kernel answers a shortage of
+# memory.
 _NO_ANSWER = {
     TIMED_OUT: "did not end in time (code 124)",
     126: "cannot run: it ended with code 126 (not executable)",
@@ -47,13 +50,17 @@ class Runner:
     def __init__(self, put: Callable[[ev.Event], None]) -> None:
         self._put = put
 
-    def run(self, argv: Sequence[str], seconds: float, cancelled: Callable[[], bool] | None = None) -> Outcome:
+    def run(
+        self, argv: Sequence[str], seconds: float, cancelled: Callable[[], bool] | None = None
+    ) -> Outcome:
         """Run to the end, or until the time is over or `cancelled()`. Never raises."""
         try:
             read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         except OSError as error:
-            return Outcome(125, "", f"cannot run {argv[0]}: {(error.strerror or str(error)).lower()}")
-        from queue import SimpleQueue  # noqa: PLC0415 - only for those who run one
+            return Outcome(
+                125, "", f"cannot run {argv[0]}: {(error.strerror or str(error)).lower()}"
+            )
+        from queue import SimpleQueue
 
         ends: SimpleQueue[ev.HookReport] = SimpleQueue()
         self._put(ev.HookOrdered(tuple(argv), write_fd, ends.put))
@@ -75,9 +82,12 @@ class Runner:
 
     @staticmethod
     def _wait(
-        ends: SimpleQueue[ev.HookReport], output: _Output, until: float, cancelled: Callable[[], bool] | None
+        ends: SimpleQueue[ev.HookReport],
+        output: _Output,
+        until: float,
+        cancelled: Callable[[], bool] | None,
     ) -> ev.HookReport | None:
-        from queue import Empty  # noqa: PLC0415 - as above
+        from queue import Empty
 
         while time.monotonic() < until and not (cancelled and cancelled()):
             try:
@@ -93,7 +103,9 @@ def _outcome(program: str, end: ev.HookReport, output: str) -> Outcome:
 
 
 class _Output:
-    """What a hook said, the end of it; a hook that talks is never blocked by a full pipe for long."""
+    """What a hook said, the end of it; a hook that talks is never blocked by a full
+    pipe for long.
+    """
 
     def __init__(self, fd: int) -> None:
         self._fd, self._data = fd, b""

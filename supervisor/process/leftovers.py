@@ -1,7 +1,9 @@
-"""Which processes the app or a hook has left behind, as /proc shows them. Nothing is signalled here.
+"""Which processes the app or a hook has left behind, as /proc shows them. Nothing is signalled
+here.
 
-Leftovers are descendants: orphans come to us. As PID 1 of a container we get strangers as well, for example of a
-debug container that shares our PID namespace: they have a cgroup of their own, or a session from outside.
+Leftovers are descendants: orphans come to us. As PID 1 of a container we get strangers as well, for
+example of a debug container that shares our PID namespace: they have a cgroup of their own, or a
+session from outside.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ def table() -> Table:
             continue
         try:
             with open(f"/proc/{entry}/stat", "rb") as file:
-                # proc(5): "pid (comm) state ppid pgrp session ..."; comm may hold spaces and parentheses.
+                # proc(5): "pid (comm) state ppid pgrp session ..."; comm may hold spaces and
+                # parentheses.
                 state, *numbers = file.read().rpartition(b")")[2].split()[:4]
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # gone meanwhile, or hidden (hidepid)
@@ -54,16 +57,26 @@ def below(rows: Table, roots: Iterable[int]) -> list[int]:
 
 
 def of_app(rows: Table, hooks: Collection[int], group: int = 0) -> list[int]:
-    """What the app has left: our descendants but for live `hooks` and strangers, and what is in its process `group`."""
+    """What the app has left: our descendants but for live `hooks` and strangers, and what is in its
+    process `group`.
+    """
     me = os.getpid()
     strangers = _strangers(rows, me) if me == 1 else ()
-    own = [pid for pid, row in rows.items() if row.parent == me and pid not in hooks and pid not in strangers]
+    own = [
+        pid
+        for pid, row in rows.items()
+        if row.parent == me and pid not in hooks and pid not in strangers
+    ]
     found = [*own, *below(rows, own)]
-    return found + [pid for pid, row in rows.items() if group and row.group == group and pid not in found]
+    return found + [
+        pid for pid, row in rows.items() if group and row.group == group and pid not in found
+    ]
 
 
 def of_hook(rows: Table, roots: Collection[int], session: int, mark: bytes) -> list[int]:
-    """What a hook has left among `roots` and below them: those of its session, those with its mark, and theirs."""
+    """What a hook has left among `roots` and below them: those of its session, those with its mark,
+    and theirs.
+    """
     among = [*roots, *below(rows, roots)]
     own = [pid for pid in among if rows[pid].session == session or mark in _environment(pid)]
     return list(dict.fromkeys((*own, *below(rows, own))))
@@ -79,7 +92,9 @@ def _environment(pid: int) -> list[bytes]:
 
 def _strangers(rows: Table, me: int) -> list[int]:
     """Our children that the app cannot have made."""
-    inside = me in rows and rows[me].session != 0  # 0: led from outside of the PID namespace (proc(5))
+    inside = (
+        me in rows and rows[me].session != 0
+    )  # 0: led from outside of the PID namespace (proc(5))
     ours = _cgroups(me)
     return [
         pid

@@ -1,4 +1,5 @@
-"""Open files at the start: standard streams that are closed, and those that our parent has opened for the app.
+"""Open files at the start: standard streams that are closed, and those that our parent has opened
+for the app.
 
 All that this program opens is close-on-exec (PEP 446), so whatever is not was there before it.
 """
@@ -11,7 +12,9 @@ _STANDARD = (0, 1, 2)
 
 
 def open_standard() -> None:
-    """Open closed standard streams on /dev/null, before anything else gets their numbers: a socket, for example."""
+    """Open closed standard streams on /dev/null, before anything else gets their numbers: a socket,
+    for example.
+    """
     for number in _STANDARD:
         try:
             os.fstat(number)
@@ -20,16 +23,22 @@ def open_standard() -> None:
                 opened = os.open("/dev/null", os.O_RDWR)
             except OSError:
                 opened = os.open("/", os.O_RDONLY)  # what is written to it fails, and goes nowhere
-            os.set_inheritable(opened, True)  # open(2) gives the lowest number that is free, which is this one
+            os.set_inheritable(
+                opened, True
+            )  # open(2) gives the lowest number that is free, which is this one
 
 
 def inherited() -> tuple[int, ...]:
-    """The descriptors above 2 that are for the app: a pipe of its parent's, a socket to listen on."""
+    """The descriptors above 2 that are for the app: a pipe of its parent's, a socket to
+    listen on.
+    """
     try:
         names = os.listdir("/proc/self/fd")
     except OSError:
         return ()  # the app inherits them all the same; we keep them open
-    return tuple(number for number in map(int, names) if number not in _STANDARD and _is_inheritable(number))
+    return tuple(
+        number for number in map(int, names) if number not in _STANDARD and _is_inheritable(number)
+    )
 
 
 def close(descriptors: tuple[int, ...]) -> None:

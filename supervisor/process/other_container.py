@@ -1,8 +1,8 @@
 """Finding a process of another container, in a PID namespace that a pod's containers share.
 
-Containers restart, so nothing is remembered: every `find` looks again. Here is only looked: who signals the
-process, and whether it may be signalled now, is decided elsewhere. `psutil` belongs to this module; it is imported
-late.
+Containers restart, so nothing is remembered: every `find` looks again. Here is only looked: who
+signals the process, and whether it may be signalled now, is decided elsewhere. `psutil` belongs to
+this module; it is imported late.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _COMM = 15  # characters that the kernel keeps of a process's name (proc(5), com
 _HINT = "is its container up, and does the pod have shareProcessNamespace: true?"
 
 
-class TargetMissing(Exception):  # noqa: N818 - a state of the world, not a fault
+class TargetMissing(Exception):
     """There is no such process, or no single one; the message says what to do."""
 
 
@@ -33,15 +33,19 @@ class Target:
         """Raises ValueError if the text can be neither."""
         self._text = text.strip()
         if not self._text or "\0" in text or self._text.endswith("/"):
-            raise ValueError(f"{text!r} is neither the name of a process nor the path of a pid file")
+            raise ValueError(
+                f"{text!r} is neither the name of a process nor the path of a pid file"
+            )
 
     def __str__(self) -> str:
         return self._text
 
     def find(self) -> int:
-        """The pid, as of now; raises TargetMissing. It is never ours nor that of a process that we have started.
+        """The pid, as of now; raises TargetMissing. It is never ours nor that of a process that we
+        have started.
 
-        By name it is the topmost match: a server's workers have its name, and only their parent reloads.
+        By name it is the topmost match: a server's workers have its name, and only their parent
+        reloads.
         """
         ours = {os.getpid(), *children.descendants(os.getpid())}
         if "/" in self._text:
@@ -52,7 +56,10 @@ class Target:
             raise TargetMissing(f"no process is called {self._text}; {_HINT}")
         if len(top) > 1:
             pids = ", ".join(map(str, sorted(top)))
-            raise TargetMissing(f"{len(top)} processes are called {self._text} (pids {pids}); name a pid file instead")
+            raise TargetMissing(
+                f"{len(top)} processes are called {self._text} (pids {pids}); name a pid file"
+                " instead"
+            )
         return top[0]
 
 
@@ -66,7 +73,8 @@ def _by_file(path: str, ours: set[int]) -> int:
     if not pid:
         raise TargetMissing(f"cannot use the pid file {path}: its first line is not a pid")
     if pid in ours:
-        # Pid 1 of a container of its own is what its file says; here that number is somebody else's.
+        # Pid 1 of a container of its own is what its file says; here that number is somebody
+        # else's.
         raise TargetMissing(f"{path} says {pid}, which is our own here; {_HINT}")
     if process_state(pid) in "XZ":
         raise TargetMissing(f"{path} says {pid}, and there is no such process; {_HINT}")
@@ -74,8 +82,12 @@ def _by_file(path: str, ours: set[int]) -> int:
 
 
 def _first_line(path: str) -> str:
-    """The first line of a pid file; some programs write more lines after the pid. Raises OSError, and never waits."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO would wait for a writer
+    """The first line of a pid file; some programs write more lines after the pid. Raises OSError,
+    and never waits.
+    """
+    descriptor = os.open(
+        path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    )  # a FIFO would wait for a writer
     with open(descriptor, encoding="ascii", errors="replace") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file")
@@ -87,15 +99,19 @@ def _matches(name: str) -> Iterator[tuple[int, int]]:
     import psutil  # 15 ms and 1 MiB, only for those who look for a process
 
     for pid in psutil.pids():
-        # Not process_iter: it keeps what it saw of a pid, and an entrypoint script becomes its server by exec.
+        # Not process_iter: it keeps what it saw of a pid, and an entrypoint script becomes its
+        # server by exec.
         try:
-            info = psutil.Process(pid).as_dict(["ppid", "exe", "cmdline", "name", "status"], ad_value="")
+            info = psutil.Process(pid).as_dict(
+                ["ppid", "exe", "cmdline", "name", "status"], ad_value=""
+            )
         except psutil.NoSuchProcess:
             continue  # gone meanwhile
         if info["status"] in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
             continue
         paths = (info["exe"] or "", (info["cmdline"] or [""])[0])
-        # psutil completes a name that the kernel has cut where it can; we compare what the kernel keeps.
+        # psutil completes a name that the kernel has cut where it can; we compare what the kernel
+        # keeps.
         if name in map(os.path.basename, paths) or info["name"][:_COMM] == name[:_COMM]:
             yield pid, info["ppid"]
 

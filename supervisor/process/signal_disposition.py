@@ -1,7 +1,8 @@
 """How a process would take a signal, as /proc shows it now, and whether the signal may be sent.
 
-An app takes a signal with a handler, or blocked and waited for (sigwait(3), signalfd(2)); to any other app most signals
-are the end. This module only looks; the main thread sends. It knows nothing of reloads, versions or options.
+An app takes a signal with a handler, or blocked and waited for (sigwait(3), signalfd(2)); to any
+other app most signals are the end. This module only looks; the main thread sends. It knows nothing
+of reloads, versions or options.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# Numbers of rt_sigtimedwait and rt_sigtimedwait_time64 (asm/unistd.h), those of 32-bit programs included.
+# Numbers of rt_sigtimedwait and rt_sigtimedwait_time64 (asm/unistd.h), those of 32-bit programs
+# included.
 _SIGTIMEDWAIT: Mapping[str, frozenset[int]] = {
     "x86_64": frozenset({128, 177, 421}),
     "aarch64": frozenset({137, 177, 421}),
@@ -29,8 +31,12 @@ _SIGTIMEDWAIT: Mapping[str, frozenset[int]] = {
     "i686": frozenset({177, 421}),
 }
 _MASK_BYTES = 8  # of the kernel's sigset_t
-_HELD_SECONDS = 1.0  # a signal that is blocked this long, in all threads, is not blocked for a fork only
-_SETTLED_SECONDS = 5.0  # age of an app that will have its handlers, where nothing can be seen of them
+_HELD_SECONDS = (
+    1.0  # a signal that is blocked this long, in all threads, is not blocked for a fork only
+)
+_SETTLED_SECONDS = (
+    5.0  # age of an app that will have its handlers, where nothing can be seen of them
+)
 
 
 class Disposition(enum.Enum):
@@ -73,14 +79,18 @@ def is_pending(pid: int, signum: int) -> bool:
 
 
 class Gate:
-    """Decides, look by look, whether a signal may be sent to a process; one gate for one delivery."""
+    """Decides, look by look, whether a signal may be sent to a process; one gate for
+    one delivery.
+    """
 
     def __init__(self, signum: int, *, checked: bool) -> None:
         """Without `checked` it is open: the user knows what the app does with the signal."""
         self._signum, self._checked = signum, checked
         self._before = (0, Disposition.DEFAULT)
         self._since = 0.0  # when the disposition of this process became what it is
-        self.held = False  # it opened for an app that blocks the signal and was not seen to wait for it
+        self.held = (
+            False  # it opened for an app that blocks the signal and was not seen to wait for it
+        )
 
     def look(self, pid: int) -> str:
         """Empty when the signal may be sent, else why not."""
@@ -104,22 +114,28 @@ class Gate:
 _WHY_NOT = {
     Disposition.HELD: "blocks {} and does not wait for it",
     Disposition.IGNORED: "ignores {}; choose the signal that it reloads on with --reload-signal",
-    Disposition.DEFAULT: "does not catch {}, which would end it; "
-    "choose the signal that it reloads on with --reload-signal",
-    Disposition.CLOSED: "has no handler for {}, and whether it waits for it cannot be seen (/proc/PID/syscall); "
-    "add the capability SYS_PTRACE, or --reload-signal-check=off if it does",
+    Disposition.DEFAULT: (
+        "does not catch {}, which would end it; "
+        "choose the signal that it reloads on with --reload-signal"
+    ),
+    Disposition.CLOSED: (
+        "has no handler for {}, and whether it waits for it cannot be seen (/proc/PID/syscall); "
+        "add the capability SYS_PTRACE, or --reload-signal-check=off if it does"
+    ),
     Disposition.UNKNOWN: "shows nothing of its signals, and may have no handler for {} yet",
 }
 
 
-# --- what /proc says --------------------------------------------------------------------------------------
+# --- what /proc says ------------------------------------------------------------------------------
 
 
 def _status(path: str) -> dict[str, str] | None:
     """The lines of a status file (proc(5)) by name; None if it cannot be read."""
     try:
         with open(path, encoding="ascii", errors="replace") as file:
-            return {name: value.strip() for name, _, value in (line.partition(":") for line in file)}
+            return {
+                name: value.strip() for name, _, value in (line.partition(":") for line in file)
+            }
     except OSError:
         return None
 
@@ -143,8 +159,9 @@ def _exists(pid: int) -> bool:
 def _of_threads(pid: int, signum: int) -> Disposition:
     """The disposition of a process without a handler, by its threads.
 
-    The kernel gives it to any thread that does not block it (signal(7)), so one such thread decides, unless it waits.
-    While sigtimedwait(2) waits for a signal, /proc shows that signal as not blocked.
+    The kernel gives it to any thread that does not block it (signal(7)), so one such thread
+    decides, unless it waits. While sigtimedwait(2) waits for a signal, /proc shows that signal as
+    not blocked.
     """
     waits = False
     try:
@@ -166,13 +183,23 @@ def _of_threads(pid: int, signum: int) -> Disposition:
 
 
 def _all_block(pid: int, signum: int) -> bool:
-    """Whether every thread blocks a signal, as far as files show that are never closed to others."""
-    found = [_status(f"/proc/{pid}/task/{thread}/status") for thread in os.listdir(f"/proc/{pid}/task")]
-    return all(_has(status, "SigBlk", signum) for status in found if status and status["State"][0] not in "XZ")
+    """Whether every thread blocks a signal, as far as files show that are never closed
+    to others.
+    """
+    found = [
+        _status(f"/proc/{pid}/task/{thread}/status") for thread in os.listdir(f"/proc/{pid}/task")
+    ]
+    return all(
+        _has(status, "SigBlk", signum)
+        for status in found
+        if status and status["State"][0] not in "XZ"
+    )
 
 
 def _waits(folder: str, signum: int) -> bool:
-    """Whether a thread is in sigtimedwait(2) for a signal. Raises PermissionError where that is not shown."""
+    """Whether a thread is in sigtimedwait(2) for a signal. Raises PermissionError where that is not
+    shown.
+    """
     with open(f"{folder}/syscall", encoding="ascii") as file:
         words = file.read().split()  # number and arguments, or "running" (proc(5))
     if not words[0].isdecimal() or int(words[0]) not in _SIGTIMEDWAIT.get(os.uname().machine, ()):
@@ -184,7 +211,9 @@ def _waits(folder: str, signum: int) -> bool:
 
 
 def _reads(pid: int, signum: int) -> bool:
-    """Whether the process has a signalfd(2) for a signal. Raises PermissionError where that is not shown."""
+    """Whether the process has a signalfd(2) for a signal. Raises PermissionError where that is not
+    shown.
+    """
     for name in os.listdir(f"/proc/{pid}/fdinfo"):
         info = _status(f"/proc/{pid}/fdinfo/{name}")
         if info and _has(info, "sigmask", signum):
@@ -203,7 +232,7 @@ def _age(pid: int) -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
 
-# --- looking as the app's user ----------------------------------------------------------------------------
+# --- looking as the app's user --------------------------------------------------------------------
 
 
 def _is_foreign(status: Mapping[str, str]) -> bool:
@@ -216,10 +245,11 @@ def _is_foreign(status: Mapping[str, str]) -> bool:
 def _as_user(status: Mapping[str, str]) -> Iterator[None]:
     """Let this thread, and no other, look at files as the process's user.
 
-    Root in a container has no CAP_SYS_PTRACE, and without it ptrace(2), "Ptrace access mode checking", wants the
-    same user and group: those that setfsuid(2) sets, for the calling thread alone.
+    Root in a container has no CAP_SYS_PTRACE, and without it ptrace(2), "Ptrace access mode
+    checking", wants the same user and group: those that setfsuid(2) sets, for the calling thread
+    alone.
     """
-    import ctypes  # noqa: PLC0415 - for few apps, in the thread of a reload
+    import ctypes
 
     libc = ctypes.CDLL(None)
     libc.setfsgid(int(status["Gid"].split()[1]))

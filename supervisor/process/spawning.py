@@ -1,7 +1,8 @@
 """From fork to exec: how a child becomes the app or a hook, and the reason where it cannot.
 
-Only `process.py` uses it, in the main thread. Between fork and exec all signals are blocked and nothing is imported,
-logged or looked up: the process may have threads, and whatever lock they hold stays locked in the child.
+Only `process.py` uses it, in the main thread. Between fork and exec all signals are blocked and
+nothing is imported, logged or looked up: the process may have threads, and whatever lock they hold
+stays locked in the child.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ class Command(Record):
 
 
 class Reserve:
-    """A few descriptors that are held back for the main thread: other threads and their peers can use up the rest."""
+    """A few descriptors that are held back for the main thread: other threads and their peers can
+    use up the rest.
+    """
 
     def __init__(self) -> None:
         self._most, self._held = 0, list[int]()
@@ -63,7 +66,9 @@ class Reserve:
         self._fill()
 
     def lend(self, use: Callable[[], T]) -> T:
-        """The result of `use`, which is called once more with the reserve given up if there was no descriptor."""
+        """The result of `use`, which is called once more with the reserve given up if there was no
+        descriptor.
+        """
         try:
             return use()
         except OSError as error:
@@ -107,7 +112,9 @@ class Child:
         return False
 
     def error(self) -> SpawnError | None:
-        """Why it could not become the program; None if it has, or was ended before. For one that has ended."""
+        """Why it could not become the program; None if it has, or was ended before. For one that
+        has ended.
+        """
         return None if self.pending() else self._error
 
 
@@ -118,10 +125,15 @@ class Spawner:
         self._inherited = inherited
         self._start_dir = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self.reserve = Reserve()
-        self.undo: Callable[[], None] | None = None  # called in each child: what we changed of ourselves alone
+        self.undo: Callable[[], None] | None = (
+            None  # called in each child: what we changed of ourselves alone
+        )
 
-    def start(self, command: Command, *, foreground: bool = False, output: int | None = None) -> Child:
-        """Fork a child that becomes the program; returns at once, whatever exec takes. Raises SpawnError.
+    def start(
+        self, command: Command, *, foreground: bool = False, output: int | None = None
+    ) -> Child:
+        """Fork a child that becomes the program; returns at once, whatever exec takes. Raises
+        SpawnError.
 
         Without `output` it keeps our standard streams.
         """
@@ -141,7 +153,9 @@ class Spawner:
             os.close(write_fd)
         return Child(pid, read_fd, command)
 
-    def _become(self, command: Command, report_fd: int, *, foreground: bool, output: int | None) -> None:
+    def _become(
+        self, command: Command, report_fd: int, *, foreground: bool, output: int | None
+    ) -> None:
         """In the child: turn into the command. Never returns; tells the parent why if it cannot."""
         step = _TERMINAL
         try:
@@ -175,14 +189,19 @@ class Spawner:
             if step == _EXEC:
                 step = _look_closer(command.argv[0], error.errno)
             os.write(report_fd, _REPORT.pack(step, error.errno or errno.EIO))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the parent reports it
-            os.write(report_fd, _REPORT.pack(step, 0) + repr(error).encode(errors="backslashreplace")[:_MOST_WORDS])
+        except Exception as error:  # whatever it is, the parent reports it
+            os.write(
+                report_fd,
+                _REPORT.pack(step, 0) + repr(error).encode(errors="backslashreplace")[:_MOST_WORDS],
+            )
         finally:
             os._exit(125)
 
 
 def _lead(*, session: bool, foreground: bool) -> None:
-    """Lead a process group, for the app on its terminal, or a session: what a hook leaves behind is known by it."""
+    """Lead a process group, for the app on its terminal, or a session: what a hook leaves behind is
+    known by it.
+    """
     if session:
         os.setsid()
         return
@@ -192,7 +211,9 @@ def _lead(*, session: bool, foreground: bool) -> None:
 
 
 def _exec(argv: tuple[str, ...], env: Environment) -> None:
-    """execvp(3): look in PATH, and have /bin/sh run what the kernel does not know how to. Raises OSError."""
+    """execvp(3): look in PATH, and have /bin/sh run what the kernel does not know how to. Raises
+    OSError.
+    """
     program = argv[0]
     if not program:
         raise FileNotFoundError(errno.ENOENT, "no name")
@@ -224,30 +245,48 @@ def _look_closer(program: str, number: int | None) -> int:
 
 
 def _cannot_fork(command: Command, error: OSError) -> SpawnError:
-    return SpawnError(125, f"cannot start {command.argv[0]}: {_reason(error.errno)}", short=error.errno in _SHORTAGES)
+    return SpawnError(
+        125,
+        f"cannot start {command.argv[0]}: {_reason(error.errno)}",
+        short=error.errno in _SHORTAGES,
+    )
 
 
 def _spawn_error(command: Command, report: bytes) -> SpawnError:
     program = command.argv[0]
     step, number = _REPORT.unpack_from(report)
     if number == 0:
-        return SpawnError(125, f"cannot start {program}: internal error: {report[_REPORT.size :].decode()}")
+        return SpawnError(
+            125, f"cannot start {program}: internal error: {report[_REPORT.size :].decode()}"
+        )
     if step == _DIRECTORY:
         where = command.workdir or "."
-        return SpawnError(125, f"cannot start {program}: cannot enter directory {where}: {_reason(number)}")
+        return SpawnError(
+            125, f"cannot start {program}: cannot enter directory {where}: {_reason(number)}"
+        )
     if step == _USER and command.user is not None:
         who = f"as uid {command.user.uid}, gid {command.user.gid}"
-        return SpawnError(125, f"cannot start {program} {who} (--user): {_reason(number)}; only root may change users")
+        return SpawnError(
+            125,
+            f"cannot start {program} {who} (--user): {_reason(number)}; only root may change users",
+        )
     if step == _INTERPRETER:
-        why = "the file is there, but its interpreter (the #! line, or the ELF loader) or a link's end is not"
+        why = (
+            "the file is there, but its interpreter (the #! line, or the ELF loader) or a link's"
+            " end is not"
+        )
         return SpawnError(127, f"cannot start {program}: {why}")
     if number == errno.ENOENT:
         path = command.env.get("PATH", _DEFAULT_PATH)
         why = "no such file" if "/" in program else f"not found in PATH ({path})"
         return SpawnError(127, f"cannot start {program}: {why}")
     hint = "; it is a directory" if step == _IS_DIRECTORY else ""
-    code = {errno.ENOTDIR: 127, errno.ETXTBSY: 126}.get(number, 125 if number in _SHORTAGES else 126)
-    return SpawnError(code, f"cannot start {program}: {_reason(number)}{hint}", short=number in _SHORTAGES)
+    code = {errno.ENOTDIR: 127, errno.ETXTBSY: 126}.get(
+        number, 125 if number in _SHORTAGES else 126
+    )
+    return SpawnError(
+        code, f"cannot start {program}: {_reason(number)}{hint}", short=number in _SHORTAGES
+    )
 
 
 def _reason(number: int | None) -> str:

@@ -1,7 +1,9 @@
-"""The controlling terminal: the app is in its foreground while it runs, and we are while there is no app.
+"""The controlling terminal: the app is in its foreground while it runs, and we are while there is
+no app.
 
-The terminal is standard input's, or /dev/tty where standard input is something else (a pipe). All calls do nothing
-where there is none. They must be made with TTOU blocked, as it is in the main thread and in its children before exec.
+The terminal is standard input's, or /dev/tty where standard input is something else (a pipe). All
+calls do nothing where there is none. They must be made with TTOU blocked, as it is in the main
+thread and in its children before exec.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ def give(group: int) -> None:
 
 
 def reclaim(group: int) -> None:
-    """Be in the foreground again, now that the app, which led `group`, has ended: unless a shell's other job is."""
+    """Be in the foreground again, now that the app, which led `group`, has ended: unless a shell's
+    other job is.
+    """
 
     def take(fd: int) -> None:
         front = os.tcgetpgrp(fd)
@@ -48,9 +52,13 @@ def _is_gone(group: int) -> bool:
 
 
 def _with_terminal(use: Callable[[int], bool | None]) -> bool:
-    """The answer of `use` about the terminal; False where there is none, or where it was hung up."""
+    """The answer of `use` about the terminal; False where there is none, or where it
+    was hung up.
+    """
     try:
-        return bool(use(0))  # tcgetpgrp(3) and tcsetpgrp(3) fail for all but the controlling terminal
+        return bool(
+            use(0)
+        )  # tcgetpgrp(3) and tcsetpgrp(3) fail for all but the controlling terminal
     except OSError:
         pass
     try:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 
 def ours() -> str | None:
-    """The file of our certificates where the system has none (FROM scratch); None where it has, or we have none."""
-    import ssl  # noqa: PLC0415 - only for https, and imported by who asks
+    """The file of our certificates where the system has none (FROM scratch); None where it has, or
+    we have none.
+    """
+    import ssl
 
     paths = ssl.get_default_verify_paths()
     if paths.cafile or paths.capath:
         return None
     try:
-        import certifi  # noqa: PLC0415 - only in such an image
+        import certifi
     except ImportError:
         return None
     return certifi.where()

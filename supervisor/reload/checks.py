@@ -1,8 +1,8 @@
 """Questions whose answer is yes, or why not: whether the app is ready, whether a reload has worked.
 
-A check is asked in a thread that may wait; it is given seconds and must keep to them. It knows nothing of reloads,
-phases or versions: `reload.py` and the machine decide what follows from an answer. Checks of single programs stand
-in `verifiers.py`.
+A check is asked in a thread that may wait; it is given seconds and must keep to them. It knows
+nothing of reloads, phases or versions: `reload.py` and the machine decide what follows from an
+answer. Checks of single programs stand in `verifiers.py`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,17 @@ if TYPE_CHECKING:
 
 _OUTPUT = 1024  # characters of a command's output in a message, the last ones: as much as of a body
 _READY_TRY = 5.0  # seconds for one try of a readiness check
-_READY_FIRST, _READY_MOST = 0.1, 1.0  # seconds between two tries: an app starts in a moment, or takes long
+_READY_FIRST, _READY_MOST = (
+    0.1,
+    1.0,
+)  # seconds between two tries: an app starts in a moment, or takes long
 
 
-class CheckFailed(Exception):  # noqa: N818 - an answer, not a fault
+class CheckFailed(Exception):
     """No; the message says why, in a sentence that can stand behind the name of what was checked.
 
-    `unable`: it could not be asked, which is no answer. `words` are those of another program, which may hold secrets.
+    `unable`: it could not be asked, which is no answer. `words` are those of another program, which
+    may hold secrets.
     """
 
     def __init__(self, message: str, *, unable: bool = False, words: str = "") -> None:
@@ -49,7 +53,9 @@ class Subject:
         self._runner = runner
 
     def run(self, argv: Sequence[str], seconds: float) -> Outcome:
-        """Run a command as the app's user, in its environment; code 124 when its time was over. Never raises."""
+        """Run a command as the app's user, in its environment; code 124 when its time was over.
+        Never raises.
+        """
         return self._runner.run(argv, seconds, self.cancelled.is_set)
 
 
@@ -59,7 +65,8 @@ class Check(ABC):
     def before(self, subject: Subject, seconds: float) -> Check:  # noqa: ARG002 - what the others need
         """Look at how things are before a reload, within `seconds`; the check to ask after it.
 
-        Raises CheckFailed when it cannot be seen: whether something has changed could not be told afterwards.
+        Raises CheckFailed when it cannot be seen: whether something has changed could not be told
+        afterwards.
         """
         return self
 
@@ -80,7 +87,10 @@ class HttpCheck(Check):
         except RequestFailed as failure:
             raise CheckFailed(f"{self._request}: {failure}") from failure
         if not 200 <= answer.status < 300:
-            raise CheckFailed(f"{self._request}: {self._request.explain(answer)}", words=self._request.words(answer))
+            raise CheckFailed(
+                f"{self._request}: {self._request.explain(answer)}",
+                words=self._request.words(answer),
+            )
 
 
 class TcpCheck(Check):
@@ -114,7 +124,9 @@ class CommandCheck(Check):
     def once(self, subject: Subject, seconds: float) -> None:
         outcome = subject.run(self.argv, seconds)
         if outcome.code:
-            raise CheckFailed(ended(self.argv[0], outcome), unable=bool(outcome.unable), words=said(outcome))
+            raise CheckFailed(
+                ended(self.argv[0], outcome), unable=bool(outcome.unable), words=said(outcome)
+            )
 
 
 def ended(program: str, outcome: Outcome) -> str:
@@ -123,7 +135,9 @@ def ended(program: str, outcome: Outcome) -> str:
 
 
 def said(outcome: Outcome) -> str:
-    """The last words of a command, in one line. They may hold secrets: for the log and the control socket alone."""
+    """The last words of a command, in one line. They may hold secrets: for the log and the control
+    socket alone.
+    """
     return legible(outcome.output[-_OUTPUT:])
 
 
@@ -132,8 +146,9 @@ def filled(argv: Sequence[str], directory: str) -> tuple[str, ...]:
     return tuple(word.replace("{dir}", directory) for word in argv)
 
 
-def parse(text: str, directory: str, trust: Trust = Trust()) -> Check:  # noqa: B008 - it is frozen
-    """Read `http[s]://...`, `tcp:[HOST:]PORT`, or a command in which `{dir}` stands for `directory`.
+def parse(text: str, directory: str, trust: Trust = Trust()) -> Check:
+    """Read `http[s]://...`, `tcp:[HOST:]PORT`, or a command in which `{dir}` stands for
+    `directory`.
 
     `trust` is for https. Raises ValueError, whose message repeats nothing that may be secret.
     """
@@ -144,7 +159,11 @@ def parse(text: str, directory: str, trust: Trust = Trust()) -> Check:  # noqa: 
         return CommandCheck(filled(parsers.command(text), directory))
     host, _, port = text.removeprefix("tcp:").rpartition(":")
     bare = host.removeprefix("[").removesuffix("]")
-    if not (port.isdecimal() and 0 < int(port) < 65536) or "/" in host or (":" in bare and bare == host):
+    if (
+        not (port.isdecimal() and 0 < int(port) < 65536)
+        or "/" in host
+        or (":" in bare and bare == host)
+    ):
         raise ValueError(f"{text!r} is not tcp:[HOST:]PORT (examples: tcp:8080, tcp:[::1]:8080)")
     return TcpCheck(bare, int(port))
 
@@ -152,15 +171,19 @@ def parse(text: str, directory: str, trust: Trust = Trust()) -> Check:  # noqa: 
 class Readiness:
     """Finds out when the app is ready."""
 
-    def __init__(self, check: Check, runner: Runner, put: Callable[[ev.Event], None], seconds: float) -> None:
+    def __init__(
+        self, check: Check, runner: Runner, put: Callable[[ev.Event], None], seconds: float
+    ) -> None:
         """A start that is not ready within `seconds` is late."""
         self._check, self._runner, self._put, self._seconds = check, runner, put, seconds
         self._subject: Subject | None = None
 
     def wait(self, pid: int) -> None:
-        """Ask until the answer is yes, then report `AppReady`, and `AppUnready` if that is late; for a short thread.
+        """Ask until the answer is yes, then report `AppReady`, and `AppUnready` if that is late;
+        for a short thread.
 
-        Ends without `AppReady` when the app has ended, when a later `wait` has begun, or when it was cancelled.
+        Ends without `AppReady` when the app has ended, when a later `wait` has begun, or when it
+        was cancelled.
         """
         self.cancel()
         self._subject = subject = Subject(pid, self._runner)
@@ -168,7 +191,7 @@ class Readiness:
         while not subject.cancelled.is_set() and os.path.exists(f"/proc/{pid}"):
             try:
                 self._check.once(subject, _READY_TRY)
-            except Exception as failure:  # noqa: BLE001 - the outer edge of the thread; mostly CheckFailed
+            except Exception as failure:  # the outer edge of the thread; mostly CheckFailed
                 log.debug(f"not ready: {failure}")
                 if time.monotonic() >= late_at and not late:
                     late = True

@@ -1,7 +1,7 @@
 """A socket as http.client uses one, all of whose waits end at one moment.
 
-A timeout of the socket itself counts from each byte to the next: a server that sends a byte now and then would hold
-its client without an end. It knows nothing of what is sent.
+A timeout of the socket itself counts from each byte to the next: a server that sends a byte now and
+then would hold its client without an end. It knows nothing of what is sent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 class TimedStream:
-    """Sends and receives until a moment of time.monotonic(); then every call raises TimeoutError."""
+    """Sends and receives until a moment of time.monotonic(); then every call raises
+    TimeoutError.
+    """
 
     def __init__(self, sock: socket.socket, until: float) -> None:
         self._sock, self._until = sock, until
@@ -46,7 +48,9 @@ class TimedStream:
         return self._reader
 
     def close(self) -> None:
-        """http.client closes before it reads the body; the owner of the socket closes that in the end."""
+        """http.client closes before it reads the body; the owner of the socket closes that in the
+        end.
+        """
 
 
 class _Reader(io.RawIOBase):

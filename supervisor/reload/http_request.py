@@ -1,9 +1,10 @@
 """One HTTP(S) request, and a way to end the wait for its answer from another thread.
 
-It knows nothing of reloads, of retries, or of what an answer means to its caller. A proxy is never used, whatever
-the environment says: what is asked here is the app beside us, and its reload is nobody else's business. A redirect
-is never followed: what was asked for is what is done. The credentials and the query of a URL and the values of
-headers are in no message and in no repr. The resolver cannot be interrupted; all other waits can.
+It knows nothing of reloads, of retries, or of what an answer means to its caller. A proxy is never
+used, whatever the environment says: what is asked here is the app beside us, and its reload is
+nobody else's business. A redirect is never followed: what was asked for is what is done. The
+credentials and the query of a URL and the values of headers are in no message and in no repr. The
+resolver cannot be interrupted; all other waits can.
 """
 
 from __future__ import annotations
@@ -24,18 +25,27 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
 
-BODY = 1024  # bytes of an answer's body that are read unless more is asked for: what a log line can bear
-_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")  # RFC 9110 5.6.2
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # a server may insist on a length, though ours is always 0
+# Bytes of an answer's body that are read unless more is asked for: what a log line can bear.
+BODY = 1024
+_TOKEN = frozenset(
+    "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)  # RFC 9110 5.6.2
+_WITH_BODY = frozenset(
+    {"POST", "PUT", "PATCH"}
+)  # a server may insist on a length, though ours is always 0
 _PORTS = {"http": 80, "https": 443}
 _INTERIM = range(102, 200)  # http.client skips 100 itself; 101 would be the last answer in HTTP
 _MOST_INTERIM = 100
-_MOST_SECONDS = 86400.0  # of one request, whatever time there is: poll(2) takes no more than 24 days
+_MOST_SECONDS = (
+    86400.0  # of one request, whatever time there is: poll(2) takes no more than 24 days
+)
 _LEAST_SECRET = 4  # characters: hiding shorter ones would only garble the text
 
 
-class RequestFailed(Exception):  # noqa: N818 - as its kin in `checks`
-    """There is no answer. `reason` is `connect` or `timeout`; `final`: another try cannot end differently."""
+class RequestFailed(Exception):
+    """There is no answer. `reason` is `connect` or `timeout`; `final`: another try cannot end
+    differently.
+    """
 
     def __init__(self, reason: str, message: str, *, final: bool = False) -> None:
         super().__init__(message)
@@ -48,17 +58,20 @@ class Interrupt(threading.Event):
     def __init__(self) -> None:
         super().__init__()
         self._socket: socket.socket | None = None
-        self._guard = threading.Lock()  # a number that was closed and given away must not be shut down
+        self._guard = (
+            threading.Lock()
+        )  # a number that was closed and given away must not be shut down
 
     def set(self) -> None:
         super().set()
         with self._guard:
             if self._socket is None:
                 return
-            import socket  # noqa: PLC0415 - imported already, with the socket
+            import socket
 
             try:
-                # Not the method of an SSLSocket: that one drops its TLS state, which the other thread is using.
+                # Not the method of an SSLSocket: that one drops its TLS state, which the other
+                # thread is using.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
             except OSError:
                 pass  # not connected any more
@@ -78,7 +91,9 @@ class Interrupt(threading.Event):
 
 
 class Trust(Record):
-    """Whom TLS believes: the system's CA certificates, those in the file `ca`, or anybody (`insecure`)."""
+    """Whom TLS believes: the system's CA certificates, those in the file `ca`, or anybody
+    (`insecure`).
+    """
 
     ca: str | None = None
     insecure: bool = False
@@ -127,8 +142,10 @@ class Request(Record):
     __repr__ = __str__
 
     def send(self, seconds: float, interrupt: Interrupt, most: int = BODY) -> Answer:
-        """Ask, and read at most `most` bytes of the body, all within `seconds`; raises RequestFailed."""
-        import http.client  # noqa: PLC0415 - 15 ms that only those pay who make requests
+        """Ask, and read at most `most` bytes of the body, all within `seconds`; raises
+        RequestFailed.
+        """
+        import http.client
 
         seconds = min(seconds, _MOST_SECONDS)
         until = time.monotonic() + seconds
@@ -154,11 +171,13 @@ class Request(Record):
             raise RequestFailed("connect", f"{self.url.place} does not speak HTTP") from error
 
     def _ask(self, stream: TimedStream, most: int) -> Answer:
-        import http.client  # noqa: PLC0415 - as above
+        import http.client
 
         connection = http.client.HTTPConnection(self.url.host)
         connection.sock = stream
-        connection.putrequest(self.method, self.url.target, skip_host=True, skip_accept_encoding=True)
+        connection.putrequest(
+            self.method, self.url.target, skip_host=True, skip_accept_encoding=True
+        )
         for name, value in self._all_headers():
             connection.putheader(name, value)
         connection.endheaders()
@@ -167,11 +186,18 @@ class Request(Record):
                 body = response.read(most) if most else b""
             except (OSError, http.client.HTTPException):
                 body = b""  # the status is the answer
-            return Answer(response.status, response.reason, body, _retry_after(response.getheader("Retry-After", "")))
+            return Answer(
+                response.status,
+                response.reason,
+                body,
+                _retry_after(response.getheader("Retry-After", "")),
+            )
 
     def _final(self, stream: TimedStream) -> http.client.HTTPResponse:
-        """The final answer; interim ones say nothing about the outcome (RFC 9110, 15.2) and are skipped."""
-        import http.client  # noqa: PLC0415 - as above
+        """The final answer; interim ones say nothing about the outcome (RFC 9110, 15.2) and are
+        skipped.
+        """
+        import http.client
 
         for _ in range(_MOST_INTERIM):
             response = http.client.HTTPResponse(stream, method=self.method)  # type: ignore[arg-type] # all it uses
@@ -182,7 +208,11 @@ class Request(Record):
         raise http.client.HTTPException("there are only interim answers")
 
     def _all_headers(self) -> Iterator[tuple[str, str]]:
-        ours = {"Host": self.url.place, "User-Agent": f"supervisor/{__version__}", "Connection": "close"}
+        ours = {
+            "Host": self.url.place,
+            "User-Agent": f"supervisor/{__version__}",
+            "Connection": "close",
+        }
         if self.url.authorization:
             ours["Authorization"] = self.url.authorization
         if self.method in _WITH_BODY:
@@ -199,7 +229,9 @@ class Request(Record):
         return head
 
     def words(self, answer: Answer) -> str:
-        """The first of an answer's body in one line, without what a server echoes of our secrets."""
+        """The first of an answer's body in one line, without what a server echoes of
+        our secrets.
+        """
         text = legible(answer.body.decode(errors="replace"))
         for secret in self._secrets():
             text = text.replace(secret, "[hidden]")
@@ -208,31 +240,36 @@ class Request(Record):
     def _secrets(self) -> list[str]:
         values = [value for _, value in self.headers]
         if self.url.authorization:
-            from base64 import b64decode  # noqa: PLC0415 - as above
+            from base64 import b64decode
 
             pair = b64decode(self.url.authorization.partition(" ")[2]).decode()
             values += [self.url.authorization, pair, pair.partition(":")[2]]
         values += [self.url.target.partition("?")[2]]
         values += [value.rpartition(" ")[2] for value in values]  # `Bearer TOKEN`
-        return sorted({value for value in values if len(value) >= _LEAST_SECRET}, key=len, reverse=True)
+        return sorted(
+            {value for value in values if len(value) >= _LEAST_SECRET}, key=len, reverse=True
+        )
 
 
-# --- connecting -------------------------------------------------------------------------------------------
+# --- connecting -----------------------------------------------------------------------------------
 
 
 def dial(host: str, port: int, seconds: float, interrupt: Interrupt) -> socket.socket:
-    """Connect by TCP to the first address of `host` that answers; raises OSError (TimeoutError when time is over).
+    """Connect by TCP to the first address of `host` that answers; raises OSError (TimeoutError when
+    time is over).
 
-    `localhost` is ::1, then 127.0.0.1, whatever the resolver makes of it: servers bind either. The socket is held
-    by `interrupt` and must be closed by it.
+    `localhost` is ::1, then 127.0.0.1, whatever the resolver makes of it: servers bind either. The
+    socket is held by `interrupt` and must be closed by it.
     """
-    import socket  # noqa: PLC0415 - 3 ms
+    import socket
 
     until = time.monotonic() + min(seconds, _MOST_SECONDS)
     hosts = ("::1", "127.0.0.1") if host.lower() == "localhost" else (host,)
     problem: OSError = OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
     try:
-        found = [one for name in hosts for one in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+        found = [
+            one for name in hosts for one in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        ]
     except socket.gaierror as error:
         raise OSError(errno.EADDRNOTAVAIL, f"no address: {error.strerror}") from error
     for index, (family, *_, address) in enumerate(found):
@@ -256,12 +293,14 @@ def dial(host: str, port: int, seconds: float, interrupt: Interrupt) -> socket.s
 
 
 def _connect(sock: socket.socket, address: object, seconds: float, interrupt: Interrupt) -> None:
-    import select  # noqa: PLC0415 - imported already, with socket
-    import socket  # noqa: PLC0415 - as above
+    import select
+    import socket
 
     sock.setblocking(False)
     problem = sock.connect_ex(address)  # type: ignore[arg-type] # whatever getaddrinfo has given
-    interrupt.hold(sock)  # not before: a socket that does not connect yet cannot be woken by shutdown(2)
+    interrupt.hold(
+        sock
+    )  # not before: a socket that does not connect yet cannot be woken by shutdown(2)
     if problem == errno.EINPROGRESS:
         poll = select.poll()
         poll.register(sock, select.POLLOUT)
@@ -273,9 +312,9 @@ def _connect(sock: socket.socket, address: object, seconds: float, interrupt: In
 
 
 def _context(trust: Trust) -> ssl.SSLContext:
-    import ssl  # noqa: PLC0415 - 10 ms and 2 MiB, only for https
+    import ssl
 
-    from . import ca_certificates  # noqa: PLC0415 - as above
+    from . import ca_certificates
 
     if trust.insecure:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -284,22 +323,28 @@ def _context(trust: Trust) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=trust.ca or ca_certificates.ours())
     except OSError as error:  # an ssl.SSLError is one
-        message = f"cannot use {trust.ca} as CA certificates: {error.strerror}; --reload-http-ca needs a file in PEM"
+        message = (
+            f"cannot use {trust.ca} as CA certificates: {error.strerror}; --reload-http-ca needs a"
+            " file in PEM"
+        )
         raise RequestFailed("connect", message, final=True) from error
-    # Python 3.13 sets it: a certificate that `openssl req -x509` made, without keyUsage, would be no CA any more.
+    # Python 3.13 sets it: a certificate that `openssl req -x509` made, without keyUsage, would be
+    # no CA any more.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 
 
 def _failure(error: OSError, url: Url, trust: Trust) -> RequestFailed:
     if url.scheme == "https":
-        import ssl  # noqa: PLC0415 - imported already
+        import ssl
 
         if isinstance(error, ssl.SSLCertVerificationError):
-            known = f"the CA certificates in {trust.ca}" if trust.ca else "the system's CA certificates"
+            known = (
+                f"the CA certificates in {trust.ca}" if trust.ca else "the system's CA certificates"
+            )
             message = (
-                f"{url.place} is not trusted: {error.verify_message}, by {known}; name the file of its CA "
-                "with --reload-http-ca, or trust anybody with --reload-http-insecure"
+                f"{url.place} is not trusted: {error.verify_message}, by {known}; name the file of"
+                " its CA with --reload-http-ca, or trust anybody with --reload-http-insecure"
             )
             return RequestFailed("connect", message, final=True)
     why = error.strerror or str(error)
@@ -310,7 +355,7 @@ def _retry_after(text: str) -> float:
     """Seconds, from a number or a date; 0 for nothing that can be understood."""
     if text.strip().isdecimal():
         return float(text)
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - imported already, with http.client
+    from email.utils import parsedate_to_datetime
 
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
@@ -319,31 +364,42 @@ def _retry_after(text: str) -> float:
 
 
 def legible(text: str) -> str:
-    """Foreign text for one line of a log: nothing in it can move a cursor or begin a line of its own."""
+    """Foreign text for one line of a log: nothing in it can move a cursor or begin a line of its
+    own.
+    """
     return " ".join("".join(one if one.isprintable() else " " for one in text).split())
 
 
-# --- how it is written ------------------------------------------------------------------------------------
+# --- how it is written ----------------------------------------------------------------------------
 
 
 def url(text: str) -> Url:
-    """Read `http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH][?QUERY]`; raises ValueError, which does not repeat it."""
-    from urllib.parse import unquote, urlsplit  # noqa: PLC0415 - 5 ms
+    """Read `http[s]://[USER:PASSWORD@]HOST[:PORT][/PATH][?QUERY]`; raises ValueError, which does
+    not repeat it.
+    """
+    from urllib.parse import unquote, urlsplit
 
     if not text.isascii() or any(one <= " " or one == "\x7f" for one in text):
-        raise ValueError("it is not a URL: only visible ASCII characters may be in one; percent-encode the others")
+        raise ValueError(
+            "it is not a URL: only visible ASCII characters may be in one; percent-encode the"
+            " others"
+        )
     try:
         parts = urlsplit(text)
         port = parts.port
-        (parts.hostname or "").encode("idna")  # else the resolver would find out, with another error
+        (parts.hostname or "").encode(
+            "idna"
+        )  # else the resolver would find out, with another error
     except ValueError:
         raise ValueError("it is not a URL: its host or port is malformed") from None
     if parts.scheme not in _PORTS or not parts.hostname or port == 0:
-        raise ValueError("it is not a URL like http://127.0.0.1:8080/reload or https://localhost/reload")
+        raise ValueError(
+            "it is not a URL like http://127.0.0.1:8080/reload or https://localhost/reload"
+        )
     authorization = ""
     userinfo, at, _ = parts.netloc.rpartition("@")
     if at:
-        from base64 import b64encode  # noqa: PLC0415 - 1 ms
+        from base64 import b64encode
 
         pair = ":".join(unquote(part) for part in (*userinfo.split(":", 1), "")[:2])
         authorization = f"Basic {b64encode(pair.encode()).decode()}"
@@ -365,7 +421,9 @@ def header(text: str) -> tuple[str, str]:
     if not colon or not name or not _TOKEN.issuperset(name):
         raise ValueError("it is not a header like 'X-Token: abc'")
     if any(one < " " or one >= "\x7f" for one in value):
-        raise ValueError(f"the value of the header {name} holds more than visible ASCII characters and spaces")
+        raise ValueError(
+            f"the value of the header {name} holds more than visible ASCII characters and spaces"
+        )
     return name, value
 
 

@@ -1,7 +1,9 @@
-"""Ways to make the app take up its configuration, and the course of a reload: look, reload, verify, report.
+"""Ways to make the app take up its configuration, and the course of a reload: look, reload, verify,
+report.
 
-A method runs in a short thread; it may wait, and it raises ReloadError. It never signals by itself: the main
-thread alone knows that a pid is still the app's. To add one: a class here and its line in METHODS.
+A method runs in a short thread; it may wait, and it raises ReloadError. It never signals by itself:
+the main thread alone knows that a pid is still the app's. To add one: a class here and its line in
+METHODS.
 """
 
 from __future__ import annotations
@@ -30,21 +32,39 @@ if TYPE_CHECKING:
         name: str
 
         def __call__(self, app: App) -> None:
-            """Reload the app; raises ReloadError, at the latest when `app.seconds_left()` reaches 0."""
+            """Reload the app; raises ReloadError, at the latest when `app.seconds_left()` reaches
+            0.
+            """
 
 
 _LOOK_AGAIN = 0.02  # seconds between two looks at an app that does not catch the signal yet
 _FIND_AGAIN = 0.25  # the same for a process of another container: looking through /proc costs more
 _VERIFY_AGAIN = 0.25  # seconds between two tries of a verification
-_VERIFY_LEAST = 1.0  # seconds that a try may take, however short the window: a command needs some to start
+_VERIFY_LEAST = (
+    1.0  # seconds that a try may take, however short the window: a command needs some to start
+)
 _REPLY_SECONDS = 5.0  # the main thread answers in well under a millisecond
 _ATTEMPT_SECONDS = 10.0  # for one of several requests; a reload that takes longer is not usual
-_RETRY_FIRST, _RETRY_MOST = 0.25, 5.0  # seconds between two requests, doubling, less a quarter at random
-_RETRIED = frozenset({408, 425, 429, *range(500, 600)})  # what may be different the next time (RFC 9110, 15)
+_RETRY_FIRST, _RETRY_MOST = (
+    0.25,
+    5.0,
+)  # seconds between two requests, doubling, less a quarter at random
+_RETRIED = frozenset(
+    {408, 425, 429, *range(500, 600)}
+)  # what may be different the next time (RFC 9110, 15)
 
 # Every value that a failure's `reason` may have; metrics show each from the start.
 _NOT_TOLD = ("no_handler", "no_process", "permission", "connect", "hook", "internal")
-_TOLD = ("http_status", "timeout", "exec", "verify", "unverified", "not_ready", "child_exited", "superseded")
+_TOLD = (
+    "http_status",
+    "timeout",
+    "exec",
+    "verify",
+    "unverified",
+    "not_ready",
+    "child_exited",
+    "superseded",
+)
 REASONS = (*_NOT_TOLD, *_TOLD)
 
 
@@ -60,7 +80,14 @@ class ReloadError(Exception):
 class App(Subject):
     """The running app, as far as a reload may touch it, and the time that the reload has."""
 
-    def __init__(self, attempt: int, pid: int, put: Callable[[ev.Event], None], seconds: float, runner: Runner) -> None:
+    def __init__(
+        self,
+        attempt: int,
+        pid: int,
+        put: Callable[[ev.Event], None],
+        seconds: float,
+        runner: Runner,
+    ) -> None:
         """`pid` is 0 when the app runs in another container."""
         super().__init__(pid, runner)
         self._attempt, self._put = attempt, put
@@ -80,23 +107,33 @@ class App(Subject):
         self.cancelled.wait(max(0.0, min(seconds, self.seconds_left())))
 
     def watch(self, pid: int) -> None:
-        """From now on the end of this process, which is not ours to reap, is a failure of the reload."""
+        """From now on the end of this process, which is not ours to reap, is a failure of the
+        reload.
+        """
         self._watched = pid
 
     def checkpoint(self) -> None:
-        """Raises ReloadError if nobody wants the reload any more, or if a watched process has ended."""
+        """Raises ReloadError if nobody wants the reload any more, or if a watched process has
+        ended.
+        """
         if self.cancelled.is_set():
-            raise ReloadError("superseded", "it was given up: there is a newer version, or the app ends")
+            raise ReloadError(
+                "superseded", "it was given up: there is a newer version, or the app ends"
+            )
         if self._watched and other_container.process_state(self._watched) in "XZ":
-            raise ReloadError("child_exited", f"process {self._watched} ended after it was told to reload")
+            raise ReloadError(
+                "child_exited", f"process {self._watched} ended after it was told to reload"
+            )
 
     def signal(self, signum: int) -> bool:
-        """Have the main thread send a signal; whether it did (not after a stop, nor for an overtaken reload)."""
+        """Have the main thread send a signal; whether it did (not after a stop, nor for an
+        overtaken reload).
+        """
         return self.signal_other(0, signum)
 
     def signal_other(self, pid: int, signum: int) -> bool:
         """The same to a process of another container."""
-        from queue import Empty, SimpleQueue  # noqa: PLC0415 - a start need not wait for it
+        from queue import Empty, SimpleQueue
 
         answer: SimpleQueue[bool] = SimpleQueue()
         self._put(ev.SignalRequested(self._attempt, signum, answer.put, pid))
@@ -177,29 +214,38 @@ def _deliver(app: App, pid: int, signum: int) -> None:
 
 
 def _until_taken(app: App, pid: int, signum: int) -> None:
-    """Wait until a signal that the app blocks is no longer pending; raises ReloadError when the time is over."""
+    """Wait until a signal that the app blocks is no longer pending; raises ReloadError when the
+    time is over.
+    """
     while is_pending(pid, signum):
         app.checkpoint()
         if app.seconds_left() <= 0:
-            raise ReloadError("no_handler", f"it blocks {signals.name(signum)} and has not taken it")
+            raise ReloadError(
+                "no_handler", f"it blocks {signals.name(signum)} and has not taken it"
+            )
         app.pause(_LOOK_AGAIN)
 
 
 class Http:
     """Make a request; one of the accepted statuses is success.
 
-    No connection, no answer in 10 s, and the statuses of _RETRIED are tried again as long as there is time, not
-    before the Retry-After of the answer; any other status is final.
+    No connection, no answer in 10 s, and the statuses of _RETRIED are tried again as long as there
+    is time, not before the Retry-After of the answer; any other status is final.
     """
 
     name = "http"
 
-    def __init__(self, request: Request, accepted: Sequence[range], renew: Callable[[], Request] | None = None) -> None:
+    def __init__(
+        self,
+        request: Request,
+        accepted: Sequence[range],
+        renew: Callable[[], Request] | None = None,
+    ) -> None:
         """`renew` gives the request as it is to be sent now; it may raise ValueError."""
         self._request, self._accepted, self._renew = request, tuple(accepted), renew
 
     def __call__(self, app: App) -> None:
-        from random import uniform  # noqa: PLC0415 - 2 ms that a start need not take
+        from random import uniform
 
         wait, tries = _RETRY_FIRST, 0
         while True:
@@ -207,7 +253,7 @@ class Http:
             asked, error = self._try(app)
             if error is None:
                 return
-            delay = max(asked, wait * uniform(0.75, 1))  # noqa: S311 - jitter needs no cryptography
+            delay = max(asked, wait * uniform(0.75, 1))
             wait = min(_RETRY_MOST, wait * 2)
             if delay >= app.seconds_left():
                 waits = f", and asks to wait {asked:.0f}s before the next try" if asked else ""
@@ -216,7 +262,9 @@ class Http:
             app.pause(delay)
 
     def _try(self, app: App) -> tuple[float, ReloadError | None]:
-        """One request: how long the server asks to wait, and what went wrong; raises ReloadError if that is final."""
+        """One request: how long the server asks to wait, and what went wrong; raises ReloadError if
+        that is final.
+        """
         app.checkpoint()
         try:
             if self._renew:
@@ -224,7 +272,9 @@ class Http:
         except ValueError as unread:  # a file with credentials that is being replaced
             return 0.0, ReloadError("connect", f"{self._request}: {unread}")
         try:
-            answer = self._request.send(max(0.001, min(_ATTEMPT_SECONDS, app.seconds_left())), app.cancelled)
+            answer = self._request.send(
+                max(0.001, min(_ATTEMPT_SECONDS, app.seconds_left())), app.cancelled
+            )
         except RequestFailed as failure:
             app.checkpoint()
             error = ReloadError(failure.reason, f"{self._request}: {failure}")
@@ -234,7 +284,9 @@ class Http:
         if any(answer.status in one for one in self._accepted):
             return 0.0, None
         error = ReloadError(
-            "http_status", f"{self._request}: {self._request.explain(answer)}", self._request.words(answer)
+            "http_status",
+            f"{self._request}: {self._request.explain(answer)}",
+            self._request.words(answer),
         )
         if answer.status not in _RETRIED:
             raise error
@@ -261,7 +313,9 @@ class Exec:
 
 
 class Restart:
-    """Stop the app and start it again. The state machine does both: what is left here is to verify the result."""
+    """Stop the app and start it again. The state machine does both: what is left here is to verify
+    the result.
+    """
 
     name = "restart"
 
@@ -272,7 +326,7 @@ class Restart:
 METHODS = {one.name: one for one in (Signal, Http, Exec, Restart, Process)}
 
 
-# --- the course of a reload -------------------------------------------------------------------------------
+# --- the course of a reload -----------------------------------------------------------------------
 
 
 class Way(Record):
@@ -280,7 +334,9 @@ class Way(Record):
 
     method: Method
     verification: Check | None = None
-    window: float = 0.0  # the app must stay alive, and the verification pass, within this after the reload
+    window: float = (
+        0.0  # the app must stay alive, and the verification pass, within this after the reload
+    )
     timeout: float = 30.0  # for the method, its retries included
 
 
@@ -289,14 +345,16 @@ class Reloader:
 
     def __init__(self, way: Way, put: Callable[[ev.Event], None], runner: Runner) -> None:
         self._way, self._put, self._runner = way, put, runner
-        self._running: dict[int, App] = {}  # by attempt; one that was cancelled may still be ending beside the next
+        self._running: dict[
+            int, App
+        ] = {}  # by attempt; one that was cancelled may still be ending beside the next
         self._cancelled = 0  # attempts up to this
 
     def __call__(self, attempt: int, pid: int, *, verify_only: bool = False) -> None:
         """Reload once; the body of a short thread. Always ends in exactly one `ReloadFinished`.
 
-        `verify_only`: the app was just started on the version, or told already. The death of the app is not looked
-        for: the main thread sees it first, and cancels.
+        `verify_only`: the app was just started on the version, or told already. The death of the
+        app is not looked for: the main thread sees it first, and cancels.
         """
         app = App(attempt, pid, self._put, self._way.timeout, self._runner)
         self._running[attempt] = app
@@ -308,16 +366,20 @@ class Reloader:
             reason, error = "", ""
         except ReloadError as trouble:
             reason, error, words = trouble.reason, str(trouble), trouble.words
-        except Exception as trouble:  # noqa: BLE001 - the outer edge of the thread: a reload always reports
+        except Exception as trouble:  # the outer edge of the thread: a reload always reports
             error = f"internal error: {trouble!r}"
         finally:
             del self._running[attempt]
-            self._put(ev.ReloadFinished(attempt, reason, error, delivered=app.delivered, words=words))
+            self._put(
+                ev.ReloadFinished(attempt, reason, error, delivered=app.delivered, words=words)
+            )
 
     def at_once(self, pid: int) -> int:
-        """The signal that is all there is to do before the window, if the app catches it by now; else 0.
+        """The signal that is all there is to do before the window, if the app catches it by now;
+        else 0.
 
-        The main thread sends it itself then, and orders the rest as `verify_only`: half a millisecond less.
+        The main thread sends it itself then, and orders the rest as `verify_only`: half a
+        millisecond less.
         """
         method = self._way.method
         if not isinstance(method, Signal) or self._way.verification is not None:
@@ -325,7 +387,8 @@ class Reloader:
         return method.signum if method.taken_now(pid) else 0
 
     def cancel(self, attempt: int) -> None:
-        """Give an attempt up, and all before it, whether or not its thread has begun; returns at once.
+        """Give an attempt up, and all before it, whether or not its thread has begun; returns at
+        once.
 
         Only the main thread may call it.
         """
@@ -361,10 +424,12 @@ def _look_before(app: App, check: Check) -> Check:
 
 
 def _verify(app: App, check: Check | None) -> None:
-    """Wait for the window to pass; the check must pass within it and again at its end. Raises ReloadError.
+    """Wait for the window to pass; the check must pass within it and again at its end. Raises
+    ReloadError.
 
-    The first pass may be about the old configuration: an app that lets its requests finish answers by its old workers
-    for a while. An answer at the end has one second more, so that a single lost request undoes nothing.
+    The first pass may be about the old configuration: an app that lets its requests finish answers
+    by its old workers for a while. An answer at the end has one second more, so that a single lost
+    request undoes nothing.
     """
     if check is not None and not _passes(app, check, "did not pass"):
         return
@@ -376,7 +441,9 @@ def _verify(app: App, check: Check | None) -> None:
 
 
 def _passes(app: App, check: Check, otherwise: str) -> bool:
-    """Ask until the check passes; whether time is left then. Raises ReloadError when the time is over before."""
+    """Ask until the check passes; whether time is left then. Raises ReloadError when the time is
+    over before.
+    """
     asked = False
     while True:
         problem = None

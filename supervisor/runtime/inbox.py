@@ -1,11 +1,12 @@
 """The one inbox: signals as the kernel hands them out, everything else through a deque beside it.
 
-`put` is safe from any thread, never blocks and never loses an event; `wait` is for the main thread only and sleeps
-until there is something, without polling. A thread wakes it with SIGCHLD, which is never forwarded and means "look
-around" in any case; pending signals are not lost, so there is no gap between "nothing to do" and "asleep".
+`put` is safe from any thread, never blocks and never loses an event; `wait` is for the main thread
+only and sleeps until there is something, without polling. A thread wakes it with SIGCHLD, which is
+never forwarded and means "look around" in any case; pending signals are not lost, so there is no
+gap between "nothing to do" and "asleep".
 
-A flood of events delays no signal: they come in batches, and signals are looked for before each. Events that only
-say that something happened once more are counted while they wait.
+A flood of events delays no signal: they come in batches, and signals are looked for before each.
+Events that only say that something happened once more are counted while they wait.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class Inbox:
         return count > 0
 
     def wait(self, seconds: float | None) -> list[Event]:
-        """What has arrived; sleeps up to `seconds` (None: without limit) for it, empty when the time is over."""
+        """What has arrived; sleeps up to `seconds` (None: without limit) for it, empty when the
+        time is over.
+        """
         if self._events:
             # SIGCHLD comes before signals of a higher number, and in a flood it is always pending.
             found = signal.sigtimedwait(self._signals, 0)

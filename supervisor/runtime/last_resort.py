@@ -1,4 +1,6 @@
-"""The last resort of the loop: what goes on when the rules themselves have failed. It makes no rule of its own."""
+"""The last resort of the loop: what goes on when the rules themselves have failed. It makes no rule
+of its own.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ _KILLED = 1.0  # seconds that KILL may take
 
 
 class LastResort:
-    """What is left when the rules themselves have failed: the app keeps its signals and its exit code.
+    """What is left when the rules themselves have failed: the app keeps its signals and its exit
+    code.
 
     Nothing is reloaded or restarted any more. A stop counts down, leftovers get their time.
     """
@@ -32,7 +35,9 @@ class LastResort:
         self._kill_at = loop.state.deadline if loop.state.phase is Phase.STOPPING else None
 
     def run(self, event: ev.Event | None) -> int:
-        """Go on from an event that the rules could not handle until the app has ended; its exit code."""
+        """Go on from an event that the rules could not handle until the app has ended; its exit
+        code.
+        """
         if event is not None:
             self._take(event)
         while self._code is None:
@@ -67,7 +72,9 @@ class LastResort:
 
     def _forward(self, signum: int) -> None:
         policy = self._policy
-        target = policy.rewrite.get(signum, policy.stop_signal if signum == signal.SIGTERM else signum)
+        target = policy.rewrite.get(
+            signum, policy.stop_signal if signum == signal.SIGTERM else signum
+        )
         if signum in (signal.SIGTERM, policy.stop_signal) and policy.stop_timeout is not None:
             self._kill_at = time.monotonic() + policy.stop_timeout
         if target:
@@ -77,7 +84,10 @@ class LastResort:
         self._loop.perform(act.Kill(signum, self._policy.group))
 
     def _end_leftovers(self) -> None:
-        for signum, seconds in ((signal.SIGTERM, self._policy.leftovers_timeout), (signal.SIGKILL, _KILLED)):
+        for signum, seconds in (
+            (signal.SIGTERM, self._policy.leftovers_timeout),
+            (signal.SIGKILL, _KILLED),
+        ):
             if self._loop.perform(act.KillLeftovers(signum, everything=True)) is not None:
                 return
             due = time.monotonic() + seconds

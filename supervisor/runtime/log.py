@@ -1,9 +1,10 @@
 """Our own log: few lines, on standard error, never in the way.
 
-`write` takes a message and fields; a thread of its own formats and writes the lines: a full pipe or a closed
-standard error must neither block nor end PID 1. Lines that a full pipe does not take are dropped and counted.
-Messages quote names and answers of others: control characters are escaped here, for all of them. `logging` is
-not imported for this (5 ms in every container); `capture` brings in what libraries log with it.
+`write` takes a message and fields; a thread of its own formats and writes the lines: a full pipe or
+a closed standard error must neither block nor end PID 1. Lines that a full pipe does not take are
+dropped and counted. Messages quote names and answers of others: control characters are escaped
+here, for all of them. `logging` is not imported for this (5 ms in every container); `capture`
+brings in what libraries log with it.
 """
 
 from __future__ import annotations
@@ -70,16 +71,17 @@ def warning(message: str, **fields: object) -> None:
 def write(level: str, message: str, **fields: object) -> None:
     """Write one line, soon; from any thread.
 
-    The fields stand in JSON lines only, beside time, level, logger and message: texts, numbers and lists of them;
-    empty ones are left out. `event` is a word for what the line is about, which stays when the sentence changes. The
-    others are service, version, previous, changed, pid, signal, method, reason, exit_code, duration_ms, source.
+    The fields stand in JSON lines only, beside time, level, logger and message: texts, numbers and
+    lists of them; empty ones are left out. `event` is a word for what the line is about, which
+    stays when the sentence changes. The others are service, version, previous, changed, pid,
+    signal, method, reason, exit_code, duration_ms, source.
     """
     if not wanted(level):
         return
     fields.setdefault("event", "note")
     line = (time.time(), level, message, fields)
     if _log.queue is None:
-        from _queue import SimpleQueue  # noqa: PLC0415 - most bare inits say nothing; `queue` imports threading
+        from _queue import SimpleQueue
 
         _log.queue = SimpleQueue()
         try:
@@ -95,7 +97,9 @@ def write(level: str, message: str, **fields: object) -> None:
 
 
 def flush() -> None:
-    """Wait until everything is written, or half a second if the reader of standard error takes nothing."""
+    """Wait until everything is written, or half a second if the reader of standard error takes
+    nothing.
+    """
     if _log.queue is None:
         return
     done = threads.Gate()
@@ -105,7 +109,7 @@ def flush() -> None:
 
 def capture() -> None:
     """Take over what libraries say through `logging` and `warnings`, from warnings on."""
-    import logging  # noqa: PLC0415 - only roles that import such libraries pay for it
+    import logging
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -129,9 +133,11 @@ def _format(line: Line) -> bytes:
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03d}Z"
     message = clean(message)
     if _log.json:
-        import json  # noqa: PLC0415 - only with --log-format json
+        import json
 
-        told = {name: _plain(value) for name, value in fields.items() if value not in (None, "", (), [])}
+        told = {
+            name: _plain(value) for name, value in fields.items() if value not in (None, "", (), [])
+        }
         head = {"time": stamp, "level": level, "logger": "supervisor", "message": message}
         return json.dumps({**head, **told, **head}).encode() + b"\n"
     return f"{stamp} supervisor {level}: {message}\n".encode(errors="backslashreplace")
@@ -166,7 +172,7 @@ def _write_fully(data: bytes) -> None:
         try:
             data = data[os.write(2, data) :]
         except BlockingIOError:
-            import select  # noqa: PLC0415 - only if our parent made standard error non-blocking
+            import select
 
             poll = select.poll()
             poll.register(2, select.POLLOUT)
@@ -184,7 +190,7 @@ def complain(message: str, *, style: str = "text", **fields: object) -> None:
 
 def _write_briefly(data: bytes) -> None:
     # A pipe that polls as writable takes 4 KiB at least without blocking (pipe(7)).
-    import select  # noqa: PLC0415 - only when something is wrong
+    import select
 
     poll = select.poll()
     poll.register(2, select.POLLOUT)

@@ -24,12 +24,21 @@ if TYPE_CHECKING:
 
 
 _AGAIN = 1.0  # seconds until what failed for want of something is tried again
-# Events that the rules must hear of. Without them an app would be stranded: its end, or a stop, would go unseen.
+# Events that the rules must hear of. Without them an app would be stranded: its end, or a stop,
+# would go unseen.
 _PAUSE = 0.1  # seconds after a failed wait
-_VITAL = (ev.Began, ev.SignalReceived, ev.Forked, ev.StartFailed, ev.Exited, ev.NothingLeft, ev.DeadlinePassed)
+_VITAL = (
+    ev.Began,
+    ev.SignalReceived,
+    ev.Forked,
+    ev.StartFailed,
+    ev.Exited,
+    ev.NothingLeft,
+    ev.DeadlinePassed,
+)
 
 
-class RulesFailed(Exception):  # noqa: N818 - what the loop answers by its last resort
+class RulesFailed(Exception):
     """`machine` raised an error for an event that it must not miss."""
 
     def __init__(self, event: ev.Event | None) -> None:
@@ -38,13 +47,17 @@ class RulesFailed(Exception):  # noqa: N818 - what the loop answers by its last 
 
 
 class Faults:
-    """Errors that were not expected, contained where they happen: one line for each kind, no exception."""
+    """Errors that were not expected, contained where they happen: one line for each kind, no
+    exception.
+    """
 
     def __init__(self) -> None:
         self._said: set[tuple[str, str, int]] = set()
 
     def say(self, what: str, error: BaseException) -> str:
-        """Log that `what` ("cannot" stands before it) failed, the first time; returns the sentence. Never raises."""
+        """Log that `what` ("cannot" stands before it) failed, the first time; returns the sentence.
+        Never raises.
+        """
         number = error.errno or 0 if isinstance(error, OSError) else 0
         why = os.strerror(number).lower() if number else f"internal error: {error!r}"
         kind, sentence = (what, type(error).__name__, number), f"cannot {what}: {why}"
@@ -52,7 +65,7 @@ class Faults:
             self._said.add(kind)
             try:
                 log.error(f"{sentence}; all else goes on", event="internal_error")
-            except Exception:  # noqa: BLE001, S110 - there is nowhere left to say it
+            except Exception:  # there is nowhere left to say it
                 pass
         return sentence
 
@@ -60,7 +73,9 @@ class Faults:
 class Loop:
     """Runs one app to its end. `state` is replaced, never changed: any thread may read it."""
 
-    def __init__(self, inbox: Inbox, processes: Processes, command: Command, policy: Policy) -> None:
+    def __init__(
+        self, inbox: Inbox, processes: Processes, command: Command, policy: Policy
+    ) -> None:
         self.state = State()
         self.observers: list[Observer] = []
         self.sync: Sync | None = None
@@ -84,7 +99,7 @@ class Loop:
                 self._turn()
             code = self.state.exit_code
         except RulesFailed as failure:
-            from .last_resort import LastResort  # noqa: PLC0415 - for an error in the rules only
+            from .last_resort import LastResort
 
             code = LastResort(self).run(failure.event)
         self.processes.kill_hooks()
@@ -148,7 +163,9 @@ class Loop:
             self.handle(event)
 
     def served(self, event: ev.Event) -> bool:
-        """Do what an event asks of the main thread, whatever the rules are; whether that is all there is to it."""
+        """Do what an event asks of the main thread, whatever the rules are; whether that is all
+        there is to it.
+        """
         match event:
             case ev.HookOrdered():
                 self._start_hook(event)
@@ -158,7 +175,9 @@ class Loop:
                 self._try("end what a hook left behind", partial(self.processes.end_strays, pid))
                 report = self._hooks.pop(pid, None)
                 if report is not None:
-                    self._try("report a hook's end", partial(report, ev.HookReport(pid, code, error)))
+                    self._try(
+                        "report a hook's end", partial(report, ev.HookReport(pid, code, error))
+                    )
             case ev.Probed(reply):
                 self._try("answer a probe", reply)
                 return False
@@ -180,7 +199,7 @@ class Loop:
         for observe in self.observers:
             try:
                 observe(event, before, self.state, orders)
-            except Exception as error:  # noqa: BLE001 - no failure of metrics or log may end the app
+            except Exception as error:  # no failure of metrics or log may end the app
                 self.faults.say(f"observe {type(event).__name__}", error)
         for report in reports:
             self.handle(report)
@@ -189,7 +208,7 @@ class Loop:
         """Perform an action; an error in it stays in it, and its report is that of a failure."""
         try:
             return self._do(action)
-        except Exception as error:  # noqa: BLE001 - the outer edge of an action: the app goes on
+        except Exception as error:  # the outer edge of an action: the app goes on
             why = self.faults.say(_deed(action), error)
             return _failure(action, why, self.state)
 
@@ -230,7 +249,7 @@ class Loop:
     def _try(self, what: str, deed: Callable[[], object]) -> None:
         try:
             deed()
-        except Exception as error:  # noqa: BLE001 - as in `perform`
+        except Exception as error:  # as in `perform`
             self.faults.say(what, error)
 
     def _begin_reload(self, reload: Reloader, attempt: int, *, trial: bool) -> None:
@@ -238,24 +257,26 @@ class Loop:
         signum = 0 if trial else reload.at_once(pid)
         if signum:
             self.processes.kill(signum, group=False)
-        self._begin(partial(self._reload, reload, attempt, pid, verify_only=trial or signum > 0), "reload")
+        self._begin(
+            partial(self._reload, reload, attempt, pid, verify_only=trial or signum > 0), "reload"
+        )
 
     def _reload(self, reload: Reloader, attempt: int, pid: int, *, verify_only: bool) -> None:
         """In a thread. A reload reports its own failures, but for what it needs to begin."""
         try:
             reload(attempt, pid, verify_only=verify_only)
-        except Exception as error:  # noqa: BLE001 - the outer edge of the thread
+        except Exception as error:  # the outer edge of the thread
             why = self.faults.say("reload the app", error)
             self.inbox.put(ev.ReloadFinished(attempt, "internal", why))
 
     def _begin(self, body: Callable[[], object], name: str) -> None:
         try:
             threads.start(body, name)
-        except Exception as error:  # noqa: BLE001 - RuntimeError is usual
+        except Exception as error:  # RuntimeError is usual
             if not self._not_begun:
                 log.warning(
-                    f"cannot start a thread ({name}): {error}; the limit of processes is reached (pids.max, ulimit -u);"
-                    " it is tried again every second",
+                    f"cannot start a thread ({name}): {error}; the limit of processes is reached"
+                    " (pids.max, ulimit -u); it is tried again every second",
                     event="thread_failed",
                 )
             self._not_begun.append((body, name))
@@ -264,14 +285,14 @@ class Loop:
         while self._not_begun:
             try:
                 threads.start(*self._not_begun[0])
-            except Exception:  # noqa: BLE001 - it was said the first time
+            except Exception:  # it was said the first time
                 return
             del self._not_begun[0]
 
     def _start_hook(self, order: ev.HookOrdered) -> None:
         try:
             pid = self.processes.spawn_hook(self.command.replace(argv=order.argv), order.output)
-        except Exception as error:  # noqa: BLE001 - SpawnError is usual
+        except Exception as error:  # SpawnError is usual
             code = error.code if isinstance(error, SpawnError) else 125
             order.report(ev.HookReport(0, code, str(error)))
             return

@@ -22,14 +22,28 @@ _ADVICE = {
     errno.ENOTDIR: "give a directory",
     errno.EEXIST: "give a directory",
 }
-_WHOLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-_REASONS = {errno.EFBIG: "too_large", errno.E2BIG: "too_large", errno.ENAMETOOLONG: "bad_key", errno.EILSEQ: "bad_key"}
+_WHOLE = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+)
+_REASONS = {
+    errno.EFBIG: "too_large",
+    errno.E2BIG: "too_large",
+    errno.ENAMETOOLONG: "bad_key",
+    errno.EILSEQ: "bad_key",
+}
 
 
 class FilesError(Exception):
     """What is live is as it was. The message says why and what to do.
 
-    `reason` is write, hook, bad_key, too_large, validate or failed; `words` are those of another program.
+    `reason` is write, hook, bad_key, too_large, validate or failed; `words` are those of another
+    program.
     """
 
     def __init__(self, reason: str, message: str, words: str = "") -> None:
@@ -47,14 +61,19 @@ class Saying:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: TracebackType | None) -> None:
+    def __exit__(
+        self, _kind: object, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
         if not isinstance(error, OSError):
             return
         code = error.errno or 0
         if code == errno.EPERM and self._giving:
             advice = "only root may give files to another user: run as root, or leave --owner out"
         elif code in (errno.EACCES, errno.EPERM):
-            advice = f"uid {os.geteuid()} must be allowed to write there: set fsGroup, or run as its owner"
+            advice = (
+                f"uid {os.geteuid()} must be allowed to write there: set fsGroup, or run as its"
+                " owner"
+            )
         else:
             advice = _ADVICE.get(code, "look at that volume")
         message = f"cannot {self._verb} {self._path}: {reason(error)}; {advice}"
@@ -65,6 +84,11 @@ def reason(error: OSError) -> str:
     """What the system said, as the end of a sentence that is the same at every try."""
     what = error.strerror or str(error)
     name = error.filename
-    # Of a full disk no single file is the cause, and names of ours that begin with '..' are others each time.
-    named = isinstance(name, str) and error.errno not in _WHOLE and not os.path.basename(name).startswith("..")
+    # Of a full disk no single file is the cause, and names of ours that begin with '..' are others
+    # each time.
+    named = (
+        isinstance(name, str)
+        and error.errno not in _WHOLE
+        and not os.path.basename(name).startswith("..")
+    )
     return f"{f'{shown(name)}: ' if named else ''}{what[:1].lower()}{what[1:]}"

@@ -1,4 +1,6 @@
-"""The parts beside the loop, as the loop sees them. For type checkers only: nothing imports this when it runs."""
+"""The parts beside the loop, as the loop sees them. For type checkers only: nothing imports this
+when it runs.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ Observer = Callable[[ev.Event, State, State, tuple[act.Action, ...]], None]
 
 
 class Sync(Protocol):
-    """Puts configuration in place; each call runs in a short thread of its own and reports by event."""
+    """Puts configuration in place; each call runs in a short thread of its own and reports by
+    event.
+    """
 
     def apply(self) -> None: ...
     def check(self) -> None: ...
@@ -28,7 +32,9 @@ class Reloader(Protocol):
 
     def __call__(self, attempt: int, pid: int, *, verify_only: bool = False) -> None: ...
     def at_once(self, pid: int) -> int:
-        """The signal that is the whole reload, to be sent by the main thread; 0 if it is another matter."""
+        """The signal that is the whole reload, to be sent by the main thread; 0 if it is another
+        matter.
+        """
 
     def cancel(self, attempt: int) -> None:
         """Have an attempt end soon; from the main thread, returns at once."""

@@ -1,8 +1,8 @@
 """Signals: taken one by one, never handled; what was inherited; names.
 
-All signals that can be forwarded are blocked from the first moment on, in all threads, and the main thread takes
-them with sigtimedwait(2): a blocked signal stays pending, even for PID 1, and comes out in the kernel's order.
-Handlers lose both: see HACKING.md, "Why not signal handlers".
+All signals that can be forwarded are blocked from the first moment on, in all threads, and the main
+thread takes them with sigtimedwait(2): a blocked signal stays pending, even for PID 1, and comes
+out in the kernel's order. Handlers lose both: see HACKING.md, "Why not signal handlers".
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import signal
 
 from ..core.record import Record
 
-# 32 and 33 belong to the C library (nptl(7)) and are not in valid_signals().
-# ILL, TRAP, ABRT, BUS, FPE, SEGV and SYS are forwarded when a process sends them: a fault of ours ends us all the same,
-# since the kernel does not let a thread block those that it causes itself (sigprocmask(2), "Notes").
+# 32 and 33 belong to the C library (nptl(7)) and are not in valid_signals(). ILL, TRAP, ABRT, BUS,
+# FPE, SEGV and SYS are forwarded when a process sends them: a fault of ours ends us all the same,
+# since the kernel does not let a thread block those that it causes itself (sigprocmask(2),
+# "Notes").
 FORWARDED = frozenset(signal.valid_signals()) - {signal.SIGCHLD, signal.SIGKILL, signal.SIGSTOP}
 UNCATCHABLE = frozenset({signal.SIGKILL, signal.SIGSTOP})
 STOP = signal.SIGSTOP
 JOB_CONTROL = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
-# The interpreter ignores the first two and handles the third before any code of ours runs; what was inherited for
-# the first two cannot be known, so the app gets the default, as from a shell.
+# The interpreter ignores the first two and handles the third before any code of ours runs; what was
+# inherited for the first two cannot be known, so the app gets the default, as from a shell.
 _CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT)
 
 _MOST_DIGITS = 3  # of a signal's number
@@ -40,15 +41,20 @@ def install() -> Inherited:
     for signum in _CHANGED_BY_PYTHON:
         if signum != signal.SIGINT or signal.getsignal(signum) is not signal.SIG_IGN:
             signal.signal(signum, signal.SIG_DFL)
-    ignored = {int(s) for s in FORWARDED | {signal.SIGCHLD} if signal.getsignal(s) is signal.SIG_IGN}
-    # Blocked, a signal that is ignored stays pending all the same: it is forwarded, and the app decides.
+    ignored = {
+        int(s) for s in FORWARDED | {signal.SIGCHLD} if signal.getsignal(s) is signal.SIG_IGN
+    }
+    # Blocked, a signal that is ignored stays pending all the same: it is forwarded, and the app
+    # decides.
     taken = {int(s) for s in FORWARDED} | {int(signal.SIGCHLD)}
     if signal.SIGCHLD in ignored:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, the kernel would discard the app's exit status
+        signal.signal(
+            signal.SIGCHLD, signal.SIG_DFL
+        )  # ignored, the kernel would discard the app's exit status
     signal.pthread_sigmask(signal.SIG_SETMASK, taken)
     if mask >= FORWARDED:
-        # No app is meant to run with everything blocked: `env --block-signal supervisor ...` is the way to keep
-        # signals pending, even for PID 1, until the interpreter is up.
+        # No app is meant to run with everything blocked: `env --block-signal supervisor ...` is the
+        # way to keep signals pending, even for PID 1, until the interpreter is up.
         mask = set()
     return Inherited(frozenset(map(int, mask)), frozenset(ignored), frozenset(taken))
 
@@ -75,10 +81,16 @@ def number(text: str) -> int:
             base, sign, offset = word.partition(mark)
     if word.isdecimal() and word.isascii() and len(word) <= _MOST_DIGITS:
         signum = int(word)
-    elif f"SIG{base}" in signal.Signals.__members__ and offset.isdecimal() and len(offset) <= _MOST_DIGITS:
+    elif (
+        f"SIG{base}" in signal.Signals.__members__
+        and offset.isdecimal()
+        and len(offset) <= _MOST_DIGITS
+    ):
         signum = signal.Signals[f"SIG{base}"] + (-int(offset) if sign == "-" else int(offset))
     else:
         signum = 0
     if signum not in signal.valid_signals():
-        raise ValueError(f"{text!r} is not a signal (a name such as HUP or SIGHUP, RTMIN+n, or a number)")
+        raise ValueError(
+            f"{text!r} is not a signal (a name such as HUP or SIGHUP, RTMIN+n, or a number)"
+        )
     return int(signum)

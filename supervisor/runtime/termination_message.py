@@ -1,7 +1,8 @@
-"""Why the container ended, where `kubectl describe pod` shows it: the file that a kubelet mounts for that.
+"""Why the container ended, where `kubectl describe pod` shows it: the file that a kubelet mounts
+for that.
 
-Written in ends of our own only: what an app has to say there is its own business. The file is never made. Imported
-at such an end.
+Written in ends of our own only: what an app has to say there is its own business. The file is never
+made. Imported at such an end.
 
 The file: https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
 """
@@ -15,7 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DEFAULT = "/dev/termination-log"  # a container's terminationMessagePath unless its manifest names another
+DEFAULT = (
+    "/dev/termination-log"  # a container's terminationMessagePath unless its manifest names another
+)
 VARIABLE = "TERMINATION_LOG"  # names that other path to us
 LIMIT = 4096  # bytes that a kubelet reads
 

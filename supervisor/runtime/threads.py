@@ -1,7 +1,8 @@
-"""Threads. They inherit the main thread's mask, in which every signal is blocked: only the inbox takes signals.
+"""Threads. They inherit the main thread's mask, in which every signal is blocked: only the inbox
+takes signals.
 
-By `_thread`: `threading` takes a millisecond to import, which is not needed before the app runs, and lets who starts
-a thread wait until that runs too. Nothing here holds up the end of the process.
+By `_thread`: `threading` takes a millisecond to import, which is not needed before the app runs,
+and lets who starts a thread wait until that runs too. Nothing here holds up the end of the process.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ def start(body: Callable[[], object], name: str) -> None:
 def _run(body: Callable[[], object], name: str) -> None:
     try:
         body()
-    except Exception as error:  # noqa: BLE001 - the outer edge of a thread: one line, no traceback; all else goes on
+    except (
+        Exception
+    ) as error:  # the outer edge of a thread: one line, no traceback; all else goes on
         complain(f"internal error in thread {name}: {error!r}")
 
 

@@ -1,8 +1,9 @@
 """Where configuration comes from.
 
-A source runs in a thread of its own, reads the whole content whenever it may have changed, and tells a sink.
-It decides nothing: whether content is new, what is written and when the app is reloaded is not its business.
-To add one: a module here with a class like these, and its opener in `feeds.py`.
+A source runs in a thread of its own, reads the whole content whenever it may have changed, and
+tells a sink. It decides nothing: whether content is new, what is written and when the app is
+reloaded is not its business. To add one: a module here with a class like these, and its opener in
+`feeds.py`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
     from ..core.permissions import Permission
 
     class Sink(Protocol):
-        """What a source may say. Every call is safe from any thread and returns at once; none raises."""
+        """What a source may say. Every call is safe from any thread and returns at once; none
+        raises.
+        """
 
         def read(self, content: Content | None, missing: str = "does not exist") -> None:
-            """The whole content now; None when there is none, with `missing` for the reason: the end of a sentence."""
+            """The whole content now; None when there is none, with `missing` for the reason: the
+            end of a sentence.
+            """
 
         def connected(self, *, up: bool) -> None:
             """A watch was established, or ended."""
@@ -49,7 +54,15 @@ if TYPE_CHECKING:
             """From any thread: make `run` return soon (10 ms, unless it is just connecting)."""
 
 
-RESTART_REASONS = ("server_timeout", "read_timeout", "gone", "http", "connection", "auth", "bad_data")
+RESTART_REASONS = (
+    "server_timeout",
+    "read_timeout",
+    "gone",
+    "http",
+    "connection",
+    "auth",
+    "bad_data",
+)
 
 
 class Label(Record):
@@ -68,14 +81,18 @@ class Content(Record):
     """Everything that a source holds: relative path (a key) to bytes."""
 
     files: Mapping[str, bytes]
-    private: bool = False  # a Secret: its files are for their owner only, where `permitted` does not tell
+    private: bool = (
+        False  # a Secret: its files are for their owner only, where `permitted` does not tell
+    )
     changed_at: float | None = None  # when it was changed at its origin, epoch seconds, if known
     permitted: Mapping[str, Permission] = {}  # who may read each file, where files have that
     directories: Sequence[str] = ()  # those with nothing in them, each with `/` at its end
 
 
 class Trouble(Record):
-    """Why reading failed: a short reason for metrics and change of state, a whole sentence for people."""
+    """Why reading failed: a short reason for metrics and change of state, a whole sentence for
+    people.
+    """
 
     reason: str  # unauthorized, forbidden, unreachable, server_error, bad_data, config
     message: str

@@ -1,15 +1,16 @@
 """One configuration in one directory, put in place by one rename; what is there, read back.
 
-The layout is that of a volume which the kubelet writes, so that every app that can live with a mounted
-ConfigMap can live with ours. Links are relative, since the path may differ in the app's container:
+The layout is that of a volume which the kubelet writes, so that every app that can live with a
+mounted ConfigMap can live with ours. Links are relative, since the path may differ in the app's
+container:
 
     ..2026_01_31_23_59_59.123456789/   a generation: the files and a manifest (see generations.py)
     ..data -> ..2026_01_31_23_59_59.123456789
     nginx.conf -> ..data/nginx.conf
 
-Nothing is synced to disk: after a crash of the machine the digests tell a torn generation from a whole one.
-Other programs may write to the directory, so no link in it is followed. It must not know where content comes
-from, nor what is done with it. For one thread at a time.
+Nothing is synced to disk: after a crash of the machine the digests tell a torn generation from a
+whole one. Other programs may write to the directory, so no link in it is followed. It must not know
+where content comes from, nor what is done with it. For one thread at a time.
 """
 
 from __future__ import annotations
@@ -47,18 +48,22 @@ _MOST_MARKS = 16384  # bytes; it never holds more than a few lines
 class Root:
     """The directory that shows one generation and keeps some. All methods raise FilesError.
 
-    `keep` is the number of versions that stay, the live one included. `path` may be relative to where the process
-    is now. `clock` gives nanoseconds since the epoch; it only makes names: the order of generations comes from their
-    manifests.
+    `keep` is the number of versions that stay, the live one included. `path` may be relative to
+    where the process is now. `clock` gives nanoseconds since the epoch; it only makes names: the
+    order of generations comes from their manifests.
     """
 
-    def __init__(self, path: str, modes: Modes, *, keep: int = KEPT, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self, path: str, modes: Modes, *, keep: int = KEPT, clock: Callable[[], int] = time.time_ns
+    ) -> None:
         self.path = os.path.join(os.getcwd(), path)  # the process leaves its directory later
         self.why_not = ""  # why the last `live()` gave None
         self._kept = Kept(self.path, _trusted)
         self._modes, self._keep, self._clock = modes, keep, clock
         self._key = b""
-        self._using = threads.Lock()  # of `_kept`: the control socket reads the list of generations meanwhile
+        self._using = (
+            threads.Lock()
+        )  # of `_kept`: the control socket reads the list of generations meanwhile
         self._forget()
 
     def _forget(self) -> None:
@@ -69,7 +74,9 @@ class Root:
         self._key_kept = False
 
     def key(self) -> bytes:
-        """A random key for digests that tell nothing: that of the directory, where one can be kept. Raises nothing."""
+        """A random key for digests that tell nothing: that of the directory, where one can be kept.
+        Raises nothing.
+        """
         try:
             with self._saying("write to"), self._opened(make=True) as root:
                 _check_data(root, self.path)
@@ -81,9 +88,11 @@ class Root:
         return self._key
 
     def prepare(self) -> None:
-        """Make the directory if need be, clear away what a crash left, and show exactly what is live.
+        """Make the directory if need be, clear away what a crash left, and show exactly what is
+        live.
 
-        Refuses a directory whose `..data` is not ours, so that a mounted volume is never written to.
+        Refuses a directory whose `..data` is not ours, so that a mounted volume is never written
+        to.
         """
         with self._saying("prepare"), self._opened(make=True) as root:
             _check_data(root, self.path)
@@ -93,8 +102,9 @@ class Root:
             live = found.pop(name, None)
             self._leave_later_formats(root, found, name)
             for other, generation in found.items():
-                # One that is newer than the live one was staged, maybe never validated, and none to go back to.
-                # Where the live one is torn, after a power cut, all that are whole are kept.
+                # One that is newer than the live one was staged, maybe never validated, and none to
+                # go back to. Where the live one is torn, after a power cut, all that are whole are
+                # kept.
                 newest = live.serial if live else 0
                 if generation is None or (generation.serial > newest and (live or not name)):
                     generations.remove_if_possible(root, other)
@@ -106,21 +116,29 @@ class Root:
                 links.replace()
                 links.drop(os.listdir(root))
 
-    def _leave_later_formats(self, root: int, found: dict[str, Generation | None], live: str) -> None:
-        # Takes those that a later release wrote out of `found`: they go when a version of this one is live.
-        torn = [name for name, one in found.items() if one is None] + [live] * (self._known.read(root, live) is None)
+    def _leave_later_formats(
+        self, root: int, found: dict[str, Generation | None], live: str
+    ) -> None:
+        # Takes those that a later release wrote out of `found`: they go when a version of this one
+        # is live.
+        torn = [name for name, one in found.items() if one is None] + [live] * (
+            self._known.read(root, live) is None
+        )
         later = {name: number for name in torn if (number := generations.later_format(root, name))}
         for name in later:
             found.pop(name, None)
         if later:
             log.warning(
-                f"cannot read {len(later)} of the configurations in {self.path}: a later release wrote them, in format"
-                f" {max(later.values())}; they stay until this release has put its own in place",
+                f"cannot read {len(later)} of the configurations in {self.path}: a later release"
+                f" wrote them, in format {max(later.values())}; they stay until this release has"
+                " put its own in place",
                 event="later_format",
             )
 
     def stage(self, snapshot: Snapshot) -> Generation:
-        """Write a new generation, which no reader sees until `swap`. On failure nothing of it remains."""
+        """Write a new generation, which no reader sees until `swap`. On failure nothing of it
+        remains.
+        """
         with self._saying("write to"), self._opened(make=True) as root:
             if self._key and not self._key_kept:
                 digest_key.kept(root, self._key)
@@ -149,7 +167,8 @@ class Root:
         return changes
 
     def show(self, generation: Generation) -> Changes:
-        """Make a generation live, a new one or one to go back to; returns what that changed in the files.
+        """Make a generation live, a new one or one to go back to; returns what that changed in the
+        files.
 
         On failure a generation that never was live is removed.
         """
@@ -159,10 +178,13 @@ class Root:
             if old is None:
                 _check_data(root, self.path)
             if self._known.read(root, generation.name) is None:
-                raise FilesError("write", f"cannot use {self.directory(generation)}: it is gone; write it again")
+                raise FilesError(
+                    "write", f"cannot use {self.directory(generation)}: it is gone; write it again"
+                )
             links = Links(root, generation.tops, self.path)
             try:
-                # All that takes space comes before the rename of ..data, so that nothing can fail half-way.
+                # All that takes space comes before the rename of ..data, so that nothing can fail
+                # half-way.
                 links.prepare()
                 point(root, generation.name)
                 links.replace()
@@ -176,18 +198,21 @@ class Root:
                 self._staged.discard(generation.name)
             self._before = before
             try:
-                # A link that leads nowhere is an error to an app that includes all there is (nginx: `conf.d/*`).
+                # A link that leads nowhere is an error to an app that includes all there is (nginx:
+                # `conf.d/*`).
                 links.drop(old.tops if old else os.listdir(root))
             except OSError:
                 pass  # `tidy` tries again
             return diff(old.files if old else {}, generation.files)
 
     def tidy(self, good: Sequence[str] = ()) -> None:
-        """Remove what the last `show` made superfluous, as far as possible: the next one tries again. Raises nothing.
+        """Remove what the last `show` made superfluous, as far as possible: the next one tries
+        again. Raises nothing.
 
-        Kept are the live generation, the one before it, what is staged (it may be being validated), and one for
-        each of the first digests in `good`, as many as are to stay; where these are fewer, the newest of the others.
-        Where only one is to stay, the one before goes once the live one is good.
+        Kept are the live generation, the one before it, what is staged (it may be being validated),
+        and one for each of the first digests in `good`, as many as are to stay; where these are
+        fewer, the newest of the others. Where only one is to stay, the one before goes once the
+        live one is good.
         """
         try:
             with self._opened() as root:
@@ -219,14 +244,19 @@ class Root:
         """Remove a generation that is not live."""
         with self._saying("clear"), self._opened() as root:
             if target(root, DATA) == generation.name:
-                raise FilesError("write", f"cannot remove {self.directory(generation)}: it is live; swap it first")
+                raise FilesError(
+                    "write",
+                    f"cannot remove {self.directory(generation)}: it is live; swap it first",
+                )
             generations.remove(root, generation.name)
             self._staged.discard(generation.name)
 
     def live(self) -> Generation | None:
-        """The generation that is in place, if every file of its manifest is there as it was written.
+        """The generation that is in place, if every file of its manifest is there as it was
+        written.
 
-        Else None, with the reason in `why_not`. Other files beside them are left alone. Raises nothing.
+        Else None, with the reason in `why_not`. Other files beside them are left alone. Raises
+        nothing.
         """
         self.why_not = ""
         try:
@@ -261,7 +291,10 @@ class Root:
             return
         if found:
             names = ", ".join(shown(name) for name in found)
-            log.debug(f"{self.directory(generation)} also holds {names}: not part of the configuration, left alone")
+            log.debug(
+                f"{self.directory(generation)} also holds {names}: not part of the configuration,"
+                " left alone"
+            )
 
     def intact(self, generation: Generation) -> bool:
         """Whether every file of a generation is there as it was written. Raises nothing."""
@@ -272,25 +305,32 @@ class Root:
             return False
 
     def marks(self) -> Marks:
-        """The marks of earlier runs and of this one; none where they cannot be read. Raises nothing."""
+        """The marks of earlier runs and of this one; none where they cannot be read. Raises
+        nothing.
+        """
         try:
             with self._opened() as root:
                 data = contents(root, _MARKS, _MOST_MARKS)
         except (OSError, FilesError):
             return Marks()
-        from ..core import rollout_marks  # noqa: PLC0415 - a first start has nothing to remember
+        from ..core import rollout_marks
 
         return rollout_marks.parse(data)
 
     def mark(self, what: Marks) -> None:
         """Write the marks, in one step."""
-        from ..core import rollout_marks  # noqa: PLC0415 - after the app was started
+        from ..core import rollout_marks
 
-        with os_errors.Saying("write", f"{self.path}/{_MARKS}", giving=False), self._opened() as root:
+        with (
+            os_errors.Saying("write", f"{self.path}/{_MARKS}", giving=False),
+            self._opened() as root,
+        ):
             write_over(root, _MARKS, rollout_marks.render(what))
 
     def generations(self) -> list[Generation]:
-        """The generations that have a readable manifest, newest first. Their files are not looked at."""
+        """The generations that have a readable manifest, newest first. Their files are not looked
+        at.
+        """
         with self._saying("read"):
             try:
                 with self._opened() as root:
@@ -306,7 +346,9 @@ class Root:
         return os_errors.Saying(verb, self.path, giving=self._modes.owner is not None)
 
     def _opened(self, *, make: bool = False) -> Walk:
-        """The directory, for `with`: the one of the first use, unless it was removed and made or mounted again."""
+        """The directory, for `with`: the one of the first use, unless it was removed and made or
+        mounted again.
+        """
         try:
             with self._using:
                 walk = self._kept.walk(make=make)
@@ -315,8 +357,8 @@ class Root:
             where = error.filename
             raise FilesError(
                 "write",
-                f"cannot use {self.path}: {where} is a link that uid {error.uid} made; put a directory in its place,"
-                " or give the one that it leads to",
+                f"cannot use {self.path}: {where} is a link that uid {error.uid} made; put a"
+                " directory in its place, or give the one that it leads to",
             ) from None
         if replaced:
             self._forget()
@@ -349,14 +391,19 @@ def _check_data(root: int, path: str) -> None:
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-        raise FilesError("write", f"cannot use {path}: {DATA} in it is no link; remove it") from None
-    # One that leads nowhere would be ours too, if it has such a name: somebody removed the generation.
-    if generations.is_ours(root, target) or (generations.is_name(target) and not exists(root, target)):
+        raise FilesError(
+            "write", f"cannot use {path}: {DATA} in it is no link; remove it"
+        ) from None
+    # One that leads nowhere would be ours too, if it has such a name: somebody removed the
+    # generation.
+    if generations.is_ours(root, target) or (
+        generations.is_name(target) and not exists(root, target)
+    ):
         return
     raise FilesError(
         "write",
-        f"cannot use {path}: {DATA} in it points to {target!r}, which this program did not write; give another"
-        " directory if a volume is mounted there, else remove that link",
+        f"cannot use {path}: {DATA} in it points to {target!r}, which this program did not write;"
+        " give another directory if a volume is mounted there, else remove that link",
     )
 
 

@@ -1,7 +1,9 @@
-"""Between the sources and the files: what the sources hold becomes a version, and a version gets in place.
+"""Between the sources and the files: what the sources hold becomes a version, and a version gets in
+place.
 
-Source threads call in with whole contents; a content that makes a new version is offered to the machine, which
-says when it is applied. It is applied in a short thread. Nothing here decides on pace, retries or reloads.
+Source threads call in with whole contents; a content that makes a new version is offered to the
+machine, which says when it is applied. It is applied in a short thread. Nothing here decides on
+pace, retries or reloads.
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ _AFTERWARDS = 0.05  # seconds for the app to reload, before old generations are 
 
 
 class Feed(Record):
-    """One source to be opened in its own thread (opening may import much), and where its files go."""
+    """One source to be opened in its own thread (opening may import much), and where
+    its files go.
+    """
 
     open: Callable[[], Source]
     subdir: str = ""
@@ -75,7 +79,13 @@ class _Refused(Record):
 class Sync:
     """Holds the newest content of every source; applies the newest version when told to."""
 
-    def __init__(self, feeds: Sequence[Feed], destination: Destination, put: Put, config: Callable[[], Config]) -> None:
+    def __init__(
+        self,
+        feeds: Sequence[Feed],
+        destination: Destination,
+        put: Put,
+        config: Callable[[], Config],
+    ) -> None:
         """`config` tells what is known about versions now: the good ones are kept on disk."""
         self._feeds, self._put, self._config = feeds, put, config
         self._memory = destination.memory
@@ -109,9 +119,15 @@ class Sync:
         try:
             source = feed.open()
             source.run(_Sink(self, index, source, self._put))
-        except Exception as error:  # noqa: BLE001 - the outer edge of the thread: a broken source is said, not raised
+        except (
+            Exception
+        ) as error:  # the outer edge of the thread: a broken source is said, not raised
             self.note_error(index, f"internal error: {error!r}")
-            self._put(ev.SourceFailed(index, "config", f"cannot read source {index}: {error!r}", fatal=True))
+            self._put(
+                ev.SourceFailed(
+                    index, "config", f"cannot read source {index}: {error!r}", fatal=True
+                )
+            )
 
     def note_error(self, index: int, error: str) -> None:
         self._errors[index] = error
@@ -136,7 +152,10 @@ class Sync:
                     return  # the first version needs them all
                 self._warn_of_missed()
                 desired: Snapshot | _Refused = snapshot(
-                    merge(parts), self._digest_key, secret=any(self._secret), exact=self._root is None
+                    merge(parts),
+                    self._digest_key,
+                    secret=any(self._secret),
+                    exact=self._root is None,
                 )
             except BadPath as error:
                 message = f"cannot write {self._errors[index] or 'the configuration'}: {error}"
@@ -152,7 +171,10 @@ class Sync:
         """Once for each key that --map names and no source has (any more)."""
         missed = set(self._mapping).difference(*self._keys)
         for key in sorted(missed - self._missed):
-            log.warning(f"--map {key}={self._mapping[key]}: no source has the key {key!r}", event="map_without_key")
+            log.warning(
+                f"--map {key}={self._mapping[key]}: no source has the key {key!r}",
+                event="map_without_key",
+            )
         self._missed = missed
 
     def _watch_feedback(self, desired: Snapshot | _Refused) -> None:
@@ -189,11 +211,19 @@ class Sync:
             do(desired)
         except FilesError as error:
             if error.reason == "hook" and self._desired is not desired:
-                self._put(ev.ConfigFailed(desired.digest, "overtaken", "a newer version ended the validation"))
+                self._put(
+                    ev.ConfigFailed(
+                        desired.digest, "overtaken", "a newer version ended the validation"
+                    )
+                )
             else:
                 self._fail(desired.digest, error.reason, str(error), error.words)
-        except Exception as error:  # noqa: BLE001 - the outer edge of the thread: applying always reports
-            self._fail(desired.digest, "write", f"cannot write the configuration: internal error: {error!r}")
+        except Exception as error:  # the outer edge of the thread: applying always reports
+            self._fail(
+                desired.digest,
+                "write",
+                f"cannot write the configuration: internal error: {error!r}",
+            )
         else:
             return True
         return False
@@ -268,8 +298,8 @@ class Sync:
             raise
         if self._check and not root.intact(staged):
             log.warning(
-                f"the validation has changed the files of configuration {staged.digest[:8]}, which it should only read:"
-                " a restart without the source cannot use them",
+                f"the validation has changed the files of configuration {staged.digest[:8]}, which"
+                " it should only read: a restart without the source cannot use them",
                 event="validation_wrote",
             )
         self._checked = staged
@@ -286,7 +316,9 @@ class Sync:
 
     def _tidy(self, root: Root) -> None:
         config = self._config()
-        live = self._live.digest if self._live and self._memory is None else ""  # without rollback nothing is awaited
+        live = (
+            self._live.digest if self._live and self._memory is None else ""
+        )  # without rollback nothing is awaited
         root.tidy((live, config.good, *config.marks.good))
 
     def mark(self) -> None:
@@ -295,7 +327,9 @@ class Sync:
             if self._memory is not None and self._prepared:
                 self._memory.write()
                 if self._root is not None:
-                    self._tidy(self._root)  # a version that is good now may make an old one superfluous
+                    self._tidy(
+                        self._root
+                    )  # a version that is good now may make an old one superfluous
 
     def end(self) -> None:
         """The process ends because it was told to; returns soon."""
@@ -307,16 +341,24 @@ class Sync:
             self._check(directory, lambda: self._desired is not desired)
 
     def roll_back(self, digest: str) -> None:
-        """Put an earlier version in place again; reports `ConfigApplied` (rolled back) or `ConfigFailed`."""
+        """Put an earlier version in place again; reports `ConfigApplied` (rolled back) or
+        `ConfigFailed`.
+        """
         with self._store:
             try:
                 changes, found = self._return_to(digest)
-            except Exception as error:  # noqa: BLE001 - as in `apply`
-                self._fail(digest, "rollback", f"cannot put configuration {digest[:8]} back: {error}")
+            except Exception as error:  # as in `apply`
+                self._fail(
+                    digest, "rollback", f"cannot put configuration {digest[:8]} back: {error}"
+                )
                 return
             previous, self._previous, self._live = self._previous, digest, found
             self._in_place = found.files
-            self._put(ev.ConfigApplied(digest, changes, found.count, found.bytes, rolled_back=True, previous=previous))
+            self._put(
+                ev.ConfigApplied(
+                    digest, changes, found.count, found.bytes, rolled_back=True, previous=previous
+                )
+            )
 
     def _return_to(self, digest: str) -> tuple[str, Generation]:
         if self._root is None:
@@ -329,7 +371,9 @@ class Sync:
         raise FilesError("rollback", f"no generation in {self._root.path} has it any more")
 
     def recover(self) -> None:
-        """Find the best version of an earlier run; reports `ConfigApplied` (cached) or `ConfigFailed`."""
+        """Find the best version of an earlier run; reports `ConfigApplied` (cached) or
+        `ConfigFailed`.
+        """
         with self._store:
             error = self._apply_error or f"no configuration in time: {'; '.join(self._errors)}"
             found = None
@@ -337,16 +381,23 @@ class Sync:
                 if self._root is not None:
                     self._find_live(self._root)
                     found = self._memory.best(self._live) if self._memory else self._live
-                    error += f"; {self._root.path} holds no intact configuration of an earlier run either"
+                    error += (
+                        f"; {self._root.path} holds no intact configuration of an earlier run"
+                        " either"
+                    )
                     error += f" ({self._root.why_not})" if self._root.why_not else ""
-            except Exception as failure:  # noqa: BLE001 - as in `apply`
+            except Exception as failure:  # as in `apply`
                 error += f"; {failure}"
             if found is None:
                 self._put(ev.ConfigFailed("", "no_generation", error))
                 return
             previous, self._previous, self._live = self._previous, found.digest, found
             self._in_place = found.files
-            self._put(ev.ConfigApplied(found.digest, "", found.count, found.bytes, cached=True, previous=previous))
+            self._put(
+                ev.ConfigApplied(
+                    found.digest, "", found.count, found.bytes, cached=True, previous=previous
+                )
+            )
 
 
 class _Sink:
@@ -387,4 +438,6 @@ class _Sink:
     def failed(self, trouble: Trouble, retry_in: float) -> None:
         self._sync.note_error(self._index, trouble.message)
         log.debug(f"{trouble.message}; next try in {retry_in:.1f}s")
-        self._say(ev.SourceFailed(self._index, trouble.reason, trouble.message, retry_in, trouble.fatal))
+        self._say(
+            ev.SourceFailed(self._index, trouble.reason, trouble.message, retry_in, trouble.fatal)
+        )

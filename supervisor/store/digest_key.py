@@ -1,7 +1,8 @@
-"""The key of digests that leave the process: random, one for each directory of generations, kept in it.
+"""The key of digests that leave the process: random, one for each directory of generations, kept in
+it.
 
-Whoever may read the directory may read the configuration as well; all others learn nothing from a digest. It must
-not know what is digested, and raises OSError only.
+Whoever may read the directory may read the configuration as well; all others learn nothing from a
+digest. It must not know what is digested, and raises OSError only.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ def new() -> bytes:
 
 
 def kept(root: int, key: bytes) -> bytes:
-    """The key in a directory; where there is none, `key` or a new one is written. What others put there goes aside."""
+    """The key in a directory; where there is none, `key` or a new one is written. What others put
+    there goes aside.
+    """
     try:
         found = contents(root, _NAME, KEY_BYTES)
     except OSError:

@@ -1,10 +1,11 @@
-"""One generation of a configuration on disk: a directory with the files and a manifest of their digests.
+"""One generation of a configuration on disk: a directory with the files and a manifest of their
+digests.
 
-Written, read back, checked, removed. The manifest is created first, empty, which marks the directory as ours,
-and filled last, which seals it: whatever has no readable manifest is torn. Other programs may write to the
-directories, so everything is opened relative to descriptors, no link is followed, and what cannot be read for any
-reason is no generation of ours. It must not know which generation is live, and raises OSError only: `files.py`
-makes sentences of it.
+Written, read back, checked, removed. The manifest is created first, empty, which marks the
+directory as ours, and filled last, which seals it: whatever has no readable manifest is torn. Other
+programs may write to the directories, so everything is opened relative to descriptors, no link is
+followed, and what cannot be read for any reason is no generation of ours. It must not know which
+generation is live, and raises OSError only: `files.py` makes sentences of it.
 """
 
 from __future__ import annotations
@@ -37,17 +38,20 @@ _MANIFEST = "..manifest.json"
 _SHAPE = "..0000_00_00_00_00_00.000000000"
 _DIGITS = str.maketrans("123456789", "000000000")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-_DEEPEST = 100  # directories; ours are less deep, and what others nest deeper is not worth our stack
+_DEEPEST = (
+    100  # directories; ours are less deep, and what others nest deeper is not worth our stack
+)
 _BATCH = 1000  # names that are looked at together, when others may have made any number of them
 _PIECE = 1 << 20
 _NO_FILE = (errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENXIO)
 
 
 class Modes(Record):
-    """Permissions and owner of what is written. What is given is exact, whatever the process' own umask.
+    """Permissions and owner of what is written. What is given is exact, whatever the process' own
+    umask.
 
-    Without `file` and `dir`: 0777 less `umask` for directories; a file has what its origin allowed less `umask`, or
-    0666 less it. `owner` is a uid and a gid, -1 for the one that the system gives.
+    Without `file` and `dir`: 0777 less `umask` for directories; a file has what its origin allowed
+    less `umask`, or 0666 less it. `owner` is a uid and a gid, -1 for the one that the system gives.
     """
 
     file: int | None = None
@@ -64,10 +68,16 @@ class Modes(Record):
         return copied(entry.permission, self.umask)
 
     def hand_over(self, file: int, entry: Entry) -> int:
-        """Give an open file its owner and group; returns its mode, narrower where its group could not be kept."""
+        """Give an open file its owner and group; returns its mode, narrower where its group could
+        not be kept.
+        """
         mode = self.of(entry)
         uid, gid = self.owner or (-1, -1)
-        kept = -1 if entry.permission is None or gid != -1 or not group_matters(mode) else entry.permission.gid
+        kept = (
+            -1
+            if entry.permission is None or gid != -1 or not group_matters(mode)
+            else entry.permission.gid
+        )
         if (uid, gid) != (-1, -1):
             os.fchown(file, uid, gid)
         if kept not in (-1, os.fstat(file).st_gid):
@@ -94,9 +104,11 @@ def is_name(name: str) -> bool:
 
 
 def write(directory: int, name: str, serial: int, snapshot: Snapshot, modes: Modes) -> Generation:
-    """Write a snapshot into the new, empty directory of that name; raises OSError with the file in `filename`.
+    """Write a snapshot into the new, empty directory of that name; raises OSError with the file in
+    `filename`.
 
-    Files that did not change are written all the same: linked, an edit in place would reach every generation.
+    Files that did not change are written all the same: linked, an edit in place would reach every
+    generation.
     """
     generation = Generation(name, serial, snapshot.digest, digests(snapshot), snapshot.size)
     listed = ((path, len(entry.data), modes.of(entry)) for path, entry in snapshot.files.items())
@@ -107,7 +119,8 @@ def write(directory: int, name: str, serial: int, snapshot: Snapshot, modes: Mod
     with Opened(name, directory) as top:
         file = os.open(_MANIFEST, _NEW, 0o777, dir_fd=top)
         try:
-            # What the process' umask, or a default ACL, takes away: only then is a chmod per file needed.
+            # What the process' umask, or a default ACL, takes away: only then is a chmod per file
+            # needed.
             masked = 0o777 & ~os.fstat(file).st_mode
             os.fchmod(file, 0o600)  # digests of short secrets can be guessed
             _write_tree(top, _tree(snapshot.files), modes, masked)
@@ -127,7 +140,9 @@ def _tree(files: Mapping[str, Leaf]) -> Tree[Leaf]:
         for parent in parents:
             below = node.setdefault(parent, {})
             if not isinstance(below, dict):
-                raise NotADirectoryError(errno.ENOTDIR, "a file is listed in the place of a directory", path)
+                raise NotADirectoryError(
+                    errno.ENOTDIR, "a file is listed in the place of a directory", path
+                )
             node = below
         if name:  # else it is a directory itself
             node[name] = leaf
@@ -164,7 +179,9 @@ def _write_all(file: int, data: bytes) -> None:
 
 
 def read(directory: int, name: str) -> Generation | None:
-    """What the manifest of the generation of that name says; None if there is none that is ours, for any reason."""
+    """What the manifest of the generation of that name says; None if there is none that is ours,
+    for any reason.
+    """
     if not is_name(name):
         return None
     try:
@@ -184,7 +201,9 @@ def later_format(directory: int, name: str) -> int:
 
 
 def is_ours(directory: int, name: str) -> bool:
-    """Whether there is a generation of that name, whole or torn: a directory with a manifest, or still empty."""
+    """Whether there is a generation of that name, whole or torn: a directory with a manifest, or
+    still empty.
+    """
     if not is_name(name):
         return False
     try:
@@ -209,13 +228,17 @@ def _names(directory: int) -> Iterator[str]:
 
 
 class Known:
-    """Reads generations, those whose manifest did not change only once: that would be most of a small change's work."""
+    """Reads generations, those whose manifest did not change only once: that would be most of a
+    small change's work.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[tuple[int, ...], Generation | None]] = {}
 
     def read(self, directory: int, name: str) -> Generation | None:
-        """What the manifest of the generation of that name says; None if there is none that can be read."""
+        """What the manifest of the generation of that name says; None if there is none that can be
+        read.
+        """
         mark = _mark(directory, name) if is_name(name) else ()
         if not mark:
             self._known.pop(name, None)
@@ -247,7 +270,9 @@ def _mark(directory: int, name: str) -> tuple[int, ...]:
 
 
 def sums(directory: int, generation: Generation) -> dict[str, str]:
-    """The hex sha256 of those of its files that are there, "" for what is no file; raises OSError."""
+    """The hex sha256 of those of its files that are there, "" for what is no file;
+    raises OSError.
+    """
     left = generation.bytes + _PIECE  # what others put there can be larger than our patience
     result: dict[str, str] = {}
 
@@ -286,7 +311,9 @@ def sums(directory: int, generation: Generation) -> dict[str, str]:
 
 
 def strangers(directory: int, generation: Generation, most: int) -> list[str]:
-    """Some of the names in the directories of a generation that are not in its manifest; raises OSError."""
+    """Some of the names in the directories of a generation that are not in its manifest; raises
+    OSError.
+    """
     found: list[str] = []
 
     def walk(top: int, tree: Tree[str], prefix: str) -> None:
@@ -304,11 +331,19 @@ def strangers(directory: int, generation: Generation, most: int) -> list[str]:
 
 
 def remove(directory: int, name: str) -> None:
-    """Remove a generation; a crash meanwhile leaves a torn one. Raises OSError; one that is gone is no error."""
+    """Remove a generation; a crash meanwhile leaves a torn one. Raises OSError; one that is gone is
+    no error.
+    """
     try:
         with Opened(name, directory) as top:
             try:
-                os.close(os.open(_MANIFEST, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=top))
+                os.close(
+                    os.open(
+                        _MANIFEST,
+                        os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK,
+                        dir_fd=top,
+                    )
+                )
             except OSError:
                 pass  # gone, or no file of ours; what cannot be removed says so below
             _clear(top, _MANIFEST, 0)

@@ -1,7 +1,9 @@
-"""The names that an app sees in a directory of generations: `..data` and the links through it, switched in one step.
+"""The names that an app sees in a directory of generations: `..data` and the links through it,
+switched in one step.
 
-Other users may write to the directory: no link in it is followed, names that are there for an instant cannot be
-guessed, and whatever stands in the way is a state of the disk that can be mended, never a fault of the content.
+Other users may write to the directory: no link in it is followed, names that are there for an
+instant cannot be guessed, and whatever stands in the way is a state of the disk that can be mended,
+never a fault of the content.
 """
 
 from __future__ import annotations
@@ -23,15 +25,21 @@ _NEXT, _LINK, _KEPT = "..data_tmp", "..link.", "..kept."
 
 
 class Links:
-    """The visible links of one generation's top-level names, and the way back while they are made."""
+    """The visible links of one generation's top-level names, and the way back while
+    they are made.
+    """
 
     def __init__(self, root: int, names: Iterable[str], path: str) -> None:
         self._root, self._names, self._path = root, set(names), path
         self._made: list[str] = []
-        self._waiting: list[tuple[str, str, str]] = []  # link, the file that it shall replace, a copy of that
+        self._waiting: list[
+            tuple[str, str, str]
+        ] = []  # link, the file that it shall replace, a copy of that
 
     def prepare(self) -> None:
-        """Make the missing links; make those that shall replace a file under other names. Raises FilesError."""
+        """Make the missing links; make those that shall replace a file under other names. Raises
+        FilesError.
+        """
         for name in sorted(self._names):
             led = self._look(name)
             if led is None:
@@ -71,10 +79,16 @@ class Links:
             return ""
         if not stat.S_ISLNK(mode):
             kind = "a directory" if stat.S_ISDIR(mode) else "no regular file"
-            raise FilesError("write", f"cannot write {self._path}/{shown(name)}: {kind} is in its place; remove it")
+            raise FilesError(
+                "write",
+                f"cannot write {self._path}/{shown(name)}: {kind} is in its place; remove it",
+            )
         led = os.readlink(name, dir_fd=self._root)
         if not led.startswith(f"{DATA}/"):
-            raise FilesError("write", f"cannot write {self._path}/{shown(name)}: it is a link to {led!r}; remove it")
+            raise FilesError(
+                "write",
+                f"cannot write {self._path}/{shown(name)}: it is a link to {led!r}; remove it",
+            )
         return led
 
     def _wait(self, name: str) -> None:
@@ -84,7 +98,9 @@ class Links:
         try:
             os.link(name, kept, src_dir_fd=self._root, dst_dir_fd=self._root, follow_symlinks=False)
         except OSError:
-            pass  # another's file (fs.protected_hardlinks, proc(5)), or no hard links here: then no way back
+            # Another's file (fs.protected_hardlinks, proc(5)), or no hard links here: then no way
+            # back.
+            pass
 
     def _forget(self) -> None:
         for link, _, kept in self._waiting:
@@ -116,7 +132,9 @@ def scratch(prefix: str = f"{_NEXT}.") -> str:
 
 
 def clear_scratch(root: int) -> None:
-    """Remove what a crash left in the middle of a swap, and leave what others put under such a name."""
+    """Remove what a crash left in the middle of a swap, and leave what others put under such a
+    name.
+    """
     with os.scandir(root) as scan:
         left = [entry.name for entry in scan if entry.name.startswith((_NEXT, _LINK, _KEPT))]
     for name in left:
@@ -140,7 +158,9 @@ def point(root: int, name: str) -> None:
 def write_over(root: int, name: str, data: bytes) -> None:
     """Put a small file in place in one step; only its owner may read it. Raises OSError."""
     following = scratch(f"{_NEXT}.")
-    file = os.open(following, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=root)
+    file = os.open(
+        following, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=root
+    )
     try:
         try:
             if os.write(file, data) < len(data):

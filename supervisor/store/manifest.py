@@ -1,7 +1,8 @@
-"""The manifest of a generation: what is written into it, and read back from bytes that others may have written.
+"""The manifest of a generation: what is written into it, and read back from bytes that others may
+have written.
 
-Reading accepts exactly what writing makes and nothing else of JSON, within bounds; whatever differs is no manifest
-of ours. Pure.
+Reading accepts exactly what writing makes and nothing else of JSON, within bounds; whatever differs
+is no manifest of ours. Pure.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ MOST_SERIAL = 10**12
 _HEAD = rb'\s*\{\s*"format"\s*:\s*(\d{1,9})\s*[,}]'
 _START = rb'\{"format": %d, "serial": (\d{1,13}), "digest": "([0-9a-f]{64})", "files": \{' % FORMAT
 _FILE = (
-    rb'"([^"\\]*(?:\\.[^"\\]*)*)": \{"sha256": "([0-9a-f]{64})", "size": (\d{1,12}), "mode": "[0-7]{4}"\}(, |\}\}\Z)'
+    rb'"([^"\\]*(?:\\.[^"\\]*)*)": \{"sha256": "([0-9a-f]{64})", "size": (\d{1,12}), "mode":'
+    rb' "[0-7]{4}"\}(, |\}\}\Z)'
 )
 
 
 class Generation(Record):
     """One complete configuration; a later one has a higher serial.
 
-    `files` maps each path to its hex sha256; the path of a directory with nothing in it ends in `/`.
+    `files` maps each path to its hex sha256; the path of a directory with nothing in it ends in
+    `/`.
     """
 
     name: str
@@ -49,10 +52,13 @@ class Generation(Record):
 
 
 def written(generation: Generation, files: Iterable[tuple[str, int, int]]) -> bytes:
-    """The manifest; `files` gives path, size and mode of each. Raises ValueError if it would be too large to read."""
+    """The manifest; `files` gives path, size and mode of each. Raises ValueError if it would be too
+    large to read.
+    """
     # By hand: the json module takes as long to import as the app to start.
     listed = ", ".join(
-        f'{_quoted(path)}: {{"sha256": "{generation.files[path]}", "size": {size}, "mode": "{mode:04o}"}}'
+        f'{_quoted(path)}: {{"sha256": "{generation.files[path]}", "size": {size}, "mode":'
+        f' "{mode:04o}"}}'
         for path, size, mode in files
     )
     head = f'"format": {FORMAT}, "serial": {generation.serial}, "digest": "{generation.digest}"'
@@ -64,7 +70,7 @@ def written(generation: Generation, files: Iterable[tuple[str, int, int]]) -> by
 
 def parsed(name: str, data: bytes) -> Generation:
     """The generation of that name as its manifest has it; raises ValueError."""
-    import re  # noqa: PLC0415 - see `written`
+    import re
 
     start = re.match(_START, data)
     if start is None or int(start[1]) >= MOST_SERIAL:
@@ -88,8 +94,10 @@ def parsed(name: str, data: bytes) -> Generation:
 
 
 def later_format(head: bytes) -> int:
-    """The number of a format that a later release writes, from a manifest's first bytes; 0 for any other."""
-    import re  # noqa: PLC0415 - see `written`
+    """The number of a format that a later release writes, from a manifest's first bytes; 0 for any
+    other.
+    """
+    import re
 
     found = re.match(_HEAD, head)
     return int(found[1]) if found and int(found[1]) > FORMAT else 0
@@ -98,7 +106,7 @@ def later_format(head: bytes) -> int:
 def _quoted(text: str) -> str:
     if text.isascii() and text.isprintable() and not {'"', "\\"} & set(text):
         return f'"{text}"'
-    import json  # noqa: PLC0415 - see `written`
+    import json
 
     return json.dumps(text)
 
@@ -106,6 +114,6 @@ def _quoted(text: str) -> str:
 def _unquoted(text: str) -> str:
     if "\\" not in text:
         return text
-    import json  # noqa: PLC0415 - see `written`
+    import json
 
     return str(json.loads(f'"{text}"'))

@@ -1,6 +1,8 @@
-"""The marks in configroot: read at a start, followed in the choice of a version, written as a rollout goes on.
+"""The marks in configroot: read at a start, followed in the choice of a version, written as a
+rollout goes on.
 
-The rules stand in `marks.py`; here is what they need of the disk. For one thread at a time, but for `end`.
+The rules stand in `marks.py`; here is what they need of the disk. For one thread at a time, but for
+`end`.
 """
 
 from __future__ import annotations
@@ -27,11 +29,13 @@ class Memory:
         self._chosen = False  # a version of this run was put in place, or refused for its past
 
     def begin(self, live: str) -> Marks | None:
-        """The marks that a start begins with, `live` being in place; None where nothing is known. Raises nothing."""
+        """The marks that a start begins with, `live` being in place; None where nothing is known.
+        Raises nothing.
+        """
         found = self._root.marks()
         if not (live or found.good or found.failed):
             return None
-        from ..core import rollout_marks  # noqa: PLC0415 - a first start has nothing to remember
+        from ..core import rollout_marks
 
         begun = rollout_marks.begun(found, live)
         if begun != found:
@@ -39,7 +43,9 @@ class Memory:
         return begun
 
     def objection(self, version: str) -> str:
-        """Why the first version of this run is not to be put in place: it failed before, and there is a good one."""
+        """Why the first version of this run is not to be put in place: it failed before, and there
+        is a good one.
+        """
         if self._chosen:
             return ""
         found = self._root.marks()
@@ -54,8 +60,10 @@ class Memory:
         self._chosen = True
 
     def best(self, live: Generation | None) -> Generation | None:
-        """The intact version that is most likely to work, shown if it is not `live`. Raises FilesError."""
-        from ..core import rollout_marks  # noqa: PLC0415 - as above
+        """The intact version that is most likely to work, shown if it is not `live`. Raises
+        FilesError.
+        """
+        from ..core import rollout_marks
 
         kept = {one.digest: one for one in reversed(self._root.generations())}
         in_place = live.digest if live else ""
@@ -75,10 +83,14 @@ class Memory:
         try:
             self._root.mark(marks)
         except FilesError as error:
-            log.warning(f"{error}; a restart will not know which version failed", event="marks_failed")
+            log.warning(
+                f"{error}; a restart will not know which version failed", event="marks_failed"
+            )
 
     def end(self) -> None:
-        """Note that an end within a trial was ordered, which says nothing about the version; returns soon."""
+        """Note that an end within a trial was ordered, which says nothing about the version;
+        returns soon.
+        """
         config = self._config()
         if config.live in ("", *config.marks.good) or config.live in config.marks.rejected:
             return

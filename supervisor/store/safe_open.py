@@ -1,7 +1,8 @@
-"""Directories and small files by descriptor: opened one component after the other, no link followed unasked.
+"""Directories and small files by descriptor: opened one component after the other, no link followed
+unasked.
 
-Other users may write to what is on the way, so a path is never handed to the system as a whole. It must not know
-what the directories hold, and raises OSError only.
+Other users may write to what is on the way, so a path is never handed to the system as a whole. It
+must not know what the directories hold, and raises OSError only.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe in a file's place 
 
 
 class LinkError(OSError):
-    """A link stands on the way to a directory, in `filename`, and may not be followed; `st_uid` made it."""
+    """A link stands on the way to a directory, in `filename`, and may not be followed; `st_uid`
+    made it.
+    """
 
     def __init__(self, path: str, uid: int) -> None:
         super().__init__(errno.ELOOP, "a link stands on the way", path)
@@ -31,10 +34,14 @@ class LinkError(OSError):
 
 
 class Opened:
-    """An open directory, for `with`; `path` is below `parent`, a descriptor, and must not be a link."""
+    """An open directory, for `with`; `path` is below `parent`, a descriptor, and must not be a
+    link.
+    """
 
     def __init__(self, path: str, parent: int) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+        self._descriptor = os.open(
+            path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent
+        )
 
     def __enter__(self) -> int:
         return self._descriptor
@@ -44,10 +51,14 @@ class Opened:
 
 
 class Walk:
-    """The way to a directory, for `with`: the descriptor of each step. `made` says whether the last one is new."""
+    """The way to a directory, for `with`: the descriptor of each step. `made` says whether the last
+    one is new.
+    """
 
     def __init__(self, path: str, *, make: bool = False, trust: Trust | None = None) -> None:
-        """Missing directories are made if so wished; links that `trust` agrees to are followed, others refused."""
+        """Missing directories are made if so wished; links that `trust` agrees to are followed,
+        others refused.
+        """
         self.made = False
         self._make, self._trust = make, trust
         self._ahead = _reversed(path)
@@ -115,7 +126,8 @@ class Walk:
 
 
 class Kept:
-    """One directory for the whole run: opened anew for each use, and the same one unless it was made again.
+    """One directory for the whole run: opened anew for each use, and the same one unless it was
+    made again.
 
     A descriptor stays open, so that no other directory can take its number.
     """
@@ -127,7 +139,9 @@ class Kept:
         self.replaced = False  # whether the last `walk` found another directory
 
     def walk(self, *, make: bool = False) -> Walk:
-        """Open it, for `with`; made if need be. Raises LinkError where a link has taken its place."""
+        """Open it, for `with`; made if need be. Raises LinkError where a link has taken
+        its place.
+        """
         walk = Walk(self._path, make=make, trust=self._trust if self._known < 0 else None)
         now = os.fstat(walk.descriptor)
         self.replaced = self._known >= 0 and not os.path.samestat(os.fstat(self._known), now)

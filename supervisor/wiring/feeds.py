@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from ..sources.protocol import Source
     from ..store.configroot import Root
 
-_HEAD_START = 0.05  # seconds for the app to start on a directory, before what watches it is imported
+_HEAD_START = (
+    0.05  # seconds for the app to start on a directory, before what watches it is imported
+)
 
 
 def names(settings: Settings) -> list[str]:
@@ -32,7 +34,9 @@ def names(settings: Settings) -> list[str]:
 
 
 def feeds(settings: Settings) -> list[Feed]:
-    """Each source as something to be opened in its own thread: what it imports is imported there."""
+    """Each source as something to be opened in its own thread: what it imports is
+    imported there.
+    """
     if settings.config_dir:
         path = settings.config_dir
         return [Feed(lambda: _open_directory(path, settings.ignore))]
@@ -41,7 +45,9 @@ def feeds(settings: Settings) -> list[Feed]:
 
 
 def forget() -> None:
-    """Remove the files that the client library has made of keys in a kubeconfig; it would do so at a usual exit."""
+    """Remove the files that the client library has made of keys in a kubeconfig; it would do so at
+    a usual exit.
+    """
     library = sys.modules.get("kubernetes.config.kube_config")
     if library is not None:
         library._cleanup_temp_files()  # noqa: SLF001 - it is registered with atexit, which does not run here
@@ -51,7 +57,7 @@ def root(settings: Settings) -> Root | None:
     """Where files are written; None when they are used where they are. Raises UsageError."""
     if settings.configroot is None:
         return None
-    from ..store.configroot import Modes, Root  # noqa: PLC0415 - a directory that is used where it is needs none
+    from ..store.configroot import Modes, Root
 
     umask = os.umask(0o022)  # the only way to read it
     os.umask(umask)
@@ -69,8 +75,8 @@ def _objects(settings: Settings) -> Iterator[tuple[str, ObjectName]]:
 def _owner(owner: tuple[str, str] | None) -> tuple[int, int] | None:
     if owner is None:
         return None
-    import grp  # noqa: PLC0415 - only with --owner
-    import pwd  # noqa: PLC0415 - only with --owner
+    import grp
+    import pwd
 
     name, group = owner
     try:
@@ -83,14 +89,14 @@ def _owner(owner: tuple[str, str] | None) -> tuple[int, int] | None:
 
 
 def _open_directory(path: str, ignore: Sequence[str]) -> Source:
-    from ..sources.directory.directory_source import DirectorySource  # noqa: PLC0415 - in its own thread
+    from ..sources.directory.directory_source import DirectorySource
 
     return DirectorySource(path, head_start=_HEAD_START, ignore=ignore)
 
 
 def _opener(settings: Settings, kind: str, one: ObjectName, due: float) -> Callable[[], Source]:
     def open_object() -> Source:
-        from ..sources.kubernetes.api_source import Access, KubernetesSource, Label  # noqa: PLC0415 - 200 ms, in its own thread
+        from ..sources.kubernetes.api_source import Access, KubernetesSource, Label
 
         access = Access(settings.kubeconfig, settings.context)
         namespace = one.namespace or settings.namespace or ""

@@ -1,7 +1,9 @@
-"""The parts beside the loop, put together from the settings: sync, reload, readiness, web, control, events.
+"""The parts beside the loop, put together from the settings: sync, reload, readiness, web, control,
+events.
 
-Imported only by roles that need any of them. The order matters: the first configuration is fetched, and the app
-started, before anything is imported that is for later: reloads, the web server, the metrics, the control socket.
+Imported only by roles that need any of them. The order matters: the first configuration is fetched,
+and the app started, before anything is imported that is for later: reloads, the web server, the
+metrics, the control socket.
 """
 
 from __future__ import annotations
@@ -43,28 +45,34 @@ class Assembly:
     """Builds the parts and hands them to the loop."""
 
     def __init__(self, settings: Settings, loop: Loop, inbox: Inbox) -> None:
-        """Raises UsageError when an option cannot be used, StartError when the program of a hook cannot be run."""
+        """Raises UsageError when an option cannot be used, StartError when the program of a hook
+        cannot be run.
+        """
         self._started = threads.Gate()
         # A sidecar starts nothing: its first configuration is what it was busy with.
         first = (ev.Started, ev.ConfigApplied)
-        loop.observers.append(lambda event, *_: self._started.open() if isinstance(event, first) else None)
+        loop.observers.append(
+            lambda event, *_: self._started.open() if isinstance(event, first) else None
+        )
         self._settings, self._loop, self._inbox = settings, loop, inbox
         self._root = feeds.root(settings)
         self._directory = settings.configroot or settings.config_dir or ""
         if any(getattr(settings, name) for name in _HOOKS):
-            from ..process import executables  # noqa: PLC0415 - not for most
-            from . import reloads  # noqa: PLC0415 - not for most
+            from ..process import executables
+            from . import reloads
 
             found = tuple(reloads.commands(settings, self._directory))
             changing = tuple(path for path in (settings.configroot, settings.config_dir) if path)
             executables.check(found, loop.command, changing)
         if settings.ready is not None:
-            from ..process import hooks  # noqa: PLC0415 - as above
-            from ..reload import checks  # noqa: PLC0415 - as above
-            from . import reloads  # noqa: PLC0415 - as above
+            from ..process import hooks
+            from ..reload import checks
+            from . import reloads
 
             ready = reloads.readiness(settings, settings.ready, self._directory)
-            loop.readiness = checks.Readiness(ready, hooks.Runner(inbox.put), inbox.put, settings.reload_timeout)
+            loop.readiness = checks.Readiness(
+                ready, hooks.Runner(inbox.put), inbox.put, settings.reload_timeout
+            )
 
     def start_sync(self) -> None:
         """Follow the sources, if there are any."""
@@ -88,7 +96,7 @@ class Assembly:
     def _memory(self) -> Memory | None:
         if self._root is None or not self._loop.policy.rollback:
             return None
-        from ..store import marks_file  # noqa: PLC0415 - a directory that is used where it is has none
+        from ..store import marks_file
 
         return marks_file.Memory(self._root, lambda: self._loop.state.config)
 
@@ -110,22 +118,30 @@ class Assembly:
         )
 
     def _reloader(self) -> Reloader:
-        from ..process import hooks  # noqa: PLC0415 - 5 ms
-        from ..reload import methods  # noqa: PLC0415 - 5 ms
-        from . import reloads  # noqa: PLC0415 - 5 ms
+        from ..process import hooks
+        from ..reload import methods
+        from . import reloads
 
         put = self._inbox.put
-        return methods.Reloader(reloads.way(self._settings, self._directory), put, hooks.Runner(put))
+        return methods.Reloader(
+            reloads.way(self._settings, self._directory), put, hooks.Runner(put)
+        )
 
     def _warn_of_owner(self) -> None:
         settings = self._settings
         chosen = settings.owner or settings.file_mode is not None
-        if not settings.secret or not settings.user or chosen or os.geteuid() != 0 or settings.user[0] in ("root", "0"):
+        if (
+            not settings.secret
+            or not settings.user
+            or chosen
+            or os.geteuid() != 0
+            or settings.user[0] in ("root", "0")
+        ):
             return
         name = ":".join(filter(None, settings.user))
         log.warning(
-            f"the files of --secret are for their owner only, root: give --owner {name}, or the app (--user {name})"
-            " cannot read them",
+            f"the files of --secret are for their owner only, root: give --owner {name}, or the app"
+            f" (--user {name}) cannot read them",
             event="secret_without_owner",
         )
 
@@ -133,36 +149,44 @@ class Assembly:
         argv = self._settings.validate
         if argv is None:
             return None
-        seen = "{dir}" if self._root else self._directory  # in place, the files are new already when it runs
+        seen = (
+            "{dir}" if self._root else self._directory
+        )  # in place, the files are new already when it runs
         if not any(part in word for part in ("{dir}", seen) for word in argv):
             log.warning(
-                "--validate: the command has no {dir}, so it does not look at the new files", event="validation_blind"
+                "--validate: the command has no {dir}, so it does not look at the new files",
+                event="validation_blind",
             )
-        from ..process import hooks  # noqa: PLC0415 - as above
-        from . import reloads  # noqa: PLC0415 - as above
+        from ..process import hooks
+        from . import reloads
 
         return reloads.validator(self._settings, argv, hooks.Runner(self._inbox.put))
 
     def start_web(self, listen: tuple[str, int]) -> None:
-        """Serve in a thread that imports what it needs once the app runs; count from the very first event."""
+        """Serve in a thread that imports what it needs once the app runs; count from the very first
+        event.
+        """
         loop, inbox = self._loop, self._inbox
         host, port = listen
-        last = min(port + _FURTHER_PORTS, _LAST_PORT) if self._settings.listen_next and port else port
+        last = (
+            min(port + _FURTHER_PORTS, _LAST_PORT) if self._settings.listen_next and port else port
+        )
         backlog = Backlog()
         loop.observers.append(backlog.observe)
 
         def serve() -> None:
             self._started.wait(_PATIENCE)
             try:
-                from ..observe import metrics, web  # noqa: PLC0415 - 50 ms and 9 MiB, after the app was started
+                from ..observe import metrics, web
 
                 method = self._settings.reload_method if self._settings.configured else ""
                 page = metrics.Metrics(lambda: loop.state, method)
                 log.capture()
-            except Exception as error:  # noqa: BLE001 - a broken installation of a library must not end the app
+            except Exception as error:  # a broken installation of a library must not end the app
                 backlog.close()
                 log.warning(
-                    f"cannot serve metrics and probes: {error!r}; everything else goes on", event="listen_failed"
+                    f"cannot serve metrics and probes: {error!r}; everything else goes on",
+                    event="listen_failed",
                 )
                 return
             backlog.open(page.observe)
@@ -178,15 +202,15 @@ class Assembly:
 
         def serve() -> None:
             self._started.wait(_PATIENCE)
-            from ..control import server, socket_path  # noqa: PLC0415 - in its own thread
-            from ..core import health  # noqa: PLC0415 - in its own thread
-            from ..observe import status  # noqa: PLC0415 - in its own thread
+            from ..control import server, socket_path
+            from ..core import health
+            from ..observe import status
 
             path = self._settings.control or socket_path.default_path()
             if path is None:
                 log.info(
-                    "cannot make a control socket: neither /run nor /tmp can be written to; supervisorctl has none;"
-                    " name a place with --control, or give --control=off",
+                    "cannot make a control socket: neither /run nor /tmp can be written to;"
+                    " supervisorctl has none; name a place with --control, or give --control=off",
                     event="no_control_socket",
                 )
                 return
@@ -207,13 +231,16 @@ class Assembly:
 
     def start_events(self) -> None:
         """Tell about the configuration by Kubernetes Events. Raises StartError outside of a pod."""
-        from ..observe import pod_events  # noqa: PLC0415 - opt-in
-        from ..sources.kubernetes import event_sender  # noqa: PLC0415 - as above; it imports the client in its own thread
-        from ..sources.kubernetes.credentials import Access  # noqa: PLC0415 - as above
+        from ..observe import pod_events
+        from ..sources.kubernetes import event_sender
+        from ..sources.kubernetes.credentials import Access
 
         pod = event_sender.pod_of(os.environ)
         if pod is None:
-            raise StartError("--events needs POD_NAME, POD_NAMESPACE and POD_UID by the downward API (see README)")
+            raise StartError(
+                "--events needs POD_NAME, POD_NAMESPACE and POD_UID by the downward API (see"
+                " README)"
+            )
         teller = event_sender.Teller(pod, Access(self._settings.kubeconfig, self._settings.context))
 
         def observe(event: ev.Event, before: State, after: State, _: Sequence[Action]) -> None:
@@ -230,7 +257,9 @@ class Assembly:
 
 
 class _Late:
-    """A reloader that is made when it is first needed: what it imports is not for the time before the app runs."""
+    """A reloader that is made when it is first needed: what it imports is not for the time before
+    the app runs.
+    """
 
     def __init__(self, make: Callable[[], Reloader]) -> None:
         self._make, self._lock = make, threads.Lock()
@@ -260,13 +289,17 @@ class _Late:
 
 
 class Backlog:
-    """Keeps what the metrics must count until they are imported; all counting happens in the main thread."""
+    """Keeps what the metrics must count until they are imported; all counting happens in the main
+    thread.
+    """
 
     def __init__(self) -> None:
         self._turns: list[tuple[ev.Event, State, State, tuple[Action, ...]]] | None = []
         self._target: Observer | None = None
 
-    def observe(self, event: ev.Event, before: State, after: State, actions: tuple[Action, ...]) -> None:
+    def observe(
+        self, event: ev.Event, before: State, after: State, actions: tuple[Action, ...]
+    ) -> None:
         if self._turns is None:
             return
         self._turns.append((event, before, after, actions))

@@ -1,4 +1,6 @@
-"""From settings to the ways of reloading: the method, what verifies it, what validates files, when the app is ready."""
+"""From settings to the ways of reloading: the method, what verifies it, what validates files, when
+the app is ready.
+"""
 
 from __future__ import annotations
 
@@ -49,23 +51,32 @@ def _method(settings: Settings, directory: str) -> Method:
         case "restart":
             return Restart()
         case "process":
-            return _said("reload_process", lambda: Process(_target(settings), settings.reload_signal, checked=checked))
+            return _said(
+                "reload_process",
+                lambda: Process(_target(settings), settings.reload_signal, checked=checked),
+            )
     return Signal(settings.reload_signal, checked=checked)
 
 
 def _http(settings: Settings) -> Method:
     address = _said("reload_http", lambda: url(settings.reload_http or ""))
     verb = _said("reload_http_method", lambda: method(settings.reload_http_method))
-    headers = _said("reload_http_header", lambda: tuple(header(text) for text in settings.reload_http_header))
+    headers = _said(
+        "reload_http_header", lambda: tuple(header(text) for text in settings.reload_http_header)
+    )
     accepted = _said("reload_http_status", lambda: status_ranges(settings.reload_http_status))
     request = Request(verb, address, headers, _trust(settings))
-    if settings.reload_http_header_file and not _delivered(settings, settings.reload_http_header_file):
+    if settings.reload_http_header_file and not _delivered(
+        settings, settings.reload_http_header_file
+    ):
         _said("reload_http_header_file", lambda: _renewed(settings, request))
     return Http(request, accepted, lambda: _renewed(settings, request))
 
 
 def _renewed(settings: Settings, request: Request) -> Request:
-    """The request with what its files hold now: passwords and tokens are renewed. Raises ValueError."""
+    """The request with what its files hold now: passwords and tokens are renewed. Raises
+    ValueError.
+    """
     if settings.reload_http_file:
         request = request.replace(url=url(secret_files.value(settings.reload_http_file)))
     if settings.reload_http_header_file:
@@ -75,7 +86,9 @@ def _renewed(settings: Settings, request: Request) -> Request:
 
 
 def _delivered(settings: Settings, path: str) -> bool:
-    """Whether a file is one of the configuration, which is not there before the first version is."""
+    """Whether a file is one of the configuration, which is not there before the first
+    version is.
+    """
     places = filter(None, (settings.configroot, settings.config_dir))
     return any(os.path.abspath(path).startswith(f"{place.rstrip('/')}/") for place in places)
 
@@ -119,7 +132,9 @@ def commands(settings: Settings, directory: str) -> Iterator[tuple[str, Sequence
 
 
 def validator(settings: Settings, argv: Sequence[str], runner: Runner) -> Validator:
-    """What validates a directory: raises FilesError for `validate` if it is rejected, for `hook` if it cannot tell."""
+    """What validates a directory: raises FilesError for `validate` if it is rejected, for `hook` if
+    it cannot tell.
+    """
 
     def validate(directory: str, overtaken: Callable[[], bool]) -> None:
         outcome = runner.run(checks.filled(argv, directory), settings.reload_timeout, overtaken)
@@ -136,7 +151,9 @@ def validator(settings: Settings, argv: Sequence[str], runner: Runner) -> Valida
 
 
 def _said(name: str, make: Callable[[], T]) -> T:
-    """A value made from an option's text; what is wrong with that is said with the option's name."""
+    """A value made from an option's text; what is wrong with that is said with the
+    option's name.
+    """
     try:
         return make()
     except ValueError as error:

@@ -1,7 +1,9 @@
-"""Strangers at a port of 127.0.0.1, or at a socket file: `attack_port.py KIND PORT|PATH COUNT SECONDS`.
+"""Strangers at a port of 127.0.0.1, or at a socket file: `attack_port.py KIND PORT|PATH COUNT
+SECONDS`.
 
-KIND is one of the functions below; each opens COUNT connections, prints `attacks` when they stand, and goes on in its
-way until SECONDS are over or its standard input ends. A connection that the other end closes is opened again.
+KIND is one of the functions below; each opens COUNT connections, prints `attacks` when they stand,
+and goes on in its way until SECONDS are over or its standard input ends. A connection that the
+other end closes is opened again.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ import time
 from collections.abc import Callable, Iterator
 
 MOST_RENEWED = 50  # in one turn
-HEADERS = b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(b"x-%d: %s\r\n" % (n, b"a" * 65000) for n in range(98))
+HEADERS = b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(
+    b"x-%d: %s\r\n" % (n, b"a" * 65000) for n in range(98)
+)
 HALF, REST = b"GET /livez HTTP/1.1\r\nHost: a\r\n", b"x: y\r\n\r\n"
 
 
@@ -159,7 +163,8 @@ def waits(crowd: Crowd) -> None:
 
 
 KINDS: dict[str, Callable[[Crowd], None]] = {
-    one.__name__: one for one in (headers, trickle, silence, together, deaf, flood, churn, orders, waits)
+    one.__name__: one
+    for one in (headers, trickle, silence, together, deaf, flood, churn, orders, waits)
 }
 
 

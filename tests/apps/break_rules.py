@@ -1,6 +1,7 @@
 """The program with rules that fail: break_rules.py EVENT ARGUMENTS...
 
-Once the app runs, `machine.step` raises for each event of that type, and for every event where EVENT is `Event`.
+Once the app runs, `machine.step` raises for each event of that type, and for every event where
+EVENT is `Event`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An app that dies in the same moment as an orphan of its own.
 
-die_together.py CODE: the orphan lives as long as the app holds a pipe open. Prints `ready`, waits for the
-end of its stdin and exits with CODE.
+die_together.py CODE: the orphan lives as long as the app holds a pipe open. Prints `ready`, waits
+for the end of its stdin and exits with CODE.
 """
 
 from __future__ import annotations

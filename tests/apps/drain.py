@@ -1,7 +1,7 @@
 """An app that takes its time to stop.
 
-drain.py SECONDS CODE: prints `ready`; on the first signal it prints the number, works for SECONDS, prints
-`drained` and exits with CODE. Further signals meanwhile are printed and change nothing.
+drain.py SECONDS CODE: prints `ready`; on the first signal it prints the number, works for SECONDS,
+prints `drained` and exits with CODE. Further signals meanwhile are printed and change nothing.
 """
 
 from __future__ import annotations

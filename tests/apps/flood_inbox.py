@@ -1,7 +1,9 @@
-"""An inbox under a flood: flood_inbox.py FOLDER, the folder of the package; tells what came out, in a line of JSON.
+"""An inbox under a flood: flood_inbox.py FOLDER, the folder of the package; tells what came out, in
+a line of JSON.
 
-First 10,000 events and then one signal of a low, a middle and a high number; how many events come before each. Then
-90,000 contacts and 5,000 of two kinds of watch events from two threads; how many events come, and their counts.
+First 10,000 events and then one signal of a low, a middle and a high number; how many events come
+before each. Then 90,000 contacts and 5,000 of two kinds of watch events from two threads; how many
+events come, and their counts.
 """
 
 from __future__ import annotations
@@ -54,4 +56,13 @@ counts: Counter[str] = Counter()
 for event in arrived:
     assert isinstance(event, ev.SourceContacted | ev.WatchSaw)
     counts[type(event).__name__] += event.count
-print(json.dumps({"before": list(before.values()), "order": seen == sorted(seen), "events": len(arrived), **counts}))
+print(
+    json.dumps(
+        {
+            "before": list(before.values()),
+            "order": seen == sorted(seen),
+            "events": len(arrived),
+            **counts,
+        }
+    )
+)

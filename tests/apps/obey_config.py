@@ -1,9 +1,10 @@
 """An app that does what its configuration says, to be reloaded in every way and to fail in some.
 
-obey_config.py FILE [deaf | early READY]: prints `config: LINE` for the first line of FILE at its start and on each
-HUP, and `ready` once. The line `exit N` ends it with N. TERM, INT, USR1 and USR2 print `got SIGNAL` and end it with
-7. `deaf` leaves HUP alone. `early` sets a handler for HUP that dies of it, as if nobody had asked for it yet, until
-a line comes on standard input: then it creates READY and is an ordinary app.
+obey_config.py FILE [deaf | early READY]: prints `config: LINE` for the first line of FILE at its
+start and on each HUP, and `ready` once. The line `exit N` ends it with N. TERM, INT, USR1 and USR2
+print `got SIGNAL` and end it with 7. `deaf` leaves HUP alone. `early` sets a handler for HUP that
+dies of it, as if nobody had asked for it yet, until a line comes on standard input: then it creates
+READY and is an ordinary app.
 """
 
 from __future__ import annotations

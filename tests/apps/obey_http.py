@@ -1,9 +1,9 @@
 """An HTTP server that reloads by POST /reload, and treats that request as its configuration says.
 
-obey_http.py PORT FILE: each request prints `asked: LINE`, LINE being the first of FILE. It is answered by 200 and
-taken up, with `config: LINE`, unless it is `refuse STATUS BODY...`; `busy SECONDS` (503 with that Retry-After, once,
-then taken up); `broken` (500 each time), or `hang` (no answer). An `Authorization` is printed as `with: VALUE`. TERM
-ends it with 7.
+obey_http.py PORT FILE: each request prints `asked: LINE`, LINE being the first of FILE. It is
+answered by 200 and taken up, with `config: LINE`, unless it is `refuse STATUS BODY...`; `busy
+SECONDS` (503 with that Retry-After, once, then taken up); `broken` (500 each time), or `hang` (no
+answer). An `Authorization` is printed as `with: VALUE`. TERM ends it with 7.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An app with a configuration: prints `config: LINE` for every line of its file, and again on HUP.
 
-read_config.py FILE: catches HUP before it reads for the first time, then prints `ready`; TERM ends it
-with 0. A missing file is printed as `config: missing`.
+read_config.py FILE: catches HUP before it reads for the first time, then prints `ready`; TERM ends
+it with 0. A missing file is printed as `config: missing`.
 """
 
 from __future__ import annotations

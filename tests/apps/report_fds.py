@@ -1,4 +1,6 @@
-"""Prints the number of every open file descriptor, and whether each is non-blocking: `0 blocking`."""
+"""Prints the number of every open file descriptor, and whether each is non-blocking: `0
+blocking`.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""`python -m tests.bench`: measure our program, the floor and the peers in one run, and say how they compare.
+"""`python -m tests.bench`: measure our program, the floor and the peers in one run, and say how
+they compare.
 
-Needs root (fresh pid namespaces) and gcc. What else is missing is named and left out. Prints a table per measure and
-the table of targets; `--write` keeps them in RESULTS.md and results.json beside this file: tables that this run
-did not measure stay as they are there, and what stands below the marker is a person's.
+Needs root (fresh pid namespaces) and gcc. What else is missing is named and left out. Prints a
+table per measure and the table of targets; `--write` keeps them in RESULTS.md and results.json
+beside this file: tables that this run did not measure stay as they are there, and what stands below
+the marker is a person's.
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ def main() -> int:
     if lacking:
         print(f"cannot measure: {lacking}", file=sys.stderr)
         return 1
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that nothing is left running
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # unwinds, so that nothing is left running
     when = f"{time.strftime('%Y-%m-%d')} at {machine.commit()}"
     when += f", at {options.scale} of the repetitions" if options.scale != 1 else ""
     tables, failures = _measure(options, when)
@@ -68,10 +72,21 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     about = "Measure the supervisor, the least that Python can do, and the peers, in one run."
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=about)
-    parser.add_argument("--only", nargs="+", choices=list(MEASURES), metavar="MEASURE", help=", ".join(MEASURES))
-    parser.add_argument("--scale", type=float, default=1.0, help="of repetitions and durations (default 1: 20 minutes)")
-    parser.add_argument("--python", default="/usr/bin/python3", help="the interpreter (default: %(default)s)")
-    parser.add_argument("--write", action="store_true", help="keep the figures in tests/bench/RESULTS.md")
+    parser.add_argument(
+        "--only", nargs="+", choices=list(MEASURES), metavar="MEASURE", help=", ".join(MEASURES)
+    )
+    parser.add_argument(
+        "--scale",
+        type=float,
+        default=1.0,
+        help="of repetitions and durations (default 1: 20 minutes)",
+    )
+    parser.add_argument(
+        "--python", default="/usr/bin/python3", help="the interpreter (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="keep the figures in tests/bench/RESULTS.md"
+    )
     return parser.parse_args()
 
 
@@ -103,7 +118,9 @@ def _measure(options: argparse.Namespace, when: str) -> tuple[dict[str, Table], 
                     continue
                 said = f"{when}; the host gave {stolen.share():.1f} % of the CPU time to others"
                 tables |= {result.key: summarize(result, said) for result in found}
-                bench.say(f"{name}: {time.monotonic() - began:.0f} s, {stolen.share():.1f} % stolen")
+                bench.say(
+                    f"{name}: {time.monotonic() - began:.0f} s, {stolen.share():.1f} % stolen"
+                )
     return tables, failures
 
 

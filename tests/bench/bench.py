@@ -1,7 +1,9 @@
-"""What every measure has at hand: the workshop, the API server, subjects that run side by side, and results.
+"""What every measure has at hand: the workshop, the API server, subjects that run side by side, and
+results.
 
-A measure is a function from a `Bench` to `Result`s. It takes its samples in turns, one of each subject, so that what
-else the machine does falls on all alike. Knows nothing of targets and of how results are shown.
+A measure is a function from a `Bench` to `Result`s. It takes its samples in turns, one of each
+subject, so that what else the machine does falls on all alike. Knows nothing of targets and of how
+results are shown.
 """
 
 from __future__ import annotations
@@ -33,9 +35,11 @@ USUAL = Placing()
 
 
 class Result(Record):
-    """One figure of several subjects: `samples` by name, in `unit`, less is better; `kinds` says who they are.
+    """One figure of several subjects: `samples` by name, in `unit`, less is better; `kinds` says
+    who they are.
 
-    `note` is what a reader must know to judge it; `failed` names subjects that could not be measured, and why.
+    `note` is what a reader must know to judge it; `failed` names subjects that could not be
+    measured, and why.
     """
 
     key: str
@@ -54,7 +58,9 @@ class Live(Record):
     place: Place
     run: Run
     started: float  # ms from exec to the app's first instruction
-    synced: float  # ms from exec to the first sync: the app's start, or the first request that it got
+    synced: (
+        float  # ms from exec to the first sync: the app's start, or the first request that it got
+    )
 
 
 class Bench:
@@ -86,15 +92,23 @@ class Bench:
         return Api(self.kube.kubeconfig, space, names)
 
     @contextlib.contextmanager
-    def live(self, subject: Subject, where: Place, more: Sequence[tuple[str, str]] = ()) -> Iterator[Live]:
-        """The subject, running at that place; the place is cleared in the end. Raises SilentError."""
+    def live(
+        self, subject: Subject, where: Place, more: Sequence[tuple[str, str]] = ()
+    ) -> Iterator[Live]:
+        """The subject, running at that place; the place is cleared in the end. Raises
+        SilentError.
+        """
         try:
-            with Run(self.shop.app, subject.command(where), subjects.environment(where, subject, more)) as run:
+            with Run(
+                self.shop.app, subject.command(where), subjects.environment(where, subject, more)
+            ) as run:
                 started = synced = run.next(What.START).ns
                 run.next(What.READY)
                 if subject.requests:
                     synced = run.next(What.REQUEST).ns
-                yield Live(subject, where, run, (started - run.began) / 1e6, (synced - run.began) / 1e6)
+                yield Live(
+                    subject, where, run, (started - run.began) / 1e6, (synced - run.began) / 1e6
+                )
         finally:
             subjects.clear(where)
 

@@ -1,7 +1,8 @@
-"""A package and all that it requires, as pip recorded them: what of an environment a subject really needs.
+"""A package and all that it requires, as pip recorded them: what of an environment a subject really
+needs.
 
-Used to measure our program with its run-time dependencies alone, as an image has it: what else is installed beside
-them changes what they import, and by seconds. Reads package metadata only.
+Used to measure our program with its run-time dependencies alone, as an image has it: what else is
+installed beside them changes what they import, and by seconds. Reads package metadata only.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def size(package: metadata.Distribution) -> int:
 
 
 def link(package: metadata.Distribution, folder: str) -> None:
-    """Make the package importable from a directory, by links to what it has at the top of its own."""
+    """Make the package importable from a directory, by links to what it has at the top
+    of its own.
+    """
     for name in {file.parts[0] for file in package.files or ()} - {"..", "__pycache__"}:
         target, there = str(package.locate_file(name)), os.path.join(folder, name)
         if not os.path.lexists(there):

@@ -1,7 +1,8 @@
-"""The measure of size: bytes on disk of what has to be installed for each subject, beside the interpreter and libc.
+"""The measure of size: bytes on disk of what has to be installed for each subject, beside the
+interpreter and libc.
 
-A PyPI package counts with the packages that it requires, as pip recorded their files; a Debian package with the
-installed size that dpkg knows. Reads metadata only.
+A PyPI package counts with the packages that it requires, as pip recorded their files; a Debian
+package with the installed size that dpkg knows. Reads metadata only.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ def disk(bench: Bench) -> list[Result]:
     everything = {name: size(package) for name, package in requirements().items()}
     heavy = closure("kubernetes", sys.path)
     package = os.path.join(bench.shop.folder, "site")
-    own = sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(package) for name in names)
+    own = sum(
+        os.path.getsize(os.path.join(at, name))
+        for at, _, names in os.walk(package)
+        for name in names
+    )
     samples = {
         "ours, the package alone": [own / 2**20],
         "ours, with all it requires": [(own + sum(everything.values())) / 2**20],
@@ -40,7 +45,8 @@ def disk(bench: Bench) -> list[Result]:
         if parts := closure(package, [peers.packages()]):
             samples[name], of[name] = [sum(map(size, parts.values())) / 2**20], PYTHON
     note = (
-        "Compiled modules included. Debian's packages by dpkg's Installed-Size, libraries that they need not counted."
+        "Compiled modules included. Debian's packages by dpkg's Installed-Size, libraries that they"
+        " need not counted."
     )
     return [Result("disk", "Size on disk of what is installed", "MiB", samples, of, note)]
 
@@ -48,6 +54,8 @@ def disk(bench: Bench) -> list[Result]:
 def _installed_size(package: str) -> int:
     try:
         command = ["dpkg-query", "--show", "--showformat=${Installed-Size}", package]
-        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) * 1024
+        return (
+            int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) * 1024
+        )
     except (OSError, subprocess.CalledProcessError, ValueError):
         return 0

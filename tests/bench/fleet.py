@@ -1,9 +1,10 @@
 """A fleet of pods against one API server, in virtual time.
 
-`python -m tests.bench.fleet [--pods N] [--seed N] [--write]` prints what the program's defaults cost the server and
-how long a change takes, beside other values of them; with `--write` it renews the figures in FLEET.md and fleet.png
-(matplotlib). The same seed gives the same figures. This module says which runs there are; what happens in them is in
-`fleet_runs.py`, how they are shown in `fleet_report.py`.
+`python -m tests.bench.fleet [--pods N] [--seed N] [--write]` prints what the program's defaults
+cost the server and how long a change takes, beside other values of them; with `--write` it renews
+the figures in FLEET.md and fleet.png (matplotlib). The same seed gives the same figures. This
+module says which runs there are; what happens in them is in `fleet_runs.py`, how they are shown in
+`fleet_report.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,15 @@ from tests.bench.fleet_server import Capacity
 DEPLOYMENT_PACE = 20.0  # pods per second: kube-controller-manager's default --kube-api-qps
 AWAY = 600.0  # seconds of the long outage
 SHORT = (20.0, 60.0)  # seconds of those that happen every week
-GRANTS = (30, 40, 45, 50, 55, 58, 59)  # seconds after which a role is granted to pods that wait for 60 s
+GRANTS = (
+    30,
+    40,
+    45,
+    50,
+    55,
+    58,
+    59,
+)  # seconds after which a role is granted to pods that wait for 60 s
 RESTART = 1.0  # seconds that an API server is away when it is restarted behind a load balancer
 WATCHED = 220.0  # seconds that a return is looked at
 PLACE = os.path.dirname(os.path.abspath(__file__))
@@ -36,8 +45,12 @@ Plan = tuple[Callable[..., Outcome], Setup, tuple[Any, ...]]
 
 
 def plans(base: Setup) -> dict[str, Plan]:
-    """Every run by its name: the program's defaults, then another server, then other values of one setting."""
-    runs: dict[str, Plan] = {"rollout": (rollout, base, (DEPLOYMENT_PACE, base.pods / DEPLOYMENT_PACE + 1500))}
+    """Every run by its name: the program's defaults, then another server, then other values of one
+    setting.
+    """
+    runs: dict[str, Plan] = {
+        "rollout": (rollout, base, (DEPLOYMENT_PACE, base.pods / DEPLOYMENT_PACE + 1500))
+    }
     small = dataclasses.replace(base, capacity=Capacity(rate=300))
     for name, setup in (("", base), (" small", small)):
         runs["at once" + name] = rollout, setup, (base.pods, 600.0 if name else 120.0)
@@ -47,18 +60,34 @@ def plans(base: Setup) -> dict[str, Plan]:
     for away in SHORT:
         runs[f"away {away:g}"] = outage, base, ("refused", away, WATCHED)
     for grant in GRANTS:
-        runs[f"grant {grant}"] = granted, dataclasses.replace(base, pods=max(1, base.pods // 10)), (float(grant), 120.0)
+        runs[f"grant {grant}"] = (
+            granted,
+            dataclasses.replace(base, pods=max(1, base.pods // 10)),
+            (float(grant), 120.0),
+        )
     runs["cap 15"] = outage, _timed(base, cap=15), ("refused", AWAY, WATCHED)
     for short in (2.5, 10):
         runs[f"short {short:g}"] = outage, _timed(base, short=short), ("refused", SHORT[1], WATCHED)
     for crowd in ((5, 5), (10, 20), (30, 60)):
-        runs[f"crowd {crowd[0]}"] = outage, _timed(base, crowd=crowd), ("refused", SHORT[1], WATCHED)
+        runs[f"crowd {crowd[0]}"] = (
+            outage,
+            _timed(base, crowd=crowd),
+            ("refused", SHORT[1], WATCHED),
+        )
     for relist in (0.5, 15.0):
-        runs[f"relist {relist:g}"] = outage, _timed(base, relist=relist), ("refused", RESTART, WATCHED)
+        runs[f"relist {relist:g}"] = (
+            outage,
+            _timed(base, relist=relist),
+            ("refused", RESTART, WATCHED),
+        )
     runs["base 2"] = outage, _timed(base, base=2.0), ("refused", RESTART, WATCHED)
     for cycle in ((120, 180), (540, 660)):
         longest = 4 * cycle[1]
-        runs[f"watch {cycle[0]}"] = rollout, _timed(base, watch=cycle), (base.pods / 360, 360.0 + longest)
+        runs[f"watch {cycle[0]}"] = (
+            rollout,
+            _timed(base, watch=cycle),
+            (base.pods / 360, 360.0 + longest),
+        )
     for splay in (0.0, 60.0, 300.0):
         runs[f"splay {splay:g}"] = change, dataclasses.replace(base, splay=splay), (splay + 30,)
     return runs
@@ -77,13 +106,17 @@ def simulate(base: Setup) -> dict[str, list[Outcome]]:
     ]
     outcomes: dict[str, list[Outcome]] = {name: [] for name, _ in runs}
     with ProcessPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
-        for (name, _), outcome in zip(runs, pool.map(_one, (plan for _, plan in runs)), strict=True):
+        for (name, _), outcome in zip(
+            runs, pool.map(_one, (plan for _, plan in runs)), strict=True
+        ):
             outcomes[name].append(outcome)
     return outcomes
 
 
 def _refuses(name: str) -> bool:
-    return name.startswith(("at once", "restart", "relist", "base", "away", "short", "crowd", "refused small"))
+    return name.startswith(
+        ("at once", "restart", "relist", "base", "away", "short", "crowd", "refused small")
+    )
 
 
 def _one(plan: Plan) -> Outcome:
@@ -93,7 +126,9 @@ def _one(plan: Plan) -> Outcome:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.fleet", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.fleet", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("--pods", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--write", action="store_true", help="renew FLEET.md and fleet.png")

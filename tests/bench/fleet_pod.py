@@ -1,9 +1,10 @@
 """One pod of the simulated fleet: the program's own rules, in virtual time.
 
-What is real: the pauses and their jitter (`Pace`), what a failure means and how long a server may ask to wait
-(`fault_of`), the timings, and when an app is started, a version applied and a reload ordered (`machine.step`).
-What is retold here, because the real thing blocks a thread: the order of one list, one watch and a pause.
-`tests/unit/test_fleet.py` compares that with the real `KubernetesSource`. Must not know of the fleet.
+What is real: the pauses and their jitter (`Pace`), what a failure means and how long a server may
+ask to wait (`fault_of`), the timings, and when an app is started, a version applied and a reload
+ordered (`machine.step`). What is retold here, because the real thing blocks a thread: the order of
+one list, one watch and a pause. `tests/unit/test_fleet.py` compares that with the real
+`KubernetesSource`. Must not know of the fleet.
 """
 
 from __future__ import annotations
@@ -28,13 +29,18 @@ if TYPE_CHECKING:
 
     from config_supervisor.sources.kubernetes.api_client import Link
 
-LINK = cast("Link", SimpleNamespace(url="https://api", hint="", user=lambda: "", credential=lambda: ""))
+LINK = cast(
+    "Link", SimpleNamespace(url="https://api", hint="", user=lambda: "", credential=lambda: "")
+)
 LABEL = Label("configmap", "production", "web")
 # Assumptions about everything that is not the program's own waiting, in seconds.
 IMPORTS = (0.4, 1.4)  # from the container's start to the first request: half a CPU to a whole one
 APPLY = 0.003  # a version of some files is written and swapped
 RELOAD = 5.1  # a reload by signal and its window
-CRASH_FIRST, CRASH_MOST = 10.0, 300.0  # the kubelet's pause before a container that failed starts again, doubling
+CRASH_FIRST, CRASH_MOST = (
+    10.0,
+    300.0,
+)  # the kubelet's pause before a container that failed starts again, doubling
 
 
 @dataclass
@@ -51,9 +57,13 @@ class World:
 
 
 class Follower:
-    """Follows the object as `KubernetesSource.run` does; tells each content that differs from the last."""
+    """Follows the object as `KubernetesSource.run` does; tells each content that differs from the
+    last.
+    """
 
-    def __init__(self, world: World, offer: Callable[[int], None], due: float | None = None) -> None:
+    def __init__(
+        self, world: World, offer: Callable[[int], None], due: float | None = None
+    ) -> None:
         self._world, self._offer = world, offer
         self._pace = Pace(world.timing, due)
         self._known = 0
@@ -80,7 +90,9 @@ class Follower:
 
     def _request(self, kind: str, then: Callable[[], None]) -> None:
         connect = self._world.timing.connect if self._fresh else None
-        self._world.server.request(kind, functools.partial(self._answered, self._turn, then), connect=connect)
+        self._world.server.request(
+            kind, functools.partial(self._answered, self._turn, then), connect=connect
+        )
 
     def _answered(self, turn: int, then: Callable[[], None], error: Exception | None) -> None:
         if error is not None:
@@ -182,7 +194,9 @@ _FAULTS: dict[str, Fault] = {}
 
 
 def _fault(error: Exception) -> Fault:
-    """What the program makes of a failure; asked once for each kind, as it is 50 microseconds of text."""
+    """What the program makes of a failure; asked once for each kind, as it is 50 microseconds of
+    text.
+    """
     kind = repr(error)
     if isinstance(error, HttpError):
         kind += error.headers.get("Retry-After", "")

@@ -11,7 +11,10 @@ from typing import Any
 from config_supervisor.sources.kubernetes.pace import Timing
 from tests.bench.fleet_runs import REQUESTS, Outcome
 
-BEGIN, END = "<!-- figures: renewed by python -m tests.bench.fleet --write -->", "<!-- end of the figures -->"
+BEGIN, END = (
+    "<!-- figures: renewed by python -m tests.bench.fleet --write -->",
+    "<!-- end of the figures -->",
+)
 STEADY = 900  # seconds, three cycles of a watch, over which the requests at rest are counted
 
 Row = tuple[str, ...]
@@ -23,17 +26,36 @@ def figures(outcomes: Outcomes, seed: int) -> str:
     pods = max(seen.pods for runs in outcomes.values() for seen in runs)
     most = max(map(len, outcomes.values()))
     parts = [
-        f"{pods:,} pods, seed {seed}. Three figures: the least, the median and the most of {most} seeds.",
+        (
+            f"{pods:,} pods, seed {seed}. Three figures: the least, the median and the most of"
+            f" {most} seeds."
+        ),
         "### With the defaults",
         _table(_HEAD, (_row(title, outcomes[name]) for name, title in _DEFAULTS.items())),
         _at_rest(outcomes),
-        _table(("role granted after, s", "50 %, s", "99 %, s", "100 %, s", "exits 125"), _grants(outcomes)),
+        _table(
+            ("role granted after, s", "50 %, s", "99 %, s", "100 %, s", "exits 125"),
+            _grants(outcomes),
+        ),
         "### With a server of 300 requests per second",
-        _table(_HEAD, (_row(title, outcomes[f"{name} small"]) for name, title in _DEFAULTS.items() if name in _SMALL)),
+        _table(
+            _HEAD,
+            (
+                _row(title, outcomes[f"{name} small"])
+                for name, title in _DEFAULTS.items()
+                if name in _SMALL
+            ),
+        ),
         "### The defaults beside other values",
         _table(_HEAD, (_row(title, outcomes[name]) for name, title in _OTHERS.items())),
-        _table(("watch, s", "requests per hour and object", "a hung server is noticed within, s"), _cycles(outcomes)),
-        _table(("splay, s", "reloads per second, at most", "50 %, s", "99 %, s", "100 %, s"), _splays(outcomes)),
+        _table(
+            ("watch, s", "requests per hour and object", "a hung server is noticed within, s"),
+            _cycles(outcomes),
+        ),
+        _table(
+            ("splay, s", "reloads per second, at most", "50 %, s", "99 %, s", "100 %, s"),
+            _splays(outcomes),
+        ),
     ]
     return "\n\n".join(parts)
 
@@ -41,7 +63,11 @@ def figures(outcomes: Outcomes, seed: int) -> str:
 def _grants(outcomes: Outcomes) -> Iterable[Row]:
     for name, seen in outcomes.items():
         if name.startswith("grant "):
-            yield name.partition(" ")[2], *_times(seen), _cell(seen, lambda outcome: outcome.total("exit"))
+            yield (
+                name.partition(" ")[2],
+                *_times(seen),
+                _cell(seen, lambda outcome: outcome.total("exit")),
+            )
 
 
 def _at_rest(outcomes: Outcomes) -> str:
@@ -49,10 +75,10 @@ def _at_rest(outcomes: Outcomes) -> str:
     calm = rest.series(*REQUESTS)[-STEADY:]
     refused, silent = (_knocks(outcomes[name][0]) for name in ("refused", "silent"))
     return (
-        f"At rest: **{rest.hourly(STEADY):.1f} requests per hour and object**, "
-        f"{sum(calm) / len(calm):.0f} per second of the fleet on average and {max(calm)} at most. At the end of the "
-        f"10 minutes of outage the fleet knocks {refused:.0f} times per second where it is refused, {silent:.0f} where "
-        "it is not answered."
+        f"At rest: **{rest.hourly(STEADY):.1f} requests per hour and object**,"
+        f" {sum(calm) / len(calm):.0f} per second of the fleet on average and {max(calm)} at most."
+        f" At the end of the 10 minutes of outage the fleet knocks {refused:.0f} times per second"
+        f" where it is refused, {silent:.0f} where it is not answered."
     )
 
 
@@ -107,7 +133,9 @@ def _row(title: str, seen: Sequence[Outcome]) -> Row:
 
 
 def _cell(seen: Sequence[Outcome], figure: Callable[[Outcome], float | None]) -> str:
-    """One figure, or the least, the median and the most of several; `never` sorts behind all numbers."""
+    """One figure, or the least, the median and the most of several; `never` sorts behind all
+    numbers.
+    """
     found = sorted(math.inf if (number := figure(outcome)) is None else number for outcome in seen)
     shown = (found[0], found[len(found) // 2], found[-1]) if found[0] != found[-1] else found[:1]
     return " / ".join("never" if math.isinf(number) else _number(number) for number in shown)
@@ -123,7 +151,9 @@ def _lead(outcome: Outcome) -> float:
 
 
 def _times(seen: Sequence[Outcome]) -> Row:
-    return tuple(_cell(seen, functools.partial(Outcome.until, share=share)) for share in (0.5, 0.99, 1))
+    return tuple(
+        _cell(seen, functools.partial(Outcome.until, share=share)) for share in (0.5, 0.99, 1)
+    )
 
 
 def _knocks(outcome: Outcome) -> float:
@@ -134,16 +164,28 @@ def _knocks(outcome: Outcome) -> float:
 
 def _cycles(outcomes: Outcomes) -> Iterable[Row]:
     ours = Timing()
-    for name, (low, high) in {"watch 120": (120, 180), "rollout": ours.watch, "watch 540": (540, 660)}.items():
+    for name, (low, high) in {
+        "watch 120": (120, 180),
+        "rollout": ours.watch,
+        "watch 540": (540, 660),
+    }.items():
         cycle = f"{low} to {high}"
         hourly = outcomes[name][0].hourly(3 * (low + high) / 2)
-        yield f"**{cycle}**" if name == "rollout" else cycle, f"{hourly:.1f}", f"{high + ours.slack:g}"
+        yield (
+            f"**{cycle}**" if name == "rollout" else cycle,
+            f"{hourly:.1f}",
+            f"{high + ours.slack:g}",
+        )
 
 
 def _splays(outcomes: Outcomes) -> Iterable[Row]:
     for splay in ("0", "60", "300"):
         seen = outcomes[f"splay {splay}"]
-        yield f"**{splay}**" if splay == "0" else splay, f"{seen[0].peak('reload'):,}", *_times(seen)
+        yield (
+            f"**{splay}**" if splay == "0" else splay,
+            f"{seen[0].peak('reload'):,}",
+            *_times(seen),
+        )
 
 
 def _table(head: Row, rows: Iterable[Row]) -> str:
@@ -152,7 +194,9 @@ def _table(head: Row, rows: Iterable[Row]) -> str:
 
 
 def renew(path: str, text: str) -> None:
-    """Put the text in place of what stands between the two marks. Raises ValueError if they are not there."""
+    """Put the text in place of what stands between the two marks. Raises ValueError if they are not
+    there.
+    """
     with open(path, encoding="utf-8") as file:
         before, begin, rest = file.read().partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -165,16 +209,24 @@ def renew(path: str, text: str) -> None:
 def draw(path: str, outcomes: Outcomes) -> None:
     """Draw the course of the runs into a PNG. Raises ImportError without matplotlib."""
     # By name: the type checker would read all of numpy for one picture.
-    figure: Any = importlib.import_module("matplotlib.figure").Figure(figsize=(12, 8), layout="constrained")
+    figure: Any = importlib.import_module("matplotlib.figure").Figure(
+        figsize=(12, 8), layout="constrained"
+    )
     (start, away), (back, change) = figure.subplots(2, 2)
     asked = {name: functools.partial(seen[0].series, *REQUESTS) for name, seen in outcomes.items()}
-    _lines(start, "All pods start", {"at once": asked["at once"](), "20 per second": asked["rollout"]()[:600]})
+    _lines(
+        start,
+        "All pods start",
+        {"at once": asked["at once"](), "20 per second": asked["rollout"]()[:600]},
+    )
     ends = {how: asked[how](lead=120)[:240] for how in ("refused", "silent")}
     _lines(away, "Ten minutes of outage end (at 0)", ends, -120)
     servers = {"1,000 per second": "restart", "300 per second": "restart small"}
     backs = {f"a server of {rate}": asked[name](lead=10)[:130] for rate, name in servers.items()}
     _lines(back, "The API server is away for 1 s (before 0)", backs, -10)
-    reloads = {f"splay {splay} s": outcomes[f"splay {splay}"][0].series("reload") for splay in ("0", "60")}
+    reloads = {
+        f"splay {splay} s": outcomes[f"splay {splay}"][0].series("reload") for splay in ("0", "60")
+    }
     _lines(change, "One change", reloads)
     change.set(ylabel="reloads per second")
     figure.savefig(path, dpi=80)
@@ -184,6 +236,8 @@ def _lines(axes: Any, title: str, lines: Mapping[str, Sequence[int]], first: int
     """One panel: each line begins in second `first`."""
     for label, series in lines.items():
         axes.plot(range(first, first + len(series)), series, label=label)
-    axes.set(title=title, xlabel="seconds", ylabel="requests per second", yscale="symlog", ylim=(0, None))
+    axes.set(
+        title=title, xlabel="seconds", ylabel="requests per second", yscale="symlog", ylim=(0, None)
+    )
     axes.grid(visible=True, alpha=0.3)
     axes.legend()

@@ -1,4 +1,5 @@
-"""What happens to the simulated fleet: a rollout, an outage of the API, a change; and what is seen of it.
+"""What happens to the simulated fleet: a rollout, an outage of the API, a change; and what is seen
+of it.
 
 Must not know how it is shown.
 """
@@ -38,7 +39,9 @@ class Setup:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was seen; times are seconds, `began` and `ended` virtual ones, `version` the content looked for."""
+    """What was seen; times are seconds, `began` and `ended` virtual ones, `version` the content
+    looked for.
+    """
 
     tally: Tally
     pods: int
@@ -61,7 +64,9 @@ class Outcome:
         return sum(self.series(*what))
 
     def until(self, share: float) -> float | None:
-        """Seconds until that share of the pods (0 to 1) ran on the version; None if it never did."""
+        """Seconds until that share of the pods (0 to 1) ran on the version; None if it
+        never did.
+        """
         times = sorted(self.tally.times[f"version {self.version}"])
         needed = math.ceil(share * self.pods)
         return times[needed - 1] - self.began if len(times) >= needed else None
@@ -69,7 +74,9 @@ class Outcome:
     def watching(self, share: float) -> float | None:
         """Seconds until that share of the pods watched at one time; None if it never did."""
         numbers = enumerate(self.series("watching"))
-        return next((float(second) for second, number in numbers if number >= share * self.pods), None)
+        return next(
+            (float(second) for second, number in numbers if number >= share * self.pods), None
+        )
 
     def hourly(self, seconds: float) -> float:
         """Requests per hour and pod within the last `seconds`."""
@@ -86,9 +93,11 @@ def rollout(setup: Setup, pace: float, seconds: float) -> Outcome:
 
 
 def outage(setup: Setup, how: str, away: float, seconds: float) -> Outcome:
-    """The server is away for a while and returns with another content, which counts as the beginning.
+    """The server is away for a while and returns with another content, which counts as the
+    beginning.
 
-    how: `refused` or `silent`, as `ApiServer.go_down` has it; seconds: how long the return is looked at.
+    how: `refused` or `silent`, as `ApiServer.go_down` has it; seconds: how long the return is
+    looked at.
     """
     world = _settled(setup)
     world.server.go_down(how)
@@ -98,7 +107,9 @@ def outage(setup: Setup, how: str, away: float, seconds: float) -> Outcome:
 
 
 def granted(setup: Setup, after: float, seconds: float) -> Outcome:
-    """All pods start within a second and are refused (403), until their role is granted, which is the beginning."""
+    """All pods start within a second and are refused (403), until their role is granted, which is
+    the beginning.
+    """
     world = setup.world()
     world.server.forbid()
     for number in range(setup.pods):

@@ -1,12 +1,14 @@
 """Virtual time, and one API server with a limited capacity, for the simulation of a fleet.
 
-The server is a queue: it does `rate` units of work per second, a request is one unit, and what finds `backlog`
-units before it is refused with 429 and a Retry-After. It counts what it is asked and by when it has answered. Must
-not know what its clients do with an answer, nor when they come again: that is the program's own code.
+The server is a queue: it does `rate` units of work per second, a request is one unit, and what
+finds `backlog` units before it is refused with 429 and a Retry-After. It counts what it is asked
+and by when it has answered. Must not know what its clients do with an answer, nor when they come
+again: that is the program's own code.
 
-Where the figures come from: kube-apiserver's default limits (600 requests in flight, of which the priority level of
-service accounts, workload-low, has 100 of 245 shares: 245) and that level's queues (50 places in each of the 6 that
-the pods of one service account share: 300), https://kubernetes.io/docs/concepts/cluster-administration/flow-control/.
+Where the figures come from: kube-apiserver's default limits (600 requests in flight, of which the
+priority level of service accounts, workload-low, has 100 of 245 shares: 245) and that level's
+queues (50 places in each of the 6 that the pods of one service account share: 300),
+https://kubernetes.io/docs/concepts/cluster-administration/flow-control/.
 """
 
 from __future__ import annotations
@@ -20,14 +22,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-KEEPALIVE_LOSS = 40.0  # seconds until the program's TCP keepalive (20, 5, 4) gives a silent connection up
+KEEPALIVE_LOSS = (
+    40.0  # seconds until the program's TCP keepalive (20, 5, 4) gives a silent connection up
+)
 RETRY_AFTER_MOST = 32  # seconds that kube-apiserver asks for at most
 
 Reply = Callable[[Exception | None], None]
 
 
 class Agenda:
-    """What is to happen, in the order of virtual time; at one instant, in the order in which it was put."""
+    """What is to happen, in the order of virtual time; at one instant, in the order in which it was
+    put.
+    """
 
     def __init__(self) -> None:
         self.now = 0.0  # seconds
@@ -39,7 +45,9 @@ class Agenda:
         heapq.heappush(self._heap, (self.now + delay, next(self._numbers), call, args))
 
     def step(self, until: float) -> bool:
-        """Make the next thing happen, if it is due before `until`; else it is `until`, and False is returned."""
+        """Make the next thing happen, if it is due before `until`; else it is `until`, and False is
+        returned.
+        """
         if not self._heap or self._heap[0][0] >= until:
             self.now = until
             return False
@@ -57,7 +65,9 @@ class Agenda:
 class Tally:
     """What happened: how often in each second of virtual time, and at which times exactly."""
 
-    per_second: dict[str, Counter[int]] = field(default_factory=functools.partial(defaultdict, Counter))
+    per_second: dict[str, Counter[int]] = field(
+        default_factory=functools.partial(defaultdict, Counter)
+    )
     times: dict[str, list[float]] = field(default_factory=functools.partial(defaultdict, list))
 
     def count(self, what: str, now: float) -> None:
@@ -77,7 +87,9 @@ class Tally:
 class Capacity:
     """What one API server can do. Assumptions; the report shows what follows from others."""
 
-    rate: float = 1000.0  # requests per second: a list of one object by name, or the set-up of a watch on it
+    rate: float = (
+        1000.0  # requests per second: a list of one object by name, or the set-up of a watch on it
+    )
     backlog: int = 545  # requests that may wait or be worked on; beyond, 429
     handshakes: float = 2000.0  # TLS connections per second; who comes first is served first
     latency: float = 0.005  # seconds, of the way there and back
@@ -85,7 +97,9 @@ class Capacity:
 
 
 class HttpError(Exception):
-    """An answer that is no success, with the attributes by which the program knows the library's."""
+    """An answer that is no success, with the attributes by which the program knows the
+    library's.
+    """
 
     def __init__(self, status: int, retry_after: int = 0) -> None:
         super().__init__(f"status {status}")
@@ -108,7 +122,9 @@ class ApiServer:
 
     def __init__(self, agenda: Agenda, tally: Tally, capacity: Capacity) -> None:
         self.version = 1
-        self.watchers: dict[Watcher, None] = {}  # in the order of their coming: a set's order differs from run to run
+        self.watchers: dict[
+            Watcher, None
+        ] = {}  # in the order of their coming: a set's order differs from run to run
         self._agenda, self._tally, self._capacity = agenda, tally, capacity
         self._busy_until = 0.0
         self._shaking_until = 0.0
@@ -117,15 +133,19 @@ class ApiServer:
         self._pushback = _Pushback(random.random())
 
     def request(self, kind: str, then: Reply, *, connect: float | None = None) -> None:
-        """Ask for a list or a watch; `then` is called when the answer is there, with an error or None.
+        """Ask for a list or a watch; `then` is called when the answer is there, with an error or
+        None.
 
-        connect: seconds after which a new connection, which this request needs, is given up; None: it has one.
+        connect: seconds after which a new connection, which this request needs, is given up; None:
+        it has one.
         """
         self._tally.count(kind, self._agenda.now)
         if self._down:
             self._tally.count("in vain", self._agenda.now)
         if self._down == "refused":
-            self._reply(then, self._capacity.latency, ConnectionRefusedError(111, "Connection refused"))
+            self._reply(
+                then, self._capacity.latency, ConnectionRefusedError(111, "Connection refused")
+            )
         elif self._down:
             self._reply(then, KEEPALIVE_LOSS if connect is None else connect, TimeoutError())
         elif connect is None:
@@ -171,9 +191,15 @@ class ApiServer:
         self._forbidden = forbidden
 
     def go_down(self, how: str) -> None:
-        """From now on no request is answered: `refused` says so at once and ends all watches, `silent` does not."""
+        """From now on no request is answered: `refused` says so at once and ends all watches,
+        `silent` does not.
+        """
         self._down = how
-        error = TimeoutError() if how == "silent" else ConnectionResetError(104, "Connection reset by peer")
+        error = (
+            TimeoutError()
+            if how == "silent"
+            else ConnectionResetError(104, "Connection reset by peer")
+        )
         delay = KEEPALIVE_LOSS if how == "silent" else self._capacity.latency
         for watcher in self.watchers:
             self._agenda.after(delay, self._lose, watcher, error)
@@ -198,9 +224,11 @@ class ApiServer:
 
 
 class _Pushback:
-    """The Retry-After of kube-apiserver (1.28 and newer): doubled while it refuses much, less by one when it does not.
+    """The Retry-After of kube-apiserver (1.28 and newer): doubled while it refuses much, less by
+    one when it does not.
 
-    It looks back as many seconds as it asks for: three refusals for each of these are much, fewer than one are not.
+    It looks back as many seconds as it asks for: three refusals for each of these are much, fewer
+    than one are not.
     """
 
     def __init__(self, phase: float) -> None:

@@ -1,9 +1,11 @@
-"""The floor: the least that a Python program can be, as an init, and as one that follows ConfigMaps.
+"""The floor: the least that a Python program can be, as an init, and as one that follows
+ConfigMaps.
 
-`floor.py -- APP...` reaps, forwards signals, and ends with the app's exit code. `floor.py KUBECONFIG NAMESPACE
-NAMES ROOT -- APP...` also lists each of the objects, writes its files plainly, starts the app, watches, writes
-what changed and sends HUP. Nothing else: no options, no checks, no atomic swap, no errors, no metrics. Run by the
-benchmark with `python -I` as a script; it must import nothing but the standard library.
+`floor.py -- APP...` reaps, forwards signals, and ends with the app's exit code. `floor.py
+KUBECONFIG NAMESPACE NAMES ROOT -- APP...` also lists each of the objects, writes its files plainly,
+starts the app, watches, writes what changed and sends HUP. Nothing else: no options, no checks, no
+atomic swap, no errors, no metrics. Run by the benchmark with `python -I` as a script; it must
+import nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -46,10 +48,10 @@ class Follower:
     """One ConfigMap and the connection that it is watched on."""
 
     def __init__(self, kubeconfig: str, namespace: str, name: str, root: str) -> None:
-        import base64  # noqa: PLC0415 - not for a bare init
-        import http.client  # noqa: PLC0415
-        import json  # noqa: PLC0415
-        import ssl  # noqa: PLC0415
+        import base64
+        import http.client
+        import json
+        import ssl
 
         self.parse, self.root = json.loads, root
         with open(kubeconfig, encoding="utf-8") as file:
@@ -57,9 +59,13 @@ class Follower:
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         pem = base64.b64decode(cluster["certificate-authority-data"]).decode()
         address = cluster["server"].removeprefix("https://")
-        self.link = http.client.HTTPSConnection(address, context=ssl.create_default_context(cadata=pem))
+        self.link = http.client.HTTPSConnection(
+            address, context=ssl.create_default_context(cadata=pem)
+        )
         self.headers = {"Authorization": f"Bearer {user['token']}"}
-        self.path = f"/api/v1/namespaces/{namespace}/configmaps?fieldSelector=metadata.name%3D{name}"
+        self.path = (
+            f"/api/v1/namespaces/{namespace}/configmaps?fieldSelector=metadata.name%3D{name}"
+        )
         self.version = self.list()
 
     def ask(self, more: str = "") -> http.client.HTTPResponse:
@@ -92,7 +98,7 @@ def main() -> None:
     asked, command = sys.argv[1:split], sys.argv[split + 1 :]
     followers = []
     if asked:
-        import threading  # noqa: PLC0415 - not for a bare init
+        import threading
 
         kubeconfig, namespace, names, root = asked
         followers = [Follower(kubeconfig, namespace, name, root) for name in names.split(",")]

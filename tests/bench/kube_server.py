@@ -1,9 +1,10 @@
 """The fake API server in a process of its own, so that it shares no interpreter with what measures.
 
-Run with a kubeconfig's path, it serves, and takes orders on stdin, one JSON line each; each is answered with one
-JSON line. `KubeServer` is the other end: it starts the process and gives the orders. The moment that counts as
-"accepted" is taken when the new version is in the store and rendered for the watches, before a byte of it is sent:
-what the server takes to render is nobody's to pay, what it takes to send is in every subject's figure alike.
+Run with a kubeconfig's path, it serves, and takes orders on stdin, one JSON line each; each is
+answered with one JSON line. `KubeServer` is the other end: it starts the process and gives the
+orders. The moment that counts as "accepted" is taken when the new version is in the store and
+rendered for the watches, before a byte of it is sent: what the server takes to render is nobody's
+to pay, what it takes to send is in every subject's figure alike.
 """
 
 from __future__ import annotations
@@ -27,11 +28,15 @@ class Content:
 
     @staticmethod
     def data(version: int, size: int, keys: int) -> dict[str, str]:
-        """`keys` values of `size` bytes together: lines of configuration, the first one told apart by `version`."""
+        """`keys` values of `size` bytes together: lines of configuration, the first one told apart
+        by `version`.
+        """
         line = "listen 127.0.0.1:8080;  # what an administrator would have written\n"
         each = max(16, size // keys)
         body = (line * (each // len(line) + 1))[: each - 16]
-        return {f"key-{number:03}.conf": f"# {version:012}\n{body}"[:each] for number in range(keys)}
+        return {
+            f"key-{number:03}.conf": f"# {version:012}\n{body}"[:each] for number in range(keys)
+        }
 
 
 class _Orders:
@@ -44,7 +49,7 @@ class _Orders:
         kube.store.heard = self._heard
 
     def _heard(self, event: Event) -> None:
-        self._kube._spread(event)  # noqa: SLF001 - the hook itself; only what comes after it is timed
+        self._kube._spread(event)
         self._accepted = time.monotonic_ns()
 
     def put(self, namespace: str, name: str, size: int, keys: int) -> int:
@@ -57,11 +62,13 @@ class _Orders:
             store.replace("configmaps", namespace, name, body)
         else:
             store.create("configmaps", namespace, body)
-        store._events.clear()  # noqa: SLF001 - no watch here begins in the past, and 10,000 versions are a GiB
+        store._events.clear()
         return self._accepted
 
     def stream(self, namespace: str, name: str, size: int, keys: int, seconds: float) -> int:
-        """Change an object without a pause: the next version when the last is sent. How many there were."""
+        """Change an object without a pause: the next version when the last is sent. How many there
+        were.
+        """
         count, end = 0, time.monotonic() + seconds
         while time.monotonic() < end:
             self.put(namespace, name, size, keys)
@@ -74,7 +81,7 @@ class _Orders:
         changed, end = self._kube.store.changed, time.monotonic() + PATIENCE
         while time.monotonic() < end:
             with changed:
-                if not any(stream.queue for stream in self._kube._streams):  # noqa: SLF001 - the queue is the load
+                if not any(stream.queue for stream in self._kube._streams):
                     return True
             time.sleep(0.0002)
         return False
@@ -87,10 +94,12 @@ class _Orders:
 
     def watchers(self, namespace: str) -> int:
         with self._kube.store.changed:
-            return sum(stream.ask.namespace == namespace for stream in self._kube._streams)  # noqa: SLF001
+            return sum(stream.ask.namespace == namespace for stream in self._kube._streams)
 
     def asked(self, namespace: str) -> list[tuple[str, float]]:
-        """Each request for that namespace: its verb, and the watch timeout that it asked for (else 0)."""
+        """Each request for that namespace: its verb, and the watch timeout that it asked for (else
+        0).
+        """
         own = (ask for ask in self._kube.log if ask.namespace == namespace)
         return [(ask.verb, float(ask.query.get("timeoutSeconds") or 0)) for ask in own]
 
@@ -101,7 +110,9 @@ class KubeServer:
     def __init__(self, folder: str) -> None:
         self.kubeconfig = os.path.join(folder, "kubeconfig")
         command = [sys.executable, "-m", "tests.bench.kube_server", self.kubeconfig]
-        self._popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._popen = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self._answer()
 
     def __enter__(self) -> Self:
@@ -136,13 +147,17 @@ class KubeServer:
         assert self._popen.stdout is not None
         line = self._popen.stdout.readline()
         if not line:
-            raise RuntimeError(f"the API server ended with {self._popen.wait(10)}; its words are above")
+            raise RuntimeError(
+                f"the API server ended with {self._popen.wait(10)}; its words are above"
+            )
         return json.loads(line)
 
 
 def serve(kubeconfig: str) -> None:
     """Until stdin ends."""
-    sys.setswitchinterval(0.0002)  # the thread that sends must not wait for the one that takes orders
+    sys.setswitchinterval(
+        0.0002
+    )  # the thread that sends must not wait for the one that takes orders
     with FakeKube() as kube:
         kube.bookmark_every = math.inf  # as in a quiet cluster: there a real server sends none
         orders = _Orders(kube)

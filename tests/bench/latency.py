@@ -1,7 +1,8 @@
-"""Measures of signals: from just before kill(2) to the app's handler; at rest, while importing, while updates stream.
+"""Measures of signals: from just before kill(2) to the app's handler; at rest, while importing,
+while updates stream.
 
-One signal at a time, at random moments, each waited for. What the machine's scheduler adds under load shows in a
-subject that has no load itself: tini, beside one that is streamed at.
+One signal at a time, at random moments, each waited for. What the machine's scheduler adds under
+load shows in a subject that has no load itself: tini, beside one that is streamed at.
 """
 
 from __future__ import annotations
@@ -18,9 +19,14 @@ from tests.bench.bench import LARGE, Bench, Live, Placing, Result, kinds
 from tests.bench.running import Run, What
 from tests.bench.subjects import Subject
 
-LONGEST_PAUSE = 0.002  # seconds between two signals, at random: they must not fall into step with anything
+LONGEST_PAUSE = (
+    0.002  # seconds between two signals, at random: they must not fall into step with anything
+)
 TITLE = "Signal to the app's handler"
-BESIDE_IMPORT, BESIDE_STREAM = "tini, beside the API role", "tini, beside a floor that is streamed at"
+BESIDE_IMPORT, BESIDE_STREAM = (
+    "tini, beside the API role",
+    "tini, beside a floor that is streamed at",
+)
 
 
 def probe(run: Run) -> float:
@@ -51,13 +57,18 @@ def at_rest(bench: Bench) -> list[Result]:
                     samples[live.subject.name] += [probe(live.run) for _ in range(10)]
                 elif turn < bench.times(20):
                     samples[live.subject.name].append(_command(live))
-    note = "s6, runit, supervisord and circus forward nothing as PID 1: theirs is by their own command."
+    note = (
+        "s6, runit, supervisord and circus forward nothing as PID 1: theirs is by their own"
+        " command."
+    )
     failed |= {subject.name: subject.missing for subject in chosen if subject.missing}
     return [Result("signal_rest", f"{TITLE}, at rest", "ms", samples, kinds(chosen), note, failed)]
 
 
 def importing(bench: Bench) -> list[Result]:
-    """While a thread imports: `kubernetes` in the API role, `prometheus_client` in the directory role."""
+    """While a thread imports: `kubernetes` in the API role, `prometheus_client` in the directory
+    role.
+    """
     api, directory, tini = subjects.OURS_API, subjects.OURS_DIRECTORY, _bystander(BESIDE_IMPORT)
     chosen = [api, directory, *([tini] if tini else [])]
     samples: dict[str, list[float]] = {subject.name: [] for subject in chosen}
@@ -72,12 +83,17 @@ def importing(bench: Bench) -> list[Result]:
                 while time.monotonic() < end:
                     samples[directory.name].append(probe(live.run))
     note = (
-        "API role: started a second time on its files with --initial-sync-timeout=1ms, so that the app starts at once "
-        "while the sync thread imports `kubernetes`; signals from the app's start to the first request at the API "
-        "server. tini shows what the scheduler adds meanwhile. Directory role: the first 0.3 s of the app, while "
-        "metrics and HTTP are imported."
+        "API role: started a second time on its files with --initial-sync-timeout=1ms, so that the"
+        " app starts at once while the sync thread imports `kubernetes`; signals from the app's"
+        " start to the first request at the API server. tini shows what the scheduler adds"
+        " meanwhile. Directory role: the first 0.3 s of the app, while metrics and HTTP are"
+        " imported."
     )
-    return [Result("signal_import", f"{TITLE}, while importing", "ms", samples, kinds(chosen), note, failed)]
+    return [
+        Result(
+            "signal_import", f"{TITLE}, while importing", "ms", samples, kinds(chosen), note, failed
+        )
+    ]
 
 
 def _import_kubernetes(bench: Bench, beside: Sequence[Live]) -> tuple[list[float], list[float]]:
@@ -94,7 +110,10 @@ def _import_kubernetes(bench: Bench, beside: Sequence[Live]) -> tuple[list[float
         with Run(bench.shop.app, command) as run:
             run.next(What.READY)
             end = time.monotonic() + 20
-            while len(bench.kube.order("asked", where.api.namespace)) == seen and time.monotonic() < end:
+            while (
+                len(bench.kube.order("asked", where.api.namespace)) == seen
+                and time.monotonic() < end
+            ):
                 ours += [probe(run) for _ in range(20)]
                 theirs += [probe(live.run) for live in beside for _ in range(10)]
     finally:
@@ -125,13 +144,16 @@ def _stream(bench: Bench, keys: int) -> Result:
         for _ in range(bench.times(4)):
             for probed, streamed in pairs:
                 if probed.name in found and streamed.name in found:
-                    taken, count = _probe_under(bench, found[probed.name].run, found[streamed.name], keys)
+                    taken, count = _probe_under(
+                        bench, found[probed.name].run, found[streamed.name], keys
+                    )
                     samples[probed.name] += taken
                     versions[probed.name] += count
     sent = ", ".join(f"{name} {count}" for name, count in versions.items())
     note = (
-        "The API server changes the object as soon as the last version is sent; it runs at nice 10, so that what "
-        f"it takes to render is no delay of others. Versions sent: {sent}. Ours writes, swaps and reloads each."
+        "The API server changes the object as soon as the last version is sent; it runs at nice"
+        f" 10, so that what it takes to render is no delay of others. Versions sent: {sent}. Ours"
+        " writes, swaps and reloads each."
     )
     title = f"{TITLE}, while 1 MiB in {keys} key{'s'[: keys > 1]} streams in"
     return Result(f"signal_stream_{keys}", title, "ms", samples, kinds(chosen), note, failed)
@@ -141,7 +163,9 @@ def _probe_under(bench: Bench, probed: Run, streamed: Live, keys: int) -> tuple[
     assert streamed.place.api is not None
     seconds, taken = bench.seconds(5), []
     _be_nice(bench.kube.pid, 10)
-    bench.kube.begin("stream", streamed.place.api.namespace, streamed.place.api.names[0], LARGE, keys, seconds)
+    bench.kube.begin(
+        "stream", streamed.place.api.namespace, streamed.place.api.names[0], LARGE, keys, seconds
+    )
     end = time.monotonic() + seconds
     try:
         while time.monotonic() < end:

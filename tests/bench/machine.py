@@ -1,4 +1,5 @@
-"""On what, and of what, was measured: the processor, the kernel, the versions of everything that takes part.
+"""On what, and of what, was measured: the processor, the kernel, the versions of everything that
+takes part.
 
 Reads /proc, /etc/os-release, package metadata and git; measures nothing.
 """
@@ -19,7 +20,9 @@ def commit() -> str:
     """The short commit of the source, with `+` when the program was changed since."""
     git = ["git", "-C", workshop.ROOT]
     try:
-        short = subprocess.run([*git, "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True)
+        short = subprocess.run(
+            [*git, "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True
+        )
         changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "supervisor"], check=False)
     except (OSError, subprocess.CalledProcessError):
         return "an unknown commit"
@@ -27,14 +30,18 @@ def commit() -> str:
 
 
 class Stolen:
-    """From its making on: the share of the CPU time that this machine wanted and its host gave to others."""
+    """From its making on: the share of the CPU time that this machine wanted and its host gave to
+    others.
+    """
 
     def __init__(self) -> None:
         self._before = _wanted_and_stolen()
 
     def share(self) -> float:
         """In per cent; what is measured while it is high is the neighbours' work as well."""
-        wanted, stolen = (now - was for now, was in zip(_wanted_and_stolen(), self._before, strict=True))
+        wanted, stolen = (
+            now - was for now, was in zip(_wanted_and_stolen(), self._before, strict=True)
+        )
         return 100 * stolen / wanted if wanted else 0.0
 
 
@@ -51,11 +58,12 @@ def describe() -> str:
     versions = [f"{name} {metadata.version(name)}" for name in LIBRARIES]
     versions += [f"{name} {version}" for name, version in _peers().items()]
     return (
-        f"{_processor()}, {os.cpu_count()} cores, Linux {platform.release()}, {_system()}, Python "
-        f"{platform.python_version()}; {', '.join(versions)}. Load average after the run: {one:.1f}, {five:.1f}, "
-        f"{fifteen:.1f}.\n\nEvery subject is PID 1 of a fresh pid namespace (`unshare -pf --mount-proc`) over the same "
-        "static C app, and takes its samples in turn with the others. The floor is the least that a Python program "
-        "can be (`floor.py`). Ratios hold on other machines, milliseconds do not."
+        f"{_processor()}, {os.cpu_count()} cores, Linux {platform.release()}, {_system()}, Python"
+        f" {platform.python_version()}; {', '.join(versions)}. Load average after the run:"
+        f" {one:.1f}, {five:.1f}, {fifteen:.1f}.\n\nEvery subject is PID 1 of a fresh pid namespace"
+        " (`unshare -pf --mount-proc`) over the same static C app, and takes its samples in turn"
+        " with the others. The floor is the least that a Python program can be (`floor.py`)."
+        " Ratios hold on other machines, milliseconds do not."
     )
 
 

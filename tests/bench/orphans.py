@@ -1,7 +1,8 @@
-"""The measure of reaping: 20,000 orphans, one after another, and how soon after the last nothing is left.
+"""The measure of reaping: 20,000 orphans, one after another, and how soon after the last nothing is
+left.
 
-The app itself counts the processes of its pid namespace. Who does not finish within the app's patience is shown
-with what was left, not with a time.
+The app itself counts the processes of its pid namespace. Who does not finish within the app's
+patience is shown with what was left, not with a time.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def orphans(bench: Bench) -> list[Result]:
             if subject.name in failed:
                 continue
             try:
-                with bench.live(subject, bench.place(subject), [("BENCH_ORPHANS", str(count))]) as live:
+                with bench.live(
+                    subject, bench.place(subject), [("BENCH_ORPHANS", str(count))]
+                ) as live:
                     live.run.settle()
                     found = _make(live)
             except running.SilentError as error:
@@ -41,7 +44,10 @@ def orphans(bench: Bench) -> list[Result]:
                 continue
             for figure, value in zip(FIGURES, found, strict=True):
                 of[figure].setdefault(subject.name, []).append(value)
-    note = "Each is forked by a child of the app that ends at once. 5 s after the last fork the app gives up."
+    note = (
+        "Each is forked by a child of the app that ends at once. 5 s after the last fork the app"
+        " gives up."
+    )
     return [
         Result(figure, title.format(count=count), unit, of[figure], kinds(chosen), note, failed)
         for figure, (title, unit) in FIGURES.items()
@@ -58,6 +64,7 @@ def _make(live: Live) -> tuple[float, float, float, float]:
     cpu = procfs.work(live.run.supervisors()).cpu - before
     if none.value > 0:
         raise running.SilentError(
-            f"{none.value:,} of {first.value:,} were left 5 s after the last; {cpu * 1000:.0f} ms of CPU time"
+            f"{none.value:,} of {first.value:,} were left 5 s after the last; {cpu * 1000:.0f} ms"
+            " of CPU time"
         )
     return (none.ns - first.ns) / 1e6, (none.ns - last.ns) / 1e6, peak, cpu * 1000

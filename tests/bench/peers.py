@@ -1,7 +1,8 @@
-"""The peers that PyPI has, in a virtual environment of their own; which of Debian's are there is asked of PATH.
+"""The peers that PyPI has, in a virtual environment of their own; which of Debian's are there is
+asked of PATH.
 
-The environment is made once and kept in the user's cache, so that a second run needs no network. A peer that cannot
-be had is named by the harness and left out.
+The environment is made once and kept in the user's cache, so that a second run needs no network. A
+peer that cannot be had is named by the harness and left out.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ import os
 import subprocess
 import sys
 
-PINNED = ("supervisor==4.3.*", "circus", "setuptools<81")  # supervisor 4 asks setuptools for its version
+PINNED = (
+    "supervisor==4.3.*",
+    "circus",
+    "setuptools<81",
+)  # supervisor 4 asks setuptools for its version
 CACHE = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
 FOLDER = os.path.join(CACHE, "supervisor-bench", "peers")
 
@@ -36,4 +41,6 @@ def scripts() -> str:
 def packages() -> str:
     """Where their packages are; '' when they cannot be installed."""
     major, minor = sys.version_info[:2]
-    return os.path.join(FOLDER, "lib", f"python{major}.{minor}", "site-packages") if scripts() else ""
+    return (
+        os.path.join(FOLDER, "lib", f"python{major}.{minor}", "site-packages") if scripts() else ""
+    )

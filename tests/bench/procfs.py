@@ -1,7 +1,9 @@
-"""What the kernel says about processes: who their children are, their memory, switches, CPU time and threads.
+"""What the kernel says about processes: who their children are, their memory, switches, CPU time
+and threads.
 
-Reads /proc and nothing else; a process that has ended has no children and no figures. Units: KiB as proc(5) has
-them become MiB here, CPU time is in seconds. https://docs.kernel.org/filesystems/proc.html
+Reads /proc and nothing else; a process that has ended has no children and no figures. Units: KiB as
+proc(5) has them become MiB here, CPU time is in seconds.
+https://docs.kernel.org/filesystems/proc.html
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from config_supervisor.core.record import Record
 
 
 class Memory(Record):
-    """Of one or several processes, in MiB: resident, its proportional share, and what is private and written to."""
+    """Of one or several processes, in MiB: resident, its proportional share, and what is private
+    and written to.
+    """
 
     rss: float
     pss: float
@@ -21,7 +25,9 @@ class Memory(Record):
 
 
 class Work(Record):
-    """What processes have done so far: CPU seconds, context switches of all threads; and how many threads they are."""
+    """What processes have done so far: CPU seconds, context switches of all threads; and how many
+    threads they are.
+    """
 
     cpu: float
     switches: int

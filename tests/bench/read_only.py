@@ -1,7 +1,9 @@
-"""Reads a ConfigMap's watch and does nothing with it but send HUP to the app when a line is complete.
+"""Reads a ConfigMap's watch and does nothing with it but send HUP to the app when a line is
+complete.
 
-`read_only.py KUBECONFIG NAMESPACE NAME APP...`: what is left of a subject's time when the API server, TLS and the
-signal are taken away shows against this one. Run by the benchmark with `python -I`; standard library only.
+`read_only.py KUBECONFIG NAMESPACE NAME APP...`: what is left of a subject's time when the API
+server, TLS and the signal are taken away shows against this one. Run by the benchmark with `python
+-I`; standard library only.
 """
 
 from __future__ import annotations
@@ -28,11 +30,15 @@ def main() -> None:
     path = f"/api/v1/namespaces/{namespace}/configmaps?fieldSelector=metadata.name%3D{name}&watch=1&timeoutSeconds=3600"
     head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {user['token']}\r\n\r\n"
     context = ssl.create_default_context(cadata=pem)
-    with socket.create_connection((host, int(port))) as plain, context.wrap_socket(plain, server_hostname=host) as link:
+    with (
+        socket.create_connection((host, int(port))) as plain,
+        context.wrap_socket(plain, server_hostname=host) as link,
+    ):
         link.sendall(head.encode())
         place = bytearray(1 << 18)
         while size := link.recv_into(place):
-            # The server sends a line as one chunk, which ends with the line's own end and the chunk's.
+            # The server sends a line as one chunk, which ends with the line's own end and the
+            # chunk's.
             if place[size - 3 : size] == b"\n\r\n":
                 os.kill(app, signal.SIGHUP)
 

@@ -1,7 +1,8 @@
-"""Measures of rest: memory, threads, context switches and CPU time when nothing happens; requests per hour.
+"""Measures of rest: memory, threads, context switches and CPU time when nothing happens; requests
+per hour.
 
-All subjects rest side by side: who does nothing disturbs nobody. Those with /metrics are scraped once before, as
-what a first scrape imports and builds stays.
+All subjects rest side by side: who does nothing disturbs nobody. Those with /metrics are scraped
+once before, as what a first scrape imports and builds stays.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ def rest(bench: Bench) -> list[Result]:
             for live, was in zip(lives, before, strict=True):
                 for figure, value in _look(live, was, seconds).items():
                     of[figure].setdefault(live.subject.name, []).append(value)
-    note = f"All processes of the subject but the app, after a scrape of /metrics where there is one; {seconds:.0f} s."
+    note = (
+        "All processes of the subject but the app, after a scrape of /metrics where there is one;"
+        f" {seconds:.0f} s."
+    )
     failed |= {subject.name: subject.missing for subject in chosen if subject.missing}
     return [
         Result(f"rest_{figure}", title, unit, of[figure], kinds(chosen), note, failed)
@@ -51,7 +55,9 @@ def rest(bench: Bench) -> list[Result]:
 
 def _scrape(live: Live) -> None:
     if live.subject.serves:
-        with urllib.request.urlopen(f"http://127.0.0.1:{live.place.port}/metrics", timeout=10) as page:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{live.place.port}/metrics", timeout=10
+        ) as page:
             page.read()
 
 
@@ -71,11 +77,15 @@ def _look(live: Live, before: procfs.Work, seconds: float) -> dict[str, float]:
 def requests(bench: Bench) -> list[Result]:
     """Requests per hour and object, from a few watches that the server ends early.
 
-    A watch is asked for with a timeout; the server ends it after a few seconds instead, and counts what comes until
-    the next watch stands. A cycle at rest takes what the client asked for, on average, and its pause.
+    A watch is asked for with a timeout; the server ends it after a few seconds instead, and counts
+    what comes until the next watch stands. A cycle at rest takes what the client asked for, on
+    average, and its pause.
     """
     chosen = subjects.followers()
-    cycles, lasting = bench.times(8, 3), 6.0  # a watch that ends sooner counts as broken: see kubernetes.py, CLEAN_LIFE
+    cycles, lasting = (
+        bench.times(8, 3),
+        6.0,
+    )  # a watch that ends sooner counts as broken: see kubernetes.py, CLEAN_LIFE
     with bench.side_by_side(chosen) as (lives, failed):
         began = {live.subject.name: len(_asked(bench, live)) for live in lives}
         for _ in range(cycles):
@@ -87,12 +97,17 @@ def requests(bench: Bench) -> list[Result]:
             asked = _asked(bench, live)[began[live.subject.name] :]
             timeouts = [timeout for verb, timeout in asked if verb == "watch"]
             if timeouts:
-                samples[live.subject.name] = [len(asked) / len(timeouts) * 3600 / statistics.mean(timeouts)]
+                samples[live.subject.name] = [
+                    len(asked) / len(timeouts) * 3600 / statistics.mean(timeouts)
+                ]
     note = (
-        f"Computed, not waited for: requests per cycle, counted over {cycles} watches that the server ended after "
-        f"{lasting:.0f} s, by the timeout that each watch asked for. The pauses between cycles would lower it a little."
+        f"Computed, not waited for: requests per cycle, counted over {cycles} watches that the"
+        f" server ended after {lasting:.0f} s, by the timeout that each watch asked for. The pauses"
+        " between cycles would lower it a little."
     )
-    return [Result("requests", "API requests at rest", "per hour", samples, kinds(chosen), note, failed)]
+    return [
+        Result("requests", "API requests at rest", "per hour", samples, kinds(chosen), note, failed)
+    ]
 
 
 def _asked(bench: Bench, live: Live) -> list[tuple[str, float]]:

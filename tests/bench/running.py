@@ -1,7 +1,9 @@
-"""One subject that runs: PID 1 of a fresh pid namespace, with the app below it telling what happens to it.
+"""One subject that runs: PID 1 of a fresh pid namespace, with the app below it telling what happens
+to it.
 
-Starts it, reads the app's reports, finds its processes, sends signals and ends it. Nothing here sleeps: waiting is
-for a report or for an end, and always bounded. Knows nothing of who the subject is or of what is measured.
+Starts it, reads the app's reports, finds its processes, sends signals and ends it. Nothing here
+sleeps: waiting is for a report or for an end, and always bounded. Knows nothing of who the subject
+is or of what is measured.
 """
 
 from __future__ import annotations
@@ -22,7 +24,10 @@ from tests.bench import procfs
 # Whatever happens to the harness, nothing of a subject is left.
 NAMESPACE = ("setpriv", "--pdeathsig", "KILL", "unshare", "-pf", "--mount-proc", "--kill-child")
 _REPORT = struct.Struct("qii")
-_QUIET_SECONDS, _QUIET_CPU = 0.2, 0.001  # what counts as rest: that much CPU time in so many seconds
+_QUIET_SECONDS, _QUIET_CPU = (
+    0.2,
+    0.001,
+)  # what counts as rest: that much CPU time in so many seconds
 
 
 class What(enum.IntEnum):
@@ -40,7 +45,9 @@ class What(enum.IntEnum):
 
 
 class Report(Record):
-    """One thing that happened to the app: when (ns, CLOCK_MONOTONIC), what, and a number that goes with it."""
+    """One thing that happened to the app: when (ns, CLOCK_MONOTONIC), what, and a number that goes
+    with it.
+    """
 
     ns: int
     what: What
@@ -48,20 +55,26 @@ class Report(Record):
 
 
 class SilentError(Exception):
-    """What should have happened in time did not: why, and on further lines the command and its last words."""
+    """What should have happened in time did not: why, and on further lines the command and its last
+    words.
+    """
 
 
 class Run:
     """A running subject; `close` ends it and all that it started."""
 
-    def __init__(self, app: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, app: str, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> None:
         """`app`: path of the compiled app, which also marks the moment of the exec of `command`."""
         self.command = command
         self._app = app
         self._folder = tempfile.mkdtemp(prefix="bench-run-")
         fifo = os.path.join(self._folder, "report")
         os.mkfifo(fifo)
-        self._fifo = os.open(fifo, os.O_RDWR | os.O_CLOEXEC)  # for both: it never ends, and no writer waits
+        self._fifo = os.open(
+            fifo, os.O_RDWR | os.O_CLOEXEC
+        )  # for both: it never ends, and no writer waits
         self._held: list[Report] = []
         self._rest = b""
         self._log = os.path.join(self._folder, "log")
@@ -90,7 +103,9 @@ class Run:
         self.close()
 
     def next(self, what: What, timeout: float = 30, value: int | None = None) -> Report:
-        """The next such report, earlier ones of other kinds dropped. `timeout` in seconds; SilentError after it."""
+        """The next such report, earlier ones of other kinds dropped. `timeout` in seconds;
+        SilentError after it.
+        """
         end = time.monotonic() + timeout
         while True:
             while self._held:
@@ -108,10 +123,14 @@ class Run:
         data = self._rest + os.read(self._fifo, 65536)
         whole = len(data) - len(data) % _REPORT.size
         self._rest = data[whole:]
-        self._held += [Report(ns, What(kind), value) for ns, kind, value in _REPORT.iter_unpack(data[:whole])]
+        self._held += [
+            Report(ns, What(kind), value) for ns, kind, value in _REPORT.iter_unpack(data[:whole])
+        ]
 
     def settle(self, timeout: float = 10) -> None:
-        """Wait until the subject has used next to no CPU time for a while; SilentError after `timeout` seconds."""
+        """Wait until the subject has used next to no CPU time for a while; SilentError after
+        `timeout` seconds.
+        """
         end, before = time.monotonic() + timeout, -1.0
         while time.monotonic() < end:
             now = procfs.work(self.supervisors()).cpu
@@ -150,7 +169,11 @@ class Run:
 
     def supervisors(self) -> list[int]:
         """All processes of the subject but the app."""
-        return [pid for pid in [self.pid, *procfs.descendants(self.pid)] if procfs.program(pid) != self._app]
+        return [
+            pid
+            for pid in [self.pid, *procfs.descendants(self.pid)]
+            if procfs.program(pid) != self._app
+        ]
 
     def gone(self, timeout: float) -> int:
         """Wait until PID 1, and with it all else in its namespace, has ended; the moment, in ns."""
@@ -179,5 +202,7 @@ class Run:
 def clean_environment() -> dict[str, str]:
     """Our environment without what would configure a subject."""
     return {
-        k: v for k, v in os.environ.items() if not k.startswith(("CONFIG_SUPERVISOR_", "CONFIG_CONTROLLER_", "PYTHON"))
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("CONFIG_SUPERVISOR_", "CONFIG_CONTROLLER_", "PYTHON"))
     }

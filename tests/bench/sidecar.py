@@ -1,10 +1,12 @@
-"""A stand-in for k8s-sidecar, which neither PyPI nor Debian has: the same calls of the same libraries, and no more.
+"""A stand-in for k8s-sidecar, which neither PyPI nor Debian has: the same calls of the same
+libraries, and no more.
 
-`sidecar.py KUBECONFIG NAMESPACE ROOT URL [APP...]`: CoreV1Api and Watch over the namespace's ConfigMaps with the
-server timeout of 60 s and the client timeout of 66 s that are its defaults, a file written in place when its digest
-differs, and a POST with a fresh `requests` session and retries when one did. What the real one has beside that
-(structured logs, a health server, a process per kind of resource) is left out, so it costs more than this. It is
-no init: to be measured like the others, it starts the app itself, first. Run by the benchmark with `python -I`.
+`sidecar.py KUBECONFIG NAMESPACE ROOT URL [APP...]`: CoreV1Api and Watch over the namespace's
+ConfigMaps with the server timeout of 60 s and the client timeout of 66 s that are its defaults, a
+file written in place when its digest differs, and a POST with a fresh `requests` session and
+retries when one did. What the real one has beside that (structured logs, a health server, a process
+per kind of resource) is left out, so it costs more than this. It is no init: to be measured like
+the others, it starts the app itself, first. Run by the benchmark with `python -I`.
 """
 
 from __future__ import annotations
@@ -35,7 +37,10 @@ class Sidecar:
         """One watch, from the beginning: every object comes as ADDED first."""
         api = client.CoreV1Api()
         events = kubernetes_watch.Watch().stream(
-            api.list_namespaced_config_map, namespace=self.namespace, timeout_seconds=60, _request_timeout=66
+            api.list_namespaced_config_map,
+            namespace=self.namespace,
+            timeout_seconds=60,
+            _request_timeout=66,
         )
         for event in events:
             item = event["object"]
@@ -63,7 +68,9 @@ class Sidecar:
         return True
 
     def post(self) -> None:
-        retries = Retry(total=5, connect=10, read=5, backoff_factor=1.1, status_forcelist=[500, 502, 503, 504])
+        retries = Retry(
+            total=5, connect=10, read=5, backoff_factor=1.1, status_forcelist=[500, 502, 503, 504]
+        )
         session = requests.Session()
         session.mount("http://", HTTPAdapter(max_retries=retries))
         answer = session.post(self.url, json=None, timeout=10)

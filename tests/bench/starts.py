@@ -1,4 +1,6 @@
-"""Measures of beginning and end: exec to the app, exec to the first sync, TERM to gone; and of health checks."""
+"""Measures of beginning and end: exec to the app, exec to the first sync, TERM to gone; and of
+health checks.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ from tests.bench.subjects import Subject
 def start(bench: Bench) -> list[Result]:
     """From exec to the app's first instruction; few rounds for those that take a second."""
     chosen = [_bare_app(), *subjects.inits()]
-    note = "Exec of the subject to the first instruction of the app's main. runit waits a second by design."
+    note = (
+        "Exec of the subject to the first instruction of the app's main. runit waits a second by"
+        " design."
+    )
     return [_begin(bench, "start", "Exec to the app's first instruction", chosen, note)]
 
 
@@ -23,9 +28,10 @@ def first_sync(bench: Bench) -> list[Result]:
     """From exec to the first configuration applied and, but for the sidecar, the app started."""
     chosen = [*subjects.followers(), subjects.LIST_AND_EXEC]
     note = (
-        "Exec to the app's first instruction, which comes after the first list is written; for k8s-sidecar, which "
-        "is no init, to its first reload request. 'list and exec' imports `kubernetes`, lists the one object through "
-        "the DynamicClient, writes it and execs the app."
+        "Exec to the app's first instruction, which comes after the first list is written; for"
+        " k8s-sidecar, which is no init, to its first reload request. 'list and exec' imports"
+        " `kubernetes`, lists the one object through the DynamicClient, writes it and execs the"
+        " app."
     )
     return [_begin(bench, "first_sync", "Exec to first configuration applied", chosen, note)]
 
@@ -36,11 +42,15 @@ def _bare_app() -> Subject:
 
 def _begin(bench: Bench, key: str, title: str, chosen: Sequence[Subject], note: str) -> Result:
     samples: dict[str, list[float]] = {subject.name: [] for subject in present(chosen)}
-    failed: dict[str, str] = {subject.name: subject.missing for subject in chosen if subject.missing}
+    failed: dict[str, str] = {
+        subject.name: subject.missing for subject in chosen if subject.missing
+    }
     for turn in range(bench.times(40 if key == "start" else 20)):
         for subject in present(chosen):
             taken = samples[subject.name]
-            if subject.name in failed or (turn % 8 and taken and min(taken) > 400 and key == "start"):
+            if subject.name in failed or (
+                turn % 8 and taken and min(taken) > 400 and key == "start"
+            ):
                 continue
             try:
                 with bench.live(subject, bench.place(subject)) as live:
@@ -54,11 +64,15 @@ def stop(bench: Bench) -> list[Result]:
     """TERM to PID 1 until nothing of its namespace is left, with an app that ends at once."""
     chosen = [*subjects.inits(), *subjects.followers()[:2]]
     samples: dict[str, list[float]] = {subject.name: [] for subject in present(chosen)}
-    failed: dict[str, str] = {subject.name: subject.missing for subject in chosen if subject.missing}
+    failed: dict[str, str] = {
+        subject.name: subject.missing for subject in chosen if subject.missing
+    }
     codes: dict[str, int] = {}
     for turn in range(bench.times(12)):
         for subject in present(chosen):
-            if subject.name in failed or (turn >= bench.times(4) and min(samples[subject.name], default=0) > 100):
+            if subject.name in failed or (
+                turn >= bench.times(4) and min(samples[subject.name], default=0) > 100
+            ):
                 continue
             try:
                 with bench.live(subject, bench.place(subject)) as live:
@@ -74,7 +88,9 @@ def stop(bench: Bench) -> list[Result]:
 
 
 def health(bench: Bench) -> list[Result]:
-    """What a health check by command takes, exec to exit; an interpreter that does nothing beside it."""
+    """What a health check by command takes, exec to exit; an interpreter that does nothing beside
+    it.
+    """
     chosen = [subject for subject in [*subjects.inits(), subjects.OURS_API] if subject.status]
     nothing = "floor, an interpreter that does nothing"
     with bench.side_by_side(chosen) as (lives, failed):
@@ -91,5 +107,7 @@ def health(bench: Bench) -> list[Result]:
 
 def _run(command: list[str]) -> float:
     began = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True, timeout=30, env=running.clean_environment())
+    subprocess.run(
+        command, check=True, capture_output=True, timeout=30, env=running.clean_environment()
+    )
     return (time.perf_counter() - began) * 1000

@@ -1,7 +1,7 @@
 """Who is measured: our program in its roles, the floor, and the peers; what each is started with.
 
-A subject is a name, a kind, and a function from a `Place` (its own directory, the app, the API server) to a
-command. Knows nothing of what is measured, nor how.
+A subject is a name, a kind, and a function from a `Place` (its own directory, the app, the API
+server) to a command. Knows nothing of what is measured, nor how.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from tests.bench import peers
 from tests.bench.workshop import HERE, Workshop, free_port, write_program
 
 OURS, FLOOR, PYTHON, C = "ours", "floor", "Python", "C"
-# Paces that a fleet wants and a stopwatch does not: every change is applied at once, and none is waited for.
+# Paces that a fleet wants and a stopwatch does not: every change is applied at once, and none is
+# waited for.
 QUICK = ("--reload-interval=0s", "--verify-window=0s")
 
 
@@ -30,7 +31,9 @@ class Api(Record):
 
 
 class Place(Record):
-    """What one run of a subject has for itself: a directory for its files, ports, the objects it follows if any."""
+    """What one run of a subject has for itself: a directory for its files, ports, the objects it
+    follows if any.
+    """
 
     shop: Workshop
     folder: str
@@ -47,8 +50,9 @@ class Place(Record):
 class Subject(Record):
     """Somebody to measure.
 
-    `command` gives what is executed at a place; `sender`, for those that forward nothing as PID 1, the command by
-    which a signal of that name reaches the app; `status`, a command that asks a running subject how it is.
+    `command` gives what is executed at a place; `sender`, for those that forward nothing as PID 1,
+    the command by which a signal of that name reaches the app; `status`, a command that asks a
+    running subject how it is.
     """
 
     name: str
@@ -78,7 +82,11 @@ def inits() -> list[Subject]:
     found = [
         Subject("ours, bare init", OURS, lambda at: [at.shop.supervisor, "--", at.shop.app]),
         OURS_DIRECTORY,
-        Subject("floor, bare init", FLOOR, lambda at: [at.shop.python, "-I", _file("floor.py"), "--", at.shop.app]),
+        Subject(
+            "floor, bare init",
+            FLOOR,
+            lambda at: [at.shop.python, "-I", _file("floor.py"), "--", at.shop.app],
+        ),
         _plain("tini"),
         _plain("dumb-init"),
         _plain("catatonit"),
@@ -133,12 +141,26 @@ def _api(at: Place) -> list[str]:
 def _floor_api(at: Place) -> list[str]:
     assert at.api is not None
     script = [at.shop.python, "-I", _file("floor.py")]
-    return [*script, at.api.kubeconfig, at.api.namespace, ",".join(at.api.names), at.root, "--", at.shop.app]
+    return [
+        *script,
+        at.api.kubeconfig,
+        at.api.namespace,
+        ",".join(at.api.names),
+        at.root,
+        "--",
+        at.shop.app,
+    ]
 
 
 def _sidecar(at: Place) -> list[str]:
     assert at.api is not None
-    script = [at.shop.with_libraries, _file("sidecar.py"), at.api.kubeconfig, at.api.namespace, at.root]
+    script = [
+        at.shop.with_libraries,
+        _file("sidecar.py"),
+        at.api.kubeconfig,
+        at.api.namespace,
+        at.root,
+    ]
     return [*script, f"http://127.0.0.1:{at.app_port}/reload", at.shop.app]
 
 
@@ -185,7 +207,9 @@ def _python_inits() -> list[Subject]:
     scripts = peers.scripts()
     lacks = "" if scripts else "it could not be installed from PyPI"
     return [
-        Subject("supervisord", PYTHON, _supervisord, _supervisord_signal, _supervisord_status, lacks),
+        Subject(
+            "supervisord", PYTHON, _supervisord, _supervisord_signal, _supervisord_status, lacks
+        ),
         Subject("circus", PYTHON, _circus, _circus_signal, _circus_status, lacks),
     ]
 
@@ -208,11 +232,24 @@ def _supervisord(at: Place) -> list[str]:
 
 
 def _supervisord_signal(at: Place, name: str) -> list[str]:
-    return [_peer("supervisorctl"), "-c", os.path.join(at.folder, "supervisord.conf"), "signal", name, "app"]
+    return [
+        _peer("supervisorctl"),
+        "-c",
+        os.path.join(at.folder, "supervisord.conf"),
+        "signal",
+        name,
+        "app",
+    ]
 
 
 def _supervisord_status(at: Place) -> list[str]:
-    return [_peer("supervisorctl"), "-c", os.path.join(at.folder, "supervisord.conf"), "status", "app"]
+    return [
+        _peer("supervisorctl"),
+        "-c",
+        os.path.join(at.folder, "supervisord.conf"),
+        "status",
+        "app",
+    ]
 
 
 def _circus(at: Place) -> list[str]:
@@ -234,7 +271,9 @@ def _circus_status(at: Place) -> list[str]:
     return [_peer("circusctl"), "--endpoint", f"ipc://{at.folder}/control", "status", "app"]
 
 
-def environment(at: Place, subject: Subject, more: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
+def environment(
+    at: Place, subject: Subject, more: Sequence[tuple[str, str]] = ()
+) -> dict[str, str]:
     """What the app below this subject gets told."""
     told = dict(more)
     if subject.requests:

@@ -1,7 +1,7 @@
 """Results as they are kept and shown: summaries of samples, their JSON, and Markdown tables.
 
-Only summaries are kept: they are what a later reader compares, and the file stays small. Knows nothing of how
-anything is measured.
+Only summaries are kept: they are what a later reader compares, and the file stays small. Knows
+nothing of how anything is measured.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ class Summary(Record):
 
 
 class Table(Record):
-    """One result: a summary per subject, who they are, and when and of which source it was measured."""
+    """One result: a summary per subject, who they are, and when and of which source it was
+    measured.
+    """
 
     key: str
     title: str
@@ -47,7 +49,9 @@ class Table(Record):
         return self.figure("median", name)
 
     def figure(self, figure: str, name: str) -> float:
-        """A field of the subject's summary; NaN for who was not measured, and for a p99 of too few samples."""
+        """A field of the subject's summary; NaN for who was not measured, and for a p99 of too few
+        samples.
+        """
         row = self.rows.get(name)
         if row is None or (figure == "p99" and row.count < _HUNDRED):
             return math.nan
@@ -58,7 +62,9 @@ class Table(Record):
 def summarize(result: Result, when: str) -> Table:
     rows = {name: _summary(samples) for name, samples in result.samples.items() if samples}
     failed = {name: why.partition("\n")[0] for name, why in result.failed.items()}
-    return Table(result.key, result.title, result.unit, rows, result.kinds, result.note, failed, when)
+    return Table(
+        result.key, result.title, result.unit, rows, result.kinds, result.note, failed, when
+    )
 
 
 def _summary(samples: Sequence[float]) -> Summary:
@@ -85,23 +91,36 @@ def save(path: str, tables: Iterable[Table]) -> None:
     kept = []
     for table in tables:
         rows = {name: _values(row) for name, row in table.rows.items()}
-        kept.append({name: rows if name == "rows" else getattr(table, name) for name in Table.__match_args__})
+        kept.append(
+            {
+                name: rows if name == "rows" else getattr(table, name)
+                for name in Table.__match_args__
+            }
+        )
     with open(path, "w", encoding="utf-8") as file:
         file.write(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
 
 
 def _values(row: Summary) -> list[float]:
-    return [row.count, *(float(f"{value:.4g}") for value in (row.least, row.median, row.p99, row.most))]
+    return [
+        row.count,
+        *(float(f"{value:.4g}") for value in (row.least, row.median, row.p99, row.most)),
+    ]
 
 
 def render(table: Table) -> str:
     """Markdown: a heading, the table, its note, and who could not be measured."""
     medians = {name: row.median for name, row in table.rows.items()}
     best = min((value for value in medians.values() if value > 0), default=math.nan)
-    peers = [value for name, value in medians.items() if table.kinds.get(name) == PYTHON and value > 0]
+    peers = [
+        value for name, value in medians.items() if table.kinds.get(name) == PYTHON and value > 0
+    ]
     peer = min(peers, default=math.nan)
     head = ["", "n", "min", "median", "p99", "max", "to the best", "to the nearest Python peer"]
-    lines = [[name, *_cells(row), ratio(row.median, best), ratio(row.median, peer)] for name, row in table.rows.items()]
+    lines = [
+        [name, *_cells(row), ratio(row.median, best), ratio(row.median, peer)]
+        for name, row in table.rows.items()
+    ]
     text = f"### {table.title}, {table.unit}\n"
     if lines:
         text += f"\n{grid(head, lines)}\n"
@@ -124,7 +143,9 @@ def grid(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
     def line(cells: Sequence[str]) -> str:
         first, *others = cells
-        return "| " + " | ".join([first.ljust(widths[0]), *map(str.rjust, others, widths[1:])]) + " |"
+        return (
+            "| " + " | ".join([first.ljust(widths[0]), *map(str.rjust, others, widths[1:])]) + " |"
+        )
 
     return "\n".join(map(line, [head, rule, *lines]))
 

@@ -1,7 +1,8 @@
-"""What the program is held to, as ratios where a machine could flatter, and whether the figures keep it.
+"""What the program is held to, as ratios where a machine could flatter, and whether the figures
+keep it.
 
-A target is a sentence, a limit, and what is compared with it, from the tables of a run. A target whose tables were
-not measured is shown as such.
+A target is a sentence, a limit, and what is compared with it, from the tables of a run. A target
+whose tables were not measured is shown as such.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class Target(Record):
     measured: Callable[[Tables], float]
     limit: Callable[[Tables], float]
     inclusive: bool = True  # "at most", not "under"
-    beside: tuple[str, Callable[[Tables], float]] | None = None  # who had what in the same run: milliseconds flatter
+    beside: tuple[str, Callable[[Tables], float]] | None = (
+        None  # who had what in the same run: milliseconds flatter
+    )
 
     def row(self, tables: Tables) -> list[str]:
         """Its line in the table of targets."""
@@ -38,16 +41,28 @@ class Target(Record):
         if math.isnan(measured) or math.isnan(limit):
             verdict = "not measured"
         else:
-            verdict = "met" if measured < limit or (self.inclusive and measured == limit) else "**missed**"
+            verdict = (
+                "met"
+                if measured < limit or (self.inclusive and measured == limit)
+                else "**missed**"
+            )
         other = ""
         if self.beside is not None and not math.isnan(value := self.beside[1](tables)):
             other = f"{self.beside[0]} {number(value)} {self.unit}"
-        return [self.text, *(f"{number(value)} {self.unit}".strip() for value in (limit, measured)), other, verdict]
+        return [
+            self.text,
+            *(f"{number(value)} {self.unit}".strip() for value in (limit, measured)),
+            other,
+            verdict,
+        ]
 
 
 def render(tables: Tables) -> str:
     """The table of all targets."""
-    return grid(["target", "limit", "measured", "in the same run", ""], [target.row(tables) for target in TARGETS])
+    return grid(
+        ["target", "limit", "measured", "in the same run", ""],
+        [target.row(tables) for target in TARGETS],
+    )
 
 
 def _median(key: str, name: str) -> Callable[[Tables], float]:
@@ -60,7 +75,9 @@ def _ratio(key: str, name: str, to: str) -> Callable[[Tables], float]:
 
 def _whole(key: str, words: str, measured: Callable[[Tables], float]) -> Callable[[Tables], float]:
     """NaN unless the table's title has these words: a shortened run proves nothing here."""
-    return lambda tables: measured(tables) if key in tables and words in tables[key].title else math.nan
+    return lambda tables: (
+        measured(tables) if key in tables and words in tables[key].title else math.nan
+    )
 
 
 def _at(limit: float) -> Callable[[Tables], float]:
@@ -68,10 +85,16 @@ def _at(limit: float) -> Callable[[Tables], float]:
 
 
 def _worst(figure: str, keys: tuple[str, ...], names: tuple[str, ...]) -> Callable[[Tables], float]:
-    """The greatest of a figure (median, p99, most) over our roles and several tables; NaN if one is missing."""
+    """The greatest of a figure (median, p99, most) over our roles and several tables; NaN if one is
+    missing.
+    """
 
     def worst(tables: Tables) -> float:
-        found = [tables[key].figure(figure, name) if key in tables else math.nan for key in keys for name in names]
+        found = [
+            tables[key].figure(figure, name) if key in tables else math.nan
+            for key in keys
+            for name in names
+        ]
         return math.nan if any(map(math.isnan, found)) else max(found)
 
     return worst
@@ -89,7 +112,12 @@ TARGETS = (
         _median("start", DIRECTORY),
         lambda tables: 1.5 * _median("start", FLOOR)(tables) + 5,
     ),
-    Target("first configuration applied, to list and exec", "x", _ratio("first_sync", API, EXEC), _at(1.3)),
+    Target(
+        "first configuration applied, to list and exec",
+        "x",
+        _ratio("first_sync", API, EXEC),
+        _at(1.3),
+    ),
     Target("RSS at rest, bare init", "MiB", _median("rest_rss", BARE), _at(15)),
     Target("RSS at rest, directory + metrics", "MiB", _median("rest_rss", DIRECTORY), _at(26)),
     Target("RSS at rest, API + metrics", "MiB", _median("rest_rss", API), _at(48)),
@@ -101,11 +129,26 @@ TARGETS = (
         _at(1),
         inclusive=False,
     ),
-    Target("wake-ups at rest, bare init", "per s", _worst("most", ("rest_switches",), (BARE,)), _at(0)),
-    Target("wake-ups at rest, directory + metrics", "per s", _worst("most", ("rest_switches",), (DIRECTORY,)), _at(0)),
-    Target("wake-ups at rest, API + metrics, within a watch", "per s", _median("rest_switches", API), _at(0)),
     Target(
-        "signal to handler at rest, the slowest role, to tini", "x", _worst_ratio("signal_rest", ROLES, TINI), _at(2.5)
+        "wake-ups at rest, bare init", "per s", _worst("most", ("rest_switches",), (BARE,)), _at(0)
+    ),
+    Target(
+        "wake-ups at rest, directory + metrics",
+        "per s",
+        _worst("most", ("rest_switches",), (DIRECTORY,)),
+        _at(0),
+    ),
+    Target(
+        "wake-ups at rest, API + metrics, within a watch",
+        "per s",
+        _median("rest_switches", API),
+        _at(0),
+    ),
+    Target(
+        "signal to handler at rest, the slowest role, to tini",
+        "x",
+        _worst_ratio("signal_rest", ROLES, TINI),
+        _at(2.5),
     ),
     Target(
         "p99 of it, the slowest role",
@@ -132,7 +175,10 @@ TARGETS = (
         beside=("tini", _worst("most", STREAMS, (latency.BESIDE_STREAM,))),
     ),
     Target(
-        "20,000 orphans, to tini", "x", _whole("orphans_time", "20,000", _ratio("orphans_time", BARE, TINI)), _at(1.2)
+        "20,000 orphans, to tini",
+        "x",
+        _whole("orphans_time", "20,000", _ratio("orphans_time", BARE, TINI)),
+        _at(1.2),
     ),
     Target("nothing left after the last orphan", "ms", _median("orphans_after", BARE), _at(1)),
     Target(
@@ -159,9 +205,25 @@ TARGETS = (
         inclusive=False,
         beside=("the floor", _worst("p99", ("update_small_1",), (FLOOR_API,))),
     ),
-    Target("small update, to k8s-sidecar", "x", _ratio("update_small_1", API, SIDECAR), _at(1), inclusive=False),
-    Target("1 MiB in 200 keys on disk, to k8s-sidecar", "x", _ratio("update_1MiB_200_disk", API, SIDECAR), _at(1)),
-    Target("1 MiB in 200 keys on tmpfs, to k8s-sidecar", "x", _ratio("update_1MiB_200_tmpfs", API, SIDECAR), _at(1)),
+    Target(
+        "small update, to k8s-sidecar",
+        "x",
+        _ratio("update_small_1", API, SIDECAR),
+        _at(1),
+        inclusive=False,
+    ),
+    Target(
+        "1 MiB in 200 keys on disk, to k8s-sidecar",
+        "x",
+        _ratio("update_1MiB_200_disk", API, SIDECAR),
+        _at(1),
+    ),
+    Target(
+        "1 MiB in 200 keys on tmpfs, to k8s-sidecar",
+        "x",
+        _ratio("update_1MiB_200_tmpfs", API, SIDECAR),
+        _at(1),
+    ),
     Target("RSS at rest after it", "MiB", _median("memory_after_1MiB", API), _at(60)),
     Target("API requests at rest", "per hour", _median("requests", API), _at(30)),
 )

@@ -1,7 +1,8 @@
-"""Measures of change: an update accepted by the API server until the app is signalled, or gets its reload request.
+"""Measures of change: an update accepted by the API server until the app is signalled, or gets its
+reload request.
 
-The API server's own share, and that of TLS, shows in a reader that does nothing but read. The memory that big
-updates leave behind, and what thousands of reloads do to it, are measured here too.
+The API server's own share, and that of TLS, shows in a reader that does nothing but read. The
+memory that big updates leave behind, and what thousands of reloads do to it, are measured here too.
 """
 
 from __future__ import annotations
@@ -20,12 +21,19 @@ TITLE = "Update accepted to app signalled"
 READER = Subject(
     "the API server itself, to a bare reader",
     subjects.FLOOR,
-    lambda at: [at.shop.python, "-I", os.path.join(HERE, "read_only.py"), *_followed(at), at.shop.app],
+    lambda at: [
+        at.shop.python,
+        "-I",
+        os.path.join(HERE, "read_only.py"),
+        *_followed(at),
+        at.shop.app,
+    ],
     follows=True,
 )
 NOTE = (
-    "Accepted: the new version is in the server's store and rendered, and no byte of it is sent. k8s-sidecar's ends "
-    "with the app's first sight of its request. The reader reads the watch and sends HUP at the end of the line."
+    "Accepted: the new version is in the server's store and rendered, and no byte of it is sent."
+    " k8s-sidecar's ends with the app's first sight of its request. The reader reads the watch and"
+    " sends HUP at the end of the line."
 )
 
 
@@ -46,9 +54,14 @@ def update(bench: Bench, live: Live, placing: Placing) -> float:
 
 
 def small(bench: Bench) -> list[Result]:
-    """Objects of 1,000 bytes: one, ten, a hundred of them followed; and a swap in a mounted directory."""
+    """Objects of 1,000 bytes: one, ten, a hundred of them followed; and a swap in a mounted
+    directory.
+    """
     turns = {1: 200, 10: 60, 100: 30}
-    found = [_series(bench, f"update_small_{count}", turns[count], Placing(objects=count)) for count in turns]
+    found = [
+        _series(bench, f"update_small_{count}", turns[count], Placing(objects=count))
+        for count in turns
+    ]
     return [*found, _swaps(bench)]
 
 
@@ -56,7 +69,10 @@ def large(bench: Bench) -> list[Result]:
     """Objects of 1 MiB, in one key and in 200, on disk and on tmpfs."""
     return [
         _series(
-            bench, f"update_1MiB_{keys}_{'tmpfs' if memory else 'disk'}", 30, Placing(LARGE, keys, in_memory=memory)
+            bench,
+            f"update_1MiB_{keys}_{'tmpfs' if memory else 'disk'}",
+            30,
+            Placing(LARGE, keys, in_memory=memory),
         )
         for keys in (1, 200)
         for memory in (False, True)
@@ -77,13 +93,19 @@ def _series(bench: Bench, key: str, turns: int, placing: Placing) -> Result:
                 except running.SilentError as error:
                     failed[live.subject.name] = str(error)
                 else:
-                    samples[live.subject.name] += [took] if turn else []  # the first finds everything cold
-    return Result(key, f"{TITLE}: {_described(placing)}", "ms", samples, kinds(chosen), NOTE, failed)
+                    samples[live.subject.name] += (
+                        [took] if turn else []
+                    )  # the first finds everything cold
+    return Result(
+        key, f"{TITLE}: {_described(placing)}", "ms", samples, kinds(chosen), NOTE, failed
+    )
 
 
 def _described(placing: Placing) -> str:
     if placing.size == SMALL:
-        return "1,000 bytes" + (f", {placing.objects} objects followed" if placing.objects > 1 else "")
+        return "1,000 bytes" + (
+            f", {placing.objects} objects followed" if placing.objects > 1 else ""
+        )
     where = "tmpfs" if placing.in_memory else "disk"
     return f"1 MiB in {placing.keys} key{'s'[: placing.keys > 1]}, on {where}"
 
@@ -111,14 +133,20 @@ def _swaps(bench: Bench) -> Result:
             for turn in range(bench.times(200)):
                 live.run.forget()
                 swapped = _swap(mounted, turn)
-                samples.append((live.run.next(What.SIGNAL, 20, int(signal.SIGHUP)).ns - swapped) / 1e6)
+                samples.append(
+                    (live.run.next(What.SIGNAL, 20, int(signal.SIGHUP)).ns - swapped) / 1e6
+                )
     title = "Swap of a mounted directory to app signalled"
     note = "The kubelet's own 60 to 90 s before the swap are not in it."
-    return Result("update_directory", title, "ms", {subject.name: samples}, kinds([subject]), note, failed)
+    return Result(
+        "update_directory", title, "ms", {subject.name: samples}, kinds([subject]), note, failed
+    )
 
 
 def _swap(mounted: str, turn: int) -> int:
-    """What the kubelet does: a new directory, a new link, one rename; the moment just before that, in ns."""
+    """What the kubelet does: a new directory, a new link, one rename; the moment just before that,
+    in ns.
+    """
     name = f"..{turn}"
     os.mkdir(os.path.join(mounted, name))
     with open(os.path.join(mounted, name, "app.conf"), "w", encoding="utf-8") as file:
@@ -131,7 +159,9 @@ def _swap(mounted: str, turn: int) -> int:
 
 def memory_after(bench: Bench) -> list[Result]:
     """Resident memory at rest after 20 updates of 1 MiB in 200 keys."""
-    samples: dict[str, list[float]] = {subject.name: [] for subject in present(subjects.followers())}
+    samples: dict[str, list[float]] = {
+        subject.name: [] for subject in present(subjects.followers())
+    }
     placing = Placing(LARGE, 200, in_memory=True)
     with bench.side_by_side(subjects.followers(), placing) as (lives, failed):
         _wait_for_watches(bench, lives, 1)
@@ -140,7 +170,9 @@ def memory_after(bench: Bench) -> list[Result]:
                 update(bench, live, placing)
             samples[live.subject.name].append(_resident(live))
     title = "RSS at rest after 20 updates of 1 MiB in 200 keys"
-    return [Result("memory_after_1MiB", title, "MiB", samples, kinds(subjects.followers()), "", failed)]
+    return [
+        Result("memory_after_1MiB", title, "MiB", samples, kinds(subjects.followers()), "", failed)
+    ]
 
 
 def growth(bench: Bench) -> list[Result]:

@@ -1,9 +1,11 @@
-"""What a benchmark run is made of: the compiled app, our program as an image has it, a place per subject.
+"""What a benchmark run is made of: the compiled app, our program as an image has it, a place per
+subject.
 
-Our program is measured as a copy of the tree with compiled modules that are never checked for age, behind a file
-whose first line is `#!PYTHON -I`: so does an image have it. A console script by pip would import `re` first. The
-interpreter is that of an empty virtual environment, for the floor too: what a distribution or a machine hooks into
-its own (`.pth` files) costs tens of milliseconds and hides what a program imports. Knows nothing of what is measured.
+Our program is measured as a copy of the tree with compiled modules that are never checked for age,
+behind a file whose first line is `#!PYTHON -I`: so does an image have it. A console script by pip
+would import `re` first. The interpreter is that of an empty virtual environment, for the floor too:
+what a distribution or a machine hooks into its own (`.pth` files) costs tens of milliseconds and
+hides what a program imports. Knows nothing of what is measured.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ from config_supervisor.{module} import {name}
 
 
 class Workshop(Record):
-    """Where things are: `folder` on disk, `memory` on tmpfs; paths of the app, our two programs, an interpreter."""
+    """Where things are: `folder` on disk, `memory` on tmpfs; paths of the app, our two programs, an
+    interpreter.
+    """
 
     folder: str
     memory: str
@@ -42,18 +46,26 @@ class Workshop(Record):
 
 
 def build(folder: str, memory: str, python: str) -> Workshop:
-    """Make everything in `folder`. Raises OSError or CalledProcessError, after which nothing can be measured."""
+    """Make everything in `folder`. Raises OSError or CalledProcessError, after which nothing can be
+    measured.
+    """
     empty = os.path.join(folder, "python")
     subprocess.run([python, "-m", "venv", "--without-pip", empty], check=True)
     python = os.path.join(empty, "bin", "python")
     app = os.path.join(folder, "app")
-    subprocess.run(["gcc", "-O2", "-static", "-Wall", "-o", app, os.path.join(HERE, "app.c")], check=True)
+    subprocess.run(
+        ["gcc", "-O2", "-static", "-Wall", "-o", app, os.path.join(HERE, "app.c")], check=True
+    )
     package = os.path.join(folder, "site")
     source = os.path.join(ROOT, "supervisor")
-    shutil.copytree(source, os.path.join(package, "config_supervisor"), ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        source,
+        os.path.join(package, "config_supervisor"),
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
     script = (
-        "import compileall, py_compile, sys; sys.exit(not compileall.compile_dir(sys.argv[1], quiet=1, "
-        "invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH))"
+        "import compileall, py_compile, sys; sys.exit(not compileall.compile_dir(sys.argv[1],"
+        " quiet=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH))"
     )
     subprocess.run([python, "-I", "-c", script, package], check=True)
     libraries = os.path.join(folder, "libraries")
@@ -69,7 +81,9 @@ def build(folder: str, memory: str, python: str) -> Workshop:
     supervisor = launcher("supervisor", "__main__", "main", "main()")
     supervisorctl = launcher("supervisorctl", "control.client", "main", "sys.exit(main())")
     text = "import runpy, sys\n\nsys.path += [{libraries!r}]\nsys.argv[:] = sys.argv[1:]\n"
-    text = f"#!{python} -I\n{text.format(**paths)}runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    text = (
+        f"#!{python} -I\n{text.format(**paths)}runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
     with_libraries = write_program(os.path.join(folder, "with-libraries"), text)
     return Workshop(folder, memory, python, app, supervisor, supervisorctl, with_libraries)
 

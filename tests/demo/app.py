@@ -1,7 +1,7 @@
 """A small server for the demo: greets as its configuration says, and reads it again on SIGHUP.
 
-app.py FILE [PORT]: FILE holds a greeting in which {name} stands for the guest. With PORT it answers GET / with it, and
-with 500 where the greeting names anything else.
+app.py FILE [PORT]: FILE holds a greeting in which {name} stands for the guest. With PORT it answers
+GET / with it, and with 500 where the greeting names anything else.
 """
 
 from __future__ import annotations

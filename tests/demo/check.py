@@ -1,4 +1,6 @@
-"""The validator of the demo: check.py DIR says what is wrong with the greeting there, and ends with 1."""
+"""The validator of the demo: check.py DIR says what is wrong with the greeting there, and ends with
+1.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The main job in some seconds: start, change, a change refused, a change rolled back, metrics, a clean stop.
+"""The main job in some seconds: start, change, a change refused, a change rolled back, metrics, a
+clean stop.
 
-Needs no cluster and no root: the configuration comes from a directory, as a mounted ConfigMap volume would be.
-Ends with 0 if everything was seen.
+Needs no cluster and no root: the configuration comes from a directory, as a mounted ConfigMap
+volume would be. Ends with 0 if everything was seen.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ import threading
 HERE = os.path.dirname(os.path.abspath(__file__))
 SUPERVISOR = os.path.join(os.path.dirname(sys.executable), "supervisor")
 PATIENCE = 20  # seconds for a line to come
-SHOWN = re.compile("supervisor_(app_up|reloads_total|config_stale|config_(updates|validations|rollbacks)_total)[ {]")
+SHOWN = re.compile(
+    "supervisor_(app_up|reloads_total|config_stale|config_(updates|validations|rollbacks)_total)[ {]"
+)
 
 
-class Failed(Exception):  # noqa: N818 - how the demo ends
+class Failed(Exception):
     """The demo did not see what it is to show."""
 
 
@@ -49,9 +52,16 @@ class Demo:
             "--listen=127.0.0.1:0",
         ]
         app = [sys.executable, f"{HERE}/app.py", f"{self.live}/greeting.conf", str(self.port)]
-        show("$ supervisor \\\n      " + " \\\n      ".join(options) + f" \\\n      -- {' '.join(app)}")
+        show(
+            "$ supervisor \\\n      "
+            + " \\\n      ".join(options)
+            + f" \\\n      -- {' '.join(app)}"
+        )
         self.process = subprocess.Popen(
-            [SUPERVISOR, *options, "--", *app], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [SUPERVISOR, *options, "--", *app],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -119,11 +129,15 @@ def play(demo: Demo) -> int:
     heading("1. Start: the app begins on its configuration, which was validated first")
     demo.change("Hello, {name}!")
     demo.start()
-    seen = demo.see("starting with my configuration: Hello", "started python", r"metrics and probes on .*:(\d+)")
+    seen = demo.see(
+        "starting with my configuration: Hello", "started python", r"metrics and probes on .*:(\d+)"
+    )
     metrics = int(seen[-1][1])
     demo.served("Hello, world!")
 
-    heading("2. A change: validated, in place at once, SIGHUP to the app, verified by asking the app")
+    heading(
+        "2. A change: validated, in place at once, SIGHUP to the app, verified by asking the app"
+    )
     demo.change("Good morning, {name}!")
     demo.see("got SIGHUP.*: Good morning", "reloaded python")
     demo.served("Good morning, world!")
@@ -133,7 +147,10 @@ def play(demo: Demo) -> int:
     demo.see('greeting.conf:1: unexpected end of line, expecting "}"')
     demo.served("Good morning, world!")
 
-    heading("4. A change that only fails in use: the app cannot serve it, so the last good one is put back")
+    heading(
+        "4. A change that only fails in use: the app cannot serve it, so the last good one is put"
+        " back"
+    )
     demo.change("Good night, {nmae}!")
     demo.see("got SIGHUP.*: Good night", "cannot reload", "got SIGHUP.*: Good morning")
     demo.served("Good morning, world!")
@@ -145,7 +162,10 @@ def play(demo: Demo) -> int:
     if "supervisor_config_rollbacks_total 1.0" not in figures:
         raise Failed("the metrics do not show the rollback")
 
-    heading("6. Stop: TERM, as from the container runtime, goes to the app; its exit code is the supervisor's")
+    heading(
+        "6. Stop: TERM, as from the container runtime, goes to the app; its exit code is the"
+        " supervisor's"
+    )
     demo.process.send_signal(signal.SIGTERM)
     demo.see("ended with code 0")
     return demo.process.wait(timeout=PATIENCE)

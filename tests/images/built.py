@@ -1,7 +1,8 @@
 """The images of the project, built once in a run: real builds of the real files.
 
-A machine that reaches a Debian mirror and a package index but no container registry gets a stand-in for the Debian
-image first; the files are built unmodified on it. Knows nothing of what is in the images.
+A machine that reaches a Debian mirror and a package index but no container registry gets a stand-in
+for the Debian image first; the files are built unmodified on it. Knows nothing of what is in the
+images.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ _PIP_CONF = "[global]\ncert = /run/ci-ca.crt\ndisable-pip-version-check = true\n
 
 @functools.cache
 def image(name: str) -> str:
-    """Build `base`, `bundle` or the image of an app, with what it is FROM; returns its name and tag."""
+    """Build `base`, `bundle` or the image of an app, with what it is FROM; returns its name and
+    tag.
+    """
     with alone():
         debian("trixie")
         if name not in ("base", "bundle"):
@@ -41,7 +44,9 @@ def image(name: str) -> str:
 
 @functools.cache
 def debian(suite: str) -> str:
-    """The small Debian image of a suite: the one that is there, else a stand-in; returns its name and tag."""
+    """The small Debian image of a suite: the one that is there, else a stand-in; returns its name
+    and tag.
+    """
     tag = f"docker.io/library/debian:{suite}-slim"
     if podman("image", "exists", tag, check=False).returncode:
         needs("mmdebstrap")
@@ -62,7 +67,9 @@ def podman(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """One podman command and what it said."""
     needs_root()
     command = [needs("podman"), *words]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        command, env=environment(), capture_output=True, text=True, check=False, timeout=60
+    )
     assert not check or done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
     return done
 
@@ -82,7 +89,9 @@ def _build(name: str) -> None:
 
 
 def _flags(folder: str) -> list[str]:
-    """What a build needs here: no namespaces of its own, and the certificates that this machine trusts."""
+    """What a build needs here: no namespaces of its own, and the certificates that this machine
+    trusts.
+    """
     authorities = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().openssl_cafile
     Path(folder, "pip.conf").write_text(_PIP_CONF)
     secrets = [f"--secret=id=ca,src={authorities}", f"--secret=id=pip_conf,src={folder}/pip.conf"]
@@ -100,4 +109,6 @@ def _run(command: list[str], **variables: str) -> None:
         timeout=1200,
         preexec_fn=network.go_outside if outside else None,
     )
-    assert done.returncode == 0, f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, (
+        f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    )

@@ -14,7 +14,9 @@ from tests.images.deployed import Deployed
 
 @pytest.fixture
 def api() -> Iterator[FakeKube]:
-    """An API server in a network namespace in which every port is free; the test goes on in it as well."""
+    """An API server in a network namespace in which every port is free; the test goes on in it as
+    well.
+    """
     needs_root()
     needs("podman")
     network.leave()

@@ -1,8 +1,10 @@
-"""A pod of a manifest in images/, run by podman as a kubelet would: what the manifest says is what the container gets.
+"""A pod of a manifest in images/, run by podman as a kubelet would: what the manifest says is what
+the container gets.
 
-User, read-only root, capabilities, memory limit, volumes, service account and downward API are taken from the
-manifest; its ConfigMaps are put into the API server that the pod talks to. All containers use the network namespace
-of the tests (network.leave), in which the manifest's ports are free. Knows nothing of what runs in them.
+User, read-only root, capabilities, memory limit, volumes, service account and downward API are
+taken from the manifest; its ConfigMaps are put into the API server that the pod talks to. All
+containers use the network namespace of the tests (network.leave), in which the manifest's ports are
+free. Knows nothing of what runs in them.
 """
 
 from __future__ import annotations
@@ -36,7 +38,11 @@ def documents(manifest: str) -> list[Json]:
 
 def data_of(manifest: str, name: str) -> dict[str, str]:
     """The content of the ConfigMap of that name in a manifest."""
-    found = [one for one in documents(manifest) if (one["kind"], one["metadata"]["name"]) == ("ConfigMap", name)]
+    found = [
+        one
+        for one in documents(manifest)
+        if (one["kind"], one["metadata"]["name"]) == ("ConfigMap", name)
+    ]
     data: dict[str, str] = found[0]["data"]
     return data
 
@@ -55,13 +61,17 @@ class Deployed:
     ) -> None:
         """Prepare it, with its ConfigMaps in `kube`.
 
-        `images` says which image stands for which name in the manifest; without it `supervisor-X:VERSION` is built.
-        `change` replaces single words of the containers' command lines (`{"--stop-delay=5s": []}` drops one), `env`
-        is added to their environment.
+        `images` says which image stands for which name in the manifest; without it
+        `supervisor-X:VERSION` is built. `change` replaces single words of the containers' command
+        lines (`{"--stop-delay=5s": []}` drops one), `env` is added to their environment.
         """
         self.kube = kube
         self.containers: dict[str, Container] = {}
-        self._images, self._change, self._env = dict(images or {}), dict(change or {}), dict(env or {})
+        self._images, self._change, self._env = (
+            dict(images or {}),
+            dict(change or {}),
+            dict(env or {}),
+        )
         self._prefix = f"supervisor-pod-{os.getpid()}-{next(_count)}"
         self._folder = Path(tempfile.mkdtemp(prefix=f"{self._prefix}-", dir="/dev/shm"))
         self._folder.chmod(0o755)
@@ -78,7 +88,9 @@ class Deployed:
         self._volumes = self._make_volumes()
 
     def start(self, *names: str) -> None:
-        """Start the containers (or only those), each init container before the next: its end, or its start."""
+        """Start the containers (or only those), each init container before the next: its end, or
+        its start.
+        """
         for one in self.spec.get("initContainers", []):
             if names and one["name"] not in names:
                 continue
@@ -90,7 +102,9 @@ class Deployed:
                 self._run(one)
 
     def stop(self, name: str, timeout: int = 10) -> int:
-        """TERM, and KILL after so many seconds, as `podman stop` and a kubelet do; returns the exit code."""
+        """TERM, and KILL after so many seconds, as `podman stop` and a kubelet do; returns the exit
+        code.
+        """
         container = self.containers[name]
         built.podman("stop", f"--time={timeout}", container.name)
         return container.popen.wait(timeout + 5)
@@ -102,15 +116,23 @@ class Deployed:
 
     def pid(self, name: str) -> int:
         """The pid of a container's process 1, as the tests see it."""
-        return int(built.podman("inspect", "--format={{.State.Pid}}", self.containers[name].name).stdout)
+        return int(
+            built.podman("inspect", "--format={{.State.Pid}}", self.containers[name].name).stdout
+        )
 
     def peak_memory(self, name: str) -> int:
-        """The most that a container has used so far, in bytes, page cache included: what its limit is about."""
+        """The most that a container has used so far, in bytes, page cache included: what its limit
+        is about.
+        """
         return int(self._memory(name, "memory.max_usage_in_bytes", "memory.peak"))
 
     def pinned_memory(self, name: str) -> int:
-        """What a container uses now, in bytes, less the page cache of files on disk, which goes when it is needed."""
-        pairs = (line.split() for line in self._memory(name, "memory.stat", "memory.stat").splitlines())
+        """What a container uses now, in bytes, less the page cache of files on disk, which goes
+        when it is needed.
+        """
+        pairs = (
+            line.split() for line in self._memory(name, "memory.stat", "memory.stat").splitlines()
+        )
         used = {key: int(value) for key, value in pairs}
         return used["rss"] + used["shmem"] if "rss" in used else used["anon"] + used["shmem"]
 
@@ -120,7 +142,9 @@ class Deployed:
         return mebibytes(spec["resources"]["limits"]["memory"]) * 1024 * 1024
 
     def _memory(self, name: str, first: str, second: str) -> str:
-        """A file of the container's memory controller, as version 1 or version 2 of cgroups calls it."""
+        """A file of the container's memory controller, as version 1 or version 2 of cgroups calls
+        it.
+        """
         with open(f"/proc/{self.pid(name)}/cgroup") as listing:
             groups = dict(line.rstrip().split(":", 2)[1:] for line in listing)
         if "memory" in groups:
@@ -149,9 +173,14 @@ class Deployed:
 
     def _remove(self, container: Container) -> None:
         def removed() -> None:
-            said = built.podman("rm", "--force", "--time=0", "--ignore", container.name, check=False)
-            # One that was just killed removes itself, and podman refuses to do the same at that moment.
-            assert 1 == built.podman("container", "exists", container.name, check=False).returncode, said.stderr
+            said = built.podman(
+                "rm", "--force", "--time=0", "--ignore", container.name, check=False
+            )
+            # One that was just killed removes itself, and podman refuses to do the same at that
+            # moment.
+            assert (
+                1 == built.podman("container", "exists", container.name, check=False).returncode
+            ), said.stderr
 
         wait_until(removed)
         container.popen.wait(5)
@@ -189,12 +218,28 @@ class Deployed:
 
     def _run(self, spec: Json) -> Container:
         name = f"{self._prefix}-{spec['name']}"
-        words = ["podman", "run", "--rm", f"--name={name}", "--no-healthcheck", "--network=host", "--pull=never"]
-        words += [*self._security(spec), *self._limits(spec), *self._mounts(spec), *self._variables(spec)]
+        words = [
+            "podman",
+            "run",
+            "--rm",
+            f"--name={name}",
+            "--no-healthcheck",
+            "--network=host",
+            "--pull=never",
+        ]
+        words += [
+            *self._security(spec),
+            *self._limits(spec),
+            *self._mounts(spec),
+            *self._variables(spec),
+        ]
         command = spec.get("command", [])
         if command:  # it takes the place of the image's entry point
             words.append(f"--entrypoint={command[0]}")
-        words += [self._image(spec["image"]), *self._arguments([*command[1:], *spec.get("args", [])])]
+        words += [
+            self._image(spec["image"]),
+            *self._arguments([*command[1:], *spec.get("args", [])]),
+        ]
         self.containers[spec["name"]] = container = Container(name, words, env=environment())
         return container
 
@@ -202,8 +247,12 @@ class Deployed:
         context = {**self.spec.get("securityContext", {}), **spec.get("securityContext", {})}
         words = [f"--cap-drop={one}" for one in context.get("capabilities", {}).get("drop", [])]
         if "runAsUser" in context:
-            # Without --passwd=false podman would add an entry to /etc/passwd, which Kubernetes does not.
-            words += [f"--user={context['runAsUser']}:{context.get('runAsGroup', 0)}", "--passwd=false"]
+            # Without --passwd=false podman would add an entry to /etc/passwd, which Kubernetes does
+            # not.
+            words += [
+                f"--user={context['runAsUser']}:{context.get('runAsGroup', 0)}",
+                "--passwd=false",
+            ]
         if context.get("readOnlyRootFilesystem"):
             words += ["--read-only", "--read-only-tmpfs=false"]
         if context.get("allowPrivilegeEscalation") is False:
@@ -219,9 +268,15 @@ class Deployed:
 
     def _mounts(self, spec: Json) -> list[str]:
         words = []
-        images = {one["name"]: one["image"]["reference"] for one in self.spec.get("volumes", []) if "image" in one}
+        images = {
+            one["name"]: one["image"]["reference"]
+            for one in self.spec.get("volumes", [])
+            if "image" in one
+        }
         for mount in spec.get("volumeMounts", []):
-            if mount["name"] in images:  # the whole image, as containerd 2.1 mounts it also where there is a `subPath`
+            if (
+                mount["name"] in images
+            ):  # the whole image, as containerd 2.1 mounts it also where there is a `subPath`
                 source = self._image(images[mount["name"]])
                 words.append(f"--mount=type=image,source={source},destination={mount['mountPath']}")
                 continue
@@ -239,9 +294,16 @@ class Deployed:
             "metadata.uid": "00000000-0000-4000-8000-000000000000",
             "status.podIP": "127.0.0.1",
         }
-        values = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self.kube.port)}
+        values = {
+            "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+            "KUBERNETES_SERVICE_PORT": str(self.kube.port),
+        }
         for one in spec.get("env", []):
-            values[one["name"]] = one["value"] if "value" in one else fields[one["valueFrom"]["fieldRef"]["fieldPath"]]
+            values[one["name"]] = (
+                one["value"]
+                if "value" in one
+                else fields[one["valueFrom"]["fieldRef"]["fieldPath"]]
+            )
         return [f"--env={key}={value}" for key, value in {**values, **self._env}.items()]
 
     def _arguments(self, words: Sequence[str]) -> list[str]:

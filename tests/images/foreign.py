@@ -1,6 +1,8 @@
-"""Images that have nothing to do with ours, to run the bundle in: other C libraries, or none, and no Python.
+"""Images that have nothing to do with ours, to run the bundle in: other C libraries, or none, and
+no Python.
 
-Each is a small Debian, or is made of one in a stage that compiles the app. Knows nothing of what the bundle does.
+Each is a small Debian, or is made of one in a stage that compiles the app. Knows nothing of what
+the bundle does.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ show
 while true; do sleep 1000 & wait $!; done
 """
 
-# The app is linked with musl, or with nothing; without the supervisor, then with it as `COPY --from` or `FROM`.
+# The app is linked with musl, or with nothing; without the supervisor, then with it as `COPY
+# --from` or `FROM`.
 _BARE = """\
 FROM {workshop} AS workshop
 FROM scratch
@@ -41,7 +44,9 @@ COPY --from=workshop /app-static /bin/app
 
 
 def app(root: str) -> list[str]:
-    """The command of the app in a root: it shows its environment, then the file, again with each HUP; TERM: 42."""
+    """The command of the app in a root: it shows its environment, then the file, again with each
+    HUP; TERM: 42.
+    """
     if root in ("musl", "scratch"):
         return ["/bin/app", "/config/app.conf"]
     return ["/bin/sh", "-c", SHELL, "/config/app.conf"]
@@ -49,7 +54,9 @@ def app(root: str) -> list[str]:
 
 @functools.cache
 def image(root: str) -> str:
-    """The image of a root: a suite of Debian as it is, `musl`, or `scratch`; the latter two have the bundle in them."""
+    """The image of a root: a suite of Debian as it is, `musl`, or `scratch`; the latter two have
+    the bundle in them.
+    """
     if root not in ("musl", "scratch"):
         return built.debian(root)
     text = {"musl": _MUSL, "scratch": _SCRATCH}[root]
@@ -69,7 +76,9 @@ def bare(root: str) -> str:
 
 @functools.cache
 def _workshop() -> str:
-    """Where the app is compiled: /app-static, and /musl, the root of a system that is busybox and musl."""
+    """Where the app is compiled: /app-static, and /musl, the root of a system that is busybox and
+    musl.
+    """
     source = base64.b64encode(APP.read_bytes()).decode()
     return built.derived(
         "localhost/supervisor-tests-workshop",

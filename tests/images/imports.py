@@ -1,6 +1,7 @@
 """What the program imports, in all its roles: read from its source, as a program that imports it.
 
-Only the text of the package is looked at, so the result can be run by any interpreter, in an image for example.
+Only the text of the package is looked at, so the result can be run by any interpreter, in an image
+for example.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ import config_supervisor
 
 
 def statements() -> list[str]:
-    """One statement for each module of the program and each thing that one of them imports, now or later."""
+    """One statement for each module of the program and each thing that one of them imports, now or
+    later.
+    """
     package = Path(config_supervisor.__file__).parent
     found = set()
     for path in package.rglob("*.py"):
-        name = ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
+        name = ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(
+            ".__init__"
+        )
         found.add(f"import {name}")
         found |= _foreign(ast.parse(path.read_text()))
     return sorted(found)

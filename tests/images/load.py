@@ -1,7 +1,9 @@
-"""Traffic through an app while a test changes or stops it: a load without a pause, and a request that is under way.
+"""Traffic through an app while a test changes or stops it: a load without a pause, and a request
+that is under way.
 
-Both tell what the app's clients saw, and nothing depends on how fast the machine is: a test goes on when an answer of
-the kind that it waits for has come. Knows nothing of containers, configurations or reloads.
+Both tell what the app's clients saw, and nothing depends on how fast the machine is: a test goes on
+when an answer of the kind that it waits for has come. Knows nothing of containers, configurations
+or reloads.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from tests.answering import Answering, answer
 from tests.conftest import needs
 from tests.harness import Lines
 
-# Counts answers by the first of the given words that is in the body, and says when it sees a word for the first time.
+# Counts answers by the first of the given words that is in the body, and says when it sees a word
+# for the first time.
 _SCRIPT = """
 local words, threads = {}, {}
 function setup(thread) table.insert(threads, thread) end
@@ -41,22 +44,41 @@ end
 
 
 class Load:
-    """wrk on one path, each request on a connection of its own, until `end` or the end of the `with`.
+    """wrk on one path, each request on a connection of its own, until `end` or the end of the
+    `with`.
 
-    A connection that is kept open between requests may be closed by a server at any time (RFC 9112, 9.5), also when
-    it reloads, and clients have to repeat what they just sent; so these would prove nothing.
+    A connection that is kept open between requests may be closed by a server at any time (RFC 9112,
+    9.5), also when it reloads, and clients have to repeat what they just sent; so these would prove
+    nothing.
     """
 
     def __init__(self, port: int, path: str = "/", words: Sequence[str] = ()) -> None:
         """`words` tell the answers apart; a word in another must stand before it."""
-        self.counts: dict[str, int] = {}  # answers by word, `other` for those with none; filled by `end`
-        self.errors: dict[str, int] = {}  # by kind: connect, read, write, timeout, status (400 and more)
+        self.counts: dict[
+            str, int
+        ] = {}  # answers by word, `other` for those with none; filled by `end`
+        self.errors: dict[
+            str, int
+        ] = {}  # by kind: connect, read, write, timeout, status (400 and more)
         wrk = needs("wrk")
         with tempfile.NamedTemporaryFile("w", suffix=".lua", delete=False) as script:
             script.write(_SCRIPT)
         self._script = script.name
-        options = ["--threads=1", "--connections=4", "--duration=180s", "--timeout=20s", "--header=Connection: close"]
-        command = [wrk, *options, f"--script={self._script}", f"http://127.0.0.1:{port}{path}", "--", *words]
+        options = [
+            "--threads=1",
+            "--connections=4",
+            "--duration=180s",
+            "--timeout=20s",
+            "--header=Connection: close",
+        ]
+        command = [
+            wrk,
+            *options,
+            f"--script={self._script}",
+            f"http://127.0.0.1:{port}{path}",
+            "--",
+            *words,
+        ]
         self._wrk = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert self._wrk.stdout is not None
         self._said = Lines(self._wrk.stdout)
@@ -85,7 +107,9 @@ class Load:
                     self.counts[word] = int(number)
                 case ["error", kind, number]:
                     self.errors[kind] = int(number)
-        assert {"connect", "read", "write", "timeout", "status"} == set(self.errors), self._said.seen
+        assert {"connect", "read", "write", "timeout", "status"} == set(self.errors), (
+            self._said.seen
+        )
 
     @property
     def failed(self) -> dict[str, int]:
@@ -94,9 +118,11 @@ class Load:
 
 
 class Upload:
-    """A request whose body comes in two halves, through the app to a backend of ours: in between it is under way.
+    """A request whose body comes in two halves, through the app to a backend of ours: in between it
+    is under way.
 
-    The app has to pass the first half on before the second one comes, to `backend` (a port on 127.0.0.1).
+    The app has to pass the first half on before the second one comes, to `backend` (a port on
+    127.0.0.1).
     """
 
     _HALF = b"x" * 1000
@@ -120,7 +146,9 @@ class Upload:
         self._client.putrequest("POST", path)
         self._client.putheader("Content-Length", str(2 * len(self._HALF)))
         self._client.endheaders(self._HALF)
-        assert self._answering.connected.acquire(timeout=30), "the request did not reach the backend"
+        assert self._answering.connected.acquire(timeout=30), (
+            "the request did not reach the backend"
+        )
 
     def finishes(self) -> None:
         """Send the rest; the backend must get all of it, and its answer come back."""

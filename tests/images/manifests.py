@@ -1,8 +1,10 @@
-"""The manifests beside the images, read, and what follows from them: settings, files, mounts, ports.
+"""The manifests beside the images, read, and what follows from them: settings, files, mounts,
+ports.
 
-A container is supervised if our program is its command, or the entry point of one of our images; then its settings
-are what the program itself makes of the image's environment, the pod's environment and the arguments. Reads files and
-nothing else; what is right and what is wrong is up to the tests.
+A container is supervised if our program is its command, or the entry point of one of our images;
+then its settings are what the program itself makes of the image's environment, the pod's
+environment and the arguments. Reads files and nothing else; what is right and what is wrong is up
+to the tests.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from config_supervisor.core.record import Record
 from config_supervisor.options import command_line
 from config_supervisor.options.command_line import Settings
 
-IMAGES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "images")
+IMAGES = os.path.join(
+    os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "images"
+)
 PATHS = [os.path.relpath(path, IMAGES) for path in sorted(glob.glob(f"{IMAGES}/*/*.yaml"))]
 PROGRAM = "/opt/supervisor/bin/supervisor"
 OURS = re.compile(r"supervisor(-\w+)?:")  # our images, as images/build.sh names them
@@ -75,14 +79,18 @@ class Manifest:
 
 
 class Supervised:
-    """A container that the program runs in, and its settings. Raises UsageError if the program would."""
+    """A container that the program runs in, and its settings. Raises UsageError if the program
+    would.
+    """
 
     def __init__(self, manifest: Manifest, container: dict[str, Any]) -> None:
         self.container = container
         self.environment = {one["name"]: one for one in container.get("env", [])}
         literal = {name: one["value"] for name, one in self.environment.items() if "value" in one}
         image = image_environment(container["image"])
-        self.settings: Settings = command_line.parse(_arguments(container) or [], {**image, **literal})
+        self.settings: Settings = command_line.parse(
+            _arguments(container) or [], {**image, **literal}
+        )
         self._manifest = manifest
 
     @property
@@ -101,7 +109,12 @@ class Supervised:
     def hooks(self) -> list[str]:
         """The commands and addresses of the gates, as written."""
         settings = self.settings
-        given = [shlex.join(settings.validate or ()), settings.ready, settings.verify, settings.reload_http]
+        given = [
+            shlex.join(settings.validate or ()),
+            settings.ready,
+            settings.verify,
+            settings.reload_http,
+        ]
         return [text for text in given if text]
 
 
@@ -129,7 +142,11 @@ def containers(spec: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def ports(spec: Mapping[str, Any]) -> dict[str, int]:
     """The named ports of a pod."""
-    return {port["name"]: port["containerPort"] for one in containers(spec) for port in one.get("ports", [])}
+    return {
+        port["name"]: port["containerPort"]
+        for one in containers(spec)
+        for port in one.get("ports", [])
+    }
 
 
 def mebibytes(quantity: str) -> float:
@@ -139,13 +156,17 @@ def mebibytes(quantity: str) -> float:
 
 
 def image_environment(image: str) -> dict[str, str]:
-    """The variables that one of our images sets for its application, by its Dockerfile; none for other images."""
+    """The variables that one of our images sets for its application, by its Dockerfile; none for
+    other images.
+    """
     name = re.fullmatch(r"supervisor-(\w+):.*", image)
     path = os.path.join(IMAGES, name[1] if name else "", "Dockerfile")
     if not (name and os.path.exists(path)):
         return {}
     with open(path, encoding="utf-8") as file:
-        text = "".join(line for line in file if not line.lstrip().startswith("#")).replace("\\\n", " ")
+        text = "".join(line for line in file if not line.lstrip().startswith("#")).replace(
+            "\\\n", " "
+        )
     found: dict[str, str] = {}
     for instruction in re.findall(r"^ENV (.*)", text, re.MULTILINE):
         found |= dict(_assignment(word) for word in shlex.split(instruction))

@@ -1,4 +1,6 @@
-"""A network namespace for the tests of images: fixed ports, as in pods, without meeting anybody else's."""
+"""A network namespace for the tests of images: fixed ports, as in pods, without meeting anybody
+else's.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1  # netdevice(7)
 
 @functools.cache
 def outside() -> int:
-    """A descriptor of the network namespace in which this process began; to be asked before `leave`."""
+    """A descriptor of the network namespace in which this process began; to be asked before
+    `leave`.
+    """
     return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
 
@@ -32,7 +36,9 @@ def leave() -> None:
 
 
 def go_outside() -> None:
-    """Back to where this process began: for a child that is to reach the world, between fork and exec."""
+    """Back to where this process began: for a child that is to reach the world, between fork and
+    exec.
+    """
     _call("setns", outside(), _CLONE_NEWNET)
 
 

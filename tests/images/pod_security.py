@@ -1,7 +1,9 @@
-"""The `restricted` Pod Security Standard, rule by rule: what a pod that a namespace enforces it on may not say.
+"""The `restricted` Pod Security Standard, rule by rule: what a pod that a namespace enforces it on
+may not say.
 
-Written out from the published standard (Kubernetes documentation, "Pod Security Standards", policies Baseline and
-Restricted, as of Kubernetes 1.34), for Linux pods. Knows nothing of our manifests.
+Written out from the published standard (Kubernetes documentation, "Pod Security Standards",
+policies Baseline and Restricted, as of Kubernetes 1.34), for Linux pods. Knows nothing of our
+manifests.
 """
 
 from __future__ import annotations
@@ -41,7 +43,10 @@ def violations(pod: Mapping[str, Any]) -> list[str]:
     spec = pod["spec"]
     of_pod = spec.get("securityContext", {})
     found = [*_pod_rules(spec), *_common_rules("the pod", of_pod)]
-    if any(key.startswith("container.apparmor.security") for key in pod.get("metadata", {}).get("annotations", {})):
+    if any(
+        key.startswith("container.apparmor.security")
+        for key in pod.get("metadata", {}).get("annotations", {})
+    ):
         found.append("the pod: AppArmor by annotation")
     for kind in ("initContainers", "containers", "ephemeralContainers"):
         for container in spec.get(kind, []):
@@ -65,7 +70,10 @@ def _common_rules(who: str, context: Mapping[str, Any]) -> Iterator[str]:
     """What holds for the security context of a pod and for that of a container."""
     if context.get("windowsOptions", {}).get("hostProcess"):
         yield f"{who}: hostProcess"
-    if context.get("appArmorProfile", {}).get("type", "RuntimeDefault") not in ("RuntimeDefault", "Localhost"):
+    if context.get("appArmorProfile", {}).get("type", "RuntimeDefault") not in (
+        "RuntimeDefault",
+        "Localhost",
+    ):
         yield f"{who}: AppArmor profile"
     selinux = context.get("seLinuxOptions", {})
     if selinux.get("type", "") not in _SELINUX_TYPES or selinux.get("user") or selinux.get("role"):
@@ -102,7 +110,9 @@ def _container_rules(container: Mapping[str, Any], of_pod: Mapping[str, Any]) ->
 
 def _host_rules(who: str, container: Mapping[str, Any]) -> Iterator[str]:
     """Probes and hooks may not reach into the node's network: no `host`."""
-    hooks = [container.get(name, {}) for name in ("startupProbe", "livenessProbe", "readinessProbe")]
+    hooks = [
+        container.get(name, {}) for name in ("startupProbe", "livenessProbe", "readinessProbe")
+    ]
     hooks += container.get("lifecycle", {}).values()
     for hook in hooks:
         if any(hook.get(kind, {}).get("host") for kind in ("httpGet", "tcpSocket")):

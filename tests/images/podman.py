@@ -1,8 +1,9 @@
 """Real containers in one pod, on this machine's own files: no image, no registry, nothing built.
 
-A container's root is an empty directory that shows the host's /usr, our Python and this repository, read-only. What
-Kubernetes calls the pause container holds the pid namespace, so that each of the others may end and come back.
-Podman and runc have to be installed; everything started is removed by `close`. Knows nothing of the program.
+A container's root is an empty directory that shows the host's /usr, our Python and this repository,
+read-only. What Kubernetes calls the pause container holds the pid namespace, so that each of the
+others may end and come back. Podman and runc have to be installed; everything started is removed by
+`close`. Knows nothing of the program.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class Container:
 
     def __init__(self, name: str, command: Sequence[str], **popen: Any) -> None:
         self.name = name
-        self.popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **popen)
+        self.popen = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **popen
+        )
         assert self.popen.stdout is not None
         assert self.popen.stderr is not None
         self.out, self.err = Lines(self.popen.stdout), Lines(self.popen.stderr)
@@ -54,7 +57,9 @@ class Pod:
         Pod._count += 1
         self._prefix = f"supervisor-test-{os.getpid()}-{Pod._count}"
         self._network = network
-        self.source, self.config, self._root = (_shared(scratch / name) for name in ("source", "config", "root"))
+        self.source, self.config, self._root = (
+            _shared(scratch / name) for name in ("source", "config", "root")
+        )
         _shared(self._root / "tmp")  # runc gives a tmpfs the mode of the directory that it covers
         for name in ("bin", "lib", "lib64", "sbin"):
             (self._root / name).symlink_to(f"usr/{name}")
@@ -75,8 +80,12 @@ class Pod:
             self.close()
             pytest.skip(f"needs a podman that can start a container here: {error}")
 
-    def start(self, name: str, *command: str, uid: int = 1001, env: Mapping[str, str] | None = None) -> Container:
-        """Start a container without any capability; its name may be used again once it has ended."""
+    def start(
+        self, name: str, *command: str, uid: int = 1001, env: Mapping[str, str] | None = None
+    ) -> Container:
+        """Start a container without any capability; its name may be used again once it
+        has ended.
+        """
         options = [
             f"--name={self._full(name)}",
             f"--user={uid}:{uid}",
@@ -92,7 +101,16 @@ class Pod:
         ]
         if self._containers:
             options.append(f"--pid=container:{self._full('pause')}")
-        words = [self._podman, "run", "--rm", "--no-healthcheck", *options, "--rootfs", str(self._root), *command]
+        words = [
+            self._podman,
+            "run",
+            "--rm",
+            "--no-healthcheck",
+            *options,
+            "--rootfs",
+            str(self._root),
+            *command,
+        ]
         self._containers.append(Container(self._full(name), words, env=self._environment))
         return self._containers[-1]
 
@@ -114,7 +132,8 @@ class Pod:
     def _remove(self, name: str) -> None:
         def removed() -> None:
             said = self._tell("rm", "--force", "--time=0", "--ignore", name)
-            # One that was just killed removes itself, and podman refuses to do the same at that moment.
+            # One that was just killed removes itself, and podman refuses to do the same at that
+            # moment.
             assert 1 == self._tell("container", "exists", name).returncode, said.stderr
 
         wait_until(removed)
@@ -124,7 +143,9 @@ class Pod:
 
     def _tell(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [self._podman, *words]
-        return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False, timeout=15)
+        return subprocess.run(
+            command, env=self._environment, capture_output=True, text=True, check=False, timeout=15
+        )
 
 
 def environment() -> dict[str, str]:

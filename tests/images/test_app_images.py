@@ -1,4 +1,6 @@
-"""The images of applications as `docker run` starts them, without a manifest: on a read-only root."""
+"""The images of applications as `docker run` starts them, without a manifest: on a
+read-only root.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,15 @@ from tests.images.podman import REPOSITORY, Container, environment
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
 HARDENED = (
-    *("run", "--rm", "--no-healthcheck", "--network=none", "--pull=never", "--read-only", "--read-only-tmpfs=false"),
+    *(
+        "run",
+        "--rm",
+        "--no-healthcheck",
+        "--network=none",
+        "--pull=never",
+        "--read-only",
+        "--read-only-tmpfs=false",
+    ),
     *("--cap-drop=all", "--security-opt=no-new-privileges", "--passwd=false"),
 )
 ANY_USER = "--user=1000650000:0"
@@ -26,7 +36,9 @@ def needed(name: str) -> list[str]:
     """The options that the head of an image's Dockerfile wants with `--read-only`."""
     text = Path(REPOSITORY, "images", name, "Dockerfile").read_text()
     (said,) = re.findall(r"^# With --read-only it needs (.*?)\.\n", text, re.MULTILINE | re.DOTALL)
-    return [f"{option}={path}" for option, path in re.findall(r"(--tmpfs|--volume) (/[\w/]+)", said)]
+    return [
+        f"{option}={path}" for option, path in re.findall(r"(--tmpfs|--volume) (/[\w/]+)", said)
+    ]
 
 
 @pytest.fixture
@@ -44,7 +56,9 @@ def test_app_image_starts_on_a_read_only_root(image: str, name: str) -> None:
     app = Container(name, ["podman", *words], env=environment())
 
     def ready() -> None:
-        done = built.podman("exec", name, "supervisorctl", "wait", "--ready", "--timeout=20s", check=False)
+        done = built.podman(
+            "exec", name, "supervisorctl", "wait", "--ready", "--timeout=20s", check=False
+        )
         assert 0 == done.returncode, [done.stderr, *app.err.seen]
 
     wait_until(ready, timeout=60)

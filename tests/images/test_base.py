@@ -37,7 +37,15 @@ def run(options: list[str], *words: str) -> subprocess.CompletedProcess[str]:
     """A container of the image to its end; `words` are the program's."""
     base = built.image("base")
     return built.podman(
-        "run", "--rm", "--no-healthcheck", "--network=none", "--pull=never", *options, base, *words, check=False
+        "run",
+        "--rm",
+        "--no-healthcheck",
+        "--network=none",
+        "--pull=never",
+        *options,
+        base,
+        *words,
+        check=False,
     )
 
 
@@ -103,7 +111,16 @@ def volume(folder: Path, content: str) -> str:
         (137, ["sh", "-c", "kill -9 $$"]),
         (127, ["missing"]),
         (126, ["/etc/passwd"]),
-        (125, ["--configmap=web", "--configroot=/tmp/live", "--initial-sync-timeout=1ms", "--", "true"]),
+        (
+            125,
+            [
+                "--configmap=web",
+                "--configroot=/tmp/live",
+                "--initial-sync-timeout=1ms",
+                "--",
+                "true",
+            ],
+        ),
         (2, ["--nonsense"]),
     ],
 )
@@ -113,15 +130,25 @@ def test_the_exit_code_is_the_apps_or_says_why_there_was_none(code: int, words: 
     assert code == done.returncode, done.stderr
 
 
-@pytest.mark.parametrize("option", [["--read-only", "--read-only-tmpfs=false"], *([one] for one in HARDENED[2:5])])
+@pytest.mark.parametrize(
+    "option", [["--read-only", "--read-only-tmpfs=false"], *([one] for one in HARDENED[2:5])]
+)
 def test_what_an_operator_forbids_is_not_missed(option: list[str]) -> None:
     assert 3 == run(option, "sh", "-c", "exit 3").returncode
 
 
-def test_with_everything_forbidden_it_reloads_an_app_and_stops_it(start: Start, tmp_path: Path) -> None:
+def test_with_everything_forbidden_it_reloads_an_app_and_stops_it(
+    start: Start, tmp_path: Path
+) -> None:
     options = [*HARDENED, volume(tmp_path / "config", "one")]
     app = start(
-        options, "--config-dir=/config", "--verify-window=0s", "--", *PYTHON, "/apps/read_config.py", "/config/app.conf"
+        options,
+        "--config-dir=/config",
+        "--verify-window=0s",
+        "--",
+        *PYTHON,
+        "/apps/read_config.py",
+        "/config/app.conf",
     )
     app.out.expect("config: one")
     until_healthy(app, True)
@@ -161,12 +188,23 @@ def test_signals_of_podman_reach_the_app(start: Start) -> None:
     app.finish(137)
 
 
-def test_the_app_has_the_environment_that_was_given_and_the_supervisor_is_not_touched_by_it(tmp_path: Path) -> None:
+def test_the_app_has_the_environment_that_was_given_and_the_supervisor_is_not_touched_by_it(
+    tmp_path: Path,
+) -> None:
     for name in ("sitecustomize", "usercustomize", "os", "signal", "supervisor"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('poisoned')")
     tmp_path.chmod(0o755)
-    options = [f"--volume={tmp_path}:/poison:ro", "--hostname=one", "--workdir=/poison", f"--env={MARK}=1"]
-    options += ["--env=PYTHONPATH=/poison", "--env=PYTHONHOME=/nonexistent", "--env=PYTHONSTARTUP=/poison/os.py"]
+    options = [
+        f"--volume={tmp_path}:/poison:ro",
+        "--hostname=one",
+        "--workdir=/poison",
+        f"--env={MARK}=1",
+    ]
+    options += [
+        "--env=PYTHONPATH=/poison",
+        "--env=PYTHONHOME=/nonexistent",
+        "--env=PYTHONSTARTUP=/poison/os.py",
+    ]
     given = run([*options, "--entrypoint=env"])
     done = run(options, "env")
 
@@ -176,11 +214,21 @@ def test_the_app_has_the_environment_that_was_given_and_the_supervisor_is_not_to
 
 
 def test_nothing_is_written_at_run_time(start: Start, tmp_path: Path) -> None:
-    """Compared with a container in which nothing of ours ran: podman itself makes files for its mounts."""
+    """Compared with a container in which nothing of ours ran: podman itself makes files for its
+    mounts.
+    """
     config = volume(tmp_path / "config", "one")
     idle = start([config, "--entrypoint=true"])
     idle.finish(0, timeout=60)
-    app = start([config], "--config-dir=/config", "-v", "--", *PYTHON, "/apps/read_config.py", "/config/app.conf")
+    app = start(
+        [config],
+        "--config-dir=/config",
+        "-v",
+        "--",
+        *PYTHON,
+        "/apps/read_config.py",
+        "/config/app.conf",
+    )
     app.out.expect("ready")
     until_healthy(app, True)
     built.podman("exec", app.name, "supervisorctl", "status")
@@ -194,17 +242,27 @@ def test_nothing_is_written_at_run_time(start: Start, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "said", "limits", "program"),
     [
-        (137, "was ended by SIGKILL", ["--memory=64m", "--memory-swap=64m"], "len(b'x' * (200 << 20))"),
+        (
+            137,
+            "was ended by SIGKILL",
+            ["--memory=64m", "--memory-swap=64m"],
+            "len(b'x' * (200 << 20))",
+        ),
         (
             7,
             "ended with code 7",
             ["--pids-limit=8"],
-            "import os, sys\nfor _ in range(20):\n try: os.fork() or os._exit(0)\n except OSError: sys.exit(7)",
+            (
+                "import os, sys\nfor _ in range(20):\n try: os.fork() or os._exit(0)\n except"
+                " OSError: sys.exit(7)"
+            ),
         ),
     ],
     ids=["memory", "processes"],
 )
-def test_a_limit_ends_the_app_and_not_the_supervisor(code: int, said: str, limits: list[str], program: str) -> None:
+def test_a_limit_ends_the_app_and_not_the_supervisor(
+    code: int, said: str, limits: list[str], program: str
+) -> None:
     done = run(limits, "-v", "--", *PYTHON, "-c", program)
 
     assert code == done.returncode, done.stderr
@@ -246,8 +304,23 @@ def test_a_failed_reload_is_unhealthy_where_that_is_asked_for(start: Start, tmp_
 def test_interrupt_on_the_terminal_reaches_the_app_once() -> None:
     ours, theirs = os.openpty()
     name = f"config-supervisor-base-{os.getpid()}-terminal"
-    words = ["podman", "run", "--rm", "--interactive", "--tty", f"--name={name}", "--no-healthcheck", "--network=none"]
-    words += [f"--volume={APPS}:/apps:ro", built.image("base"), "--", *PYTHON, "/apps/print_signals.py"]
+    words = [
+        "podman",
+        "run",
+        "--rm",
+        "--interactive",
+        "--tty",
+        f"--name={name}",
+        "--no-healthcheck",
+        "--network=none",
+    ]
+    words += [
+        f"--volume={APPS}:/apps:ro",
+        built.image("base"),
+        "--",
+        *PYTHON,
+        "/apps/print_signals.py",
+    ]
     program = subprocess.Popen(words, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     lines = Lines(open(ours, "rb", closefd=False))  # noqa: SIM115 - the reader closes it

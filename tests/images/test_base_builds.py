@@ -17,7 +17,9 @@ pytestmark = [pytest.mark.images, pytest.mark.timeout(900)]
 RUN = ("run", "--rm", "--no-healthcheck", "--network=none", "--pull=never")
 
 
-def test_buildah_builds_the_same_image_from_the_same_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_buildah_builds_the_same_image_from_the_same_layers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     needs("buildah")
     inspect = ("image", "inspect", "--format={{.Id}}", built.image("base"))
     by_podman = built.podman(*inspect).stdout
@@ -31,9 +33,8 @@ def test_an_image_from_the_base_adds_packages_of_debian_and_runs_them() -> None:
     """The README's first use."""
     image = built.derived(
         f"localhost/supervisor-test-hello:{__version__}",
-        f"FROM {built.image('base')}\n"
-        "RUN apt-get update && apt-get install --yes --no-install-recommends hello && rm -rf /var/lib/apt/lists/*\n"
-        'CMD ["hello"]\n',
+        f"FROM {built.image('base')}\nRUN apt-get update && apt-get install --yes"
+        ' --no-install-recommends hello && rm -rf /var/lib/apt/lists/*\nCMD ["hello"]\n',
     )
 
     assert "Hello, world!\n" == built.podman(*RUN, image).stdout
@@ -43,10 +44,17 @@ def test_another_debian_can_be_the_base_and_the_label_says_so() -> None:
     """Bookworm has Python 3.11, the oldest that the program runs on."""
     suite, image = built.debian("bookworm"), f"localhost/supervisor-test-bookworm:{__version__}"
     with built.alone(), tempfile.TemporaryDirectory() as folder:
-        flags = [*built._flags(folder), "--format=docker", f"--build-arg=BASE={suite}", f"--tag={image}"]  # noqa: SLF001
-        built._run(["podman", "build", *flags, f"--file={REPOSITORY}/Dockerfile.base", REPOSITORY])  # noqa: SLF001
+        flags = [
+            *built._flags(folder),
+            "--format=docker",
+            f"--build-arg=BASE={suite}",
+            f"--tag={image}",
+        ]
+        built._run(["podman", "build", *flags, f"--file={REPOSITORY}/Dockerfile.base", REPOSITORY])
     code = "\n".join([*statements(), "print(sys.version_info[:2])"])
-    said = built.podman(*RUN, "--entrypoint=/opt/supervisor/bin/python3", image, "-I", "-c", code).stdout
+    said = built.podman(
+        *RUN, "--entrypoint=/opt/supervisor/bin/python3", image, "-I", "-c", code
+    ).stdout
     label = '{{index .Labels "org.opencontainers.image.base.name"}}'
 
     assert 3 == built.podman(*RUN, image, "sh", "-c", "exit 3", check=False).returncode

@@ -1,4 +1,6 @@
-"""What lies in the base image, and what must not: packages, byte code, rights, and nothing of the build."""
+"""What lies in the base image, and what must not: packages, byte code, rights, and nothing of the
+build.
+"""
 
 from __future__ import annotations
 
@@ -86,13 +88,17 @@ def certificates(text: str) -> set[str]:
 
 
 def test_the_labels_say_what_the_image_is() -> None:
-    head = subprocess.run(["git", "-C", REPOSITORY, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    head = subprocess.run(
+        ["git", "-C", REPOSITORY, "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
     said = built.podman("image", "inspect", "--format={{json .Labels}}", built.image("base")).stdout
     labels = dict(re.findall(r'"org\.opencontainers\.image\.([\w.]+)":"([^"]*)"', said))
 
     assert {
         "title": "config-supervisor",
-        "description": "PID 1 for application containers that keeps the application's configuration live",
+        "description": (
+            "PID 1 for application containers that keeps the application's configuration live"
+        ),
         "licenses": "Apache-2.0",
         "version": __version__,
         "revision": head.stdout.strip() or "unknown",
@@ -103,7 +109,9 @@ def test_the_labels_say_what_the_image_is() -> None:
 def test_the_packages_are_those_of_the_lock_file_and_the_program() -> None:
     lock = Path(REPOSITORY, "images/locks/runtime.txt").read_text()
     pinned = re.findall(r"^([\w.-]+==[^\s;]+)", lock, re.MULTILINE)
-    installed = [re.sub(r"[-_.]+(?=.*==)", "-", line).lower() for line in python(INSTALLED).splitlines()]
+    installed = [
+        re.sub(r"[-_.]+(?=.*==)", "-", line).lower() for line in python(INSTALLED).splitlines()
+    ]
 
     assert sorted([*pinned, f"config-supervisor=={__version__}"]) == sorted(installed)
 
@@ -114,14 +122,22 @@ def test_everything_that_the_program_imports_is_there() -> None:
 
 
 def test_all_byte_code_is_there_fits_its_source_and_is_never_compared_with_it() -> None:
-    folders = "import sysconfig; print(*{sysconfig.get_path(name) for name in ('stdlib', 'purelib', 'platlib')})"
+    folders = (
+        "import sysconfig; print(*{sysconfig.get_path(name) for name in ('stdlib', 'purelib',"
+        " 'platlib')})"
+    )
 
     assert "" == python(BYTE_CODE, *python(folders).split())
 
 
 def test_sources_that_changed_are_not_read() -> None:
-    """As after a copy that gave all files new times: each start on a read-only root would compile them again."""
-    spoil = "find /opt/supervisor -path '*/supervisor/*.py' -exec sh -c 'echo raise SystemExit >>\"$0\"' {} ';'"
+    """As after a copy that gave all files new times: each start on a read-only root would compile
+    them again.
+    """
+    spoil = (
+        "find /opt/supervisor -path '*/supervisor/*.py' -exec sh -c 'echo raise SystemExit"
+        " >>\"$0\"' {} ';'"
+    )
     command = f"set -e; {spoil}; exec /opt/supervisor/bin/supervisor -- sh -c 'exit 3'"
     options = ["--no-healthcheck", "--network=none", "--pull=never", "--entrypoint=sh"]
     done = built.podman("run", "--rm", *options, built.image("base"), "-c", command, check=False)
@@ -135,7 +151,12 @@ def test_nothing_that_only_the_build_needs_is_there(tree: Path) -> None:
     left = [path for path in environment.rglob("*") if path.name.partition("-")[0] in tools]
     caches = ("var/lib/apt/lists", "var/cache/apt", "root/.cache", "tmp", "var/tmp", "run/secrets")
     # apt leaves an empty lock behind, wherever it has been.
-    left += [path for name in caches for path in (tree / name).rglob("*") if path.is_file() and path.stat().st_size]
+    left += [
+        path
+        for name in caches
+        for path in (tree / name).rglob("*")
+        if path.is_file() and path.stat().st_size
+    ]
     gone = ("etc/pip.conf", "run/ci-ca.crt", "src", "tools")
     left += [tree / name for name in gone if (tree / name).exists()]
 
@@ -147,9 +168,14 @@ def test_nothing_that_only_the_build_needs_is_there(tree: Path) -> None:
 
 def test_no_secret_and_no_path_of_the_build_is_in_any_file(tree: Path) -> None:
     authorities = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().openssl_cafile
-    debian = certificates("".join(path.read_text() for path in (tree / "usr/share/ca-certificates").rglob("*.crt")))
+    debian = certificates(
+        "".join(path.read_text() for path in (tree / "usr/share/ca-certificates").rglob("*.crt"))
+    )
     private = certificates(Path(authorities).read_text()) - debian
-    needles = [one.encode() for one in (*private, "/run/ci-ca.crt", "/src/wheels", "/tools/bin", "/tools/lib")]
+    needles = [
+        one.encode()
+        for one in (*private, "/run/ci-ca.crt", "/src/wheels", "/tools/bin", "/tools/lib")
+    ]
     found = []
     for path in below(tree):
         if path.is_file() and not path.is_symlink():

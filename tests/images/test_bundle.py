@@ -1,4 +1,6 @@
-"""The bundle in images that have no Python: with other C libraries, with musl, and with nothing at all."""
+"""The bundle in images that have no Python: with other C libraries, with musl, and with nothing at
+all.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +36,9 @@ INIT = {
 
 
 def manifest(folder: Path, root: str, place: str = "") -> str:
-    """The manifest of a pod whose app's image is a root. The bundle is in an image volume at a place; without one it is
-    in the image, or an init container copies it for one that knows nothing of us.
+    """The manifest of a pod whose app's image is a root. The bundle is in an image volume at a
+    place; without one it is in the image, or an init container copies it for one that knows nothing
+    of us.
     """
     inject = root in INJECTED and not place
     container = {
@@ -46,7 +49,11 @@ def manifest(folder: Path, root: str, place: str = "") -> str:
         "volumeMounts": [
             {"name": "config", "mountPath": "/config"},
             {"name": "run", "mountPath": "/run"},
-            *([{"name": "supervisor", "mountPath": place or HOME, "readOnly": True}] if inject or place else []),
+            *(
+                [{"name": "supervisor", "mountPath": place or HOME, "readOnly": True}]
+                if inject or place
+                else []
+            ),
         ],
     }
     spec = {
@@ -60,7 +67,10 @@ def manifest(folder: Path, root: str, place: str = "") -> str:
         "containers": [container],
         "volumes": [
             *({"name": name, "emptyDir": {}} for name in ("config", "run")),
-            {"name": "supervisor", **({"image": {"reference": INIT["image"]}} if place else {"emptyDir": {}})},
+            {
+                "name": "supervisor",
+                **({"image": {"reference": INIT["image"]}} if place else {"emptyDir": {}}),
+            },
         ],
     }
     objects = [
@@ -72,7 +82,9 @@ def manifest(folder: Path, root: str, place: str = "") -> str:
     return str(path)
 
 
-@pytest.mark.parametrize(("root", "place"), [*((root, "") for root in [*INJECTED, *COPIED]), *MOUNTED])
+@pytest.mark.parametrize(
+    ("root", "place"), [*((root, "") for root in [*INJECTED, *COPIED]), *MOUNTED]
+)
 def test_an_app_is_configured_reloaded_and_stopped_in_an_image_without_python(
     root: str, place: str, api: FakeKube, deploy: Callable[..., Deployed], tmp_path: Path
 ) -> None:
@@ -82,7 +94,11 @@ def test_an_app_is_configured_reloaded_and_stopped_in_an_image_without_python(
     pod.start()
     app = pod.containers["app"]
     app.out.expect("^config: one$", timeout=60)
-    names = {line.partition("env: ")[2].partition("=")[0] for line in app.out.seen if line.startswith("env: ")}
+    names = {
+        line.partition("env: ")[2].partition("=")[0]
+        for line in app.out.seen
+        if line.startswith("env: ")
+    }
     api.change("app", {"app.conf": "two"})
     app.out.expect("^config: two$", timeout=60)
 
@@ -110,7 +126,9 @@ def test_an_app_is_configured_reloaded_and_stopped_in_an_image_without_python(
 
 @pytest.mark.parametrize("root", ["base", "scratch"])
 def test_api_server_with_an_old_authority_is_trusted(root: str, tmp_path: Path) -> None:
-    """Python 3.13, which is in the images, refuses a CA without keyUsage and a certificate without an AKI by itself."""
+    """Python 3.13, which is in the images, refuses a CA without keyUsage and a certificate without
+    an AKI by itself.
+    """
     needs_root()
     image = built.image("base") if root == "base" else foreign.image(root)
     network.leave()
@@ -135,14 +153,27 @@ def from_elsewhere(pid: int) -> list[str]:
 
 def run(root: str, *words: str, options: tuple[str, ...] = ()) -> tuple[int, str]:
     """A container of a root that has the bundle in it to its end: exit code and output."""
-    settings = ["--rm", "--no-healthcheck", "--network=none", "--pull=never", "--cap-drop=all", "--read-only"]
+    settings = [
+        "--rm",
+        "--no-healthcheck",
+        "--network=none",
+        "--pull=never",
+        "--cap-drop=all",
+        "--read-only",
+    ]
     done = built.podman("run", *settings, *options, foreign.image(root), *words, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
     ("code", "script"),
-    [(0, "true"), (3, "exit 3"), (137, "kill -KILL $$"), (127, "exec /missing"), (126, "exec /etc/passwd")],
+    [
+        (0, "true"),
+        (3, "exit 3"),
+        (137, "kill -KILL $$"),
+        (127, "exec /missing"),
+        (126, "exec /etc/passwd"),
+    ],
 )
 def test_an_exit_code_passes_through(code: int, script: str) -> None:
     assert code == run("musl", "/bin/sh", "-c", script)[0]
@@ -155,14 +186,19 @@ def test_users_are_looked_up_in_the_image() -> None:
     assert 125 == run("musl", "--user=nobody", "/bin/id", "-u", options=may_change)[0]
 
 
-def test_it_takes_as_much_memory_as_the_base(api: FakeKube, deploy: Callable[..., Deployed], tmp_path: Path) -> None:
+def test_it_takes_as_much_memory_as_the_base(
+    api: FakeKube, deploy: Callable[..., Deployed], tmp_path: Path
+) -> None:
     """It has the same interpreter and the same libraries; the limits in images/ are for both."""
     resident = {}
     for root, image in {"base": built.image("base"), "scratch": foreign.image("scratch")}.items():
         pod = deploy(manifest(tmp_path, root), images={"foreign": image})
         pod.start()
         pod.containers["app"].out.expect("^config: one$", timeout=60)
-        assert 0 == pod.exec("app", f"{HOME}/bin/supervisorctl", "wait", "--synced", "--timeout=60s")[0]
+        assert (
+            0
+            == pod.exec("app", f"{HOME}/bin/supervisorctl", "wait", "--synced", "--timeout=60s")[0]
+        )
         assert 200 == get(9911, "/metrics")[0]
         resident[root] = int(status(pod.pid("app"))["VmRSS"].split()[0])
         assert 42 == pod.stop("app")

@@ -1,4 +1,6 @@
-"""supervisor-install: the bundle copied into a volume by an init container, whatever comes in between."""
+"""supervisor-install: the bundle copied into a volume by an init container, whatever comes in
+between.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,21 @@ pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 INSTALL = "/opt/supervisor/bin/supervisor-install"
 PYTHON = "/opt/supervisor/bin/python3"
 HARDENED = (
-    *("run", "--rm", "--no-healthcheck", "--network=none", "--pull=never", "--read-only", "--read-only-tmpfs=false"),
-    *("--cap-drop=all", "--security-opt=no-new-privileges", "--user=1000650000:0", "--passwd=false"),
+    *(
+        "run",
+        "--rm",
+        "--no-healthcheck",
+        "--network=none",
+        "--pull=never",
+        "--read-only",
+        "--read-only-tmpfs=false",
+    ),
+    *(
+        "--cap-drop=all",
+        "--security-opt=no-new-privileges",
+        "--user=1000650000:0",
+        "--passwd=false",
+    ),
 )
 NEWER = """\
 FROM {bundle}
@@ -45,13 +60,22 @@ def volume() -> Iterator[Path]:
 
 def newer() -> str:
     """The image of a later version."""
-    return built.derived("localhost/supervisor-tests-newer", NEWER.format(bundle=built.image("bundle")))
+    return built.derived(
+        "localhost/supervisor-tests-newer", NEWER.format(bundle=built.image("bundle"))
+    )
 
 
 def words(volume: Path, *options: str, image: str = "") -> list[str]:
     """The podman command of the init container."""
     mounted = f"--volume={volume}:/shared"
-    return [*HARDENED, mounted, f"--entrypoint={INSTALL}", *options, image or built.image("bundle"), "/shared"]
+    return [
+        *HARDENED,
+        mounted,
+        f"--entrypoint={INSTALL}",
+        *options,
+        image or built.image("bundle"),
+        "/shared",
+    ]
 
 
 def install(volume: Path, *options: str, image: str = "") -> tuple[int, str]:
@@ -90,12 +114,16 @@ def waiting(container: Container) -> int:
     """The pid of an installer that waits for its turn."""
 
     def pid() -> str:
-        return built.podman("inspect", "--format={{.State.Pid}}", container.name, check=False).stdout.strip()
+        return built.podman(
+            "inspect", "--format={{.State.Pid}}", container.name, check=False
+        ).stdout.strip()
 
     def opened() -> None:
         try:
             descriptors = f"/proc/{pid()}/fd"
-            assert "/shared" in [os.readlink(f"{descriptors}/{one}") for one in os.listdir(descriptors)]
+            assert "/shared" in [
+                os.readlink(f"{descriptors}/{one}") for one in os.listdir(descriptors)
+            ]
         except OSError as error:
             raise AssertionError(f"{error}: {container.err.seen}") from error
 
@@ -116,7 +144,11 @@ def test_the_first_run_installs_and_the_second_has_nothing_to_do(volume: Path) -
 def test_what_is_installed_is_open_to_every_user(volume: Path) -> None:
     """The init container's umask and user are not the app's."""
     assert 0 == install(volume, "--umask=0077")[0]
-    closed = [path for path in volume.rglob("*") if not path.is_symlink() and path.stat().st_mode & 0o005 == 0]
+    closed = [
+        path
+        for path in volume.rglob("*")
+        if not path.is_symlink() and path.stat().st_mode & 0o005 == 0
+    ]
 
     assert [] == closed
     assert 0 == version(volume)[0]
@@ -125,10 +157,18 @@ def test_what_is_installed_is_open_to_every_user(volume: Path) -> None:
 def test_a_newer_version_replaces_one_that_goes_on_running(volume: Path) -> None:
     install(volume)
     code = "print('ready', flush=True); input(); import json; print(json.__file__, flush=True)"
-    command = [*HARDENED, "--interactive", f"--volume={volume}:/opt/supervisor:ro", f"--entrypoint={PYTHON}"]
+    command = [
+        *HARDENED,
+        "--interactive",
+        f"--volume={volume}:/opt/supervisor:ro",
+        f"--entrypoint={PYTHON}",
+    ]
     # In an image of its own: what is imported can only be from the volume.
     running = Container(
-        "", ["podman", *command, built.debian("bookworm"), "-I", "-c", code], env=environment(), stdin=subprocess.PIPE
+        "",
+        ["podman", *command, built.debian("bookworm"), "-I", "-c", code],
+        env=environment(),
+        stdin=subprocess.PIPE,
     )
     running.out.expect("ready", timeout=60)
     older = os.readlink(volume / "current")
@@ -162,7 +202,9 @@ def test_two_at_once_install_it_once(volume: Path) -> None:
 
 def test_a_copy_that_was_cut_off_is_not_seen_and_done_again(volume: Path) -> None:
     def cut_off() -> None:
-        """On a busy machine the copy may be quicker than we are: then it was in vain, and we try again."""
+        """On a busy machine the copy may be quicker than we are: then it was in vain, and we try
+        again.
+        """
         for one in volume.iterdir():
             one.unlink() if one.is_symlink() else shutil.rmtree(one)
         with locked(volume) as release:
@@ -198,21 +240,28 @@ def test_a_damaged_copy_is_replaced(volume: Path) -> None:
 
 def test_a_full_volume_is_told_and_left_empty() -> None:
     code = (
-        "import os, subprocess\n"
-        f"done = subprocess.run(['{INSTALL}', '/shared'], capture_output=True, text=True)\n"
-        "print(done.returncode, *os.listdir('/shared'), os.listdir('/shared/.versions'), done.stderr)"
+        f"import os, subprocess\ndone = subprocess.run(['{INSTALL}', '/shared'],"
+        " capture_output=True, text=True)\nprint(done.returncode, *os.listdir('/shared'),"
+        " os.listdir('/shared/.versions'), done.stderr)"
     )
     small = "--mount=type=tmpfs,destination=/shared,tmpfs-size=20m,tmpfs-mode=1777"
-    said = built.podman(*HARDENED, small, f"--entrypoint={PYTHON}", built.image("bundle"), "-I", "-c", code).stdout
+    said = built.podman(
+        *HARDENED, small, f"--entrypoint={PYTHON}", built.image("bundle"), "-I", "-c", code
+    ).stdout
 
-    assert said.startswith("1 .versions [] supervisor-install: cannot install into /shared: No space left on device (")
+    assert said.startswith(
+        "1 .versions [] supervisor-install: cannot install into /shared: No space left on device ("
+    )
     assert "MiB are needed, 20 MiB are free; make the volume larger (sizeLimit)" in said
 
 
 @pytest.mark.parametrize(
     ("why", "change"),
     [
-        ("/shared/bin is not of supervisor-install; use an empty volume", lambda volume: (volume / "bin").mkdir()),
+        (
+            "/shared/bin is not of supervisor-install; use an empty volume",
+            lambda volume: (volume / "bin").mkdir(),
+        ),
         (
             "Permission denied (/shared/.versions); run as a user who may write there",
             lambda volume: volume.chmod(0o755),
@@ -224,13 +273,19 @@ def test_what_is_in_the_way_is_told(why: str, change: Callable[[Path], None], vo
     before = os.listdir(volume)
     code, said = install(volume)
 
-    assert (1, True) == (code, said.startswith(f"supervisor-install: cannot install into /shared: {why}")), said
+    assert (1, True) == (
+        code,
+        said.startswith(f"supervisor-install: cannot install into /shared: {why}"),
+    ), said
     assert before == os.listdir(volume)
 
 
 def test_a_wrong_command_line_is_a_usage_error() -> None:
     command = [*HARDENED, f"--entrypoint={INSTALL}", built.image("bundle")]
-    codes = [built.podman(*command, *arguments, check=False).returncode for arguments in ([], ["--quick"], ["--help"])]
+    codes = [
+        built.podman(*command, *arguments, check=False).returncode
+        for arguments in ([], ["--quick"], ["--help"])
+    ]
     nowhere = built.podman(*command, "/nowhere", check=False)
 
     assert [2, 2, 0] == codes

@@ -1,4 +1,6 @@
-"""The bundle mounted instead of copied: at whichever path, from its tree or from the root of its image."""
+"""The bundle mounted instead of copied: at whichever path, from its tree or from the root of its
+image.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +16,30 @@ pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
 TREE, ROOT = "opt/supervisor", "."
 HARDENED = (
-    *("run", "--rm", "--no-healthcheck", "--network=none", "--pull=never", "--read-only", "--read-only-tmpfs=false"),
-    *("--cap-drop=all", "--security-opt=no-new-privileges", "--user=1000650000:0", "--passwd=false"),
+    *(
+        "run",
+        "--rm",
+        "--no-healthcheck",
+        "--network=none",
+        "--pull=never",
+        "--read-only",
+        "--read-only-tmpfs=false",
+    ),
+    *(
+        "--cap-drop=all",
+        "--security-opt=no-new-privileges",
+        "--user=1000650000:0",
+        "--passwd=false",
+    ),
 )
 SHOW = ["/bin/sh", "-c", "echo process 1 is $(cat /proc/1/comm); exit 42"]
 
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The root of the bundle's image, in a directory. A copy: a build would unmount what podman has mounted."""
+    """The root of the bundle's image, in a directory. A copy: a build would unmount what podman has
+    mounted.
+    """
     image, root = built.image("bundle"), tmp_path_factory.mktemp("bundle") / "root"
     with built.alone():
         where = built.podman("image", "mount", image).stdout.strip()
@@ -33,10 +50,14 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(image: str, mount: str, program: str, *words: str, env: Sequence[str] = ()) -> tuple[int, str]:
+def run(
+    image: str, mount: str, program: str, *words: str, env: Sequence[str] = ()
+) -> tuple[int, str]:
     """A container with a mount, in which a program is started: exit code and output."""
     variables = [f"--env={one}" for one in env]
-    done = built.podman(*HARDENED, *variables, mount, f"--entrypoint={program}", image, *words, check=False)
+    done = built.podman(
+        *HARDENED, *variables, mount, f"--entrypoint={program}", image, *words, check=False
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -54,10 +75,16 @@ def bind(source: Path, place: str) -> str:
     ],
 )
 @pytest.mark.parametrize("root", ["bookworm", "musl", "scratch"])
-def test_bundle_runs_from_where_it_is_mounted(root: str, source: str, place: str, unpacked: Path) -> None:
-    """Image volumes show the image's root where the container runtime ignores `subPath`, as containerd 2.1 does."""
+def test_bundle_runs_from_where_it_is_mounted(
+    root: str, source: str, place: str, unpacked: Path
+) -> None:
+    """Image volumes show the image's root where the container runtime ignores `subPath`, as
+    containerd 2.1 does.
+    """
     words, output = (["/bin/app"], "") if root == "scratch" else (SHOW, "process 1 is supervisor\n")
-    code, said = run(foreign.bare(root), bind(unpacked / source, place), f"{place}/bin/supervisor", *words)
+    code, said = run(
+        foreign.bare(root), bind(unpacked / source, place), f"{place}/bin/supervisor", *words
+    )
 
     assert 42 == code, said
     assert output in said
@@ -71,9 +98,13 @@ def test_bundle_runs_from_a_volume_of_its_image() -> None:
     )
 
 
-@pytest.mark.parametrize("line", ["/x/bin/supervisor", "cd /x/bin && ./supervisor", "PATH=/x/bin && supervisor"])
+@pytest.mark.parametrize(
+    "line", ["/x/bin/supervisor", "cd /x/bin && ./supervisor", "PATH=/x/bin && supervisor"]
+)
 def test_bundle_runs_however_its_path_is_written(line: str, unpacked: Path) -> None:
-    code, said = run(foreign.bare("musl"), bind(unpacked / TREE, "/x"), "/bin/sh", "-c", f"{line} --version")
+    code, said = run(
+        foreign.bare("musl"), bind(unpacked / TREE, "/x"), "/bin/sh", "-c", f"{line} --version"
+    )
 
     assert (0, True) == (code, said.startswith("supervisor ")), said
 
@@ -95,9 +126,13 @@ def test_bundle_installs_itself_from_and_to_any_path(unpacked: Path, tmp_path: P
     )
 
 
-@pytest.mark.parametrize("variable", ["LD_PRELOAD=/x/lib/ld.so", "LD_LIBRARY_PATH=/etc", "LD_DEBUG=files", "LD_=1"])
+@pytest.mark.parametrize(
+    "variable", ["LD_PRELOAD=/x/lib/ld.so", "LD_LIBRARY_PATH=/etc", "LD_DEBUG=files", "LD_=1"]
+)
 def test_variable_for_loaders_is_the_apps_alone(variable: str, unpacked: Path) -> None:
-    """A preloaded allocator, for example, which is linked with the image's C library and not with ours."""
+    """A preloaded allocator, for example, which is linked with the image's C library and not with
+    ours.
+    """
     mount, program = bind(unpacked / TREE, "/x"), "/x/bin/supervisor"
     code, said = run(foreign.bare("musl"), mount, program, "/bin/sh", "-c", "env", env=[variable])
     given = [line for line in said.splitlines() if line.startswith("LD")]
@@ -113,4 +148,6 @@ def test_tree_that_is_incomplete_is_said(unpacked: Path) -> None:
     code, said = run(foreign.bare("musl"), mount, "/usr/bin/init", "true")
 
     assert 125 == code
-    assert said.startswith("supervisor: cannot start /usr/lib/loader/init: No such file or directory; copy or mount")
+    assert said.startswith(
+        "supervisor: cannot start /usr/lib/loader/init: No such file or directory; copy or mount"
+    )

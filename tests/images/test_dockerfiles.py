@@ -1,4 +1,5 @@
-"""The Dockerfiles by their syntax, for builders that are not at hand: read by a parser that knows docker's and no more.
+"""The Dockerfiles by their syntax, for builders that are not at hand: read by a parser that knows
+docker's and no more.
 
 Hadolint is on PyPI, so that this needs neither root nor an image.
 """
@@ -16,19 +17,26 @@ import pytest
 from tests.images.podman import REPOSITORY
 
 HADOLINT = os.path.join(os.path.dirname(sys.executable), "hadolint")
-# DL3008 wants a version for each package of Debian, which is gone from the mirror once a fault in it is corrected;
-# DL3009 wants apt's lists deleted in stages that are left behind as well: test_base_files.py looks for them.
+# DL3008 wants a version for each package of Debian, which is gone from the mirror once a fault in
+# it is corrected; DL3009 wants apt's lists deleted in stages that are left behind as well:
+# test_base_files.py looks for them.
 OPTIONS = ("--no-color", "--ignore=DL3008", "--ignore=DL3009")
 FILES = [
     "Dockerfile.base",
-    *sorted(f"images/{path.parent.name}/Dockerfile" for path in Path(REPOSITORY, "images").glob("*/Dockerfile")),
+    *sorted(
+        f"images/{path.parent.name}/Dockerfile"
+        for path in Path(REPOSITORY, "images").glob("*/Dockerfile")
+    ),
 ]
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_docker_can_read_it_and_nothing_in_it_is_a_known_mistake(name: str) -> None:
     done = subprocess.run(
-        [HADOLINT, *OPTIONS, os.path.join(REPOSITORY, name)], capture_output=True, text=True, check=False
+        [HADOLINT, *OPTIONS, os.path.join(REPOSITORY, name)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert (0, "") == (done.returncode, done.stdout + done.stderr)
@@ -36,17 +44,23 @@ def test_docker_can_read_it_and_nothing_in_it_is_a_known_mistake(name: str) -> N
 
 @pytest.mark.parametrize("name", [*FILES, "README.md"])
 def test_entry_point_leaves_room_for_options(name: str) -> None:
-    """Behind `--` in an ENTRYPOINT, an option in CMD or in a pod's args would be taken for the program's name."""
+    """Behind `--` in an ENTRYPOINT, an option in CMD or in a pod's args would be taken for the
+    program's name.
+    """
     words = re.findall(r"ENTRYPOINT \[(.*?)\]", Path(REPOSITORY, name).read_text())
 
     assert [] == [line for line in words if line.endswith('"--"')]
     assert words or "ARG BASE=supervisor\n" in Path(REPOSITORY, name).read_text()
 
 
-@pytest.mark.parametrize("line", ["RUN --mount=type=devpts true", "COPY --nonsense a b", "FROM --tls-verify=false a"])
+@pytest.mark.parametrize(
+    "line", ["RUN --mount=type=devpts true", "COPY --nonsense a b", "FROM --tls-verify=false a"]
+)
 def test_what_only_another_builder_knows_is_found(line: str) -> None:
     text = f"FROM a:1\n{line}\n"
-    done = subprocess.run([HADOLINT, *OPTIONS, "-"], input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [HADOLINT, *OPTIONS, "-"], input=text, capture_output=True, text=True, check=False
+    )
 
     assert 1 == done.returncode, done.stdout
 
@@ -54,5 +68,8 @@ def test_what_only_another_builder_knows_is_found(line: str) -> None:
 def test_every_image_is_looked_at() -> None:
     assert {
         "Dockerfile.base",
-        *(f"images/{name}/Dockerfile" for name in ("nginx", "haproxy", "postgresql", "prometheus", "wrapped")),
+        *(
+            f"images/{name}/Dockerfile"
+            for name in ("nginx", "haproxy", "postgresql", "prometheus", "wrapped")
+        ),
     } == set(FILES)

@@ -17,7 +17,8 @@ from tests.images.web_app import LONG, METRICS, PORT, WebApp, alone, serves
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
 POD = "images/haproxy/pod.yaml"
-# Endpoints need not be waited for here, so that the delay of the image is enough, nor the time between two reloads.
+# Endpoints need not be waited for here, so that the delay of the image is enough, nor the time
+# between two reloads.
 QUICK = {"--stop-delay=5s": ["--reload-interval=0s"]}
 FRONT = """
 frontend http
@@ -34,7 +35,9 @@ Deploy = Callable[..., Deployed]
 
 
 def proxy(word: str, more: str = "", backend: int = 9) -> Mapping[str, str]:
-    """The manifest's general part with a page of our own, and without a line of log for each request of a load."""
+    """The manifest's general part with a page of our own, and without a line of log for each
+    request of a load.
+    """
     general = data_of(POD, "haproxy")["haproxy.cfg"].partition("# Names are looked up")[0]
     general = general.replace("    log global\n", "")
     return {"haproxy.cfg": general + FRONT.format(word=word, more=more, backend=backend)}
@@ -71,11 +74,15 @@ def test_haproxy_starts_on_the_configuration_of_the_manifest_and_not_before_it_i
     app.reaps_orphans()
 
 
-def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(api: FakeKube, deploy: Deploy) -> None:
+def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(
+    api: FakeKube, deploy: Deploy
+) -> None:
     with Upload() as upload:
         app = running(api, deploy, backend=upload.backend)
         upload.begin(PORT, "/upload")
-        assert {"one", "two"} == app.changes_under_load(lambda word: api.change("haproxy", proxy(word)), "one", "two")
+        assert {"one", "two"} == app.changes_under_load(
+            lambda word: api.change("haproxy", proxy(word)), "one", "two"
+        )
         app.says("reloaded haproxy: it runs on configuration")
         upload.finishes()
     app.counted(1, "reloads_total", method="signal")
@@ -89,7 +96,9 @@ def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(api
     app.counted(2, "reloads_total", method="signal")
 
 
-def test_what_validation_cannot_see_is_taken_back_and_a_stop_finishes_requests(api: FakeKube, deploy: Deploy) -> None:
+def test_what_validation_cannot_see_is_taken_back_and_a_stop_finishes_requests(
+    api: FakeKube, deploy: Deploy
+) -> None:
     with Upload() as upload:
         app = running(api, deploy)
         with socket.create_server(("", 8082)):
@@ -111,7 +120,9 @@ def test_what_validation_cannot_see_is_taken_back_and_a_stop_finishes_requests(a
         app.stops_with_a_request_under_way("/upload", upload)
 
 
-def test_twenty_reloads_under_load_stay_well_below_the_memory_limit(api: FakeKube, deploy: Deploy) -> None:
+def test_twenty_reloads_under_load_stay_well_below_the_memory_limit(
+    api: FakeKube, deploy: Deploy
+) -> None:
     words = [f"number {number:02}" for number in range(20)]
     app = running(api, deploy)
     app.changes_under_load(lambda word: api.change("haproxy", proxy(word)), "one", *words)
@@ -126,10 +137,14 @@ def test_the_image_alone_shows_a_page_and_follows_a_mounted_directory(tmp_path: 
     (tmp_path / "haproxy.cfg").write_text(proxy("one")["haproxy.cfg"])
     with alone("haproxy"):
         serves("HAProxy runs under the supervisor")
-    with alone("haproxy", f"--volume={tmp_path}:/config-in:ro", "--read-only", "--tmpfs=/config") as container:
+    with alone(
+        "haproxy", f"--volume={tmp_path}:/config-in:ro", "--read-only", "--tmpfs=/config"
+    ) as container:
         serves("one")
         (tmp_path / "haproxy.cfg").write_text(proxy("two")["haproxy.cfg"])
         serves("two")
         (tmp_path / "haproxy.cfg").write_text(proxy("three", more="nonsense on")["haproxy.cfg"])
-        container.err.expect("the new configuration is rejected: .*unknown keyword 'nonsense'", LONG)
+        container.err.expect(
+            "the new configuration is rejected: .*unknown keyword 'nonsense'", LONG
+        )
         serves("two")

@@ -1,4 +1,6 @@
-"""The lock files that the images are made from: complete, with digests, and without what is never imported."""
+"""The lock files that the images are made from: complete, with digests, and without what is never
+imported.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ LOCKS = ("runtime", "build")
 
 def pins(lock: str) -> dict[str, tuple[Requirement, list[str]]]:
     """What a lock file has: for each name the pin and the digests that it allows."""
-    text = re.sub(r"^#.*\n", "", (ROOT / "images/locks" / f"{lock}.txt").read_text(), flags=re.MULTILINE)
+    text = re.sub(
+        r"^#.*\n", "", (ROOT / "images/locks" / f"{lock}.txt").read_text(), flags=re.MULTILINE
+    )
     found: dict[str, tuple[Requirement, list[str]]] = {}
     for entry in text.replace("\\\n", " ").splitlines():
         pin, *digests = entry.split(" --hash=")
@@ -51,7 +55,9 @@ def required() -> dict[str, list[Requirement]]:
 
 
 def closure(requirements: list[Requirement]) -> set[str]:
-    """The names of what is required, with all that this requires in turn by its metadata as it is installed here."""
+    """The names of what is required, with all that this requires in turn by its metadata as it is
+    installed here.
+    """
     found: set[str] = set()
     waiting = list(requirements)
     while waiting:
@@ -67,7 +73,10 @@ def closure(requirements: list[Requirement]) -> set[str]:
 @pytest.mark.parametrize("lock", LOCKS)
 def test_the_lock_satisfies_what_it_was_made_from(lock: str) -> None:
     pinned = pins(lock)
-    versions = {one.name: next(iter(pinned[canonicalize_name(one.name)][0].specifier)) for one in required()[lock]}
+    versions = {
+        one.name: next(iter(pinned[canonicalize_name(one.name)][0].specifier))
+        for one in required()[lock]
+    }
 
     assert [] == [
         f"{one} but {versions[one.name]}"
@@ -81,7 +90,11 @@ def test_every_pin_is_one_version_and_has_digests(lock: str) -> None:
     found = pins(lock)
 
     assert found
-    assert [] == [name for name, (pin, _) in found.items() if [one.operator for one in pin.specifier] != ["=="]]
+    assert [] == [
+        name
+        for name, (pin, _) in found.items()
+        if [one.operator for one in pin.specifier] != ["=="]
+    ]
     assert [] == [
         name
         for name, (_, digests) in found.items()
@@ -99,13 +112,20 @@ def test_what_is_unused_is_required_by_something() -> None:
 
 
 def test_what_is_unused_is_imported_in_no_role(tmp_path: Path) -> None:
-    """All modules are imported and all that they import, and a configuration is taken from an API server."""
+    """All modules are imported and all that they import, and a configuration is taken from an API
+    server.
+    """
     provided = importlib.metadata.packages_distributions()
-    modules = {name for name, packages in provided.items() if unused() & set(map(canonicalize_name, packages))}
+    modules = {
+        name
+        for name, packages in provided.items()
+        if unused() & set(map(canonicalize_name, packages))
+    }
     code = "\n".join(
         [
             "import os, sys",
-            # The client takes it where it is, here for the tests of manifests; the images do not have it.
+            # The client takes it where it is, here for the tests of manifests; the images do not
+            # have it.
             "sys.modules['kubernetes_validate'] = None",
             "leave = os._exit",
             "os._exit = lambda code: (print(*sys.modules, flush=True), leave(code))",
@@ -116,10 +136,30 @@ def test_what_is_unused_is_imported_in_no_role(tmp_path: Path) -> None:
     with FakeKube() as kube:
         kube.create("web", {"a": "1"})
         kubeconfig = kube.write_kubeconfig(str(tmp_path / "kubeconfig"))
-        options = ["--configmap=web", f"--configroot={tmp_path}/live", f"--kubeconfig={kubeconfig}", "--events"]
+        options = [
+            "--configmap=web",
+            f"--configroot={tmp_path}/live",
+            f"--kubeconfig={kubeconfig}",
+            "--events",
+        ]
         done = subprocess.run(
-            [sys.executable, "-I", "-c", code, *options, "--control=off", "--listen=127.0.0.1:0", "--", "true"],
-            env={**environment(), "POD_NAME": "web-0", "POD_NAMESPACE": kube.namespace, "POD_UID": "0"},
+            [
+                sys.executable,
+                "-I",
+                "-c",
+                code,
+                *options,
+                "--control=off",
+                "--listen=127.0.0.1:0",
+                "--",
+                "true",
+            ],
+            env={
+                **environment(),
+                "POD_NAME": "web-0",
+                "POD_NAMESPACE": kube.namespace,
+                "POD_UID": "0",
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -129,5 +169,7 @@ def test_what_is_unused_is_imported_in_no_role(tmp_path: Path) -> None:
     assert 0 == done.returncode, done.stderr
     assert "1" == (tmp_path / "live/a").read_text()
     assert {"kubernetes", "prometheus_client", "psutil", "inotify_simple", "yaml"} <= imported
-    assert set() == unused() - {canonicalize_name(one) for packages in provided.values() for one in packages}
+    assert set() == unused() - {
+        canonicalize_name(one) for packages in provided.values() for one in packages
+    }
     assert set() == imported & modules

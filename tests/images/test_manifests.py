@@ -1,6 +1,8 @@
-"""The manifests beside the images as a cluster sees them: valid, restricted, and with no more rights than needed.
+"""The manifests beside the images as a cluster sees them: valid, restricted, and with no more
+rights than needed.
 
-No cluster and no container: schemas of Kubernetes from a package, and rules of our own for what these do not say.
+No cluster and no container: schemas of Kubernetes from a package, and rules of our own for what
+these do not say.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from config_supervisor import __version__
 from tests.images.manifests import OURS, PATHS, Manifest, containers, each_manifest, ports
 from tests.images.pod_security import violations
 
-# Native sidecars are on by default since the first; the second is the newest that the package has schemas of.
+# Native sidecars are on by default since the first; the second is the newest that the package has
+# schemas of.
 RELEASES = ("1.29.0", kubernetes_validate.latest_version())
 WATCH = ["list", "watch"]
 
@@ -31,7 +34,9 @@ def test_there_is_a_manifest_for_each_use() -> None:
 
 
 def schema_errors(document: dict[str, Any], release: str) -> str:
-    """What the schemas of a Kubernetes release say against a document; unknown fields are errors."""
+    """What the schemas of a Kubernetes release say against a document; unknown fields
+    are errors.
+    """
     try:
         kubernetes_validate.validate(document, release, strict=True)
     except kubernetes_validate.ValidationError as error:
@@ -63,9 +68,15 @@ def test_names_of_objects_containers_and_ports_are_names_to_kubernetes(manifest:
     names += [one["name"] for one in [*containers(manifest.spec), *manifest.spec["volumes"]]]
     numbers = ports(manifest.spec)
 
-    assert [] == [name for name in names if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name)]
-    assert [] == [name for name in numbers if not re.fullmatch(r"[a-z]([a-z0-9-]{0,13}[a-z0-9])?", name)]
-    assert len(set(numbers.values())) == sum(len(one.get("ports", [])) for one in containers(manifest.spec))
+    assert [] == [
+        name for name in names if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name)
+    ]
+    assert [] == [
+        name for name in numbers if not re.fullmatch(r"[a-z]([a-z0-9-]{0,13}[a-z0-9])?", name)
+    ]
+    assert len(set(numbers.values())) == sum(
+        len(one.get("ports", [])) for one in containers(manifest.spec)
+    )
 
 
 @each_manifest
@@ -79,7 +90,9 @@ def test_a_pod_monitor_scrapes_the_supervisor(manifest: Manifest) -> None:
     assert {"apiVersion", "kind", "metadata", "spec"} == set(monitor)
     assert {
         "selector": {"matchLabels": manifest.pod["metadata"]["labels"]},
-        "podMetricsEndpoints": [{"port": port, "path": "/metrics", "interval": "30s"} for port in scraped],
+        "podMetricsEndpoints": [
+            {"port": port, "path": "/metrics", "interval": "30s"} for port in scraped
+        ],
     } == monitor["spec"]
     assert manifest.supervised.listens == numbers[scraped[0]]
     assert set(scraped) <= set(numbers)
@@ -97,11 +110,18 @@ def test_scrape_annotations_name_the_port_of_the_supervisor(manifest: Manifest) 
 @each_manifest
 def test_everything_that_selects_selects_these_pods(manifest: Manifest) -> None:
     labels = manifest.pod["metadata"]["labels"]
-    selectors = [one["spec"]["selector"] for one in manifest.all("Deployment", "StatefulSet", "PodDisruptionBudget")]
+    selectors = [
+        one["spec"]["selector"]
+        for one in manifest.all("Deployment", "StatefulSet", "PodDisruptionBudget")
+    ]
 
     assert [{"matchLabels": labels}] * len(selectors) == selectors
     assert labels == manifest.one("Service")["spec"]["selector"]
-    assert [] == [document["kind"] for document in manifest.documents if labels != document["metadata"]["labels"]]
+    assert [] == [
+        document["kind"]
+        for document in manifest.documents
+        if labels != document["metadata"]["labels"]
+    ]
 
 
 @each_manifest
@@ -115,11 +135,15 @@ def test_a_service_leads_to_ports_of_the_pod(manifest: Manifest) -> None:
 
 @each_manifest
 def test_objects_go_to_whatever_namespace_they_are_applied_to(manifest: Manifest) -> None:
-    """Nothing names one, so `kubectl apply -n` works; our images carry the program's version and no registry."""
+    """Nothing names one, so `kubectl apply -n` works; our images carry the program's version and no
+    registry.
+    """
     images = [one["image"] for one in containers(manifest.spec)]
     ours = [image for image in images if OURS.match(image)]
 
-    assert [] == [document["kind"] for document in manifest.documents if "namespace" in document["metadata"]]
+    assert [] == [
+        document["kind"] for document in manifest.documents if "namespace" in document["metadata"]
+    ]
     assert [__version__] * len(ours) == [image.partition(":")[2] for image in ours]
     assert ours != []
     assert [] == [image for image in images if image.endswith(":latest") or ":" not in image]
@@ -127,8 +151,12 @@ def test_objects_go_to_whatever_namespace_they_are_applied_to(manifest: Manifest
 
 @each_manifest
 def test_container_that_ends_shows_its_last_lines(manifest: Manifest) -> None:
-    """`kubectl describe pod` then says why the supervisor ended, also where it could not write a message itself."""
-    policies = {one["name"]: one.get("terminationMessagePolicy") for one in containers(manifest.spec)}
+    """`kubectl describe pod` then says why the supervisor ended, also where it could not write a
+    message itself.
+    """
+    policies = {
+        one["name"]: one.get("terminationMessagePolicy") for one in containers(manifest.spec)
+    }
 
     assert dict.fromkeys(policies, "FallbackToLogsOnError") == policies
 
@@ -150,7 +178,11 @@ SAFE = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 BREACHES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("hostPID", {"hostPID": True}, {}),
     ("hostPath", {"volumes": [{"name": "root", "hostPath": {"path": "/"}}]}, {}),
-    ("sysctl", {"securityContext": {**SAFE, "sysctls": [{"name": "kernel.msgmax", "value": "1"}]}}, {}),
+    (
+        "sysctl",
+        {"securityContext": {**SAFE, "sysctls": [{"name": "kernel.msgmax", "value": "1"}]}},
+        {},
+    ),
     ("seccomp", {"securityContext": {"runAsNonRoot": True}}, {}),
     ("runAsNonRoot", {"securityContext": {"seccompProfile": {"type": "RuntimeDefault"}}}, {}),
     ("runAsUser 0", {}, {"securityContext": {"runAsUser": 0}}),
@@ -166,7 +198,9 @@ BREACHES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "of_pod", "of_container"), BREACHES, ids=[said for said, _, _ in BREACHES])
+@pytest.mark.parametrize(
+    ("said", "of_pod", "of_container"), BREACHES, ids=[said for said, _, _ in BREACHES]
+)
 def test_a_breach_of_the_restricted_standard_is_found(
     said: str, of_pod: dict[str, Any], of_container: dict[str, Any]
 ) -> None:
@@ -181,22 +215,33 @@ def test_a_breach_of_the_restricted_standard_is_found(
 
 
 @each_manifest
-def test_the_service_account_may_do_what_the_command_line_asks_for_and_nothing_else(manifest: Manifest) -> None:
+def test_the_service_account_may_do_what_the_command_line_asks_for_and_nothing_else(
+    manifest: Manifest,
+) -> None:
     settings = manifest.supervised.settings
     asked = [("configmaps", settings.configmap), ("secrets", settings.secret)]
     rules: list[dict[str, Any]] = [
-        {"apiGroups": [""], "resources": [kind], "resourceNames": [one.name for one in names], "verbs": WATCH}
+        {
+            "apiGroups": [""],
+            "resources": [kind],
+            "resourceNames": [one.name for one in names],
+            "verbs": WATCH,
+        }
         for kind, names in asked
         if names
     ]
     if settings.events:
         rules.append({"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]})
-    role, binding, account = (manifest.one(kind) for kind in ("Role", "RoleBinding", "ServiceAccount"))
+    role, binding, account = (
+        manifest.one(kind) for kind in ("Role", "RoleBinding", "ServiceAccount")
+    )
 
     assert rules == role["rules"]
-    assert {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role["metadata"]["name"]} == binding[
-        "roleRef"
-    ]
+    assert {
+        "apiGroup": "rbac.authorization.k8s.io",
+        "kind": "Role",
+        "name": role["metadata"]["name"],
+    } == binding["roleRef"]
     assert [{"kind": "ServiceAccount", "name": account["metadata"]["name"]}] == binding["subjects"]
     assert [] == manifest.all("ClusterRole", "ClusterRoleBinding")
 
@@ -206,7 +251,10 @@ def test_a_pod_uses_its_own_service_account_and_asks_for_the_token(manifest: Man
     account = manifest.one("ServiceAccount")
 
     assert account["metadata"]["name"] == manifest.spec["serviceAccountName"]
-    assert (False, True) == (account["automountServiceAccountToken"], manifest.spec["automountServiceAccountToken"])
+    assert (False, True) == (
+        account["automountServiceAccountToken"],
+        manifest.spec["automountServiceAccountToken"],
+    )
 
 
 @each_manifest

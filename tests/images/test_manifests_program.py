@@ -1,7 +1,9 @@
-"""The manifests beside the images as the program sees them: options, gates, files, mounts, probes, times, memory.
+"""The manifests beside the images as the program sees them: options, gates, files, mounts, probes,
+times, memory.
 
-What a manifest says twice (in an option and in a volume, a probe, the application's configuration) must agree. The
-content of each ConfigMap is validated by the program itself, with the servers of this machine where it has them.
+What a manifest says twice (in an option and in a volume, a probe, the application's configuration)
+must agree. The content of each ConfigMap is validated by the program itself, with the servers of
+this machine where it has them.
 """
 
 from __future__ import annotations
@@ -23,9 +25,19 @@ from config_supervisor.options.command_line import OPTIONS, variable
 from tests.conftest import needs, needs_root
 from tests.harness import PROGRAM
 from tests.images import manifests
-from tests.images.manifests import Manifest, Mount, containers, each_manifest, image_environment, mebibytes, mounts
+from tests.images.manifests import (
+    Manifest,
+    Mount,
+    containers,
+    each_manifest,
+    image_environment,
+    mebibytes,
+    mounts,
+)
 
-CONFIGMAP_MEBIBYTES = 1.0  # that an object may have; with three generations kept, a fourth is there during a change
+CONFIGMAP_MEBIBYTES = (
+    1.0  # that an object may have; with three generations kept, a fourth is there during a change
+)
 # What servers are told in their own configuration about how long requests may take to finish.
 DRAINS = re.compile(r"\b(?:worker_shutdown_timeout|hard-stop-after) (\d+)s")
 # Where the things of run time are; what else an absolute path names is in the image.
@@ -35,7 +47,9 @@ PROBES = {"startupProbe": "/readyz", "livenessProbe": "/livez", "readinessProbe"
 
 @each_manifest
 def test_the_program_keeps_the_config_map_of_the_manifest(manifest: Manifest) -> None:
-    """Its settings were read by its own parser, to which an option that it does not know is an error."""
+    """Its settings were read by its own parser, to which an option that it does not know is an
+    error.
+    """
     asked = [(one.namespace, one.name) for one in manifest.supervised.settings.configmap]
 
     assert [("", manifest.one("ConfigMap")["metadata"]["name"])] == asked
@@ -43,10 +57,14 @@ def test_the_program_keeps_the_config_map_of_the_manifest(manifest: Manifest) ->
 
 @each_manifest
 def test_every_gate_is_there(manifest: Manifest) -> None:
-    """By the image or an option. A sidecar has no COMMAND to wait for, and not the program that could validate."""
+    """By the image or an option. A sidecar has no COMMAND to wait for, and not the program that
+    could validate.
+    """
     settings = manifest.supervised.settings
     alone = settings.reload_http is None
-    gates = {name: bool(getattr(settings, name)) for name in ("command", "validate", "ready", "verify")}
+    gates = {
+        name: bool(getattr(settings, name)) for name in ("command", "validate", "ready", "verify")
+    }
 
     assert {"command": alone, "validate": alone, "ready": alone, "verify": True} == gates
 
@@ -76,20 +94,31 @@ def test_probes_ask_the_supervisor_and_give_it_time(manifest: Manifest) -> None:
     assert PROBES == {name: probe["httpGet"]["path"] for name, probe in probes.items()}
     assert {supervised.listens} == {names[probe["httpGet"]["port"]] for probe in probes.values()}
     # The program gives up by itself, with a better reason, before the kubelet does.
-    assert startup["periodSeconds"] * startup["failureThreshold"] > supervised.settings.initial_sync_timeout
+    assert (
+        startup["periodSeconds"] * startup["failureThreshold"]
+        > supervised.settings.initial_sync_timeout
+    )
     # It answers "not alive" after 1 s: a probe that gives up earlier would never hear why.
     assert probes["livenessProbe"]["timeoutSeconds"] > 1
 
 
 @each_manifest
 def test_a_stop_has_the_time_that_it_needs(manifest: Manifest) -> None:
-    """The delay, then the drain, then what remains of the application: before the kubelet kills everything."""
+    """The delay, then the drain, then what remains of the application: before the kubelet kills
+    everything.
+    """
     settings = manifest.supervised.settings
-    drain = max((int(seconds) for seconds in DRAINS.findall("\n".join(manifest.content.values()))), default=0)
-    needed = settings.stop_delay + max(settings.stop_timeout or 0, drain) + settings.leftovers_timeout
+    drain = max(
+        (int(seconds) for seconds in DRAINS.findall("\n".join(manifest.content.values()))),
+        default=0,
+    )
+    needed = (
+        settings.stop_delay + max(settings.stop_timeout or 0, drain) + settings.leftovers_timeout
+    )
 
     assert manifest.spec["terminationGracePeriodSeconds"] > needed
-    # Where there is another replica, endpoints are taken out before the application stops listening.
+    # Where there is another replica, endpoints are taken out before the application stops
+    # listening.
     assert (manifest.workload["spec"]["replicas"] > 1) == (settings.stop_delay > 0)
 
 
@@ -98,7 +127,11 @@ def test_files_that_commands_name_are_keys_of_the_config_map(manifest: Manifest)
     supervised = manifest.supervised
     root = supervised.settings.configroot
     named = " ".join(
-        [*supervised.hooks(), *supervised.settings.command, *manifest.spec["containers"][0].get("args", [])]
+        [
+            *supervised.hooks(),
+            *supervised.settings.command,
+            *manifest.spec["containers"][0].get("args", []),
+        ]
     )
     named += " " + " ".join(manifest.content.values())
     found = re.findall(rf"(?:\{{dir\}}|{root})(/[\w./-]+)", named)
@@ -110,7 +143,9 @@ def test_files_that_commands_name_are_keys_of_the_config_map(manifest: Manifest)
 
 @each_manifest
 def test_what_is_written_at_run_time_is_on_a_volume(manifest: Manifest) -> None:
-    """The root is read-only. Every path in the commands and in the application's configuration is looked at."""
+    """The root is read-only. Every path in the commands and in the application's configuration is
+    looked at.
+    """
     supervised = manifest.supervised
     texts = [*supervised.hooks(), *supervised.settings.command, *manifest.content.values()]
     own = mounts(manifest, supervised.container)
@@ -127,7 +162,9 @@ def _holds(own: list[Mount], path: str) -> bool:
 
 @each_manifest
 def test_every_volume_is_mounted_and_every_mount_has_a_volume(manifest: Manifest) -> None:
-    used = [one.volume for container in containers(manifest.spec) for one in mounts(manifest, container)]
+    used = [
+        one.volume for container in containers(manifest.spec) for one in mounts(manifest, container)
+    ]
     claims = manifest.workload["spec"].get("volumeClaimTemplates", [])
 
     assert [] == [volume for volume in [*manifest.spec["volumes"], *claims] if volume not in used]
@@ -144,9 +181,13 @@ def test_the_configuration_has_room_and_memory_has_a_limit(manifest: Manifest) -
     assert mebibytes(root["sizeLimit"]) >= 4 * CONFIGMAP_MEBIBYTES
     for container in containers(manifest.spec):
         limits, requests = container["resources"]["limits"], container["resources"]["requests"]
-        volatile = [one.volume["emptyDir"] for one in mounts(manifest, container) if _in_memory(one.volume)]
+        volatile = [
+            one.volume["emptyDir"] for one in mounts(manifest, container) if _in_memory(one.volume)
+        ]
         assert mebibytes(limits["memory"]) >= mebibytes(requests["memory"])
-        assert mebibytes(limits["memory"]) / 2 >= sum(mebibytes(volume["sizeLimit"]) for volume in volatile)
+        assert mebibytes(limits["memory"]) / 2 >= sum(
+            mebibytes(volume["sizeLimit"]) for volume in volatile
+        )
         assert "cpu" in requests
 
 
@@ -178,14 +219,20 @@ def test_an_unmodified_nginx_has_the_gates_that_our_image_has() -> None:
     names = [name for name in OPTIONS if variable(name) in image]
 
     assert {"verify", "stop_signal"} < set(names)
-    assert {name: getattr(ours, name) for name in names} == {name: getattr(injected, name) for name in names}
+    assert {name: getattr(ours, name) for name in names} == {
+        name: getattr(injected, name) for name in names
+    }
 
 
 def test_prometheus_starts_after_its_sidecar_has_its_configuration() -> None:
     manifest = Manifest("prometheus/sidecar.yaml")
     sidecar = manifest.supervised
     (server,) = manifest.spec["containers"]
-    root = [one for one in mounts(manifest, sidecar.container) if one.path == sidecar.settings.configroot]
+    root = [
+        one
+        for one in mounts(manifest, sidecar.container)
+        if one.path == sidecar.settings.configroot
+    ]
     seen = [one for one in mounts(manifest, server) if one.volume == root[0].volume]
 
     assert [sidecar.container] == manifest.spec["initContainers"]
@@ -201,7 +248,9 @@ def test_prometheus_starts_after_its_sidecar_has_its_configuration() -> None:
 
 
 class Trial:
-    """A ConfigMap's content in a directory, and the program on it once, as an init container would run it."""
+    """A ConfigMap's content in a directory, and the program on it once, as an init container would
+    run it.
+    """
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest, self.settings = manifest, manifest.supervised.settings
@@ -245,7 +294,9 @@ class Trial:
             *(f"--map={key}={path}" for key, path in self.settings.map),
             *(f"--validate={self.moved(shlex.join(validate))}", *self.options),
         ]
-        done = subprocess.run([*PROGRAM, *options], env=self.environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*PROGRAM, *options], env=self.environment, capture_output=True, text=True, check=False
+        )
         return done.returncode, done.stderr
 
 
@@ -258,7 +309,9 @@ def trial(manifest: Manifest) -> Iterator[Trial]:
 
 @pytest.mark.timeout(60)
 @each_manifest
-def test_the_server_accepts_the_content_and_would_not_accept_nonsense(manifest: Manifest, trial: Trial) -> None:
+def test_the_server_accepts_the_content_and_would_not_accept_nonsense(
+    manifest: Manifest, trial: Trial
+) -> None:
     program = (trial.settings.validate or ("promtool",))[0]
     if program == "postgres":
         trial.as_postgres()

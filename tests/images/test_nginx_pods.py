@@ -43,10 +43,16 @@ Deploy = Callable[..., Deployed]
 
 
 def site(word: str, more: str = "", backend: int = 9) -> Mapping[str, str]:
-    """The manifest's ConfigMap with another page, and without a line of log for each request of a load."""
+    """The manifest's ConfigMap with another page, and without a line of log for each request of a
+    load.
+    """
     data = data_of(POD, "nginx")
     frame = data["nginx.conf"].replace("access_log /dev/stdout main;", "access_log off;")
-    return {**data, "nginx.conf": frame, "site-default.conf": SITE.format(word=word, more=more, backend=backend)}
+    return {
+        **data,
+        "nginx.conf": frame,
+        "site-default.conf": SITE.format(word=word, more=more, backend=backend),
+    }
 
 
 def running(api: FakeKube, deploy: Deploy, backend: int = 9) -> WebApp:
@@ -78,11 +84,15 @@ def test_nginx_starts_on_the_configuration_of_the_manifest_and_not_before_it_is_
     app.reaps_orphans()
 
 
-def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(api: FakeKube, deploy: Deploy) -> None:
+def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(
+    api: FakeKube, deploy: Deploy
+) -> None:
     with Upload() as upload:
         app = running(api, deploy, backend=upload.backend)
         upload.begin(PORT, "/upload")
-        assert {"one", "two"} == app.changes_under_load(lambda word: api.change("nginx", site(word)), "one", "two")
+        assert {"one", "two"} == app.changes_under_load(
+            lambda word: api.change("nginx", site(word)), "one", "two"
+        )
         app.says("reloaded nginx: it runs on configuration")
         upload.finishes()
     app.counted(1, "reloads_total", method="signal")
@@ -96,7 +106,9 @@ def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(api
     app.counted(2, "reloads_total", method="signal")
 
 
-def test_what_validation_cannot_see_is_taken_back_and_a_stop_finishes_requests(api: FakeKube, deploy: Deploy) -> None:
+def test_what_validation_cannot_see_is_taken_back_and_a_stop_finishes_requests(
+    api: FakeKube, deploy: Deploy
+) -> None:
     with Upload() as upload:
         app = running(api, deploy, backend=upload.backend)
         with socket.create_server(("", 8082)):
@@ -117,7 +129,9 @@ def test_what_validation_cannot_see_is_taken_back_and_a_stop_finishes_requests(a
         app.stops_with_a_request_under_way("/upload", upload)
 
 
-def test_twenty_reloads_under_load_stay_well_below_the_memory_limit(api: FakeKube, deploy: Deploy) -> None:
+def test_twenty_reloads_under_load_stay_well_below_the_memory_limit(
+    api: FakeKube, deploy: Deploy
+) -> None:
     words = [f"number {number:02}" for number in range(20)]
     app = running(api, deploy)
     app.changes_under_load(lambda word: api.change("nginx", site(word)), "one", *words)
@@ -165,12 +179,16 @@ def test_the_image_alone_shows_a_page_and_follows_a_mounted_directory(tmp_path: 
     write(tmp_path, site("one"))
     with alone("nginx"):
         serves("nginx under the supervisor")
-    with alone("nginx", f"--volume={tmp_path}:/config-in:ro", "--read-only", "--tmpfs=/config") as container:
+    with alone(
+        "nginx", f"--volume={tmp_path}:/config-in:ro", "--read-only", "--tmpfs=/config"
+    ) as container:
         serves("one")
         write(tmp_path, site("two"))
         serves("two")
         write(tmp_path, site("three", more="nonsense on;"))
-        container.err.expect('the new configuration is rejected: .*unknown directive "nonsense"', LONG)
+        container.err.expect(
+            'the new configuration is rejected: .*unknown directive "nonsense"', LONG
+        )
         serves("two")
 
 

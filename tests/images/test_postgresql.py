@@ -1,4 +1,6 @@
-"""images/postgresql in a container: its settings come from the API and change under load, its data outlives it."""
+"""images/postgresql in a container: its settings come from the API and change under load, its data
+outlives it.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +26,21 @@ from tests.images.web_app import LONG, METRICS, MIB, WebApp, alone
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
 POD, NAME = "images/postgresql/pod.yaml", "postgresql"
-# No pause between two reloads; time enough for psql on a busy machine, which a failed reload takes as well; data that
-# a crash of the machine may cost.
+# No pause between two reloads; time enough for psql on a busy machine, which a failed reload takes
+# as well; data that a crash of the machine may cost.
 QUICK = {
     "CONFIG_SUPERVISOR_RELOAD_INTERVAL": "0s",
     "CONFIG_SUPERVISOR_VERIFY_WINDOW": "3s",
     "INITDB_OPTIONS": "--no-sync --set=fsync=off",
 }
 PASSWORD = "only-for-tests"  # noqa: S105 - as it says
-CLIENT = {"PGHOST": "127.0.0.1", "PGPORT": "5432", "PGUSER": "app", "PGPASSWORD": PASSWORD, "PGDATABASE": "postgres"}
+CLIENT = {
+    "PGHOST": "127.0.0.1",
+    "PGPORT": "5432",
+    "PGUSER": "app",
+    "PGPASSWORD": PASSWORD,
+    "PGDATABASE": "postgres",
+}
 
 Deploy = Callable[..., Deployed]
 
@@ -46,9 +54,19 @@ def settings(*lines: str, hba: str = "") -> Mapping[str, str]:
 
 def ask(sql: str) -> str:
     """What the server answers to the client on a new connection."""
-    command = [needs("psql"), "--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--command", sql]
+    command = [
+        needs("psql"),
+        "--no-psqlrc",
+        "--no-align",
+        "--tuples-only",
+        "--quiet",
+        "--command",
+        sql,
+    ]
     environment = {**os.environ, **CLIENT}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=LONG)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=LONG
+    )
     assert 0 == done.returncode, done.stderr
     return done.stdout.strip()
 
@@ -108,10 +126,19 @@ class Database(WebApp):
 
 
 class Load:
-    """pgbench, reading without a pause until `end`; every second it says how many of its queries failed."""
+    """pgbench, reading without a pause until `end`; every second it says how many of its queries
+    failed.
+    """
 
     def __init__(self, *options: str) -> None:
-        command = [needs("pgbench"), "--no-vacuum", "--select-only", "--client=2", "--progress=1", "--time=300"]
+        command = [
+            needs("pgbench"),
+            "--no-vacuum",
+            "--select-only",
+            "--client=2",
+            "--progress=1",
+            "--time=300",
+        ]
         environment = {**os.environ, **CLIENT}
         self._pgbench = subprocess.Popen(
             [*command, *options], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -141,7 +168,11 @@ class Load:
         """Stop it; what it has said beside that no query failed."""
         assert self._pgbench.poll() is None, self._said.seen
         self._pgbench.send_signal(signal.SIGTERM)
-        return [line for line in self._said.rest() if not line.startswith("progress: ") or " 0 failed" not in line]
+        return [
+            line
+            for line in self._said.rest()
+            if not line.startswith("progress: ") or " 0 failed" not in line
+        ]
 
 
 @pytest.fixture
@@ -153,7 +184,9 @@ def database(deploy: Deploy) -> Database:
     return database
 
 
-def test_postgresql_starts_once_its_configuration_is_there_and_needs_no_rights(api: FakeKube, deploy: Deploy) -> None:
+def test_postgresql_starts_once_its_configuration_is_there_and_needs_no_rights(
+    api: FakeKube, deploy: Deploy
+) -> None:
     hold = api.hold("list")
     database = Database(deploy(POD, env=QUICK))
     database.pod.start()
@@ -171,7 +204,9 @@ def test_postgresql_starts_once_its_configuration_is_there_and_needs_no_rights(a
     database.reaps_orphans()
 
 
-def test_a_change_is_live_without_a_failed_query_and_a_bad_one_is_rejected(api: FakeKube, database: Database) -> None:
+def test_a_change_is_live_without_a_failed_query_and_a_bad_one_is_rejected(
+    api: FakeKube, database: Database
+) -> None:
     database.asked("pgbench", "--initialize", "--quiet")
     database.asked("psql", "-qc", "grant select on all tables in schema public to app")
     with Load() as sessions, Load("--connect") as connections:
@@ -188,7 +223,9 @@ def test_a_change_is_live_without_a_failed_query_and_a_bad_one_is_rejected(api: 
     database.counted(1, "reloads_total", method="signal")
     database.counted(1, "config_last_reload_successful")
     api.change(NAME, settings("work_memory = 9MB"))
-    database.says('the new configuration is rejected: .*unrecognized configuration parameter "work_memory"')
+    database.says(
+        'the new configuration is rejected: .*unrecognized configuration parameter "work_memory"'
+    )
     database.counted(1, "config_stale")
     database.counted(1, "config_validations_total", result="rejected")
     assert "8MB" == ask("show work_mem")
@@ -198,9 +235,13 @@ def test_a_change_is_live_without_a_failed_query_and_a_bad_one_is_rejected(api: 
     database.counted(0, "config_stale")
 
 
-def test_a_bad_pg_hba_which_validation_does_not_read_is_taken_back(api: FakeKube, database: Database) -> None:
+def test_a_bad_pg_hba_which_validation_does_not_read_is_taken_back(
+    api: FakeKube, database: Database
+) -> None:
     api.change(NAME, settings("work_mem = 8MB", hba="host all all all blindly\n"))
-    database.says("cannot reload postgres: .*invalid authentication method.*; going back to configuration")
+    database.says(
+        "cannot reload postgres: .*invalid authentication method.*; going back to configuration"
+    )
     database.reloaded()
     database.counted(1, "config_rollbacks_total")
     database.counted(1, "reload_failures_total", method="signal", reason="verify")
@@ -215,19 +256,31 @@ def test_a_bad_pg_hba_which_validation_does_not_read_is_taken_back(api: FakeKube
 def test_a_setting_that_needs_a_restart_waits_for_it_and_a_stop_loses_nothing(
     api: FakeKube, database: Database
 ) -> None:
-    database.asked("psql", "-qc", "create table kept as select 42 as answer", "-c", "grant select on kept to app")
+    database.asked(
+        "psql",
+        "-qc",
+        "create table kept as select 42 as answer",
+        "-c",
+        "grant select on kept to app",
+    )
     api.change(NAME, settings("max_connections = 55"))
-    database.says("cannot reload postgres: .*setting could not be applied.*; going back to configuration")
+    database.says(
+        "cannot reload postgres: .*setting could not be applied.*; going back to configuration"
+    )
     database.reloaded()
     database.counted(1, "config_stale")
-    assert "100|f" == ask("select setting, pending_restart from pg_settings where name = 'max_connections'")
+    assert "100|f" == ask(
+        "select setting, pending_restart from pg_settings where name = 'max_connections'"
+    )
 
     with database.session():  # one that would stay for minutes
         assert 0 == database.pod.stop(NAME, timeout=40)
     assert "database system is shut down" in database.pod.story(NAME)
     database.starts()
     assert "database system was shut down at" in database.pod.story(NAME), "it had to recover"
-    assert "100" == ask("show max_connections")  # a container that comes again keeps to the last good version
+    assert "100" == ask(
+        "show max_connections"
+    )  # a container that comes again keeps to the last good version
 
     assert 0 == database.pod.stop(NAME, timeout=40)
     database.pod.empty("config")  # as in a new pod
@@ -237,7 +290,9 @@ def test_a_setting_that_needs_a_restart_waits_for_it_and_a_stop_loses_nothing(
     database.counted(0, "config_stale")
 
 
-def test_twenty_reloads_under_load_stay_far_below_the_memory_limit(api: FakeKube, database: Database) -> None:
+def test_twenty_reloads_under_load_stay_far_below_the_memory_limit(
+    api: FakeKube, database: Database
+) -> None:
     """The tables are larger than shared_buffers, so that all of these are used at the end."""
     database.asked("pgbench", "--initialize", "--quiet", "--scale=10")
     database.asked("psql", "-qc", "grant select on all tables in schema public to app")
@@ -251,7 +306,10 @@ def test_twenty_reloads_under_load_stay_far_below_the_memory_limit(api: FakeKube
         assert [] == load.end()
 
     database.counted(20, "reloads_total", method="signal")
-    print(f"postgresql used {used // MIB} MiB, with its files {database.pod.peak_memory(NAME) // MIB} MiB")
+    print(
+        f"postgresql used {used // MIB} MiB, with its files"
+        f" {database.pod.peak_memory(NAME) // MIB} MiB"
+    )
     assert used <= 0.8 * database.pod.memory_limit(NAME)
 
 
@@ -262,7 +320,13 @@ def test_the_image_alone_makes_a_database_and_follows_a_mounted_directory(tmp_pa
     for options, before in ([], "4MB"), ([f"--volume={tmp_path}:/config-in:ro"], "8MB"):
         with alone(NAME, "--env=INITDB_OPTIONS=--no-sync", *options) as container:
             container.err.expect("database system is ready to accept connections", LONG)
-            built.podman("exec", container.name, "psql", "-qc", f"create role app login password '{PASSWORD}'")
+            built.podman(
+                "exec",
+                container.name,
+                "psql",
+                "-qc",
+                f"create role app login password '{PASSWORD}'",
+            )
             assert before == ask("show work_mem")
             if options:
                 write(tmp_path, settings("work_mem = 9MB"))

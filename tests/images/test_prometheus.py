@@ -1,4 +1,6 @@
-"""images/prometheus in a container: configured by the API, reloaded under load, rolled back, stopped."""
+"""images/prometheus in a container: configured by the API, reloaded under load, rolled back,
+stopped.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ from tests.images.web_app import LONG, METRICS, WebApp, alone
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
 POD, NAME, PORT = "images/prometheus/pod.yaml", "prometheus", 9090
-# What is live: the text of the configuration that Prometheus runs on, with the version that `version` puts into it.
+# What is live: the text of the configuration that Prometheus runs on, with the version that
+# `version` puts into it.
 CONFIG = "/api/v1/status/config"
 WORDS = ("version-one", "version-two")
 # No pause between two reloads; a window that is long enough for a busy machine.
@@ -31,13 +34,22 @@ Deploy = Callable[..., Deployed]
 def version(word: str, rules: str = "", rule_file: str = "rules.yml") -> Mapping[str, str]:
     """The manifest's ConfigMap with a word in the configuration, and with other rules."""
     data = data_of(POD, NAME)
-    text = data["prometheus.yml"].replace("global:\n", f"global:\n  external_labels: {{version: {word}}}\n")
-    return {"prometheus.yml": text.replace("- rules.yml", f"- {rule_file}"), "rules.yml": rules or data["rules.yml"]}
+    text = data["prometheus.yml"].replace(
+        "global:\n", f"global:\n  external_labels: {{version: {word}}}\n"
+    )
+    return {
+        "prometheus.yml": text.replace("- rules.yml", f"- {rule_file}"),
+        "rules.yml": rules or data["rules.yml"],
+    }
 
 
 def changes(api: FakeKube, app: WebApp, name: str, *words: str) -> set[str]:
-    """Take a server from version to version of its object, and see that none of the requests for it fails."""
-    return app.changes_under_load(lambda word: api.change(name, version(word)), *words, port=PORT, path=CONFIG)
+    """Take a server from version to version of its object, and see that none of the requests for it
+    fails.
+    """
+    return app.changes_under_load(
+        lambda word: api.change(name, version(word)), *words, port=PORT, path=CONFIG
+    )
 
 
 class Prometheus(WebApp):
@@ -68,7 +80,9 @@ class Prometheus(WebApp):
 
         def live() -> None:
             groups = self.answers("/api/v1/rules")["groups"]
-            assert sorted(names) == sorted(rule["name"] for group in groups for rule in group["rules"])
+            assert sorted(names) == sorted(
+                rule["name"] for group in groups for rule in group["rules"]
+            )
 
         wait_until(live, LONG)
 
@@ -82,7 +96,9 @@ def running(api: FakeKube, deploy: Deploy) -> Prometheus:
     return app
 
 
-def test_prometheus_starts_once_its_configuration_is_there_and_needs_no_rights(api: FakeKube, deploy: Deploy) -> None:
+def test_prometheus_starts_once_its_configuration_is_there_and_needs_no_rights(
+    api: FakeKube, deploy: Deploy
+) -> None:
     hold = api.hold("list")
     app = Prometheus(deploy(POD))
     app.pod.start()
@@ -99,7 +115,9 @@ def test_prometheus_starts_once_its_configuration_is_there_and_needs_no_rights(a
     assert 0 == app.pod.stop(NAME, timeout=40)
 
 
-def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(api: FakeKube, deploy: Deploy) -> None:
+def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(
+    api: FakeKube, deploy: Deploy
+) -> None:
     app = running(api, deploy)
     assert set(WORDS) == changes(api, app, NAME, *WORDS)
     app.says("reloaded prometheus: it runs on configuration")
@@ -115,10 +133,15 @@ def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(api
 
 
 def test_what_validation_cannot_see_is_taken_back_as_a_whole(api: FakeKube, deploy: Deploy) -> None:
-    """An absolute path leads the validation to the rules that are live. Prometheus then takes half of the change."""
+    """An absolute path leads the validation to the rules that are live. Prometheus then takes half
+    of the change.
+    """
     app = running(api, deploy)
     api.change(NAME, version("version-two", "groups: nonsense", "/config/rules.yml"))
-    app.says("cannot reload prometheus: .*its last reload failed; its log says why; going back to configuration")
+    app.says(
+        "cannot reload prometheus: .*its last reload failed; its log says why; going back to"
+        " configuration"
+    )
     app.says("reloaded prometheus: it runs on configuration")
     app.counted(1, "config_rollbacks_total")
     app.counted(1, "reload_failures_total", method="signal", reason="verify")
@@ -132,7 +155,9 @@ def test_what_validation_cannot_see_is_taken_back_as_a_whole(api: FakeKube, depl
     app.counted(0, "config_stale")
 
 
-def test_twenty_reloads_under_load_stay_far_below_the_memory_limit(api: FakeKube, deploy: Deploy) -> None:
+def test_twenty_reloads_under_load_stay_far_below_the_memory_limit(
+    api: FakeKube, deploy: Deploy
+) -> None:
     words = [f"version-{number:02}" for number in range(20)]
     app = running(api, deploy)
     changes(api, app, NAME, WORDS[0], *words)
@@ -153,7 +178,9 @@ def test_the_image_alone_watches_itself_and_follows_a_mounted_directory(tmp_path
         wait_until(lambda: page("TargetDown", "/api/v1/rules"), LONG)
     tmp_path.chmod(0o755)
     write(tmp_path, version("version-one"))
-    with alone(NAME, f"--volume={tmp_path}:/config-in:ro", "--user=1000650000:0", "--passwd=false") as container:
+    with alone(
+        NAME, f"--volume={tmp_path}:/config-in:ro", "--user=1000650000:0", "--passwd=false"
+    ) as container:
         wait_until(lambda: page("version-one"), LONG)
         write(tmp_path, version("version-two"))
         wait_until(lambda: page("version-two"), LONG)

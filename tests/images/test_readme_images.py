@@ -1,4 +1,6 @@
-"""The Dockerfiles and the parts of manifests by which the documents bring us into an image, as they stand there."""
+"""The Dockerfiles and the parts of manifests by which the documents bring us into an image, as they
+stand there.
+"""
 
 from __future__ import annotations
 
@@ -38,25 +40,37 @@ def blocks() -> Iterator[str]:
 
 def dockerfile(instruction: str) -> str:
     """The only Dockerfile in the documents that has an instruction."""
-    (found,) = [block for block in blocks() if re.search("^FROM ", block, re.MULTILINE) and instruction in block]
+    (found,) = [
+        block
+        for block in blocks()
+        if re.search("^FROM ", block, re.MULTILINE) and instruction in block
+    ]
     return found
 
 
 def part_of_pod(start: str) -> dict[str, Any]:
     """The only part of a manifest in the documents that starts so and has the bundle in it."""
-    (found,) = [block for block in blocks() if block.startswith(start) and "config-supervisor-bundle:" in block]
+    (found,) = [
+        block
+        for block in blocks()
+        if block.startswith(start) and "config-supervisor-bundle:" in block
+    ]
     part: dict[str, Any] = yaml.safe_load(found)
     return part
 
 
 def test_documented_image_from_the_base_runs_its_app() -> None:
     built.image("base")
-    image = built.derived("localhost/supervisor-tests-readme-from", dockerfile("FROM config-supervisor\n"))
+    image = built.derived(
+        "localhost/supervisor-tests-readme-from", dockerfile("FROM config-supervisor\n")
+    )
     name = f"supervisor-readme-{os.getpid()}"
     app = Container(name, ["podman", *RUN, f"--name={name}", image], env=environment())
 
     def ready() -> None:
-        done = built.podman("exec", name, "supervisorctl", "wait", "--ready", "--timeout=10s", check=False)
+        done = built.podman(
+            "exec", name, "supervisorctl", "wait", "--ready", "--timeout=10s", check=False
+        )
         assert 0 == done.returncode, app.err.seen
 
     wait_until(ready, timeout=60)
@@ -72,22 +86,36 @@ def test_documented_image_from_the_base_runs_its_app() -> None:
         (["--version"], 0, "supervisor "),
     ],
 )
-def test_documented_image_with_the_bundle_runs_its_app(words: list[str], code: int, said: str) -> None:
+def test_documented_image_with_the_bundle_runs_its_app(
+    words: list[str], code: int, said: str
+) -> None:
     """Options can be given in place of the command, as the manifests do."""
     built.image("bundle")
     built.derived("localhost/my-app", APP.format(debian=built.debian("trixie")))
-    image = built.derived("localhost/supervisor-tests-readme-copy", dockerfile("COPY --from=config-supervisor-bundle "))
+    image = built.derived(
+        "localhost/supervisor-tests-readme-copy",
+        dockerfile("COPY --from=config-supervisor-bundle "),
+    )
     done = built.podman(*RUN, image, *words, check=False)
 
-    assert (code, True) == (done.returncode, done.stdout.startswith(said)), done.stdout + done.stderr
+    assert (code, True) == (done.returncode, done.stdout.startswith(said)), (
+        done.stdout + done.stderr
+    )
 
 
 @pytest.mark.parametrize("start", ["volumes:", "initContainers:"])
-def test_documented_pod_runs_an_image_as_it_is(start: str, deploy: Callable[..., Deployed], tmp_path: Path) -> None:
+def test_documented_pod_runs_an_image_as_it_is(
+    start: str, deploy: Callable[..., Deployed], tmp_path: Path
+) -> None:
     """By a volume of the bundle's image, and by an init container."""
     part = {"volumes": [{"name": "supervisor", "emptyDir": {}}], **part_of_pod(start)}
     mounts = part.pop("volumeMounts", [{"name": "supervisor", "mountPath": "/opt/supervisor"}])
-    command = ["/opt/supervisor/bin/supervisor", "sh", "-c", "echo process 1 is $(cat /proc/1/comm); exit 42"]
+    command = [
+        "/opt/supervisor/bin/supervisor",
+        "sh",
+        "-c",
+        "echo process 1 is $(cat /proc/1/comm); exit 42",
+    ]
     container = {"name": "app", "image": "foreign", "command": command, "volumeMounts": mounts}
     spec = {**part, "containers": [container]}
     path = tmp_path / "pod.yaml"

@@ -65,7 +65,9 @@ def images(test: Callable[..., None]) -> Callable[..., None]:
     return marked
 
 
-def bill(files: dict[str, str], links: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+def bill(
+    files: dict[str, str], links: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
     """What the script says about a root with these files and symlinks."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
@@ -97,7 +99,9 @@ def assert_valid(text: str) -> None:
 # The script
 
 
-def test_packages_of_debian_are_listed_with_their_licences_and_the_source_that_advisories_name() -> None:
+def test_packages_of_debian_are_listed_with_their_licences_and_the_source_that_advisories_name() -> (
+    None
+):
     root = {
         "usr/lib/os-release": 'NAME="Debian"\nID=debian\nVERSION_ID="13"\n',
         "var/lib/dpkg/status": STATUS,
@@ -116,20 +120,27 @@ def test_packages_that_the_bundle_was_made_from_are_listed() -> None:
     folder = "opt/supervisor/share/doc"
     done = bill(
         {
-            f"{folder}/supervisor/debian-packages.txt": "glibc libc6:amd64 2.41-12+deb13u4\nzlib zlib 1\n",
+            f"{folder}/supervisor/debian-packages.txt": (
+                "glibc libc6:amd64 2.41-12+deb13u4\nzlib zlib 1\n"
+            ),
             f"{folder}/zlib/copyright": COPYRIGHT,
         }
     )
     found = listed(done.stdout)
 
-    assert ["pkg:deb/debian/libc6@2.41-12%2Bdeb13u4?arch=amd64&upstream=glibc", "pkg:deb/debian/zlib@1"] == list(found)
+    assert [
+        "pkg:deb/debian/libc6@2.41-12%2Bdeb13u4?arch=amd64&upstream=glibc",
+        "pkg:deb/debian/zlib@1",
+    ] == list(found)
     assert [{"license": {"name": "GPL-2+"}}] == found["pkg:deb/debian/zlib@1"]["licenses"]
 
 
 def test_packages_of_python_are_listed_wherever_they_are() -> None:
     done = bill(
         {
-            "a/One_Two-1.0.dist-info/METADATA": "Name: One_Two\nVersion: 1.0\nLicense-Expression: MIT OR ISC\n\ntext",
+            "a/One_Two-1.0.dist-info/METADATA": (
+                "Name: One_Two\nVersion: 1.0\nLicense-Expression: MIT OR ISC\n\ntext"
+            ),
             "b/three-2.dist-info/METADATA": "Name: three\nVersion: 2\nLicense: MIT\n",
             "b/four-2.dist-info/RECORD": "Name: four\nVersion: 2\n",
         }
@@ -143,7 +154,9 @@ def test_packages_of_python_are_listed_wherever_they_are() -> None:
     assert_valid(done.stdout.decode())
 
 
-@pytest.mark.parametrize("archive", [b"", b"nonsense" * 100, bytes(20480)], ids=["nothing", "no tar", "an empty tar"])
+@pytest.mark.parametrize(
+    "archive", [b"", b"nonsense" * 100, bytes(20480)], ids=["nothing", "no tar", "an empty tar"]
+)
 def test_a_root_without_any_package_is_refused(archive: bytes) -> None:
     done = script(archive)
 
@@ -162,7 +175,9 @@ def beside(name: str) -> str:
     path.unlink(missing_ok=True)
     settings = {**environment(), "BUILD": "true", "SBOM": sys.executable}
     with built.alone():
-        subprocess.run(["sh", f"{REPOSITORY}/images/build.sh", name], env=settings, check=True, timeout=120)
+        subprocess.run(
+            ["sh", f"{REPOSITORY}/images/build.sh", name], env=settings, check=True, timeout=120
+        )
     return path.read_text()
 
 
@@ -174,7 +189,10 @@ def inside(name: str, *command: str) -> str:
 
 def python_packages(name: str) -> set[str]:
     said = inside(name, "/opt/supervisor/bin/python3", "-I", "-c", INSTALLED).splitlines()
-    return {f"pkg:pypi/{canonicalize_name(package)}@{version}" for package, version in map(str.split, said)}
+    return {
+        f"pkg:pypi/{canonicalize_name(package)}@{version}"
+        for package, version in map(str.split, said)
+    }
 
 
 def debian_packages(name: str) -> dict[str, str]:
@@ -186,7 +204,11 @@ def debian_packages(name: str) -> dict[str, str]:
 def of_debian(found: dict[str, Json]) -> dict[str, str]:
     """The versions of Debian's packages in a bill, by name."""
     purls = map(PackageURL.from_string, found)
-    return {purl.name: str(purl.version) for purl in purls if (purl.type, purl.namespace) == ("deb", "debian")}
+    return {
+        purl.name: str(purl.version)
+        for purl in purls
+        if (purl.type, purl.namespace) == ("deb", "debian")
+    }
 
 
 def of_python(found: dict[str, Json]) -> set[str]:
@@ -203,7 +225,9 @@ def test_the_bill_of_an_image_has_every_package_in_it_and_nothing_else(name: str
     assert debian_packages(name) == of_debian(found)
     assert python_packages(name) == of_python(found)
     assert len(found) == len(of_debian(found)) + len(of_python(found))
-    assert [] == [purl for purl in found if purl.startswith("pkg:deb") and "distro=debian-13" not in purl]
+    assert [] == [
+        purl for purl in found if purl.startswith("pkg:deb") and "distro=debian-13" not in purl
+    ]
 
 
 @images

@@ -1,4 +1,6 @@
-"""What a real Prometheus sees of a container that the program supervises: reloads, and the alerts of monitoring/."""
+"""What a real Prometheus sees of a container that the program supervises: reloads, and the alerts
+of monitoring/.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,14 @@ BROKEN = RULES + "- nonsense"
 
 
 def often(word: str, rules: str = RULES, rule_file: str = "rules.yml") -> Mapping[str, str]:
-    """The pod's configuration, with the alerts for rules, scraping itself and its supervisor every second."""
+    """The pod's configuration, with the alerts for rules, scraping itself and its supervisor every
+    second.
+    """
     data = version(word, rules, rule_file)
-    return {**data, "prometheus.yml": data["prometheus.yml"].replace("interval: 30s", "interval: 1s")}
+    return {
+        **data,
+        "prometheus.yml": data["prometheus.yml"].replace("interval: 30s", "interval: 1s"),
+    }
 
 
 def test_prometheus_sees_the_reloads_of_a_container_and_the_alerts_fire_and_clear(
@@ -36,7 +43,9 @@ def test_prometheus_sees_the_reloads_of_a_container_and_the_alerts_fire_and_clea
     prometheus = test_alerts_for_real.Prometheus(PORT)
 
     def reloads(number: int) -> None:
-        assert [str(number)] == prometheus.value('supervisor_reloads_total{method="signal"}'), pod.story(NAME)
+        assert [str(number)] == prometheus.value('supervisor_reloads_total{method="signal"}'), (
+            pod.story(NAME)
+        )
 
     prometheus.until_scraped()
     reloads(0)

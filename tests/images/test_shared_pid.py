@@ -1,4 +1,6 @@
-"""The sidecar and its app in real containers of one pod: a shared pid namespace, a shared volume, no capability."""
+"""The sidecar and its app in real containers of one pod: a shared pid namespace, a shared volume,
+no capability.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ def change(pod: Pod, content: str, name: str = "app.conf") -> None:
     (pod.source / f".{name}").rename(pod.source / name)
 
 
-def test_the_same_uid_reloads_its_app_without_a_capability_and_follows_its_restarts(pod: Pod) -> None:
+def test_the_same_uid_reloads_its_app_without_a_capability_and_follows_its_restarts(
+    pod: Pod,
+) -> None:
     change(pod, "one")
     beside = sidecar(pod, f"--reload-process={NAME}")
     until_written(pod, "app.conf", "one")

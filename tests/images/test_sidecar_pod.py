@@ -1,4 +1,6 @@
-"""images/prometheus/sidecar.yaml: an unmodified Prometheus image, reloaded over HTTP by the supervisor beside it."""
+"""images/prometheus/sidecar.yaml: an unmodified Prometheus image, reloaded over HTTP by the
+supervisor beside it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from tests.images.web_app import METRICS, WebApp
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
 POD, OBJECT, SIDECAR = "images/prometheus/sidecar.yaml", "prometheus-sidecar", "supervisor"
-QUICK = {"--reload-timeout=5s": ["--reload-timeout=5s", "--reload-interval=0s", "--verify-window=3s"]}
+QUICK = {
+    "--reload-timeout=5s": ["--reload-timeout=5s", "--reload-interval=0s", "--verify-window=3s"]
+}
 # It stands for the vendor's image: the same entry point, the server and nothing of ours.
 VENDOR = """
 FROM docker.io/library/debian:trixie-slim

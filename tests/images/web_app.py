@@ -1,4 +1,5 @@
-"""A web server in a container, as its users and its operators see it: pages, metrics, log, `supervisorctl`.
+"""A web server in a container, as its users and its operators see it: pages, metrics, log,
+`supervisorctl`.
 
 Knows ports and words, not which server it is.
 """
@@ -50,13 +51,17 @@ class WebApp:
         wait_until(seen, LONG)
 
     def says(self, pattern: str) -> None:
-        """Wait for a line on the container's standard error, behind those that were waited for before."""
+        """Wait for a line on the container's standard error, behind those that were waited for
+        before.
+        """
         self.pod.containers[self.name].err.expect(pattern, LONG)
 
     def changes_under_load(
         self, change: Callable[[str], object], *words: str, port: int = PORT, path: str = "/"
     ) -> set[str]:
-        """Go from the first word, which is served, to the last under load without a failed request; the words seen."""
+        """Go from the first word, which is served, to the last under load without a failed request;
+        the words seen.
+        """
         with Load(port, path, words) as load:
             try:
                 load.sees(words[0])
@@ -77,13 +82,17 @@ class WebApp:
         self.counted(1, "config_validations_total", result="rejected")
 
     def asked(self, *command: str) -> str:
-        """What a command in the container prints, in the security context of the pod; it must end with code 0."""
+        """What a command in the container prints, in the security context of the pod; it must end
+        with code 0.
+        """
         code, output = self.pod.exec(self.name, *command)
         assert 0 == code, output
         return output
 
     def reaps_orphans(self) -> None:
-        """Leave three processes without a parent in the container, and see that none of them is there for ever."""
+        """Leave three processes without a parent in the container, and see that none of them is
+        there for ever.
+        """
         before = metric(METRICS, "orphans_reaped_total") or 0
         self.asked("sh", "-c", "for each in 1 2 3; do (sleep 0.1 >/dev/null 2>&1 &) ; done")
         self.counted(before + 3, "orphans_reaped_total")
@@ -100,7 +109,9 @@ class WebApp:
         return set(found["Uid"].split()), found["CapBnd"]
 
     def stops_with_a_request_under_way(self, path: str, upload: Upload) -> None:
-        """Exit code 0, and the request that was half sent when the app was told to stop is answered as any other."""
+        """Exit code 0, and the request that was half sent when the app was told to stop is answered
+        as any other.
+        """
         upload.begin(PORT, path)
         with _meanwhile(self.pod, self.name) as codes:
 
@@ -112,7 +123,9 @@ class WebApp:
         assert [0] == codes, self.pod.story(self.name)
 
     def keeps_to(self, share: float) -> None:
-        """Its peak so far, the page cache of a first start included, is at most this share of its memory limit."""
+        """Its peak so far, the page cache of a first start included, is at most this share of its
+        memory limit.
+        """
         peak, limit = self.pod.peak_memory(self.name), self.pod.memory_limit(self.name)
         assert peak <= share * limit, f"{peak / MIB:.0f} of {limit / MIB:.0f} MiB"
 
@@ -135,13 +148,16 @@ def _page(port: int) -> str:
 
 @contextmanager
 def alone(image: str, *options: str) -> Iterator[Container]:
-    """A container of an image, started as people do who have read nothing: no arguments, no cluster.
+    """A container of an image, started as people do who have read nothing: no arguments, no
+    cluster.
 
     It has to end with code 0 when it is stopped.
     """
     name = f"supervisor-alone-{os.getpid()}"
     fixed = ["--rm", f"--name={name}", "--network=host", "--no-healthcheck", "--pull=never"]
-    container = Container(name, ["podman", "run", *fixed, *options, built.image(image)], env=environment())
+    container = Container(
+        name, ["podman", "run", *fixed, *options, built.image(image)], env=environment()
+    )
     try:
         yield container
         built.podman("stop", "--time=20", name)

@@ -1,6 +1,7 @@
 """What a PromQL expression asks for, and what the program has: metrics, labels and their values.
 
-Reads what monitoring/ uses of PromQL and no more; whether an expression is valid is for promtool to say.
+Reads what monitoring/ uses of PromQL and no more; whether an expression is valid is for promtool to
+say.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ yaml: Any = importlib.import_module("yaml")  # it has no types, and comes with `
 
 MONITORING = Path(__file__).parents[2] / "monitoring"
 
-# What Prometheus adds to every series: by a PodMonitor, by scrape annotations, by whoever collects from many.
+# What Prometheus adds to every series: by a PodMonitor, by scrape annotations, by whoever collects
+# from many.
 TARGET = frozenset({"cluster", "namespace", "job", "instance", "pod", "container"})
 ALERTS = "ALERTS"  # Prometheus' own
 _CLAUSE = re.compile(r"\b(?:by|without|on|ignoring)\s*\(([^()]*)\)")
@@ -57,11 +59,15 @@ def grouped(expression: str) -> set[str]:
 
 @functools.cache
 def catalogue() -> dict[str, list[Mapping[str, str]]]:
-    """Name of a sample to the label sets of its series, of a program with a source, for each reload method."""
+    """Name of a sample to the label sets of its series, of a program with a source, for each reload
+    method.
+    """
     found: dict[str, list[Mapping[str, str]]] = {}
     for method in methods.METHODS:
         metrics = Metrics(State, method)
-        metrics.observe(events.SourceOpened(0, "configmap", "production", "web"), State(), State(), ())
+        metrics.observe(
+            events.SourceOpened(0, "configmap", "production", "web"), State(), State(), ()
+        )
         for family in metrics.registry.collect():
             for sample in family.samples:
                 found.setdefault(sample.name, []).append(sample.labels)
@@ -86,7 +92,9 @@ def faults(expression: str, known: Mapping[str, list[Mapping[str, str]]]) -> lis
                 wrong.append(f"{name} has no label {label}")
             elif values and label not in TARGET and operator == "=" and value not in values:
                 wrong.append(f"{name} has no {label}={value}")
-    return wrong + [f"nothing has the label {label}" for label in sorted(grouped(expression) - labels)]
+    return wrong + [
+        f"nothing has the label {label}" for label in sorted(grouped(expression) - labels)
+    ]
 
 
 def rules() -> list[dict[str, Any]]:
@@ -96,7 +104,9 @@ def rules() -> list[dict[str, Any]]:
 
 
 def hurried(text: str) -> str:
-    """The rules with a second for every minute, and alerts that fire a second after they are true."""
+    """The rules with a second for every minute, and alerts that fire a second after
+    they are true.
+    """
     text = re.sub(r"\[(\d+)h", lambda match: f"[{60 * int(match[1])}s", text)
     text = re.sub(r"\[(\d+)m", r"[\1s", text)
     return re.sub(r"for: \d+m", "for: 1s", text.replace(":30s]", ":1s]"))

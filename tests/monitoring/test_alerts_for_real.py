@@ -48,7 +48,9 @@ class Prometheus:
     def firing(self) -> dict[str, dict[str, Any]]:
         """Name of each alert that fires to the alert."""
         alerts = self._ask("/api/v1/alerts")["alerts"]
-        return {alert["labels"]["alertname"]: alert for alert in alerts if alert["state"] == "firing"}
+        return {
+            alert["labels"]["alertname"]: alert for alert in alerts if alert["state"] == "firing"
+        }
 
     def until_fires(self, name: str) -> dict[str, Any]:
         """Wait until an alert fires; the alert."""
@@ -68,12 +70,16 @@ class Prometheus:
         wait_until(quiet, PATIENCE)
 
     def until_scraped(self) -> None:
-        """Wait until the program's counters are known at 0, and every rule was evaluated without trouble."""
+        """Wait until the program's counters are known at 0, and every rule was evaluated without
+        trouble.
+        """
         expected = sorted((rule["alert"], "ok") for rule in rules())
 
         def scraped() -> None:
             assert ["0"] == self.value('supervisor_config_validations_total{result="rejected"}')
-            seen = [rule for group in self._ask("/api/v1/rules")["groups"] for rule in group["rules"]]
+            seen = [
+                rule for group in self._ask("/api/v1/rules")["groups"] for rule in group["rules"]
+            ]
             assert expected == sorted((rule["name"], rule["health"]) for rule in seen)
 
         wait_until(scraped, PATIENCE)
@@ -81,7 +87,9 @@ class Prometheus:
 
 @only_process
 @pytest.mark.timeout(4 * PATIENCE)
-def test_a_rejected_configuration_raises_alerts_and_its_correction_clears_them(run: Run, tmp_path: Path) -> None:
+def test_a_rejected_configuration_raises_alerts_and_its_correction_clears_them(
+    run: Run, tmp_path: Path
+) -> None:
     """Prometheus sees a port and no pids: one mode will do."""
     program = needs("prometheus")
     subject = Reloading(run, tmp_path)
@@ -89,10 +97,16 @@ def test_a_rejected_configuration_raises_alerts_and_its_correction_clears_them(r
     (tmp_path / "alerts.yaml").write_text(hurried((MONITORING / "alerts.yaml").read_text()))
     (tmp_path / "prometheus.yml").write_text(CONFIG.format(port=subject.port))
     prometheus = Prometheus(free_port())
-    argv = [program, f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data"]
+    argv = [
+        program,
+        f"--config.file={tmp_path}/prometheus.yml",
+        f"--storage.tsdb.path={tmp_path}/data",
+    ]
     with server([*argv, f"--web.listen-address=127.0.0.1:{prometheus.port}"], tmp_path / "log"):
         prometheus.until_scraped()
-        assert set() == {"SupervisorConfigStale", "SupervisorConfigRefused"} & set(prometheus.firing())
+        assert set() == {"SupervisorConfigStale", "SupervisorConfigRefused"} & set(
+            prometheus.firing()
+        )
         subject.change("bad")
         refused = prometheus.until_fires("SupervisorConfigRefused")
         stale = prometheus.until_fires("SupervisorConfigStale")

@@ -1,4 +1,6 @@
-"""The dashboard: that it is up to date, that Grafana can show it, and that it shows what there is."""
+"""The dashboard: that it is up to date, that Grafana can show it, and that it shows
+what there is.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,14 @@ from tests.monitoring.promql import MONITORING, catalogue, faults, yaml
 TEXT = (MONITORING / "dashboard.json").read_text()
 BOARD: dict[str, Any] = json.loads(TEXT)
 PANELS: list[dict[str, Any]] = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
-GRAFANA = {"__rate_interval": "5m", "__range": "6h"}  # its own variables, with a value that they may have
+GRAFANA = {
+    "__rate_interval": "5m",
+    "__range": "6h",
+}  # its own variables, with a value that they may have
 
-each_panel = pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"].replace(" ", "-"))
+each_panel = pytest.mark.parametrize(
+    "panel", PANELS, ids=lambda panel: panel["title"].replace(" ", "-")
+)
 
 
 def variables() -> set[str]:
@@ -36,7 +43,9 @@ def test_the_file_is_what_the_generator_writes() -> None:
         check=True,
     )
 
-    assert TEXT == made.stdout, "renew it: python -m monitoring.dashboard > monitoring/dashboard.json"
+    assert TEXT == made.stdout, (
+        "renew it: python -m monitoring.dashboard > monitoring/dashboard.json"
+    )
 
 
 def test_no_two_panels_share_a_place_or_a_number() -> None:
@@ -55,11 +64,15 @@ def test_no_two_panels_share_a_place_or_a_number() -> None:
 
 @each_panel
 def test_a_panel_asks_for_what_the_program_has(panel: dict[str, Any]) -> None:
-    assert [] == [fault for target in panel["targets"] for fault in faults(target["expr"], catalogue())]
+    assert [] == [
+        fault for target in panel["targets"] for fault in faults(target["expr"], catalogue())
+    ]
 
 
 @each_panel
-def test_a_panel_explains_itself_and_says_in_what_unit_and_from_where_on_it_is_bad(panel: dict[str, Any]) -> None:
+def test_a_panel_explains_itself_and_says_in_what_unit_and_from_where_on_it_is_bad(
+    panel: dict[str, Any],
+) -> None:
     field = panel["fieldConfig"]["defaults"]
 
     assert panel["description"].endswith(".")
@@ -81,14 +94,20 @@ def test_the_data_source_is_chosen_once_for_all() -> None:
     parts = [*PANELS, *(target for panel in PANELS for target in panel["targets"])]
     parts += [variable for variable in BOARD["templating"]["list"] if variable["type"] == "query"]
 
-    assert [] == [part for part in parts if part["datasource"] != {"type": "prometheus", "uid": "${datasource}"}]
+    assert [] == [
+        part
+        for part in parts
+        if part["datasource"] != {"type": "prometheus", "uid": "${datasource}"}
+    ]
     assert {"datasource", "namespace", "job", "pod"} == variables()
 
 
 def test_every_column_of_the_table_has_its_query_and_its_look() -> None:
     [table] = [panel for panel in PANELS if panel["type"] == "table"]
     organize = table["transformations"][1]["options"]
-    shown = {f"Value #{target['refId']}" for target in table["targets"]} - set(organize["excludeByName"])
+    shown = {f"Value #{target['refId']}" for target in table["targets"]} - set(
+        organize["excludeByName"]
+    )
 
     assert shown | {"version"} == set(organize["renameByName"])
     looks = [override["matcher"]["options"] for override in table["fieldConfig"]["overrides"]]
@@ -101,9 +120,15 @@ def test_prometheus_understands_every_query(tmp_path: Path) -> None:
     for name, value in GRAFANA.items():
         expressions = [expression.replace(f"${name}", value) for expression in expressions]
     rules = [{"record": f"query:{number}", "expr": one} for number, one in enumerate(expressions)]
-    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    (tmp_path / "rules.yaml").write_text(
+        yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]})
+    )
     done = subprocess.run(
-        [promtool, "check", "rules", "rules.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [promtool, "check", "rules", "rules.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert 0 == done.returncode, done.stdout + done.stderr

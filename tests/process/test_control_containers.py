@@ -1,4 +1,6 @@
-"""Supervisors of the containers of one pod that share directories, ports or processes: each is asked by its own."""
+"""Supervisors of the containers of one pod that share directories, ports or processes: each is
+asked by its own.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,17 @@ SUPERVISORCTL = os.path.join(os.path.dirname(sys.executable), "supervisorctl")
 ASKS = ["sh", "-c", f"while read -r words; do {SUPERVISORCTL} $words 2>&1; echo code $?; done"]
 
 
-def container(run: Run, *options: str, env: dict[str, str] | None = None, command: Sequence[str] = ()) -> Program:
-    """A supervisor whose app asks for it; with its default socket, unless `options` or `env` say otherwise."""
-    return run(*(command or ASKS), options=["-v", *options], env={"CONFIG_SUPERVISOR_CONTROL": "", **(env or {})})
+def container(
+    run: Run, *options: str, env: dict[str, str] | None = None, command: Sequence[str] = ()
+) -> Program:
+    """A supervisor whose app asks for it; with its default socket, unless `options` or `env` say
+    otherwise.
+    """
+    return run(
+        *(command or ASKS),
+        options=["-v", *options],
+        env={"CONFIG_SUPERVISOR_CONTROL": "", **(env or {})},
+    )
 
 
 def ask(program: Program, words: str) -> tuple[int, str]:

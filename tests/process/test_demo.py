@@ -1,4 +1,6 @@
-"""`make demo` shows what it promises: every scene, in order, within the time that a visitor gives it."""
+"""`make demo` shows what it promises: every scene, in order, within the time that a visitor gives
+it.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ SCENES = (
 
 @pytest.mark.timeout(60)
 def test_demo_shows_every_scene_in_order() -> None:
-    done = subprocess.run([sys.executable, DEMO], capture_output=True, text=True, check=False, env=environment())
+    done = subprocess.run(
+        [sys.executable, DEMO], capture_output=True, text=True, check=False, env=environment()
+    )
     at = 0
     for scene in SCENES:
         at = done.stdout.find(scene, at)

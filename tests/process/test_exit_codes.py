@@ -28,7 +28,9 @@ def test_every_exit_code_of_the_app_is_ours(run: Run, quarter: range) -> None:
         assert list(codes) == [program.wait() for program in programs]
 
 
-@pytest.mark.parametrize("number", [SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGSEGV, SIGTERM, SIGUSR1, SIGRTMIN, SIGRTMAX])
+@pytest.mark.parametrize(
+    "number", [SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGSEGV, SIGTERM, SIGUSR1, SIGRTMIN, SIGRTMAX]
+)
 def test_an_app_that_a_signal_ends_gives_128_and_its_number(run: Run, number: int) -> None:
     run("sh", "-c", f"ulimit -c 0; kill -{number:d} $$").finish(128 + number)
 
@@ -43,7 +45,9 @@ UNSTARTABLE = {
 
 
 @pytest.mark.parametrize("case", UNSTARTABLE)
-def test_an_app_that_cannot_start_gives_the_code_that_sh_gives(run: Run, case: str, tmp_path: Path) -> None:
+def test_an_app_that_cannot_start_gives_the_code_that_sh_gives(
+    run: Run, case: str, tmp_path: Path
+) -> None:
     code, name = UNSTARTABLE[case]
     make(tmp_path / "plain", SCRIPT, 0o644)
     make(tmp_path / "bad-interpreter", "#!/no/such/interpreter\n", 0o755)
@@ -59,8 +63,12 @@ def test_an_app_that_cannot_start_gives_the_code_that_sh_gives(run: Run, case: s
 
 
 def test_an_app_that_is_not_in_path_gives_127(run: Run) -> None:
-    env = {"PATH": "/usr/bin:/bin"}  # a directory in it that we may not search would be a case of 126
-    shell = subprocess.run(["sh", "-c", "no-such-program"], env=env, capture_output=True, check=False)
+    env = {
+        "PATH": "/usr/bin:/bin"
+    }  # a directory in it that we may not search would be a case of 126
+    shell = subprocess.run(
+        ["sh", "-c", "no-such-program"], env=env, capture_output=True, check=False
+    )
     assert 127 == shell.returncode
     program = run("no-such-program", env=env)
     program.finish(127)
@@ -76,7 +84,9 @@ def test_an_app_that_is_in_path_but_may_not_be_executed_gives_126(run: Run, tmp_
     program.err.expect("plain.*[Pp]ermission denied")
 
 
-def test_a_file_that_may_not_be_executed_hides_no_later_one_in_path(run: Run, tmp_path: Path) -> None:
+def test_a_file_that_may_not_be_executed_hides_no_later_one_in_path(
+    run: Run, tmp_path: Path
+) -> None:
     for folder, mode in (("first", 0o644), ("second", 0o755)):
         (tmp_path / folder).mkdir()
         make(tmp_path / folder / "program", "#!/bin/sh\n" + SCRIPT, mode)
@@ -108,7 +118,10 @@ USAGE_ERRORS = {
     "a bad duration": (["--stop-timeout", "5x", "--", "true"], "--stop-timeout"),
     "a bad signal": (["--stop-signal", "FOO", "--", "true"], "--stop-signal"),
     "a bad rewrite": (["--rewrite", "15", "--", "true"], "--rewrite"),
-    "a rewrite of a signal that nobody can catch": (["--rewrite", "KILL:TERM", "--", "true"], "KILL"),
+    "a rewrite of a signal that nobody can catch": (
+        ["--rewrite", "KILL:TERM", "--", "true"],
+        "KILL",
+    ),
     "a bad choice": (["--leftovers", "what", "--", "true"], "--leftovers"),
     "a missing value": (["--stop-signal"], "--stop-signal"),
     "no command at all": ([], "[Cc]ommand|COMMAND"),
@@ -127,7 +140,9 @@ def test_a_usage_error_is_one_line_that_names_the_option_and_gives_2(run: Run, c
     assert len(program.err.seen) + len(program.err.rest()) == 1, program.err.seen
 
 
-@pytest.mark.parametrize("name", ["CONFIG_SUPERVISOR_STOP_TIMEOUT", "CONFIG_SUPERVISOR_STOP_SIGNAL"])
+@pytest.mark.parametrize(
+    "name", ["CONFIG_SUPERVISOR_STOP_TIMEOUT", "CONFIG_SUPERVISOR_STOP_SIGNAL"]
+)
 def test_a_bad_value_in_the_environment_is_a_usage_error_that_names_it(run: Run, name: str) -> None:
     program = run("true", env={name: "5x"})
 
@@ -160,7 +175,9 @@ def test_an_ok_exit_code_becomes_0(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "code"), [("/dev/null", 0), ("/dev/full", 125), ("&-", 0)], ids=["null", "full", "closed"]
+    ("output", "code"),
+    [("/dev/null", 0), ("/dev/full", 125), ("&-", 0)],
+    ids=["null", "full", "closed"],
 )
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_needs_no_standard_output(run: Run, option: str, output: str, code: int) -> None:

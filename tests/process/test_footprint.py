@@ -1,9 +1,11 @@
-"""What each role costs does not grow unseen: modules, threads, descriptors, wake-ups, system calls, instructions.
+"""What each role costs does not grow unseen: modules, threads, descriptors, wake-ups, system calls,
+instructions.
 
-Counts only, so that a verdict does not depend on the machine or on what else it does; how long things take is
-measured by tests/bench. A number here is no promise to users: who has a good reason changes it together with the
-code. The roles are those of tests/bench/subjects.py: a bare init, one that follows a mounted directory and is
-scraped, and one that follows a ConfigMap and is scraped; each with its control socket, as by default.
+Counts only, so that a verdict does not depend on the machine or on what else it does; how long
+things take is measured by tests/bench. A number here is no promise to users: who has a good reason
+changes it together with the code. The roles are those of tests/bench/subjects.py: a bare init, one
+that follows a mounted directory and is scraped, and one that follows a ConfigMap and is scraped;
+each with its control socket, as by default.
 """
 
 from __future__ import annotations
@@ -30,9 +32,11 @@ from tests.sync.test_nginx import swap_volume
 
 ROOT = os.path.dirname(os.path.dirname(APPS))
 
-# What a bare init loads beside `os`, `signal` and its own modules, which tests/unit/test_house.py lists.
+# What a bare init loads beside `os`, `signal` and its own modules, which tests/unit/test_house.py
+# lists.
 BARE_LIBRARY = {"errno", "struct"}
-# What stands between exec and the app when a directory is followed; the rest of this role is imported afterwards.
+# What stands between exec and the app when a directory is followed; the rest of this role is
+# imported afterwards.
 DIRECTORY_LIBRARY = BARE_LIBRARY | {"select", "_queue", "resource"}
 DIRECTORY = set(
     """
@@ -44,27 +48,30 @@ DIRECTORY = set(
     runtime.signals runtime.threads sources sources.directory sources.directory.directory_source
     sources.directory.inotify sources.directory.tree sources.protocol store store.delivery wiring
     wiring.feeds wiring.launch wiring.program
-    """.split()  # noqa: SIM905 - as a list it would take 40 lines
+    """.split()
 )
 # Small modules in C that come with those above. Python 3.12 has _sha2 where 3.11 has _sha256.
 ACCELERATORS = {"_struct", "_weakrefset", "_sha256", "_sha2"}
 
-# The libraries in memory once /metrics was scraped; the last lines are what `import kubernetes` takes with it.
+# The libraries in memory once /metrics was scraped; the last lines are what `import kubernetes`
+# takes with it.
 DIRECTORY_PACKAGES = {"config_supervisor", "inotify_simple", "prometheus_client"}
 API_PACKAGES = set(
     """
     config_supervisor prometheus_client kubernetes urllib3 yaml
-    annotated_types certifi charset_normalizer dateutil durationpy idna oauthlib pydantic pydantic_core requests
-    requests_oauthlib typing_extensions typing_inspection
-    """.split()  # noqa: SIM905 - as above
+    annotated_types certifi charset_normalizer dateutil durationpy idna oauthlib pydantic
+    pydantic_core requests requests_oauthlib typing_extensions typing_inspection
+    """.split()
 )
-# Megabytes each, and one careless import away. `kubernetes` loads the modules below these packages when asked.
+# Megabytes each, and one careless import away. `kubernetes` loads the modules below these packages
+# when asked.
 TOO_MUCH = re.compile(
     r"kubernetes\.client\.(models|api)\.|kubernetes\.(aio|informer|leaderelection|stream)\b|(asyncio|unittest|xml)\b"
 )
 MOST_MODULES = {"directory": 228, "api": 634}  # 208 and 574 with Python 3.11; a package counts, too
 
-# Main thread, source, web server, control socket, and the log's from its first line on: a bare init says nothing.
+# Main thread, source, web server, control socket, and the log's from its first line on: a bare init
+# says nothing.
 THREADS = {"bare": 1, "directory": 5, "api": 5}
 # Standard input, output and error, and where we were started, which is where the app starts.
 BARE_FILES = {"pipe": 3, "directory": 1}
@@ -72,9 +79,16 @@ BARE_FILES = {"pipe": 3, "directory": 1}
 THREADED_FILES = {"pipe": 3, "directory": 1 + 4}
 FILES = {
     "bare": BARE_FILES,
-    # The second eventfd, and the only one of the API's role, is how other threads wake that of /metrics.
-    "directory": {**THREADED_FILES, "socket": 2, "anon_inode:[eventfd]": 2, "anon_inode:inotify": 1},
-    # Those of /metrics, of supervisorctl, and of the watch; and configroot, which no other may take the place of.
+    # The second eventfd, and the only one of the API's role, is how other threads wake that of
+    # /metrics.
+    "directory": {
+        **THREADED_FILES,
+        "socket": 2,
+        "anon_inode:[eventfd]": 2,
+        "anon_inode:inotify": 1,
+    },
+    # Those of /metrics, of supervisorctl, and of the watch; and configroot, which no other may take
+    # the place of.
     "api": {**THREADED_FILES, "socket": 3, "anon_inode:[eventfd]": 1, "directory": 1 + 4 + 1},
 }
 
@@ -99,22 +113,35 @@ class Cost:
         for name in os.listdir(folder):
             with contextlib.suppress(FileNotFoundError):  # closed meanwhile
                 links.append(os.readlink(os.path.join(folder, name)))
-        return Counter("directory" if link.startswith("/") else re.sub(r":\[\d+\]$", "", link) for link in links)
+        return Counter(
+            "directory" if link.startswith("/") else re.sub(r":\[\d+\]$", "", link)
+            for link in links
+        )
 
     def switches(self) -> int:
         """How often its threads went to sleep or were sent to sleep, in all."""
         return work([self.program.pid]).switches
 
     def sleeps(self) -> int:
-        """How often its threads went to sleep, in all: those that others interrupt do not (proc(5))."""
+        """How often its threads went to sleep, in all: those that others interrupt do not
+        (proc(5)).
+        """
         tasks = os.listdir(f"/proc/{self.program.pid}/task")
-        return sum(int(status(f"{self.program.pid}/task/{task}")["voluntary_ctxt_switches"]) for task in tasks)
+        return sum(
+            int(status(f"{self.program.pid}/task/{task}")["voluntary_ctxt_switches"])
+            for task in tasks
+        )
 
     def assert_small(self) -> None:
-        """Wait until it has its few threads and descriptors: those of a request or a reload end a little later."""
+        """Wait until it has its few threads and descriptors: those of a request or a reload end a
+        little later.
+        """
 
         def small() -> None:
-            assert (THREADS[self.role], FILES[self.role]) == (self.threads(), self.files()), self.program.story()
+            assert (THREADS[self.role], FILES[self.role]) == (
+                self.threads(),
+                self.files(),
+            ), self.program.story()
 
         wait_until(small)
 
@@ -159,7 +186,11 @@ class Roles:
         volume = f"{self._scratch}/volume"
         swap_volume(volume, "first", {"app.conf": "first"})
         options = [f"--config-dir={volume}", *self._served()]
-        return f"{volume}/app.conf", options, lambda n: swap_volume(volume, str(n), {"app.conf": str(n)})
+        return (
+            f"{volume}/app.conf",
+            options,
+            lambda n: swap_volume(volume, str(n), {"app.conf": str(n)}),
+        )
 
     def _api(self) -> tuple[str, list[str], Callable[[int], None]]:
         self._kube.create("web", {"app.conf": "first"})
@@ -195,18 +226,27 @@ def imported(cost: Cost, when: str) -> set[str]:
 
 
 def own(modules: set[str]) -> set[str]:
-    return {name.removeprefix("config_supervisor.") for name in modules if name.startswith("config_supervisor.")}
+    return {
+        name.removeprefix("config_supervisor.")
+        for name in modules
+        if name.startswith("config_supervisor.")
+    }
 
 
 def packages(modules: set[str]) -> set[str]:
-    """The libraries among them by their top-level names, but for what compilers add (`_yaml`, `cython_runtime`)."""
-    tops = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names - {"cython_runtime"}
+    """The libraries among them by their top-level names, but for what compilers add (`_yaml`,
+    `cython_runtime`).
+    """
+    tops = (
+        {name.partition(".")[0] for name in modules} - sys.stdlib_module_names - {"cython_runtime"}
+    )
     return {name for name in tops if not name.startswith("_") and "__mypyc" not in name}
 
 
 @only_process
 @pytest.mark.parametrize(
-    ("role", "ours", "library"), [("bare", None, BARE_LIBRARY), ("directory", DIRECTORY, DIRECTORY_LIBRARY)]
+    ("role", "ours", "library"),
+    [("bare", None, BARE_LIBRARY), ("directory", DIRECTORY, DIRECTORY_LIBRARY)],
 )
 def test_the_app_waits_for_these_imports_and_no_others(
     roles: Roles, role: str, ours: set[str] | None, library: set[str]
@@ -220,8 +260,12 @@ def test_the_app_waits_for_these_imports_and_no_others(
 
 
 @only_process
-@pytest.mark.parametrize(("role", "allowed"), [("directory", DIRECTORY_PACKAGES), ("api", API_PACKAGES)])
-def test_what_stays_in_memory_is_these_libraries_and_no_others(roles: Roles, role: str, allowed: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("role", "allowed"), [("directory", DIRECTORY_PACKAGES), ("api", API_PACKAGES)]
+)
+def test_what_stays_in_memory_is_these_libraries_and_no_others(
+    roles: Roles, role: str, allowed: set[str]
+) -> None:
     cost = roles.start(role, launcher=True)
     cost.program.send(signal.SIGWINCH)
     modules = imported(cost, "after")
@@ -284,7 +328,9 @@ def passes(costs: list[Cost], seconds: float) -> None:
 
 @pytest.mark.parametrize("role", ["bare", "directory"])
 def test_a_signal_wakes_one_thread_once(roles: Roles, role: str) -> None:
-    """Threads that wake each other would double it. A busy machine lets it take several in one go: some fewer."""
+    """Threads that wake each other would double it. A busy machine lets it take several in one go:
+    some fewer.
+    """
     cost = roles.start(role)
     cost.assert_small()
     at_rest([cost])
@@ -308,8 +354,12 @@ def forward(cost: Cost, times: int) -> None:
 
 @only_process
 @pytest.mark.parametrize("role", ["bare", "directory"])
-def test_a_forwarded_signal_costs_two_system_calls(roles: Roles, role: str, tmp_path: os.PathLike[str]) -> None:
-    """One that takes it and one that sends it, in the main thread; that no other wakes up is tested above."""
+def test_a_forwarded_signal_costs_two_system_calls(
+    roles: Roles, role: str, tmp_path: os.PathLike[str]
+) -> None:
+    """One that takes it and one that sends it, in the main thread; that no other wakes up is tested
+    above.
+    """
     cost, seen = roles.start(role), f"{tmp_path}/calls"
     cost.assert_small()
     command = [needs("strace"), "-o", seen, "-p", str(cost.program.pid)]
@@ -321,17 +371,24 @@ def test_a_forwarded_signal_costs_two_system_calls(roles: Roles, role: str, tmp_
         strace.communicate(timeout=10)
     with open(seen, encoding="utf-8") as file:
         calls = [line.partition("(")[0] for line in file]
-    # From the first to the last of them: the call that strace interrupts by coming is begun once more.
+    # From the first to the last of them: the call that strace interrupts by coming is begun once
+    # more.
     first, last = calls.index("kill"), len(calls) - calls[::-1].index("kill")
 
     between = calls[first + 1 : last]
     assert 10 == between.count("kill")
-    assert len(between) <= 24, between  # 20, and room for one turn that another thread asks for meanwhile
+    assert len(between) <= 24, (
+        between
+    )  # 20, and room for one turn that another thread asks for meanwhile
 
 
 @pytest.mark.timeout(120)
-def test_a_start_takes_little_more_instructions_than_the_least_of_a_python_program(tmp_path: os.PathLike[str]) -> None:
-    """The same in every run within a percent, whatever else the machine does: 1.6 times, with Python 3.11."""
+def test_a_start_takes_little_more_instructions_than_the_least_of_a_python_program(
+    tmp_path: os.PathLike[str],
+) -> None:
+    """The same in every run within a percent, whatever else the machine does: 1.6 times, with
+    Python 3.11.
+    """
     valgrind = needs("valgrind")
     bare = app("tell_modules.py", ROOT, "--subreaper=off", "--", "true")
     floor = [sys.executable, "-S", "-I", f"{ROOT}/tests/bench/floor.py", "--", "true"]

@@ -102,8 +102,13 @@ def test_a_fault_that_is_sent_ends_an_app_as_it_would(run: Run, number: int) -> 
 
 
 def test_a_fault_of_our_own_still_ends_us() -> None:
-    """The signals are blocked, and the kernel does not let a thread block one that it causes itself."""
-    code = "import ctypes\nfrom config_supervisor.runtime import signals\nsignals.install()\nctypes.string_at(0)"
+    """The signals are blocked, and the kernel does not let a thread block one that it causes
+    itself.
+    """
+    code = (
+        "import ctypes\nfrom config_supervisor.runtime import"
+        " signals\nsignals.install()\nctypes.string_at(0)"
+    )
     limits = ["sh", "-c", 'ulimit -c 0; exec "$@"', "sh"]
 
     assert -SIGSEGV == subprocess.run([*limits, sys.executable, "-c", code], check=False).returncode
@@ -191,8 +196,12 @@ def test_a_terminal_stop_stops_the_app_and_then_the_supervisor(run: Run, number:
 
 @only_process
 @pytest.mark.parametrize("number", JOB_CONTROL)
-def test_an_app_that_catches_a_terminal_stop_gets_it_and_the_supervisor_stops(run: Run, number: int) -> None:
-    """As PID 1 the supervisor does not stop; that the app gets the signal is tested with the others."""
+def test_an_app_that_catches_a_terminal_stop_gets_it_and_the_supervisor_stops(
+    run: Run, number: int
+) -> None:
+    """As PID 1 the supervisor does not stop; that the app gets the signal is tested with the
+    others.
+    """
     program = start(run)
 
     assert_forwards(program, number, number)
@@ -216,7 +225,9 @@ def test_with_g_a_terminal_stop_stops_even_a_group_that_catches_it(run: Run, num
 
 
 def burst(program: Program) -> list[int]:
-    """Have every real-time signal wait three times while the supervisor is stopped; what came of it."""
+    """Have every real-time signal wait three times while the supervisor is stopped; what came of
+    it.
+    """
     program.send(SIGSTOP)
     assert_state(program.pid, "T")
     for number in BURST:
@@ -248,18 +259,23 @@ def test_equal_real_time_signals_in_quick_succession_all_arrive_before_a_later_o
     assert sent == seen
 
 
-TAKING = {"x86_64": "128 ", "aarch64": "137 "}.get(platform.machine(), "rt_sigtimedwait has no number here")
+TAKING = {"x86_64": "128 ", "aarch64": "137 "}.get(
+    platform.machine(), "rt_sigtimedwait has no number here"
+)
 
 
 def assert_takes(pid: int, number: int) -> None:
     """Wait until a signal is safe, as tightly as this machine can: blocked, or just waited for.
 
-    While sigtimedwait(2) waits for it, /proc shows a signal as not blocked, though it stays pending.
-    `unshare` blocks INT and TERM for a moment before it runs us; USR1 is blocked by us alone.
+    While sigtimedwait(2) waits for it, /proc shows a signal as not blocked, though it stays
+    pending. `unshare` blocks INT and TERM for a moment before it runs us; USR1 is blocked by us
+    alone.
     """
     end = time.monotonic() + 10
     wanted = {number, SIGUSR1}
-    while not (wanted <= signals_in(status(pid).get("SigBlk", "0")) or call(pid).startswith(TAKING)):
+    while not (
+        wanted <= signals_in(status(pid).get("SigBlk", "0")) or call(pid).startswith(TAKING)
+    ):
         assert time.monotonic() < end, f"{pid} never took signal {number}: {status(pid)}"
 
 
@@ -300,7 +316,9 @@ def test_a_term_at_any_moment_of_the_start_ends_everything(run: Run) -> None:
     for step in range(30):
         program = run("cat")
         moment = program.started + whole * 1.2 * step / 29
-        while time.monotonic() < moment:  # no line tells of these moments: they are before any output
+        while (
+            time.monotonic() < moment
+        ):  # no line tells of these moments: they are before any output
             os.sched_yield()
         program.send(SIGTERM)
         assert program.wait(5) in {-SIGTERM, 128 + SIGTERM}, program.story()
@@ -336,7 +354,9 @@ def test_a_term_that_waits_since_before_the_start_keeps_the_app_from_starting(ru
 
 
 def test_signal_ignored_at_our_start_is_forwarded(run: Run) -> None:
-    """A shell ignores INT for what it runs in the background, nohup ignores HUP; the app may have a handler."""
+    """A shell ignores INT for what it runs in the background, nohup ignores HUP; the app may have a
+    handler.
+    """
     ignoring = ["sh", "-c", 'trap "" HUP INT QUIT USR1; exec "$@"', "sh"]
     program = run(*PRINT, prefix=ignoring)
     program.expect("^ready$")

@@ -1,4 +1,6 @@
-"""The programs of hooks are looked up before the app starts: a mistyped name is a start that fails with words."""
+"""The programs of hooks are looked up before the app starts: a mistyped name is a start that fails
+with words.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +24,19 @@ def test_a_hook_that_is_not_there_fails_the_start(run: Run, tmp_path: Path, opti
     program = subject.start(f"{option}=nginxx -t -c {{dir}}/nginx.conf")
 
     program.finish(125)
-    program.err.expect(rf"error: cannot run nginxx \({option}\): not found in PATH \(.*\); correct the option, or put")
+    program.err.expect(
+        rf"error: cannot run nginxx \({option}\): not found in PATH \(.*\); correct the option,"
+        r" or put"
+    )
     assert [] == program.out.rest()
 
 
-@pytest.mark.parametrize(("path", "why"), [("/nonexistent", "no such file"), ("/etc", "it is a directory")])
-def test_a_hook_by_path_that_cannot_run_fails_the_start(run: Run, tmp_path: Path, path: str, why: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "why"), [("/nonexistent", "no such file"), ("/etc", "it is a directory")]
+)
+def test_a_hook_by_path_that_cannot_run_fails_the_start(
+    run: Run, tmp_path: Path, path: str, why: str
+) -> None:
     subject = Reloading(run, tmp_path)
     subject.change("one")
     program = subject.start(f"--reload-exec={path}")
@@ -37,7 +46,9 @@ def test_a_hook_by_path_that_cannot_run_fails_the_start(run: Run, tmp_path: Path
 
 
 def test_a_hook_that_may_come_later_is_not_refused(run: Run, tmp_path: Path) -> None:
-    """From the configuration itself, from where the app is started, or from a file system that does not answer."""
+    """From the configuration itself, from where the app is started, or from a file system that does
+    not answer.
+    """
     subject = Reloading(run, tmp_path)
     with Hanging(f"{tmp_path}/hung") as hung:
         for hook in ("{dir}/check", f"{subject.root}/check", "bin/check", f"{hung}/check"):
@@ -74,6 +85,8 @@ def test_the_path_of_the_app_counts(run: Run, tmp_path: Path) -> None:
     (tmp_path / "env").write_text(f"PATH={place}:{PATH}\n", encoding="utf-8")
     subject = Reloading(run, tmp_path)
     subject.change("one")
-    program = subject.start("--validate=validate-it", f"--env-file={tmp_path}/env", command=app("print_signals.py"))
+    program = subject.start(
+        "--validate=validate-it", f"--env-file={tmp_path}/env", command=app("print_signals.py")
+    )
 
     program.expect("ready")

@@ -49,7 +49,9 @@ def test_ignored_and_blocked_signals_of_the_caller_reach_the_app(run: Run) -> No
     ],
     ids=["plain", "sigconf", "nohup", "chld", "many"],
 )
-def test_the_signal_masks_of_the_app_are_those_that_it_has_without_us(run: Run, prefix: list[str]) -> None:
+def test_the_signal_masks_of_the_app_are_those_that_it_has_without_us(
+    run: Run, prefix: list[str]
+) -> None:
     without = signal_lines(run.directly(*STATUS, prefix=prefix))
 
     assert without == signal_lines(run(*STATUS, prefix=prefix))
@@ -83,11 +85,15 @@ def test_a_signal_that_our_caller_ignores_is_not_forwarded(run: Run) -> None:
 def test_the_app_starts_with_an_empty_mask_when_everything_was_blocked_for_our_start(
     run: Run,
 ) -> None:
-    """`env --block-signal` in an ENTRYPOINT holds signals back until we can take them: for us only."""
+    """`env --block-signal` in an ENTRYPOINT holds signals back until we can take them:
+    for us only.
+    """
     assert set() == signal_lines(run(*STATUS, prefix=["env", "--block-signal"]))["SigBlk"]
 
 
-def test_the_supervisor_lives_in_the_root_and_the_app_where_we_were(run: Run, tmp_path: Path) -> None:
+def test_the_supervisor_lives_in_the_root_and_the_app_where_we_were(
+    run: Run, tmp_path: Path
+) -> None:
     """So we keep no volume busy, as dumb-init does."""
     program = run("sh", "-c", "pwd -P; cat", cwd=tmp_path)
 
@@ -118,7 +124,11 @@ def test_nothing_of_ours_is_open_in_the_app(run: Run, tmp_path: Path) -> None:
     """Whatever the role has open: a directory that is watched, sockets, pipes."""
     (tmp_path / "app.conf").write_text("one")
     inherited = os.open("/dev/null", os.O_RDONLY)
-    options = [f"--config-dir={tmp_path}", "--listen=127.0.0.1:0", f"--control={tmp_path}/control.sock"]
+    options = [
+        f"--config-dir={tmp_path}",
+        "--listen=127.0.0.1:0",
+        f"--control={tmp_path}/control.sock",
+    ]
     try:
         program = run(*app("report_fds.py"), options=options, pass_fds=[inherited])
         seen = output(program)
@@ -153,7 +163,10 @@ def assert_lists(path: Path) -> None:
 
 def test_sockets_of_a_service_manager_are_for_the_app(run: Run) -> None:
     """LISTEN_PID names the process that they are for; PID 1 of the container stands between."""
-    script = 'echo $LISTEN_FDS; test "$LISTEN_PID" = $$ && echo mine; test -e /proc/self/fd/3 && echo open'
+    script = (
+        'echo $LISTEN_FDS; test "$LISTEN_PID" = $$ && echo mine; test -e /proc/self/fd/3 && echo'
+        " open"
+    )
     passing = ["sh", "-c", 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$@" 3</dev/null', "sh"]
     program = run("sh", "-c", script, prefix=passing)
 
@@ -161,7 +174,9 @@ def test_sockets_of_a_service_manager_are_for_the_app(run: Run) -> None:
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
-def test_a_closed_standard_stream_becomes_no_other_file(run: Run, closed: str, tmp_path: Path) -> None:
+def test_a_closed_standard_stream_becomes_no_other_file(
+    run: Run, closed: str, tmp_path: Path
+) -> None:
     """A log line must not go into a socket or a configuration file that has got number 2."""
     conf = tmp_path / "conf"
     conf.mkdir()
@@ -169,7 +184,9 @@ def test_a_closed_standard_stream_becomes_no_other_file(run: Run, closed: str, t
     told = tmp_path / "told"
     script = f"ls -l /proc/$PPID/fd > {told}.new; mv {told}.new {told}; exec sleep 60"
     options = [f"--config-dir={conf}", "--listen=127.0.0.1:0", "-v"]
-    program = run("sh", "-c", script, options=options, prefix=["sh", "-c", f'exec "$@" {closed}', "sh"])
+    program = run(
+        "sh", "-c", script, options=options, prefix=["sh", "-c", f'exec "$@" {closed}', "sh"]
+    )
 
     wait_until(lambda: assert_exists(told))
     links = dict(re.findall(r" (\d+) -> (\S+)", told.read_text()))
@@ -287,7 +304,8 @@ def test_resource_limits_priority_and_umask_pass_through(run: Run) -> None:
     assert without == output(run(*report, prefix=prefix, stdin=stdin))
 
 
-# Runs its arguments with the entries before `--` as its environment, byte by byte, through execve(2) itself.
+# Runs its arguments with the entries before `--` as its environment, byte by byte, through
+# execve(2) itself.
 RAW = """
 import ctypes, os, sys
 at = sys.argv.index("--")
@@ -308,10 +326,22 @@ ctypes.CDLL(None).execve(os.fsencode(argv[0]), words(argv), words(entries))
     ids=["windows", "twice", "no-equals", "bytes"],
 )
 def test_odd_entries_of_the_environment_pass_unchanged(run: Run, entries: list[str]) -> None:
-    """Wine leaves entries without a name, shells and loaders read duplicates; os.environ knows neither."""
+    """Wine leaves entries without a name, shells and loaders read duplicates; os.environ knows
+    neither.
+    """
     show = ["/bin/cat", "/proc/self/environ"]
     mark = f"{MARK}={run.mark}"
-    prefix = [sys.executable, "-S", "-I", "-c", RAW, *entries, mark, "CONFIG_SUPERVISOR_CONTROL=off", "--"]
+    prefix = [
+        sys.executable,
+        "-S",
+        "-I",
+        "-c",
+        RAW,
+        *entries,
+        mark,
+        "CONFIG_SUPERVISOR_CONTROL=off",
+        "--",
+    ]
 
     seen = output(run(*show, prefix=prefix))
     assert "\0".join([*entries, mark, "CONFIG_SUPERVISOR_CONTROL=off", ""]) == "\n".join(seen)

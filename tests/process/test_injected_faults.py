@@ -1,4 +1,6 @@
-"""Every system call of every action fails in turn: the app lives on, keeps its signals, and its exit code comes out."""
+"""Every system call of every action fails in turn: the app lives on, keeps its signals, and its
+exit code comes out.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,12 @@ SHORTAGES = ("EMFILE", "ENFILE", "ENOMEM")
 
 
 def cases(table: Mapping[str, Sequence[str]], *whens: str) -> list[tuple[str, str, str]]:
-    return [(call, error, when) for call, errors in table.items() for error in errors for when in whens]
+    return [
+        (call, error, when) for call, errors in table.items() for error in errors for when in whens
+    ]
 
 
-# --- a bare init ------------------------------------------------------------------------------------------
+# --- a bare init ----------------------------------------------------------------------------------
 
 WHILE_IT_RUNS = {
     "kill": ("EPERM", "EAGAIN", "ENOSYS"),
@@ -35,8 +39,12 @@ WHILE_IT_RUNS = {
 
 @only_process
 @pytest.mark.parametrize(("call", "error", "when"), cases(WHILE_IT_RUNS, "1"))
-def test_a_call_that_fails_once_costs_no_more_than_itself(run: Run, call: str, error: str, when: str) -> None:
-    """A signal is lost where kill itself fails. The next is forwarded, orphans are reaped, the code comes out."""
+def test_a_call_that_fails_once_costs_no_more_than_itself(
+    run: Run, call: str, error: str, when: str
+) -> None:
+    """A signal is lost where kill itself fails. The next is forwarded, orphans are reaped, the code
+    comes out.
+    """
     program = run(*app("drain.py", 0, 5))
     program.expect("ready")
     with injected(program, call, error, when):
@@ -62,8 +70,12 @@ AT_THE_END = {
 
 
 @pytest.mark.parametrize(("call", "error", "when"), cases(AT_THE_END, "1+"))
-def test_a_call_that_fails_at_the_end_keeps_the_exit_code(run: Run, call: str, error: str, when: str) -> None:
-    """The leftover may miss its signal; it cannot hold the end beyond its time, nor change the code."""
+def test_a_call_that_fails_at_the_end_keeps_the_exit_code(
+    run: Run, call: str, error: str, when: str
+) -> None:
+    """The leftover may miss its signal; it cannot hold the end beyond its time, nor change the
+    code.
+    """
     program = run(*app("leftover.py", 7, "cleans"), options=["--leftovers-timeout=200ms"])
     program.expect("ready")
     with injected(program, call, error, when):
@@ -97,7 +109,7 @@ def test_a_restart_without_a_pipe_is_tried_again(run: Run, error: str) -> None:
         program.finish(5)
 
 
-# --- with a configuration ---------------------------------------------------------------------------------
+# --- with a configuration -------------------------------------------------------------------------
 
 HOOKS: dict[str, tuple[str, ...]] = {
     "validate": ("--validate=true {dir}",),
@@ -120,8 +132,12 @@ DURING_A_RELOAD = {
 @only_process
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("case", cases(DURING_A_RELOAD, "1"), ids="-".join)
-def test_a_reload_survives_a_call_that_fails(run: Run, tmp_path: Path, hook: str, case: tuple[str, str, str]) -> None:
-    """It takes place all the same, or the next one does; never is the app ended, nor its code another."""
+def test_a_reload_survives_a_call_that_fails(
+    run: Run, tmp_path: Path, hook: str, case: tuple[str, str, str]
+) -> None:
+    """It takes place all the same, or the next one does; never is the app ended, nor its code
+    another.
+    """
     subject = Reloading(run, tmp_path)
     subject.change("one")
     program = subject.start(*HOOKS[hook], "--listen=off")
@@ -137,7 +153,9 @@ def test_a_reload_survives_a_call_that_fails(run: Run, tmp_path: Path, hook: str
 @only_process
 @pytest.mark.parametrize("call", ["pipe2", "clone", "openat"])
 def test_a_reload_by_restart_survives_a_shortage(run: Run, tmp_path: Path, call: str) -> None:
-    """The app was stopped by us, and cannot be started at once: it is tried again, whatever --restart says."""
+    """The app was stopped by us, and cannot be started at once: it is tried again, whatever
+    --restart says.
+    """
     subject = Reloading(run, tmp_path)
     subject.change("one")
     program = subject.start("--reload-restart", "--listen=off", "--stop-timeout=5s")
@@ -150,7 +168,7 @@ def test_a_reload_by_restart_survives_a_shortage(run: Run, tmp_path: Path, call:
         subject.stop(within=8)
 
 
-# --- without descriptors ----------------------------------------------------------------------------------
+# --- without descriptors --------------------------------------------------------------------------
 
 
 def limit(program: Program, files: str) -> None:
@@ -159,11 +177,15 @@ def limit(program: Program, files: str) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("--listen=127.0.0.1:0", "--control=off")])
-def test_leftovers_end_without_descriptors(run: Run, tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_leftovers_end_without_descriptors(
+    run: Run, tmp_path: Path, options: tuple[str, ...]
+) -> None:
     volume = Volume(tmp_path / "volume")
     volume.swap({"app.conf": "one"})
     source = (f"--config-dir={volume.path}",) if options else ()
-    program = run(*app("leftover.py", 7, "cleans"), options=[*source, *options, "--leftovers-timeout=300ms"])
+    program = run(
+        *app("leftover.py", 7, "cleans"), options=[*source, *options, "--leftovers-timeout=300ms"]
+    )
     program.expect("ready")
     if options:
         port_of(program)

@@ -1,4 +1,6 @@
-"""When the rules themselves fail: the app keeps its signals, its time to stop, its leftovers' time, its exit code."""
+"""When the rules themselves fail: the app keeps its signals, its time to stop, its leftovers' time,
+its exit code.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ VITAL = ("SignalReceived", "Exited", "Event")
 
 def start(run: Run, broken: str, *options: str, command: list[str]) -> Program:
     """The program whose rules fail for that type of event."""
-    program = run.directly(sys.executable, f"{APPS}/break_rules.py", broken, *options, "--", *command)
+    program = run.directly(
+        sys.executable, f"{APPS}/break_rules.py", broken, *options, "--", *command
+    )
     program.expect("ready")
     return program
 
@@ -31,7 +35,10 @@ def test_signals_and_the_exit_code_pass_without_rules(run: Run, broken: str) -> 
     os.kill(children(program.pid)[0], KILL)
 
     program.finish(128 + KILL)
-    program.err.expect(r"error: cannot handle \w+: internal error: ArithmeticError\('of the test'\); all else goes on")
+    program.err.expect(
+        r"error: cannot handle \w+: internal error: ArithmeticError\('of the test'\); all else"
+        r" goes on"
+    )
 
 
 @pytest.mark.parametrize("broken", ["SignalReceived", "DeadlinePassed", "Event"])
@@ -56,7 +63,12 @@ def test_leftovers_get_their_time_without_rules(run: Run, broken: str) -> None:
 
 def test_an_event_that_is_not_vital_is_dropped(run: Run) -> None:
     """The rules still hold: a stop signal is another than TERM."""
-    program = start(run, "OrphanReaped", "--stop-signal=QUIT", command=["sh", "-c", "(:&); echo ready; exec sleep 60"])
+    program = start(
+        run,
+        "OrphanReaped",
+        "--stop-signal=QUIT",
+        command=["sh", "-c", "(:&); echo ready; exec sleep 60"],
+    )
     program.send(TERM)
 
     program.finish(128 + signal.SIGQUIT)

@@ -15,7 +15,17 @@ from pathlib import Path
 import pytest
 
 from config_supervisor.process.children import descendants
-from tests.harness import Program, Run, app, assert_state, children, only_pid1, only_process, until, wait_until
+from tests.harness import (
+    Program,
+    Run,
+    app,
+    assert_state,
+    children,
+    only_pid1,
+    only_process,
+    until,
+    wait_until,
+)
 from tests.sync.reloading import Reloading
 
 TERM, USR1 = 15, 10
@@ -86,7 +96,9 @@ def test_a_second_term_does_not_cut_the_clean_up_of_leftovers_short(run: Run) ->
 
 
 def test_leftovers_of_leftovers_end_as_well(run: Run) -> None:
-    """Each daemon comes to us only when the one that made it has ended. Nothing may be left then."""
+    """Each daemon comes to us only when the one that made it has ended. Nothing may be
+    left then.
+    """
     nested = "setsid sh -c 'setsid sleep 600 & echo ready; exec sleep 600' & read line; exit 7"
     program = run("sh", "-c", nested)
     program.expect("ready")
@@ -132,11 +144,13 @@ def test_no_process_outside_of_our_own_descendants_gets_a_signal(run: Run) -> No
     assert_state(bystander.pid, "S")
 
 
-# --- who is no leftover -----------------------------------------------------------------------------------
+# --- who is no leftover ---------------------------------------------------------------------------
 
 
 def test_a_group_that_got_the_stop_signal_is_not_told_again(run: Run) -> None:
-    """A shell without exec ends at once; its child drains, and would take a second TERM for "now"."""
+    """A shell without exec ends at once; its child drains, and would take a second TERM
+    for "now".
+    """
     script = " ".join(map(shlex.quote, app("drain.py", 0.5, 5))) + " & wait"
     program = run("sh", "-c", script, options=["-g"])
     program.expect("ready")
@@ -171,8 +185,12 @@ def test_without_a_subreaper_the_group_still_gets_term(run: Run, options: tuple[
 
 @only_pid1
 @pytest.mark.parametrize("how", ["session", "cgroup"])
-def test_a_process_of_a_debug_container_is_no_leftover(run: Run, cgroups: list[list[str]], how: str) -> None:
-    """It shares our PID namespace, and comes to us when its shell has ended; it costs no time at the end."""
+def test_a_process_of_a_debug_container_is_no_leftover(
+    run: Run, cgroups: list[list[str]], how: str
+) -> None:
+    """It shares our PID namespace, and comes to us when its shell has ended; it costs no time at
+    the end.
+    """
     prefix = [*cgroups[0], "setsid"] if how == "cgroup" else ["setsid"]
     program = run(*app("print_signals.py"), prefix=prefix, options=["--leftovers-timeout=10s"])
     program.expect("ready")
@@ -221,21 +239,32 @@ def removed(path: str) -> None:
     assert not os.path.isdir(path)
 
 
-# --- hooks ------------------------------------------------------------------------------------------------
+# --- hooks ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("how", "ending"),
     [
-        *itertools.product(["setsid", "setsid -f", "nohup", "env -i", "setsid -f setsid -f"], ["exit 0", "sleep 600"]),
-        ("env -i setsid", "sleep 600"),  # known by its parent alone, which lives until its time is over
+        *itertools.product(
+            ["setsid", "setsid -f", "nohup", "env -i", "setsid -f setsid -f"],
+            ["exit 0", "sleep 600"],
+        ),
+        (
+            "env -i setsid",
+            "sleep 600",
+        ),  # known by its parent alone, which lives until its time is over
     ],
 )
-def test_what_a_hook_leaves_behind_is_ended(run: Run, tmp_path: Path, how: str, ending: str) -> None:
+def test_what_a_hook_leaves_behind_is_ended(
+    run: Run, tmp_path: Path, how: str, ending: str
+) -> None:
     """Whether it has ended or its time is over; the app and what that has started live on."""
     subject = Reloading(run, tmp_path)
     hook = tmp_path / "hook"
-    hook.write_text(f"#!/bin/sh\n{how} sleep 3600 >/dev/null 2>&1 &\nsleep 0.1\necho >>{tmp_path}/ran\n{ending}\n")
+    hook.write_text(
+        f"#!/bin/sh\n{how} sleep 3600 >/dev/null 2>&1 &\nsleep 0.1\necho"
+        f" >>{tmp_path}/ran\n{ending}\n"
+    )
     hook.chmod(0o755)
     subject.change("one")
     options = (f"--reload-exec={hook}", "--reload-timeout=500ms", "--no-rollback")
@@ -252,8 +281,12 @@ def test_what_a_hook_leaves_behind_is_ended(run: Run, tmp_path: Path, how: str, 
 
 
 def sleepers(run: Run) -> list[int]:
-    """The processes that hooks of these tests start; one without an environment is known by its name alone."""
-    return [pid for pid in descendants(run.programs[-1].pid) if command_of(pid) == b"sleep\0003600\0"]
+    """The processes that hooks of these tests start; one without an environment is known by its
+    name alone.
+    """
+    return [
+        pid for pid in descendants(run.programs[-1].pid) if command_of(pid) == b"sleep\0003600\0"
+    ]
 
 
 def command_of(pid: int) -> bytes:

@@ -1,4 +1,6 @@
-"""Our own log: JSON lines with fields, a line at the start of a configured role, and nothing that moves a cursor."""
+"""Our own log: JSON lines with fields, a line at the start of a configured role, and nothing that
+moves a cursor.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,12 @@ def following(run: Run, tmp_path: os.PathLike[str], *options: str) -> tuple[Prog
     source, root = f"{tmp_path}/source", f"{tmp_path}/live"
     os.mkdir(source)
     write(f"{source}/app.conf", "one")
-    where = [f"--config-dir={source}", f"--configroot={root}", "--listen=127.0.0.1:0", "--verify-window=0s"]
+    where = [
+        f"--config-dir={source}",
+        f"--configroot={root}",
+        "--listen=127.0.0.1:0",
+        "--verify-window=0s",
+    ]
     program = run(*app("read_config.py", f"{root}/app.conf"), options=[*where, JSON, *options])
     program.expect("ready")
     return program, f"{source}/app.conf"
@@ -61,7 +68,11 @@ def test_json_lines_of_a_change_have_fields(run: Run, tmp_path: os.PathLike[str]
     assert first["version"] == second["previous"] != second["version"]
     assert "app.conf" in second["changed"]
     reloaded = of(found, "reloaded")
-    assert ("signal", pid, second["version"]) == (reloaded["method"], reloaded["pid"], reloaded["version"])
+    assert ("signal", pid, second["version"]) == (
+        reloaded["method"],
+        reloaded["pid"],
+        reloaded["version"],
+    )
     assert 0 <= reloaded["duration_ms"] < 10_000
     assert "SIGTERM" == of(found, "stopping")["signal"]
     ended = of(found, "exited")
@@ -126,7 +137,9 @@ def test_start_error_is_json_with_its_exit_code(run: Run) -> None:
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
-@pytest.mark.parametrize("name", ["\x1b[31mred", "a\x07b", "a\u202eb", "a\x9b1mb", "a\udcffb", "a\r\nb\x0cc\x85d"])
+@pytest.mark.parametrize(
+    "name", ["\x1b[31mred", "a\x07b", "a\u202eb", "a\x9b1mb", "a\udcffb", "a\r\nb\x0cc\x85d"]
+)
 def test_control_characters_in_a_message_are_escaped(run: Run, style: str, name: str) -> None:
     program = run(f"/no/{name}", options=[f"--log-format={style}"])
     program.finish(127)

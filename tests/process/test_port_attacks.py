@@ -1,7 +1,8 @@
 """Strangers at the port of metrics and probes: whatever they do, the app keeps its supervisor.
 
-Each attack is bounded in connections and time, stays on 127.0.0.1, and runs in a process of its own. Bounds of time
-are wide: a machine that builds several things at once takes tens of milliseconds where a quiet one takes one.
+Each attack is bounded in connections and time, stays on 127.0.0.1, and runs in a process of its
+own. Bounds of time are wide: a machine that builds several things at once takes tens of
+milliseconds where a quiet one takes one.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def attack(kind: str, place: int | str, count: int = 0) -> Iterator[None]:
     """Strangers come, and stay until the end of the block."""
     command = [sys.executable, "-S", "-I", os.path.join(APPS, "attack_port.py"), kind]
     command += [str(place), str(count or ATTACKS[kind]), str(SECONDS)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as strangers:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as strangers:
         assert strangers.stdin is not None
         assert strangers.stdout is not None
         try:
@@ -122,7 +125,9 @@ def open_folder() -> Iterator[str]:
 
 @pytest.mark.parametrize("kind", ATTACKS)
 def test_strangers_at_the_port_cost_next_to_nothing(run: Run, kind: str) -> None:
-    """The figures of a test of strength: 3,000 threads, out of memory in 1.7 s, signals after 5 s."""
+    """The figures of a test of strength: 3,000 threads, out of memory in 1.7 s, signals
+    after 5 s.
+    """
     one = watched(run)
     with attack(kind, one.port):
         one.assert_unharmed(probed=kind not in UNPROBED)
@@ -131,15 +136,24 @@ def test_strangers_at_the_port_cost_next_to_nothing(run: Run, kind: str) -> None
 
 
 @pytest.mark.parametrize(("limit", "count"), [("--nofile=40:40", 60), ("--nproc=120:120", 300)])
-def test_silent_strangers_leave_the_app_what_it_needs(run: Run, open_folder: str, limit: str, count: int) -> None:
+def test_silent_strangers_leave_the_app_what_it_needs(
+    run: Run, open_folder: str, limit: str, count: int
+) -> None:
     """Descriptors and processes are few: a reload that starts a command must still find some."""
     needs_root()
     needs_open_interpreter()
     volume = f"{open_folder}/volume"
     swap_volume(volume, "1", {"app.conf": "first"})
-    options = ["--listen=127.0.0.1:0", f"--config-dir={volume}", "--reload-exec=true", "--verify-window=0s"]
+    options = [
+        "--listen=127.0.0.1:0",
+        f"--config-dir={volume}",
+        "--reload-exec=true",
+        "--verify-window=0s",
+    ]
     options += ["--reload-interval=0s"]
-    program = run(*app("time_signals.py"), options=options, prefix=[*NOBODY_KNOWS, "prlimit", limit])
+    program = run(
+        *app("time_signals.py"), options=options, prefix=[*NOBODY_KNOWS, "prlimit", limit]
+    )
     port = port_of(program)
     program.expect("ready")
     with attack("silence", port, count):
@@ -156,7 +170,9 @@ def test_silent_strangers_leave_the_app_what_it_needs(run: Run, open_folder: str
 
 
 @pytest.mark.parametrize(("kind", "count"), [("orders", 40), ("waits", 40), ("silence", 200)])
-def test_busy_control_socket_costs_next_to_nothing(run: Run, tmp_path: os.PathLike[str], kind: str, count: int) -> None:
+def test_busy_control_socket_costs_next_to_nothing(
+    run: Run, tmp_path: os.PathLike[str], kind: str, count: int
+) -> None:
     """Its clients have our user: what the app itself, or what has broken into it, can do."""
     path = f"{tmp_path}/control.sock"
     options = ["--listen", "127.0.0.1:0", "--control", path]

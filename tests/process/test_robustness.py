@@ -97,7 +97,9 @@ def test_a_fork_that_fails_gives_125_and_says_why(run: Run) -> None:
     assert [] == program.out.rest()
 
 
-def test_a_user_without_passwd_entry_home_or_a_place_to_write_is_enough(run: Run, tmp_path: Path) -> None:
+def test_a_user_without_passwd_entry_home_or_a_place_to_write_is_enough(
+    run: Run, tmp_path: Path
+) -> None:
     needs_root()
     place = tmp_path / "read-only"
     place.mkdir()

@@ -1,4 +1,6 @@
-"""An exec that takes long, as on a file system that hangs: signals, probes and reaping are as quick as ever."""
+"""An exec that takes long, as on a file system that hangs: signals, probes and reaping are as quick
+as ever.
+"""
 
 from __future__ import annotations
 
@@ -68,11 +70,15 @@ def test_probes_are_answered_while_an_exec_hangs(run: Run, hung: str, tmp_path: 
 
 
 def relative(hung: str) -> str:
-    """A hook by a relative path, which is not looked up: the kernel lets a second lookup wait where no KILL ends it."""
+    """A hook by a relative path, which is not looked up: the kernel lets a second lookup wait where
+    no KILL ends it.
+    """
     return f"--reload-exec={os.path.basename(hung)}/reload"
 
 
-def test_a_hook_that_hangs_in_its_exec_delays_no_signal(run: Run, hung: str, tmp_path: Path) -> None:
+def test_a_hook_that_hangs_in_its_exec_delays_no_signal(
+    run: Run, hung: str, tmp_path: Path
+) -> None:
     """Nor the end: the app's exit code comes out at once, and the hook is gone."""
     subject = Reloading(run, tmp_path)
     subject.change("one")
@@ -90,7 +96,9 @@ def test_a_hook_that_hangs_in_its_exec_delays_no_signal(run: Run, hung: str, tmp
     assert time.monotonic() - began < QUICKLY
 
 
-def test_a_hook_that_hangs_in_its_exec_ends_with_its_time(run: Run, hung: str, tmp_path: Path) -> None:
+def test_a_hook_that_hangs_in_its_exec_ends_with_its_time(
+    run: Run, hung: str, tmp_path: Path
+) -> None:
     subject = Reloading(run, tmp_path)
     subject.change("one")
     options = (relative(hung), "--reload-timeout=300ms", "--no-rollback")
@@ -104,7 +112,9 @@ def test_a_hook_that_hangs_in_its_exec_ends_with_its_time(run: Run, hung: str, t
 
 @only_process
 def test_an_app_whose_exec_was_slow_is_an_app_like_any(run: Run, tmp_path: Path) -> None:
-    """strace(1) delays one system call of the child: a signal that comes before it is passed on after it."""
+    """strace(1) delays one system call of the child: a signal that comes before it is passed on
+    after it.
+    """
     path = tmp_path / "slow"
     path.write_text("#!/bin/sh\necho ready\nexec sleep 600\n")
     path.chmod(0o755)

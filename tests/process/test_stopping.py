@@ -116,7 +116,9 @@ def test_a_stop_delay_passes_the_stop_on_late(run: Run) -> None:
 
 
 def test_other_signals_pass_at_once_during_a_stop_delay(run: Run) -> None:
-    program = start(run, app("print_signals.py"), "--stop-delay", "400ms", "--stop-timeout", "300ms")
+    program = start(
+        run, app("print_signals.py"), "--stop-delay", "400ms", "--stop-timeout", "300ms"
+    )
 
     begun = time.monotonic()
     program.send(SIGTERM)

@@ -17,7 +17,16 @@ import pytest
 from config_supervisor import __version__
 from config_supervisor.control import socket_path
 from tests.conftest import needs, needs_open_interpreter, needs_root
-from tests.harness import NOBODY_KNOWS, Program, Run, app, environment, only_pid1, only_process, wait_until
+from tests.harness import (
+    NOBODY_KNOWS,
+    Program,
+    Run,
+    app,
+    environment,
+    only_pid1,
+    only_process,
+    wait_until,
+)
 from tests.http import get, port_of
 from tests.servers import free_port
 
@@ -34,7 +43,12 @@ class Subject:
         self._run = run
         self.source, self.live = scratch / "source", scratch / "live"
         self.socket = str(scratch / "control.sock")
-        self.options = [f"--config-dir={self.source}", f"--configroot={self.live}", f"--control={self.socket}", LISTEN]
+        self.options = [
+            f"--config-dir={self.source}",
+            f"--configroot={self.live}",
+            f"--control={self.socket}",
+            LISTEN,
+        ]
 
     def write(self, content: str) -> None:
         self.source.mkdir(exist_ok=True)
@@ -54,7 +68,9 @@ class Subject:
         return self.program
 
     def running(self, *contents: str) -> Program:
-        """Start on the first content, and change to each of the others; the app runs on the last one."""
+        """Start on the first content, and change to each of the others; the app runs on the last
+        one.
+        """
         self.write(contents[0])
         program = self.start()
         program.expect(f"config: {contents[0]}")
@@ -108,9 +124,11 @@ def ages_left_out(shown: dict[str, Any]) -> dict[str, Any]:
     """Two looks differ by the time between them, and by a window that ends meanwhile."""
     moving = ("_ago", "_at", "last_outcome", "good")
     return {
-        name: {key: value for key, value in part.items() if not key.endswith(moving)}
-        if isinstance(part, dict)
-        else part
+        name: (
+            {key: value for key, value in part.items() if not key.endswith(moving)}
+            if isinstance(part, dict)
+            else part
+        )
         for name, part in shown.items()
     }
 
@@ -158,7 +176,11 @@ def test_a_first_process_started_as_a_module_is_known(run: Run) -> None:
 @only_pid1
 def test_without_a_socket_health_asks_where_the_first_process_was_told_to_serve(run: Run) -> None:
     """Only of process 1 can that be known."""
-    patient = ["sh", "-c", f"until {SUPERVISORCTL} health; do :; done"]  # the app starts before the server
+    patient = [
+        "sh",
+        "-c",
+        f"until {SUPERVISORCTL} health; do :; done",
+    ]  # the app starts before the server
     run(*patient, options=[f"--listen=127.0.0.1:{free_port()}"]).expect("ok: running")
 
 
@@ -186,7 +208,9 @@ def test_an_app_between_two_starts_is_healthy_and_not_ready(subject: Subject) ->
 
     def backing_off() -> None:
         assert (0, "ok: backoff\n", "") == subject.ctl("health")
-        assert (1, "", "supervisorctl: not ready within 0s: backoff\n") == subject.ctl("wait", "--ready", "--timeout=0")
+        assert (1, "", "supervisorctl: not ready within 0s: backoff\n") == subject.ctl(
+            "wait", "--ready", "--timeout=0"
+        )
 
     wait_until(backing_off)
 
@@ -196,7 +220,9 @@ def test_generations_are_listed_newest_first(subject: Subject) -> None:
     header, *rows = subject.done("generations").splitlines()
 
     assert ["number", "time", "(UTC)", "digest", "files", "bytes"] == header.split()
-    assert [("0", "1", "5"), ("1", "1", "3"), ("2", "1", "3")] == [(row.split()[0], *row.split()[4:6]) for row in rows]
+    assert [("0", "1", "5"), ("1", "1", "3"), ("2", "1", "3")] == [
+        (row.split()[0], *row.split()[4:6]) for row in rows
+    ]
     assert [["live,", "running,", "good"], ["good"]] == [row.split()[6:] for row in rows[:2]]
 
 
@@ -226,8 +252,13 @@ def test_wait_ends_when_the_first_configuration_is_there(subject: Subject) -> No
     code, _, err = subject.ctl("wait", "--ready", "--timeout=100ms")
 
     assert 1 == code
-    assert err.startswith("supervisorctl: not ready within 0.1s: waiting for the first configuration")
-    waiting = [subject.begin("wait", "--ready"), subject.begin("wait", "--synced", "--timeout", "1m")]
+    assert err.startswith(
+        "supervisorctl: not ready within 0.1s: waiting for the first configuration"
+    )
+    waiting = [
+        subject.begin("wait", "--ready"),
+        subject.begin("wait", "--synced", "--timeout", "1m"),
+    ]
     subject.write("one")
     ready, synced = [one.communicate(timeout=10) for one in waiting]
     assert ("running\n", "") == ready
@@ -243,9 +274,13 @@ def test_who_waits_is_told_that_the_supervisor_ends(subject: Subject) -> None:
 
     assert "supervisorctl: " in waiting.communicate(timeout=10)[1]
     assert waiting.returncode in (1, 4)
-    assert (4, f"supervisorctl: the supervisor is not running: nobody listens on {subject.socket}; see --socket\n") == (
-        subject.ctl("reload")[::2]
-    )
+    assert (
+        4,
+        (
+            f"supervisorctl: the supervisor is not running: nobody listens on {subject.socket}; see"
+            " --socket\n"
+        ),
+    ) == (subject.ctl("reload")[::2])
     assert not os.path.exists(subject.socket)
 
 
@@ -267,7 +302,9 @@ def test_a_reload_that_fails_says_why(subject: Subject) -> None:
     code, out, err = subject.ctl("reload")
 
     assert (1, "") == (code, out)
-    assert err.startswith("supervisorctl: cannot reload: it does not catch SIGHUP, which would end it; ")
+    assert err.startswith(
+        "supervisorctl: cannot reload: it does not catch SIGHUP, which would end it; "
+    )
 
 
 def test_a_reload_that_cannot_be_verified_has_failed(subject: Subject) -> None:
@@ -276,7 +313,10 @@ def test_a_reload_that_cannot_be_verified_has_failed(subject: Subject) -> None:
     code, out, err = subject.ctl("reload")
 
     assert (1, "") == (code, out)
-    assert "supervisorctl: cannot reload: the verification did not pass: false ended with code 1\n" == err
+    assert (
+        "supervisorctl: cannot reload: the verification did not pass: false ended with code 1\n"
+        == err
+    )
 
 
 def test_rollback_puts_an_older_generation_back_until_the_content_changes(subject: Subject) -> None:
@@ -285,11 +325,15 @@ def test_rollback_puts_an_older_generation_back_until_the_content_changes(subjec
     assert subject.done("rollback", "2").startswith("rolled back to configuration ")
     program.expect("config: one")
     assert "one" == (subject.live / "app.conf").read_text()
-    assert ["newer  ", "newer  ", "0      "] == [row[:7] for row in subject.done("generations").splitlines()[1:]]
+    assert ["newer  ", "newer  ", "0      "] == [
+        row[:7] for row in subject.done("generations").splitlines()[1:]
+    ]
     assert "rejected" in subject.done("generations").splitlines()[1]
     subject.write("four")
     program.expect("config: four")
-    assert ["one", "two", "three", "one", "four"] == [line[8:] for line in program.out.seen if line != "ready"]
+    assert ["one", "two", "three", "one", "four"] == [
+        line[8:] for line in program.out.seen if line != "ready"
+    ]
 
 
 def test_reload_after_a_rollback_takes_the_newest_again(subject: Subject) -> None:
@@ -306,7 +350,10 @@ def test_there_is_nothing_to_go_back_to_in_the_beginning(subject: Subject) -> No
     code, _, err = subject.ctl("rollback")
     assert (
         1,
-        "supervisorctl: cannot roll back by 1: 0 earlier are kept that did not fail; see supervisorctl generations\n",
+        (
+            "supervisorctl: cannot roll back by 1: 0 earlier are kept that did not fail; see"
+            " supervisorctl generations\n"
+        ),
     ) == (
         code,
         err,
@@ -319,7 +366,9 @@ def test_there_is_nothing_to_go_back_to_in_the_beginning(subject: Subject) -> No
 def test_a_second_supervisor_leaves_the_socket_to_the_first(subject: Subject, run: Run) -> None:
     subject.running("one")
     second = run("sleep", "60", options=[f"--control={subject.socket}", LISTEN])
-    second.err.expect(f"cannot listen on {subject.socket}: another program answers on it; choose another")
+    second.err.expect(
+        f"cannot listen on {subject.socket}: another program answers on it; choose another"
+    )
     second.send(signal.SIGTERM)
     second.wait()
 
@@ -332,11 +381,13 @@ def test_without_a_socket_health_asks_the_port(run: Run) -> None:
 
     assert (0, "ok: running\n", "") == ctl("health", env=env)
     where = "nobody listens on any socket, as CONFIG_SUPERVISOR_CONTROL is off; see --socket"
-    assert (4, "", f"supervisorctl: the supervisor is not running: {where}\n") == ctl("status", env=env)
+    assert (4, "", f"supervisorctl: the supervisor is not running: {where}\n") == ctl(
+        "status", env=env
+    )
 
 
-# A command that takes the modes of /run and /tmp, and another command to run with them. An empty /tmp would hide
-# this checkout, if it is there.
+# A command that takes the modes of /run and /tmp, and another command to run with them. An empty
+# /tmp would hide this checkout, if it is there.
 MOUNTED = """
 mount -t tmpfs -o "$0" run /run
 mount --bind /tmp /tmp && mount -o "remount,bind,$1" /tmp
@@ -361,12 +412,16 @@ def test_the_default_place_is_the_first_that_can_be_written_to(
     chosen = {"CONFIG_SUPERVISOR_CONTROL": ""}
     program = run("sleep", "60", options=["-v", f"--listen={listen}"], prefix=prefix, env=chosen)
     program.err.expect(
-        f"control socket: {path.format('config-supervisor')}$" if path else "cannot make a control socket"
+        f"control socket: {path.format('config-supervisor')}$"
+        if path
+        else "cannot make a control socket"
     )
     inside = [nsenter, "--mount", f"--target={program.pid}"]
 
     def healthy() -> None:
-        assert (0, "ok: running\n", "") == ctl("health", prefix=inside, env={"CONFIG_SUPERVISOR_LISTEN": listen})
+        assert (0, "ok: running\n", "") == ctl(
+            "health", prefix=inside, env={"CONFIG_SUPERVISOR_LISTEN": listen}
+        )
 
     wait_until(healthy)
     assert (0 if path else 4) == ctl("status", prefix=inside)[0]
@@ -376,7 +431,10 @@ def test_the_default_place_is_the_first_that_can_be_written_to(
 
 def test_the_first_candidate_is_the_one_of_the_environment() -> None:
     container = os.stat("/proc/self/ns/mnt").st_ino
-    ours = [f"/run/config-supervisor-{container}.sock", f"/tmp/config-supervisor-{os.geteuid()}-{container}.sock"]
+    ours = [
+        f"/run/config-supervisor-{container}.sock",
+        f"/tmp/config-supervisor-{os.geteuid()}-{container}.sock",
+    ]
 
     assert ["/x", *ours] == socket_path.candidates({"CONFIG_SUPERVISOR_CONTROL": "/x"})
     assert ours == socket_path.candidates({})
@@ -388,7 +446,9 @@ def test_root_is_served_by_the_supervisor_of_another_user(run: Run) -> None:
     """`docker exec -u 0` in an image with `USER 1000`."""
     needs_root()
     needs_open_interpreter()
-    program = run("sleep", "60", options=[LISTEN], prefix=NOBODY_KNOWS, env={"CONFIG_SUPERVISOR_CONTROL": ""})
+    program = run(
+        "sleep", "60", options=[LISTEN], prefix=NOBODY_KNOWS, env={"CONFIG_SUPERVISOR_CONTROL": ""}
+    )
     inside = ["nsenter", "-t", str(program.pid), "-m", "-p", "--", SUPERVISORCTL, "status"]
 
     def served() -> None:

@@ -1,4 +1,6 @@
-"""What the operator can set for the app: user, directory, umask, environment, and the death of a parent."""
+"""What the operator can set for the app: user, directory, umask, environment, and the death of a
+parent.
+"""
 
 from __future__ import annotations
 
@@ -139,10 +141,21 @@ REPLACED=new
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_lines_of_an_env_file_end_as_docker_has_them(run: Run, end: bytes, tmp_path: Path) -> None:
-    """Only at a line feed; a carriage return before it and a byte order mark at the start belong to nothing."""
-    odd = {"FEED": "a\x0cb", "NEXT": "a\x85b", "BREAK": "a\u2028b", "RETURN": "a\rb", "GROUP": "a\x1cb", "A\x1dB": "1"}
+    """Only at a line feed; a carriage return before it and a byte order mark at the start belong to
+    nothing.
+    """
+    odd = {
+        "FEED": "a\x0cb",
+        "NEXT": "a\x85b",
+        "BREAK": "a\u2028b",
+        "RETURN": "a\rb",
+        "GROUP": "a\x1cb",
+        "A\x1dB": "1",
+    }
     lines = [f"{name}={value}".encode() for name, value in odd.items()]
-    (tmp_path / "app.env").write_bytes(b"\xef\xbb\xbf" + end.join([b"FIRST=1", *lines, b"RAW=\xff", b""]))
+    (tmp_path / "app.env").write_bytes(
+        b"\xef\xbb\xbf" + end.join([b"FIRST=1", *lines, b"RAW=\xff", b""])
+    )
     program = run("cat", "/proc/self/environ", options=["--env-file", f"{tmp_path}/app.env"])
 
     seen = "\n".join(output(program)).split("\0")
@@ -151,7 +164,9 @@ def test_lines_of_an_env_file_end_as_docker_has_them(run: Run, end: bytes, tmp_p
 
 
 @pytest.mark.parametrize("line", ["=value", "TWO WORDS=value", "TWO WORDS"])
-def test_a_bad_line_of_an_env_file_is_named_with_file_and_line(run: Run, line: str, tmp_path: Path) -> None:
+def test_a_bad_line_of_an_env_file_is_named_with_file_and_line(
+    run: Run, line: str, tmp_path: Path
+) -> None:
     path = write(tmp_path, f"GOOD=1\n# comment\n{line}\n")
     program = run("echo", "ran", options=["--env-file", path])
 
@@ -189,8 +204,14 @@ def test_variables_of_ours_do_not_reach_the_app(run: Run) -> None:
     }
     seen = [line.partition("=")[0] for line in output(run("env", env=ours))]
 
-    left = sorted(name for name in seen if name.startswith(("CONFIG_SUPERVISOR_", "CONFIG_CONTROLLER_")))
-    assert ["CONFIG_SUPERVISOR_CONTROL", "CONFIG_SUPERVISOR_LISTEN", "CONFIG_SUPERVISOR_VERSION"] == left
+    left = sorted(
+        name for name in seen if name.startswith(("CONFIG_SUPERVISOR_", "CONFIG_CONTROLLER_"))
+    )
+    assert [
+        "CONFIG_SUPERVISOR_CONTROL",
+        "CONFIG_SUPERVISOR_LISTEN",
+        "CONFIG_SUPERVISOR_VERSION",
+    ] == left
 
 
 def test_a_variable_of_ours_in_an_env_file_is_for_the_app(run: Run, tmp_path: Path) -> None:
@@ -203,13 +224,27 @@ def test_a_variable_of_ours_in_an_env_file_is_for_the_app(run: Run, tmp_path: Pa
 def test_no_core_dump_of_ours_can_hold_a_secret(run: Run, tmp_path: Path) -> None:
     """The app keeps its limits, and may write to our standard output, as images with cron do."""
     (tmp_path / "password").write_text("secret")
-    script = 'ulimit -c; cat /proc/self/coredump_filter; echo "to the log" > /proc/$PPID/fd/1; exec cat'
-    limited = ["sh", "-c", 'ulimit -S -c 5; echo 0x31 > /proc/self/coredump_filter; exec "$@"', "sh"]
-    program = run("sh", "-c", script, options=[f"--config-dir={tmp_path}", "--listen=off"], prefix=limited)
+    script = (
+        'ulimit -c; cat /proc/self/coredump_filter; echo "to the log" > /proc/$PPID/fd/1; exec cat'
+    )
+    limited = [
+        "sh",
+        "-c",
+        'ulimit -S -c 5; echo 0x31 > /proc/self/coredump_filter; exec "$@"',
+        "sh",
+    ]
+    program = run(
+        "sh", "-c", script, options=[f"--config-dir={tmp_path}", "--listen=off"], prefix=limited
+    )
 
     assert ["5", "00000031", "to the log"] == [program.out.next() for _ in range(3)]
-    with open(f"/proc/{program.pid}/limits") as limits, open(f"/proc/{program.pid}/coredump_filter") as memory:
-        assert ["0"] == [line.split()[4] for line in limits if line.startswith("Max core file size")]
+    with (
+        open(f"/proc/{program.pid}/limits") as limits,
+        open(f"/proc/{program.pid}/coredump_filter") as memory,
+    ):
+        assert ["0"] == [
+            line.split()[4] for line in limits if line.startswith("Max core file size")
+        ]
         assert 0 == int(memory.read(), 16)
 
 

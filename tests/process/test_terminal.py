@@ -133,15 +133,21 @@ def test_tac_reads_a_terminal_to_its_end(run: Run) -> None:
 
 
 def foreground(pid: int) -> str:
-    """The foreground group of a process's terminal: tpgid, field 8 of /proc/PID/stat, the 6th behind the name."""
+    """The foreground group of a process's terminal: tpgid, field 8 of /proc/PID/stat, the 6th
+    behind the name.
+    """
     with open(f"/proc/{pid}/stat") as stat:
         return stat.read().rpartition(")")[2].split()[5]
 
 
 def test_each_run_of_the_app_has_the_terminal(run: Run) -> None:
-    """After the first run the foreground group is one that is gone: what reads then is stopped by TTIN."""
+    """After the first run the foreground group is one that is gone: what reads then is stopped by
+    TTIN.
+    """
     script = "echo run; read -r line; echo got $line; exit 3"
-    program = run.on_terminal("sh", "-c", script, options=("--restart=always", "--leftovers=ignore"))
+    program = run.on_terminal(
+        "sh", "-c", script, options=("--restart=always", "--leftovers=ignore")
+    )
 
     for number in range(3):
         program.expect("^run")
@@ -181,7 +187,10 @@ def test_a_reload_by_restart_leaves_the_app_the_terminal(run: Run, tmp_path: Pat
 def test_the_app_reads_the_terminal_beside_a_pipe(run: Run) -> None:
     """Standard input is a pipe, and the app asks at /dev/tty, as ssh, sudo and less do."""
     script = "cat; read -r line < /dev/tty; echo got $line"
-    pipeline = f"echo piped | {shlex.join([*PROGRAM, '--', 'sh', '-c', script])}; read -r line; echo then $line"
+    pipeline = (
+        f"echo piped | {shlex.join([*PROGRAM, '--', 'sh', '-c', script])}; read -r line; echo then"
+        " $line"
+    )
     shell = run.on_terminal("sh", "-c", pipeline, supervised=False)
 
     shell.expect("^piped")

@@ -1,4 +1,6 @@
-"""Why the container ended, in the file that a kubelet mounts: for ends of our own, and for no others."""
+"""Why the container ended, in the file that a kubelet mounts: for ends of our own, and for no
+others.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,14 @@ def place(tmp_path: Path) -> Path:
     return path
 
 
-def ended(run: Run, place: Path, code: int, options: Sequence[str], command: Sequence[str] = ("true",)) -> str:
+def ended(
+    run: Run, place: Path, code: int, options: Sequence[str], command: Sequence[str] = ("true",)
+) -> str:
     """What the program left there when it had ended with that code."""
     run(
-        *command, options=options, env={termination_message.VARIABLE: str(place), "KUBERNETES_SERVICE_HOST": ""}
+        *command,
+        options=options,
+        env={termination_message.VARIABLE: str(place), "KUBERNETES_SERVICE_HOST": ""},
     ).finish(code)
     return place.read_text()
 
@@ -37,9 +43,13 @@ def test_a_start_that_is_impossible_is_explained(run: Run, place: Path) -> None:
     assert said.startswith("--events needs POD_NAME")
 
 
-def test_a_configuration_that_does_not_come_is_explained(run: Run, place: Path, tmp_path: Path) -> None:
+def test_a_configuration_that_does_not_come_is_explained(
+    run: Run, place: Path, tmp_path: Path
+) -> None:
     missing = str(tmp_path / "absent")
-    said = ended(run, place, 125, [f"--config-dir={missing}", "--initial-sync-timeout=300ms", "--listen=off"])
+    said = ended(
+        run, place, 125, [f"--config-dir={missing}", "--initial-sync-timeout=300ms", "--listen=off"]
+    )
     assert missing in said
     assert 1 == len(said.splitlines())
 
@@ -51,7 +61,9 @@ def test_an_app_that_ends_has_its_own_say(run: Run, place: Path, code: int) -> N
 
 
 def test_an_app_that_is_ended_by_a_signal_has_its_own_say(run: Run, place: Path) -> None:
-    program = run("sh", "-c", "echo ready; exec sleep 60", env={termination_message.VARIABLE: str(place)})
+    program = run(
+        "sh", "-c", "echo ready; exec sleep 60", env={termination_message.VARIABLE: str(place)}
+    )
     program.expect("ready")
     program.send(15)
     program.finish(143)
@@ -75,7 +87,9 @@ def test_a_place_that_is_no_file_delays_nothing(run: Run, tmp_path: Path) -> Non
 @pytest.mark.parametrize("letter", ["x", "é", "\ud800"])
 def test_a_long_explanation_is_cut_with_what_is_left_out(place: Path, letter: str) -> None:
     place.write_text("of an earlier try, and longer than what comes now")
-    termination_message.explain(f"first\nsecond {letter * 5000}", {termination_message.VARIABLE: str(place)})
+    termination_message.explain(
+        f"first\nsecond {letter * 5000}", {termination_message.VARIABLE: str(place)}
+    )
     said = place.read_bytes()
     assert len(said) <= termination_message.LIMIT
     assert said.startswith(b"first second ")

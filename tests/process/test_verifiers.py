@@ -33,7 +33,7 @@ def main() -> Iterator[MainThread]:
     main.close()
 
 
-# --- nginx ------------------------------------------------------------------------------------------------
+# --- nginx ----------------------------------------------------------------------------------------
 
 NGINX = """
 worker_processes 2;
@@ -76,7 +76,9 @@ def nginx(site: Site, main: MainThread) -> Iterator[int]:
         yield pid
 
 
-def test_nginx_has_new_workers_after_a_good_reload(main: MainThread, site: Site, nginx: int) -> None:
+def test_nginx_has_new_workers_after_a_good_reload(
+    main: MainThread, site: Site, nginx: int
+) -> None:
     site.write("two")
 
     assert ("", "") == reload_by_hup(main, verifiers.parse("nginx", "/"), nginx, window=1)
@@ -95,17 +97,23 @@ def test_nginx_has_none_after_a_bad_one_and_again_after_the_next_good_one(
     assert ("", "") == reload_by_hup(main, verifiers.parse("nginx", "/"), nginx, window=1)
 
 
-def test_nginx_that_cannot_have_its_port_is_found_out(main: MainThread, site: Site, nginx: int) -> None:
+def test_nginx_that_cannot_have_its_port_is_found_out(
+    main: MainThread, site: Site, nginx: int
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         site.write("two", taken.getsockname()[1])
-        subprocess.run([*site.command, "-t"], check=True, capture_output=True)  # it does not see that
+        subprocess.run(
+            [*site.command, "-t"], check=True, capture_output=True
+        )  # it does not see that
         assert "verify" == reload_by_hup(main, verifiers.parse("nginx", "/"), nginx, window=4)[0]
 
     assert "still could not bind()" in site.log.read_text()
     assert "one" == get(site.port, "/")[1]
 
 
-def test_old_workers_of_nginx_that_still_serve_a_client_do_not_matter(main: MainThread, site: Site, nginx: int) -> None:
+def test_old_workers_of_nginx_that_still_serve_a_client_do_not_matter(
+    main: MainThread, site: Site, nginx: int
+) -> None:
     check = verifiers.parse("nginx", "/")
     with socket.create_connection(("127.0.0.1", site.port)) as busy:
         busy.sendall(b"GET / HTTP/1.1\r\n")  # half a request keeps its worker
@@ -156,7 +164,9 @@ def test_nginx_that_was_just_started_needs_no_new_workers(main: MainThread, ngin
     assert ("verify", True) == (reason, f"nginx (pid {nginx}) has no worker" in error)
 
 
-def test_nginx_that_only_ends_its_connections_is_not_running_well(main: MainThread, site: Site, nginx: int) -> None:
+def test_nginx_that_only_ends_its_connections_is_not_running_well(
+    main: MainThread, site: Site, nginx: int
+) -> None:
     check = verifiers.parse("nginx", "/")
     with socket.create_connection(("127.0.0.1", site.port)) as busy:
         busy.sendall(b"GET / HTTP/1.1\r\n")
@@ -171,17 +181,21 @@ def test_nginx_that_only_ends_its_connections_is_not_running_well(main: MainThre
             check.once(Subject(nginx, main.runner), 1)
 
 
-def test_nginx_that_reloads_by_its_own_command_is_verified(main: MainThread, site: Site, nginx: int) -> None:
+def test_nginx_that_reloads_by_its_own_command_is_verified(
+    main: MainThread, site: Site, nginx: int
+) -> None:
     command = Exec([*site.command, "-s", "reload"], "/")
     site.write("two")
 
     assert ("", "") == Reloading(main, Way(command, verifiers.parse("nginx", "/"), 1), nginx).end()
-    site.config.write_text(site.config.read_text().replace("worker_connections 64", "worker_connections 0"))
+    site.config.write_text(
+        site.config.read_text().replace("worker_connections 64", "worker_connections 0")
+    )
     result = Reloading(main, Way(command, verifiers.parse("nginx", "/"), 1), nginx).end()
     assert result[0] in ("exec", "verify")  # it checks its configuration itself before it signals
 
 
-# --- haproxy ----------------------------------------------------------------------------------------------
+# --- haproxy --------------------------------------------------------------------------------------
 
 HAPROXY = """
 global
@@ -203,7 +217,15 @@ class Proxy:
     def __init__(self, folder: Path) -> None:
         self.port, self.config, self.log = free_port(), folder / "haproxy.cfg", folder / "log"
         self.socket = folder / "m.sock"
-        self.command = ("haproxy", "-W", "-db", "-S", f"{self.socket},mode,600", "-f", str(self.config))
+        self.command = (
+            "haproxy",
+            "-W",
+            "-db",
+            "-S",
+            f"{self.socket},mode,600",
+            "-f",
+            str(self.config),
+        )
         self.check = verifiers.parse(f"haproxy:{self.socket}", "/")
         self.write("one")
 
@@ -225,46 +247,67 @@ def haproxy(proxy: Proxy, main: MainThread) -> Iterator[int]:
         yield pid
 
 
-def test_haproxy_has_a_new_worker_after_a_good_reload(main: MainThread, proxy: Proxy, haproxy: int) -> None:
+def test_haproxy_has_a_new_worker_after_a_good_reload(
+    main: MainThread, proxy: Proxy, haproxy: int
+) -> None:
     proxy.write("two")
 
     assert ("", "") == reload_by_hup(main, proxy.check, haproxy, window=1)
     assert "two" == get(proxy.port, "/")[1]
 
 
-def test_haproxy_says_that_it_could_not_load_and_recovers(main: MainThread, proxy: Proxy, haproxy: int) -> None:
+def test_haproxy_says_that_it_could_not_load_and_recovers(
+    main: MainThread, proxy: Proxy, haproxy: int
+) -> None:
     proxy.config.write_text("no such section\n")
     reason, error = reload_by_hup(main, proxy.check, haproxy, window=1)
-    assert ("verify", True) == (reason, "haproxy says that it could not load its configuration" in error)
+    assert ("verify", True) == (
+        reason,
+        "haproxy says that it could not load its configuration" in error,
+    )
     assert "one" == get(proxy.port, "/")[1]
     # A trial of what runs now is not fooled by the worker that is still there.
-    assert "verify" == Reloading(main, Way(Restart(), proxy.check), haproxy, verify_only=True).end()[0]
+    assert (
+        "verify" == Reloading(main, Way(Restart(), proxy.check), haproxy, verify_only=True).end()[0]
+    )
     proxy.write("three")
 
     assert ("", "") == reload_by_hup(main, proxy.check, haproxy, window=1)
     assert ("", "") == Reloading(main, Way(Restart(), proxy.check), haproxy, verify_only=True).end()
 
 
-def test_haproxy_that_cannot_have_its_port_is_found_out(main: MainThread, proxy: Proxy, haproxy: int) -> None:
+def test_haproxy_that_cannot_have_its_port_is_found_out(
+    main: MainThread, proxy: Proxy, haproxy: int
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         proxy.write("two", taken.getsockname()[1])
-        subprocess.run(["haproxy", "-c", "-q", "-f", str(proxy.config)], check=True)  # it does not see that
+        subprocess.run(
+            ["haproxy", "-c", "-q", "-f", str(proxy.config)], check=True
+        )  # it does not see that
         assert "verify" == reload_by_hup(main, proxy.check, haproxy, window=4)[0]
 
     assert "one" == get(proxy.port, "/")[1]
 
 
-def test_haproxy_without_a_reload_has_no_new_worker(main: MainThread, proxy: Proxy, haproxy: int) -> None:
+def test_haproxy_without_a_reload_has_no_new_worker(
+    main: MainThread, proxy: Proxy, haproxy: int
+) -> None:
     reason, error = Reloading(main, Way(Restart(), proxy.check, 0.3), haproxy).end()
 
-    assert ("verify", "the verification did not pass: haproxy has started no new worker") == (reason, error)
+    assert ("verify", "the verification did not pass: haproxy has started no new worker") == (
+        reason,
+        error,
+    )
 
 
 def test_a_master_socket_that_nobody_serves_is_told(main: MainThread, proxy: Proxy) -> None:
     reason, error = Reloading(main, Way(Restart(), proxy.check, timeout=0.1)).end()
 
     assert "verify" == reason
-    assert f"so it was not reloaded: cannot ask haproxy at {proxy.socket}: no such file or directory" in error
+    assert (
+        f"so it was not reloaded: cannot ask haproxy at {proxy.socket}: no such file or directory"
+        in error
+    )
 
 
 def test_a_master_that_says_nothing_is_left_after_its_time(main: MainThread, proxy: Proxy) -> None:
@@ -278,7 +321,9 @@ def test_a_master_that_says_nothing_is_left_after_its_time(main: MainThread, pro
     assert 0.3 <= time.monotonic() - began < 2
 
 
-def test_a_master_that_takes_no_more_connections_is_left_at_once(main: MainThread, proxy: Proxy) -> None:
+def test_a_master_that_takes_no_more_connections_is_left_at_once(
+    main: MainThread, proxy: Proxy
+) -> None:
     with contextlib.ExitStack() as stack:
         full = stack.enter_context(socket.socket(socket.AF_UNIX))
         full.bind(str(proxy.socket))

@@ -1,4 +1,6 @@
-"""The verification of PostgreSQL, a psql command, on the real server with each kind of bad configuration."""
+"""The verification of PostgreSQL, a psql command, on the real server with each kind of bad
+configuration.
+"""
 
 from __future__ import annotations
 
@@ -37,24 +39,47 @@ class Database:
 
     def __init__(self, folder: Path, user: str) -> None:
         self.folder, self.user = folder, user
-        self.data, self.config, self.hba = folder / "data", folder / "postgresql.conf", folder / "pg_hba.conf"
+        self.data, self.config, self.hba = (
+            folder / "data",
+            folder / "postgresql.conf",
+            folder / "pg_hba.conf",
+        )
         self.config.write_text(GOOD)
         self.hba.write_text("local all all trust\n")
         self.environment = {"PGHOST": str(folder), "PGUSER": user, "PGDATABASE": "postgres"}
 
     def initialise(self) -> None:
         command = ["initdb", "-D", str(self.data), "-A", "trust", "--no-sync", "--no-instructions"]
-        subprocess.run(command, check=True, user=self.user, stdout=subprocess.DEVNULL, cwd=self.folder)
+        subprocess.run(
+            command, check=True, user=self.user, stdout=subprocess.DEVNULL, cwd=self.folder
+        )
 
     def command(self) -> list[str]:
-        chosen = {"config_file": self.config, "hba_file": self.hba, "unix_socket_directories": self.folder}
+        chosen = {
+            "config_file": self.config,
+            "hba_file": self.hba,
+            "unix_socket_directories": self.folder,
+        }
         options = [word for name, value in chosen.items() for word in ("-c", f"{name}={value}")]
-        return ["postgres", "-D", str(self.data), *options, "-c", "listen_addresses=", "-c", "fsync=off"]
+        return [
+            "postgres",
+            "-D",
+            str(self.data),
+            *options,
+            "-c",
+            "listen_addresses=",
+            "-c",
+            "fsync=off",
+        ]
 
     def ask(self, sql: str) -> str:
         command = ["psql", "-XAtqc", sql]
         said = subprocess.run(
-            command, env={**os.environ, **self.environment}, capture_output=True, text=True, check=False
+            command,
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return said.stdout.strip()
 
@@ -74,7 +99,10 @@ def folder() -> Iterator[Path]:
 def running(folder: Path) -> Iterator[tuple[Database, int]]:
     with pytest.MonkeyPatch.context() as patch:
         # Debian keeps the server's programs out of PATH.
-        patch.setenv("PATH", os.pathsep.join([os.environ["PATH"], *sorted(glob.glob("/usr/lib/postgresql/*/bin"))]))
+        patch.setenv(
+            "PATH",
+            os.pathsep.join([os.environ["PATH"], *sorted(glob.glob("/usr/lib/postgresql/*/bin"))]),
+        )
         for program in ("initdb", "postgres", "psql"):
             needs(program)
         needs_root()  # the server refuses to be root: it needs somebody to be
@@ -117,7 +145,9 @@ def test_a_good_reload_passes_and_is_live(main: MainThread, postgres: Database) 
     assert "5MB" == postgres.ask("show work_mem")
 
 
-def test_a_bad_value_is_found_out_though_the_other_settings_are_live(main: MainThread, postgres: Database) -> None:
+def test_a_bad_value_is_found_out_though_the_other_settings_are_live(
+    main: MainThread, postgres: Database
+) -> None:
     postgres.config.write_text("work_mem = 6MB\ndeadlock_timeout = soon\n")
 
     assert f"{postgres.config}:2: setting could not be applied" in refused(main)
@@ -155,10 +185,15 @@ def test_a_file_that_was_not_loaded_yet_is_found_out(main: MainThread, postgres:
     os.utime(postgres.config, (later, later))
     reason, error = Reloading(main, Way(Restart(), CHECK), main.app).end()
 
-    assert ("verify", True) == (reason, f"not loaded since it was written: config_file {postgres.config}" in error)
+    assert ("verify", True) == (
+        reason,
+        f"not loaded since it was written: config_file {postgres.config}" in error,
+    )
 
 
-def test_a_server_that_does_not_answer_is_a_no(main: MainThread, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_answer_is_a_no(
+    main: MainThread, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     needs("psql")
     monkeypatch.setenv("PGHOST", str(folder / "nowhere"))
 

@@ -21,7 +21,10 @@ CONFIG = """
 global: {{ scrape_interval: {interval} }}
 rule_files: [{folder}/rules.yml]
 """
-NAMES = ("prometheus_config_last_reload_successful", "prometheus_config_last_reload_success_timestamp_seconds")
+NAMES = (
+    "prometheus_config_last_reload_successful",
+    "prometheus_config_last_reload_success_timestamp_seconds",
+)
 
 
 @pytest.fixture
@@ -50,8 +53,16 @@ class Monitor:
 def monitor(tmp_path: Path, main: MainThread) -> Iterator[Monitor]:
     program = needs("prometheus")
     monitor = Monitor(tmp_path)
-    argv = [program, f"--config.file={monitor.config}", f"--web.listen-address=127.0.0.1:{monitor.port}"]
-    argv += [f"--storage.tsdb.path={tmp_path}/data", "--web.route-prefix=/prom", "--web.enable-lifecycle"]
+    argv = [
+        program,
+        f"--config.file={monitor.config}",
+        f"--web.listen-address=127.0.0.1:{monitor.port}",
+    ]
+    argv += [
+        f"--storage.tsdb.path={tmp_path}/data",
+        "--web.route-prefix=/prom",
+        "--web.enable-lifecycle",
+    ]
     with server(argv, monitor.log) as pid:
         main.app = pid
         passes(main, checks.parse(f"{monitor.url}/-/ready", "/"), pid)
@@ -65,18 +76,27 @@ def test_a_good_reload_passes_also_of_an_unchanged_file(main: MainThread, monito
     assert "scrape_interval: 16s" in get(monitor.port, "/prom/api/v1/status/config")[1]
 
 
-def test_a_bad_configuration_is_found_out_and_the_next_good_one_passes(main: MainThread, monitor: Monitor) -> None:
+def test_a_bad_configuration_is_found_out_and_the_next_good_one_passes(
+    main: MainThread, monitor: Monitor
+) -> None:
     monitor.config.write_text("no_such_key: 1\n")
     reason, error = reload_by_hup(main, monitor.check, main.app, window=1)
     assert ("verify", True) == (reason, "Prometheus says that its last reload failed" in error)
-    assert "verify" == Reloading(main, Way(Restart(), monitor.check), main.app, verify_only=True).end()[0]
+    assert (
+        "verify"
+        == Reloading(main, Way(Restart(), monitor.check), main.app, verify_only=True).end()[0]
+    )
     monitor.write("17s")
 
     assert ("", "") == reload_by_hup(main, monitor.check, main.app, window=1)
-    assert ("", "") == Reloading(main, Way(Restart(), monitor.check), main.app, verify_only=True).end()
+    assert ("", "") == Reloading(
+        main, Way(Restart(), monitor.check), main.app, verify_only=True
+    ).end()
 
 
-def test_a_bad_rule_file_is_found_out_though_half_of_the_version_is_live(main: MainThread, monitor: Monitor) -> None:
+def test_a_bad_rule_file_is_found_out_though_half_of_the_version_is_live(
+    main: MainThread, monitor: Monitor
+) -> None:
     monitor.write("18s", rules="groups: 1\n")
 
     assert "verify" == reload_by_hup(main, monitor.check, main.app, window=1)[0]
@@ -90,7 +110,10 @@ def test_no_reload_is_not_taken_for_one(main: MainThread, monitor: Monitor) -> N
 
 
 def test_a_reload_by_request_tells_what_was_wrong(main: MainThread, monitor: Monitor) -> None:
-    method = Http(Request("POST", http_request.url(f"{monitor.url}/-/reload")), http_request.status_ranges("200-299"))
+    method = Http(
+        Request("POST", http_request.url(f"{monitor.url}/-/reload")),
+        http_request.status_ranges("200-299"),
+    )
     assert ("", "") == Reloading(main, Way(method, monitor.check, 1), main.app).end()
     monitor.config.write_text("no_such_key: 1\n")
     reason, error = Reloading(main, Way(method, monitor.check, 1, timeout=1), main.app).end()
@@ -102,7 +125,9 @@ def test_a_reload_by_request_tells_what_was_wrong(main: MainThread, monitor: Mon
 
 
 def test_an_address_of_something_else_is_told(main: MainThread) -> None:
-    with Answering(answer("404 Not Found", "nothing here"), answer("200 OK", f"{NAMES[0]} 1\n{NAMES[1]} x\n")) as other:
+    with Answering(
+        answer("404 Not Found", "nothing here"), answer("200 OK", f"{NAMES[0]} 1\n{NAMES[1]} x\n")
+    ) as other:
         check = verifiers.parse(f"prometheus:{other.url('/p/', 'u:hunter22@')}", "/")
         with pytest.raises(CheckFailed) as caught:
             check.once(Subject(0, main.runner), 2)
@@ -110,12 +135,15 @@ def test_an_address_of_something_else_is_told(main: MainThread) -> None:
             check.before(Subject(0, main.runner), 2)
         assert ["GET /p/metrics HTTP/1.1"] * 2 == other.heads()
 
-    assert f"GET http://127.0.0.1:{other.port}/p/metrics: there is no {NAMES[0]} in the answer: 404 Not Found" in str(
-        caught.value
+    assert (
+        f"GET http://127.0.0.1:{other.port}/p/metrics: there is no {NAMES[0]} in the answer: 404"
+        " Not Found" in str(caught.value)
     )
 
 
-@pytest.mark.parametrize("text", ["prometheus:", "prometheus:9090", "prometheus:http://a/?b", "prometheus:ftp://a"])
+@pytest.mark.parametrize(
+    "text", ["prometheus:", "prometheus:9090", "prometheus:http://a/?b", "prometheus:ftp://a"]
+)
 def test_what_is_no_address_of_prometheus_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"URL|query"):
         verifiers.parse(text, "/")

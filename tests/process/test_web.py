@@ -43,7 +43,9 @@ def test_status_shows_the_app_and_no_secret(run: Run) -> None:
     program = run(*app("print_signals.py"), options=LISTEN)
     shown = status(port_of(program))
 
-    assert ("running", 1, 0, None) == tuple(shown["app"][key] for key in ("phase", "starts", "exits", "last_exit_code"))
+    assert ("running", 1, 0, None) == tuple(
+        shown["app"][key] for key in ("phase", "starts", "exits", "last_exit_code")
+    )
     if run.mode == "process":  # in a namespace of its own the app has another number than here
         assert program.app == shown["app"]["pid"]
 
@@ -53,7 +55,10 @@ def test_everything_else_is_not_found_and_only_read(run: Run) -> None:
 
     assert (404, 200) == (get(port, "/nothing")[0], get(port, "/")[0])
     assert 404 == get(port, "/metrics/../etc/passwd")[0]
-    assert (405, "GET, HEAD") == (request(port, "/metrics", "POST")[0], request(port, "/livez", "DELETE")[2]["allow"])
+    assert (405, "GET, HEAD") == (
+        request(port, "/metrics", "POST")[0],
+        request(port, "/livez", "DELETE")[2]["allow"],
+    )
     code, body, headers = request(port, "/livez", "HEAD")
     assert (200, "", "12") == (code, body, headers["content-length"])
 
@@ -103,13 +108,17 @@ def test_signals_are_counted_by_name(run: Run) -> None:
 
 
 @pytest.mark.parametrize("kind", ["bare", "configured"])
-def test_promtool_has_nothing_to_say_about_the_metrics(run: Run, kind: str, tmp_path: object) -> None:
+def test_promtool_has_nothing_to_say_about_the_metrics(
+    run: Run, kind: str, tmp_path: object
+) -> None:
     promtool = needs("promtool")
     more = ["--config-dir", str(tmp_path)] if kind == "configured" else []
     port = port_of(run(*app("print_signals.py"), options=[*LISTEN, *more]))
     page = get(port, "/metrics")[1]
 
-    checked = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, text=True, check=False)
+    checked = subprocess.run(
+        [promtool, "check", "metrics"], input=page, capture_output=True, text=True, check=False
+    )
     assert (0, "") == (checked.returncode, checked.stdout + checked.stderr)
 
 
@@ -172,5 +181,7 @@ def test_app_whose_name_is_not_utf8_has_metrics(run: Run, tmp_path: Path) -> Non
     port = port_of(program)
     program.expect("ready")
 
-    assert 1 == metric(port, "source_present", kind="directory", namespace="", name=rf"{tmp_path}/caf\\xe9")
+    assert 1 == metric(
+        port, "source_present", kind="directory", namespace="", name=rf"{tmp_path}/caf\\xe9"
+    )
     assert r"caf\\xe9" in get(port, "/status")[1]

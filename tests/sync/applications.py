@@ -1,7 +1,9 @@
-"""The applications of docs/applications.md under test: the page's own command lines, run on a stage.
+"""The applications of docs/applications.md under test: the page's own command lines, run on a
+stage.
 
-The page names `/config-in`, `/config`, `/run/app` and a port; a stage replaces these in the command line and in
-the configuration, and nothing else. It must not know any application: each test file has its own, by kind.
+The page names `/config-in`, `/config`, `/run/app` and a port; a stage replaces these in the command
+line and in the configuration, and nothing else. It must not know any application: each test file
+has its own, by kind.
 """
 
 from __future__ import annotations
@@ -30,14 +32,18 @@ _UNTIL_VERIFIED = "--verify-window=1s"
 
 
 class Application(Record):
-    """One section of the page, and a configuration for it: files whose text names the paths and ports of the page."""
+    """One section of the page, and a configuration for it: files whose text names the paths and
+    ports of the page.
+    """
 
     title: str
     ports: tuple[int, ...]  # the first is the port that clients use
     files: Callable[[str], Mapping[str, str]]  # of a word that a client can see
     shown: Callable[[Stage], str]  # what a client sees
     bad: str  # added to the first file, makes a version that the application refuses
-    image: Mapping[str, str] = MappingProxyType({})  # files in /run/app: what an image has beside its configuration
+    image: Mapping[str, str] = MappingProxyType(
+        {}
+    )  # files in /run/app: what an image has beside its configuration
     options: tuple[str, ...] = ()  # beside the page's; of one given twice the last counts
     arguments: tuple[str, ...] = ()  # behind those of the page's command
 
@@ -49,10 +55,15 @@ def page() -> str:
 
 def blocks(title: str) -> dict[str, str]:
     """The code blocks of a section by the name behind `sh`; the command line has none."""
-    section = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", page(), re.MULTILINE | re.DOTALL)
+    section = re.search(
+        rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", page(), re.MULTILINE | re.DOTALL
+    )
     assert section is not None, f"{title} has no section"
     return {
-        name.strip(): text for name, text in re.findall(r"^```sh(.*?)\n(.*?)^```", section[1], re.MULTILINE | re.DOTALL)
+        name.strip(): text
+        for name, text in re.findall(
+            r"^```sh(.*?)\n(.*?)^```", section[1], re.MULTILINE | re.DOTALL
+        )
     }
 
 
@@ -78,7 +89,11 @@ class Stage:
         self.scratch = f"{self.top}/scratch"
         os.mkdir(self.scratch)
         os.chmod(self.scratch, 0o777)  # noqa: S103 - as above
-        self._places = {"/config-in": f"{self.top}/volume", "/config": f"{self.top}/live", "/run/app": self.scratch}
+        self._places = {
+            "/config-in": f"{self.top}/volume",
+            "/config": f"{self.top}/live",
+            "/run/app": self.scratch,
+        }
         self._places |= {str(port): str(free_port()) for port in ports}
         self._version = 0
         for name, text in application.image.items():
@@ -116,7 +131,9 @@ class Stage:
         own = [self.here(word) for word in self.application.options]
         arguments = [self.here(word) for word in self.application.arguments]
         quick = ["--listen=127.0.0.1:0", "--reload-interval=0s", _QUICK, *own, *more]
-        program = self.run(*words[end + 1 :], *arguments, options=[*options, *quick], env=self._environment())
+        program = self.run(
+            *words[end + 1 :], *arguments, options=[*options, *quick], env=self._environment()
+        )
         self.metrics = port_of(program)
         return program
 
@@ -153,14 +170,18 @@ class Stage:
             raise AssertionError(f"{name}: {error!r}\n{self.run.programs[-1].story()}") from error
 
     def took_up(self, versions: int) -> None:
-        """Wait until so many versions have been put in place, and the last reload counts as a success."""
+        """Wait until so many versions have been put in place, and the last reload counts as a
+        success.
+        """
         self.counts("config_updates_total", versions)
         self.counts("config_stale", 0)
         self.counts("config_last_reload_successful", 1)
 
 
 def stage_of(run: Run, application: Application, ports: tuple[int, ...] = ()) -> Iterator[Stage]:
-    """The body of a fixture: a stage, on other ports than the application's own if named, cleared away at the end."""
+    """The body of a fixture: a stage, on other ports than the application's own if named, cleared
+    away at the end.
+    """
     needs_root()
     words = command(application.title)
     needs(words[words.index("--") + 1])
@@ -171,7 +192,9 @@ def stage_of(run: Run, application: Application, ports: tuple[int, ...] = ()) ->
 
 
 def follows(stage: Stage) -> None:
-    """A good change has its effect, a bad one is rejected before it is live, and TERM ends all with code 0."""
+    """A good change has its effect, a bad one is rejected before it is live, and TERM ends all with
+    code 0.
+    """
     stage.write("one")
     program = stage.start()
     stage.shows("one")
@@ -188,9 +211,13 @@ def follows(stage: Stage) -> None:
 
 
 def recovers(stage: Stage) -> None:
-    """A bad version that gets past validation is undone: the last good one is served, and the next one taken up."""
+    """A bad version that gets past validation is undone: the last good one is served, and the next
+    one taken up.
+    """
     stage.write("one")
-    window = _UNTIL_VERIFIED if "--verify=" in blocks(stage.application.title)[""] else _UNTIL_ITS_END
+    window = (
+        _UNTIL_VERIFIED if "--verify=" in blocks(stage.application.title)[""] else _UNTIL_ITS_END
+    )
     program = stage.start(window, without=("--validate",))
     stage.shows("one")
     stage.write("two", stage.application.bad)

@@ -1,4 +1,6 @@
-"""What the tests of sync share: an API server, the fake one unless TEST_KUBECONFIG names a real one."""
+"""What the tests of sync share: an API server, the fake one unless TEST_KUBECONFIG names a real
+one.
+"""
 
 from __future__ import annotations
 
@@ -45,14 +47,17 @@ def kube(_cluster: RealKube | None, tmp_path: object) -> Iterator[FakeKube | Rea
 def fake(kube: FakeKube | RealKube) -> FakeKube:
     """The fake API server, for faults, times and tokens that only it can order."""
     if not isinstance(kube, FakeKube):
-        pytest.skip("only the fake API server can be ordered to do this, and TEST_KUBECONFIG names a real one")
+        pytest.skip(
+            "only the fake API server can be ordered to do this, and TEST_KUBECONFIG names a"
+            " real one"
+        )
     return kube
 
 
 @pytest.fixture
 def follow(kube: FakeKube | RealKube) -> Iterator[Callable[..., Following]]:
     """Starts a source: `follow(NAME, kind, access=, timing=)`; all are stopped at the end."""
-    from tests.sync.following import QUICK, Following  # noqa: PLC0415 - after its asserts are registered
+    from tests.sync.following import QUICK, Following
 
     started: list[Following] = []
 

@@ -1,7 +1,9 @@
-"""The whole program on a directory that changes: an app that obeys its configuration, and where to look at it.
+"""The whole program on a directory that changes: an app that obeys its configuration, and where to
+look at it.
 
-No API server is needed, and the paces are quick, so that a test shows a whole course of a reload in tenths of a
-second. Where a test needs another pace it gives the option once more: the last one counts.
+No API server is needed, and the paces are quick, so that a test shows a whole course of a reload in
+tenths of a second. Where a test needs another pace it gives the option once more: the last one
+counts.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ QUICK = ("--listen=127.0.0.1:0", "--control=off", "--verify-window=200ms", "--re
 
 
 class Reloading:
-    """Starts the program with `--config-dir` and `--configroot` on an app that reads the file `app.conf`."""
+    """Starts the program with `--config-dir` and `--configroot` on an app that reads the file
+    `app.conf`.
+    """
 
     def __init__(self, run: Run, scratch: os.PathLike[str]) -> None:
         self.run = run

@@ -1,4 +1,6 @@
-"""The program without a command, on a ConfigMap: how to start it beside an app, and what to ask it."""
+"""The program without a command, on a ConfigMap: how to start it beside an app, and what
+to ask it.
+"""
 
 from __future__ import annotations
 

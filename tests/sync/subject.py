@@ -1,4 +1,6 @@
-"""The whole program on a ConfigMap: an app that prints its configuration, and where to look at it."""
+"""The whole program on a ConfigMap: an app that prints its configuration, and where to
+look at it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ Kube = FakeKube | RealKube
 
 
 class Subject:
-    """Starts the program with `--configmap NAMESPACE/web` on an app that reads its key `app.conf`."""
+    """Starts the program with `--configmap NAMESPACE/web` on an app that reads its key
+    `app.conf`.
+    """
 
     def __init__(self, run: Run, kube: Kube, scratch: str) -> None:
         self.run, self.kube = run, kube
@@ -29,7 +33,9 @@ class Subject:
         ]
         self.program: Program
 
-    def start(self, *options: str, command: Sequence[str] = (), env: dict[str, str] | None = None) -> Program:
+    def start(
+        self, *options: str, command: Sequence[str] = (), env: dict[str, str] | None = None
+    ) -> Program:
         command = command or app("read_config.py", self.file)
         self.program = self.run(*command, options=[*self.options, *options], env=env)
         return self.program

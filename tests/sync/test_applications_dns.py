@@ -14,7 +14,9 @@ _NAME = "version.app"
 
 
 def _unbound(word: str) -> Mapping[str, str]:
-    alone = 'username: ""\n chroot: ""\n directory: ""\n pidfile: ""\n use-syslog: no\n logfile: ""\n'
+    alone = (
+        'username: ""\n chroot: ""\n directory: ""\n pidfile: ""\n use-syslog: no\n logfile: ""\n'
+    )
     data = f'local-zone: "app." static\n local-data: \'{_NAME}. TXT "{word}"\'\n'
     return {"unbound.conf": f"server:\n interface: 127.0.0.1\n port: 5353\n {alone} {data}"}
 
@@ -22,14 +24,19 @@ def _unbound(word: str) -> Mapping[str, str]:
 def _named(word: str) -> Mapping[str, str]:
     serial = sum(word.encode())  # a serial that changes is what makes named load a zone again
     options = (
-        "listen-on port 5353 { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; "
-        'managed-keys-directory "/run/app"; recursion no; dnssec-validation no;'
+        "listen-on port 5353 { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile"
+        ' none; managed-keys-directory "/run/app"; recursion no; dnssec-validation no;'
     )
     control = "controls { inet 127.0.0.1 port 9953 allow { 127.0.0.1; } keys { rndc; }; };\n"
-    zone = f'$TTL 1\n@ SOA ns hostmaster {serial} 1 1 1 1\n@ NS ns\nns A 127.0.0.1\nversion TXT "{word}"\n'
+    zone = (
+        f"$TTL 1\n@ SOA ns hostmaster {serial} 1 1 1 1\n@ NS ns\nns A 127.0.0.1\nversion TXT"
+        f' "{word}"\n'
+    )
     return {
-        "named.conf": f'include "rndc.key";\noptions {{ {options} }};\n{control}'
-        'zone "app" { type primary; file "app.zone"; };\n',
+        "named.conf": (
+            f'include "rndc.key";\noptions {{ {options} }};\n{control}'
+            'zone "app" { type primary; file "app.zone"; };\n'
+        ),
         "app.zone": zone,
         "rndc.key": 'key rndc { algorithm hmac-sha256; secret "c2VjcmV0"; };\n',
     }

@@ -1,4 +1,5 @@
-"""Reloads that count as a success and have no effect, and the `--verify` that finds it: see docs/applications.md.
+"""Reloads that count as a success and have no effect, and the `--verify` that finds it: see
+docs/applications.md.
 
 Each case is a change that the application does not take up though it took the signal and lives.
 """
@@ -25,7 +26,10 @@ _DOVECOT, _RSYSLOG = mail_log.APPLICATIONS
 
 _SAME_PAGE = "--verify=sh -c 'curl -fsS http://127.0.0.1:8000/ | cmp - /config/word'"
 _CHECKED_ZONES = "--verify=named-checkconf -z named.conf"
-_LOGGED = "--verify=sh -c 'logger -d -n 127.0.0.1 -P 5140 x; tail -n 1 /run/app/out | grep -qxf /config/word'"
+_LOGGED = (
+    "--verify=sh -c 'logger -d -n 127.0.0.1 -P 5140 x; tail -n 1 /run/app/out | grep -qxf"
+    " /config/word'"
+)
 _SETTINGS = 'printf "stats settings\\r\\nquit\\r\\n" | curl -s telnet://127.0.0.1:11211'
 _ASKED = f"--verify=sh -c '{_SETTINGS} | grep -f /config/word'"
 _IMPORTED = """
@@ -51,19 +55,32 @@ class Silent(Record):
 
 
 def _preloaded(word: str) -> Mapping[str, str]:
-    config = 'bind = "127.0.0.1:8000"\nchdir = "/config"\nworker_tmp_dir = "/run/app"\npreload_app = True\n'
+    config = (
+        'bind = "127.0.0.1:8000"\nchdir = "/config"\nworker_tmp_dir = "/run/app"\npreload_app ='
+        " True\n"
+    )
     return {"gunicorn.conf.py": config, "app.py": _IMPORTED, "word": word}
 
 
 def _importing(word: str) -> Mapping[str, str]:
     """What the validation imports may be left in the version as bytecode."""
-    path = "import os, sys\nsys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))\nfrom common import word\n"
-    config = 'bind = "127.0.0.1:8000"\nchdir = "/run/app"\nworker_tmp_dir = "/run/app"\nraw_env = ["WORD=" + word]\n'
+    path = (
+        "import os, sys\nsys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))\nfrom"
+        " common import word\n"
+    )
+    config = (
+        'bind = "127.0.0.1:8000"\nchdir = "/run/app"\nworker_tmp_dir = "/run/app"\nraw_env ='
+        ' ["WORD=" + word]\n'
+    )
     return {"gunicorn.conf.py": path + config, "common.py": f'word = "{word}"\n', "word": word}
 
 
 def _lax(word: str, key: str) -> Mapping[str, str]:
-    text = web.uwsgi(word)["uwsgi.ini"].replace("strict = true\nneed-app = true\n", "").replace("env =", f"{key} =")
+    text = (
+        web.uwsgi(word)["uwsgi.ini"]
+        .replace("strict = true\nneed-app = true\n", "")
+        .replace("env =", f"{key} =")
+    )
     return {"uwsgi.ini": text, "word": word}
 
 
@@ -229,7 +246,8 @@ def uwsgi(run: Run) -> Iterator[Stage]:
 def test_uwsgi_without_its_application_is_found_by_url(uwsgi: Stage) -> None:
     """Without `need-app` uWSGI serves errors in place of an application that it cannot load.
 
-    Its old worker answers for about a second after the signal: the answer at the end of the window decides.
+    Its old worker answers for about a second after the signal: the answer at the end of the window
+    decides.
     """
     uwsgi.write_files(_lax("one", "env"))
     uwsgi.start(uwsgi.here("--verify=http://127.0.0.1:8000/"), "--verify-window=3s")

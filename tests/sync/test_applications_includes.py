@@ -1,4 +1,5 @@
-"""Configurations of several files: the validation reads the new ones, not those in place. See docs/applications.md.
+"""Configurations of several files: the validation reads the new ones, not those in place. See
+docs/applications.md.
 
 Each case keeps what tells versions apart in an included file; a bad one of these is rejected.
 """
@@ -30,22 +31,36 @@ def _recipe() -> str:
 def _php(word: str) -> Mapping[str, str]:
     top, pool = _PHP.files(word)["php-fpm.conf"].split("[www]\n")
     files = {name: text for name, text in _PHP.files(word).items() if name != "php-fpm.conf"}
-    return {"www.conf": f"[www]\n{pool}", "php-fpm.conf": f"{top}include = pool.d/*.conf\n", **files}
+    return {
+        "www.conf": f"[www]\n{pool}",
+        "php-fpm.conf": f"{top}include = pool.d/*.conf\n",
+        **files,
+    }
 
 
 def _apache(word: str) -> Mapping[str, str]:
     top = _APACHE.files(word)["apache2.conf"].replace("ServerRoot /usr/lib/apache2\n", "")
-    top = top.replace(" modules/", " /usr/lib/apache2/modules/").replace("Alias / /config/word\n", "")
-    return {"site.conf": f"Alias / /config/{word}\n", "apache2.conf": f"{top}Include sites/*.conf\n", word: word}
+    top = top.replace(" modules/", " /usr/lib/apache2/modules/").replace(
+        "Alias / /config/word\n", ""
+    )
+    return {
+        "site.conf": f"Alias / /config/{word}\n",
+        "apache2.conf": f"{top}Include sites/*.conf\n",
+        word: word,
+    }
 
 
 def _dovecot(word: str) -> Mapping[str, str]:
-    top = _DOVECOT.files(word)["dovecot.conf"].replace(f"login_greeting = {word}\n", "!include conf.d/*.conf\n")
+    top = _DOVECOT.files(word)["dovecot.conf"].replace(
+        f"login_greeting = {word}\n", "!include conf.d/*.conf\n"
+    )
     return {"greeting.conf": f"login_greeting = {word}\n", "dovecot.conf": top}
 
 
 def _squid(word: str) -> Mapping[str, str]:
-    top = _SQUID.files(word)["squid.conf"].replace(f"visible_hostname {word}\n", "include /config/conf.d/*.conf\n")
+    top = _SQUID.files(word)["squid.conf"].replace(
+        f"visible_hostname {word}\n", "include /config/conf.d/*.conf\n"
+    )
     return {"name.conf": f"visible_hostname {word}\n", "squid.conf": top}
 
 
@@ -53,14 +68,22 @@ CASES = {
     "php-fpm": _PHP.replace(
         files=_php,
         arguments=("-p", "/config"),
-        options=("--map=www.conf=pool.d/www.conf", "--validate=php-fpm8.2 -t -p {dir} -y {dir}/php-fpm.conf"),
+        options=(
+            "--map=www.conf=pool.d/www.conf",
+            "--validate=php-fpm8.2 -t -p {dir} -y {dir}/php-fpm.conf",
+        ),
     ),
     "apache": _APACHE.replace(
         files=_apache,
         arguments=("-d", "/config"),
-        options=("--map=site.conf=sites/site.conf", "--validate=apache2 -t -d {dir} -f {dir}/apache2.conf"),
+        options=(
+            "--map=site.conf=sites/site.conf",
+            "--validate=apache2 -t -d {dir} -f {dir}/apache2.conf",
+        ),
     ),
-    "dovecot": _DOVECOT.replace(files=_dovecot, options=("--map=greeting.conf=conf.d/greeting.conf",)),
+    "dovecot": _DOVECOT.replace(
+        files=_dovecot, options=("--map=greeting.conf=conf.d/greeting.conf",)
+    ),
     "squid": _SQUID.replace(files=_squid, options=("--map=name.conf=conf.d/name.conf", _recipe())),
 }
 

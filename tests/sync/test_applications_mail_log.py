@@ -13,10 +13,17 @@ from tests.sync.applications import Application, Stage, follows, recovers, stage
 
 def _dovecot(word: str) -> Mapping[str, str]:
     ports = (
-        "service imap-login {\n inet_listener imap {\n  port = 1143\n }\n inet_listener imaps {\n  port = 0\n }\n}\n"
+        "service imap-login {\n inet_listener imap {\n  port = 1143\n }\n inet_listener imaps {\n "
+        " port = 0\n }\n}\n"
     )
-    users = "passdb {\n driver = static\n args = password=x\n}\nuserdb {\n driver = static\n args = uid=nobody\n}\n"
-    top = "base_dir = /run/app/dovecot\nprotocols = imap\nlisten = 127.0.0.1\nssl = no\nlog_path = /dev/stderr\n"
+    users = (
+        "passdb {\n driver = static\n args = password=x\n}\nuserdb {\n driver = static\n args ="
+        " uid=nobody\n}\n"
+    )
+    top = (
+        "base_dir = /run/app/dovecot\nprotocols = imap\nlisten = 127.0.0.1\nssl = no\nlog_path ="
+        " /dev/stderr\n"
+    )
     return {"dovecot.conf": f"{top}login_greeting = {word}\n{ports}{users}"}
 
 
@@ -26,8 +33,13 @@ def _greeting(stage: Stage) -> str:
 
 def _rsyslog(word: str) -> Mapping[str, str]:
     inputs = 'module(load="imudp")\ninput(type="imudp" address="127.0.0.1" port="5140")\n'
-    output = 'action(type="omfile" file="/run/app/out" template="line" ioBufferSize="4096" asyncWriting="off")\n'
-    return {"rsyslog.conf": f'{inputs}template(name="line" type="string" string="{word}\\n")\n{output}'}
+    output = (
+        'action(type="omfile" file="/run/app/out" template="line" ioBufferSize="4096"'
+        ' asyncWriting="off")\n'
+    )
+    return {
+        "rsyslog.conf": f'{inputs}template(name="line" type="string" string="{word}\\n")\n{output}'
+    }
 
 
 def _last_line(stage: Stage) -> str:

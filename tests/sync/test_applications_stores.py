@@ -17,7 +17,11 @@ _WORDS = {number: word for word, number in _NUMBERS.items()}
 
 
 def _redis(word: str) -> Mapping[str, str]:
-    return {"redis.conf": f'port 6379\nbind 127.0.0.1\nsave ""\ndir /run/app\nmaxmemory {_NUMBERS[word]}mb\n'}
+    return {
+        "redis.conf": (
+            f'port 6379\nbind 127.0.0.1\nsave ""\ndir /run/app\nmaxmemory {_NUMBERS[word]}mb\n'
+        )
+    }
 
 
 def _redis_word(stage: Stage) -> str:
@@ -35,8 +39,15 @@ def _memcached_word(stage: Stage) -> str:
 
 
 def _pgbouncer(word: str) -> Mapping[str, str]:
-    fixed = "listen_addr = 127.0.0.1\nlisten_port = 6432\nunix_socket_dir =\nauth_type = any\nstats_users = verify\n"
-    return {"pgbouncer.ini": f"[databases]\nx =\n[pgbouncer]\n{fixed}default_pool_size = {_NUMBERS[word]}\n"}
+    fixed = (
+        "listen_addr = 127.0.0.1\nlisten_port = 6432\nunix_socket_dir =\nauth_type ="
+        " any\nstats_users = verify\n"
+    )
+    return {
+        "pgbouncer.ini": (
+            f"[databases]\nx =\n[pgbouncer]\n{fixed}default_pool_size = {_NUMBERS[word]}\n"
+        )
+    }
 
 
 def _pgbouncer_word(stage: Stage) -> str:
@@ -55,7 +66,14 @@ def _mosquitto_word(stage: Stage) -> str:
 APPLICATIONS = (
     Application("Redis", (6379,), _redis, _redis_word, "nonsense on\n"),
     Application("memcached", (11211,), _memcached, _memcached_word, "--nonsense\n"),
-    Application("PgBouncer", (6432,), _pgbouncer, _pgbouncer_word, "nonsense = on\n", options=("--user=postgres",)),
+    Application(
+        "PgBouncer",
+        (6432,),
+        _pgbouncer,
+        _pgbouncer_word,
+        "nonsense = on\n",
+        options=("--user=postgres",),
+    ),
     Application("Mosquitto", (1883,), _mosquitto, _mosquitto_word, "nonsense on\n"),
 )
 

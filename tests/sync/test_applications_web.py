@@ -1,4 +1,6 @@
-"""Web servers and their languages of docs/applications.md: php-fpm, Apache httpd, gunicorn, uWSGI, Squid."""
+"""Web servers and their languages of docs/applications.md: php-fpm, Apache httpd, gunicorn, uWSGI,
+Squid.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ def app(environ, start):
 
 
 def _php(word: str) -> Mapping[str, str]:
-    pool = "listen = 127.0.0.1:9000\npm = static\npm.max_children = 1\nuser = www-data\ngroup = www-data\n"
+    pool = (
+        "listen = 127.0.0.1:9000\npm = static\npm.max_children = 1\nuser = www-data\ngroup ="
+        " www-data\n"
+    )
     script = '<?php echo "word=", getenv("WORD");'
     return {
         "php-fpm.conf": f"[global]\nerror_log = /proc/self/fd/2\n[www]\n{pool}env[WORD] = {word}\n",
@@ -31,26 +36,43 @@ def _php(word: str) -> Mapping[str, str]:
 def _apache(word: str) -> Mapping[str, str]:
     modules = ("mpm_event", "authz_core", "alias", "mime")
     loads = "".join(f"LoadModule {name}_module modules/mod_{name}.so\n" for name in modules)
-    top = "ServerRoot /usr/lib/apache2\nServerName localhost\nListen 127.0.0.1:8080\nErrorLog /dev/stderr\n"
-    own = "PidFile /run/app/pid\nDefaultRuntimeDir /run/app\nUser www-data\nGroup www-data\nTypesConfig /dev/null\n"
+    top = (
+        "ServerRoot /usr/lib/apache2\nServerName localhost\nListen 127.0.0.1:8080\nErrorLog"
+        " /dev/stderr\n"
+    )
+    own = (
+        "PidFile /run/app/pid\nDefaultRuntimeDir /run/app\nUser www-data\nGroup"
+        " www-data\nTypesConfig /dev/null\n"
+    )
     content = "GracefulShutdownTimeout 1\nDocumentRoot /config\nAlias / /config/word\n"
     return {"apache2.conf": f"{top}{own}{loads}{content}", "word": word}
 
 
 def _gunicorn(word: str) -> Mapping[str, str]:
-    config = f'bind = "127.0.0.1:8000"\nchdir = "/run/app"\nworker_tmp_dir = "/run/app"\nraw_env = ["WORD={word}"]\n'
+    config = (
+        'bind = "127.0.0.1:8000"\nchdir = "/run/app"\nworker_tmp_dir = "/run/app"\nraw_env ='
+        f' ["WORD={word}"]\n'
+    )
     return {"gunicorn.conf.py": config}
 
 
 def uwsgi(word: str) -> Mapping[str, str]:
     safe = "strict = true\nneed-app = true\nmaster = true\nworker-reload-mercy = 2\n"
-    app = "plugins-dir = /usr/lib/uwsgi/plugins\nplugin = python3\nchdir = /run/app\nmodule = app:app\n"
+    app = (
+        "plugins-dir = /usr/lib/uwsgi/plugins\nplugin = python3\nchdir = /run/app\nmodule ="
+        " app:app\n"
+    )
     return {"uwsgi.ini": f"[uwsgi]\n{safe}{app}http-socket = 127.0.0.1:8000\nenv = WORD={word}\n"}
 
 
 def _squid(word: str) -> Mapping[str, str]:
-    logs = "pid_filename none\ncache_log stdio:/run/app/cache.log\naccess_log none\ncache_store_log none\n"
-    limits = "cache deny all\nhttp_access deny all\nshutdown_lifetime 0 seconds\npinger_enable off\n"
+    logs = (
+        "pid_filename none\ncache_log stdio:/run/app/cache.log\naccess_log none\ncache_store_log"
+        " none\n"
+    )
+    limits = (
+        "cache deny all\nhttp_access deny all\nshutdown_lifetime 0 seconds\npinger_enable off\n"
+    )
     return {"squid.conf": f"http_port 127.0.0.1:3128\n{logs}{limits}visible_hostname {word}\n"}
 
 
@@ -60,7 +82,9 @@ def _php_word(stage: Stage) -> str:
 
 def _via(stage: Stage) -> str:
     """The name that Squid gives itself in its refusal."""
-    answer = clients.talk(stage.port, b"GET http://a/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    answer = clients.talk(
+        stage.port, b"GET http://a/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    )
     return answer.partition("\nVia: 1.1 ")[2].partition(" ")[0]
 
 
@@ -99,7 +123,9 @@ def php(run: Run) -> Iterator[Stage]:
 
 @only_process
 def test_php_fpm_stopped_in_a_reload_ends_gracefully(php: Stage) -> None:
-    """While it starts itself again it has no handlers, and would be ended by the signal that stops it."""
+    """While it starts itself again it has no handlers, and would be ended by the signal that stops
+    it.
+    """
     php.write("one")
     program = php.start()
     php.shows("one")

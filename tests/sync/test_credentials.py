@@ -1,4 +1,6 @@
-"""Credentials of reloads come from files: no process list and no environment shows them, and they are renewed."""
+"""Credentials of reloads come from files: no process list and no environment shows them, and they
+are renewed.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +36,18 @@ def private(path: Path, text: str) -> str:
 def shown(program: Program) -> str:
     """What others can see of a process: its command line, its environment, and the app's."""
     pids = [program.pid, program.app]
-    return "".join(Path(f"/proc/{pid}/{name}").read_text() for pid in pids for name in ("cmdline", "environ"))
+    return "".join(
+        Path(f"/proc/{pid}/{name}").read_text() for pid in pids for name in ("cmdline", "environ")
+    )
 
 
 def test_url_of_a_reload_comes_from_a_file(subject: Reloading, tmp_path: Path) -> None:
     port = free_port()
     path = private(tmp_path / "url", f"http://carol:sesame@127.0.0.1:{port}/reload\n")
     program = subject.running(
-        f"--reload-http-file={path}", "--log-level=debug", command=app("obey_http.py", port, subject.file)
+        f"--reload-http-file={path}",
+        "--log-level=debug",
+        command=app("obey_http.py", port, subject.file),
     )
     subject.change("two")
     program.expect(f"^with: {CAROL}$")
@@ -54,7 +60,9 @@ def test_url_of_a_reload_comes_from_a_file(subject: Reloading, tmp_path: Path) -
 
 
 def test_headers_of_a_reload_come_from_a_file(subject: Reloading, tmp_path: Path) -> None:
-    """A token that was renewed is used from the next request on; a file that is away is an error that is retried."""
+    """A token that was renewed is used from the next request on; a file that is away is an error
+    that is retried.
+    """
     port = free_port()
     path = tmp_path / "headers"
     private(path, "Authorization: Bearer first\n\nX-Other: 1\n")
@@ -74,7 +82,10 @@ def test_headers_of_a_reload_come_from_a_file(subject: Reloading, tmp_path: Path
 
 def test_headers_that_the_configuration_delivers_may_come_later(subject: Reloading) -> None:
     port = free_port()
-    options = [f"--reload-http=http://127.0.0.1:{port}/reload", f"--reload-http-header-file={subject.root}/headers"]
+    options = [
+        f"--reload-http=http://127.0.0.1:{port}/reload",
+        f"--reload-http-header-file={subject.root}/headers",
+    ]
     subject.volume.swap({"app.conf": "one", "headers": "Authorization: Bearer mine"})
     program = subject.start(*options, command=app("obey_http.py", port, subject.file))
     program.expect("ready")
@@ -97,11 +108,19 @@ def test_url_of_a_check_comes_from_a_file(subject: Reloading, tmp_path: Path, op
 @pytest.mark.parametrize(
     ("options", "variable", "words"),
     [
-        (["--reload-http=http://x", "--reload-http-file=FILE"], "", "--reload-http and --reload-http-file exclude"),
+        (
+            ["--reload-http=http://x", "--reload-http-file=FILE"],
+            "",
+            "--reload-http and --reload-http-file exclude",
+        ),
         (["--reload-http-file=EMPTY"], "", "has 0 lines"),
         (["--reload-http-file=/dev/null"], "", "is not a regular file"),
         (["--reload-http-file=FIFO"], "", "is not a regular file"),
-        (["--reload-exec=true", "--reload-http-file=FILE"], "", "--reload-http-file and --reload-exec exclude"),
+        (
+            ["--reload-exec=true", "--reload-http-file=FILE"],
+            "",
+            "--reload-http-file and --reload-exec exclude",
+        ),
         ([], "EMPTY", "CONFIG_SUPERVISOR_RELOAD_HTTP_FILE: "),
     ],
 )

@@ -1,4 +1,6 @@
-"""Digests that leave the process tell nothing about a Secret: they are keyed with a random key of the pod."""
+"""Digests that leave the process tell nothing about a Secret: they are keyed with a random key of
+the pod.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,9 @@ def test_digest_of_configmap_is_the_same_everywhere(run: Run, tmp_path: Path) ->
 
 @pytest.mark.parametrize("mode", [0o600, 0o640])
 @pytest.mark.parametrize("root", ["", "live"])
-def test_digest_over_file_closed_to_others_is_keyed(run: Run, tmp_path: Path, mode: int, root: str) -> None:
+def test_digest_over_file_closed_to_others_is_keyed(
+    run: Run, tmp_path: Path, mode: int, root: str
+) -> None:
     swap_volume(str(tmp_path / "volume"), "1", PIN)
     os.chmod(tmp_path / "volume" / "app.conf", mode)
     digest = shown(start(run, str(tmp_path / "volume"), root=root and str(tmp_path / root)))
@@ -96,7 +100,13 @@ def test_key_survives_a_restart(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "litter",
-    ["mkdir -p ..key/x", "ln -s /dev/zero ..key", "printf short > ..key", "truncate -s 1T ..key", "mkfifo ..key"],
+    [
+        "mkdir -p ..key/x",
+        "ln -s /dev/zero ..key",
+        "printf short > ..key",
+        "truncate -s 1T ..key",
+        "mkfifo ..key",
+    ],
 )
 def test_key_that_others_planted_is_replaced(run: Run, tmp_path: Path, litter: str) -> None:
     root = tmp_path / "live"
@@ -142,7 +152,9 @@ def test_digest_of_volume_in_memory_is_keyed(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rollback", ["--rollback", "--no-rollback"])
-def test_old_secret_leaves_the_disk_once_the_new_one_is_good(subject: Subject, rollback: str) -> None:
+def test_old_secret_leaves_the_disk_once_the_new_one_is_good(
+    subject: Subject, rollback: str
+) -> None:
     subject.kube.create("pin", PIN, kind="secret")
     subject.options[0] = f"--secret={subject.kube.namespace}/pin"
     program = subject.start("--keep-versions=1", rollback)

@@ -103,7 +103,9 @@ def test_with_a_configroot_the_files_are_copied_and_survive_their_volume(
         assert "two" == file.read()
 
 
-def test_the_links_in_configroot_hold_under_another_path(run: Run, volume: str, tmp_path: os.PathLike[str]) -> None:
+def test_the_links_in_configroot_hold_under_another_path(
+    run: Run, volume: str, tmp_path: os.PathLike[str]
+) -> None:
     root = os.path.join(tmp_path, "live")
     swap_volume(volume, "1", {"app.conf": "one"})
     program = start(run, volume, f"--configroot={root}", read=root)
@@ -154,7 +156,9 @@ def open_volume() -> Iterator[str]:
 
 
 def limit_processes(pid: int, soft: int) -> None:
-    """By the same user: root may lack CAP_SYS_RESOURCE, which it would need for the process of another."""
+    """By the same user: root may lack CAP_SYS_RESOURCE, which it would need for the process of
+    another.
+    """
     subprocess.run([*NOBODY_KNOWS, "prlimit", f"--pid={pid}", f"--nproc={soft}:"], check=True)
 
 
@@ -164,13 +168,16 @@ def test_a_change_that_finds_no_thread_to_be_had_waits_for_one(run: Run, open_vo
     needs_open_interpreter()
     swap_volume(open_volume, "1", {"app.conf": "one"})
     options = [f"--config-dir={open_volume}", LISTEN, "--reload-interval=0s", "--verify-window=0s"]
-    program = run(*app("read_config.py", f"{open_volume}/app.conf"), options=options, prefix=NOBODY_KNOWS)
+    program = run(
+        *app("read_config.py", f"{open_volume}/app.conf"), options=options, prefix=NOBODY_KNOWS
+    )
     program.expect("ready")
     port_of(program)  # its log has its thread
     limit_processes(program.pid, 1)
     swap_volume(open_volume, "2", {"app.conf": "two"})
     program.err.expect(
-        r"warning: cannot start a thread \(apply\): can't start new thread; the limit of processes is reached "
+        r"warning: cannot start a thread \(apply\): can't start new thread; the limit of processes"
+        r" is reached "
         r"\(pids.max, ulimit -u\); it is tried again every second"
     )
     limit_processes(program.pid, resource.getrlimit(resource.RLIMIT_NPROC)[0])
@@ -181,7 +188,9 @@ def test_a_change_that_finds_no_thread_to_be_had_waits_for_one(run: Run, open_vo
     program.finish(0)
 
 
-def test_end_without_intact_configuration_says_why(run: Run, volume: str, tmp_path: os.PathLike[str]) -> None:
+def test_end_without_intact_configuration_says_why(
+    run: Run, volume: str, tmp_path: os.PathLike[str]
+) -> None:
     """A file was edited in place while the program was away, and so was its source."""
     root = os.path.join(tmp_path, "live")
     swap_volume(volume, "1", {"app.conf": "one"})
@@ -193,7 +202,10 @@ def test_end_without_intact_configuration_says_why(run: Run, volume: str, tmp_pa
     write(os.path.join(root, "app.conf"), "edited")
     again = start(run, volume, f"--configroot={root}", "--initial-sync-timeout=200ms", read=root)
 
-    again.err.expect("holds no intact configuration of an earlier run either .*differs from its manifest: changed app")
+    again.err.expect(
+        "holds no intact configuration of an earlier run either .*differs from its manifest:"
+        " changed app"
+    )
     assert 125 == again.wait()
 
 
@@ -213,7 +225,9 @@ def test_key_whose_place_is_taken_is_written_once_it_is_free(
     program.expect("config: two")
 
 
-def test_files_that_the_app_adds_do_not_hinder_a_start(run: Run, volume: str, tmp_path: os.PathLike[str]) -> None:
+def test_files_that_the_app_adds_do_not_hinder_a_start(
+    run: Run, volume: str, tmp_path: os.PathLike[str]
+) -> None:
     root = os.path.join(tmp_path, "live")
     swap_volume(volume, "1", {"app.conf": "one"})
     program = start(run, volume, f"--configroot={root}", read=root)
@@ -226,11 +240,16 @@ def test_files_that_the_app_adds_do_not_hinder_a_start(run: Run, volume: str, tm
     options = [f"--configroot={root}", "--initial-sync-timeout=200ms", "--log-level=debug"]
     again = start(run, volume, *options, read=root)
 
-    again.err.expect("also holds (.lock, __pycache__|__pycache__, .lock): not part of the configuration, left alone")
+    again.err.expect(
+        "also holds (.lock, __pycache__|__pycache__, .lock): not part of the configuration, left"
+        " alone"
+    )
     again.expect("config: one")
 
 
-def test_emptied_volume_keeps_the_last_files(run: Run, volume: str, tmp_path: os.PathLike[str]) -> None:
+def test_emptied_volume_keeps_the_last_files(
+    run: Run, volume: str, tmp_path: os.PathLike[str]
+) -> None:
     """As the kubelet has it when an optional ConfigMap is deleted."""
     root = os.path.join(tmp_path, "live")
     swap_volume(volume, "1", {"app.conf": "one"})
@@ -252,17 +271,23 @@ def test_volume_without_files_is_waited_for(run: Run, volume: str) -> None:
     program.expect("config: two")
 
 
-def test_app_that_writes_its_own_configuration_is_told_on(run: Run, tmp_path: os.PathLike[str]) -> None:
+def test_app_that_writes_its_own_configuration_is_told_on(
+    run: Run, tmp_path: os.PathLike[str]
+) -> None:
     directory = os.path.join(tmp_path, "etc")
     os.mkdir(directory)
     write(f"{directory}/app.conf", "one")
-    script = 'trap "date +%N >$0/state" HUP; echo ready; while :; do sleep 1000 & wait $!; kill $!; done'
+    script = (
+        'trap "date +%N >$0/state" HUP; echo ready; while :; do sleep 1000 & wait $!; kill $!; done'
+    )
     options = [f"--config-dir={directory}", LISTEN, "--reload-interval=0s", "--verify-window=0s"]
     program = run("sh", "-c", script, directory, options=options)
     program.expect("ready")
     write(f"{directory}/app.conf", "two")
 
-    program.err.expect("state changed right after each of the last 5 reloads, as if the app wrote it.*--ignore")
+    program.err.expect(
+        "state changed right after each of the last 5 reloads, as if the app wrote it.*--ignore"
+    )
 
 
 def test_file_that_is_left_out_reloads_nothing(run: Run, tmp_path: os.PathLike[str]) -> None:
@@ -272,7 +297,9 @@ def test_file_that_is_left_out_reloads_nothing(run: Run, tmp_path: os.PathLike[s
     write(f"{directory}/app.conf", "one")
     write(f"{directory}/cache/state", "1")
     write(os.fsdecode(os.fsencode(directory) + b"/\xff"), "1")
-    program = start(run, directory, f"--configroot={root}", "--ignore=cache", "--reload-interval=0s", read=root)
+    program = start(
+        run, directory, f"--configroot={root}", "--ignore=cache", "--reload-interval=0s", read=root
+    )
     program.expect("ready")
     write(f"{directory}/cache/state", "2")
     write(f"{directory}/app.conf", "two")
@@ -284,13 +311,19 @@ def test_file_that_is_left_out_reloads_nothing(run: Run, tmp_path: os.PathLike[s
 
 
 def test_validation_finds_directories_without_files(run: Run, tmp_path: os.PathLike[str]) -> None:
-    """As PostgreSQL's `include_dir`, which Debian has empty; one that loses its last file stays, too."""
+    """As PostgreSQL's `include_dir`, which Debian has empty; one that loses its last file stays,
+    too.
+    """
     directory, root = os.path.join(tmp_path, "etc"), os.path.join(tmp_path, "live")
     os.makedirs(f"{directory}/conf.d")
     os.mkdir(f"{directory}/sites")
     write(f"{directory}/sites/a", "1")
     write(f"{directory}/app.conf", "one")
-    options = [f"--configroot={root}", "--validate=ls {dir}/conf.d {dir}/sites", "--reload-interval=0s"]
+    options = [
+        f"--configroot={root}",
+        "--validate=ls {dir}/conf.d {dir}/sites",
+        "--reload-interval=0s",
+    ]
     program = start(run, directory, *options, read=root)
     program.expect("config: one")
     program.expect("ready")

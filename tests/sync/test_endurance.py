@@ -24,7 +24,9 @@ def sizes(pid: int) -> tuple[int, int, int]:
 @pytest.mark.timeout(1800)
 @only_process
 def test_ten_thousand_reloads_leave_nothing_behind(run: Run, tmp_path: Path) -> None:
-    """In one mode: what could grow is the same in both. Each cycle validates, reloads by signal and verifies."""
+    """In one mode: what could grow is the same in both. Each cycle validates, reloads by signal and
+    verifies.
+    """
     subject = Reloading(run, tmp_path)
     program = subject.running("--validate=true", "--verify=true", "--verify-window=0s")
     grown = []

@@ -1,4 +1,6 @@
-"""What `kubectl describe pod` shows: the story of the configuration as Events, and that nothing depends on them."""
+"""What `kubectl describe pod` shows: the story of the configuration as Events, and that nothing
+depends on them.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ class Telling(Subject):
         self.fake = fake
         self.pod = {"POD_NAME": "web-0", "POD_NAMESPACE": fake.namespace, "POD_UID": "0c1c-77"}
 
-    def start(self, *options: str, command: Sequence[str] = (), env: dict[str, str] | None = None) -> Program:
+    def start(
+        self, *options: str, command: Sequence[str] = (), env: dict[str, str] | None = None
+    ) -> Program:
         return super().start("--events", *options, command=command, env={**self.pod, **(env or {})})
 
     def told(self, *reasons: str) -> Mapping[str, Any]:
@@ -58,10 +62,20 @@ def test_a_change_is_two_events_about_the_pod(telling: Telling) -> None:
     program.expect("config: two")
     event = telling.told("ConfigApplied", "ConfigApplied", "ReloadSucceeded")
     namespace = telling.fake.namespace
-    pod = {"apiVersion": "v1", "kind": "Pod", "namespace": namespace, "name": "web-0", "uid": "0c1c-77"}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "namespace": namespace,
+        "name": "web-0",
+        "uid": "0c1c-77",
+    }
 
     assert [pod] * 3 == [one["regarding"] for one in telling.fake.reported.all]
-    assert ("Normal", "web-0", namespace) == (event["type"], event["reportingInstance"], event["metadata"]["namespace"])
+    assert ("Normal", "web-0", namespace) == (
+        event["type"],
+        event["reportingInstance"],
+        event["metadata"]["namespace"],
+    )
     assert "the app runs on configuration " in event["note"]
     assert telling.fake.reported.all[1]["note"].endswith("is in place: changed app.conf")
     assert {201} == {ask.status for ask in telling.fake.asked("create")}
@@ -90,8 +104,12 @@ def test_a_failed_reload_and_the_way_back_are_told(telling: Telling) -> None:
     assert " is back in place: " in back["note"]
 
 
-def test_retries_that_fail_in_the_same_way_are_no_news_and_a_newer_version_is(telling: Telling) -> None:
-    program = telling.running(*QUICK, "--no-rollback", "--reload-exec=sh -c 'exit 3'", "--log-level=debug")
+def test_retries_that_fail_in_the_same_way_are_no_news_and_a_newer_version_is(
+    telling: Telling,
+) -> None:
+    program = telling.running(
+        *QUICK, "--no-rollback", "--reload-exec=sh -c 'exit 3'", "--log-level=debug"
+    )
     telling.told("ConfigApplied")
     telling.change("two")
     telling.told("ConfigApplied", "ConfigApplied", "ReloadFailed")
@@ -117,10 +135,15 @@ def test_a_missing_object_is_told_once(telling: Telling) -> None:
     telling.told("SourceMissing", "ConfigApplied", "SourceMissing")
 
 
-def test_no_right_to_create_events_is_one_warning_and_changes_nothing_else(telling: Telling) -> None:
+def test_no_right_to_create_events_is_one_warning_and_changes_nothing_else(
+    telling: Telling,
+) -> None:
     telling.fake.allow(ADMIN, READ)
     program = telling.running(*QUICK)
-    words = "events is forbidden: User .* cannot create resource .*; the service account needs create on"
+    words = (
+        "events is forbidden: User .* cannot create resource .*; the service account needs"
+        " create on"
+    )
     said(program, f"warning: cannot create events on the pod: forbidden: {words} events")
     for tries, content in ((3, "two"), (5, "three")):
         telling.change(content)
@@ -171,16 +194,29 @@ def test_an_api_server_that_takes_no_events_at_all_harms_nothing(run: Run, tmp_p
         gone.write_kubeconfig(f"{tmp_path}/kubeconfig")
     (tmp_path / "from").mkdir()
     (tmp_path / "from" / "app.conf").write_text("one")
-    options = [f"--config-dir={tmp_path}/from", f"--kubeconfig={gone.kubeconfig}", "--events", "--listen=127.0.0.1:0"]
-    program = run(*app("read_config.py", tmp_path / "from" / "app.conf"), options=options, env=telling.pod)
+    options = [
+        f"--config-dir={tmp_path}/from",
+        f"--kubeconfig={gone.kubeconfig}",
+        "--events",
+        "--listen=127.0.0.1:0",
+    ]
+    program = run(
+        *app("read_config.py", tmp_path / "from" / "app.conf"), options=options, env=telling.pod
+    )
     program.expect("config: one")
-    said(program, "warning: cannot create events on the pod: the API server did not answer: .*; it is tried again")
+    said(
+        program,
+        "warning: cannot create events on the pod: the API server did not answer: .*; it is tried"
+        " again",
+    )
     program.send(15)
     program.finish(0)
 
 
 @pytest.mark.parametrize("missing", ["POD_NAME", "POD_NAMESPACE", "POD_UID"])
-def test_a_pod_that_is_not_named_is_our_failure_and_the_variables_are_named(telling: Telling, missing: str) -> None:
+def test_a_pod_that_is_not_named_is_our_failure_and_the_variables_are_named(
+    telling: Telling, missing: str
+) -> None:
     telling.kube.create("web", {"app.conf": "one"})
     program = telling.start(env={missing: ""})
     program.finish(125)
@@ -191,7 +227,9 @@ def test_a_pod_that_is_not_named_is_our_failure_and_the_variables_are_named(tell
 
 def test_a_storm_of_changes_is_not_a_storm_of_events(telling: Telling) -> None:
     program = telling.running(*QUICK, "--log-level=debug")
-    for number in range(12):  # each is applied; a reload may be overtaken by the next, and is no news then
+    for number in range(
+        12
+    ):  # each is applied; a reload may be overtaken by the next, and is no news then
         telling.change(f"edit {number}")
         program.expect(f"config: edit {number}")
     program.err.expect("too many events, dropped")
@@ -251,8 +289,14 @@ def test_an_api_server_that_is_away_hears_the_newest_later(telling: Telling) -> 
     ("message", "words"),
     [
         (
-            'events "w.1" is forbidden: unable to create new content in namespace shop because it is being terminated',
-            "unable to create new content in namespace shop because it is being terminated; going on without",
+            (
+                'events "w.1" is forbidden: unable to create new content in namespace shop because'
+                " it is being terminated"
+            ),
+            (
+                "unable to create new content in namespace shop because it is being terminated;"
+                " going on without"
+            ),
         ),
         ("exceeded quota: events", "forbidden: exceeded quota: events; going on without"),
         ("\x1b[2J", r"forbidden: \\x1b\[2J; going on without"),
@@ -269,7 +313,11 @@ def test_another_namespace_is_named_with_its_variable(telling: Telling) -> None:
     telling.fake.allow(ADMIN, READ, TELL.replace(namespaces=(telling.fake.namespace,)))
     telling.kube.create("web", {"app.conf": "one"})
     program = telling.start(env={"POD_NAMESPACE": "elsewhere"})
-    said(program, 'cannot create events on the pod: .* in the namespace "elsewhere"; .* elsewhere of POD_NAMESPACE')
+    said(
+        program,
+        'cannot create events on the pod: .* in the namespace "elsewhere"; .* elsewhere of'
+        " POD_NAMESPACE",
+    )
 
 
 def body(number: int) -> dict[str, object]:
@@ -324,7 +372,11 @@ def test_the_longest_pod_name_and_any_note_make_an_event_that_a_cluster_takes() 
 
 def test_what_looks_like_a_credential_does_not_get_into_an_event() -> None:
     note = "cannot ask http://admin:secret@shop/: sent Authorization: Bearer abc.def"
-    shown = str(event_sender.event(event_sender.Pod("shop", "web", "uid"), "ReloadFailed", note, warning=True)["note"])
+    shown = str(
+        event_sender.event(
+            event_sender.Pod("shop", "web", "uid"), "ReloadFailed", note, warning=True
+        )["note"]
+    )
 
     assert "cannot ask http" in shown
     assert "secret" not in shown
@@ -346,12 +398,17 @@ def test_what_looks_like_a_credential_does_not_get_into_an_event() -> None:
         ({"regarding": {"namespace": "other"}}, "does not match event.namespace"),
         ({"regarding": None}, "does not match event.namespace"),
         ({"metadata": {"name": "web-.1"}}, "RFC 1123"),
-        ({"metadata": {"name": "web.1", "namespace": "other"}}, "does not match the namespace sent"),
+        (
+            {"metadata": {"name": "web.1", "namespace": "other"}},
+            "does not match the namespace sent",
+        ),
         ({"deprecatedCount": 1}, "has to be unset"),
     ],
 )
 def test_what_no_cluster_would_take_is_refused(change: dict[str, Any], words: str) -> None:
-    body = event_sender.event(event_sender.Pod("shop", "web", "uid"), "ConfigApplied", "x", warning=False)
+    body = event_sender.event(
+        event_sender.Pod("shop", "web", "uid"), "ConfigApplied", "x", warning=False
+    )
     Reported().create("shop", dict(body))
     with pytest.raises(RefusedError, match=words):
         Reported().create("shop", {**body, **change})

@@ -1,6 +1,7 @@
 """The contract of an API server that the other tests rely on, asked over REST.
 
-With TEST_KUBECONFIG the same is asked of a real one: where the fake differs, it is the fake that is wrong.
+With TEST_KUBECONFIG the same is asked of a real one: where the fake differs, it is the fake that is
+wrong.
 """
 
 from __future__ import annotations
@@ -119,7 +120,9 @@ WATCH_LIST = "watch=1&sendInitialEvents=true&allowWatchBookmarks=true&timeoutSec
 def test_a_watch_list_begins_with_the_objects_and_a_bookmark(fake: FakeKube) -> None:
     fake.create("app", {"k": "a"})
     fake.create("web", {"k": "b"})
-    first, second, mark = map(json.loads, watched(fake, f"{WATCH_LIST}&resourceVersionMatch=NotOlderThan"))
+    first, second, mark = map(
+        json.loads, watched(fake, f"{WATCH_LIST}&resourceVersionMatch=NotOlderThan")
+    )
     assert ["ADDED", "app"] == [first["type"], first["object"]["metadata"]["name"]]
     assert ["ADDED", "web"] == [second["type"], second["object"]["metadata"]["name"]]
     assert ["BOOKMARK", {"k8s.io/initial-events-end": "true"}] == [

@@ -1,4 +1,6 @@
-"""Stops, deaths and broken surroundings in the middle of a change: the app's code, its files and its last change."""
+"""Stops, deaths and broken surroundings in the middle of a change: the app's code, its files and
+its last change.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ def subject(run: Run, tmp_path: os.PathLike[str]) -> Reloading:
     return Reloading(run, tmp_path)
 
 
-# --- a stop at any moment: the app's code, soon, and nothing left (the fixture looks) ----------------------
+# --- a stop at any moment: the app's code, soon, and nothing left (the fixture looks) -------------
 
 
 def test_a_stop_during_a_validation(subject: Reloading) -> None:
@@ -87,7 +89,8 @@ def test_a_stop_while_the_app_gets_ready(subject: Reloading) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["--reload-exec=sleep 3600", "--verify=sleep 3600", "--verify=false", "--verify-window=1h"]
+    "option",
+    ["--reload-exec=sleep 3600", "--verify=sleep 3600", "--verify=false", "--verify-window=1h"],
 )
 def test_a_stop_during_a_reload_or_its_verification(subject: Reloading, option: str) -> None:
     subject.running("--verify-window=1h", option)
@@ -106,8 +109,12 @@ def test_a_stop_during_a_request_that_is_not_answered(subject: Reloading) -> Non
 
 
 def test_a_stop_during_a_rollback(subject: Reloading) -> None:
-    """The bad version was refused, and the app hangs in the reload that takes up the good one again."""
-    program = subject.running("--reload-exec=sh -c 'grep -q bad {dir}/app.conf && exit 1; sleep 3600'")
+    """The bad version was refused, and the app hangs in the reload that takes up the good one
+    again.
+    """
+    program = subject.running(
+        "--reload-exec=sh -c 'grep -q bad {dir}/app.conf && exit 1; sleep 3600'"
+    )
     subject.change("bad")
     program.err.expect("back in place")
     until(lambda: subject.metric("reloads_total", method="exec"), 2)
@@ -136,10 +143,12 @@ def test_a_stop_while_the_app_waits_to_be_started_again(subject: Reloading) -> N
     subject.stop(3, within=1)
 
 
-# --- what happens to the app ------------------------------------------------------------------------------
+# --- what happens to the app ----------------------------------------------------------------------
 
 
-def test_an_app_that_is_killed_during_a_reload_is_started_on_the_last_good_version(subject: Reloading) -> None:
+def test_an_app_that_is_killed_during_a_reload_is_started_on_the_last_good_version(
+    subject: Reloading,
+) -> None:
     program = subject.running("--verify-window=1h")
     pid = program.app
     subject.change("two")
@@ -153,7 +162,9 @@ def test_an_app_that_is_killed_during_a_reload_is_started_on_the_last_good_versi
     subject.stop()
 
 
-def test_without_rollback_an_app_that_is_killed_during_a_reload_ends_us_with_its_code(subject: Reloading) -> None:
+def test_without_rollback_an_app_that_is_killed_during_a_reload_ends_us_with_its_code(
+    subject: Reloading,
+) -> None:
     program = subject.running("--verify-window=1h", "--no-rollback")
     subject.change("two")
     program.expect("config: two")
@@ -161,7 +172,9 @@ def test_without_rollback_an_app_that_is_killed_during_a_reload_ends_us_with_its
     program.finish(137)
 
 
-def test_an_app_that_is_killed_during_a_validation_ends_us_with_its_code(subject: Reloading) -> None:
+def test_an_app_that_is_killed_during_a_validation_ends_us_with_its_code(
+    subject: Reloading,
+) -> None:
     """The version has not reached it, so that there is nothing to go back to."""
     program = subject.running(subject.validate())
     pid = program.app
@@ -174,7 +187,7 @@ def test_an_app_that_is_killed_during_a_validation_ends_us_with_its_code(subject
     assert time.monotonic() - began < 2
 
 
-# --- what happens to the files ----------------------------------------------------------------------------
+# --- what happens to the files --------------------------------------------------------------------
 
 
 def test_a_configroot_that_is_removed_is_made_again_by_the_next_change(subject: Reloading) -> None:
@@ -192,7 +205,9 @@ def test_a_configroot_that_is_removed_is_made_again_by_the_next_change(subject: 
     assert [] == subject.errors()
 
 
-def test_a_disk_that_fills_in_the_middle_of_a_stage_changes_nothing(run: Run, tmp_path: os.PathLike[str]) -> None:
+def test_a_disk_that_fills_in_the_middle_of_a_stage_changes_nothing(
+    run: Run, tmp_path: os.PathLike[str]
+) -> None:
     needs_root()
     small = os.path.join(tmp_path, "small")
     os.mkdir(small)
@@ -205,13 +220,18 @@ def test_a_disk_that_fills_in_the_middle_of_a_stage_changes_nothing(run: Run, tm
         program = subject.running(subject.validate())
         before = subject.live()
         subject.volume.swap({"app.conf": "two", "big": "x" * 300_000})
-        program.err.expect("cannot write .*: no space left on device.*; configuration [0-9a-f]+ stays")
+        program.err.expect(
+            "cannot write .*: no space left on device.*; configuration [0-9a-f]+ stays"
+        )
         assert before == subject.live()
         subject.until_metric(1, "config_apply_failures_total", reason="write")
         assert 1 == subject.metric("config_stale")
         subject.change("three")
         program.expect("config: three")
-        assert (["config: one", "ready", "config: three"], ["one", "three"]) == (program.out.seen, subject.validated())
+        assert (["config: one", "ready", "config: three"], ["one", "three"]) == (
+            program.out.seen,
+            subject.validated(),
+        )
     finally:
         run.kill_left()
         subprocess.run(["umount", "-l", small], check=True)  # an ending process may hold it yet
@@ -239,7 +259,7 @@ def test_a_clock_that_was_set_back_changes_no_order(subject: Reloading) -> None:
     program.expect("config: two")
 
 
-# --- what happens to the source ---------------------------------------------------------------------------
+# --- what happens to the source -------------------------------------------------------------------
 
 
 @pytest.mark.timeout(120)
@@ -247,7 +267,9 @@ def test_a_clock_that_was_set_back_changes_no_order(subject: Reloading) -> None:
 def test_an_api_server_that_goes_in_the_middle_of_changes_loses_none_of_them(
     run: Run, fake: FakeKube, tmp_path: os.PathLike[str], seconds: int
 ) -> None:
-    """For a moment, and in the slow lane for a minute, in which the pauses between tries have grown."""
+    """For a moment, and in the slow lane for a minute, in which the pauses between tries have
+    grown.
+    """
     subject = Subject(run, fake, os.fspath(tmp_path))
     program = subject.running("--reload-interval=0s", "--verify-window=0s", "--control=off")
     for number in range(50):
@@ -282,7 +304,9 @@ def memory(program: Program) -> int:
 def test_a_storm_of_changes_is_a_few_reloads_of_the_newest_content(
     run: Run, fake: FakeKube, tmp_path: os.PathLike[str]
 ) -> None:
-    """200 changes, then as many once more: what the first storm has left in caches, the second must not double."""
+    """200 changes, then as many once more: what the first storm has left in caches, the second must
+    not double.
+    """
     subject = Subject(run, fake, os.fspath(tmp_path))
     program = subject.running("--reload-interval=400ms", "--verify-window=0s", "--control=off")
     storm(subject, program, "first")
@@ -297,7 +321,9 @@ def test_a_storm_of_changes_is_a_few_reloads_of_the_newest_content(
 
 
 def storm(subject: Subject, program: Program, name: str) -> None:
-    """So many that they come one by one, not in one piece: the question about the metrics takes some milliseconds."""
+    """So many that they come one by one, not in one piece: the question about the metrics takes
+    some milliseconds.
+    """
     for number in range(200):
         subject.change(f"{name} {number}")
         if number % 4 == 0:

@@ -1,4 +1,6 @@
-"""The first configuration, when what it needs comes late: whatever comes before the deadline starts the app."""
+"""The first configuration, when what it needs comes late: whatever comes before the deadline starts
+the app.
+"""
 
 from __future__ import annotations
 
@@ -46,9 +48,14 @@ def hang(fake: FakeKube) -> Callable[[], None]:
 @pytest.mark.parametrize("withhold", [withhold_role, withhold_server, overload, hang])
 @pytest.mark.parametrize("before", [4.5, 2.5])
 def test_what_comes_shortly_before_the_deadline_starts_the_app(
-    subject: Subject, fake: FakeKube, withhold: Callable[[FakeKube], Callable[[], None]], before: float
+    subject: Subject,
+    fake: FakeKube,
+    withhold: Callable[[FakeKube], Callable[[], None]],
+    before: float,
 ) -> None:
-    """A role granted 40 s after the start once came too late for a third of the pods that wait for 60 s."""
+    """A role granted 40 s after the start once came too late for a third of the pods that wait for
+    60 s.
+    """
     grant = withhold(fake)
     timer = threading.Timer(DEADLINE - before, grant)
     timer.start()

@@ -1,4 +1,6 @@
-"""The whole program on an API server that is hostile or broken: PID 1 stays small, and its signals pass."""
+"""The whole program on an API server that is hostile or broken: PID 1 stays small, and its signals
+pass.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from tests.http import metric, port_of
 from tests.sync.subject import Subject
 
 MEBI = 1 << 20
-BOOKMARK = b'{"type":"BOOKMARK","object":{"kind":"ConfigMap","metadata":{"resourceVersion":"1001"}}}\n'
+BOOKMARK = (
+    b'{"type":"BOOKMARK","object":{"kind":"ConfigMap","metadata":{"resourceVersion":"1001"}}}\n'
+)
 
 pytestmark = only_process  # memory and latency are those of the same code as for PID 1
 
@@ -43,7 +47,9 @@ def running(subject: Subject, fake: FakeKube) -> Program:
     return program
 
 
-@pytest.mark.parametrize("body", [b"[" + b"[]," * (3 * MEBI), b'{"a":' * 20_000, b" " * (12 * MEBI)])
+@pytest.mark.parametrize(
+    "body", [b"[" + b"[]," * (3 * MEBI), b'{"a":' * 20_000, b" " * (12 * MEBI)]
+)
 def test_a_hostile_list_costs_little_memory(subject: Subject, fake: FakeKube, body: bytes) -> None:
     """14 MiB of `[],` once cost 400 MiB, which ends PID 1 in a small container."""
     program = running(subject, fake)

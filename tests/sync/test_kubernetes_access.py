@@ -53,13 +53,17 @@ def test_in_a_pod_the_service_account_is_used_and_no_proxy(
     assert "configmap production/nginx" == str(source.source.label)
 
 
-def test_a_newline_after_the_token_is_no_part_of_it(fake: FakeKube, follow: Follow, pod: Access) -> None:
+def test_a_newline_after_the_token_is_no_part_of_it(
+    fake: FakeKube, follow: Follow, pod: Access
+) -> None:
     fake.create("nginx", {"k": "a"})
     fake.write_service_account(pod.account, fake.token + "\n")
     follow(access=pod).expect_reads(A)
 
 
-def test_a_token_that_was_rotated_in_time_costs_no_refusal(fake: FakeKube, follow: Follow, pod: Access) -> None:
+def test_a_token_that_was_rotated_in_time_costs_no_refusal(
+    fake: FakeKube, follow: Follow, pod: Access
+) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow(access=pod)
     source.expect_watching()
@@ -69,7 +73,9 @@ def test_a_token_that_was_rotated_in_time_costs_no_refusal(fake: FakeKube, follo
     assert [] == [ask for ask in fake.log if ask.status == 401]
 
 
-def test_a_token_that_is_replaced_too_late_is_named_and_then_used(fake: FakeKube, follow: Follow, pod: Access) -> None:
+def test_a_token_that_is_replaced_too_late_is_named_and_then_used(
+    fake: FakeKube, follow: Follow, pod: Access
+) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow(access=pod)
     source.expect_watching()
@@ -85,7 +91,9 @@ def test_a_token_that_is_replaced_too_late_is_named_and_then_used(fake: FakeKube
     source.expect_reads(A, B)
 
 
-def test_a_token_file_that_vanishes_is_trouble_until_it_is_back(fake: FakeKube, follow: Follow, pod: Access) -> None:
+def test_a_token_file_that_vanishes_is_trouble_until_it_is_back(
+    fake: FakeKube, follow: Follow, pod: Access
+) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow(access=pod)
     source.expect_watching()
@@ -108,7 +116,9 @@ def test_a_pod_without_a_token_is_told_what_to_do(follow: Follow, pod: Access) -
     os.remove(f"{pod.account}/token")
     source = follow(access=pod)
     source.expect_end()
-    trouble = source.expect_trouble(f"{pod.account}/token", "automountServiceAccountToken", "--kubeconfig")
+    trouble = source.expect_trouble(
+        f"{pod.account}/token", "automountServiceAccountToken", "--kubeconfig"
+    )
     assert trouble.fatal
     assert "config" == trouble.reason
 
@@ -126,7 +136,9 @@ def test_outside_of_a_cluster_and_without_kubeconfig_there_is_nothing_to_try(
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
     source = follow(access=pod)
     source.expect_end()
-    trouble = source.expect_trouble("KUBERNETES_SERVICE_HOST is not set", "no-kubeconfig", "give --kubeconfig FILE")
+    trouble = source.expect_trouble(
+        "KUBERNETES_SERVICE_HOST is not set", "no-kubeconfig", "give --kubeconfig FILE"
+    )
     assert trouble.fatal
     assert [("failed", (trouble, 0))] == [(kind, value) for _, kind, value in source.calls]
 
@@ -166,7 +178,10 @@ def test_the_context_selects_user_and_namespace(fake: FakeKube, follow: Follow) 
     fake.store.namespaces.add("staging")
     fake.store.create("configmaps", "staging", {"metadata": {"name": "nginx"}, "data": {"k": "b"}})
     fake.create("nginx", {"k": "a"})
-    staging = {"name": "staging", "context": {"cluster": "fake", "user": "admin", "namespace": "staging"}}
+    staging = {
+        "name": "staging",
+        "context": {"cluster": "fake", "user": "admin", "namespace": "staging"},
+    }
     access = Access(fake.write_kubeconfig(fake.kubeconfig, contexts=[staging]), "staging")
     follow(access=access, namespace="").expect_reads(B)
     follow(namespace="").expect_reads(A)
@@ -215,12 +230,20 @@ FINE: dict[str, Any] = {
         (json.dumps({**FINE, "clusters": 5, "users": ["hunter2"]}), "it is not a kubeconfig"),
         (json.dumps({**FINE, "clusters": []}), "Invalid kube-config file. Expected"),
         (json.dumps({**FINE, "users": [{"name": "u", "token": "hunter2"}]}), "Expected key user"),
-        (json.dumps({**FINE, "users": [{"name": "u", "user": {"tokenFile": "/no/token"}}]}), "/no/token: no such file"),
+        (
+            json.dumps({**FINE, "users": [{"name": "u", "user": {"tokenFile": "/no/token"}}]}),
+            "/no/token: no such file",
+        ),
         (
             json.dumps(
                 {
                     **FINE,
-                    "clusters": [{"name": "c", "cluster": {"server": "https://x", "certificate-authority": "/ca"}}],
+                    "clusters": [
+                        {
+                            "name": "c",
+                            "cluster": {"server": "https://x", "certificate-authority": "/ca"},
+                        }
+                    ],
                 }
             ),
             "File does not exist: /ca",
@@ -241,7 +264,9 @@ def test_a_kubeconfig_that_cannot_be_used_is_named_with_the_reason(
     assert "hunter2" not in trouble.message
 
 
-def test_a_context_that_is_missing_is_told_with_those_there_are(follow: Follow, fake: FakeKube) -> None:
+def test_a_context_that_is_missing_is_told_with_those_there_are(
+    follow: Follow, fake: FakeKube
+) -> None:
     source = follow(access=Access(fake.kubeconfig, "prod"))
     source.expect_end()
     source.expect_trouble("no such context 'prod'; contexts are fake")
@@ -268,7 +293,9 @@ def test_a_credential_plugin_that_fails_is_told_with_its_exit_status(
     write(plugin, "#!/bin/sh\necho no ticket, eyJhbGci.eyJzdWIi.c2ln >&2\nexit 3\n")
     os.chmod(plugin, 0o700)
     version = "client.authentication.k8s.io/v1"
-    fake.write_kubeconfig(fake.kubeconfig, user={"exec": {"command": plugin, "apiVersion": version}})
+    fake.write_kubeconfig(
+        fake.kubeconfig, user={"exec": {"command": plugin, "apiVersion": version}}
+    )
     handlers = list(logging.getLogger().handlers)
     source = follow()
     trouble = source.expect_trouble("login of user 'admin'", "process returned 3", "no ticket")
@@ -284,7 +311,9 @@ def test_a_credential_plugin_that_fails_is_told_with_its_exit_status(
 
 
 def test_a_credential_plugin_that_is_missing_is_told(fake: FakeKube, follow: Follow) -> None:
-    fake.write_kubeconfig(fake.kubeconfig, user={"exec": {"command": "/no/plugin", "apiVersion": "x"}})
+    fake.write_kubeconfig(
+        fake.kubeconfig, user={"exec": {"command": "/no/plugin", "apiVersion": "x"}}
+    )
     follow().expect_trouble("cannot get credentials", "/no/plugin")
 
 
@@ -324,16 +353,22 @@ def test_a_server_with_another_ca_is_not_trusted_and_the_ca_is_named(
         json.dumps(
             {
                 **FINE,
-                "clusters": [{"name": "c", "cluster": {"server": fake.url, "certificate-authority": other}}],
+                "clusters": [
+                    {"name": "c", "cluster": {"server": fake.url, "certificate-authority": other}}
+                ],
             }
         ),
     )
-    trouble = follow().expect_trouble(f"cannot trust the API server at {fake.url}: ", f"checked with {other}")
+    trouble = follow().expect_trouble(
+        f"cannot trust the API server at {fake.url}: ", f"checked with {other}"
+    )
     assert "unreachable" == trouble.reason
     assert not trouble.fatal
 
 
-def test_a_server_that_is_not_there_is_told_with_its_address(fake: FakeKube, follow: Follow) -> None:
+def test_a_server_that_is_not_there_is_told_with_its_address(
+    fake: FakeKube, follow: Follow
+) -> None:
     fake.down()
     trouble = follow().expect_trouble(
         f"cannot reach the API server at {fake.url}: connection refused; check that it is up",
@@ -360,7 +395,9 @@ def test_a_server_that_comes_up_later_is_used(fake: FakeKube, follow: Follow) ->
 
 def test_a_server_that_is_no_api_server_is_told(fake: FakeKube, follow: Follow) -> None:
     fake.write_kubeconfig(fake.kubeconfig, cluster={"server": f"{fake.url}/somewhere"})
-    follow().expect_trouble("not found; is", f"{fake.url}/somewhere a Kubernetes API server?", fake.kubeconfig)
+    follow().expect_trouble(
+        "not found; is", f"{fake.url}/somewhere a Kubernetes API server?", fake.kubeconfig
+    )
 
 
 # --- small things

@@ -1,4 +1,6 @@
-"""What the Kubernetes source makes of wrong answers, refusals and errors: told, retried, no content lost."""
+"""What the Kubernetes source makes of wrong answers, refusals and errors: told, retried, no content
+lost.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,13 @@ def change(fake: FakeKube, value: bytes) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"{nonsense}\n", b"[]\n", b'{"type": "ADDED"}\n', b'{"type": "NEW", "object": {}}\n', b"\xff\xfe\xfd\n"],
+    [
+        b"{nonsense}\n",
+        b"[]\n",
+        b'{"type": "ADDED"}\n',
+        b'{"type": "NEW", "object": {}}\n',
+        b"\xff\xfe\xfd\n",
+    ],
 )
 def test_a_line_that_is_no_event_is_a_fault_and_the_object_is_listed_again(
     fake: FakeKube, follow: Follow, line: bytes
@@ -87,7 +95,11 @@ def test_an_error_event_is_told_with_its_message(fake: FakeKube, follow: Follow)
 
 def test_another_object_is_never_taken_for_ours(fake: FakeKube, follow: Follow) -> None:
     other = fake.create("other", {"k": "x"})
-    fake.answer_next("list", 200, json.dumps({"metadata": {"resourceVersion": "1001"}, "items": [other]}).encode())
+    fake.answer_next(
+        "list",
+        200,
+        json.dumps({"metadata": {"resourceVersion": "1001"}, "items": [other]}).encode(),
+    )
     source = follow()
     source.expect_watching()
     fake.inject(json.dumps({"type": "MODIFIED", "object": other}).encode() + b"\n")
@@ -95,12 +107,18 @@ def test_another_object_is_never_taken_for_ours(fake: FakeKube, follow: Follow) 
     source.expect_reads(None, A)
 
 
-@pytest.mark.parametrize("body", [b"<html>log in</html>", b"{}", b'{"items": 1, "metadata": {}}', b"[]"])
-def test_an_answer_that_is_no_list_is_told_and_asked_again(fake: FakeKube, follow: Follow, body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body", [b"<html>log in</html>", b"{}", b'{"items": 1, "metadata": {}}', b"[]"]
+)
+def test_an_answer_that_is_no_list_is_told_and_asked_again(
+    fake: FakeKube, follow: Follow, body: bytes
+) -> None:
     fake.create("nginx", {"k": "a"})
     fake.answer_next("list", 200, body)
     source = follow()
-    assert "bad_data" == source.expect_trouble("cannot read configmap production/nginx: the ").reason
+    assert (
+        "bad_data" == source.expect_trouble("cannot read configmap production/nginx: the ").reason
+    )
     source.expect_reads(A)
 
 
@@ -165,7 +183,10 @@ def test_forbidden_for_a_while_is_told_and_then_over(fake: FakeKube, follow: Fol
     fake.allow(ADMIN)
     source = follow()
     words = "forbidden; the service account default/web needs list, watch on it (see README, RBAC)"
-    assert "forbidden" == source.expect_trouble(f"cannot read configmap production/nginx: {words}").reason
+    assert (
+        "forbidden"
+        == source.expect_trouble(f"cannot read configmap production/nginx: {words}").reason
+    )
     until_so_many(3, lambda: source.troubles)
     fake.allow_all(ADMIN)
     source.expect_reads(A)
@@ -183,7 +204,9 @@ def test_a_role_for_the_one_name_is_enough(fake: FakeKube, follow: Follow) -> No
     other.expect_trouble("configmap production/other: forbidden")
 
 
-def test_the_end_of_a_trouble_is_told_by_reading_the_same_again(fake: FakeKube, follow: Follow) -> None:
+def test_the_end_of_a_trouble_is_told_by_reading_the_same_again(
+    fake: FakeKube, follow: Follow
+) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
@@ -196,8 +219,12 @@ def test_the_end_of_a_trouble_is_told_by_reading_the_same_again(fake: FakeKube, 
 
 
 @pytest.mark.parametrize("verb", ["list", "watch"])
-def test_forbidden_once_by_a_server_that_restarted_is_no_trouble(fake: FakeKube, follow: Follow, verb: str) -> None:
-    """An API server answers 403 until it has loaded its roles: what could be read is told to be forbidden later."""
+def test_forbidden_once_by_a_server_that_restarted_is_no_trouble(
+    fake: FakeKube, follow: Follow, verb: str
+) -> None:
+    """An API server answers 403 until it has loaded its roles: what could be read is told to be
+    forbidden later.
+    """
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
@@ -245,12 +272,16 @@ def test_without_watch_content_comes_with_every_list(
     log.flush()
     said = capfd.readouterr().err
     assert 1 == said.count("cannot watch configmap production/nginx: forbidden")
-    assert "the service account default/web needs watch beside list on it (see README, RBAC)" in said
+    assert (
+        "the service account default/web needs watch beside list on it (see README, RBAC)" in said
+    )
     assert "it is listed every 0.1 to 0.2 s instead" in said
     assert 1 == said.count("configmap production/nginx can be watched now")
 
 
-def test_an_outage_without_the_right_to_watch_is_told_to_be_over(fake: FakeKube, follow: Follow) -> None:
+def test_an_outage_without_the_right_to_watch_is_told_to_be_over(
+    fake: FakeKube, follow: Follow
+) -> None:
     fake.create("nginx", {"k": "a"})
     fake.allow(ADMIN, Rule(("list",), ("configmaps",)))
     source = follow()

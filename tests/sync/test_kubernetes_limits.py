@@ -1,4 +1,6 @@
-"""The cost of a hostile or broken API server: memory, time and CPU are bounded, and the content stays."""
+"""The cost of a hostile or broken API server: memory, time and CPU are bounded, and the content
+stays.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,10 @@ def traced() -> Iterator[None]:
         (b'{"items": [' + b"[]," * 3_000_000 + b"1]}", "more than 100,000 values"),
         (b'{"a": ' + b'{"":0},' * 1_000_000 + b"1}", "more than 100,000 values"),
         (b"[" + b'"",' * 2_000_000 + b"1]", "more than 100,000 values"),
-        (json.dumps({f"key-{number}": "" for number in range(VALUES + 1)}).encode(), "more than 100,000 values"),
+        (
+            json.dumps({f"key-{number}": "" for number in range(VALUES + 1)}).encode(),
+            "more than 100,000 values",
+        ),
         (b"[" * 1_000_000, "more than 100,000 values"),
         (b"[" * 5000 + b"]" * 5000, "nested deeper than 100 levels"),
         (b'{"a":' * 5000 + b"1" + b"}" * 5000, "nested deeper than 100 levels"),
@@ -82,7 +87,10 @@ def test_a_nesting_that_is_allowed_is_parsed() -> None:
 def test_an_object_may_have_so_many_keys() -> None:
     assert KEYS == len(files({"data": {f"k{number}": "" for number in range(KEYS)}}, private=False))
     with pytest.raises(BadDataError, match="it has 10,001 keys; the limit is 10,000"):
-        files({"data": {f"k{number}": "" for number in range(KEYS)}, "binaryData": {"one": ""}}, private=False)
+        files(
+            {"data": {f"k{number}": "" for number in range(KEYS)}, "binaryData": {"one": ""}},
+            private=False,
+        )
 
 
 @pytest.mark.parametrize(
@@ -93,7 +101,9 @@ def test_a_list_that_is_too_long_is_refused(fake: FakeKube, follow: Follow, body
     fake.create("nginx", {"k": "a"})
     fake.answer_next("list", 200, body)
     source = follow()
-    source.expect_trouble("cannot read configmap production/nginx: the answer is longer than 10 MiB")
+    source.expect_trouble(
+        "cannot read configmap production/nginx: the answer is longer than 10 MiB"
+    )
     source.expect_reads(A)
 
 
@@ -149,7 +159,9 @@ def test_a_flood_of_bookmarks_does_not_take_the_processor(fake: FakeKube, follow
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
-    bookmark = b'{"type":"BOOKMARK","object":{"kind":"ConfigMap","metadata":{"resourceVersion":"1001"}}}\n'
+    bookmark = (
+        b'{"type":"BOOKMARK","object":{"kind":"ConfigMap","metadata":{"resourceVersion":"1001"}}}\n'
+    )
     began = time.monotonic()
     fake.inject(bookmark * 20_000)
     source.expect_events(300)
@@ -169,7 +181,9 @@ def test_a_flood_of_bookmarks_does_not_take_the_processor(fake: FakeKube, follow
         {"metadata": {"namespace": "production", "name": "other"}},
     ],
 )
-def test_an_object_of_another_place_or_kind_is_not_taken(fake: FakeKube, follow: Follow, foreign: Json) -> None:
+def test_an_object_of_another_place_or_kind_is_not_taken(
+    fake: FakeKube, follow: Follow, foreign: Json
+) -> None:
     obj = fake.create("nginx", {"k": "a"})
     wrong = {**obj, **foreign, "data": {"k": "wrong"}}
     fake.answer_next("list", 200, listing(wrong, obj))
@@ -182,7 +196,9 @@ def test_an_object_of_another_place_or_kind_is_not_taken(fake: FakeKube, follow:
 
 
 @pytest.mark.parametrize("where", ["body", "event", "key"])
-def test_control_characters_of_a_server_are_escaped(fake: FakeKube, follow: Follow, where: str) -> None:
+def test_control_characters_of_a_server_are_escaped(
+    fake: FakeKube, follow: Follow, where: str
+) -> None:
     """A terminal that shows the log must not obey the server."""
     obj = fake.create("nginx", {"k": "a"})
     evil = "\x1b[2J\x9b31m\r\nforged line " + "x" * 1000
@@ -191,9 +207,13 @@ def test_control_characters_of_a_server_are_escaped(fake: FakeKube, follow: Foll
     source = follow()
     source.expect_watching()
     if where == "event":
-        fake.inject(json.dumps({"type": "ERROR", "object": {"code": 500, "message": evil}}).encode() + b"\n")
+        fake.inject(
+            json.dumps({"type": "ERROR", "object": {"code": 500, "message": evil}}).encode() + b"\n"
+        )
     if where == "key":
-        fake.inject(json.dumps({"type": "MODIFIED", "object": {**obj, "data": {evil: 5}}}).encode() + b"\n")
+        fake.inject(
+            json.dumps({"type": "MODIFIED", "object": {**obj, "data": {evil: 5}}}).encode() + b"\n"
+        )
     message = source.expect_trouble("\\x1b[2J", "characters more").message
     assert message.isprintable()
     assert len(message) < 600

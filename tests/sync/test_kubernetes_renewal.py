@@ -1,4 +1,6 @@
-"""Credentials that are replaced while the Kubernetes source waits after a refusal: the wait ends."""
+"""Credentials that are replaced while the Kubernetes source waits after a refusal: the
+wait ends.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def pod(fake: FakeKube, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Ac
 SLOW = QUICK.replace(base=600, short=600, cap=600)
 
 
-def test_a_token_that_is_replaced_ends_the_pause(fake: FakeKube, follow: Follow, pod: Access) -> None:
+def test_a_token_that_is_replaced_ends_the_pause(
+    fake: FakeKube, follow: Follow, pod: Access
+) -> None:
     fake.create("nginx", {"k": "a"})
     fake.write_service_account(pod.account, "expired")
     source = follow(access=pod, timing=SLOW)
@@ -48,7 +52,9 @@ def test_a_ca_that_is_replaced_ends_the_pause(fake: FakeKube, follow: Follow, po
     source.expect_reads(A)
 
 
-def test_a_token_file_of_a_kubeconfig_ends_the_pause(fake: FakeKube, follow: Follow, tmp_path: object) -> None:
+def test_a_token_file_of_a_kubeconfig_ends_the_pause(
+    fake: FakeKube, follow: Follow, tmp_path: object
+) -> None:
     fake.create("nginx", {"k": "a"})
     token = write(f"{tmp_path}/token", "expired")
     fake.write_kubeconfig(fake.kubeconfig, user={"tokenFile": "token"})

@@ -1,4 +1,6 @@
-"""The Kubernetes source: what it tells of an object's life, and what no fault may add or take away."""
+"""The Kubernetes source: what it tells of an object's life, and what no fault may add or
+take away.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ def test_an_annotation_or_a_new_order_of_keys_is_no_read(kube: Kube, follow: Fol
     source.expect_reads({"x": b"1", "y": b"2"}, {"x": b"3"})
 
 
-def test_an_object_that_is_missing_is_told_and_told_when_it_comes(kube: Kube, follow: Follow) -> None:
+def test_an_object_that_is_missing_is_told_and_told_when_it_comes(
+    kube: Kube, follow: Follow
+) -> None:
     source = follow()
     source.expect_watching()
     source.expect_reads(None)
@@ -64,7 +68,9 @@ def test_an_object_that_is_missing_is_told_and_told_when_it_comes(kube: Kube, fo
     source.expect_reads(None, A)
 
 
-def test_a_deletion_and_a_new_object_with_the_same_content_are_three_reads(kube: Kube, follow: Follow) -> None:
+def test_a_deletion_and_a_new_object_with_the_same_content_are_three_reads(
+    kube: Kube, follow: Follow
+) -> None:
     kube.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
@@ -73,7 +79,9 @@ def test_a_deletion_and_a_new_object_with_the_same_content_are_three_reads(kube:
     source.expect_reads(A, None, A)
 
 
-def test_binary_data_empty_values_and_dotted_keys_arrive_as_they_are(kube: Kube, follow: Follow) -> None:
+def test_binary_data_empty_values_and_dotted_keys_arrive_as_they_are(
+    kube: Kube, follow: Follow
+) -> None:
     binary = {"logo.bin": bytes(range(256)), "empty.bin": b""}
     kube.create("nginx", {".hidden": "x", "empty": "", "crlf": "a\r\nb"}, binary)
     source = follow()
@@ -81,7 +89,9 @@ def test_binary_data_empty_values_and_dotted_keys_arrive_as_they_are(kube: Kube,
 
 
 @pytest.mark.parametrize("letter", ["x", '"', "é"])
-def test_an_object_of_one_mebibyte_is_listed_and_watched(kube: Kube, follow: Follow, letter: str) -> None:
+def test_an_object_of_one_mebibyte_is_listed_and_watched(
+    kube: Kube, follow: Follow, letter: str
+) -> None:
     size = 1 << 20
     first, second = letter * (size // len(letter.encode())), "y" * size
     kube.create("nginx", {"k": first})
@@ -124,7 +134,9 @@ def test_an_empty_namespace_is_that_of_the_context(kube: Kube, follow: Follow) -
 # --- the end of a watch
 
 
-def test_a_server_that_ends_each_watch_after_a_second_repeats_and_loses_nothing(kube: Kube, follow: Follow) -> None:
+def test_a_server_that_ends_each_watch_after_a_second_repeats_and_loses_nothing(
+    kube: Kube, follow: Follow
+) -> None:
     kube.create("nginx", {"k": "0"})
     source = follow(timing=QUICK.replace(watch=(1, 1)))
     for number in range(1, 4):
@@ -150,7 +162,9 @@ def test_an_edit_between_list_and_watch_is_seen(fake: FakeKube, follow: Follow) 
 
 
 @pytest.mark.parametrize("how", ["clean", "fin", "rst"])
-def test_watches_that_are_cut_often_repeat_and_lose_nothing(fake: FakeKube, follow: Follow, how: str) -> None:
+def test_watches_that_are_cut_often_repeat_and_lose_nothing(
+    fake: FakeKube, follow: Follow, how: str
+) -> None:
     fake.create("nginx", {"k": "0"})
     source = follow()
     for number in range(1, 16):
@@ -177,7 +191,9 @@ def test_a_watch_that_is_cut_once_is_no_trouble(fake: FakeKube, follow: Follow) 
     assert [] == source.troubles
 
 
-def test_a_watch_that_ends_at_once_each_time_is_not_asked_for_without_pause(fake: FakeKube, follow: Follow) -> None:
+def test_a_watch_that_ends_at_once_each_time_is_not_asked_for_without_pause(
+    fake: FakeKube, follow: Follow
+) -> None:
     fake.create("nginx", {"k": "a"})
     fake.answer_next("watch", 200, b"", times=-1)
     source = follow(timing=QUICK.replace(base=0.2, cap=1))
@@ -224,7 +240,9 @@ def test_a_server_that_trickles_slows_nothing_but_itself(fake: FakeKube, follow:
     source.expect_reads(A, B, C)
 
 
-def test_a_line_that_never_ends_does_not_hold_the_watch_for_ever(fake: FakeKube, follow: Follow) -> None:
+def test_a_line_that_never_ends_does_not_hold_the_watch_for_ever(
+    fake: FakeKube, follow: Follow
+) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow(timing=QUICK.replace(watch=(1, 1), slack=0.5))
     source.expect_watching()
@@ -266,7 +284,9 @@ def test_a_deletion_during_a_410_gap_is_noticed(fake: FakeKube, follow: Follow) 
     source.expect_reads(A, None)
 
 
-def test_a_server_that_always_says_410_is_asked_with_growing_pauses(fake: FakeKube, follow: Follow) -> None:
+def test_a_server_that_always_says_410_is_asked_with_growing_pauses(
+    fake: FakeKube, follow: Follow
+) -> None:
     fake.create("nginx", {"k": "a"})
     fake.answer_next("watch", 410, times=-1)
     source = follow(timing=QUICK.replace(base=0.1, cap=1))
@@ -277,7 +297,9 @@ def test_a_server_that_always_says_410_is_asked_with_growing_pauses(fake: FakeKu
     source.expect_last_read(B)
 
 
-def test_a_late_deletion_of_a_former_object_is_not_taken_for_the_new_ones(fake: FakeKube, follow: Follow) -> None:
+def test_a_late_deletion_of_a_former_object_is_not_taken_for_the_new_ones(
+    fake: FakeKube, follow: Follow
+) -> None:
     former = fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
@@ -289,18 +311,24 @@ def test_a_late_deletion_of_a_former_object_is_not_taken_for_the_new_ones(fake: 
     assert 2 == source.said("watched").count("deleted")
 
 
-def test_a_deletion_while_the_server_could_not_be_reached_is_noticed(fake: FakeKube, follow: Follow) -> None:
+def test_a_deletion_while_the_server_could_not_be_reached_is_noticed(
+    fake: FakeKube, follow: Follow
+) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
     fake.down()
     fake.delete("nginx")
-    until_so_many(1, lambda: [one for one in source.troubles if "connection refused" in one.message])
+    until_so_many(
+        1, lambda: [one for one in source.troubles if "connection refused" in one.message]
+    )
     fake.up()
     source.expect_reads(A, None)
 
 
-def test_a_cluster_that_was_restored_to_an_older_version_is_followed(fake: FakeKube, follow: Follow) -> None:
+def test_a_cluster_that_was_restored_to_an_older_version_is_followed(
+    fake: FakeKube, follow: Follow
+) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()

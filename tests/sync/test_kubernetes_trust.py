@@ -31,11 +31,15 @@ def _strict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ssl_, "sys", SimpleNamespace(version_info=(3, 13)))
 
 
-@pytest.mark.parametrize(("usage", "identifiers"), [(True, True), (False, True), (True, False), (False, False)])
+@pytest.mark.parametrize(
+    ("usage", "identifiers"), [(True, True), (False, True), (True, False), (False, False)]
+)
 def test_a_server_that_kubectl_trusts_is_trusted(
     follow: Follow, tmp_path: object, usage: bool, identifiers: bool
 ) -> None:
-    """Old clusters (microk8s, early kubeadm) have a CA without keyUsage, or certificates without an AKI."""
+    """Old clusters (microk8s, early kubeadm) have a CA without keyUsage, or certificates without an
+    AKI.
+    """
     with FakeKube(authority=Authority(usage=usage, identifiers=identifiers)) as kube:
         kube.create("nginx", {"k": "a"})
         access = Access(kube.write_kubeconfig(f"{tmp_path}/old"))
@@ -45,8 +49,14 @@ def test_a_server_that_kubectl_trusts_is_trusted(
 def test_a_certificate_for_another_name_is_not_trusted(follow: Follow, tmp_path: object) -> None:
     with FakeKube(authority=Authority(usage=False, identifiers=False)) as kube:
         kube.create("nginx", {"k": "a"})
-        access = Access(kube.write_kubeconfig(f"{tmp_path}/old", cluster={"tls-server-name": "elsewhere.example"}))
-        follow(access=access).expect_trouble(f"cannot trust the API server at {kube.url}: ", "elsewhere.example")
+        access = Access(
+            kube.write_kubeconfig(
+                f"{tmp_path}/old", cluster={"tls-server-name": "elsewhere.example"}
+            )
+        )
+        follow(access=access).expect_trouble(
+            f"cannot trust the API server at {kube.url}: ", "elsewhere.example"
+        )
 
 
 def test_a_ca_file_without_the_servers_ca_is_not_trusted(follow: Follow, tmp_path: object) -> None:
@@ -55,7 +65,9 @@ def test_a_ca_file_without_the_servers_ca_is_not_trusted(follow: Follow, tmp_pat
         follow(access=access).expect_trouble(f"cannot trust the API server at {kube.url}: ")
 
 
-def test_a_former_ca_is_not_trusted_after_the_file_changed(follow: Follow, tmp_path: object) -> None:
+def test_a_former_ca_is_not_trusted_after_the_file_changed(
+    follow: Follow, tmp_path: object
+) -> None:
     """The file is read for each connection, and what it said before is forgotten."""
     with FakeKube() as kube:
         kube.create("nginx", {"k": "a"})
@@ -80,7 +92,9 @@ def test_a_server_that_need_not_be_verified_is_not(follow: Follow, tmp_path: obj
         follow(access=Access(path)).expect_reads(A)
 
 
-def test_a_server_behind_the_proxy_of_a_kubeconfig_is_verified(follow: Follow, tmp_path: object) -> None:
+def test_a_server_behind_the_proxy_of_a_kubeconfig_is_verified(
+    follow: Follow, tmp_path: object
+) -> None:
     with FakeKube(authority=Authority(usage=False)) as kube, Tunnel() as proxy:
         kube.create("nginx", {"k": "a"})
         cluster = {"proxy-url": f"http://127.0.0.1:{proxy.port}"}

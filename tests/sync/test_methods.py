@@ -1,4 +1,6 @@
-"""Each way of reloading through the whole program: what the app gets, what is retried, what the metrics say."""
+"""Each way of reloading through the whole program: what the app gets, what is retried, what the
+metrics say.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,15 @@ def failures(subject: Reloading, method: str, reason: str) -> float | None:
     return subject.metric("reload_failures_total", method=method, reason=reason)
 
 
-# --- signal -----------------------------------------------------------------------------------------------
+# --- signal ---------------------------------------------------------------------------------------
 
 
 def test_another_signal_is_sent_if_the_app_reloads_on_that(subject: Reloading) -> None:
-    command = ["sh", "-c", 'trap "exit 7" TERM; trap "echo got it" USR1; echo ready; while :; do read -r _; done']
+    command = [
+        "sh",
+        "-c",
+        'trap "exit 7" TERM; trap "echo got it" USR1; echo ready; while :; do read -r _; done',
+    ]
     program = subject.running("--reload-signal=USR1", command=command)
     subject.change("two")
     program.type("\n")
@@ -36,7 +42,7 @@ def test_another_signal_is_sent_if_the_app_reloads_on_that(subject: Reloading) -
     assert 1 == subject.metric("reloads_total", method="signal")
 
 
-# --- http -------------------------------------------------------------------------------------------------
+# --- http -----------------------------------------------------------------------------------------
 
 
 def served(subject: Reloading, *options: str, userinfo: str = "") -> Program:
@@ -53,7 +59,10 @@ def test_a_request_reloads_and_its_answer_counts(subject: Reloading) -> None:
     program.err.expect("reloaded")
 
     assert ["config: one", "ready", "asked: two", "config: two"] == program.out.seen
-    assert (1, 1) == (subject.metric("reloads_total", method="http"), subject.metric("config_last_reload_successful"))
+    assert (1, 1) == (
+        subject.metric("reloads_total", method="http"),
+        subject.metric("config_last_reload_successful"),
+    )
     subject.stop()
 
 
@@ -70,12 +79,19 @@ def test_a_user_and_password_are_sent_and_never_told(subject: Reloading) -> None
 def test_a_refusal_is_not_tried_again_and_its_body_is_told(subject: Reloading) -> None:
     program = served(subject)
     subject.change("refuse 422 line 7 is wrong")
-    program.err.expect("error: cannot reload .*422 .*line 7 is wrong.*; going back to configuration")
+    program.err.expect(
+        "error: cannot reload .*422 .*line 7 is wrong.*; going back to configuration"
+    )
     program.expect("config: one")
     program.err.expect("reloaded")
 
-    assert ["asked: refuse 422 line 7 is wrong", "asked: one", "config: one"] == program.out.seen[2:]
-    assert (2, 1) == (subject.metric("reloads_total", method="http"), failures(subject, "http", "http_status"))
+    assert ["asked: refuse 422 line 7 is wrong", "asked: one", "config: one"] == program.out.seen[
+        2:
+    ]
+    assert (2, 1) == (
+        subject.metric("reloads_total", method="http"),
+        failures(subject, "http", "http_status"),
+    )
 
 
 def test_a_busy_server_is_asked_again_when_it_said(subject: Reloading) -> None:
@@ -88,7 +104,10 @@ def test_a_busy_server_is_asked_again_when_it_said(subject: Reloading) -> None:
     program.expect("config: busy 1")
     program.err.expect("reloaded")
 
-    assert (1, 0) == (subject.metric("reloads_total", method="http"), failures(subject, "http", "http_status"))
+    assert (1, 0) == (
+        subject.metric("reloads_total", method="http"),
+        failures(subject, "http", "http_status"),
+    )
 
 
 def test_a_request_without_an_answer_is_given_up_in_time(subject: Reloading) -> None:
@@ -122,7 +141,7 @@ def test_a_newer_version_waits_for_no_try_of_an_older_one(subject: Reloading, co
     )
 
 
-# --- exec -------------------------------------------------------------------------------------------------
+# --- exec -----------------------------------------------------------------------------------------
 
 
 def test_a_command_reloads_with_the_directory_of_the_files(subject: Reloading) -> None:
@@ -140,11 +159,16 @@ def test_a_command_reloads_with_the_directory_of_the_files(subject: Reloading) -
 def test_the_exit_code_of_a_command_is_its_own_among_orphans(subject: Reloading) -> None:
     """The supervisor reaps what the command leaves, and takes none of it for the command."""
     orphans = 'for n in 1 2 3 4 5; do (sh -c "sleep 0 & exit 0" &); done'
-    program = subject.running("--no-rollback", f"--reload-exec=sh -c '{orphans}; echo oh dear >&2; exit 42'")
+    program = subject.running(
+        "--no-rollback", f"--reload-exec=sh -c '{orphans}; echo oh dear >&2; exit 42'"
+    )
     subject.change("two")
     program.err.expect("error: cannot reload .*: sh ended with code 42: oh dear$")
 
-    assert (1, 0) == (failures(subject, "exec", "exec"), subject.metric("config_last_reload_successful"))
+    assert (1, 0) == (
+        failures(subject, "exec", "exec"),
+        subject.metric("config_last_reload_successful"),
+    )
     assert (subject.metric("orphans_reaped_total") or 0) >= 1
     subject.stop()
 
@@ -159,15 +183,19 @@ def test_a_command_that_hangs_is_given_up_in_time_with_its_group(subject: Reload
 
     def only_the_app() -> None:
         assert 1 == subject.metric("app_processes")
-        assert len(subject.run.left()) == (2 if subject.run.mode == "process" else 3), subject.program.story()
+        assert len(subject.run.left()) == (2 if subject.run.mode == "process" else 3), (
+            subject.program.story()
+        )
 
     wait_until(only_the_app)
 
 
-# --- restart ----------------------------------------------------------------------------------------------
+# --- restart --------------------------------------------------------------------------------------
 
 
-def test_a_restart_stops_the_app_in_its_own_way_and_starts_it_on_the_new_files(subject: Reloading) -> None:
+def test_a_restart_stops_the_app_in_its_own_way_and_starts_it_on_the_new_files(
+    subject: Reloading,
+) -> None:
     program = subject.running("--reload-restart", "--stop-signal=USR2")
     old = program.app
     subject.change("two")
@@ -193,7 +221,9 @@ def test_a_restart_at_once_is_not_told_as_one_after_a_while(subject: Reloading) 
     subject.change("two")
     program.err.expect("reloaded")
 
-    assert [] == [line for line in program.err.seen if "starting it again in" in line or "warning" in line]
+    assert [] == [
+        line for line in program.err.seen if "starting it again in" in line or "warning" in line
+    ]
 
 
 def test_a_restart_onto_a_version_that_ends_the_app_goes_back(subject: Reloading) -> None:
@@ -217,8 +247,14 @@ def test_a_restart_onto_a_version_that_ends_the_app_goes_back(subject: Reloading
     subject.stop()
 
 
-def test_an_app_that_does_not_stop_for_a_restart_is_killed_after_the_stop_timeout(subject: Reloading) -> None:
-    command = ["sh", "-c", f"trap '' TERM; cat {subject.file}; echo; echo ready; while :; do read -r _; done"]
+def test_an_app_that_does_not_stop_for_a_restart_is_killed_after_the_stop_timeout(
+    subject: Reloading,
+) -> None:
+    command = [
+        "sh",
+        "-c",
+        f"trap '' TERM; cat {subject.file}; echo; echo ready; while :; do read -r _; done",
+    ]
     program = subject.running("--reload-restart", "--stop-timeout=200ms", command=command)
     subject.change("two")
     program.err.expect("did not end in time: killing it")

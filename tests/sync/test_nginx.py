@@ -142,23 +142,40 @@ def test_a_changed_configmap_changes_the_page_that_nginx_serves(
     kube.create("nginx", {"nginx.conf": site.config("one")})
     root = os.path.join(tmp_path, "live")
     options = [f"--configmap={kube.namespace}/nginx", f"--configroot={root}", *QUICK]
-    program = run(*nginx, "-c", f"{root}/nginx.conf", options=[*options, f"--kubeconfig={kube.kubeconfig}"])
+    program = run(
+        *nginx, "-c", f"{root}/nginx.conf", options=[*options, f"--kubeconfig={kube.kubeconfig}"]
+    )
 
-    change_under_load(program, site, lambda: kube.change("nginx", {"nginx.conf": site.config("two")}))
+    change_under_load(
+        program, site, lambda: kube.change("nginx", {"nginx.conf": site.config("two")})
+    )
 
 
 def test_a_file_that_goes_away_is_not_included_any_more(
     run: Run, kube: FakeKube | RealKube, site: Site, nginx: list[str], tmp_path: os.PathLike[str]
 ) -> None:
-    """Its link must be gone before nginx is told: `include` takes one that leads nowhere for an error."""
+    """Its link must be gone before nginx is told: `include` takes one that leads nowhere for an
+    error.
+    """
     root = os.path.join(tmp_path, "live")
-    config = site.config("{page}").replace("location / ", f"include {root}/more-*.conf; location / ")
-    more = {"more-a.conf": "location /a { return 204; }", "more-b.conf": "location /b { return 204; }"}
+    config = site.config("{page}").replace(
+        "location / ", f"include {root}/more-*.conf; location / "
+    )
+    more = {
+        "more-a.conf": "location /a { return 204; }",
+        "more-b.conf": "location /b { return 204; }",
+    }
     kube.create("nginx", {"nginx.conf": config.replace("{page}", "one"), **more})
-    options = [f"--configmap={kube.namespace}/nginx", f"--configroot={root}", f"--kubeconfig={kube.kubeconfig}"]
+    options = [
+        f"--configmap={kube.namespace}/nginx",
+        f"--configroot={root}",
+        f"--kubeconfig={kube.kubeconfig}",
+    ]
     program = run(*nginx, "-c", f"{root}/nginx.conf", options=[*options, *QUICK])
     site.serves("one")
-    kube.change("nginx", {"nginx.conf": config.replace("{page}", "two"), "more-a.conf": more["more-a.conf"]})
+    kube.change(
+        "nginx", {"nginx.conf": config.replace("{page}", "two"), "more-a.conf": more["more-a.conf"]}
+    )
     site.serves("two")
 
     assert (204, "") == get(site.port, "/a")
@@ -175,11 +192,15 @@ def test_a_swapped_volume_changes_the_page_that_nginx_serves(
     options = ["--config-dir", volume, *QUICK]
     program = run(*nginx, "-c", f"{volume}/nginx.conf", options=options)
 
-    change_under_load(program, site, lambda: swap_volume(volume, "2", {"nginx.conf": site.config("two")}))
+    change_under_load(
+        program, site, lambda: swap_volume(volume, "2", {"nginx.conf": site.config("two")})
+    )
 
 
 def swap_volume(volume: str, version: str, files: dict[str, str]) -> None:
-    """Write a ConfigMap volume as the kubelet does: a new directory, then one rename of `..data`."""
+    """Write a ConfigMap volume as the kubelet does: a new directory, then one rename
+    of `..data`.
+    """
     generation = os.path.join(volume, f"..{version}")
     os.makedirs(generation)
     for name, text in files.items():

@@ -1,4 +1,6 @@
-"""Who may read a copy in configroot: nobody beyond those who may read the original, and each file for itself."""
+"""Who may read a copy in configroot: nobody beyond those who may read the original, and each file
+for itself.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,17 @@ def source(common: Path) -> Path:
 
 
 def copied(run: Run, source: Path, *options: str) -> Program:
-    """Follow the directory with the copies in `live` beside it, and return once the app runs on them."""
+    """Follow the directory with the copies in `live` beside it, and return once the app runs on
+    them.
+    """
     root = source.parent / "live"
-    given = [f"--config-dir={source}", f"--configroot={root}", "--listen=off", "--reload-interval=0s", *options]
+    given = [
+        f"--config-dir={source}",
+        f"--configroot={root}",
+        "--listen=off",
+        "--reload-interval=0s",
+        *options,
+    ]
     program = run(*app("read_config.py", str(root / "app.conf")), options=given)
     program.expect("config: one")
     return program
@@ -123,9 +133,16 @@ def test_script_in_source_can_be_run_in_configroot(run: Run, source: Path) -> No
 def test_secret_that_the_app_cannot_read_is_told(run: Run, tmp_path: os.PathLike[str]) -> None:
     """Root writes its files, and they are for their owner only."""
     needs_root()
-    options = [f"--configroot={tmp_path}/live", "--secret=a/b", "--listen=off", f"--kubeconfig={tmp_path}/none"]
+    options = [
+        f"--configroot={tmp_path}/live",
+        "--secret=a/b",
+        "--listen=off",
+        f"--kubeconfig={tmp_path}/none",
+    ]
     program = run("true", options=[*options, "--user=1000:1000"])
-    program.err.expect("warning: the files of --secret .* give --owner 1000:1000, or the app .* cannot read them")
+    program.err.expect(
+        "warning: the files of --secret .* give --owner 1000:1000, or the app .* cannot read them"
+    )
     program.finish(125)
 
 

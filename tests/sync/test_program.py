@@ -1,4 +1,6 @@
-"""The whole program on a ConfigMap from the API: every promise about content, order and number of reloads."""
+"""The whole program on a ConfigMap from the API: every promise about content, order and number of
+reloads.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def test_an_edit_between_list_and_watch_is_applied(subject: Subject, fake: FakeK
     program.expect("config: two")  # at its start or by a reload: both may be quicker
 
 
-def test_watches_that_end_all_the_time_neither_reload_nor_lose_an_edit(subject: Subject, fake: FakeKube) -> None:
+def test_watches_that_end_all_the_time_neither_reload_nor_lose_an_edit(
+    subject: Subject, fake: FakeKube
+) -> None:
     program = subject.running("--reload-interval=0s")
     for number, how in enumerate(("clean", "fin", "rst"), 1):
         until(lambda: (len(fake.asked("watch")), fake.watchers()), (number, 1))
@@ -63,11 +67,16 @@ def test_watches_that_end_all_the_time_neither_reload_nor_lose_an_edit(subject: 
 
     assert ["config: one", "ready", "config: two"] == program.out.seen
     ended = ("server_timeout", "connection")
-    until(lambda: sum(subject.metric("watch_restarts_total", reason=reason) or 0 for reason in ended), 3)
+    until(
+        lambda: sum(subject.metric("watch_restarts_total", reason=reason) or 0 for reason in ended),
+        3,
+    )
 
 
 @pytest.mark.parametrize("as_event", [False, True])
-def test_a_version_that_is_gone_is_answered_by_a_new_list(subject: Subject, fake: FakeKube, as_event: bool) -> None:
+def test_a_version_that_is_gone_is_answered_by_a_new_list(
+    subject: Subject, fake: FakeKube, as_event: bool
+) -> None:
     program = subject.running()
     fake.gone_as_event = as_event
     hold = fake.hold("list")
@@ -128,7 +137,9 @@ def test_quiet_waits_until_the_edits_rest(subject: Subject) -> None:
     assert ["config: one", "ready", "config: edit 4"] == program.out.seen
 
 
-def test_a_full_disk_leaves_the_live_files_and_the_app_alone(run: Run, kube: Kube, tmp_path: os.PathLike[str]) -> None:
+def test_a_full_disk_leaves_the_live_files_and_the_app_alone(
+    run: Run, kube: Kube, tmp_path: os.PathLike[str]
+) -> None:
     needs_root()
     small = os.path.join(tmp_path, "small")
     os.mkdir(small)
@@ -138,7 +149,9 @@ def test_a_full_disk_leaves_the_live_files_and_the_app_alone(run: Run, kube: Kub
         program = subject.running("--reload-interval=0s")
         before = subject.live()
         kube.change("web", {"app.conf": "two", "big": "x" * 300_000})
-        program.err.expect("cannot write .*: no space left on device.*; configuration [0-9a-f]+ stays")
+        program.err.expect(
+            "cannot write .*: no space left on device.*; configuration [0-9a-f]+ stays"
+        )
         assert before == subject.live()
         until(lambda: subject.metric("config_apply_failures_total", reason="write"), 1)
         assert 1 == subject.metric("config_stale")
@@ -152,7 +165,9 @@ def test_a_full_disk_leaves_the_live_files_and_the_app_alone(run: Run, kube: Kub
 
 def test_an_app_that_does_not_catch_the_signal_is_never_sent_it(subject: Subject) -> None:
     subject.kube.create("web", {"app.conf": "one"})
-    program = subject.start("--reload-timeout=300ms", command=["sh", "-c", "echo ready; exec sleep 60"])
+    program = subject.start(
+        "--reload-timeout=300ms", command=["sh", "-c", "echo ready; exec sleep 60"]
+    )
     program.expect("ready")
     subject.change("two")
     program.err.expect("cannot reload sh: it does not catch SIGHUP, which would end it")
@@ -162,7 +177,9 @@ def test_an_app_that_does_not_catch_the_signal_is_never_sent_it(subject: Subject
 
 def test_a_change_while_the_app_starts_waits_for_its_handler(subject: Subject) -> None:
     subject.kube.create("web", {"app.conf": "one"})
-    program = subject.start(command=["sh", "-c", f"read go; exec {' '.join(app('read_config.py', subject.file))}"])
+    program = subject.start(
+        command=["sh", "-c", f"read go; exec {' '.join(app('read_config.py', subject.file))}"]
+    )
     program.err.expect("started sh")
     subject.change("two")
     program.err.expect("is in place: changed app.conf")
@@ -176,21 +193,27 @@ def test_a_change_while_the_app_starts_waits_for_its_handler(subject: Subject) -
     assert ["config: two", "ready", "config: two"] == program.out.seen
 
 
-def test_the_api_may_be_down_at_the_start_if_an_earlier_run_left_its_files(subject: Subject, fake: FakeKube) -> None:
+def test_the_api_may_be_down_at_the_start_if_an_earlier_run_left_its_files(
+    subject: Subject, fake: FakeKube
+) -> None:
     first = subject.running()
     first.send(15)
     first.finish(0)
     fake.down()
     program = subject.start("--initial-sync-timeout=4s")
     program.expect("config: one")
-    program.err.expect("cannot reach the API server.*; going on with the last configuration written here")
+    program.err.expect(
+        "cannot reach the API server.*; going on with the last configuration written here"
+    )
     program.expect("ready")
     fake.up()
     subject.change("two")
     program.expect("config: two")
 
 
-def test_without_files_of_an_earlier_run_a_start_without_the_api_fails(subject: Subject, fake: FakeKube) -> None:
+def test_without_files_of_an_earlier_run_a_start_without_the_api_fails(
+    subject: Subject, fake: FakeKube
+) -> None:
     fake.down()
     program = subject.start("--initial-sync-timeout=4s")
     program.err.expect("cannot reach the API server at https://127.0.0.1:")
@@ -199,7 +222,9 @@ def test_without_files_of_an_earlier_run_a_start_without_the_api_fails(subject: 
     assert [] == program.out.seen
 
 
-def test_files_of_an_earlier_run_that_were_damaged_are_not_used(subject: Subject, fake: FakeKube) -> None:
+def test_files_of_an_earlier_run_that_were_damaged_are_not_used(
+    subject: Subject, fake: FakeKube
+) -> None:
     first = subject.running()
     first.send(15)
     first.finish(0)
@@ -218,7 +243,9 @@ def test_a_missing_object_is_waited_for(subject: Subject) -> None:
     program.expect("config: one")
 
 
-def test_a_key_that_was_dropped_while_we_were_down_is_gone_after_the_start(subject: Subject) -> None:
+def test_a_key_that_was_dropped_while_we_were_down_is_gone_after_the_start(
+    subject: Subject,
+) -> None:
     subject.kube.create("web", {"app.conf": "one", "old.conf": "x"})
     first = subject.start()
     first.expect("ready")
@@ -241,13 +268,16 @@ def test_a_start_on_unchanged_content_writes_nothing(subject: Subject) -> None:
     assert before == subject.generations()
 
 
-def test_what_the_api_refuses_at_the_start_is_said_at_once_and_tried_again(subject: Subject, fake: FakeKube) -> None:
+def test_what_the_api_refuses_at_the_start_is_said_at_once_and_tried_again(
+    subject: Subject, fake: FakeKube
+) -> None:
     fake.create("web", {"app.conf": "one"})
     user = "system:serviceaccount:default:web"
     fake.allow(user)
     program = subject.start()
     program.err.expect(
-        rf"cannot read configmap {fake.namespace}/web: forbidden; the service account default/web needs "
+        rf"cannot read configmap {fake.namespace}/web: forbidden; the service account default/web"
+        r" needs "
         r"list, watch on it \(see README, RBAC\)"
     )
     fake.allow(user, Rule(("list", "watch"), ("configmaps",), ("web",), (fake.namespace,)))
@@ -255,7 +285,9 @@ def test_what_the_api_refuses_at_the_start_is_said_at_once_and_tried_again(subje
     program.err.expect("can be read again")
 
 
-def test_a_rotated_token_is_taken_from_its_file(run: Run, fake: FakeKube, tmp_path: os.PathLike[str]) -> None:
+def test_a_rotated_token_is_taken_from_its_file(
+    run: Run, fake: FakeKube, tmp_path: os.PathLike[str]
+) -> None:
     token = os.path.join(tmp_path, "token")
 
     def write() -> None:
@@ -276,27 +308,37 @@ def test_a_rotated_token_is_taken_from_its_file(run: Run, fake: FakeKube, tmp_pa
 
 @pytest.fixture
 def plugin(fake: FakeKube, tmp_path: os.PathLike[str]) -> str:
-    """A credential plugin that a kubeconfig runs: prints the token, unless a file tells it to fail."""
+    """A credential plugin that a kubeconfig runs: prints the token, unless a file tells
+    it to fail.
+    """
     path = os.path.join(tmp_path, "plugin")
     credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}
     body = str({**credential, "status": {"token": fake.token}}).replace("'", '"')
     with open(path, "w", encoding="utf-8") as file:
         file.write(f"#!/bin/sh\n[ -e {path}.fail ] && exit 42\ncat <<'END'\n{body}\nEND\n")
     os.chmod(path, 0o700)
-    exec_entry = {"apiVersion": credential["apiVersion"], "command": path, "interactiveMode": "Never"}
+    exec_entry = {
+        "apiVersion": credential["apiVersion"],
+        "command": path,
+        "interactiveMode": "Never",
+    }
     fake.write_kubeconfig(fake.kubeconfig, user={"exec": exec_entry})
     return path
 
 
 @pytest.mark.usefixtures("plugin")
-def test_a_credential_plugin_works_while_orphans_are_reaped(run: Run, fake: FakeKube, tmp_path: object) -> None:
+def test_a_credential_plugin_works_while_orphans_are_reaped(
+    run: Run, fake: FakeKube, tmp_path: object
+) -> None:
     subject = Subject(run, fake, str(tmp_path))
     program = subject.running()
     subject.change("two")
     program.expect("config: two")
 
 
-def test_a_failing_credential_plugin_is_seen_to_fail(run: Run, fake: FakeKube, plugin: str, tmp_path: object) -> None:
+def test_a_failing_credential_plugin_is_seen_to_fail(
+    run: Run, fake: FakeKube, plugin: str, tmp_path: object
+) -> None:
     with open(f"{plugin}.fail", "w", encoding="utf-8"):
         pass
     fake.create("web", {"app.conf": "one"})
@@ -323,7 +365,9 @@ def test_binary_empty_large_and_hidden_files_arrive_as_they_are(subject: Subject
 def test_secrets_and_subdirectories_and_mapped_keys_are_written_together(subject: Subject) -> None:
     subject.kube.create("web", {"app.conf": "one", "site": "s"})
     subject.kube.create("tls", {"key": "k"}, kind="secret")
-    program = subject.start(f"--secret={subject.kube.namespace}/tls:private", "--map=site=conf.d/site.conf")
+    program = subject.start(
+        f"--secret={subject.kube.namespace}/tls:private", "--map=site=conf.d/site.conf"
+    )
     program.expect("ready")
 
     with open(f"{subject.root}/private/key", "rb") as file:
@@ -365,14 +409,24 @@ def test_probes_wait_for_the_first_configuration_and_metrics_show_it(subject: Su
     shown = status(subject.port)
 
     assert shown["config"]["running"] == shown["config"]["desired"]
-    assert [f"configmap {subject.kube.namespace}/web"] == [source["name"] for source in shown["sources"]]
-    assert subject.metric("config_hash", state="running") == subject.metric("config_hash", state="desired") != 0
+    assert [f"configmap {subject.kube.namespace}/web"] == [
+        source["name"] for source in shown["sources"]
+    ]
+    assert (
+        subject.metric("config_hash", state="running")
+        == subject.metric("config_hash", state="desired")
+        != 0
+    )
     until(lambda: subject.metric("reloader_last_reload_successful"), 1)
     assert 0 == subject.metric("reload_failures_total", method="signal", reason="no_handler")
 
 
-def test_end_leaves_no_file_made_of_a_kubeconfig(subject: Subject, tmp_path: os.PathLike[str]) -> None:
-    """The client library writes certificates and keys that stand in a kubeconfig to temporary files."""
+def test_end_leaves_no_file_made_of_a_kubeconfig(
+    subject: Subject, tmp_path: os.PathLike[str]
+) -> None:
+    """The client library writes certificates and keys that stand in a kubeconfig to temporary
+    files.
+    """
     folder = os.path.join(tmp_path, "tmp")
     os.mkdir(folder)
     subject.kube.create("web", {"app.conf": "one"})

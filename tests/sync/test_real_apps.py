@@ -1,7 +1,8 @@
-"""nginx, HAProxy, PostgreSQL and Prometheus under the program, with the options that the README gives for each.
+"""nginx, HAProxy, PostgreSQL and Prometheus under the program, with the options that the README
+gives for each.
 
-A good change is taken up and verified; a bad one is rejected before it is live; one that gets past validation is
-rolled back, and the server serves on.
+A good change is taken up and verified; a bad one is rejected before it is live; one that gets past
+validation is rolled back, and the server serves on.
 """
 
 from __future__ import annotations
@@ -24,11 +25,15 @@ from tests.sync.test_nginx import CONFIG, swap_volume
 
 
 class Server(Record):
-    """One of the four: how it is run, what its files are, and how the README says to supervise it."""
+    """One of the four: how it is run, what its files are, and how the README says to
+    supervise it.
+    """
 
     program: str
     file: str
-    command: Callable[[str, str, int], Sequence[str]]  # of the configuration's directory, a scratch directory, a port
+    command: Callable[
+        [str, str, int], Sequence[str]
+    ]  # of the configuration's directory, a scratch directory, a port
     options: Callable[[str, str, int], Sequence[str]]  # of the same
     validate: str
     content: Callable[[str, int, str], str]  # of scratch, port and a word that tells versions apart
@@ -49,14 +54,21 @@ def _nginx() -> Server:
 
 def _haproxy() -> Server:
     frame = (
-        "defaults\n mode http\n timeout client 5s\n timeout server 5s\n timeout connect 5s\n"
-        "frontend front\n bind 127.0.0.1:{port}\n http-request return status 200 content-type text/plain"
-        " string {word}\n"
+        "defaults\n mode http\n timeout client 5s\n timeout server 5s\n timeout connect"
+        " 5s\nfrontend front\n bind 127.0.0.1:{port}\n http-request return status 200 content-type"
+        " text/plain string {word}\n"
     )
     return Server(
         "haproxy",
         "haproxy.cfg",
-        lambda root, scratch, _: ["haproxy", "-W", "-S", f"{scratch}/master.sock", "-f", f"{root}/haproxy.cfg"],
+        lambda root, scratch, _: [
+            "haproxy",
+            "-W",
+            "-S",
+            f"{scratch}/master.sock",
+            "-f",
+            f"{root}/haproxy.cfg",
+        ],
         lambda _, scratch, port: [
             f"--ready=tcp:{port}",
             f"--verify=haproxy:{scratch}/master.sock",
@@ -83,7 +95,9 @@ def _prometheus() -> Server:
             f"--verify=prometheus:http://127.0.0.1:{port}",
         ],
         "promtool check config {dir}/prometheus.yml",
-        lambda _, __, word: f"global:\n  scrape_interval: 1h\n  external_labels: {{version: {word}}}\n",
+        lambda _, __, word: (
+            f"global:\n  scrape_interval: 1h\n  external_labels: {{version: {word}}}\n"
+        ),
         "nonsense: on\n",
     )
 
@@ -112,7 +126,12 @@ def _postgres() -> Server:
     )
 
 
-SERVERS = {"nginx": _nginx(), "haproxy": _haproxy(), "prometheus": _prometheus(), "postgres": _postgres()}
+SERVERS = {
+    "nginx": _nginx(),
+    "haproxy": _haproxy(),
+    "prometheus": _prometheus(),
+    "postgres": _postgres(),
+}
 
 
 class Stage:
@@ -120,9 +139,13 @@ class Stage:
 
     def __init__(self, run: Run, server: Server) -> None:
         self.run, self.server = run, server
-        self.top = tempfile.mkdtemp()  # another user may have to enter it, and a socket's path must be short
+        self.top = (
+            tempfile.mkdtemp()
+        )  # another user may have to enter it, and a socket's path must be short
         os.chmod(self.top, 0o755)  # noqa: S103 - as above
-        self.volume, self.root, self.scratch = (f"{self.top}/{name}" for name in ("volume", "live", "scratch"))
+        self.volume, self.root, self.scratch = (
+            f"{self.top}/{name}" for name in ("volume", "live", "scratch")
+        )
         os.mkdir(self.scratch)
         self.port = free_port()
         self.version = 0
@@ -136,11 +159,21 @@ class Stage:
         if not bins:
             pytest.skip("needs postgres: install Debian's postgresql")
         path = f"{bins[-1]}:{os.environ['PATH']}"
-        self.environment = {"PATH": path, "PGHOST": self.scratch, "PGUSER": "postgres", "PGDATABASE": "postgres"}
+        self.environment = {
+            "PATH": path,
+            "PGHOST": self.scratch,
+            "PGUSER": "postgres",
+            "PGDATABASE": "postgres",
+        }
         shutil.chown(self.scratch, "postgres", "postgres")
         command = ["initdb", "-D", f"{self.scratch}/data", "-A", "trust", "-N", "--no-instructions"]
         subprocess.run(
-            command, check=True, user="postgres", cwd="/", stdout=subprocess.DEVNULL, env={**os.environ, "PATH": path}
+            command,
+            check=True,
+            user="postgres",
+            cwd="/",
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "PATH": path},
         )
 
     def write(self, word: str, more: str = "") -> None:

@@ -1,4 +1,6 @@
-"""What becomes of a version that does not work: the app back on the last good one, and no crash loop."""
+"""What becomes of a version that does not work: the app back on the last good one, and no crash
+loop.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,16 @@ def content_of(path: str) -> str:
         return file.read()
 
 
-# --- the app dies -----------------------------------------------------------------------------------------
+# --- the app dies ---------------------------------------------------------------------------------
 
 
 def test_an_app_that_dies_of_a_version_is_started_on_the_last_good_one(subject: Reloading) -> None:
     """With `--restart never`: the death is the version's, not the app's."""
     program = subject.running("--restart=never")
     subject.change("exit 3")
-    program.err.expect("error: cannot reload .*it ended, with code 3, .*; going back to configuration")
+    program.err.expect(
+        "error: cannot reload .*it ended, with code 3, .*; going back to configuration"
+    )
     program.expect("config: one")
     program.expect("ready")
     program.err.expect("back in place")
@@ -50,7 +54,9 @@ def test_an_app_that_dies_of_a_version_is_started_on_the_last_good_one(subject: 
     subject.stop(7)
 
 
-def test_a_start_on_the_last_good_version_is_not_told_as_one_after_a_while(subject: Reloading) -> None:
+def test_a_start_on_the_last_good_version_is_not_told_as_one_after_a_while(
+    subject: Reloading,
+) -> None:
     program = subject.running("--restart=never")
     subject.change("exit 3")
     program.err.expect("back in place")
@@ -79,7 +85,9 @@ def test_the_version_that_killed_is_not_tried_again_and_the_next_one_is(subject:
     )
 
 
-def test_the_return_of_the_good_version_ends_the_failure_without_a_reload(subject: Reloading) -> None:
+def test_the_return_of_the_good_version_ends_the_failure_without_a_reload(
+    subject: Reloading,
+) -> None:
     program = subject.running()
     subject.change("exit 3")
     program.expect("config: exit 3")
@@ -90,7 +98,10 @@ def test_the_return_of_the_good_version_ends_the_failure_without_a_reload(subjec
     subject.change("one")
     subject.until_metric(1, "config_last_reload_successful")
 
-    assert (0, reloads) == (subject.metric("config_stale"), subject.metric("reloads_total", method="signal"))
+    assert (0, reloads) == (
+        subject.metric("config_stale"),
+        subject.metric("reloads_total", method="signal"),
+    )
 
 
 def test_a_bad_first_version_is_the_end_of_the_app_and_ours(subject: Reloading) -> None:
@@ -106,7 +117,11 @@ def test_an_app_that_cannot_live_on_the_good_version_either_ends_with_its_last_c
     subject: Reloading, options: tuple[str, ...], code: int
 ) -> None:
     broken = f"{subject.scratch}/broken"
-    command = ["sh", "-c", f"test -e {broken} && exit 4; exec {' '.join(app('obey_config.py', subject.file))}"]
+    command = [
+        "sh",
+        "-c",
+        f"test -e {broken} && exit 4; exec {' '.join(app('obey_config.py', subject.file))}",
+    ]
     program = subject.running(*options, command=command)
     with open(broken, "w", encoding="utf-8"):
         pass
@@ -121,16 +136,22 @@ def test_if_the_good_version_is_gone_from_the_disk_the_death_counts(subject: Rel
     program = subject.running()
     shutil.rmtree(subject.root)
     subject.change("exit 3")
-    program.err.expect("error: cannot put configuration .* back: no generation in .* has it any more")
+    program.err.expect(
+        "error: cannot put configuration .* back: no generation in .* has it any more"
+    )
     program.finish(3)
 
 
 @pytest.mark.parametrize("how", ["--no-rollback", "without a configroot"])
-def test_without_rollback_a_death_within_the_window_is_a_death_like_any_other(subject: Reloading, how: str) -> None:
+def test_without_rollback_a_death_within_the_window_is_a_death_like_any_other(
+    subject: Reloading, how: str
+) -> None:
     file = subject.file
     if how != "--no-rollback":
         file = f"{subject.volume.path}/app.conf"
-        subject.options = [option for option in subject.options if not option.startswith("--configroot")]
+        subject.options = [
+            option for option in subject.options if not option.startswith("--configroot")
+        ]
     options = [how] if how == "--no-rollback" else []
     program = subject.running(*options, command=app("obey_config.py", file))
     subject.change("exit 3")
@@ -139,7 +160,9 @@ def test_without_rollback_a_death_within_the_window_is_a_death_like_any_other(su
     assert (["config: exit 3"], "exit 3") == (program.out.seen[2:], content_of(file))
 
 
-def test_an_app_that_is_restarted_anyhow_goes_back_too_and_does_not_loop(subject: Reloading) -> None:
+def test_an_app_that_is_restarted_anyhow_goes_back_too_and_does_not_loop(
+    subject: Reloading,
+) -> None:
     program = subject.running("--restart=always")
     subject.change("exit 3")
     program.expect("config: exit 3")
@@ -153,14 +176,16 @@ def test_an_app_that_is_restarted_anyhow_goes_back_too_and_does_not_loop(subject
     assert ["config: exit 3", "config: one", "ready", "config: two"] == program.out.seen[2:]
 
 
-# --- the verification says no -----------------------------------------------------------------------------
+# --- the verification says no ---------------------------------------------------------------------
 
 
 def test_a_version_that_does_not_verify_is_taken_back_and_reloaded(subject: Reloading) -> None:
     program = subject.running(VERIFY)
     pid = program.app
     subject.change("bad")
-    program.err.expect("error: cannot reload .*verification did not pass: sh ended with code 1; going back to")
+    program.err.expect(
+        "error: cannot reload .*verification did not pass: sh ended with code 1; going back to"
+    )
     program.err.expect("configuration .* is back in place: changed app.conf")
     program.expect("config: one")
     program.err.expect("reloaded")
@@ -184,7 +209,9 @@ def test_a_version_that_does_not_verify_is_taken_back_and_reloaded(subject: Relo
 
 def test_a_verification_is_tried_again_within_the_window(subject: Reloading) -> None:
     tries, taken_up = f"{subject.scratch}/tries", f"{subject.scratch}/taken-up"
-    program = subject.running(f"--verify=sh -c 'echo >>{tries}; test -e {taken_up}'", "--verify-window=1s")
+    program = subject.running(
+        f"--verify=sh -c 'echo >>{tries}; test -e {taken_up}'", "--verify-window=1s"
+    )
     subject.change("two")
     until(lambda: os.path.exists(tries), expected=True)
     with open(taken_up, "w", encoding="utf-8"):
@@ -205,7 +232,10 @@ def test_a_newer_version_ends_the_window_of_an_older_one(subject: Reloading) -> 
     subject.change("three")
     program.expect("config: three")
 
-    assert (2, 0) == (subject.metric("reloads_total", method="signal"), subject.metric("config_rollbacks_total"))
+    assert (2, 0) == (
+        subject.metric("reloads_total", method="signal"),
+        subject.metric("config_rollbacks_total"),
+    )
 
 
 def test_no_rollback_keeps_the_files_and_tries_again(subject: Reloading) -> None:
@@ -226,7 +256,9 @@ def test_no_rollback_keeps_the_files_and_tries_again(subject: Reloading) -> None
     subject.until_metric(1, "config_last_reload_successful")
 
 
-def test_if_the_good_version_is_gone_from_the_disk_the_reload_is_tried_again_after_a_while(subject: Reloading) -> None:
+def test_if_the_good_version_is_gone_from_the_disk_the_reload_is_tried_again_after_a_while(
+    subject: Reloading,
+) -> None:
     program = subject.running("--reload-exec=false")
     shutil.rmtree(subject.root)
     subject.change("two")
@@ -238,7 +270,7 @@ def test_if_the_good_version_is_gone_from_the_disk_the_reload_is_tried_again_aft
     subject.stop()
 
 
-# --- probes -----------------------------------------------------------------------------------------------
+# --- probes ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

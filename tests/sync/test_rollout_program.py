@@ -1,4 +1,6 @@
-"""The memory of a rollout in the whole program: late starts, killed supervisors, restarts on what is known."""
+"""The memory of a rollout in the whole program: late starts, killed supervisors, restarts on what
+is known.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +35,16 @@ def marks(subject: Reloading) -> list[str]:
         return []
 
 
-# --- a start that is not ready in time --------------------------------------------------------------------
+# --- a start that is not ready in time ------------------------------------------------------------
 
 
 def test_start_unready_first_version_takes_the_correction(subject: Reloading) -> None:
     subject.change("bad")
     program = subject.start(NOT_READY, *QUICK)
     subject.port = port_of(program)
-    program.err.expect("python does not work on configuration .*: not ready within 0.4s: .*it says 503")
+    program.err.expect(
+        "python does not work on configuration .*: not ready within 0.4s: .*it says 503"
+    )
     assert (503, 200, 0) == (
         subject.probe("/readyz"),
         subject.probe("/livez"),
@@ -75,13 +79,15 @@ def test_reload_order_on_an_unready_app_is_answered(subject: Reloading) -> None:
     socket = f"{subject.scratch}/ctl"
     program = subject.start(NOT_READY, *QUICK, f"--control={socket}")
     program.err.expect("not ready within")
-    ended = subprocess.run([CTL, "--socket", socket, "reload"], capture_output=True, text=True, timeout=15, check=False)
+    ended = subprocess.run(
+        [CTL, "--socket", socket, "reload"], capture_output=True, text=True, timeout=15, check=False
+    )
 
     assert 1 == ended.returncode
     assert "but the app is not ready" in ended.stderr
 
 
-# --- restarts ---------------------------------------------------------------------------------------------
+# --- restarts -------------------------------------------------------------------------------------
 
 
 def test_restart_leaves_the_failed_version_alone(subject: Reloading) -> None:
@@ -96,7 +102,9 @@ def test_restart_leaves_the_failed_version_alone(subject: Reloading) -> None:
     program.expect("config: ")
 
     assert "config: one" == program.out.seen[0]
-    program.err.expect("configuration .* failed before and is not tried again: it ended, with code 3")
+    program.err.expect(
+        "configuration .* failed before and is not tried again: it ended, with code 3"
+    )
     subject.change("two")
     program.expect("config: two")
     until(lambda: marks(subject)[0], "good")
@@ -115,7 +123,9 @@ def test_restart_with_an_order_tries_the_failed_version_again(subject: Reloading
     program.expect("ready")
     subject.port = port_of(program)
     until(lambda: os.path.exists(socket), expected=True)
-    ended = subprocess.run([CTL, "--socket", socket, "reload"], capture_output=True, text=True, timeout=15, check=False)
+    ended = subprocess.run(
+        [CTL, "--socket", socket, "reload"], capture_output=True, text=True, timeout=15, check=False
+    )
 
     assert 1 == ended.returncode
     program.expect("config: exit 3")
@@ -129,7 +139,9 @@ def kill(subject: Reloading) -> None:
 
 
 def test_killed_twice_on_trial_starts_on_the_good_version(subject: Reloading) -> None:
-    """A change that makes a container run out of memory kills its supervisor too (cgroup v2, memory.oom.group)."""
+    """A change that makes a container run out of memory kills its supervisor too (cgroup v2,
+    memory.oom.group).
+    """
     subject.running()
     until(lambda: marks(subject), ["good"])
     kill(subject)
@@ -179,7 +191,7 @@ def test_marks_of_others_do_no_harm(subject: Reloading) -> None:
     subject.stop()
 
 
-# --- a newer version within the window --------------------------------------------------------------------
+# --- a newer version within the window ------------------------------------------------------------
 
 
 def test_rejected_newer_version_leaves_the_window_of_the_older(subject: Reloading) -> None:
@@ -198,19 +210,23 @@ def test_rejected_newer_version_leaves_the_window_of_the_older(subject: Reloadin
     )
 
 
-# --- others' words ----------------------------------------------------------------------------------------
+# --- others' words --------------------------------------------------------------------------------
 
 
 @only_process
 @pytest.mark.parametrize(("how", "logged"), [("auto", True), ("log", True), ("withhold", False)])
 def test_words_of_a_validator_stay_off_the_port(subject: Reloading, how: str, logged: bool) -> None:
-    """They may quote a Secret: nginx prints the line of its configuration that it does not understand."""
+    """They may quote a Secret: nginx prints the line of its configuration that it does not
+    understand.
+    """
     socket = f"{subject.scratch}/ctl"
     program = subject.running(subject.validate(), f"--hook-output={how}", f"--control={socket}")
     subject.change("bad")
     line = program.err.expect("the new configuration is rejected: sh ended with code 3").string
     subject.until_metric(1, "config_stale")
-    ended = subprocess.run([CTL, "--socket", socket, "status", "--json"], capture_output=True, text=True, check=True)
+    ended = subprocess.run(
+        [CTL, "--socket", socket, "status", "--json"], capture_output=True, text=True, check=True
+    )
 
     assert logged is ("the last line" in line)
     for page in ("/status", "/readyz", "/livez", "/metrics"):
@@ -261,7 +277,7 @@ def test_status_says_when_things_happened(subject: Reloading) -> None:
         assert then[section][f"{name}_at"].endswith("Z")
 
 
-# --- an end that was wanted -------------------------------------------------------------------------------
+# --- an end that was wanted -----------------------------------------------------------------------
 
 
 def test_restart_policy_respects_the_images_stop_signal(run: Run) -> None:
@@ -273,7 +289,9 @@ def test_restart_policy_respects_the_images_stop_signal(run: Run) -> None:
 
 
 def test_death_after_a_thread_dump_is_rolled_back(subject: Reloading) -> None:
-    """QUIT has a JVM print its threads: an app that survives it and dies later dies of its version."""
+    """QUIT has a JVM print its threads: an app that survives it and dies later dies of
+    its version.
+    """
     script = f"{subject.scratch}/jvm"
     with open(script, "w", encoding="utf-8") as file:
         file.write(
@@ -290,5 +308,7 @@ def test_death_after_a_thread_dump_is_rolled_back(subject: Reloading) -> None:
     program.send(signal.SIGQUIT)
     program.expect("threads")
     program.type("\n")
-    program.err.expect("it ended, with code 1, within the verification .*; going back to configuration")
+    program.err.expect(
+        "it ended, with code 1, within the verification .*; going back to configuration"
+    )
     program.expect("config: one")

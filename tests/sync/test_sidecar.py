@@ -1,4 +1,6 @@
-"""The program beside an app that runs elsewhere: it writes, and reloads by request, or ends once it has written."""
+"""The program beside an app that runs elsewhere: it writes, and reloads by request, or ends once it
+has written.
+"""
 
 from __future__ import annotations
 
@@ -36,14 +38,19 @@ def test_the_first_version_is_written_and_the_target_reloaded_on_it(sidecar: Sid
         assert "one" == sidecar.content()
         sidecar.change("two")
         until(target.heads, ["POST /-/reload HTTP/1.1"] * 2)
-        until(lambda: (sidecar.content(), sidecar.status("reloads", "last_outcome")), ("two", "success"))
+        until(
+            lambda: (sidecar.content(), sidecar.status("reloads", "last_outcome")),
+            ("two", "success"),
+        )
         assert 2 == metric(sidecar.port, "reloads_total", method="http")
         program.send(signal.SIGTERM)
         program.finish(0)
 
 
 def test_files_are_there_and_it_is_ready_before_the_target_answers(sidecar: Sidecar) -> None:
-    """As a native sidecar: the main container starts only when this one's startup probe has passed."""
+    """As a native sidecar: the main container starts only when this one's startup probe
+    has passed.
+    """
     port = free_port()
     sidecar.serving(f"--reload-http=http://127.0.0.1:{port}/-/reload", "--reload-timeout=15s")
     until(lambda: get(sidecar.port, "/readyz")[0], 200)
@@ -55,7 +62,9 @@ def test_files_are_there_and_it_is_ready_before_the_target_answers(sidecar: Side
     assert 0 == metric(sidecar.port, "config_stale")
 
 
-def test_a_target_that_does_not_answer_in_time_is_asked_again_and_keeps_its_files(sidecar: Sidecar) -> None:
+def test_a_target_that_does_not_answer_in_time_is_asked_again_and_keeps_its_files(
+    sidecar: Sidecar,
+) -> None:
     port = free_port()
     program = sidecar.serving(f"--reload-http=http://127.0.0.1:{port}/", "--reload-timeout=300ms")
     said(program, "cannot reload")
@@ -66,7 +75,9 @@ def test_a_target_that_does_not_answer_in_time_is_asked_again_and_keeps_its_file
     assert 0 == metric(sidecar.port, "config_rollbacks_total")
 
 
-def test_a_target_that_is_gone_for_a_while_has_the_new_files_when_it_is_back(sidecar: Sidecar) -> None:
+def test_a_target_that_is_gone_for_a_while_has_the_new_files_when_it_is_back(
+    sidecar: Sidecar,
+) -> None:
     with Answering(OK) as target:
         program = sidecar.serving(f"--reload-http={target.url()}", "--reload-timeout=300ms")
         until(lambda: sidecar.status("reloads", "last_outcome"), "success")
@@ -86,7 +97,10 @@ def test_a_restart_on_the_same_content_does_not_reload(sidecar: Sidecar) -> None
         program.finish(0)
         sidecar.port = port_of(sidecar.begin(f"--reload-http={target.url('/again')}"))
         until(lambda: get(sidecar.port, "/readyz")[0], 200)
-        assert (0, False) == (sidecar.status("reloads", "attempts"), sidecar.status("config", "stale"))
+        assert (0, False) == (
+            sidecar.status("reloads", "attempts"),
+            sidecar.status("config", "stale"),
+        )
         sidecar.change("two")
         until(lambda: sidecar.status("reloads", "attempts"), 1)
         until(lambda: sidecar.status("reloads", "last_outcome"), "success")
@@ -111,18 +125,26 @@ def test_a_bad_answer_puts_the_previous_version_back(sidecar: Sidecar) -> None:
         program = sidecar.serving(f"--reload-http={target.url()}")
         until(lambda: sidecar.status("reloads", "last_outcome"), "success")
         sidecar.change("two")
-        said(program, "cannot reload the app: .*400.*no such directive: two.*; going back to configuration")
+        said(
+            program,
+            "cannot reload the app: .*400.*no such directive: two.*; going back to configuration",
+        )
         until(lambda: (sidecar.content(), len(target.asked)), ("one", 3))
         until(lambda: metric(sidecar.port, "config_rollbacks_total"), 1)
         until(lambda: sidecar.status("config", "rolled_back"), True)
         assert (200, 1) == (get(sidecar.port, "/readyz")[0], metric(sidecar.port, "config_stale"))
         sidecar.change("three")
-        until(lambda: (sidecar.content(), sidecar.status("reloads", "last_outcome")), ("three", "success"))
+        until(
+            lambda: (sidecar.content(), sidecar.status("reloads", "last_outcome")),
+            ("three", "success"),
+        )
 
         assert 4 == len(target.asked)
 
 
-def test_a_bad_answer_right_after_a_restart_puts_back_what_the_target_ran_on(sidecar: Sidecar) -> None:
+def test_a_bad_answer_right_after_a_restart_puts_back_what_the_target_ran_on(
+    sidecar: Sidecar,
+) -> None:
     with Answering(OK, BAD, OK) as target:
         program = sidecar.serving(f"--reload-http={target.url()}")
         until(lambda: sidecar.status("reloads", "last_outcome"), "success")
@@ -140,11 +162,16 @@ def test_no_rollback_keeps_the_new_files(sidecar: Sidecar) -> None:
         until(lambda: sidecar.status("reloads", "last_outcome"), "success")
         sidecar.change("two")
         said(program, "cannot reload the app: .*400")
-        assert ("two", "http_status") == (sidecar.content(), sidecar.status("reloads", "last_outcome"))
+        assert ("two", "http_status") == (
+            sidecar.content(),
+            sidecar.status("reloads", "last_outcome"),
+        )
 
 
 def test_term_ends_it_with_success_in_the_middle_of_a_reload(sidecar: Sidecar) -> None:
-    program = sidecar.serving(f"--reload-http=http://127.0.0.1:{free_port()}/", "--reload-timeout=60s")
+    program = sidecar.serving(
+        f"--reload-http=http://127.0.0.1:{free_port()}/", "--reload-timeout=60s"
+    )
     until(lambda: sidecar.status("app", "phase"), "reloading")
     program.send(signal.SIGTERM)
     program.finish(0, 2)
@@ -190,27 +217,37 @@ def test_once_waits_for_an_object_that_is_still_to_be_made(sidecar: Sidecar) -> 
 def test_once_without_anything_to_write_is_our_failure(sidecar: Sidecar) -> None:
     program = sidecar.begin("--once", "--initial-sync-timeout=3s")  # time enough for an answer
     program.finish(125)
-    assert any("does not exist" in line and "no intact configuration" in line for line in program.err.seen)
+    assert any(
+        "does not exist" in line and "no intact configuration" in line for line in program.err.seen
+    )
 
 
-def test_once_is_content_with_what_an_earlier_run_has_written(sidecar: Sidecar, fake: FakeKube) -> None:
+def test_once_is_content_with_what_an_earlier_run_has_written(
+    sidecar: Sidecar, fake: FakeKube
+) -> None:
     fake.create("web", {"app.conf": "one"})
     sidecar.begin("--once").finish(0)
     fake.down()
     program = sidecar.begin("--once", "--initial-sync-timeout=500ms")
     program.finish(0)
-    assert any("going on with the last configuration written here" in line for line in program.err.seen)
+    assert any(
+        "going on with the last configuration written here" in line for line in program.err.seen
+    )
 
 
 def test_once_with_a_version_that_is_rejected_is_our_failure_and_says_why(sidecar: Sidecar) -> None:
     sidecar.kube.create("web", {"app.conf": "one"})
-    program = sidecar.begin("--once", "--validate=sh -c 'echo one is no good; exit 1'", "--initial-sync-timeout=500ms")
+    program = sidecar.begin(
+        "--once", "--validate=sh -c 'echo one is no good; exit 1'", "--initial-sync-timeout=500ms"
+    )
     program.finish(125)
     assert any("one is no good" in line for line in program.err.seen)
 
 
 def test_a_sidecar_reads_what_once_has_written_as_what_the_target_runs_on(sidecar: Sidecar) -> None:
-    """An init container and a sidecar on one volume: the target started on it, and is not reloaded for it."""
+    """An init container and a sidecar on one volume: the target started on it, and is not reloaded
+    for it.
+    """
     sidecar.kube.create("web", {"app.conf": "one"})
     sidecar.begin("--once").finish(0)
     with Answering(OK) as target:
@@ -231,14 +268,19 @@ def test_a_sidecar_reads_what_once_has_written_as_what_the_target_runs_on(sideca
     ("options", "words"),
     [
         ((), "no command to run; .*--reload-http, --reload-process, --reload-exec or --once"),
-        (("--reload-http=http://x/", "--reload-process=x"), "--reload-http and --reload-process exclude each other"),
+        (
+            ("--reload-http=http://x/", "--reload-process=x"),
+            "--reload-http and --reload-process exclude each other",
+        ),
         (("--reload-restart",), "COMMAND"),
         (("--reload-signal=HUP",), "no command to run"),
         (("--reload-process=x", "--", "true"), "--reload-process is for a sidecar"),
         (("--once", "--", "true"), "--once is for an init container, without COMMAND"),
     ],
 )
-def test_no_way_to_reload_is_a_usage_error(run: Run, tmp_path: Path, options: tuple[str, ...], words: str) -> None:
+def test_no_way_to_reload_is_a_usage_error(
+    run: Run, tmp_path: Path, options: tuple[str, ...], words: str
+) -> None:
     program = run(options=[f"--config-dir={tmp_path}", *options])
     said(program, words)
     program.finish(2)
@@ -247,18 +289,32 @@ def test_no_way_to_reload_is_a_usage_error(run: Run, tmp_path: Path, options: tu
 @pytest.mark.parametrize("option", ["--reload-http=http://x/", "--reload-process=x", "--once"])
 def test_a_sidecar_needs_a_configuration(run: Run, option: str) -> None:
     program = run(options=[option])
-    said(program, f"{option.partition('=')[0]} needs a configuration: --configmap, --secret or --config-dir")
+    said(
+        program,
+        f"{option.partition('=')[0]} needs a configuration: --configmap, --secret or --config-dir",
+    )
     program.finish(2)
 
 
 def test_no_secret_of_the_target_is_said(sidecar: Sidecar) -> None:
     with Answering(OK, BAD, OK) as target:
         url = target.url(userinfo="admin:hush@")
-        program = sidecar.serving(f"--reload-http={url}", "--reload-http-header=X-Key: shush", "--log-level=debug")
+        program = sidecar.serving(
+            f"--reload-http={url}", "--reload-http-header=X-Key: shush", "--log-level=debug"
+        )
         until(lambda: sidecar.status("reloads", "last_outcome"), "success")
         sidecar.change("two")
         said(program, "cannot reload")
-        shown = "\n".join([*program.err.seen, json.dumps(status_of(sidecar.port)), get(sidecar.port, "/metrics")[1]])
-        assert ("X-Key: shush" in target.asked[0], "Authorization: Basic " in target.asked[0]) == (True, True)
+        shown = "\n".join(
+            [
+                *program.err.seen,
+                json.dumps(status_of(sidecar.port)),
+                get(sidecar.port, "/metrics")[1],
+            ]
+        )
+        assert ("X-Key: shush" in target.asked[0], "Authorization: Basic " in target.asked[0]) == (
+            True,
+            True,
+        )
 
     assert "hush" not in shown

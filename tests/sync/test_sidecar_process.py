@@ -1,6 +1,7 @@
 """The program beside an app in the same pid namespace, which it reloads by a signal.
 
-Only as an ordinary process: as PID 1 of a namespace of its own it would not see what the test has started.
+Only as an ordinary process: as PID 1 of a namespace of its own it would not see what the test has
+started.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from tests.sync.subject import Kube
 
 pytestmark = only_process
 
-# A server with a worker of its own name: it writes each configuration that it takes up to a file. Its worker dies of
-# HUP, as workers do that only their parent may tell.
+# A server with a worker of its own name: it writes each configuration that it takes up to a file.
+# Its worker dies of HUP, as workers do that only their parent may tell.
 SERVER = """
 import os, signal, sys
 config, log = sys.argv[1:]
@@ -69,7 +70,9 @@ class Server:
 
     def start(self) -> int:
         """Start it, also a second time; returns once it has read its configuration."""
-        self.pid = self._elsewhere.start(str(self._program), "-SIc", SERVER, self._file, str(self.log))
+        self.pid = self._elsewhere.start(
+            str(self._program), "-SIc", SERVER, self._file, str(self.log)
+        )
 
         def begun() -> None:
             assert self.pid in [pid for pid, _ in self.taken()]
@@ -108,9 +111,13 @@ def test_the_topmost_process_of_the_name_is_signalled(sidecar: Sidecar, server: 
 
 
 @pytest.mark.parametrize("by", ["name", "pid file"])
-def test_a_server_that_was_restarted_is_found_again(sidecar: Sidecar, server: Server, tmp_path: Path, by: str) -> None:
+def test_a_server_that_was_restarted_is_found_again(
+    sidecar: Sidecar, server: Server, tmp_path: Path, by: str
+) -> None:
     file = tmp_path / "server.pid"
-    sidecar.serving(f"--reload-process={server.name if by == 'name' else file}", "--reload-timeout=15s")
+    sidecar.serving(
+        f"--reload-process={server.name if by == 'name' else file}", "--reload-timeout=15s"
+    )
     until(sidecar.content, "one")
     first = server.start()
     file.write_text(f"{first}\n")
@@ -124,7 +131,9 @@ def test_a_server_that_was_restarted_is_found_again(sidecar: Sidecar, server: Se
     until(lambda: sidecar.status("reloads", "last_outcome"), "success")
 
 
-def test_a_server_that_is_not_there_yet_has_its_files_and_is_waited_for(sidecar: Sidecar, server: Server) -> None:
+def test_a_server_that_is_not_there_yet_has_its_files_and_is_waited_for(
+    sidecar: Sidecar, server: Server
+) -> None:
     program = sidecar.serving(f"--reload-process={server.name}", "--reload-timeout=300ms")
     said(program, f"no process is called {server.name}; .*shareProcessNamespace: true")
     assert ("one", "no_process") == (sidecar.content(), sidecar.status("reloads", "last_outcome"))
@@ -156,7 +165,9 @@ def test_another_uid_without_the_right_to_signal_is_told_which_uid_to_run_as(
     needs("setpriv")
     needs_open_interpreter()
     public = os.path.realpath(sys.executable)
-    pid = elsewhere.start(public, "-SI", os.path.join(APPS, "read_config.py"), "/nowhere", user=12345)
+    pid = elsewhere.start(
+        public, "-SI", os.path.join(APPS, "read_config.py"), "/nowhere", user=12345
+    )
     (tmp_path / "pid").write_text(f"{pid}\n")
     sidecar.kube.create("web", {"app.conf": "one"})
     drop = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")

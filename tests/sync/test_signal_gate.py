@@ -1,4 +1,6 @@
-"""Reloads of apps that take their signal without a handler: BIND, this program, and one of another user."""
+"""Reloads of apps that take their signal without a handler: BIND, this program, and one of another
+user.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,9 @@ def test_an_app_of_another_user_is_seen_to_wait(run: Run, tmp_path: Path, way: s
 
 
 def test_the_signal_is_sent_regardless_when_asked_for(run: Run, tmp_path: Path) -> None:
-    """It ends an app that does not take it, which is started again: the user has said that this one does."""
+    """It ends an app that does not take it, which is started again: the user has said that this one
+    does.
+    """
     served = volume(tmp_path, {"app.conf": "one"})
     options = [f"--config-dir={served.path}", "--reload-signal-check=off", *QUICK]
     program = run(*app("take_signals.py", "default"), options=options)

@@ -1,4 +1,6 @@
-"""What must agree before a version goes live: the validation of its files, and the readiness of the app."""
+"""What must agree before a version goes live: the validation of its files, and the readiness of the
+app.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ def subject(run: Run, tmp_path: os.PathLike[str]) -> Reloading:
     return Reloading(run, tmp_path)
 
 
-# --- validate ---------------------------------------------------------------------------------------------
+# --- validate -------------------------------------------------------------------------------------
 
 
 def test_a_version_that_is_not_valid_changes_nothing_and_is_told_once(subject: Reloading) -> None:
@@ -50,7 +52,9 @@ def test_a_version_that_is_not_valid_changes_nothing_and_is_told_once(subject: R
     )
 
 
-def test_what_was_rejected_is_not_validated_again_before_the_content_changes(subject: Reloading) -> None:
+def test_what_was_rejected_is_not_validated_again_before_the_content_changes(
+    subject: Reloading,
+) -> None:
     program = subject.running(subject.validate())
     subject.change("bad")
     program.err.expect("is rejected")
@@ -66,9 +70,14 @@ def test_what_was_rejected_is_not_validated_again_before_the_content_changes(sub
 
 
 def test_validator_that_writes_to_its_files_is_told(subject: Reloading) -> None:
-    program = subject.running("--validate=sh -c 'grep -q two {dir}/app.conf && echo more >>{dir}/app.conf; exit 0'")
+    program = subject.running(
+        "--validate=sh -c 'grep -q two {dir}/app.conf && echo more >>{dir}/app.conf; exit 0'"
+    )
     subject.change("two")
-    program.err.expect("warning: the validation has changed the files of configuration .*, which it should only read")
+    program.err.expect(
+        "warning: the validation has changed the files of configuration .*, which it should only"
+        " read"
+    )
     program.expect("config: two")
 
 
@@ -103,7 +112,9 @@ def test_the_return_of_what_runs_clears_a_rejection_without_a_reload(subject: Re
     assert ["config: one", "ready"] == program.out.seen
 
 
-def test_a_validation_that_forks_and_hangs_is_ended_with_all_of_its_group(subject: Reloading) -> None:
+def test_a_validation_that_forks_and_hangs_is_ended_with_all_of_its_group(
+    subject: Reloading,
+) -> None:
     program = subject.running(subject.validate(), "--reload-timeout=400ms")
     before = subject.live()
     subject.change("hang")
@@ -128,9 +139,13 @@ def cmdline(pid: int) -> bytes:
         return b""
 
 
-@pytest.mark.parametrize("broken", ["missing", "not executable", "exit 127", "exit 126", "kill -9 $$"])
+@pytest.mark.parametrize(
+    "broken", ["missing", "not executable", "exit 127", "exit 126", "kill -9 $$"]
+)
 def test_a_validation_that_cannot_run_is_no_verdict(subject: Reloading, broken: str) -> None:
-    """It is asked again until it can answer, and the version is then taken as if nothing had been."""
+    """It is asked again until it can answer, and the version is then taken as if
+    nothing had been.
+    """
     script = Path(shutil.copy(f"{APPS}/validate.sh", f"{subject.scratch}/valid"))
     script.chmod(0o700)
     good = script.read_text(encoding="utf-8")
@@ -143,7 +158,10 @@ def test_a_validation_that_cannot_run_is_no_verdict(subject: Reloading, broken: 
     else:
         script.write_text(f"#!/bin/sh\n{broken}\n", encoding="utf-8")
     subject.change("two")
-    program.err.expect("error: cannot validate the new configuration: .*; trying again; configuration a1ce5672 stays")
+    program.err.expect(
+        "error: cannot validate the new configuration: .*; trying again; configuration a1ce5672"
+        " stays"
+    )
     assert before == subject.live()
     assert 0 == subject.metric("config_validations_total", result="rejected")
     script.write_text(good, encoding="utf-8")
@@ -153,13 +171,17 @@ def test_a_validation_that_cannot_run_is_no_verdict(subject: Reloading, broken: 
     program.err.expect("reloaded")
 
 
-def test_at_the_start_a_rejected_version_gives_way_to_that_of_an_earlier_run(subject: Reloading) -> None:
+def test_at_the_start_a_rejected_version_gives_way_to_that_of_an_earlier_run(
+    subject: Reloading,
+) -> None:
     subject.running(subject.validate())
     subject.stop()
     before = subject.live()
     subject.change("bad")
     program = subject.start(subject.validate())
-    program.err.expect("error: the new configuration is rejected: sh ended with code 3:.* the last line")
+    program.err.expect(
+        "error: the new configuration is rejected: sh ended with code 3:.* the last line"
+    )
     program.expect("config: one")
     program.expect("ready")
     subject.port = port_of(program)
@@ -171,7 +193,9 @@ def test_at_the_start_a_rejected_version_gives_way_to_that_of_an_earlier_run(sub
     subject.until_metric(0, "config_stale")
 
 
-def test_at_the_start_a_rejected_version_without_an_earlier_run_is_the_end(subject: Reloading) -> None:
+def test_at_the_start_a_rejected_version_without_an_earlier_run_is_the_end(
+    subject: Reloading,
+) -> None:
     subject.change("bad")
     program = subject.start(subject.validate(), "--initial-sync-timeout=500ms")
     program.finish(125)
@@ -192,7 +216,9 @@ def test_start_rejected_first_version_corrected_runs(subject: Reloading) -> None
     program.expect("ready")
 
 
-def test_at_the_start_a_validation_that_hangs_does_not_outlast_the_initial_sync_timeout(subject: Reloading) -> None:
+def test_at_the_start_a_validation_that_hangs_does_not_outlast_the_initial_sync_timeout(
+    subject: Reloading,
+) -> None:
     """Then the version of an earlier run is used, as it is when a source does not answer."""
     subject.running(subject.validate())
     subject.stop()
@@ -205,23 +231,37 @@ def test_at_the_start_a_validation_that_hangs_does_not_outlast_the_initial_sync_
 @pytest.mark.parametrize(("content", "code"), [("one", 0), ("bad", 125)])
 def test_once_puts_only_what_is_valid_in_place(subject: Reloading, content: str, code: int) -> None:
     subject.change(content)
-    options = [*subject.options, subject.validate(), "--once", "--listen=off", "--initial-sync-timeout=500ms"]
+    options = [
+        *subject.options,
+        subject.validate(),
+        "--once",
+        "--listen=off",
+        "--initial-sync-timeout=500ms",
+    ]
     program = subject.run(options=options)
     program.finish(code)
 
     assert (code == 0) == os.path.exists(subject.file)
 
 
-def test_a_validation_runs_as_the_app_would_on_the_staged_files(run: Run, tmp_path: os.PathLike[str]) -> None:
+def test_a_validation_runs_as_the_app_would_on_the_staged_files(
+    run: Run, tmp_path: os.PathLike[str]
+) -> None:
     """As another user: the scratch directory of pytest is closed to that one."""
     needs_root()
     scratch = tempfile.mkdtemp()
     os.chmod(scratch, 0o711)  # noqa: S103 - another user takes part
     subject = Reloading(run, tmp_path)
     subject.root = f"{scratch}/live"
-    facts = "echo uid=$(id -u) gid=$(id -g) cwd=$PWD word=$WORD text=$(cat {dir}/app.conf) live=$(cat $LIVE) dir={dir}"
+    facts = (
+        "echo uid=$(id -u) gid=$(id -g) cwd=$PWD word=$WORD text=$(cat {dir}/app.conf) live=$(cat"
+        " $LIVE) dir={dir}"
+    )
     options = [
-        *(option.replace(f"--configroot={tmp_path}", f"--configroot={scratch}") for option in subject.options),
+        *(
+            option.replace(f"--configroot={tmp_path}", f"--configroot={scratch}")
+            for option in subject.options
+        ),
         "--user=65534:65533",
         "--workdir=/usr",
         f"--validate=sh -c '{facts}; ! grep -q bad {{dir}}/app.conf'",
@@ -229,11 +269,14 @@ def test_a_validation_runs_as_the_app_would_on_the_staged_files(run: Run, tmp_pa
     try:
         subject.change("one")
         command = ["sh", "-c", "trap 'exit 7' TERM; echo ready; while :; do read -r _; done"]
-        program = run(*command, options=options, env={"WORD": "hello", "LIVE": f"{scratch}/live/app.conf"})
+        program = run(
+            *command, options=options, env={"WORD": "hello", "LIVE": f"{scratch}/live/app.conf"}
+        )
         program.expect("ready")
         subject.change("bad")
         said = program.err.expect(
-            r"code 1: uid=65534 gid=65533 cwd=/usr word=hello text=bad live=one dir=(\S+); configuration"
+            r"code 1: uid=65534 gid=65533 cwd=/usr word=hello text=bad live=one dir=(\S+);"
+            r" configuration"
         )
         assert (f"{scratch}/live", False) == (os.path.dirname(said[1]), os.path.exists(said[1]))
     finally:
@@ -243,8 +286,12 @@ def test_a_validation_runs_as_the_app_would_on_the_staged_files(run: Run, tmp_pa
 
 def test_without_a_configroot_a_validation_gates_the_reload(subject: Reloading) -> None:
     volume = str(subject.volume.path)
-    subject.options = [option for option in subject.options if not option.startswith("--configroot")]
-    program = subject.running(subject.validate(), command=app("obey_config.py", f"{volume}/app.conf"))
+    subject.options = [
+        option for option in subject.options if not option.startswith("--configroot")
+    ]
+    program = subject.running(
+        subject.validate(), command=app("obey_config.py", f"{volume}/app.conf")
+    )
     subject.change("bad")
     program.err.expect("is rejected.*the last line")
     subject.until_metric(1, "config_stale")
@@ -254,13 +301,15 @@ def test_without_a_configroot_a_validation_gates_the_reload(subject: Reloading) 
     assert ["config: one", "ready", "config: two"] == program.out.seen
 
 
-# --- ready ------------------------------------------------------------------------------------------------
+# --- ready ----------------------------------------------------------------------------------------
 
 
 def test_changes_before_the_app_is_ready_are_one_reload_and_a_handler_that_is_early_kills_nobody(
     subject: Reloading,
 ) -> None:
-    """The app catches HUP from its first moment on, and dies of it until it says that it is ready."""
+    """The app catches HUP from its first moment on, and dies of it until it says that
+    it is ready.
+    """
     ready = f"{subject.scratch}/ready"
     command = app("obey_config.py", subject.file, "early", ready)
     subject.change("one")

@@ -26,7 +26,9 @@ def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own, of 64 KiB and 60 inodes."""
     needs_root()
     needs("mount")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=60", "small", str(tmp_path)], check=True)
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=60", "small", str(tmp_path)], check=True
+    )
     yield tmp_path
     subprocess.run(["umount", "-l", str(tmp_path)], check=True)
 
@@ -44,7 +46,9 @@ def follow() -> Iterator[Callable[..., Follower]]:
     """Starts sources, and stops them in the end."""
     followers: list[Follower] = []
 
-    def start(path: Path, recheck: float = 60.0, head_start: float = 0.0, ignore: Sequence[str] = ()) -> Follower:
+    def start(
+        path: Path, recheck: float = 60.0, head_start: float = 0.0, ignore: Sequence[str] = ()
+    ) -> Follower:
         followers.append(Follower(path, recheck, head_start, ignore))
         return followers[-1]
 

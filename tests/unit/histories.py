@@ -17,12 +17,16 @@ class App:
 
     def __init__(self, **policy: Any) -> None:
         self.policy = Policy(**policy)
-        self.state = State(sources=(SourceState("configmap a/b"),)) if self.policy.configured else State()
+        self.state = (
+            State(sources=(SourceState("configmap a/b"),)) if self.policy.configured else State()
+        )
         self.now = 0.0
         self.marked = 0  # times that marks were to be written down
 
     def at(self, now: float, *events: ev.Event) -> list[Action]:
-        """The actions that follow from events at a time; those that write marks down stand in `marked` instead."""
+        """The actions that follow from events at a time; those that write marks down stand in
+        `marked` instead.
+        """
         self.now = now
         ordered: list[Action] = []
         for event in events or (ev.DeadlinePassed(),):

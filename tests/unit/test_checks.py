@@ -1,4 +1,6 @@
-"""Checks by request, by connection and by command, on real servers and real commands; and the wait for readiness."""
+"""Checks by request, by connection and by command, on real servers and real commands; and the wait
+for readiness.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ def no(main: MainThread, text: str, seconds: float = 5) -> str:
     return f"{caught.value}: {caught.value.words}" if caught.value.words else str(caught.value)
 
 
-# --- by request -------------------------------------------------------------------------------------------
+# --- by request -----------------------------------------------------------------------------------
 
 
 def test_a_status_of_200_to_299_is_a_yes(main: MainThread) -> None:
@@ -53,7 +55,12 @@ def test_a_status_of_200_to_299_is_a_yes(main: MainThread) -> None:
         assert f"GET {server.url('/c')}: 302 Found (redirects" in no(main, server.url("/c"))
         assert f"GET {server.url('/d')}: 503 No: later" == no(main, server.url("/d"))
 
-    assert ["GET /a HTTP/1.1", "GET /b HTTP/1.1", "GET /c HTTP/1.1", "GET /d HTTP/1.1"] == server.heads()
+    assert [
+        "GET /a HTTP/1.1",
+        "GET /b HTTP/1.1",
+        "GET /c HTTP/1.1",
+        "GET /d HTTP/1.1",
+    ] == server.heads()
 
 
 def test_no_answer_in_time_is_a_no_without_secrets(main: MainThread) -> None:
@@ -72,7 +79,7 @@ def test_https_trusts_as_it_is_told(main: MainThread, tmp_path: Path) -> None:
         assert "is not trusted" in no(main, server.url())
 
 
-# --- by connection ----------------------------------------------------------------------------------------
+# --- by connection --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -85,22 +92,28 @@ def test_a_port_without_a_host_is_on_either_loopback_address(main: MainThread, h
         ask(main, f"tcp:{port}")
         ask(main, f"tcp:localhost:{port}")
         ask(main, f"tcp:{f'[{host}]' if ':' in host else host}:{port}")
-    assert f"cannot connect to port {port} of 127.0.0.1: connection refused, of ::1: " in no(main, f"tcp:{port}")
+    assert f"cannot connect to port {port} of 127.0.0.1: connection refused, of ::1: " in no(
+        main, f"tcp:{port}"
+    )
 
 
 def test_a_port_of_one_host_is_on_that_one_only(main: MainThread) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert f"cannot connect to port {port} of 127.0.0.2: connection refused" == no(main, f"tcp:127.0.0.2:{port}")
+        assert f"cannot connect to port {port} of 127.0.0.2: connection refused" == no(
+            main, f"tcp:127.0.0.2:{port}"
+        )
 
 
-@pytest.mark.parametrize("text", ["tcp:", "tcp:x", "tcp:0", "tcp:65536", "tcp://a:1", "tcp:::1:80", "tcp:a:"])
+@pytest.mark.parametrize(
+    "text", ["tcp:", "tcp:x", "tcp:0", "tcp:65536", "tcp://a:1", "tcp:::1:80", "tcp:a:"]
+)
 def test_what_is_no_port_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not tcp:\[HOST:\]PORT"):
         checks.parse(text, "/")
 
 
-# --- by command -------------------------------------------------------------------------------------------
+# --- by command -----------------------------------------------------------------------------------
 
 
 def test_code_0_is_a_yes_and_the_directory_is_filled_in(main: MainThread) -> None:
@@ -109,7 +122,9 @@ def test_code_0_is_a_yes_and_the_directory_is_filled_in(main: MainThread) -> Non
     assert ("/etc/app", "-c/etc/app/x") == main.hooks[0][3:]
 
 
-def test_another_code_is_a_no_with_the_last_words_and_without_the_arguments(main: MainThread) -> None:
+def test_another_code_is_a_no_with_the_last_words_and_without_the_arguments(
+    main: MainThread,
+) -> None:
     script = "import sys; print('x' * 3000); print('no \\x1b[31mway', file=sys.stderr); sys.exit(3)"
     message = no(main, f'{sys.executable} -c "{script}" --password=s3cret')
 
@@ -128,9 +143,16 @@ def test_a_command_that_takes_too_long_is_a_no(main: MainThread) -> None:
 
 @pytest.mark.parametrize(
     ("command", "unable"),
-    [("/no/such thing", True), ("sh -c 'exit 127'", True), ("sh -c 'kill -9 $$'", True), ("false", False)],
+    [
+        ("/no/such thing", True),
+        ("sh -c 'exit 127'", True),
+        ("sh -c 'kill -9 $$'", True),
+        ("false", False),
+    ],
 )
-def test_a_command_that_cannot_run_is_no_answer(main: MainThread, command: str, unable: bool) -> None:
+def test_a_command_that_cannot_run_is_no_answer(
+    main: MainThread, command: str, unable: bool
+) -> None:
     with pytest.raises(CheckFailed) as caught:
         ask(main, command)
 
@@ -170,7 +192,7 @@ def test_a_check_of_the_present_needs_nothing_from_before(main: MainThread) -> N
     assert check is check.before(Subject(0, main.runner), 1)
 
 
-# --- readiness --------------------------------------------------------------------------------------------
+# --- readiness ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -190,15 +212,21 @@ def waiting(readiness: Readiness, pid: int) -> Iterator[threading.Thread]:
     assert not thread.is_alive()
 
 
-def test_readiness_is_reported_once_the_check_passes(main: MainThread, app: subprocess.Popen[bytes]) -> None:
+def test_readiness_is_reported_once_the_check_passes(
+    main: MainThread, app: subprocess.Popen[bytes]
+) -> None:
     with Answering(answer("503 Not Yet"), answer("503 Not Yet"), answer("200 OK")) as server:
-        with waiting(Readiness(checks.parse(server.url(), "/"), main.runner, main.put, 30), app.pid):
+        with waiting(
+            Readiness(checks.parse(server.url(), "/"), main.runner, main.put, 30), app.pid
+        ):
             assert ev.AppReady(app.pid) == main.event()
         assert 3 == len(server.asked)
     assert main.quiet()
 
 
-def test_the_wait_ends_with_the_app_and_without_a_report(main: MainThread, app: subprocess.Popen[bytes]) -> None:
+def test_the_wait_ends_with_the_app_and_without_a_report(
+    main: MainThread, app: subprocess.Popen[bytes]
+) -> None:
     with (
         Answering(answer("503 Not Yet")) as server,
         waiting(Readiness(checks.parse(server.url(), "/"), main.runner, main.put, 30), app.pid),
@@ -217,7 +245,9 @@ def test_the_wait_ends_when_it_is_cancelled(main: MainThread, app: subprocess.Po
     assert main.quiet()
 
 
-def test_a_later_wait_takes_the_place_of_an_earlier_one(main: MainThread, app: subprocess.Popen[bytes]) -> None:
+def test_a_later_wait_takes_the_place_of_an_earlier_one(
+    main: MainThread, app: subprocess.Popen[bytes]
+) -> None:
     with Answering(hang, answer("200 OK")) as server:
         readiness = Readiness(checks.parse(server.url(), "/"), main.runner, main.put, 30)
         with waiting(readiness, app.pid):
@@ -227,7 +257,9 @@ def test_a_later_wait_takes_the_place_of_an_earlier_one(main: MainThread, app: s
     assert main.quiet()
 
 
-def test_a_failure_of_our_own_does_not_keep_an_app_unready(main: MainThread, app: subprocess.Popen[bytes]) -> None:
+def test_a_failure_of_our_own_does_not_keep_an_app_unready(
+    main: MainThread, app: subprocess.Popen[bytes]
+) -> None:
     class Broken(checks.Check):
         tries = 0
 

@@ -1,4 +1,6 @@
-"""The command line and the environment: what they mean, and what a user is told who gets them wrong."""
+"""The command line and the environment: what they mean, and what a user is told who gets them
+wrong.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def test_a_value_stands_behind_an_equals_sign_or_alone() -> None:
 
 
 def test_repeatable_options_add_up_and_the_last_of_the_others_wins() -> None:
-    settings = parse("--rewrite", "TERM:QUIT", "--rewrite=HUP:0", "--umask", "022", "--umask", "077", "app")
+    settings = parse(
+        "--rewrite", "TERM:QUIT", "--rewrite=HUP:0", "--umask", "022", "--umask", "077", "app"
+    )
 
     assert (((15, 3), (1, 0)), 0o077) == (settings.rewrite, settings.umask)
 
@@ -62,7 +66,9 @@ def test_every_option_can_be_given_as_a_variable() -> None:
 
 def test_a_header_in_a_variable_may_hold_commas() -> None:
     settings = parse(
-        "app", CONFIG_SUPERVISOR_CONFIG_DIR="/x", CONFIG_SUPERVISOR_RELOAD_HTTP_HEADER="Accept: a, b\nX: c"
+        "app",
+        CONFIG_SUPERVISOR_CONFIG_DIR="/x",
+        CONFIG_SUPERVISOR_RELOAD_HTTP_HEADER="Accept: a, b\nX: c",
     )
 
     assert settings.reload_http_header == ("Accept: a, b", "X: c")
@@ -82,42 +88,65 @@ def test_the_variables_of_the_predecessor_count_when_ours_are_unset() -> None:
 
 
 def test_variables_that_kubernetes_makes_for_a_service_of_our_name_are_no_settings() -> None:
-    parse("app", CONFIG_SUPERVISOR_SERVICE_HOST="10.0.0.1", CONFIG_SUPERVISOR_PORT="tcp://10.0.0.1:80")
+    parse(
+        "app", CONFIG_SUPERVISOR_SERVICE_HOST="10.0.0.1", CONFIG_SUPERVISOR_PORT="tcp://10.0.0.1:80"
+    )
 
 
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
         (["--xyzzy", "app"], "unknown option --xyzzy; --help lists them all"),
-        (["--stop-timout", "5s", "app"], "unknown option --stop-timout (did you mean --stop-timeout?)"),
+        (
+            ["--stop-timout", "5s", "app"],
+            "unknown option --stop-timout (did you mean --stop-timeout?)",
+        ),
         (["--stop_timeout", "5s", "app"], "unknown option --stop_timeout"),
         (["-x", "app"], "unknown option -x"),
         (["-e", "143", "app"], "unknown option -e (did you mean --ok-exit-code?)"),
         (["-vvv", "app"], "unknown option -vvv (did you mean -v?)"),
         (["--stop-timeout"], "--stop-timeout needs a value: --stop-timeout DURATION"),
-        (["--stop-timeout", "5", "app"], "--stop-timeout: '5' is not a duration (examples: 500ms, 2s, 1m)"),
+        (
+            ["--stop-timeout", "5", "app"],
+            "--stop-timeout: '5' is not a duration (examples: 500ms, 2s, 1m)",
+        ),
         (["--stop-timeout", "5x", "app"], "--stop-timeout: '5x' is not a duration"),
         (["--stop-timeout", "-5s", "app"], "--stop-timeout: '-5s' is not a duration"),
         (["--stop-timeout", "nan", "app"], "--stop-timeout: 'nan' is not a duration"),
-        (["--stop-timeout", "2600000h", "app"], "--stop-timeout: '2600000h' is longer than 10 years (87600h)"),
+        (
+            ["--stop-timeout", "2600000h", "app"],
+            "--stop-timeout: '2600000h' is longer than 10 years (87600h)",
+        ),
         (["--verify-window", f"{'9' * 400}s", "app"], "is longer than 10 years"),
         (["--stop-signal", "9" * 5000, "app"], "is not a signal"),
         (["--stop-signal", f"RTMIN+{'9' * 5000}", "app"], "is not a signal"),
         (["--ok-exit-code", "9" * 5000, "app"], "is not an exit code"),
         (["--user", "9" * 5000, "app"], "is not the number of a user or group"),
-        (["--user", "1:4294967295", "app"], "--user: '4294967295' is not the number of a user or group"),
+        (
+            ["--user", "1:4294967295", "app"],
+            "--user: '4294967295' is not the number of a user or group",
+        ),
         (["--listen", f":{'9' * 5000}", "app"], "is not [HOST]:PORT or off"),
         (["--stop-signal", "FOO", "app"], "--stop-signal: 'FOO' is not a signal"),
         (["--stop-signal", "32", "app"], "--stop-signal: '32' is not a signal"),
         (["--rewrite", "TERM", "app"], "--rewrite: 'TERM' is not FROM:TO"),
         (["--rewrite", "KILL:TERM", "app"], "--rewrite: SIGKILL is never forwarded"),
-        (["--restart", "sometimes", "app"], "--restart: 'sometimes' is not one of never, on-failure, always"),
-        (["--configmap=a/b/c", "app"], "--configmap: 'a/b/c' has 3 parts where [NAMESPACE/]NAME[:SUBDIR] is expected"),
+        (
+            ["--restart", "sometimes", "app"],
+            "--restart: 'sometimes' is not one of never, on-failure, always",
+        ),
+        (
+            ["--configmap=a/b/c", "app"],
+            "--configmap: 'a/b/c' has 3 parts where [NAMESPACE/]NAME[:SUBDIR] is expected",
+        ),
         (["--configmap=/b", "app"], "--configmap: '/b' has an empty namespace"),
         (["--configmap=a/B", "app"], "--configmap: 'B' is not an object's name"),
         (["--configmap=a/b", "app"], "--configmap needs --configroot DIR"),
         (["--secret=a/b", "app"], "--secret needs --configroot DIR"),
-        (["--configmap=a/b", "--configroot=/x", "--config-dir=/y", "app"], "--configmap and --config-dir exclude"),
+        (
+            ["--configmap=a/b", "--configroot=/x", "--config-dir=/y", "app"],
+            "--configmap and --config-dir exclude",
+        ),
         (["--configroot=/x", "app"], "--configroot needs --configmap, --secret or --config-dir"),
         (["--config-dir=/x", "--file-mode=0640", "app"], "--file-mode needs --configroot"),
         (["--file-mode=9", "app"], "--file-mode: '9' is not an octal mode"),
@@ -137,7 +166,11 @@ def test_a_mistake_is_named_with_its_option(argv: list[str], message: str) -> No
 @pytest.mark.parametrize(
     ("environ", "argv", "message"),
     [
-        ({"VALIDATE": "nginx -t", "VERIFY": "nginx", "STOP_SIGNAL": "QUIT"}, [], "no command to run; "),
+        (
+            {"VALIDATE": "nginx -t", "VERIFY": "nginx", "STOP_SIGNAL": "QUIT"},
+            [],
+            "no command to run; ",
+        ),
         ({"EVENTS": "true"}, [], "no command to run; "),
         ({"RELOAD_HTTP": "http://x"}, [], "CONFIG_SUPERVISOR_RELOAD_HTTP needs a configuration: "),
         ({"ONCE": "true"}, [], "CONFIG_SUPERVISOR_ONCE needs a configuration: "),
@@ -147,7 +180,11 @@ def test_a_mistake_is_named_with_its_option(argv: list[str], message: str) -> No
             ["app"],
             "CONFIG_SUPERVISOR_CONFIGMAP and CONFIG_SUPERVISOR_CONFIG_DIR exclude ",
         ),
-        ({"CONFIGMAP": "a"}, ["--config-dir=/x", "app"], "CONFIG_SUPERVISOR_CONFIGMAP and --config-dir exclude "),
+        (
+            {"CONFIGMAP": "a"},
+            ["--config-dir=/x", "app"],
+            "CONFIG_SUPERVISOR_CONFIGMAP and --config-dir exclude ",
+        ),
         (
             {"RELOAD_EXEC": "x"},
             ["--config-dir=/x", "--reload-restart", "app"],
@@ -155,9 +192,15 @@ def test_a_mistake_is_named_with_its_option(argv: list[str], message: str) -> No
         ),
     ],
 )
-def test_mistake_names_what_the_user_wrote(environ: dict[str, str], argv: list[str], message: str) -> None:
-    """An image may set what its program needs; that is not why `docker run IMAGE` has nothing to do."""
-    assert refused(*argv, **{f"CONFIG_SUPERVISOR_{name}": text for name, text in environ.items()}).startswith(message)
+def test_mistake_names_what_the_user_wrote(
+    environ: dict[str, str], argv: list[str], message: str
+) -> None:
+    """An image may set what its program needs; that is not why `docker run IMAGE` has nothing to
+    do.
+    """
+    assert refused(
+        *argv, **{f"CONFIG_SUPERVISOR_{name}": text for name, text in environ.items()}
+    ).startswith(message)
 
 
 def test_a_mistake_in_a_variable_names_the_variable() -> None:
@@ -167,7 +210,8 @@ def test_a_mistake_in_a_variable_names_the_variable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("500ms", 0.5), ("2s", 2), ("1m", 60), ("1.5s", 1.5), ("1h", 3600), ("0", 0), ("0s", 0)]
+    ("text", "seconds"),
+    [("500ms", 0.5), ("2s", 2), ("1m", 60), ("1.5s", 1.5), ("1h", 3600), ("0", 0), ("0s", 0)],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert seconds == parsers.duration(text)
@@ -190,7 +234,9 @@ def test_signals(text: str, number: int) -> None:
     assert number == parsers.signal_number(text)
 
 
-@pytest.mark.parametrize("text", ["", "0", "33", "65", "RTMIN+31", "RTMIN-1", "RTMIN+", "SIG", "HUP+1", "²"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "33", "65", "RTMIN+31", "RTMIN-1", "RTMIN+", "SIG", "HUP+1", "²"]
+)
 def test_what_is_no_signal(text: str) -> None:
     with pytest.raises(ValueError, match="is not a signal"):
         parsers.signal_number(text)
@@ -198,7 +244,12 @@ def test_what_is_no_signal(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "address"),
-    [(":9911", ("", 9911)), ("127.0.0.1:80", ("127.0.0.1", 80)), ("[::1]:80", ("::1", 80)), ("80", ("", 80))],
+    [
+        (":9911", ("", 9911)),
+        ("127.0.0.1:80", ("127.0.0.1", 80)),
+        ("[::1]:80", ("::1", 80)),
+        ("80", ("", 80)),
+    ],
 )
 def test_addresses(text: str, address: tuple[str, int]) -> None:
     assert address == parsers.listen(text)
@@ -211,7 +262,9 @@ def test_addresses(text: str, address: tuple[str, int]) -> None:
 def test_no_input_ends_in_a_traceback(argv: list[str], variables: dict[str, str]) -> None:
     # Anything but this one exception would be a traceback.
     with contextlib.suppress(UsageError):
-        command_line.parse(argv, {command_line.variable(name): text for name, text in variables.items()})
+        command_line.parse(
+            argv, {command_line.variable(name): text for name, text in variables.items()}
+        )
 
 
 def test_the_help_names_every_option_and_fits_a_terminal() -> None:
@@ -222,7 +275,9 @@ def test_the_help_names_every_option_and_fits_a_terminal() -> None:
     assert 100 >= max(map(len, text.splitlines()))
 
 
-def test_what_an_image_says_of_its_program_does_not_keep_a_command_without_configuration_from_running() -> None:
+def test_what_an_image_says_of_its_program_does_not_keep_a_command_without_configuration_from_running() -> (
+    None
+):
     environ = {
         "CONFIG_SUPERVISOR_VALIDATE": "nginx -t",
         "CONFIG_SUPERVISOR_VERIFY": "nginx",
@@ -257,7 +312,10 @@ def test_what_an_image_says_of_its_program_does_not_keep_a_command_without_confi
         (["--listen", "http://x:80", "app"], ["--listen", "'http://x:80'"]),
         (["--ready", "htp://x", "app"], ["--ready", "'htp://x'"]),
         (["--ready", "prometheus.http://x", "app"], ["--ready", "'prometheus.http://x'"]),
-        (["--config-dir=/y", "--verify", "promtheus:http://x", "app"], ["--verify", "'promtheus:http://x'"]),
+        (
+            ["--config-dir=/y", "--verify", "promtheus:http://x", "app"],
+            ["--verify", "'promtheus:http://x'"],
+        ),
         (["--control", f"/{'x' * 107}", "app"], ["--control", "107"]),
         (["--log-level", "loud", "app"], ["--log-level", "'loud'"]),
     ],
@@ -294,7 +352,9 @@ def test_mistyped_url_is_repeated_without_its_credentials() -> None:
         ("--listen", ":::80", "listen", ("::", 80)),
     ],
 )
-def test_value_meant_the_obvious_way_is_taken(option: str, value: str, name: str, expected: object) -> None:
+def test_value_meant_the_obvious_way_is_taken(
+    option: str, value: str, name: str, expected: object
+) -> None:
     where = ["--configroot=/x", *([] if option == "--configmap" else ["--config-dir=/y"])]
 
     assert expected == getattr(parse(*where, option, value, "app"), name)
@@ -340,7 +400,14 @@ def test_unknown_variables_are_found_with_the_nearest_name() -> None:
     "name",
     [
         *("ENABLED", "PROCESS_NAME", "GROUP_NAME", "SERVER_URL", "VERSION"),
-        *("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_80_TCP", "PORT_80_TCP_ADDR"),
+        *(
+            "SERVICE_HOST",
+            "SERVICE_PORT",
+            "SERVICE_PORT_HTTP",
+            "PORT",
+            "PORT_80_TCP",
+            "PORT_80_TCP_ADDR",
+        ),
         *("WEB_SERVICE_HOST", "WEB_SERVICE_PORT", "WEB_PORT", "WEB_PORT_53_UDP_PORT"),
     ],
 )

@@ -1,4 +1,6 @@
-"""The control socket on real sockets, with the real machine behind it: who is served, how many, and what is said."""
+"""The control socket on real sockets, with the real machine behind it: who is served, how many, and
+what is said.
+"""
 
 from __future__ import annotations
 
@@ -63,8 +65,13 @@ class Served:
 
     def __init__(self, path: str) -> None:
         self.path, self.core = path, Core()
-        self.generations: Callable[[], list[Generation]] = lambda: [generation("b", 2), generation("a", 1)]
-        self.control = Control(path, lambda: self.core.state, self.core.put, self.kept, lambda _: {"app": {"pid": 7}})
+        self.generations: Callable[[], list[Generation]] = lambda: [
+            generation("b", 2),
+            generation("a", 1),
+        ]
+        self.control = Control(
+            path, lambda: self.core.state, self.core.put, self.kept, lambda _: {"app": {"pid": 7}}
+        )
         self._thread = threading.Thread(target=self.control.serve)
         self._thread.start()
         wait_until(self._listens)
@@ -154,7 +161,9 @@ def refuses_to_serve(path: str, capfd: pytest.CaptureFixture[str]) -> str:
 # --- the socket file
 
 
-def test_only_the_owner_may_reach_the_socket_whatever_the_umask(serve: Serve, tmp_path: Path) -> None:
+def test_only_the_owner_may_reach_the_socket_whatever_the_umask(
+    serve: Serve, tmp_path: Path
+) -> None:
     before = os.umask(0)
     try:
         served = serve(tmp_path)
@@ -174,14 +183,17 @@ def test_the_socket_of_a_dead_supervisor_is_replaced(serve: Serve, tmp_path: Pat
     assert (0, "ok: running") == served.ask("health")
 
 
-def test_the_socket_of_a_living_program_is_left_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_socket_of_a_living_program_is_left_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = str(tmp_path / "control.sock")
     with socket.socket(socket.AF_UNIX) as alive:
         alive.bind(path)
         alive.listen()
 
-        assert f"cannot listen on {path}: another program answers on it; choose another" in refuses_to_serve(
-            path, capfd
+        assert (
+            f"cannot listen on {path}: another program answers on it; choose another"
+            in refuses_to_serve(path, capfd)
         )
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(path)
@@ -190,7 +202,7 @@ def test_the_socket_of_a_living_program_is_left_alone(tmp_path: Path, capfd: pyt
 def test_one_that_is_about_to_listen_is_left_alone(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, refuses = str(tmp_path / "control.sock"), socket_files._refuses  # noqa: SLF001 - to come right behind it
+    path, refuses = str(tmp_path / "control.sock"), socket_files._refuses
     with socket.socket(socket.AF_UNIX) as starting:
         starting.bind(path)
 
@@ -204,7 +216,9 @@ def test_one_that_is_about_to_listen_is_left_alone(
         assert os.path.exists(path)
 
 
-def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_no_socket_is_left_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "control.sock"
     path.write_text("precious")
 
@@ -212,7 +226,9 @@ def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path, capfd: pytest.Ca
     assert "precious" == path.read_text()
 
 
-@pytest.mark.parametrize(("name", "why"), [("x" * 120, "too long"), ("missing/control.sock", "No such file")])
+@pytest.mark.parametrize(
+    ("name", "why"), [("x" * 120, "too long"), ("missing/control.sock", "No such file")]
+)
 def test_a_path_that_cannot_be_is_a_warning(
     name: str, why: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -256,13 +272,17 @@ def test_another_user_is_refused_even_if_the_file_lets_him(serve: Serve, common:
     command = [sys.executable, "-I", "-c", script, served.path]
 
     def ask(uid: int) -> str:
-        return subprocess.run([*command, str(uid)], capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            [*command, str(uid)], capture_output=True, text=True, check=True
+        ).stdout
 
     assert "1\\nrefused: run supervisorctl as uid 0 or root, not uid 65534" in ask(65534)
     assert "0\\nok: running" in ask(0)
 
 
-def test_a_client_for_whom_there_is_no_thread_is_told_so(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_for_whom_there_is_no_thread_is_told_so(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def none_left(body: Callable[[], object], name: str) -> None:
         raise RuntimeError(f"can't start new thread for {name} {body}")
 
@@ -310,18 +330,33 @@ def test_a_client_may_close_its_own_half_and_still_gets_the_answer(served: Serve
     assert (0, "running") == answer(client)
 
 
-def test_a_client_that_says_nothing_is_told_so(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_says_nothing_is_told_so(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server, "_CLIENT_SECONDS", 0.1)
 
     assert (1, "nothing was asked within 0.1s") == answer(served.open("heal"))
 
 
 def test_a_request_without_an_end_is_cut(served: Served) -> None:
-    assert (2, "cannot read the request: it has more than 4096 bytes") == answer(served.open("x" * 5000))
+    assert (2, "cannot read the request: it has more than 4096 bytes") == answer(
+        served.open("x" * 5000)
+    )
 
 
 @pytest.mark.parametrize(
-    "request_", ["", "   ", "stop", "wait", "wait for it", "wait ready soon", "rollback 0", "rollback x", "\0\xff{}"]
+    "request_",
+    [
+        "",
+        "   ",
+        "stop",
+        "wait",
+        "wait for it",
+        "wait ready soon",
+        "rollback 0",
+        "rollback x",
+        "\0\xff{}",
+    ],
 )
 def test_what_nobody_understands_is_a_usage_error(served: Served, request_: str) -> None:
     assert 2 == served.ask(request_)[0]
@@ -336,11 +371,16 @@ def test_health_is_that_of_livez(served: Served) -> None:
     assert (1, "not ok: no running") == served.ask("health")
 
 
-def test_a_loop_that_does_not_turn_is_not_healthy(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loop_that_does_not_turn_is_not_healthy(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(server, "_ANSWER_SECONDS", 0.1)
     served.core.stuck = True
 
-    assert [(1, "not ok: the main loop does not answer")] * 2 == [served.ask("health"), served.ask("reload")]
+    assert [(1, "not ok: the main loop does not answer")] * 2 == [
+        served.ask("health"),
+        served.ask("reload"),
+    ]
 
 
 def test_a_failure_is_an_answer(served: Served, capfd: pytest.CaptureFixture[str]) -> None:
@@ -351,11 +391,16 @@ def test_a_failure_is_an_answer(served: Served, capfd: pytest.CaptureFixture[str
     assert (1, "cannot read /x: Permission denied") == served.ask("generations")
     served.generations = lambda: [generation("b", 1 // 0)]
     code, text = served.ask("rollback")
-    assert (1, "cannot answer 'rollback': internal error: ZeroDivisionError") == (code, text.partition("(")[0])
+    assert (1, "cannot answer 'rollback': internal error: ZeroDivisionError") == (
+        code,
+        text.partition("(")[0],
+    )
     assert "ZeroDivisionError" in logged(capfd)
 
 
-def test_reload_is_ordered_and_its_end_waited_for(served: Served, capfd: pytest.CaptureFixture[str]) -> None:
+def test_reload_is_ordered_and_its_end_waited_for(
+    served: Served, capfd: pytest.CaptureFixture[str]
+) -> None:
     client = served.open("reload\n")
 
     def reloading() -> None:
@@ -371,8 +416,14 @@ def test_nothing_is_ordered_where_no_configuration_is_kept(served: Served) -> No
     served.core.state = State(ready=True, phase=Phase.RUNNING)
     served.generations = list
 
-    assert (1, "no configuration is kept live") == (served.ask("reload")[0], served.ask("reload")[1][15:44])
-    assert (1, "no generations are kept here") == (served.ask("rollback")[0], served.ask("rollback")[1][18:46])
+    assert (1, "no configuration is kept live") == (
+        served.ask("reload")[0],
+        served.ask("reload")[1][15:44],
+    )
+    assert (1, "no generations are kept here") == (
+        served.ask("rollback")[0],
+        served.ask("rollback")[1][18:46],
+    )
     assert 1 == served.ask("wait synced")[0]
     assert {ev.Probed} == {type(event) for event in served.core.seen}
 

@@ -1,4 +1,6 @@
-"""The control socket when there are too many clients, or few descriptors, or names that are not UTF-8."""
+"""The control socket when there are too many clients, or few descriptors, or names that are not
+UTF-8.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def test_clients_that_are_being_answered_keep_their_places(served: Served) -> No
 
     wait_until(asked)
     assert (1, "busy: 16 clients are served already; try again later") == served.ask("health")
-    assert [(1, "not ok: the main loop does not answer")] * 16 == [answer(client) for client in clients]
+    assert [(1, "not ok: the main loop does not answer")] * 16 == [
+        answer(client) for client in clients
+    ]
     served.core.stuck = False
 
 

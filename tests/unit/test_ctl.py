@@ -1,4 +1,6 @@
-"""supervisorctl alone: its command line, whom it trusts, what it imports, and sockets that answer strangely."""
+"""supervisorctl alone: its command line, whom it trusts, what it imports, and sockets that answer
+strangely.
+"""
 
 from __future__ import annotations
 
@@ -92,17 +94,28 @@ def http(status: int, body: str) -> Iterator[str]:
         (["--socket=", "status"], "--socket needs a value: --socket PATH"),
         (["status", "--yaml"], "status does not take --yaml; see supervisorctl --help"),
         (["health", "now"], "health does not take now; see supervisorctl --help"),
-        (["rollback", "0"], "rollback: '0' is neither a number of generations, 1 or more, nor a version"),
-        (["rollback", "-1"], "rollback: '-1' is neither a number of generations, 1 or more, nor a version"),
+        (
+            ["rollback", "0"],
+            "rollback: '0' is neither a number of generations, 1 or more, nor a version",
+        ),
+        (
+            ["rollback", "-1"],
+            "rollback: '-1' is neither a number of generations, 1 or more, nor a version",
+        ),
         (["rollback", "1", "2"], "rollback does not take 1 2; see supervisorctl --help"),
         (["wait"], "wait needs --ready or --synced, one of them"),
         (["wait", "--ready", "--synced"], "wait needs --ready or --synced, one of them"),
         (["wait", "--alive"], "wait does not take --alive; see supervisorctl --help"),
         (["wait", "--ready", "--timeout"], "--timeout needs a value: --timeout DURATION"),
-        (["wait", "--ready", "--timeout=5"], "wait --timeout: '5' is not a duration (examples: 500ms, 2s, 1m)"),
+        (
+            ["wait", "--ready", "--timeout=5"],
+            "wait --timeout: '5' is not a duration (examples: 500ms, 2s, 1m)",
+        ),
     ],
 )
-def test_what_cannot_be_understood_is_said_in_one_line(run_ctl: Ctl, words: list[str], message: str) -> None:
+def test_what_cannot_be_understood_is_said_in_one_line(
+    run_ctl: Ctl, words: list[str], message: str
+) -> None:
     assert (2, "", f"supervisorctl: {message}\n") == run_ctl(*words)
 
 
@@ -110,16 +123,38 @@ def test_the_help_has_every_command(run_ctl: Ctl) -> None:
     code, out, err = run_ctl("--help")
 
     assert (0, "") == (code, err)
-    for command in ("status", "health", "wait --ready", "wait --synced", "reload", "generations", "rollback"):
+    for command in (
+        "status",
+        "health",
+        "wait --ready",
+        "wait --synced",
+        "reload",
+        "generations",
+        "rollback",
+    ):
         assert f"\n  {command}" in out
 
 
-COMMANDS = ["status", "health", "wait", "reload", "generations", "rollback", "shutdown", "pid", "version"]
+COMMANDS = [
+    "status",
+    "health",
+    "wait",
+    "reload",
+    "generations",
+    "rollback",
+    "shutdown",
+    "pid",
+    "version",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("words", [["{}", "--help"], ["{}", "-h"], ["help", "{}"], ["{}", "--timeout", "--help"]])
-def test_help_of_a_command_is_its_part_of_the_whole(run_ctl: Ctl, command: str, words: list[str]) -> None:
+@pytest.mark.parametrize(
+    "words", [["{}", "--help"], ["{}", "-h"], ["help", "{}"], ["{}", "--timeout", "--help"]]
+)
+def test_help_of_a_command_is_its_part_of_the_whole(
+    run_ctl: Ctl, command: str, words: list[str]
+) -> None:
     code, out, err = run_ctl(*(word.format(command) for word in words))
 
     assert (0, "") == (code, err)
@@ -152,7 +187,9 @@ def test_version_is_told_without_a_supervisor(run_ctl: Ctl) -> None:
         (["quit"], "no interactive shell"),
     ],
 )
-def test_command_of_supervisord_is_told_what_to_do(run_ctl: Ctl, words: list[str], instead: str) -> None:
+def test_command_of_supervisord_is_told_what_to_do(
+    run_ctl: Ctl, words: list[str], instead: str
+) -> None:
     code, out, err = run_ctl(*words)
 
     assert (1, "", 1) == (code, out, err.count("\n"))
@@ -168,15 +205,31 @@ def test_nobody_there_means_not_running(run_ctl: Ctl, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(stale))
 
-    for path in (stale, tmp_path / "none.sock", tmp_path / "none" / "none.sock", stale / "none.sock"):
-        message = f"supervisorctl: the supervisor is not running: nobody listens on {path}; see --socket\n"
+    for path in (
+        stale,
+        tmp_path / "none.sock",
+        tmp_path / "none" / "none.sock",
+        stale / "none.sock",
+    ):
+        message = (
+            f"supervisorctl: the supervisor is not running: nobody listens on {path}; see"
+            " --socket\n"
+        )
         assert (4, "", message) == run_ctl(f"--socket={path}", "status")
 
 
-def test_the_next_candidate_is_tried(run_ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket_path, "_places", lambda: [str(tmp_path / "none.sock"), str(tmp_path / "control.sock")])
+def test_the_next_candidate_is_tried(
+    run_ctl: Ctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        socket_path,
+        "_places",
+        lambda: [str(tmp_path / "none.sock"), str(tmp_path / "control.sock")],
+    )
     with answering(tmp_path / "control.sock", b"0\nok: here\n"):
-        assert (0, "ok: here\n", "") == run_ctl("health", CONFIG_SUPERVISOR_CONTROL=str(tmp_path / "other.sock"))
+        assert (0, "ok: here\n", "") == run_ctl(
+            "health", CONFIG_SUPERVISOR_CONTROL=str(tmp_path / "other.sock")
+        )
 
 
 def test_a_program_of_another_user_is_not_trusted(run_ctl: Ctl, common: Path) -> None:
@@ -206,12 +259,22 @@ def test_a_socket_that_we_may_not_use_says_as_whom_to_come(common: Path) -> None
         listener.bind(path)
         os.chmod(path, 0o600)
         listener.listen()
-        script = "import os, sys; from config_supervisor.control.client import main; os.setuid(65534); sys.exit(main())"
+        script = (
+            "import os, sys; from config_supervisor.control.client import main; os.setuid(65534);"
+            " sys.exit(main())"
+        )
         command = [sys.executable, "-I", "-c", script, f"--socket={path}", "status"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
 
-    words = f"cannot connect to {path}: Permission denied; run supervisorctl as the supervisor's user, or name its"
-    assert (1, "", f"supervisorctl: {words} --socket\n") == (done.returncode, done.stdout, done.stderr)
+    words = (
+        f"cannot connect to {path}: Permission denied; run supervisorctl as the supervisor's user,"
+        " or name its"
+    )
+    assert (1, "", f"supervisorctl: {words} --socket\n") == (
+        done.returncode,
+        done.stdout,
+        done.stderr,
+    )
 
 
 @pytest.mark.parametrize(
@@ -220,7 +283,11 @@ def test_a_socket_that_we_may_not_use_says_as_whom_to_come(common: Path) -> None
         (b"", 4, "the supervisor ended before it answered 'status'; see its log"),
         (b'0\n{"app": {"ph', 4, "the supervisor ended in the middle of its answer; see its log"),
         (b"1\nbusy: come back\n", 1, "busy: come back"),
-        (b"2\nunknown command 'status'; there is health\n", 2, "unknown command 'status'; there is health"),
+        (
+            b"2\nunknown command 'status'; there is health\n",
+            2,
+            "unknown command 'status'; there is health",
+        ),
     ],
 )
 def test_an_answer_that_is_none_is_an_error_in_one_line(
@@ -241,7 +308,10 @@ def test_nobody_has_to_read_the_answer(tmp_path: Path) -> None:
     os.close(read_end)
     with answering(tmp_path / "control.sock", b"0\nok: here\n") as path:
         done = subprocess.run(
-            [*command, f"--socket={path}", "health"], stdout=write_end, stderr=subprocess.PIPE, check=False
+            [*command, f"--socket={path}", "health"],
+            stdout=write_end,
+            stderr=subprocess.PIPE,
+            check=False,
         )
     os.close(write_end)
 
@@ -266,28 +336,55 @@ def test_health_says_where_it_looked(run_ctl: Ctl) -> None:
     code, out, err = run_ctl("health", CONFIG_SUPERVISOR_LISTEN=listen)
 
     assert (4, "") == (code, out)
-    assert err.startswith("supervisorctl: the supervisor is not running: nobody listens on any socket, ")
+    assert err.startswith(
+        "supervisorctl: the supervisor is not running: nobody listens on any socket, "
+    )
     assert f"; nobody answers on http://{listen}/livez either (" in err
 
 
-def test_only_health_asks_the_port_and_only_without_a_given_socket(run_ctl: Ctl, tmp_path: Path) -> None:
+def test_only_health_asks_the_port_and_only_without_a_given_socket(
+    run_ctl: Ctl, tmp_path: Path
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listen = f"127.0.0.1:{listener.getsockname()[1]}"
 
         assert 4 == run_ctl("status", CONFIG_SUPERVISOR_LISTEN=listen)[0]
-        assert 4 == run_ctl(f"--socket={tmp_path / 'none'}", "health", CONFIG_SUPERVISOR_LISTEN=listen)[0]
+        assert (
+            4
+            == run_ctl(f"--socket={tmp_path / 'none'}", "health", CONFIG_SUPERVISOR_LISTEN=listen)[
+                0
+            ]
+        )
         listener.settimeout(0)
         with pytest.raises(BlockingIOError):
             listener.accept()
 
 
-BUNDLE = ["--inhibit-cache", "--library-path", "/b/lib", "--argv0", "/b/python3", "/b/python3", "-I"]
+BUNDLE = [
+    "--inhibit-cache",
+    "--library-path",
+    "/b/lib",
+    "--argv0",
+    "/b/python3",
+    "/b/python3",
+    "-I",
+]
 
 
 @pytest.mark.parametrize(
     ("argv", "port"),
     [
-        (["/usr/bin/python3", "/usr/local/bin/supervisor", "--listen=:81", "--", "supervisor", "x"], 81),
+        (
+            [
+                "/usr/bin/python3",
+                "/usr/local/bin/supervisor",
+                "--listen=:81",
+                "--",
+                "supervisor",
+                "x",
+            ],
+            81,
+        ),
         (["/usr/bin/python3", "-I", "/usr/local/bin/supervisor", "--listen=:81", "app"], 81),
         (["python3", "-I", "-m", "config_supervisor", "--listen=:81", "app"], 81),
         (["supervisor", *BUNDLE, "/b/lib/programs/supervisor", "--listen=:81", "app"], 81),
@@ -321,5 +418,8 @@ def test_a_health_check_imports_nothing_that_takes_time(tmp_path: Path) -> None:
     assert [
         "ok: here",
         "__future__ _socket"
-        + "".join(f" config_supervisor{name}" for name in ("", ".control", ".control.client", ".control.socket_path")),
+        + "".join(
+            f" config_supervisor{name}"
+            for name in ("", ".control", ".control.client", ".control.socket_path")
+        ),
     ] == done.stdout.splitlines()

@@ -1,4 +1,6 @@
-"""A directory as a source: what it reads, and that it notices every kind of change and nothing else."""
+"""A directory as a source: what it reads, and that it notices every kind of change and nothing
+else.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ Follow = Callable[..., Follower]
 # What is read
 
 
-def test_everything_below_is_read_and_links_are_followed(follow: Follow, top: Path, tmp_path: Path) -> None:
+def test_everything_below_is_read_and_links_are_followed(
+    follow: Follow, top: Path, tmp_path: Path
+) -> None:
     (top / "sub" / "deep").mkdir(parents=True)
     (top / "a").write_bytes(b"\0\xff\r\n")
     (top / ".hidden").write_text("h")
@@ -61,7 +65,9 @@ def test_what_is_no_configuration_is_skipped(follow: Follow, top: Path) -> None:
 
 
 def test_a_volume_is_read_as_its_generation_is(follow: Follow, tmp_path: Path) -> None:
-    """The visible links come after the swap, and old ones go after it: both would tear a version."""
+    """The visible links come after the swap, and old ones go after it: both would tear
+    a version.
+    """
     volume = Volume(tmp_path / "volume")
     volume.swap({"a": "1", "sub/b": "2"})
     (volume.path / "a").unlink()
@@ -101,7 +107,9 @@ def test_the_time_of_the_last_change_is_known(follow: Follow, top: Path) -> None
     assert follower.heard.contents[0].changed_at == 1_700_000_001.5
 
 
-def test_the_time_of_a_swap_is_known_even_if_its_files_are_older(follow: Follow, tmp_path: Path) -> None:
+def test_the_time_of_a_swap_is_known_even_if_its_files_are_older(
+    follow: Follow, tmp_path: Path
+) -> None:
     volume = Volume(tmp_path / "volume")
     volume.swap({"a": ""})
     os.utime(volume.path / "..data" / "a", (0, 1))
@@ -141,7 +149,9 @@ def test_mode_that_changes_who_may_read_is_read_again(follow: Follow, top: Path)
 
 def test_a_swap_is_one_read_of_the_whole(follow: Follow, tmp_path: Path) -> None:
     volume = Volume(tmp_path / "volume")
-    contents = [{f"key{number}": str(number), "same": "s", "sub/x": str(number)} for number in range(5)]
+    contents = [
+        {f"key{number}": str(number), "same": "s", "sub/x": str(number)} for number in range(5)
+    ]
     volume.swap(contents[0])
     follower = follow(volume.path)
     for content in contents[1:]:
@@ -167,7 +177,9 @@ def test_the_links_that_follow_a_swap_are_no_news(follow: Follow, tmp_path: Path
     assert follower.heard.texts == contents
 
 
-def test_a_link_that_is_switched_while_it_is_read_tears_nothing(follow: Follow, tmp_path: Path) -> None:
+def test_a_link_that_is_switched_while_it_is_read_tears_nothing(
+    follow: Follow, tmp_path: Path
+) -> None:
     for version in "12":
         (tmp_path / version).mkdir()
         for name in range(30):
@@ -196,7 +208,9 @@ def test_a_link_that_is_switched_while_it_is_read_tears_nothing(follow: Follow, 
 
 def test_swaps_without_a_pause_are_read_whole(follow: Follow, tmp_path: Path) -> None:
     volume = Volume(tmp_path / "volume")
-    contents = [{f"f{file}": str(number) for file in range(number % 4, 10)} for number in range(200)]
+    contents = [
+        {f"f{file}": str(number) for file in range(number % 4, 10)} for number in range(200)
+    ]
     volume.swap(contents[0])
     follower = follow(volume.path)
     follower.expect(contents[0])
@@ -207,7 +221,9 @@ def test_swaps_without_a_pause_are_read_whole(follow: Follow, tmp_path: Path) ->
     assert follower.heard.of("failed") == []
 
 
-def test_a_generation_that_is_not_there_is_not_taken_for_an_empty_one(follow: Follow, tmp_path: Path) -> None:
+def test_a_generation_that_is_not_there_is_not_taken_for_an_empty_one(
+    follow: Follow, tmp_path: Path
+) -> None:
     volume = Volume(tmp_path / "volume")
     volume.swap({"a": "1"})
     follower = follow(volume.path)
@@ -288,7 +304,9 @@ def test_what_links_lead_to_is_watched_too(follow: Follow, top: Path, tmp_path: 
 
 
 def test_an_editor_s_steps_are_one_change(follow: Follow, top: Path) -> None:
-    """Vim moves the file away, writes a new one and removes the old: none of the steps is a version."""
+    """Vim moves the file away, writes a new one and removes the old: none of the steps is a
+    version.
+    """
     (top / "a").write_text("0")
     follower = follow(top)
     follower.expect({"a": "0"})
@@ -322,7 +340,9 @@ def test_an_edit_that_leaves_no_mark_is_not_lost(follow: Follow, top: Path) -> N
     follower.expect({"a": "two"})
 
 
-def test_an_editor_that_keeps_its_file_open_is_found_by_the_re_check(follow: Follow, top: Path) -> None:
+def test_an_editor_that_keeps_its_file_open_is_found_by_the_re_check(
+    follow: Follow, top: Path
+) -> None:
     (top / "a").write_text("1")
     follower = follow(top, recheck=0.05)
     follower.expect({"a": "1"})

@@ -1,4 +1,6 @@
-"""What a directory holds beside configuration: left out by name, within limits, and told where it is in the way."""
+"""What a directory holds beside configuration: left out by name, within limits, and told where it
+is in the way.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,18 @@ def told(capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["lost+found/x", ".git/HEAD", "__pycache__/a.pyc", ".a.swp", "a~", ".#a", "#a#", "access.log", "logs/a.log"]
+    "name",
+    [
+        "lost+found/x",
+        ".git/HEAD",
+        "__pycache__/a.pyc",
+        ".a.swp",
+        "a~",
+        ".#a",
+        "#a#",
+        "access.log",
+        "logs/a.log",
+    ],
 )
 def test_what_editors_and_programs_leave_is_left_out(follow: Follow, top: Path, name: str) -> None:
     (top / name).parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +73,9 @@ def test_key_of_a_volume_is_read_whatever_its_name(follow: Follow, tmp_path: Pat
         (["!*.log", "*.tmp", "logs", "d"], {"a", "x.y", "z.log"}),
     ],
 )
-def test_patterns_leave_out_names_and_paths(follow: Follow, top: Path, patterns: list[str], left: set[str]) -> None:
+def test_patterns_leave_out_names_and_paths(
+    follow: Follow, top: Path, patterns: list[str], left: set[str]
+) -> None:
     for name in ("a", "d/b", "logs/x", "x.y", "new.tmp", "z.log"):
         (top / name).parent.mkdir(exist_ok=True)
         (top / name).touch()
@@ -103,7 +118,9 @@ def test_any_number_of_names_is_given_up_in_time(follow: Follow, top: Path) -> N
     assert "it has more than 20000 names" in str(follow(top).expect_call("failed"))
 
 
-def test_name_that_is_not_utf8_is_skipped_and_told_once(follow: Follow, top: Path, told: Callable[[], str]) -> None:
+def test_name_that_is_not_utf8_is_skipped_and_told_once(
+    follow: Follow, top: Path, told: Callable[[], str]
+) -> None:
     (top / "a").write_text("1")
     with open(os.fsencode(top) + b"/\xff.conf", "w", encoding="utf-8") as file:
         file.write("2")
@@ -156,7 +173,9 @@ def test_volume_that_is_empty_at_start_counts_as_missing(follow: Follow, tmp_pat
     follower.expect({"a": "2"})
 
 
-def test_plain_directory_without_files_is_told(follow: Follow, top: Path, told: Callable[[], str]) -> None:
+def test_plain_directory_without_files_is_told(
+    follow: Follow, top: Path, told: Callable[[], str]
+) -> None:
     """A directory that people fill may be empty by intention: it is a configuration."""
     follower = follow(top)
     follower.expect({})
@@ -168,7 +187,9 @@ def test_plain_directory_without_files_is_told(follow: Follow, top: Path, told: 
     assert told().count(f"directory {top} holds no files") == 1
 
 
-def test_emptied_volume_among_others_keeps_its_last_files(follow: Follow, top: Path, told: Callable[[], str]) -> None:
+def test_emptied_volume_among_others_keeps_its_last_files(
+    follow: Follow, top: Path, told: Callable[[], str]
+) -> None:
     one, other = Volume(top / "one"), Volume(top / "other")
     one.swap({"a": "1", "d/b": "1"})
     other.swap({"a": "2"})
@@ -182,7 +203,9 @@ def test_emptied_volume_among_others_keeps_its_last_files(follow: Follow, top: P
     follower.expect({"one/c": "4", "other/a": "3"})
 
 
-def test_volume_that_is_empty_from_the_start_is_told(follow: Follow, top: Path, told: Callable[[], str]) -> None:
+def test_volume_that_is_empty_from_the_start_is_told(
+    follow: Follow, top: Path, told: Callable[[], str]
+) -> None:
     one, other = Volume(top / "one"), Volume(top / "other")
     one.swap({})
     other.swap({"a": "2"})

@@ -56,15 +56,27 @@ def test_without_inotify_the_re_check_finds_changes_and_it_is_said_once(top: Pat
     (top / "a").write_text("1")
     os.utime(top / "a", (0, 1))
     for limit, what in (("max_inotify_watches", "watches"), ("max_inotify_instances", "instances")):
-        command = ["unshare", "-Ur", sys.executable, "-c", textwrap.dedent(code), str(top), f"/proc/sys/user/{limit}"]
+        command = [
+            "unshare",
+            "-Ur",
+            sys.executable,
+            "-c",
+            textwrap.dedent(code),
+            str(top),
+            f"/proc/sys/user/{limit}",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if "unshare failed" in done.stderr:
             pytest.skip(f"needs user namespaces: {done.stderr.strip()}")
         lines = done.stdout.splitlines()
         assert done.stderr == ""
         assert lines[0] == "connected False"
-        assert lines[1].startswith(f"failed config 0.02 cannot watch {top}: the system's limit of inotify {what} is")
-        assert lines[1].endswith("raise fs.inotify.max_user_watches or max_user_instances on the node")
+        assert lines[1].startswith(
+            f"failed config 0.02 cannot watch {top}: the system's limit of inotify {what} is"
+        )
+        assert lines[1].endswith(
+            "raise fs.inotify.max_user_watches or max_user_instances on the node"
+        )
         assert lines[2:] == ["read {'a': b'1'}", "read {'a': b'2'}"]
         (top / "a").write_text("1")
         os.utime(top / "a", (0, 1))
@@ -152,7 +164,9 @@ def switches(thread: threading.Thread) -> int:
 
 
 def test_what_happens_beside_the_way_wakes_nobody(follow: Follow, tmp_path: Path) -> None:
-    """Above the parent, only the directories on the way matter: /tmp is full of other people's files."""
+    """Above the parent, only the directories on the way matter: /tmp is full of other people's
+    files.
+    """
     path = tmp_path / "parent" / "top"
     path.mkdir(parents=True)
     follower = follow(path)
@@ -197,7 +211,9 @@ def test_a_stop_before_the_start_and_after_the_end_does_no_harm(top: Path) -> No
 
 
 def test_no_process_is_started(top: Path) -> None:
-    """The inotify library looks for libc through ldconfig and a compiler, whose exits PID 1 would reap."""
+    """The inotify library looks for libc through ldconfig and a compiler, whose exits PID 1 would
+    reap.
+    """
     code = """
         import sys
         from config_supervisor.sources.directory.directory_source import DirectorySource
@@ -232,7 +248,9 @@ def test_a_volume_that_is_mounted_over_is_found_by_the_re_check(follow: Follow, 
     follower.expect({"volume/a": "1"})
 
 
-def test_with_a_head_start_what_changes_before_it_is_watched_is_found_all_the_same(follow: Follow, top: Path) -> None:
+def test_with_a_head_start_what_changes_before_it_is_watched_is_found_all_the_same(
+    follow: Follow, top: Path
+) -> None:
     (top / "a").write_text("1")
     follower = follow(top, head_start=0.3)
     follower.expect({"a": "1"})

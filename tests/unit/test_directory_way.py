@@ -37,7 +37,10 @@ def test_a_missing_directory_is_told_and_waited_for(follow: Follow, tmp_path: Pa
     (path / "a").write_text("1")
     follower.expect({"a": "1"})
     watched = follower.heard.of("watched")
-    assert (watched[0], watched[-1]) == ("added", "added" if watched[-2] == "deleted" else "modified")
+    assert (watched[0], watched[-1]) == (
+        "added",
+        "added" if watched[-2] == "deleted" else "modified",
+    )
     assert watched.count("added") == 2
     assert watched.count("deleted") == 1
 
@@ -52,7 +55,9 @@ def test_a_missing_directory_is_told_and_waited_for(follow: Follow, tmp_path: Pa
         "mv top old; mkdir -p top; mv new/a top; rmdir new",
     ],
 )
-def test_a_directory_that_is_replaced_is_followed(follow: Follow, top: Path, tmp_path: Path, replace: str) -> None:
+def test_a_directory_that_is_replaced_is_followed(
+    follow: Follow, top: Path, tmp_path: Path, replace: str
+) -> None:
     (top / "a").write_text("1\n")
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "a").write_text("2\n")
@@ -78,8 +83,12 @@ def test_a_directory_in_which_somebody_stands_can_be_replaced(follow: Follow, to
         os.close(descriptor)
 
 
-@pytest.mark.parametrize("name", ["link", "link/", "./link/.", "link/../../link", "up/link", "parents/v1/../../link/"])
-def test_a_path_that_is_a_link_is_followed_when_it_is_switched(follow: Follow, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["link", "link/", "./link/.", "link/../../link", "up/link", "parents/v1/../../link/"]
+)
+def test_a_path_that_is_a_link_is_followed_when_it_is_switched(
+    follow: Follow, tmp_path: Path, name: str
+) -> None:
     for version in ("v1", "v2"):
         (tmp_path / "parents" / version).mkdir(parents=True)
         (tmp_path / "parents" / version / "a").write_text(version)
@@ -94,7 +103,9 @@ def test_a_path_that_is_a_link_is_followed_when_it_is_switched(follow: Follow, t
     follower.expect({"a": "3"})
 
 
-def test_a_link_on_the_way_and_a_moved_ancestor_are_followed(follow: Follow, tmp_path: Path) -> None:
+def test_a_link_on_the_way_and_a_moved_ancestor_are_followed(
+    follow: Follow, tmp_path: Path
+) -> None:
     for version in ("v1", "v2"):
         (tmp_path / version / "sub" / "conf").mkdir(parents=True)
         (tmp_path / version / "sub" / "conf" / "a").write_text(version)
@@ -120,7 +131,9 @@ def test_a_moved_ancestor_is_noticed(follow: Follow, tmp_path: Path) -> None:
     follower.expect({})
 
 
-def test_a_relative_path_is_meant_from_where_the_process_was(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path_is_meant_from_where_the_process_was(
+    top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (top / "a").write_text("1")
     monkeypatch.chdir(top.parent)
     source = DirectorySource("top")

@@ -1,4 +1,6 @@
-"""How a process takes a signal, on real processes: what counts as taken, and what a reload makes of the rest."""
+"""How a process takes a signal, on real processes: what counts as taken, and what a reload makes of
+the rest.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +39,13 @@ def taking(way: str) -> Iterator[tuple[subprocess.Popen[bytes], Lines]]:
         lines.reader.join(5)
 
 
-@pytest.mark.parametrize("way", ["handler", "sigwait", "sigtimedwait", "signalfd", "thread", "poll"])
+@pytest.mark.parametrize(
+    "way", ["handler", "sigwait", "sigtimedwait", "signalfd", "thread", "poll"]
+)
 def test_an_app_that_takes_the_signal_gets_it(main: MainThread, way: str) -> None:
-    """BIND's named takes HUP by sigwait(3), this program by sigtimedwait(2), others by signalfd(2)."""
+    """BIND's named takes HUP by sigwait(3), this program by sigtimedwait(2), others by
+    signalfd(2).
+    """
     with taking(way) as (process, lines):
         main.app = process.pid
 
@@ -58,7 +64,9 @@ def test_an_app_that_takes_the_signal_gets_it(main: MainThread, way: str) -> Non
     ],
 )
 def test_an_app_that_does_not_take_it_lives_on(main: MainThread, way: str, why: str) -> None:
-    """`open`: one thread waits for the signal, and another one would be given it and end the app."""
+    """`open`: one thread waits for the signal, and another one would be given it and
+    end the app.
+    """
     with taking(way) as (process, _):
         main.app = process.pid
         reason, error = Reloading(main, Way(Signal(HUP), timeout=0.3), process.pid).end()
@@ -86,9 +94,13 @@ def test_without_the_check_the_signal_is_sent(main: MainThread) -> None:
 
 
 def test_signals_that_are_not_shown_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under gVisor /proc/PID/status has no Sig* lines; the signal is sent once the app had time to settle."""
+    """Under gVisor /proc/PID/status has no Sig* lines; the signal is sent once the app had time to
+    settle.
+    """
     with taking("handler") as (process, _):
-        monkeypatch.setattr(signal_disposition, "_status", lambda _: {"Name": "app", "State": "S (sleeping)"})
+        monkeypatch.setattr(
+            signal_disposition, "_status", lambda _: {"Name": "app", "State": "S (sleeping)"}
+        )
         gate = Gate(HUP, checked=True)
 
         assert Disposition.UNKNOWN is signal_disposition.of(process.pid, HUP)

@@ -1,4 +1,6 @@
-"""Histories of a start whose program does not run yet, and of starts that fail for want of something."""
+"""Histories of a start whose program does not run yet, and of starts that fail for want of
+something.
+"""
 
 from __future__ import annotations
 

@@ -78,14 +78,20 @@ def test_volume_has_no_directories_of_its_own(follow: Follow, tmp_path: Path) ->
 
 
 def test_digest_tells_directories_apart() -> None:
-    made = [snapshot({**FILE, **dict.fromkeys(names, DIRECTORY)}) for names in ((), ("d/",), ("d/e/",), ("d/", "e/"))]
+    made = [
+        snapshot({**FILE, **dict.fromkeys(names, DIRECTORY)})
+        for names in ((), ("d/",), ("d/e/",), ("d/", "e/"))
+    ]
     assert len({one.digest for one in made}) == 4
     assert {(one.count, one.size) for one in made} == {(1, 1)}
 
 
 def test_directory_with_files_is_no_entry() -> None:
     """One source may have it empty, and another a file in it."""
-    parts = [{"d/": DIRECTORY, "x/": DIRECTORY, "x/y/": DIRECTORY}, {"d/a": Entry(b""), "x/y/": DIRECTORY}]
+    parts = [
+        {"d/": DIRECTORY, "x/": DIRECTORY, "x/y/": DIRECTORY},
+        {"d/a": Entry(b""), "x/y/": DIRECTORY},
+    ]
     made = snapshot(merge(parts))
     assert [*made.files] == ["d/a", "x/y/"]
     assert made == snapshot({"d/a": Entry(b""), "x/y/": DIRECTORY})

@@ -1,4 +1,6 @@
-"""A configuration that the app itself changes at each reload is told, and one that people change is not."""
+"""A configuration that the app itself changes at each reload is told, and one that people change is
+not.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def test_changes_that_keep_coming_are_those_of_another_program() -> None:
 
 
 def test_changes_of_other_files_each_time_are_no_loop() -> None:
-    assert not any(reloads(Feedback(), 0.1, [Changes(changed=(str(number),)) for number in range(9)]))
+    assert not any(
+        reloads(Feedback(), 0.1, [Changes(changed=(str(number),)) for number in range(9)])
+    )
 
 
 def test_added_files_of_changing_names_are_told_by_directory() -> None:

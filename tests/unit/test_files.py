@@ -34,7 +34,9 @@ def test_files_are_shown_as_the_kubelet_shows_them(root: Root) -> None:
 
 
 def test_what_is_being_validated_is_not_tidied_away(root: Root) -> None:
-    """Versions that come faster than they are verified: a good one, one before, a live one, and the next."""
+    """Versions that come faster than they are verified: a good one, one before, a live one, and the
+    next.
+    """
     good, *_ = [put(root, {"a": data}) for data in (b"good", b"before", b"live")]
     staged = root.stage(of({"a": b"next"}))
     root.tidy(good.digest)
@@ -44,11 +46,15 @@ def test_what_is_being_validated_is_not_tidied_away(root: Root) -> None:
 
 
 def test_no_link_leads_nowhere_once_a_generation_is_shown(root: Root) -> None:
-    """The app is told to reload before anything is tidied up: nginx would fail on such a file in `include *.conf`."""
+    """The app is told to reload before anything is tidied up: nginx would fail on such a file in
+    `include *.conf`.
+    """
     put(root, OLD)
     root.show(root.stage(of(NEW)))
 
-    assert set() == {name for name in os.listdir(root.path) if not os.path.exists(f"{root.path}/{name}")}
+    assert set() == {
+        name for name in os.listdir(root.path) if not os.path.exists(f"{root.path}/{name}")
+    }
 
 
 def test_an_update_shows_the_new_files_and_drops_the_links_of_the_old(root: Root) -> None:
@@ -86,7 +92,9 @@ def test_links_resolve_from_another_path(root: Root, tmp_path: Path) -> None:
     assert shown(tmp_path / "moved") == OLD
 
 
-def test_a_relative_root_is_meant_from_where_the_process_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_root_is_meant_from_where_the_process_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     root = Root("etc", Modes())
     monkeypatch.chdir("/")
@@ -138,7 +146,9 @@ def test_a_generation_that_is_gone_is_not_put_in_place(root: Root) -> None:
     assert everything(root.path) == before
 
 
-@pytest.mark.parametrize("clock", [itertools.repeat(10**18), itertools.count(10**18, -(10**9) * 3600)])
+@pytest.mark.parametrize(
+    "clock", [itertools.repeat(10**18), itertools.count(10**18, -(10**9) * 3600)]
+)
 def test_the_order_does_not_come_from_the_clock(tmp_path: Path, clock: Iterator[int]) -> None:
     """All in one nanosecond, or on a clock that goes back by hours."""
     root = Root(str(tmp_path), Modes(), clock=clock.__next__)
@@ -168,7 +178,9 @@ def test_keys_dropped_while_we_were_down_are_dropped(root: Root) -> None:
 
 @pytest.mark.parametrize("keep", [1, 2, 3, 5])
 def test_start_keeps_no_more_generations_than_wished(tmp_path: Path, keep: int) -> None:
-    """Runs that end before they tidy up: an init container with --once, a container that crashes."""
+    """Runs that end before they tidy up: an init container with --once, a container
+    that crashes.
+    """
     for number in range(8):
         root = Root(str(tmp_path / "live"), Modes(), keep=keep)
         root.prepare()
@@ -196,7 +208,10 @@ def test_only_the_live_version_is_kept_once_it_is_good(tmp_path: Path) -> None:
     new = root.stage(of(NEW))
     root.show(new)
     root.tidy((old.digest,))
-    assert {one.name for one in root.generations()} == {old.name, new.name}  # it may have to go back
+    assert {one.name for one in root.generations()} == {
+        old.name,
+        new.name,
+    }  # it may have to go back
     root.tidy((new.digest, old.digest))
     assert [one.name for one in root.generations()] == [new.name]
 
@@ -294,9 +309,12 @@ def test_the_directory_itself_gets_the_mode_if_it_is_made(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("mask", "file", "dir_"), [(0o022, "0644", "0755"), (0o027, "0640", "0750"), (0, "0666", "0777")]
+    ("mask", "file", "dir_"),
+    [(0o022, "0644", "0755"), (0o027, "0640", "0750"), (0, "0666", "0777")],
 )
-def test_without_modes_the_given_umask_decides(tmp_path: Path, mask: int, file: str, dir_: str) -> None:
+def test_without_modes_the_given_umask_decides(
+    tmp_path: Path, mask: int, file: str, dir_: str
+) -> None:
     with umask(0o077):
         root = Root(str(tmp_path / "etc"), Modes(umask=mask))
         put(root, OLD)

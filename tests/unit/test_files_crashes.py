@@ -121,7 +121,10 @@ def crash(path: Path, start: str) -> list[list[object]]:
 
 
 OLDER, NEWER = ({"a": f"{age} a", "b": f"{age} b", age: age} for age in ("old", "new"))
-DIGESTS = {of({name: text.encode() for name, text in files.items()}).digest: files for files in (OLDER, NEWER)}
+DIGESTS = {
+    of({name: text.encode() for name, text in files.items()}).digest: files
+    for files in (OLDER, NEWER)
+}
 
 
 def test_a_crash_at_any_call_leaves_the_old_or_the_new_configuration(tmp_path: Path) -> None:
@@ -135,14 +138,18 @@ def test_a_crash_at_any_call_leaves_the_old_or_the_new_configuration(tmp_path: P
         assert isinstance(names, list)
         assert isinstance(intact, list)
         assert [name for name in names if not name.startswith("..")] == sorted(files)
-        assert sorted(name for name in names if name.startswith("..")) == sorted([*intact, "..data"])
+        assert sorted(name for name in names if name.startswith("..")) == sorted(
+            [*intact, "..data"]
+        )
         assert end == ends[1]
     digests_seen = [str(result[0]) for result in results]
     assert digests_seen == sorted(digests_seen, key=ends.index)  # old, old, ..., new, new
     assert set(digests_seen) == set(ends)
 
 
-def test_a_crash_during_the_first_swap_leaves_the_image_s_files_or_the_new_ones(tmp_path: Path) -> None:
+def test_a_crash_during_the_first_swap_leaves_the_image_s_files_or_the_new_ones(
+    tmp_path: Path,
+) -> None:
     results = crash(tmp_path, "defaults")
     ends = list(DIGESTS)
     for digest, _, after, names, _, end in results:

@@ -1,4 +1,6 @@
-"""Bytes in configroot that others wrote: read within bounds, never taken for ours, never in the way."""
+"""Bytes in configroot that others wrote: read within bounds, never taken for ours, never in the
+way.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +92,10 @@ def test_planted_manifest_that_is_live_is_replaced(root: Root, text: str) -> Non
     [
         "mkdir ..data_tmp",
         "mkdir -p ..data_tmp.0/x ..link.0 ..kept.0",
-        "mkdir ..2*/..manifest.json.d; rm ..2*/..manifest.json; mv ..2*/..manifest.json.d ..2*/..manifest.json",
+        (
+            "mkdir ..2*/..manifest.json.d; rm ..2*/..manifest.json; mv ..2*/..manifest.json.d"
+            " ..2*/..manifest.json"
+        ),
         "rm ..2*/..manifest.json; mkfifo ..2*/..manifest.json",
         "rm ..2*/..manifest.json; ln -s /dev/zero ..2*/..manifest.json",
         "cd ..2*; for i in $(seq 90); do mkdir d; cd d; done",
@@ -125,9 +130,13 @@ def test_huge_manifest_is_not_read(root: Root) -> None:
     assert int(done.stdout) < 16 << 10  # KiB
 
 
-def test_later_format_is_told_and_left_until_ours_is_live(root: Root, capfd: pytest.CaptureFixture[str]) -> None:
-    """Whoever goes back to an older release of this program finds generations that it cannot read."""
-    from config_supervisor.runtime import log  # noqa: PLC0415 - for its thread, which writes while this test looks
+def test_later_format_is_told_and_left_until_ours_is_live(
+    root: Root, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever goes back to an older release of this program finds generations that it
+    cannot read.
+    """
+    from config_supervisor.runtime import log
 
     live = put(root, OLD)
     path = Path(root.path, live.name, "..manifest.json")

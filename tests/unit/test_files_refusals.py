@@ -1,4 +1,6 @@
-"""What cannot be written, or must not be: what is live stays as it was, and a message says what to do."""
+"""What cannot be written, or must not be: what is live stays as it was, and a message says what to
+do.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def test_a_full_disk_leaves_the_live_generation_alone(small: Path) -> None:
     root = Root(str(small / "etc"), Modes())
     put(root, OLD)
     before = everything(root.path)
-    with pytest.raises(FilesError, match=r"cannot write to .*: no space left on device; free some space") as caught:
+    with pytest.raises(
+        FilesError, match=r"cannot write to .*: no space left on device; free some space"
+    ) as caught:
         root.stage(of({"a": b"new", "big": b"x" * 100_000}))
     assert caught.value.reason == "write"
     assert everything(root.path) == before
@@ -31,7 +35,9 @@ def test_a_full_disk_leaves_the_live_generation_alone(small: Path) -> None:
 
 
 def test_no_moment_is_too_full_to_keep_what_is_live(small: Path) -> None:
-    """Room for a few more inodes each time: each step of stage and swap fails once, until all fit."""
+    """Room for a few more inodes each time: each step of stage and swap fails once,
+    until all fit.
+    """
     root = Root(str(small / "etc"), Modes())
     put(root, OLD)
     before = everything(root.path)
@@ -144,7 +150,8 @@ def test_a_root_that_is_removed_is_made_again(root: Root) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["/etc/passwd", "../outside", "outside", "..data", "..2026_01_01_00_00_00.000000000/a"]
+    "target",
+    ["/etc/passwd", "../outside", "outside", "..data", "..2026_01_01_00_00_00.000000000/a"],
 )
 @pytest.mark.parametrize("name", ["a", "d"])
 def test_a_planted_link_is_refused_and_not_followed(root: Root, name: str, target: str) -> None:
@@ -162,7 +169,9 @@ def test_a_planted_link_is_refused_and_not_followed(root: Root, name: str, targe
     assert shown(root.path) == OLD
 
 
-@pytest.mark.parametrize(("make", "why"), [("mkdir a", "a directory"), ("mkfifo a", "no regular file")])
+@pytest.mark.parametrize(
+    ("make", "why"), [("mkdir a", "a directory"), ("mkfifo a", "no regular file")]
+)
 def test_what_is_neither_link_nor_file_is_refused(root: Root, make: str, why: str) -> None:
     put(root, {"b": b"1"})
     subprocess.run(["sh", "-c", make], cwd=root.path, check=True)
@@ -182,7 +191,9 @@ def test_an_image_s_default_file_is_replaced(root: Root) -> None:
 
 
 def test_default_files_stay_where_one_of_them_cannot_be_replaced(root: Root) -> None:
-    """A file that is mounted over, as a subPath volume is, cannot be renamed over: rename(2), EBUSY."""
+    """A file that is mounted over, as a subPath volume is, cannot be renamed over: rename(2),
+    EBUSY.
+    """
     needs_root()
     for name in ("a", "d", "gone"):
         Path(root.path, name).write_bytes(b"default")
@@ -234,9 +245,13 @@ def test_a_planted_generation_is_not_followed(root: Root, tmp_path: Path) -> Non
         ("touch ..data", "no link"),
         ("ln -s /etc ..data", "'/etc'"),
         ("ln -s sub ..data; mkdir sub", "'sub'"),
-        # As the kubelet leaves it: its random suffix may be as long as ours, but it has no manifest.
+        # As the kubelet leaves it: its random suffix may be as long as ours, but it has no
+        # manifest.
         (
-            "mkdir ..2026_01_01_00_00_00.123456789; touch ..2*/a; ln -s ..2* ..data; ln -s ..data/a a",
+            (
+                "mkdir ..2026_01_01_00_00_00.123456789; touch ..2*/a; ln -s ..2* ..data; ln -s"
+                " ..data/a a"
+            ),
             "a volume is mounted",
         ),
         ("touch ..2026_01_01_00_00_00.123456789; ln -s ..2* ..data", "did not write"),
@@ -245,7 +260,11 @@ def test_a_planted_generation_is_not_followed(root: Root, tmp_path: Path) -> Non
 )
 def test_a_directory_that_somebody_else_swaps_is_refused(root: Root, make: str, why: str) -> None:
     staged = root.stage(of(OLD))
-    subprocess.run(["sh", "-c", make.replace("..2*", "..2026_01_01_00_00_00.123456789")], cwd=root.path, check=True)
+    subprocess.run(
+        ["sh", "-c", make.replace("..2*", "..2026_01_01_00_00_00.123456789")],
+        cwd=root.path,
+        check=True,
+    )
     before = everything(root.path)
     with pytest.raises(FilesError, match=r"cannot use .*remove") as caught:
         root.prepare()

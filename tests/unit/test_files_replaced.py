@@ -1,4 +1,6 @@
-"""The directory of the generations stays the one of the start: no link leads the writing elsewhere later."""
+"""The directory of the generations stays the one of the start: no link leads the writing elsewhere
+later.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def test_link_in_place_of_configroot_leads_no_write_elsewhere(
     before = everything(victim)
     os.rename(tmp_path / level, tmp_path / "aside")
     os.symlink(victim, tmp_path / level)
-    with pytest.raises(FilesError, match=f"{tmp_path / level} is a link that uid .* made") as caught:
+    with pytest.raises(
+        FilesError, match=f"{tmp_path / level} is a link that uid .* made"
+    ) as caught:
         put(root, NEW)
     assert caught.value.reason == "write"
     root.tidy()
@@ -56,7 +60,9 @@ def test_link_of_another_user_is_refused_from_the_start(tmp_path: Path, victim: 
     os.chown(tmp_path / "live", 12345, 12345, follow_symlinks=False)
     root = Root(str(tmp_path / "live"), Modes())
     for attempt in (root.prepare, lambda: put(root, OLD)):
-        with pytest.raises(FilesError, match="live is a link that uid 12345 made; put a directory in its place"):
+        with pytest.raises(
+            FilesError, match="live is a link that uid 12345 made; put a directory in its place"
+        ):
             attempt()
     assert everything(victim) == before
 

@@ -1,4 +1,6 @@
-"""The simulation of a fleet: that its pods do what the real source does, and that its server is one."""
+"""The simulation of a fleet: that its pods do what the real source does, and that its server is
+one.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ Log = list[tuple[float, str, bool]]
 
 
 class Told:
-    """What a source says, as the simulation sees it: contents, each with a throw of the dice, as `Sync` does."""
+    """What a source says, as the simulation sees it: contents, each with a throw of the dice, as
+    `Sync` does.
+    """
 
     def __init__(self, agenda: Agenda) -> None:
         self.versions: list[tuple[float, int]] = []
@@ -71,7 +75,9 @@ class Noted(ApiServer):
 
 
 class Client:
-    """The part of `Link` and of urllib3 that blocks, in virtual time, and the watch's own stream."""
+    """The part of `Link` and of urllib3 that blocks, in virtual time, and the watch's
+    own stream.
+    """
 
     def __init__(self, server: Noted) -> None:
         self._server = server
@@ -195,7 +201,9 @@ def test_a_simulated_pod_asks_and_learns_exactly_when_the_real_source_does(
     Follower(world, learnt.offer).start()
     world.agenda.run(END)
 
-    assert {("list", True), ("list", False), ("watch", False)} == {request[1:] for request in real.log}
+    assert {("list", True), ("list", False), ("watch", False)} == {
+        request[1:] for request in real.log
+    }
     assert 10 < real.refusals
     assert real.log == simulated.log
     assert [1, 2, 3, 4, 5] == [version for _, version in heard.versions]
@@ -278,7 +286,9 @@ def test_the_server_refuses_what_is_too_much_and_asks_for_more_and_more_time() -
     assert ["1", "2", "4", "8"] == list(dict.fromkeys(asked))
 
 
-def _note(answers: list[tuple[int, Exception | None]], second: int, error: Exception | None) -> None:
+def _note(
+    answers: list[tuple[int, Exception | None]], second: int, error: Exception | None
+) -> None:
     answers.append((second, error))
 
 
@@ -296,12 +306,16 @@ def test_connections_take_their_time_and_who_waits_too_long_gives_up() -> None:
 
 def test_the_figures_replace_what_stands_between_the_marks(tmp_path: Path) -> None:
     path = tmp_path / "FLEET.md"
-    path.write_text(f"before\n{fleet_report.BEGIN}\nold\n{fleet_report.END}\nafter\n", encoding="utf-8")
+    path.write_text(
+        f"before\n{fleet_report.BEGIN}\nold\n{fleet_report.END}\nafter\n", encoding="utf-8"
+    )
 
     fleet_report.renew(str(path), "new")
 
     text = path.read_text(encoding="utf-8")
-    assert ["before", "new", "after"] == [line for line in text.splitlines() if line and not line.startswith("<!--")]
+    assert ["before", "new", "after"] == [
+        line for line in text.splitlines() if line and not line.startswith("<!--")
+    ]
     path.write_text("no marks", encoding="utf-8")
     with pytest.raises(ValueError, match="needs the lines"):
         fleet_report.renew(str(path), "new")
@@ -311,7 +325,9 @@ def test_the_figures_replace_what_stands_between_the_marks(tmp_path: Path) -> No
 def test_every_run_is_simulated_and_has_its_place_in_the_tables() -> None:
     base = dataclasses.replace(SMALL, pods=12)
     plans = fleet.plans(base)
-    outcomes = {name: [scenario(setup, *arguments)] for name, (scenario, setup, arguments) in plans.items()}
+    outcomes = {
+        name: [scenario(setup, *arguments)] for name, (scenario, setup, arguments) in plans.items()
+    }
 
     text = fleet_report.figures(outcomes, base.seed)
 

@@ -1,4 +1,6 @@
-"""Histories of gates and modes: validation, readiness, sidecars, orders from the control socket, health."""
+"""Histories of gates and modes: validation, readiness, sidecars, orders from the control socket,
+health.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ from config_supervisor.core.health import live, ready
 from config_supervisor.core.state import Phase, stale
 from tests.unit.histories import HUP, INT, TERM, App, changed, configured, rolled_back
 
-# --- validate ---------------------------------------------------------------------------------------------
+# --- validate -------------------------------------------------------------------------------------
 
 
 def test_a_rejected_version_leaves_what_is_live_and_is_not_tried_again() -> None:
@@ -76,13 +78,17 @@ def test_start_rejected_first_version_ends_when_the_time_is_over() -> None:
     app = App(configured=True, initial_sync_timeout=60.0)
     app.at(0, ev.Began())
     app.at(1, ev.ConfigOffered("bad"))
-    app.at(2, ev.ConfigFailed("bad", "validate", "exit code 1"), ev.ConfigFailed("", "no_generation", "nothing"))
+    app.at(
+        2,
+        ev.ConfigFailed("bad", "validate", "exit code 1"),
+        ev.ConfigFailed("", "no_generation", "nothing"),
+    )
 
     assert [Recover()] == app.at(60)
     assert [Done(125)] == app.at(60, ev.ConfigFailed("", "no_generation", "nothing"))
 
 
-# --- ready ------------------------------------------------------------------------------------------------
+# --- ready ----------------------------------------------------------------------------------------
 
 
 def test_changes_while_the_app_starts_are_one_reload_once_it_is_ready() -> None:
@@ -92,7 +98,11 @@ def test_changes_while_the_app_starts_are_one_reload_once_it_is_ready() -> None:
 
     assert [WaitReady(7)] == app.at(0, ev.Started(7))
     assert [] == app.at(1, ev.ConfigOffered("b"), ev.ConfigOffered("c"))
-    assert (Phase.STARTING, False, True) == (app.state.phase, ready(app.state).ok, live(app.state).ok)
+    assert (Phase.STARTING, False, True) == (
+        app.state.phase,
+        ready(app.state).ok,
+        live(app.state).ok,
+    )
     assert [Apply()] == app.at(5, ev.AppReady(7))
     assert [Reload(1)] == app.at(5, ev.ConfigApplied("c"))
 
@@ -107,7 +117,7 @@ def test_an_app_that_is_not_ready_gets_signals_and_can_be_stopped() -> None:
     assert [] == app.at(3, ev.AppReady(7))
 
 
-# --- sidecar ----------------------------------------------------------------------------------------------
+# --- sidecar --------------------------------------------------------------------------------------
 
 
 def test_a_sidecar_reloads_its_app_on_the_first_version_unless_that_was_there_before() -> None:
@@ -121,7 +131,10 @@ def test_a_sidecar_reloads_its_app_on_the_first_version_unless_that_was_there_be
     other.at(0, ev.Began(), ev.ConfigOffered("a"))
     assert [] == other.at(1, ev.ConfigApplied("a", previous="a"))
     assert not stale(other.state)
-    assert ("", "success") == (app.state.reloads.outcome, other.state.reloads.outcome)  # what metrics say
+    assert ("", "success") == (
+        app.state.reloads.outcome,
+        other.state.reloads.outcome,
+    )  # what metrics say
 
 
 def test_a_sidecar_rolls_back_to_what_was_there_before() -> None:
@@ -156,7 +169,7 @@ def test_a_reload_may_signal_a_process_of_another_container() -> None:
     assert [KillOther(HUP, 40), Reply(wanted, sent=True)] == app.at(1, wanted)
 
 
-# --- orders from the control socket -----------------------------------------------------------------------
+# --- orders from the control socket ---------------------------------------------------------------
 
 
 def test_a_reload_on_order_needs_no_change() -> None:
@@ -183,7 +196,9 @@ def test_a_reload_on_order_that_cannot_be_written_keeps_the_pace_of_failures() -
     app.at(1, ev.ConfigOffered("b"), ev.ConfigFailed("b", "write", "full"))
     app.at(2, ev.ReloadOrdered())
 
-    assert [Reload(1)] == app.at(2, ev.ConfigFailed("b", "write", "full"))  # on what is live; no Apply without a pause
+    assert [Reload(1)] == app.at(
+        2, ev.ConfigFailed("b", "write", "full")
+    )  # on what is live; no Apply without a pause
     assert [Apply()] == app.at(12, ev.ReloadFinished(1))
 
 
@@ -207,7 +222,7 @@ def test_a_rollback_on_order_keeps_the_present_version_away_until_the_content_ch
     assert [Apply()] == app.at(120, ev.ConfigOffered("c"))
 
 
-# --- health -----------------------------------------------------------------------------------------------
+# --- health ---------------------------------------------------------------------------------------
 
 
 def test_liveness_fails_on_a_failed_reload_only_if_asked_for_and_not_rolled_back() -> None:

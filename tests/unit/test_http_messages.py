@@ -1,4 +1,6 @@
-"""Requests out of bytes and answers into bytes: what probes and scrapers send, and what nothing well-meaning sends."""
+"""Requests out of bytes and answers into bytes: what probes and scrapers send, and what nothing
+well-meaning sends.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from hypothesis import strategies as st
 from config_supervisor.observe.http_messages import Answer, Malformed, Request, read, write
 
 MOST = 8192
-KUBELET = b"GET /livez HTTP/1.1\r\nHost: 10.0.0.1:9911\r\nUser-Agent: kube-probe/1.36\r\nAccept: */*\r\n"
+KUBELET = (
+    b"GET /livez HTTP/1.1\r\nHost: 10.0.0.1:9911\r\nUser-Agent: kube-probe/1.36\r\nAccept: */*\r\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +80,10 @@ def test_half_a_request_is_waited_for(size: int) -> None:
     assert read((KUBELET + b"\r\n")[:size], MOST) is None
 
 
-@given(st.binary(max_size=300) | st.lists(st.sampled_from([b"GET ", b"/", b" HTTP/1.1", b"\r\n", b"\n", b"a:b"])))
+@given(
+    st.binary(max_size=300)
+    | st.lists(st.sampled_from([b"GET ", b"/", b" HTTP/1.1", b"\r\n", b"\n", b"a:b"]))
+)
 def test_any_bytes_are_read_refused_or_waited_for(data: bytes | list[bytes]) -> None:
     data = data if isinstance(data, bytes) else b"".join(data)
     try:
@@ -92,6 +99,8 @@ def test_answer_has_its_date_length_and_no_body_for_head() -> None:
 
     lines = written.decode().split("\r\n")
     assert "HTTP/1.1 405 Method Not Allowed" == lines[0]
-    assert {"Date: Sun, 06 Nov 1994 08:49:37 GMT", "Content-Length: 3", "Connection: close"} <= set(lines)
+    assert {"Date: Sun, 06 Nov 1994 08:49:37 GMT", "Content-Length: 3", "Connection: close"} <= set(
+        lines
+    )
     assert "Allow: GET, HEAD" in lines
     assert ["", ""] == lines[-2:]

@@ -11,7 +11,7 @@ from config_supervisor.core.actions import Done, Kill, KillLeftovers, Spawn, Sus
 from config_supervisor.core.state import Phase, backoff
 from tests.unit.histories import CONT, HUP, INT, KILL, QUIT, STOP, TERM, TSTP, App, started
 
-# --- start and end ----------------------------------------------------------------------------------------
+# --- start and end --------------------------------------------------------------------------------
 
 
 def test_without_a_configuration_the_app_is_started_at_once() -> None:
@@ -19,7 +19,12 @@ def test_without_a_configuration_the_app_is_started_at_once() -> None:
 
     assert [Spawn()] == app.at(0, ev.Began())
     app.at(0, ev.Started(7))
-    assert (Phase.RUNNING, 7, 1, None) == (app.state.phase, app.state.pid, app.state.starts, app.wakes_at())
+    assert (Phase.RUNNING, 7, 1, None) == (
+        app.state.phase,
+        app.state.pid,
+        app.state.starts,
+        app.wakes_at(),
+    )
 
 
 def test_a_term_before_the_app_exists_means_that_it_is_never_started() -> None:
@@ -38,7 +43,9 @@ def test_other_signals_before_the_app_exists_are_delivered_in_order_once_it_does
 
 @pytest.mark.parametrize("signum", [HUP, 10])
 def test_signals_while_the_first_version_is_awaited_are_dropped(signum: int) -> None:
-    """The app starts on the newest version, and would be ended by HUP before it can have a handler."""
+    """The app starts on the newest version, and would be ended by HUP before it can have
+    a handler.
+    """
     app = App(configured=True)
     app.at(0, ev.Began(), ev.SignalReceived(signum))
     app.at(1, ev.ConfigOffered("a"), ev.ConfigApplied("a"), ev.Forked(7), ev.SignalReceived(signum))
@@ -85,7 +92,9 @@ def test_the_end_of_another_child_is_not_the_apps() -> None:
 
 
 def test_ok_exit_codes_count_as_zero() -> None:
-    assert [Done(0)] == started(leftovers=False, ok_exit_codes=frozenset({143})).at(1, ev.Exited(7, 143, TERM))
+    assert [Done(0)] == started(leftovers=False, ok_exit_codes=frozenset({143})).at(
+        1, ev.Exited(7, 143, TERM)
+    )
 
 
 @pytest.mark.parametrize("code", [125, 126, 127])
@@ -96,10 +105,12 @@ def test_a_command_that_cannot_be_started_ends_with_the_shells_code(code: int) -
     assert [Done(code)] == app.at(0, ev.StartFailed(code, "cannot start"))
 
 
-# --- signals ----------------------------------------------------------------------------------------------
+# --- signals --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("signum", sorted(set(map(int, signal.valid_signals())) - {TERM, CONT, TSTP, 21, 22}))
+@pytest.mark.parametrize(
+    "signum", sorted(set(map(int, signal.valid_signals())) - {TERM, CONT, TSTP, 21, 22})
+)
 def test_a_signal_is_forwarded(signum: int) -> None:
     app = started()
 
@@ -201,7 +212,7 @@ def test_an_app_stopped_from_its_terminal_stops_us_and_gets_the_terminal_back() 
     assert [] == started().at(1, ev.Stopped(7, TSTP))
 
 
-# --- restarts ---------------------------------------------------------------------------------------------
+# --- restarts -------------------------------------------------------------------------------------
 
 
 def test_restarts_wait_longer_each_time_and_start_afresh_after_a_good_while() -> None:
@@ -227,7 +238,9 @@ def test_restarts_wait_longer_each_time_and_start_afresh_after_a_good_while() ->
         ("always", 0, Phase.BACKOFF),
     ],
 )
-def test_the_policy_says_whether_the_app_is_started_again(restart: str, code: int, phase: Phase) -> None:
+def test_the_policy_says_whether_the_app_is_started_again(
+    restart: str, code: int, phase: Phase
+) -> None:
     app = started(restart=restart, leftovers=False)
     app.at(1, ev.Exited(7, code))
 

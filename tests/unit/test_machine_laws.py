@@ -1,7 +1,8 @@
-"""What holds in every history: random events, deaths of the supervisor among them, then a check of what was ordered.
+"""What holds in every history: random events, deaths of the supervisor among them, then a check of
+what was ordered.
 
-Laws about every step stand in `world.py`: success is claimed only after it was seen, a version that failed is not
-tried twice, no two versions are applied at once.
+Laws about every step stand in `world.py`: success is claimed only after it was seen, a version that
+failed is not tried twice, no two versions are applied at once.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ STEPS = st.lists(
         st.tuples(st.just("offer"), st.sampled_from("abcd")),
         st.tuples(st.just("applied"), st.sampled_from(REASONS)),
         st.tuples(st.just("checked"), st.sampled_from(REASONS)),
-        st.tuples(st.just("reloaded"), st.sampled_from(["", "no_handler", "verify", "unverified", "http_status"])),
+        st.tuples(
+            st.just("reloaded"),
+            st.sampled_from(["", "no_handler", "verify", "unverified", "http_status"]),
+        ),
         st.tuples(st.just("ready"), st.none()),
         st.tuples(st.just("unready"), st.booleans()),
         st.tuples(st.just("order"), st.booleans()),
@@ -98,8 +102,12 @@ def test_after_quiet_the_app_runs_on_the_newest_version_that_can_be_written(
 
 @given(POLICIES.filter(lambda p: p.configured and p.rollback), STEPS)
 @settings(max_examples=400, deadline=None)
-def test_good_version_offered_last_runs_in_bounded_time(policy: Policy, steps: list[tuple[str, object]]) -> None:
-    """Whatever happened before, and whenever the supervisor died: a correction that works is taken up."""
+def test_good_version_offered_last_runs_in_bounded_time(
+    policy: Policy, steps: list[tuple[str, object]]
+) -> None:
+    """Whatever happened before, and whenever the supervisor died: a correction that works is taken
+    up.
+    """
     world = play(policy, steps)
     if world.code is not None:
         return
@@ -113,7 +121,9 @@ def test_good_version_offered_last_runs_in_bounded_time(policy: Policy, steps: l
 
 @given(POLICIES, STEPS)
 @settings(max_examples=200, deadline=None)
-def test_every_event_has_an_answer_in_every_phase(policy: Policy, steps: list[tuple[str, object]]) -> None:
+def test_every_event_has_an_answer_in_every_phase(
+    policy: Policy, steps: list[tuple[str, object]]
+) -> None:
     reply = ev.SignalRequested(1, 1, lambda _: None)
     world: World = play(policy, steps)
     everything: list[ev.Event] = [

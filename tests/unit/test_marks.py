@@ -1,4 +1,6 @@
-"""The marks that survive a restart: read back as written, from any bytes, and what a start makes of them."""
+"""The marks that survive a restart: read back as written, from any bytes, and what a start makes of
+them.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ VERSIONS = st.text("0123456789abcdef", min_size=64, max_size=64)
 MARKS = st.builds(
     Marks,
     good=st.lists(VERSIONS, max_size=REMEMBERED).map(tuple),
-    failed=st.lists(st.tuples(VERSIONS, st.just("it ended, with code 3")), max_size=REMEMBERED).map(tuple),
+    failed=st.lists(st.tuples(VERSIONS, st.just("it ended, with code 3")), max_size=REMEMBERED).map(
+        tuple
+    ),
     trial=st.one_of(st.just(""), VERSIONS),
     deaths=st.integers(0, rollout_marks.DEATHS),
     orderly=st.one_of(st.just(""), VERSIONS),
@@ -34,7 +38,17 @@ def test_marks_of_any_bytes_are_read_without_an_error(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["good", "good x", f"trial {A} -1", f"trial {A} x", f"bad {A}", f"good {A.upper()}", "failed  ", "\0"]
+    "line",
+    [
+        "good",
+        "good x",
+        f"trial {A} -1",
+        f"trial {A} x",
+        f"bad {A}",
+        f"good {A.upper()}",
+        "failed  ",
+        "\0",
+    ],
 )
 def test_marks_damaged_line_is_skipped(line: str) -> None:
     assert Marks(good=(B,)) == rollout_marks.parse(f"{line}\ngood {B}\n".encode())

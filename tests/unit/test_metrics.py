@@ -1,4 +1,6 @@
-"""What histories leave in the metrics: the real machine, the real registry, and times that are told."""
+"""What histories leave in the metrics: the real machine, the real registry, and times that are
+told.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ class Counted:
         """How many observations a histogram has, and their mean."""
         name = f"supervisor_{histogram}_seconds"
         count = self.metrics.registry.get_sample_value(f"{name}_count") or 0.0
-        return count, (self.metrics.registry.get_sample_value(f"{name}_sum") or 0.0) / (count or 1.0)
+        return count, (self.metrics.registry.get_sample_value(f"{name}_sum") or 0.0) / (
+            count or 1.0
+        )
 
 
 def test_delivery_and_proof_are_counted_apart() -> None:
@@ -61,7 +65,9 @@ def test_delivery_and_proof_are_counted_apart() -> None:
 
 
 def test_first_version_of_a_start_is_no_propagation() -> None:
-    """It was changed when nothing ran here that could have taken it up: 2,551 s ago, after a restart."""
+    """It was changed when nothing ran here that could have taken it up: 2,551 s ago, after a
+    restart.
+    """
     app = Counted()
     app.start(changed_at=time.time() - 2551)
 
@@ -101,7 +107,8 @@ def test_failure_before_delivery_has_no_proof() -> None:
     app.finish("connect")
 
     assert (1, 0, 0) == tuple(
-        app.seen(name)[0] for name in ("reload_duration", "reload_verification", "config_propagation")
+        app.seen(name)[0]
+        for name in ("reload_duration", "reload_verification", "config_propagation")
     )
 
 
@@ -128,7 +135,9 @@ def test_version_put_back_is_no_propagation() -> None:
 
 
 def test_order_during_a_reload_does_not_lengthen_it() -> None:
-    """The order forgets when the last reload began, which was then taken as the start of the machine."""
+    """The order forgets when the last reload began, which was then taken as the start of the
+    machine.
+    """
     app = Counted()
     app.start()
     app.change("b", ago=1)

@@ -1,4 +1,6 @@
-"""What is said about an order, looked for after every turn of the real machine, in histories good and bad."""
+"""What is said about an order, looked for after every turn of the real machine, in histories good
+and bad.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,9 @@ def test_a_reload_that_fails_says_why_and_what_follows() -> None:
 
     assert Phase.RELOADING is history.state.phase
     answer = history.after(ev.ReloadOrdered(), ev.ReloadFinished(2, "verify", "its port is closed"))
-    assert Answer(1, "cannot reload: its port is closed; the last good version is put back") == answer
+    assert (
+        Answer(1, "cannot reload: its port is closed; the last good version is put back") == answer
+    )
 
 
 def test_a_failure_is_still_seen_when_the_good_version_runs_again() -> None:
@@ -92,12 +96,18 @@ def test_a_failure_is_still_seen_when_the_good_version_runs_again() -> None:
 def test_a_failure_without_a_way_back_says_why() -> None:
     history = History(*RUNNING_ON_A, policy=POLICY.replace(rollback=False))
 
-    answer = history.after(ev.ReloadOrdered(), ev.ReloadFinished(1, "no_handler", "it does not catch SIGHUP"))
+    answer = history.after(
+        ev.ReloadOrdered(), ev.ReloadFinished(1, "no_handler", "it does not catch SIGHUP")
+    )
     assert Answer(1, "cannot reload: it does not catch SIGHUP") == answer
 
 
 def test_a_version_that_was_rejected_is_tried_again_and_its_failure_said() -> None:
-    history = History(*RUNNING_ON_A, ev.ConfigOffered("b"), ev.ConfigFailed("b", "validate", "syntax error in line 3"))
+    history = History(
+        *RUNNING_ON_A,
+        ev.ConfigOffered("b"),
+        ev.ConfigFailed("b", "validate", "syntax error in line 3"),
+    )
 
     assert history.after(ev.ReloadOrdered()) is None
     assert history.state.config.applying
@@ -107,7 +117,9 @@ def test_a_version_that_was_rejected_is_tried_again_and_its_failure_said() -> No
 
 @pytest.mark.parametrize("reason", ["write", "bad_key"])
 def test_the_failure_before_the_order_is_not_taken_for_its_own(reason: str) -> None:
-    history = History(*RUNNING_ON_A, ev.ConfigOffered("b"), ev.ConfigFailed("b", reason, "disk full"))
+    history = History(
+        *RUNNING_ON_A, ev.ConfigOffered("b"), ev.ConfigFailed("b", reason, "disk full")
+    )
 
     assert history.after(ev.ReloadOrdered()) is None
     assert history.after(ev.ConfigApplied("b", files=2)) is None
@@ -116,7 +128,11 @@ def test_the_failure_before_the_order_is_not_taken_for_its_own(reason: str) -> N
 
 def test_the_failed_reload_before_the_order_is_not_taken_for_its_own() -> None:
     history = History(*RUNNING_ON_A, policy=POLICY.replace(rollback=False))
-    history.after(ev.ConfigOffered("b"), ev.ConfigApplied("b", files=2), ev.ReloadFinished(1, "verify", "port closed"))
+    history.after(
+        ev.ConfigOffered("b"),
+        ev.ConfigApplied("b", files=2),
+        ev.ReloadFinished(1, "verify", "port closed"),
+    )
 
     assert history.after(ev.ReloadOrdered()) is None
     assert Answer(0, "reloaded on configuration b (2 files)") == history.after(ev.ReloadFinished(2))
@@ -149,18 +165,24 @@ def test_for_an_app_that_is_down_a_start_is_the_reload() -> None:
 
     assert Phase.BACKOFF is history.state.phase
     assert history.after(ev.ReloadOrdered()) is None
-    assert Answer(0, "reloaded on configuration a (1 file)") == history.after(ev.DeadlinePassed(), ev.Started(8))
+    assert Answer(0, "reloaded on configuration a (1 file)") == history.after(
+        ev.DeadlinePassed(), ev.Started(8)
+    )
 
 
 def test_a_restart_is_a_reload_and_its_stop_no_end() -> None:
     history = History(*RUNNING_ON_A, policy=POLICY.replace(restart_to_reload=True))
 
     assert history.after(ev.ReloadOrdered(), ev.Exited(7, 0)) is None
-    assert Answer(0, "reloaded on configuration a (1 file)") == history.after(ev.NothingLeft(), ev.Started(8))
+    assert Answer(0, "reloaded on configuration a (1 file)") == history.after(
+        ev.NothingLeft(), ev.Started(8)
+    )
 
 
 @pytest.mark.parametrize("order", [ev.ReloadOrdered(), ev.RollbackOrdered("z")])
-def test_nobody_waits_for_an_app_that_is_ending(order: ev.ReloadOrdered | ev.RollbackOrdered) -> None:
+def test_nobody_waits_for_an_app_that_is_ending(
+    order: ev.ReloadOrdered | ev.RollbackOrdered,
+) -> None:
     history = History(*RUNNING_ON_A, order)
 
     answer = history.after(ev.SignalReceived(15))
@@ -175,21 +197,29 @@ def test_a_rollback_is_done_when_the_app_runs_on_the_older_version() -> None:
 
     assert history.after(ev.RollbackOrdered("a")) is None
     assert history.after(ev.ConfigApplied("a", files=1, rolled_back=True)) is None
-    assert Answer(0, "rolled back to configuration a (1 file)") == history.after(ev.ReloadFinished(2))
+    assert Answer(0, "rolled back to configuration a (1 file)") == history.after(
+        ev.ReloadFinished(2)
+    )
 
 
 def test_a_rollback_in_the_middle_of_a_reload_waits_for_its_own() -> None:
-    history = History(*RUNNING_ON_A, ev.ConfigOffered("b"), ev.ConfigApplied("b"), ev.RollbackOrdered("a"))
+    history = History(
+        *RUNNING_ON_A, ev.ConfigOffered("b"), ev.ConfigApplied("b"), ev.RollbackOrdered("a")
+    )
 
     assert history.after(ev.ReloadFinished(1, "superseded")) is None
     assert history.after(ev.ConfigApplied("a", files=1, rolled_back=True)) is None
-    assert Answer(0, "rolled back to configuration a (1 file)") == history.after(ev.ReloadFinished(2))
+    assert Answer(0, "rolled back to configuration a (1 file)") == history.after(
+        ev.ReloadFinished(2)
+    )
 
 
 def test_a_generation_that_cannot_be_put_back_is_a_failure() -> None:
     history = History(*RUNNING_ON_A, *THEN_B)
 
-    answer = history.after(ev.RollbackOrdered("a"), ev.ConfigFailed("a", "rollback", "no generation has it any more"))
+    answer = history.after(
+        ev.RollbackOrdered("a"), ev.ConfigFailed("a", "rollback", "no generation has it any more")
+    )
     assert Answer(1, "cannot roll back to configuration a: no generation has it any more") == answer
 
 
@@ -197,7 +227,9 @@ def test_a_rollback_whose_reload_fails_says_so() -> None:
     history = History(*RUNNING_ON_A, *THEN_B, policy=POLICY.replace(rollback=False))
 
     answer = history.after(
-        ev.RollbackOrdered("a"), ev.ConfigApplied("a", rolled_back=True), ev.ReloadFinished(2, "verify", "port closed")
+        ev.RollbackOrdered("a"),
+        ev.ConfigApplied("a", rolled_back=True),
+        ev.ReloadFinished(2, "verify", "port closed"),
     )
     words = "configuration a is in place again, but the app does not run on it: port closed"
     assert Answer(1, words) == answer
@@ -225,7 +257,9 @@ def test_ready_is_what_readyz_says() -> None:
 def test_synced_means_that_the_app_runs_on_the_newest_version() -> None:
     history = History(*RUNNING_ON_A)
 
-    assert Answer(0, "running on configuration a") == commands.waited(commands.synced, history.state)
+    assert Answer(0, "running on configuration a") == commands.waited(
+        commands.synced, history.state
+    )
     history.after(ev.ConfigOffered("b"))
     assert commands.waited(commands.synced, history.state) is None
     history.after(ev.ConfigFailed("b", "validate", "syntax error"))
@@ -242,18 +276,28 @@ def generation(digest: str, serial: int) -> Generation:
 KEPT = [generation("c", 3), generation("b", 2), generation("a", 1)]
 
 
-@pytest.mark.parametrize(("live", "back", "digest"), [("c", 1, "b"), ("c", 2, "a"), ("b", 1, "a"), ("gone", 1, "c")])
+@pytest.mark.parametrize(
+    ("live", "back", "digest"), [("c", 1, "b"), ("c", 2, "a"), ("b", 1, "a"), ("gone", 1, "c")]
+)
 def test_steps_are_counted_from_what_is_live(live: str, back: int, digest: str) -> None:
     assert digest == commands.earlier(KEPT, Config(live=live), str(back))
 
 
 def test_steps_go_over_failed_and_equal_versions() -> None:
-    kept = [generation("c", 5), generation("b", 4), generation("c", 3), generation("b", 2), generation("a", 1)]
+    kept = [
+        generation("c", 5),
+        generation("b", 4),
+        generation("c", 3),
+        generation("b", 2),
+        generation("a", 1),
+    ]
     config = Config(live="c", marks=Marks().failing("b", "no"))
 
     assert "a" == commands.earlier(kept, config, "1")
     assert isinstance(commands.earlier(kept, config, "2"), Answer)
-    assert [0, None, None, None, 1] == [one["number"] for one in commands.listed(kept, State(config=config))]
+    assert [0, None, None, None, 1] == [
+        one["number"] for one in commands.listed(kept, State(config=config))
+    ]
     assert ["failed"] == commands.listed(kept, State(config=config))[1]["marks"]
 
 
@@ -261,9 +305,13 @@ def test_rollback_named_version_may_have_failed() -> None:
     version = "12ab34" + "0" * 58
     config = Config(live="c", marks=Marks().failing(version, "no"))
 
-    assert version == commands.earlier([generation("c", 2), generation(version, 1)], config, "12ab34")
+    assert version == commands.earlier(
+        [generation("c", 2), generation(version, 1)], config, "12ab34"
+    )
     for wrong in ("12ab3f", "12ab3"):
-        assert isinstance(commands.earlier([generation("c", 2), generation(version, 1)], config, wrong), Answer)
+        assert isinstance(
+            commands.earlier([generation("c", 2), generation(version, 1)], config, wrong), Answer
+        )
 
 
 @pytest.mark.parametrize(
@@ -276,7 +324,9 @@ def test_rollback_named_version_may_have_failed() -> None:
         ([generation("a", 2), generation("a", 1)], "a", 1, "0 earlier are kept"),
     ],
 )
-def test_there_may_be_nothing_to_go_back_to(kept: list[Generation], live: str, back: int, words: str) -> None:
+def test_there_may_be_nothing_to_go_back_to(
+    kept: list[Generation], live: str, back: int, words: str
+) -> None:
     answer = commands.earlier(kept, Config(live=live), str(back))
 
     assert isinstance(answer, Answer)

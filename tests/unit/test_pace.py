@@ -1,4 +1,6 @@
-"""How long a source of the API waits between tries: for one server, and with ten thousand others beside it."""
+"""How long a source of the API waits between tries: for one server, and with ten thousand others
+beside it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config_supervisor.sources.kubernetes.api_errors import Fault
-from config_supervisor.sources.kubernetes.pace import LONG_LIFE, Flow, Pace, Timing, Tried, watch_seconds
+from config_supervisor.sources.kubernetes.pace import (
+    LONG_LIFE,
+    Flow,
+    Pace,
+    Timing,
+    Tried,
+    watch_seconds,
+)
 from config_supervisor.sources.protocol import Trouble
 
 TIMES = 300
@@ -23,7 +32,9 @@ def fault(status: int = 0, retry_after: float = 0.0) -> Fault:
     return Fault("connection", trouble, status, retry_after, crowded=status == 429)
 
 
-Answer = tuple[Fault | None, float, bool]  # what ended a try, how long it took, whether there was a list
+Answer = tuple[
+    Fault | None, float, bool
+]  # what ended a try, how long it took, whether there was a list
 REFUSED: Answer = (fault(), 0.01, False)
 
 
@@ -41,7 +52,9 @@ def pauses(*answers: Answer) -> list[float]:
     return [history(*answers)[-1] for _ in range(TIMES)]
 
 
-def tries(answer: Callable[[float], Answer], seconds: float, due: float | None = None) -> Iterator[float]:
+def tries(
+    answer: Callable[[float], Answer], seconds: float, due: float | None = None
+) -> Iterator[float]:
     """When tries begin, as `answer` ends them: the server's state at a time."""
     pace, now = Pace(TIMING, due), 0.0
     while now < seconds:
@@ -77,7 +90,9 @@ def test_failures_wait_twice_as_long_each_time_up_to_a_limit(failures: int, most
 
 @pytest.mark.parametrize(("minutes", "most"), [(1, 5), (3, 9), (10, 30), (60, 30)])
 def test_pause_grows_with_the_outage(minutes: int, most: float) -> None:
-    """A fleet that was cut off for long comes back spread; one pod is back soon after a short outage."""
+    """A fleet that was cut off for long comes back spread; one pod is back soon after a short
+    outage.
+    """
     drawn = []
     for _ in range(30):
         times = list(tries(lambda _: REFUSED, minutes * 60))
@@ -102,10 +117,16 @@ def test_a_success_resets_the_pause() -> None:
 
 @pytest.mark.parametrize("granted", [0.5, 3, 17, 30, 40, 45, 50, 55, 57, 58, 59, 59.5])
 @pytest.mark.parametrize("refusal", [fault(403), fault(401), fault(500), fault()])
-def test_what_is_granted_before_the_deadline_is_read_before_it(granted: float, refusal: Fault) -> None:
-    """A role, an API server or a network that comes late; without it the container ends with 125."""
+def test_what_is_granted_before_the_deadline_is_read_before_it(
+    granted: float, refusal: Fault
+) -> None:
+    """A role, an API server or a network that comes late; without it the container
+    ends with 125.
+    """
     for _ in range(TIMES):
-        assert any(granted <= now < DUE for now in tries(lambda _: (refusal, 0.01, False), DUE, DUE))
+        assert any(
+            granted <= now < DUE for now in tries(lambda _: (refusal, 0.01, False), DUE, DUE)
+        )
 
 
 def test_a_server_that_asks_for_patience_is_tried_before_the_end() -> None:
@@ -140,7 +161,9 @@ def test_a_forbidden_watch_is_asked_for_at_a_calm_pace() -> None:
 
 
 def test_401_and_410_in_turn_are_not_asked_for_without_pause() -> None:
-    """Each alone is most likely cured by the very next try; together they once made 293 requests per second."""
+    """Each alone is most likely cured by the very next try; together they once made 293 requests
+    per second.
+    """
     expired, gone = (fault(401), 0.001, False), (fault(410), 0.002, True)
     drawn = history(*[expired, gone] * 20)
     assert 0 == drawn[0]
@@ -155,15 +178,22 @@ def test_curable_failures_with_others_in_turn_are_paced(between: Fault) -> None:
 
 
 LIVES = st.sampled_from([0.001, 1.0, 4.9, 5.1, 11.0])
-ENDS: st.SearchStrategy[Fault | None] = st.sampled_from([None, *map(fault, (0, 401, 403, 410, 429, 500))])
+ENDS: st.SearchStrategy[Fault | None] = st.sampled_from(
+    [None, *map(fault, (0, 401, 403, 410, 429, 500))]
+)
 
 
 @given(st.lists(st.tuples(ENDS, LIVES, st.booleans()), min_size=30, max_size=60))
 def test_no_history_of_answers_makes_a_busy_source(answers: list[Answer]) -> None:
     """Whatever a server answers: never two tries without a pause, and 2 per second over 30."""
-    real = [(ended_by or (None if listed else fault()), took, listed) for ended_by, took, listed in answers]
+    real = [
+        (ended_by or (None if listed else fault()), took, listed)
+        for ended_by, took, listed in answers
+    ]
     drawn = history(*real)
-    for (sooner, took, _), first, (_, again, _), second in zip(real, drawn, real[1:], drawn[1:], strict=False):
+    for (sooner, took, _), first, (_, again, _), second in zip(
+        real, drawn, real[1:], drawn[1:], strict=False
+    ):
         del sooner
         assert first + second > 0 or took + again > 5
     assert sum(drawn) + sum(took for _, took, _ in real) > len(real) / 2 - 5
@@ -180,7 +210,9 @@ def test_edits_by_people_are_taken_at_once() -> None:
 
 @pytest.mark.parametrize(("size", "rate"), [(200, 200), (1 << 20, 3)])
 def test_a_flood_of_events_is_taken_slowly(size: int, rate: float) -> None:
-    """Events are taken as slowly as the rest of the program bears: big ones, which take long to parse, more so."""
+    """Events are taken as slowly as the rest of the program bears: big ones, which take long to
+    parse, more so.
+    """
     flow, now, taken = Flow(), 0.0, 0
     while now < 60:
         now += flow.after(now, size)

@@ -1,4 +1,6 @@
-"""The port of metrics and probes on real sockets, in a thread of this process, with limits that are quick to reach."""
+"""The port of metrics and probes on real sockets, in a thread of this process, with limits that are
+quick to reach.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from config_supervisor.observe.connections import Limits
 from config_supervisor.runtime import log
 from tests.harness import wait_until
 
-QUICK = Limits(connections=4, request_seconds=0.3, idle_seconds=0.5, send_seconds=0.3, unsent=1 << 20)
+QUICK = Limits(
+    connections=4, request_seconds=0.3, idle_seconds=0.5, send_seconds=0.3, unsent=1 << 20
+)
 ASK = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
 LONG = b"x" * (4 << 20)  # more than the kernel takes for a peer that does not read
 
@@ -30,7 +34,10 @@ class Port:
     def __init__(self) -> None:
         self.state, self.policy = State(phase=Phase.RUNNING, pid=7, ready=True), Policy()
         self.turns: Callable[[Callable[[], None]], None] = lambda reply: reply()
-        self.page: Callable[[str], tuple[str, bytes]] = lambda accept: ("text/plain", f"page for {accept}\n".encode())
+        self.page: Callable[[str], tuple[str, bytes]] = lambda accept: (
+            "text/plain",
+            f"page for {accept}\n".encode(),
+        )
         self.site = web.Site(self, self._turn, self._page, QUICK)
         self._listener = web.listen_at("127.0.0.1", 0)
         self.address = self._listener.getsockname()
@@ -98,7 +105,9 @@ def port() -> Iterator[Port]:
 
 def test_requests_in_one_packet_are_answered_in_order(port: Port) -> None:
     paths = ["/livez", "/metrics", "/nothing", "/readyz", "/metrics"]
-    client = port.open(b"".join(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path.encode() for path in paths))
+    client = port.open(
+        b"".join(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path.encode() for path in paths)
+    )
     client.shutdown(socket.SHUT_WR)
 
     assert [200, 200, 404, 200, 200] == [answer(client)[0] for _ in paths]
@@ -123,7 +132,9 @@ def test_request_with_a_body_ends_its_connection(port: Port) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"])
 def test_method_that_changes_something_is_refused(port: Port, method: str) -> None:
-    client = port.open(f"{method} /livez HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+    client = port.open(
+        f"{method} /livez HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+    )
 
     assert (405, "only GET, HEAD are answered\n") == answer(client)
 
@@ -137,7 +148,9 @@ def test_method_that_changes_something_is_refused(port: Port, method: str) -> No
         (b"GET / HTTP/1.1\r\nHost: a\r\n", 408),
     ],
 )
-def test_bad_request_is_answered_and_its_connection_ends(port: Port, data: bytes, status: int) -> None:
+def test_bad_request_is_answered_and_its_connection_ends(
+    port: Port, data: bytes, status: int
+) -> None:
     client = port.open(data)
 
     assert status == answer(client)[0]
@@ -200,7 +213,9 @@ def wait_until_raises(body: Callable[[], None]) -> None:
 def test_slow_readers_hold_one_page_at_most(port: Port) -> None:
     """Each of them could keep a page of its own."""
     port.page = lambda _: ("text/plain", LONG)
-    slow = [port.open(b"GET /metrics HTTP/1.1\r\nHost: a\r\nAccept: %d\r\n\r\n" % n) for n in range(3)]
+    slow = [
+        port.open(b"GET /metrics HTTP/1.1\r\nHost: a\r\nAccept: %d\r\n\r\n" % n) for n in range(3)
+    ]
 
     assert 200 == port.ask()[0]
     sizes = []
@@ -280,7 +295,9 @@ def test_main_loop_is_asked_once_for_all_who_wait(port: Port) -> None:
     assert 1 == len(replies)
 
 
-def test_failing_page_is_said_once_until_it_succeeds(port: Port, capfd: pytest.CaptureFixture[str]) -> None:
+def test_failing_page_is_said_once_until_it_succeeds(
+    port: Port, capfd: pytest.CaptureFixture[str]
+) -> None:
     def fail(_: str) -> tuple[str, bytes]:
         raise ValueError("no page today")
 
@@ -295,20 +312,31 @@ def test_failing_page_is_said_once_until_it_succeeds(port: Port, capfd: pytest.C
 
 def test_names_that_are_not_utf8_are_shown_by_their_bytes(port: Port) -> None:
     name = os.fsdecode(b"directory /caf\xe9")
-    port.state = State(phase=Phase.WAITING, sources=(SourceState(name, error=f"cannot read {name}"),))
+    port.state = State(
+        phase=Phase.WAITING, sources=(SourceState(name, error=f"cannot read {name}"),)
+    )
 
-    assert (503, r"directory /caf\xe9") == (port.get("/readyz")[0], port.get("/readyz")[1].strip()[-18:])
+    assert (503, r"directory /caf\xe9") == (
+        port.get("/readyz")[0],
+        port.get("/readyz")[1].strip()[-18:],
+    )
     assert r"/caf\\xe9" in port.get("/status")[1]
 
 
 def test_person_at_the_port_sees_the_pages(port: Port) -> None:
     page = port.get("/", "Accept: text/html,application/xhtml+xml\r\n")[1]
 
-    assert ["/metrics", "/livez", "/healthz", "/readyz", "/status"] == re.findall(r'href="([^"]+)"', page)
-    assert re.fullmatch(r"supervisor \S+\n/metrics\n/livez\n/healthz\n/readyz\n/status\n", port.get("/")[1])
+    assert ["/metrics", "/livez", "/healthz", "/readyz", "/status"] == re.findall(
+        r'href="([^"]+)"', page
+    )
+    assert re.fullmatch(
+        r"supervisor \S+\n/metrics\n/livez\n/healthz\n/readyz\n/status\n", port.get("/")[1]
+    )
 
 
-def test_failed_accept_is_said_once_and_does_not_spin(port: Port, capfd: pytest.CaptureFixture[str]) -> None:
+def test_failed_accept_is_said_once_and_does_not_spin(
+    port: Port, capfd: pytest.CaptureFixture[str]
+) -> None:
     """No descriptor is left in this process."""
     serves_and_has_closed(port)
     clients = [socket.socket() for _ in range(3)]

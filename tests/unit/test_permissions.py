@@ -62,4 +62,9 @@ def test_token_of_an_ordinary_file_is_that_of_a_key() -> None:
 def test_token_of_a_file_in_place_tells_who_may_write() -> None:
     tokens = [token(Permission(mode, 5), exact=True) for mode in (0o644, 0o664, 0o666, 0o600)]
     assert len({*tokens}) == 4
-    assert token(Permission(0o444, 6), exact=True) == tokens[0] == token(None, exact=True) == token(None)
+    assert (
+        token(Permission(0o444, 6), exact=True)
+        == tokens[0]
+        == token(None, exact=True)
+        == token(None)
+    )

@@ -1,9 +1,20 @@
-"""Histories of the configuration: offers, versions put in place, reloads, and what they must not do to the app."""
+"""Histories of the configuration: offers, versions put in place, reloads, and what they must not do
+to the app.
+"""
 
 from __future__ import annotations
 
 from config_supervisor.core import events as ev
-from config_supervisor.core.actions import Apply, CancelReload, Done, Kill, Recover, Reload, Reply, Spawn
+from config_supervisor.core.actions import (
+    Apply,
+    CancelReload,
+    Done,
+    Kill,
+    Recover,
+    Reload,
+    Reply,
+    Spawn,
+)
 from config_supervisor.core.state import Phase, stale
 from tests.unit.histories import HUP, TERM, App, changed, configured
 
@@ -18,7 +29,11 @@ def test_the_app_starts_after_its_configuration_and_is_not_signalled_for_it() ->
     assert ("a", False, 6.0) == (app.state.config.running, stale(app.state), app.wakes_at())
     assert ("", "") == (app.state.reloads.outcome, app.state.config.good)
     app.at(6)
-    assert ("success", "a", None) == (app.state.reloads.outcome, app.state.config.good, app.wakes_at())
+    assert ("success", "a", None) == (
+        app.state.reloads.outcome,
+        app.state.config.good,
+        app.wakes_at(),
+    )
 
 
 def test_a_change_is_applied_and_reloaded_at_once() -> None:
@@ -27,7 +42,11 @@ def test_a_change_is_applied_and_reloaded_at_once() -> None:
     assert [Apply(), Reload(1)] == changed(app, 100, "b")
     assert stale(app.state)
     app.at(100.1, ev.ReloadFinished(1))
-    assert ("b", False, "success") == (app.state.config.running, stale(app.state), app.state.reloads.outcome)
+    assert ("b", False, "success") == (
+        app.state.config.running,
+        stale(app.state),
+        app.state.reloads.outcome,
+    )
 
 
 def test_the_same_content_again_changes_nothing() -> None:
@@ -50,7 +69,11 @@ def test_twenty_edits_are_one_leading_and_one_trailing_reload_with_the_last_cont
     assert [Apply()] == app.at(110)
     assert [Reload(2)] == app.at(110, ev.ConfigApplied("v19"))
     app.at(110, ev.ReloadFinished(2))
-    assert ("v19", 18, None) == (app.state.config.running, app.state.config.coalesced, app.wakes_at())
+    assert ("v19", 18, None) == (
+        app.state.config.running,
+        app.state.config.coalesced,
+        app.wakes_at(),
+    )
 
 
 def test_changes_during_a_reload_become_one_more_with_the_newest_content() -> None:
@@ -103,7 +126,11 @@ def test_a_failed_reload_is_tried_again_later_each_time_until_it_works() -> None
     changed(app, 100, "b")
     app.at(130, ev.ReloadFinished(1, "no_handler", "it does not catch SIGHUP"))
 
-    assert ("no_handler", True, 132) == (app.state.reloads.outcome, stale(app.state), app.wakes_at())
+    assert ("no_handler", True, 132) == (
+        app.state.reloads.outcome,
+        stale(app.state),
+        app.wakes_at(),
+    )
     assert [Reload(2)] == app.at(132)
     app.at(162, ev.ReloadFinished(2, "no_handler", "it does not catch SIGHUP"))
     assert 166 == app.wakes_at()
@@ -158,7 +185,9 @@ def test_after_a_stop_nothing_is_applied_and_nothing_reloaded() -> None:
     assert app.wakes_at() is None
 
 
-def test_an_app_that_ends_in_a_reload_is_no_success_and_its_successor_starts_on_the_new_version() -> None:
+def test_an_app_that_ends_in_a_reload_is_no_success_and_its_successor_starts_on_the_new_version() -> (
+    None
+):
     app = configured(restart="always", leftovers=False)
     changed(app, 100, "b")
     app.at(101, ev.Exited(7, 1))

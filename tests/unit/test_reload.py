@@ -1,4 +1,6 @@
-"""Ways to reload, on real processes and real servers: what each does, and how it says why it could not."""
+"""Ways to reload, on real processes and real servers: what each does, and how it says why it could
+not.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +42,20 @@ def outcome(main: MainThread, way: Way, pid: int = 0) -> tuple[str, str]:
 
 
 def test_every_way_has_its_name() -> None:
-    assert {"signal": Signal, "http": Http, "exec": Exec, "restart": Restart, "process": Process} == methods.METHODS
+    assert {
+        "signal": Signal,
+        "http": Http,
+        "exec": Exec,
+        "restart": Restart,
+        "process": Process,
+    } == methods.METHODS
 
 
 def test_a_restart_is_nothing_but_its_verification_here(main: MainThread) -> None:
     assert ("", "") == outcome(main, Way(Restart()))
 
 
-# --- by signal --------------------------------------------------------------------------------------------
+# --- by signal ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -62,7 +70,9 @@ def catching() -> Iterator[tuple[int, Lines]]:
         lines.reader.join(5)
 
 
-def test_an_app_that_catches_the_signal_gets_it(main: MainThread, catching: tuple[int, Lines]) -> None:
+def test_an_app_that_catches_the_signal_gets_it(
+    main: MainThread, catching: tuple[int, Lines]
+) -> None:
     main.app, lines = catching
 
     assert ("", "") == outcome(main, Way(Signal(HUP)), main.app)
@@ -81,13 +91,15 @@ def test_an_app_that_does_not_catch_the_signal_never_gets_it(main: MainThread) -
     assert "it does not catch SIGHUP, which would end it; choose the signal" in error
 
 
-def test_an_app_that_is_being_stopped_gets_no_signal(main: MainThread, catching: tuple[int, Lines]) -> None:
+def test_an_app_that_is_being_stopped_gets_no_signal(
+    main: MainThread, catching: tuple[int, Lines]
+) -> None:
     main.app, main.deaf = catching[0], True
 
     assert ("no_process", "it is being stopped") == outcome(main, Way(Signal(HUP)), main.app)
 
 
-# --- by request -------------------------------------------------------------------------------------------
+# --- by request -----------------------------------------------------------------------------------
 
 
 def http(server: Answering, method: str = "POST", accepted: Sequence[range] = ANY_2XX) -> Http:
@@ -97,14 +109,18 @@ def http(server: Answering, method: str = "POST", accepted: Sequence[range] = AN
 @pytest.mark.parametrize(
     ("status", "accepted"), [("200 OK", ANY_2XX), ("302 Found", (range(200, 201), range(302, 303)))]
 )
-def test_an_accepted_status_is_success(main: MainThread, status: str, accepted: Sequence[range]) -> None:
+def test_an_accepted_status_is_success(
+    main: MainThread, status: str, accepted: Sequence[range]
+) -> None:
     with Answering(answer(status)) as server:
         assert ("", "") == outcome(main, Way(http(server, accepted=accepted)))
 
     assert ["POST /-/reload HTTP/1.1"] == server.heads()
 
 
-@pytest.mark.parametrize("status", ["400 Bad", "403 Forbidden", "404 Not Found", "304 Not Modified", "204 Empty"])
+@pytest.mark.parametrize(
+    "status", ["400 Bad", "403 Forbidden", "404 Not Found", "304 Not Modified", "204 Empty"]
+)
 def test_another_status_is_final_and_told_with_the_body(main: MainThread, status: str) -> None:
     with Answering(answer(status, "Lifecycle API\nis not enabled"), OK) as server:
         reason, error = outcome(main, Way(http(server, "PUT", (range(200, 201),))))
@@ -112,10 +128,14 @@ def test_another_status_is_final_and_told_with_the_body(main: MainThread, status
 
     assert "http_status" == reason
     assert error.startswith(f"PUT http://127.0.0.1:{server.port}/-/reload: {status}")
-    assert error.endswith(": Lifecycle API is not enabled") == (status[0] in "45")  # the others have no body
+    assert error.endswith(": Lifecycle API is not enabled") == (
+        status[0] in "45"
+    )  # the others have no body
 
 
-@pytest.mark.parametrize("status", ["408 Timeout", "425 Early", "429 Many", "500 No", "502 No", "503 No", "599 No"])
+@pytest.mark.parametrize(
+    "status", ["408 Timeout", "425 Early", "429 Many", "500 No", "502 No", "503 No", "599 No"]
+)
 def test_what_may_be_different_the_next_time_is_tried_again(main: MainThread, status: str) -> None:
     with Answering(answer(status), b"", OK) as server:
         assert ("", "") == outcome(main, Way(http(server)))
@@ -144,7 +164,10 @@ def test_a_retry_after_beyond_the_time_ends_the_reload_at_once(main: MainThread)
     with Answering(answer("503 No", "busy", "Retry-After: 60")) as server:
         reason, error = outcome(main, Way(http(server), timeout=5))
 
-    assert ("http_status", True) == (reason, error.endswith("503 No, and asks to wait 60s before the next try: busy"))
+    assert ("http_status", True) == (
+        reason,
+        error.endswith("503 No, and asks to wait 60s before the next try: busy"),
+    )
     assert time.monotonic() - began < 3
 
 
@@ -177,7 +200,7 @@ def test_nobody_listening_is_a_failure_to_connect(main: MainThread) -> None:
     assert f"cannot talk to 127.0.0.1:{gone.port}: connection refused" in error
 
 
-# --- by command -------------------------------------------------------------------------------------------
+# --- by command -----------------------------------------------------------------------------------
 
 
 def test_a_command_reloads_and_sees_the_directory(main: MainThread, tmp_path: Path) -> None:
@@ -214,15 +237,21 @@ def test_a_command_that_is_not_there_is_no_verdict(main: MainThread) -> None:
     assert ("hook", "cannot start /no/such: No such file or directory") == (reason, error)
 
 
-@pytest.mark.parametrize(("check", "reason"), [("false", "verify"), ("sh -c no-such", "unverified")])
-def test_a_verification_that_cannot_run_is_no_verdict(main: MainThread, check: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("check", "reason"), [("false", "verify"), ("sh -c no-such", "unverified")]
+)
+def test_a_verification_that_cannot_run_is_no_verdict(
+    main: MainThread, check: str, reason: str
+) -> None:
     way = Way(Restart(), checks.parse(check, "/"), window=0.1)
 
     assert reason == outcome(main, way)[0]
 
 
 def test_a_command_that_hangs_ends_with_the_time_and_so_do_its_children(main: MainThread) -> None:
-    reason, error = outcome(main, Way(Exec(["sh", "-c", "sleep 61 & echo $!; wait"], "/"), timeout=0.4))
+    reason, error = outcome(
+        main, Way(Exec(["sh", "-c", "sleep 61 & echo $!; wait"], "/"), timeout=0.4)
+    )
     pid = int(error.rpartition(" ")[2])
 
     def gone() -> None:
@@ -233,10 +262,22 @@ def test_a_command_that_hangs_ends_with_the_time_and_so_do_its_children(main: Ma
     wait_until(gone)
 
 
-# --- by signal to a process of another container ----------------------------------------------------------
+# --- by signal to a process of another container --------------------------------------------------
 
-CATCHER = ("python3", "-S", "-I", "-c", "import signal as s; s.signal(1, lambda *_: 0)\nwhile 1: s.pause()")
-MORTAL = ("python3", "-S", "-I", "-c", "import signal as s, os; s.signal(1, lambda *_: os._exit(1))\ns.pause()")
+CATCHER = (
+    "python3",
+    "-S",
+    "-I",
+    "-c",
+    "import signal as s; s.signal(1, lambda *_: 0)\nwhile 1: s.pause()",
+)
+MORTAL = (
+    "python3",
+    "-S",
+    "-I",
+    "-c",
+    "import signal as s, os; s.signal(1, lambda *_: os._exit(1))\ns.pause()",
+)
 
 
 class Other:
@@ -261,7 +302,9 @@ def other(common: Path) -> Iterator[Other]:
     elsewhere.close()
 
 
-def test_another_containers_process_is_waited_for_and_signalled(main: MainThread, other: Other) -> None:
+def test_another_containers_process_is_waited_for_and_signalled(
+    main: MainThread, other: Other
+) -> None:
     reloading = Reloading(main, other.way())
     pid = other(*CATCHER)
 
@@ -269,14 +312,18 @@ def test_another_containers_process_is_waited_for_and_signalled(main: MainThread
     assert [(pid, HUP)] == main.signals
 
 
-def test_another_containers_process_that_is_not_there_is_told(main: MainThread, other: Other) -> None:
+def test_another_containers_process_that_is_not_there_is_told(
+    main: MainThread, other: Other
+) -> None:
     reason, error = outcome(main, other.way(0.1))
 
     assert "no_process" == reason
     assert f"cannot read the pid file {other.path}: no such file" in error
 
 
-def test_another_containers_process_without_a_handler_never_gets_the_signal(main: MainThread, other: Other) -> None:
+def test_another_containers_process_without_a_handler_never_gets_the_signal(
+    main: MainThread, other: Other
+) -> None:
     pid = other("sleep", "60")
     reason, error = outcome(main, other.way(0.1))
 
@@ -285,7 +332,9 @@ def test_another_containers_process_without_a_handler_never_gets_the_signal(main
     assert [] == main.signals
 
 
-def test_another_containers_process_that_ends_of_it_is_a_failure(main: MainThread, other: Other) -> None:
+def test_another_containers_process_that_ends_of_it_is_a_failure(
+    main: MainThread, other: Other
+) -> None:
     pid = other(*MORTAL)
 
     expected = "child_exited", f"process {pid} ended after it was told to reload"

@@ -1,4 +1,6 @@
-"""The course of a reload: what is looked at before, the verification in its window, giving up, the one report."""
+"""The course of a reload: what is looked at before, the verification in its window, giving up, the
+one report.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +117,10 @@ def test_verification_that_passes_only_at_first_is_a_failure(main: MainThread) -
     reason, error = Reloading(main, way(diary, window=0.3)).end()
 
     assert "verify" == reason
-    assert f"the verification passed at first, but not at the end of its window: no {diary.noes}" == error
+    assert (
+        f"the verification passed at first, but not at the end of its window: no {diary.noes}"
+        == error
+    )
 
 
 def test_verification_that_misses_once_at_the_end_still_passes(main: MainThread) -> None:
@@ -140,7 +145,9 @@ def test_a_verification_is_tried_until_it_passes_within_the_window(main: MainThr
     assert 0.2 < diary.times[3] - diary.times[2] < 1
 
 
-def test_a_verification_that_does_not_pass_in_the_window_is_a_failure_with_its_last_words(main: MainThread) -> None:
+def test_a_verification_that_does_not_pass_in_the_window_is_a_failure_with_its_last_words(
+    main: MainThread,
+) -> None:
     diary = Diary(noes=1000)
     reason, error = Reloading(main, way(diary, window=0.6)).end()
 
@@ -154,7 +161,9 @@ def test_a_window_of_nothing_still_leaves_the_verification_one_try(main: MainThr
     failing = Way(Diary(), CommandCheck(["sh", "-c", "echo bad; exit 3"]), 0)
 
     assert ("", "") == Reloading(main, passing).end()
-    assert ("verify", "the verification did not pass: sh ended with code 3: bad") == Reloading(main, failing).end()
+    assert ("verify", "the verification did not pass: sh ended with code 3: bad") == Reloading(
+        main, failing
+    ).end()
 
 
 def test_a_failure_of_our_own_is_reported_too(main: MainThread) -> None:
@@ -167,7 +176,7 @@ def test_a_failure_of_our_own_is_reported_too(main: MainThread) -> None:
     assert ("internal", "internal error: RuntimeError('broken 3')") == (reason, error)
 
 
-# --- giving up --------------------------------------------------------------------------------------------
+# --- giving up ------------------------------------------------------------------------------------
 
 
 def given_up(main: MainThread, way: Way, when: Callable[[], object], pid: int = 0) -> float:
@@ -177,7 +186,10 @@ def given_up(main: MainThread, way: Way, when: Callable[[], object], pid: int = 
     began = time.monotonic()
     reloading.reloader.cancel(1)
     reason, error = reloading.end()
-    assert ("superseded", "it was given up: there is a newer version, or the app ends") == (reason, error)
+    assert ("superseded", "it was given up: there is a newer version, or the app ends") == (
+        reason,
+        error,
+    )
     return time.monotonic() - began
 
 
@@ -209,12 +221,22 @@ def test_the_wait_for_the_next_try_is_given_up_at_once(main: MainThread) -> None
 
 
 def test_a_command_is_given_up_at_once(main: MainThread) -> None:
-    assert given_up(main, Way(Exec(["sleep", "60"], "/")), lambda: wait_until(lambda: some(main.hooks))) < 1
+    assert (
+        given_up(
+            main, Way(Exec(["sleep", "60"], "/")), lambda: wait_until(lambda: some(main.hooks))
+        )
+        < 1
+    )
 
 
 def test_a_window_is_given_up_at_once(main: MainThread) -> None:
     diary = Diary()
-    assert given_up(main, way(diary, window=10), lambda: wait_until(lambda: some(len(diary.lines) == 3))) < 1
+    assert (
+        given_up(
+            main, way(diary, window=10), lambda: wait_until(lambda: some(len(diary.lines) == 3))
+        )
+        < 1
+    )
 
 
 def test_a_verification_is_given_up_at_once(main: MainThread) -> None:
@@ -228,7 +250,9 @@ def test_the_look_before_is_given_up_at_once(main: MainThread) -> None:
     assert {"before 0"} == set(diary.lines)
 
 
-def test_a_reload_whose_cancellation_was_faster_than_its_thread_does_nothing(main: MainThread) -> None:
+def test_a_reload_whose_cancellation_was_faster_than_its_thread_does_nothing(
+    main: MainThread,
+) -> None:
     diary = Diary()
     reloader = Reloader(way(diary), main.put, main.runner)
     reloader.cancel(4)
@@ -265,7 +289,7 @@ def test_ten_thousand_reloads_leave_nothing_behind(main: MainThread) -> None:
         assert isinstance(end, ev.ReloadFinished)
         assert (attempt, "", True) == (end.attempt, end.reason, end.delivered is not None)
 
-    assert {} == reloader._running  # noqa: SLF001 - it grows where nobody else can see it
+    assert {} == reloader._running
 
 
 def test_delivery_is_timed_before_the_window(main: MainThread) -> None:

@@ -1,4 +1,6 @@
-"""One request against real servers, good and bad: what is sent, how long is waited, what is said and what is not."""
+"""One request against real servers, good and bad: what is sent, how long is waited, what is said
+and what is not.
+"""
 
 from __future__ import annotations
 
@@ -36,17 +38,21 @@ def refused(text: str, seconds: float = 5, trust: Trust = SYSTEM) -> RequestFail
     return caught.value
 
 
-# --- what is sent and read --------------------------------------------------------------------------------
+# --- what is sent and read ------------------------------------------------------------------------
 
 
 def test_method_path_headers_and_an_empty_body_are_sent() -> None:
     with Answering(OK) as server:
         headers = (http_request.header("X-Token: abc"), http_request.header("user-agent: mine"))
-        Request("POST", http_request.url(server.url("/-/reload?now=1")), headers).send(5, Interrupt())
+        Request("POST", http_request.url(server.url("/-/reload?now=1")), headers).send(
+            5, Interrupt()
+        )
 
     lines = server.asked[0].split("\r\n")
     assert "POST /-/reload?now=1 HTTP/1.1" == lines[0]
-    assert {f"Host: 127.0.0.1:{server.port}", "Content-Length: 0", "Connection: close"} <= set(lines)
+    assert {f"Host: 127.0.0.1:{server.port}", "Content-Length: 0", "Connection: close"} <= set(
+        lines
+    )
     assert {"X-Token: abc", "user-agent: mine"} <= set(lines)
     assert 1 == sum(line.lower().startswith("user-agent:") for line in lines)
 
@@ -74,7 +80,9 @@ def test_a_chunked_body_is_read() -> None:
 def test_only_the_first_of_a_body_is_read() -> None:
     with Answering(answer("200 OK", "x" * 5000)) as server:
         assert 1024 == len(ask(server.url()).body)
-        assert 5000 == len(Request("GET", http_request.url(server.url())).send(5, Interrupt(), 9000).body)
+        assert 5000 == len(
+            Request("GET", http_request.url(server.url())).send(5, Interrupt(), 9000).body
+        )
 
 
 def test_credentials_are_decoded_and_sent() -> None:
@@ -87,7 +95,8 @@ def test_credentials_are_decoded_and_sent() -> None:
 def test_a_date_is_understood_as_retry_after() -> None:
     stamp = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 100))
     with Answering(
-        answer("429 Too Many", "", f"Retry-After: {stamp}"), answer("429 Too Many", "", "Retry-After: ?")
+        answer("429 Too Many", "", f"Retry-After: {stamp}"),
+        answer("429 Too Many", "", "Retry-After: ?"),
     ) as s:
         assert 90 < ask(s.url()).retry_after <= 100
         assert 0 == ask(s.url()).retry_after
@@ -115,10 +124,13 @@ def test_a_redirect_is_an_answer_that_explains_itself() -> None:
         actual = asked.send(5, Interrupt())
         assert 1 == len(server.asked)
 
-    assert "302 Found (redirects are not followed: give the address that it leads to)" == asked.explain(actual)
+    assert (
+        "302 Found (redirects are not followed: give the address that it leads to)"
+        == asked.explain(actual)
+    )
 
 
-# --- what goes wrong --------------------------------------------------------------------------------------
+# --- what goes wrong ------------------------------------------------------------------------------
 
 
 def test_nobody_listening_is_told_with_the_place() -> None:
@@ -171,12 +183,17 @@ def test_a_body_that_never_ends_does_not_undo_the_status() -> None:
         assert 200 == ask(server.url(), 0.4).status
 
 
-@pytest.mark.parametrize("text", [b"220 mail.example ESMTP\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\0\0\r\n\r\n"])
+@pytest.mark.parametrize(
+    "text", [b"220 mail.example ESMTP\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\0\0\r\n\r\n"]
+)
 def test_what_is_not_http_is_told(text: bytes) -> None:
     with Answering(text) as server:
         failure = refused(server.url())
 
-    assert ("connect", f"127.0.0.1:{server.port} does not speak HTTP") == (failure.reason, str(failure))
+    assert ("connect", f"127.0.0.1:{server.port} does not speak HTTP") == (
+        failure.reason,
+        str(failure),
+    )
 
 
 def test_a_server_that_hangs_up_is_told() -> None:
@@ -184,7 +201,7 @@ def test_a_server_that_hangs_up_is_told() -> None:
         assert "connect" == refused(server.url()).reason
 
 
-# --- ending a wait ----------------------------------------------------------------------------------------
+# --- ending a wait --------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -234,7 +251,9 @@ def test_the_wait_for_a_handshake_and_for_an_answer_over_tls_ends_at_once(tmp_pa
     authority = Authority()
     trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        mute = Request("GET", http_request.url(f"https://127.0.0.1:{silent.getsockname()[1]}/"), trust=trust)
+        mute = Request(
+            "GET", http_request.url(f"https://127.0.0.1:{silent.getsockname()[1]}/"), trust=trust
+        )
         taken: list[tuple[socket.socket, object]] = []
         assert interrupted(lambda i: mute.send(10, i), lambda: taken.append(silent.accept())) < 1
         taken[0][0].close()
@@ -254,7 +273,9 @@ def test_the_wait_for_a_connection_ends_at_once(full_backlog: int) -> None:
 
     def connecting() -> int:
         with open("/proc/net/tcp", encoding="ascii") as table:
-            return len(re.findall(rf":{full_backlog:04X} 02 ", table.read()))  # SYN_SENT, proc_net_tcp
+            return len(
+                re.findall(rf":{full_backlog:04X} 02 ", table.read())
+            )  # SYN_SENT, proc_net_tcp
 
     before = connecting()
 
@@ -296,7 +317,7 @@ def test_no_file_descriptor_stays_open() -> None:
         assert before == count()
 
 
-# --- TLS --------------------------------------------------------------------------------------------------
+# --- TLS ------------------------------------------------------------------------------------------
 
 
 def write(path: Path, text: str) -> str:
@@ -349,7 +370,9 @@ def test_a_ca_file_that_cannot_be_used_is_told_by_name(tmp_path: Path, text: str
 
 
 def test_a_ca_without_key_usage_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python 3.13 is strict by default, which refuses what `openssl req -x509` makes; curl is not."""
+    """Python 3.13 is strict by default, which refuses what `openssl req -x509` makes;
+    curl is not.
+    """
     lenient = ssl.create_default_context
 
     def strict(**options: Any) -> ssl.SSLContext:
@@ -383,17 +406,21 @@ def test_a_plain_server_behind_https_is_told() -> None:
 
 
 def test_importing_it_loads_neither_http_nor_tls() -> None:
-    import subprocess  # noqa: PLC0415 - only here
+    import subprocess
 
     code = "import sys, config_supervisor.reload.http_request; print(*sys.modules)"
-    out = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True
+    ).stdout
 
     assert set() == {"http.client", "ssl", "socket", "urllib.parse"} & set(out.split())
 
 
-def test_an_image_without_certificates_trusts_those_that_come_with_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_without_certificates_trusts_those_that_come_with_the_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.setenv(variable, "/nonexistent")
     assert 0 == ssl.create_default_context().cert_store_stats()["x509_ca"]
 
-    assert 50 < http_request._context(Trust()).cert_store_stats()["x509_ca"]  # noqa: SLF001 - no such image at hand
+    assert 50 < http_request._context(Trust()).cert_store_stats()["x509_ca"]

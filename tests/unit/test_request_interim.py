@@ -15,7 +15,12 @@ from tests.unit.test_request import OK, ask, refused
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize(
     "interim",
-    ["100 Continue", "102 Processing", "103 Early Hints\r\nLink: </style.css>; rel=preload", "199 Whatever"],
+    [
+        "100 Continue",
+        "102 Processing",
+        "103 Early Hints\r\nLink: </style.css>; rel=preload",
+        "199 Whatever",
+    ],
 )
 def test_interim_answers_are_skipped(interim: str, count: int) -> None:
     """RFC 9110, 15.2: a client must read any number of them before the final one."""

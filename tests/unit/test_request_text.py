@@ -1,4 +1,6 @@
-"""How requests are written and shown: what is read, what is refused, and that no secret is ever repeated."""
+"""How requests are written and shown: what is read, what is refused, and that no secret is ever
+repeated.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,14 @@ from config_supervisor.reload import http_request
 from config_supervisor.reload.http_request import Answer, Interrupt, Request, RequestFailed
 from tests.answering import Answering, answer
 
-# --- secrets ----------------------------------------------------------------------------------------------
+# --- secrets --------------------------------------------------------------------------------------
 
 
 def test_no_message_and_no_repr_shows_a_secret() -> None:
     text = "http://root:hunter22@127.0.0.1:1/x?token=s3cr3t"
-    asked = Request("GET", http_request.url(text), (http_request.header("Authorization: Bearer abcdef"),))
+    asked = Request(
+        "GET", http_request.url(text), (http_request.header("Authorization: Bearer abcdef"),)
+    )
     with pytest.raises(RequestFailed) as caught:
         asked.send(5, Interrupt())
     shown = [str(asked), repr(asked), repr(asked.url), str(caught.value)]
@@ -48,7 +52,7 @@ def test_foreign_text_cannot_move_a_cursor_or_begin_a_line() -> None:
     assert "bad [2J 2030-01-01 supervisor info: all is well end" == asked.words(actual)
 
 
-# --- how it is written ------------------------------------------------------------------------------------
+# --- how it is written ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -100,7 +104,8 @@ def test_a_header_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "secret", ": secret", "X A: secret", "X: sec\nret", "X: secret\u00e9", "X: \x00secret"]
+    "text",
+    ["", "secret", ": secret", "X A: secret", "X: sec\nret", "X: secret\u00e9", "X: \x00secret"],
 )
 def test_what_is_no_header_is_refused_without_its_value(text: str) -> None:
     with pytest.raises(ValueError, match="header") as caught:
@@ -128,7 +133,9 @@ def test_accepted_statuses_are_read(text: str, expected: tuple[range, ...]) -> N
     assert expected == http_request.status_ranges(text)
 
 
-@pytest.mark.parametrize("text", ["", "2xx", "200-", "-200", "99", "600", "299-200", "200,,204", "200-299-300"])
+@pytest.mark.parametrize(
+    "text", ["", "2xx", "200-", "-200", "99", "600", "299-200", "200,,204", "200-299-300"]
+)
 def test_what_are_no_statuses_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="200-299"):
         http_request.status_ranges(text)

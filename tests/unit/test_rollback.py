@@ -1,15 +1,26 @@
-"""Histories of versions that fail: rejected, gated, cancelled, rolled back; and of the app's place among them."""
+"""Histories of versions that fail: rejected, gated, cancelled, rolled back; and of the app's place
+among them.
+"""
 
 from __future__ import annotations
 
 import pytest
 
 from config_supervisor.core import events as ev
-from config_supervisor.core.actions import Apply, CancelReload, Done, Kill, KillLeftovers, Reload, RollBack, Spawn
+from config_supervisor.core.actions import (
+    Apply,
+    CancelReload,
+    Done,
+    Kill,
+    KillLeftovers,
+    Reload,
+    RollBack,
+    Spawn,
+)
 from config_supervisor.core.state import Phase, stale
 from tests.unit.histories import INT, QUIT, TERM, changed, configured, prove, rolled_back
 
-# --- verify and roll back ---------------------------------------------------------------------------------
+# --- verify and roll back -------------------------------------------------------------------------
 
 
 def test_a_failed_reload_puts_the_last_good_version_back_and_reloads_it() -> None:
@@ -63,7 +74,9 @@ def test_without_rollback_the_new_files_stay_and_the_reload_is_tried_again() -> 
 
 
 @pytest.mark.parametrize("reason", ["no_handler", "no_process", "permission", "connect"])
-def test_a_reload_that_never_reached_the_app_is_tried_again_and_not_rolled_back(reason: str) -> None:
+def test_a_reload_that_never_reached_the_app_is_tried_again_and_not_rolled_back(
+    reason: str,
+) -> None:
     app = configured(rollback=True)
     changed(app, 100, "b")
     app.at(130, ev.ReloadFinished(1, reason, "no"))
@@ -74,20 +87,30 @@ def test_a_reload_that_never_reached_the_app_is_tried_again_and_not_rolled_back(
 
 
 def test_an_app_that_dies_of_a_reload_is_started_again_on_the_last_good_version() -> None:
-    app = configured(rollback=True)  # --restart never: this is no restart, it takes back what we did
+    app = configured(
+        rollback=True
+    )  # --restart never: this is no restart, it takes back what we did
     changed(app, 100, "b")
 
-    assert [CancelReload(), KillLeftovers(TERM, everything=False), RollBack("a")] == app.at(101, ev.Exited(7, 1))
+    assert [CancelReload(), KillLeftovers(TERM, everything=False), RollBack("a")] == app.at(
+        101, ev.Exited(7, 1)
+    )
     app.at(101, ev.NothingLeft())
     assert (Phase.BACKOFF, None) == (app.state.phase, app.wakes_at())
     assert [Spawn()] == rolled_back(app, 101, "a")
     assert [] == app.at(101, ev.Started(8))
-    assert ("a", "b", Phase.RUNNING) == (app.state.config.running, app.state.config.rejected, app.state.phase)
+    assert ("a", "b", Phase.RUNNING) == (
+        app.state.config.running,
+        app.state.config.rejected,
+        app.state.phase,
+    )
     assert "child_exited" == app.state.reloads.outcome
     assert [] == app.at(200, ev.ConfigOffered("b"))
 
 
-@pytest.mark.parametrize("end", [ev.Exited(7, 130, INT), ev.Exited(7, 131, QUIT)], ids=["ctrl-c", "ctrl-backslash"])
+@pytest.mark.parametrize(
+    "end", [ev.Exited(7, 130, INT), ev.Exited(7, 131, QUIT)], ids=["ctrl-c", "ctrl-backslash"]
+)
 def test_an_app_that_a_terminal_ends_meanwhile_is_no_failure_of_its_version(end: ev.Exited) -> None:
     app = configured(rollback=True, leftovers=False)
     changed(app, 100, "b")
@@ -204,7 +227,7 @@ def test_a_stop_cancels_the_reload() -> None:
     assert [Kill(TERM)] == app.at(102)
 
 
-# --- reload by restart ------------------------------------------------------------------------------------
+# --- reload by restart ----------------------------------------------------------------------------
 
 
 def test_a_reload_by_restart_stops_the_app_and_starts_it_on_the_new_version() -> None:

@@ -1,4 +1,6 @@
-"""Histories of the rollout's memory: starts that are late, checks that cannot be asked, versions of earlier runs."""
+"""Histories of the rollout's memory: starts that are late, checks that cannot be asked, versions of
+earlier runs.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,31 @@ from typing import Any
 
 from config_supervisor.core import events as ev
 from config_supervisor.core import health
-from config_supervisor.core.actions import Apply, CancelReload, Check, Done, Kill, Recover, Reload, RollBack, Spawn
+from config_supervisor.core.actions import (
+    Apply,
+    CancelReload,
+    Check,
+    Done,
+    Kill,
+    Recover,
+    Reload,
+    RollBack,
+    Spawn,
+)
 from config_supervisor.core.state import Marks, Phase
-from tests.unit.histories import INT, QUIT, TERM, App, changed, configured, prove, rolled_back, started
+from tests.unit.histories import (
+    INT,
+    QUIT,
+    TERM,
+    App,
+    changed,
+    configured,
+    prove,
+    rolled_back,
+    started,
+)
 
-# --- a start that is not ready in time --------------------------------------------------------------------
+# --- a start that is not ready in time ------------------------------------------------------------
 
 
 def unready_first(**policy: Any) -> App:
@@ -35,7 +57,11 @@ def restarted_on_b() -> App:
 def test_start_unready_first_version_is_a_failure_and_lives_on() -> None:
     app = unready_first()
 
-    assert (Phase.UNREADY, "not_ready", 7) == (app.state.phase, app.state.reloads.outcome, app.state.pid)
+    assert (Phase.UNREADY, "not_ready", 7) == (
+        app.state.phase,
+        app.state.reloads.outcome,
+        app.state.pid,
+    )
     assert (False, True) == (health.ready(app.state).ok, health.live(app.state).ok)
     assert "not ready within 30s: 503" == app.state.config.marks.why("a")
 
@@ -59,7 +85,9 @@ def test_start_unready_app_without_a_handler_is_replaced() -> None:
     app = unready_first(leftovers=False)
     changed(app, 31, "b")
 
-    assert [Kill(TERM)] == app.at(61, ev.ReloadFinished(2, "no_handler", "it does not catch SIGHUP"))
+    assert [Kill(TERM)] == app.at(
+        61, ev.ReloadFinished(2, "no_handler", "it does not catch SIGHUP")
+    )
     assert [Spawn()] == app.at(62, ev.Exited(7, 143, TERM))
 
 
@@ -68,7 +96,11 @@ def test_start_unready_app_may_become_ready_later() -> None:
 
     assert [] == app.at(100, ev.AppReady(7))
     prove(app)
-    assert (Phase.RUNNING, "success", "a") == (app.state.phase, app.state.reloads.outcome, app.state.config.good)
+    assert (Phase.RUNNING, "success", "a") == (
+        app.state.phase,
+        app.state.reloads.outcome,
+        app.state.config.good,
+    )
 
 
 def test_start_unready_new_version_gives_way_to_the_good_one() -> None:
@@ -79,7 +111,11 @@ def test_start_unready_new_version_gives_way_to_the_good_one() -> None:
     assert [Spawn()] == rolled_back(app, 132, "a")
     app.at(133, ev.Started(9))
     app.at(134, ev.AppReady(9))
-    assert ("a", "b", "not_ready") == (app.state.config.running, app.state.config.rejected, app.state.reloads.outcome)
+    assert ("a", "b", "not_ready") == (
+        app.state.config.running,
+        app.state.config.rejected,
+        app.state.reloads.outcome,
+    )
 
 
 def test_start_readiness_that_cannot_be_asked_is_no_verdict() -> None:
@@ -111,7 +147,7 @@ def test_start_unready_app_without_a_configuration_is_waited_for() -> None:
     assert Phase.RUNNING is app.state.phase
 
 
-# --- a signal that the app survived -----------------------------------------------------------------------
+# --- a signal that the app survived ---------------------------------------------------------------
 
 
 def test_death_after_a_thread_dump_is_the_versions() -> None:
@@ -125,7 +161,9 @@ def test_death_after_a_thread_dump_is_the_versions() -> None:
 
 
 def test_app_ended_by_its_stop_signal_is_not_started_again() -> None:
-    """The runtime sends an image's STOPSIGNAL when the pod is deleted, and knows no --stop-signal."""
+    """The runtime sends an image's STOPSIGNAL when the pod is deleted, and knows no
+    --stop-signal.
+    """
     app = started(restart="always", leftovers=False)
     app.at(1, ev.SignalReceived(INT))
 
@@ -141,7 +179,9 @@ def test_app_that_outlives_quit_is_restarted_after_a_crash() -> None:
 
 
 def test_app_ended_by_its_reload_signal_is_started_again() -> None:
-    """It had a handler at the last look, and none when the signal came: a program that replaces itself."""
+    """It had a handler at the last look, and none when the signal came: a program that replaces
+    itself.
+    """
     app = configured(rollback=True, leftovers=False, reload_signal=1)
     changed(app, 100, "b")
 
@@ -159,14 +199,20 @@ def test_app_ended_by_its_reload_signal_is_started_again() -> None:
 def test_job_that_ends_with_0_in_its_trial_has_done_its_work() -> None:
     """Not a version that failed: it must not run once more on the last good one."""
     app = App(configured=True, rollback=True, leftovers=False)
-    app.at(0, ev.Began(), ev.ConfigOffered("b"), ev.Remembered(Marks(good=("a",))), ev.ConfigApplied("b"))
+    app.at(
+        0,
+        ev.Began(),
+        ev.ConfigOffered("b"),
+        ev.Remembered(Marks(good=("a",))),
+        ev.ConfigApplied("b"),
+    )
     app.at(0, ev.Started(7))
 
     assert [CancelReload(), Done(0)] == app.at(1, ev.Exited(7, 0))
     assert (0, ()) == (app.state.reloads.failed, app.state.config.marks.failed)
 
 
-# --- a check that could not be asked ----------------------------------------------------------------------
+# --- a check that could not be asked --------------------------------------------------------------
 
 
 def test_verification_that_cannot_be_asked_is_asked_again() -> None:
@@ -196,7 +242,9 @@ def test_start_validation_that_cannot_be_asked_keeps_waiting() -> None:
     app = App(configured=True)
     app.at(0, ev.Began(), ev.ConfigOffered("a"))
 
-    assert [Recover()] == app.at(1, ev.ConfigFailed("a", "hook", "cannot run nginx: no more processes"))
+    assert [Recover()] == app.at(
+        1, ev.ConfigFailed("a", "hook", "cannot run nginx: no more processes")
+    )
     assert [] == app.at(1, ev.ConfigFailed("", "no_generation", "nothing"))
     assert [Apply()] == app.at(3)
 
@@ -219,7 +267,7 @@ def test_once_on_a_full_disk_waits_for_room() -> None:
     assert [] == app.at(0.1, ev.ConfigFailed("b", "write", "no space left on device"))
 
 
-# --- a newer version within the window --------------------------------------------------------------------
+# --- a newer version within the window ------------------------------------------------------------
 
 
 def test_newer_version_is_validated_before_the_window_ends() -> None:
@@ -240,7 +288,11 @@ def test_newer_version_that_validation_rejects_leaves_the_window() -> None:
 
     assert [] == app.at(102, ev.ConfigFailed("c", "validate", "syntax error"))
     assert [] == app.at(105, ev.ReloadFinished(1))
-    assert ("b", "b", "success") == (app.state.config.running, app.state.config.good, app.state.reloads.outcome)
+    assert ("b", "b", "success") == (
+        app.state.config.running,
+        app.state.config.good,
+        app.state.reloads.outcome,
+    )
 
 
 def test_failure_while_a_newer_one_is_validated_is_undone() -> None:
@@ -253,7 +305,7 @@ def test_failure_while_a_newer_one_is_validated_is_undone() -> None:
     assert [CancelReload()] == app.at(104, ev.ConfigChecked("c"))
 
 
-# --- what is remembered -----------------------------------------------------------------------------------
+# --- what is remembered ---------------------------------------------------------------------------
 
 
 def test_marks_are_written_when_a_version_is_good_or_failed() -> None:
@@ -270,7 +322,13 @@ def test_marks_are_written_when_a_version_is_good_or_failed() -> None:
 
 def test_version_good_in_an_earlier_run_needs_no_trial() -> None:
     app = App(configured=True, rollback=True, verify=True)
-    app.at(0, ev.Began(), ev.ConfigOffered("a"), ev.Remembered(Marks(good=("b", "a"))), ev.ConfigApplied("a"))
+    app.at(
+        0,
+        ev.Began(),
+        ev.ConfigOffered("a"),
+        ev.Remembered(Marks(good=("b", "a"))),
+        ev.ConfigApplied("a"),
+    )
 
     assert [] == app.at(0, ev.Started(7))
     assert ("success", "a") == (app.state.reloads.outcome, app.state.config.good)
@@ -278,7 +336,13 @@ def test_version_good_in_an_earlier_run_needs_no_trial() -> None:
 
 def test_unknown_version_at_a_restart_can_be_rolled_back() -> None:
     app = App(configured=True, rollback=True, leftovers=False)
-    app.at(0, ev.Began(), ev.ConfigOffered("b"), ev.Remembered(Marks(good=("a",))), ev.ConfigApplied("b"))
+    app.at(
+        0,
+        ev.Began(),
+        ev.ConfigOffered("b"),
+        ev.Remembered(Marks(good=("a",))),
+        ev.ConfigApplied("b"),
+    )
 
     assert [Reload(1, trial=True)] == app.at(0, ev.Started(7))
     assert [CancelReload(), RollBack("a")] == app.at(1, ev.Exited(7, 1))
@@ -286,7 +350,13 @@ def test_unknown_version_at_a_restart_can_be_rolled_back() -> None:
 
 def test_good_generation_that_is_gone_gives_way_to_an_older_one() -> None:
     app = App(configured=True, rollback=True)
-    app.at(0, ev.Began(), ev.ConfigOffered("c"), ev.Remembered(Marks(good=("b", "a"))), ev.ConfigApplied("c"))
+    app.at(
+        0,
+        ev.Began(),
+        ev.ConfigOffered("c"),
+        ev.Remembered(Marks(good=("b", "a"))),
+        ev.ConfigApplied("c"),
+    )
     app.at(0, ev.Started(7))
     assert [RollBack("b")] == app.at(5, ev.ReloadFinished(1, "verify", "no"))
 
@@ -321,7 +391,13 @@ def test_restart_without_marks_goes_back_to_what_was_in_place() -> None:
 
 def test_rollback_order_does_not_wait_for_a_start() -> None:
     app = App(configured=True, rollback=True, ready=True, leftovers=False)
-    app.at(0, ev.Began(), ev.ConfigOffered("b"), ev.Remembered(Marks(good=("a",))), ev.ConfigApplied("b"))
+    app.at(
+        0,
+        ev.Began(),
+        ev.ConfigOffered("b"),
+        ev.Remembered(Marks(good=("a",))),
+        ev.ConfigApplied("b"),
+    )
     app.at(0, ev.Started(7))
 
     assert [Kill(TERM)] == app.at(2, ev.RollbackOrdered("a"))
@@ -329,14 +405,18 @@ def test_rollback_order_does_not_wait_for_a_start() -> None:
 
 
 def test_overtaken_validation_does_not_keep_a_restart_waiting() -> None:
-    """The content went back to what is in place while the app was stopped: there is nothing to wait for."""
+    """The content went back to what is in place while the app was stopped: there is nothing to wait
+    for.
+    """
     app = configured(restart_to_reload=True, reload_interval=0.0)
     changed(app, 100, "b")
     app.at(101, ev.Exited(7, 0))
     assert [Apply()] == app.at(101, ev.ConfigOffered("c"))
     assert [] == app.at(102, ev.NothingLeft(), ev.ConfigOffered("b"))
 
-    assert [Spawn()] == app.at(103, ev.ConfigFailed("c", "overtaken", "a newer version ended the validation"))
+    assert [Spawn()] == app.at(
+        103, ev.ConfigFailed("c", "overtaken", "a newer version ended the validation")
+    )
 
 
 def test_overtaken_validation_is_no_failure() -> None:
@@ -344,4 +424,6 @@ def test_overtaken_validation_is_no_failure() -> None:
     app.at(100, ev.ConfigOffered("b"))
     app.at(100, ev.ConfigOffered("c"))
 
-    assert [Apply()] == app.at(101, ev.ConfigFailed("b", "overtaken", "a newer version ended the validation"))
+    assert [Apply()] == app.at(
+        101, ev.ConfigFailed("b", "overtaken", "a newer version ended the validation")
+    )

@@ -1,4 +1,6 @@
-"""What counts as a configuration, which paths are accepted, and the laws of place, merge and diff."""
+"""What counts as a configuration, which paths are accepted, and the laws of place,
+merge and diff.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +31,16 @@ from config_supervisor.core.permissions import PRIVATE, Permission
 
 # Paths of all sorts, wicked ones often: the parts are joined with slashes.
 PARTS = st.one_of(
-    st.sampled_from(["", ".", "..", "..data", "...", ".hidden", "a", "b", "conf.d", "\0", "ä" * 128, "x" * 255]),
+    st.sampled_from(
+        ["", ".", "..", "..data", "...", ".hidden", "a", "b", "conf.d", "\0", "ä" * 128, "x" * 255]
+    ),
     st.text(max_size=6),
 )
 PATHS = st.lists(PARTS, max_size=5).map("/".join)
 # Single names that cannot conflict, as the keys of a ConfigMap are.
-KEYS = st.text("abc-_.", min_size=1, max_size=4).filter(lambda key: key != "." and not key.startswith(".."))
+KEYS = st.text("abc-_.", min_size=1, max_size=4).filter(
+    lambda key: key != "." and not key.startswith("..")
+)
 OBJECTS = st.dictionaries(KEYS, st.binary(max_size=4), max_size=5)
 SUMS = st.dictionaries(KEYS, st.sampled_from(["1", "2", "3"]), max_size=6)
 
@@ -155,7 +161,9 @@ def test_the_digest_tells_paths_bytes_and_readers_apart(other: dict[str, Entry])
 
 
 @given(OBJECTS, OBJECTS)
-def test_digests_are_equal_exactly_when_contents_are(one: dict[str, bytes], other: dict[str, bytes]) -> None:
+def test_digests_are_equal_exactly_when_contents_are(
+    one: dict[str, bytes], other: dict[str, bytes]
+) -> None:
     assert (one == other) == (of(**one).digest == of(**other).digest)
 
 
@@ -198,14 +206,18 @@ def test_a_subdir_cannot_leave_the_root(subdir: str) -> None:
 
 
 @given(OBJECTS, st.dictionaries(KEYS, KEYS, max_size=4))
-def test_placing_keeps_every_file_or_refuses(files: dict[str, bytes], mapping: dict[str, str]) -> None:
+def test_placing_keeps_every_file_or_refuses(
+    files: dict[str, bytes], mapping: dict[str, str]
+) -> None:
     paths = [mapping.get(key, key) for key in files]
     try:
         placed = place(entries_of(files), subdir="", mapping=mapping)
     except BadPath as error:
         assert paths.count(error.path) > 1  # noqa: PT017 - it is raised or not
         return
-    assert dict(zip(paths, files.values(), strict=True)) == {path: entry.data for path, entry in placed.items()}
+    assert dict(zip(paths, files.values(), strict=True)) == {
+        path: entry.data for path, entry in placed.items()
+    }
     assert len(files) == len(placed)
 
 
@@ -234,7 +246,9 @@ def test_objects_that_are_file_and_directory_to_each_other_are_refused() -> None
 
 
 @given(SUMS, SUMS)
-def test_a_diff_says_what_makes_the_one_of_the_other(old: dict[str, str], new: dict[str, str]) -> None:
+def test_a_diff_says_what_makes_the_one_of_the_other(
+    old: dict[str, str], new: dict[str, str]
+) -> None:
     changes = diff(old, new)
     made = {path: old[path] for path in old if path not in changes.removed}
     made |= {path: new[path] for path in changes.added + changes.changed}
@@ -243,12 +257,17 @@ def test_a_diff_says_what_makes_the_one_of_the_other(old: dict[str, str], new: d
     assert not set(changes.added) & old.keys()
     assert set(changes.changed) <= old.keys() & new.keys()
     assert diff(new, old) == Changes(changes.removed, changes.changed, changes.added)
-    assert all(list(paths) == sorted(paths) for paths in (changes.added, changes.changed, changes.removed))
+    assert all(
+        list(paths) == sorted(paths) for paths in (changes.added, changes.changed, changes.removed)
+    )
 
 
 def test_changes_are_told_in_one_short_line() -> None:
     new = {"nginx.conf": "2", **dict.fromkeys("abdef", "1"), "line\nfeed": "1"}
-    assert str(diff({"nginx.conf": "1", "c": "1"}, new)) == "changed nginx.conf; added a, b (+4 more); removed c"
+    assert (
+        str(diff({"nginx.conf": "1", "c": "1"}, new))
+        == "changed nginx.conf; added a, b (+4 more); removed c"
+    )
     assert str(diff({}, {"line\nfeed": "1"})) == "added 'line\\nfeed'"
     assert str(diff(new, new)) == "nothing changed"
 
@@ -256,7 +275,9 @@ def test_changes_are_told_in_one_short_line() -> None:
 def test_an_init_that_syncs_nothing_does_not_load_libcrypto() -> None:
     code = "import config_supervisor.core.content, sys\n"
     code += "print(sorted({'hashlib', '_hashlib', 'typing', 're'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -274,4 +295,8 @@ def test_digest_is_keyed_with_a_secret_only() -> None:
     assert digest(PRIVATE, b"1") != digest(PRIVATE, b"2")
     assert digest(Permission(0o640), b"1") != digest(Permission(0o640), b"2")
     assert digest(None, b"1", secret=True) != digest(None, b"2", secret=True)
-    assert digest(PRIVATE, b"1") == digest(PRIVATE, b"1") != snapshot({"a": Entry(b"1", PRIVATE)}).digest
+    assert (
+        digest(PRIVATE, b"1")
+        == digest(PRIVATE, b"1")
+        != snapshot({"a": Entry(b"1", PRIVATE)}).digest
+    )

@@ -65,13 +65,17 @@ def missing(text: str) -> str:
 STAY = ("-c", "while :; do read -t 60 <> <(:); done")
 
 
-def test_a_process_is_found_by_the_name_of_its_executable(elsewhere: Start, program: Callable[[str], str]) -> None:
+def test_a_process_is_found_by_the_name_of_its_executable(
+    elsewhere: Start, program: Callable[[str], str]
+) -> None:
     pid = elsewhere(program("daemon-e"), *STAY)
 
     assert pid == found("daemon-e")
 
 
-def test_a_name_longer_than_the_kernel_keeps_is_found(elsewhere: Start, program: Callable[[str], str]) -> None:
+def test_a_name_longer_than_the_kernel_keeps_is_found(
+    elsewhere: Start, program: Callable[[str], str]
+) -> None:
     pid = elsewhere(program("daemon-with-a-long-name"), *STAY)
 
     assert pid == found("daemon-with-a-long-name")
@@ -86,7 +90,9 @@ def test_a_script_is_found_by_its_name(elsewhere: Start, tmp_path: Path) -> None
     assert pid == found("daemon-script")
 
 
-def test_a_process_is_found_by_its_first_argument(elsewhere: Start, program: Callable[[str], str]) -> None:
+def test_a_process_is_found_by_its_first_argument(
+    elsewhere: Start, program: Callable[[str], str]
+) -> None:
     shell = program("daemon-a")
     pid = elsewhere(shell, "-c", f'exec -a /opt/other-name {shell} -c "{STAY[1]}"')
 
@@ -111,7 +117,9 @@ def test_two_that_have_nothing_to_do_with_each_other_are_refused(
     pids = sorted([elsewhere(shell, *STAY), elsewhere(shell, *STAY)])
 
     def refused() -> None:
-        message = f"2 processes are called daemon-2 (pids {pids[0]}, {pids[1]}); name a pid file instead"
+        message = (
+            f"2 processes are called daemon-2 (pids {pids[0]}, {pids[1]}); name a pid file instead"
+        )
         assert message == missing("daemon-2")
 
     wait_until(refused)
@@ -122,7 +130,9 @@ def test_a_process_that_has_become_another_program_is_found_by_its_new_name_only
 ) -> None:
     fifo = tmp_path / "go"
     os.mkfifo(fifo)
-    pid = elsewhere(program("entrypoint-x"), "-c", f"read < {fifo}; exec {program('server-x')} -c '{STAY[1]}'")
+    pid = elsewhere(
+        program("entrypoint-x"), "-c", f"read < {fifo}; exec {program('server-x')} -c '{STAY[1]}'"
+    )
     assert pid == found("entrypoint-x")
     fifo.write_text("go\n")
 
@@ -153,7 +163,9 @@ def test_a_process_that_has_renamed_itself_is_found_by_its_executable(
     assert pid == found("daemon-n")
 
 
-def test_the_dead_are_not_found(elsewhere: Start, program: Callable[[str], str], tmp_path: Path) -> None:
+def test_the_dead_are_not_found(
+    elsewhere: Start, program: Callable[[str], str], tmp_path: Path
+) -> None:
     fifo = tmp_path / "go"
     os.mkfifo(fifo)
     parent = elsewhere("bash", "-c", f"{program('daemon-dead')} -c 'read < {fifo}' & exec sleep 60")
@@ -169,7 +181,9 @@ def test_the_dead_are_not_found(elsewhere: Start, program: Callable[[str], str],
     assert "Z" == other_container.process_state(child)
 
 
-def test_a_process_of_another_user_is_found_and_known_to_be_out_of_reach(elsewhere: Start, common: Path) -> None:
+def test_a_process_of_another_user_is_found_and_known_to_be_out_of_reach(
+    elsewhere: Start, common: Path
+) -> None:
     needs_root()
     shutil.copy(BASH, common / "daemon-user")
     pid = elsewhere(str(common / "daemon-user"), *STAY, user=12345)
@@ -186,10 +200,12 @@ def test_a_process_of_another_user_is_found_and_known_to_be_out_of_reach(elsewhe
     assert other_container.may_signal(pid)
 
 
-# --- pid files --------------------------------------------------------------------------------------------
+# --- pid files ------------------------------------------------------------------------------------
 
 
-def test_the_first_line_of_a_pid_file_counts_and_is_read_each_time(elsewhere: Start, tmp_path: Path) -> None:
+def test_the_first_line_of_a_pid_file_counts_and_is_read_each_time(
+    elsewhere: Start, tmp_path: Path
+) -> None:
     first, second = elsewhere("sleep", "60"), elsewhere("sleep", "60")
     path = tmp_path / "pid"
     wanted = Target(str(path))
@@ -211,11 +227,16 @@ def test_a_pid_file_without_a_pid_is_told(tmp_path: Path, text: str) -> None:
 def test_a_pid_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     path = tmp_path / "pid"
 
-    assert f"cannot read the pid file {path}: no such file or directory; is its container up" in missing(str(path))
+    assert (
+        f"cannot read the pid file {path}: no such file or directory; is its container up"
+        in missing(str(path))
+    )
 
 
 def test_a_pid_file_that_is_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
-    """Opening one waits for its writer; a device, a directory and a socket are no pid files either."""
+    """Opening one waits for its writer; a device, a directory and a socket are no pid
+    files either.
+    """
     os.mkfifo(tmp_path / "fifo")
 
     for path in (str(tmp_path / "fifo"), "/dev/zero"):
@@ -246,5 +267,7 @@ def test_a_pid_file_of_a_process_that_is_gone_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "/run/", "a\0b"])
 def test_what_is_neither_a_name_nor_a_path_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="neither the name of a process nor the path of a pid file"):
+    with pytest.raises(
+        ValueError, match="neither the name of a process nor the path of a pid file"
+    ):
         Target(text)

@@ -1,6 +1,8 @@
-"""An honest world around the machine, for random histories: one app, one disk, sources, and a supervisor that may die.
+"""An honest world around the machine, for random histories: one app, one disk, sources, and a
+supervisor that may die.
 
-Processes end only once, orders are answered at most once, and the disk keeps what `sync.py` writes to it.
+Processes end only once, orders are answered at most once, and the disk keeps what `sync.py` writes
+to it.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ class Disk:
         self.kept = [digest, *(one for one in self.kept if one != digest)]
 
     def refuses(self, digest: str) -> bool:
-        """Whether a start leaves a version alone because it failed before and there is a better one."""
+        """Whether a start leaves a version alone because it failed before and there is a better
+        one.
+        """
         return bool(self.marks.why(digest)) and any(one in self.marks.good for one in self.kept)
 
     def best(self) -> str:
@@ -53,7 +57,9 @@ class World:
         self.next_pid = 10
         self.newest = ""
         self.seen: set[str] = set()  # versions that the app was seen to work on
-        self.barred: dict[str, str] = {}  # versions that failed, and the newest content of that time
+        self.barred: dict[
+            str, str
+        ] = {}  # versions that failed, and the newest content of that time
         self.told_to_stop = False
         self.ordered: list[Action] = []
         self._begin()
@@ -62,7 +68,9 @@ class World:
         """A supervisor starts, and knows only what stands on disk."""
         self.state = State(sources=(SourceState("configmap a/b"),))
         self.pid = 0
-        self.doing: str | None = None  # a thread that writes: apply, check, or the version to put back
+        self.doing: str | None = (
+            None  # a thread that writes: apply, check, or the version to put back
+        )
         self.checking = False
         self.reloading = 0
         self.ready = self.late = False
@@ -93,7 +101,9 @@ class World:
         state, config = self.state, self.state.config
         if state.reloads.outcome == "success" != before.reloads.outcome:
             lived = (
-                self.ready and self.now - self.ready_since > self.policy.verify_window - 1e-6 and not self.policy.verify
+                self.ready
+                and self.now - self.ready_since > self.policy.verify_window - 1e-6
+                and not self.policy.verify
             )
             seen = config.running in self.seen or config.running in self.disk.marks.good or lived
             assert seen, f"success was claimed before {config.running!r} was seen to work"
@@ -115,7 +125,9 @@ class World:
                 assert not self.told_to_stop, "a swap after a stop"
                 self.doing = action.digest if isinstance(action, RollBack) else ""
                 if isinstance(action, RollBack):
-                    assert self.policy.rollback or self.ordered_rollback, "a rollback that was not asked for"
+                    assert self.policy.rollback or self.ordered_rollback, (
+                        "a rollback that was not asked for"
+                    )
                 else:
                     assert not self.checking, "a version applied while it is validated"
             case Check():
@@ -200,7 +212,12 @@ class World:
             self.disk.show(back)
             self.tell(ev.ConfigApplied(back, rolled_back=True))
             return
-        if not reason and not self.chosen and self.policy.rollback and self.disk.refuses(self.newest):
+        if (
+            not reason
+            and not self.chosen
+            and self.policy.rollback
+            and self.disk.refuses(self.newest)
+        ):
             reason, self.chosen = "failed", True
         if reason:
             self.tell(ev.ConfigFailed(self.newest, reason, reason))
@@ -212,14 +229,22 @@ class World:
         self.tell(ev.ConfigApplied(self.newest, previous=previous))
 
     def try_out(self, digest: str) -> None:
-        """A version that failed is tried again only if something else was offered meanwhile, or a person wants it."""
+        """A version that failed is tried again only if something else was offered meanwhile, or a
+        person wants it.
+        """
         since = self.barred.pop(digest, None)
         better = any(one in self.disk.marks.good and one != digest for one in self.disk.kept)
-        assert since is None or not better or self.state.config.rejected != digest, f"{digest} was tried twice"
+        assert since is None or not better or self.state.config.rejected != digest, (
+            f"{digest} was tried twice"
+        )
 
     def checked(self, reason: str) -> None:
         self.checking = False
-        self.tell(ev.ConfigFailed(self.newest, reason, reason) if reason else ev.ConfigChecked(self.newest))
+        self.tell(
+            ev.ConfigFailed(self.newest, reason, reason)
+            if reason
+            else ev.ConfigChecked(self.newest)
+        )
 
     def remember(self) -> None:
         if self.prepared or not self.policy.rollback:
@@ -239,9 +264,15 @@ class World:
         self.tell(ev.ConfigApplied(best, cached=True, previous=previous))
 
     def die(self, orderly: bool) -> None:
-        """The supervisor ends, and the container with it; it starts again, and the sources say what they hold."""
+        """The supervisor ends, and the container with it; it starts again, and the sources say what
+        they hold.
+        """
         config = self.state.config
-        if orderly and self.policy.rollback and config.live not in ("", *config.marks.good, *config.marks.rejected):
+        if (
+            orderly
+            and self.policy.rollback
+            and config.live not in ("", *config.marks.good, *config.marks.rejected)
+        ):
             self.disk.marks = config.marks.replace(orderly=config.live)
         self._begin()
         self.tell(ev.Began())
@@ -262,7 +293,9 @@ class World:
                 self.late = self.late or before.phase is Phase.STARTING
             self.tell(ev.DeadlinePassed())
             later = wake_at(self.state, self.policy)
-            assert self.state != before or later is None or later > self.now, "a deadline that changes nothing spins"
+            assert self.state != before or later is None or later > self.now, (
+                "a deadline that changes nothing spins"
+            )
         self.now = max(self.now, end)
 
     def settle(self) -> None:

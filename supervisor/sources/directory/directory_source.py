@@ -1,8 +1,8 @@
 """A directory as a source: a mounted ConfigMap or Secret volume, or any directory that people edit.
 
-inotify says when to look, file metadata whether anything changed, and a slow re-check finds what inotify
-cannot tell: an editor that keeps its file open, a network volume, a mount on top. It must not know what
-becomes of the content; whether it is new is for the sink to judge.
+inotify says when to look, file metadata whether anything changed, and a slow re-check finds what
+inotify cannot tell: an editor that keeps its file open, a network volume, a mount on top. It must
+not know what becomes of the content; whether it is new is for the sink to judge.
 """
 
 from __future__ import annotations
@@ -26,35 +26,46 @@ if TYPE_CHECKING:
 # A directory that changes while it is read is read again: for this long, but so often at least.
 _PATIENCE, _PAUSE, _TRIES = 1.0, 0.01, 3
 _RETRY = 5.0  # seconds until the next look when reading failed
-# Editors and copying tools make one change in several steps: it is read when nothing happened for this long.
+# Editors and copying tools make one change in several steps: it is read when nothing happened for
+# this long.
 _QUIET, _QUIET_AT_MOST = 0.05, 1.0
-# Clocks of file systems tick every 1 to 10 ms: what was changed this shortly before it was read can change
-# again and keep its size and its mtime.
+# Clocks of file systems tick every 1 to 10 ms: what was changed this shortly before it was read can
+# change again and keep its size and its mtime.
 _TICK = 0.05
-# Times the re-check where inotify tells of changes: it misses little, and every look wakes a process that rests.
+# Times the re-check where inotify tells of changes: it misses little, and every look wakes a
+# process that rests.
 _WATCHED = 5
 
 
 class DirectorySource:
-    """Follows the directory at `path`; `recheck` is the seconds between two looks where inotify cannot be had.
+    """Follows the directory at `path`; `recheck` is the seconds between two looks where inotify
+    cannot be had.
 
-    Where inotify's limits are used up, `connected(up=False)` says so for as long as it lasts and `failed` once,
-    before the content, which is read all the same; changes are then found by the re-check alone.
+    Where inotify's limits are used up, `connected(up=False)` says so for as long as it lasts and
+    `failed` once, before the content, which is read all the same; changes are then found by the
+    re-check alone.
 
-    `ignore` are patterns of names to leave out: see `tree.Ignored`. A volume without files counts as missing, as its
-    object is; a plain directory without files is a configuration.
+    `ignore` are patterns of names to leave out: see `tree.Ignored`. A volume without files counts
+    as missing, as its object is; a plain directory without files is a configuration.
 
-    With a `head_start` the content is read before it is watched, and again so many seconds later: importing what
-    talks to inotify takes as long as many an application to start.
+    With a `head_start` the content is read before it is watched, and again so many seconds later:
+    importing what talks to inotify takes as long as many an application to start.
     """
 
     def __init__(
-        self, path: str, *, recheck: float = 60.0, head_start: float = 0.0, ignore: Sequence[str] = ()
+        self,
+        path: str,
+        *,
+        recheck: float = 60.0,
+        head_start: float = 0.0,
+        ignore: Sequence[str] = (),
     ) -> None:
         self.label = Label("directory", "", path)
         self._path = os.path.join(os.getcwd(), path)  # the process leaves its directory later
         self._recheck, self._head_start = recheck, head_start
-        self._seen: tuple[object, ...] | None = ()  # marks of what was last told; None: it was missing
+        self._seen: (
+            tuple[object, ...] | None
+        ) = ()  # marks of what was last told; None: it was missing
         self._present = True
         self._misnamed: set[str] = set()
         self._last = Content({})
@@ -85,7 +96,9 @@ class DirectorySource:
                 wait = self._round(sink, watch, wake, changed)
                 changed = _pause(watch, wake, wait)
         except OSError as error:
-            sink.failed(Trouble("config", f"cannot watch {self._path}: {why(error)}", fatal=True), 0.0)
+            sink.failed(
+                Trouble("config", f"cannot watch {self._path}: {why(error)}", fatal=True), 0.0
+            )
         finally:
             threads.start(watch.close, "closing")  # which takes the kernel 20 ms
             with self._lock:
@@ -130,7 +143,8 @@ class DirectorySource:
                 seen = str(error)
             if tries >= _TRIES and time.monotonic() > until:
                 raise UnreadableError(
-                    "bad_data", f"cannot read {self._path}: {seen}; wait for it, or leave it out with --ignore"
+                    "bad_data",
+                    f"cannot read {self._path}: {seen}; wait for it, or leave it out with --ignore",
                 )
             if _nap(wake):
                 return
@@ -170,7 +184,8 @@ class DirectorySource:
     def _tell_names(self, found: Tree) -> None:
         for path in sorted(found.misnamed - self._misnamed):
             log.warning(
-                f"cannot use {shown(path)}: its name is not valid UTF-8; rename it, or leave it out with --ignore",
+                f"cannot use {shown(path)}: its name is not valid UTF-8; rename it, or leave it out"
+                " with --ignore",
                 event="name_not_utf8",
                 source=str(self.label),
             )
@@ -203,14 +218,17 @@ class DirectorySource:
         sink.connected(up=watching)
         if not watching:
             message = (
-                f"cannot watch {self._path}: {watch.failure}; changes are found every {self._recheck:g} s only;"
-                " raise fs.inotify.max_user_watches or max_user_instances on the node"
+                f"cannot watch {self._path}: {watch.failure}; changes are found every"
+                f" {self._recheck:g} s only; raise fs.inotify.max_user_watches or"
+                " max_user_instances on the node"
             )
             sink.failed(Trouble("config", message), self._recheck)
 
 
 def _pause(watch: Watch, wake: int, seconds: float) -> bool:
-    """Wait until a change is complete, or stop() is called, or the seconds are over; whether there was a change."""
+    """Wait until a change is complete, or stop() is called, or the seconds are over; whether there
+    was a change.
+    """
     poller = select.poll()
     poller.register(wake, select.POLLIN)
     if (events := watch.fileno()) is not None:

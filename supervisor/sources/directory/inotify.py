@@ -1,8 +1,10 @@
-"""inotify on everything that decides what a path holds: the directory, what is below, and the way to it.
+"""inotify on everything that decides what a path holds: the directory, what is below, and the way
+to it.
 
-It only tells that something may have changed, and how urgent it is to look; it reads no file. The way to a path
-is followed link by link, so that a link that is switched, a directory that is replaced and one that does not
-exist yet are all noticed: inotify(7) itself watches inodes, not paths.
+It only tells that something may have changed, and how urgent it is to look; it reads no file. The
+way to a path is followed link by link, so that a link that is switched, a directory that is
+replaced and one that does not exist yet are all noticed: inotify(7) itself watches inodes, not
+paths.
 """
 
 from __future__ import annotations
@@ -18,23 +20,30 @@ if TYPE_CHECKING:
 
 DATA = "..data"  # the link that the kubelet, and we, switch from one generation to the next
 
-# What a batch of events calls for: nothing; a look when it is quiet again; a look at once, as all is in place.
+# What a batch of events calls for: nothing; a look when it is quiet again; a look at once, as all
+# is in place.
 NOTHING, EDITED, SWAPPED = range(3)
 
 _MOST_LINKS = 40  # path_resolution(7)
 
 
 class Watch:
-    """A set of watches, made anew in every `with` block: what is not asked for again there is dropped."""
+    """A set of watches, made anew in every `with` block: what is not asked for again there is
+    dropped.
+    """
 
-    def __init__(self, *, waiting: bool = False, ignored: Callable[[str], bool] = lambda _: False) -> None:
+    def __init__(
+        self, *, waiting: bool = False, ignored: Callable[[str], bool] = lambda _: False
+    ) -> None:
         """`ignored` tells the names whose changes are no news."""
         self.waiting = waiting  # until `begin` nothing is watched
         self.failure = ""  # why the set is incomplete: a limit of the system
         self.overflowed = False  # events were lost; set until the owner resets it
         self._ignored = ignored
         self._inotify: Any = None
-        self._places: dict[int, tuple[str, set[str] | None]] = {}  # a directory, the names that matter (None: all)
+        self._places: dict[
+            int, tuple[str, set[str] | None]
+        ] = {}  # a directory, the names that matter (None: all)
         self._fresh: dict[int, tuple[str, set[str] | None]] = {}
         self._unfinished: set[tuple[int, str]] = set()  # new files that were not closed yet
 
@@ -68,15 +77,17 @@ class Watch:
         return None if self._inotify is None else self._inotify.fileno()
 
     def content(self, path: str) -> None:
-        """Watch what is in a directory. To be called before it is listed, so that nothing falls between."""
+        """Watch what is in a directory. To be called before it is listed, so that nothing falls
+        between.
+        """
         if self._inotify is not None:
             self._add(path, self._in_content, None)
 
     def follow(self, path: str, base: str = "/") -> str:
         """Watch the way to a path: its links, its last component, and the first that is missing.
 
-        It begins at `base`, whose own way is watched already and has no links. Returns where it ends, without
-        links: a base for what is below.
+        It begins at `base`, whose own way is watched already and has no links. Returns where it
+        ends, without links: a base for what is below.
         """
         here, links = base, 0
         ahead = [] if self._inotify is None else _reversed(path)
@@ -90,8 +101,9 @@ class Watch:
                 target = os.readlink(there)
             except OSError as error:
                 missing = error.errno != errno.EINVAL
-                # A directory on the way tells itself when it is moved or removed; what else its parent holds,
-                # perhaps the temporary files of everybody, is not worth waking up for.
+                # A directory on the way tells itself when it is moved or removed; what else its
+                # parent holds, perhaps the temporary files of everybody, is not worth waking up
+                # for.
                 self._add(here, self._itself if ahead and not missing else self._in_parent, name)
                 here = there
                 if missing:
@@ -111,14 +123,21 @@ class Watch:
         return max(map(self._meaning, self._inotify.read(timeout=0)), default=NOTHING)
 
     def _open(self) -> None:
-        import inotify_simple  # noqa: PLC0415 - a bare init watches nothing
+        import inotify_simple
 
-        # It would look for libc by running ldconfig, a compiler and a linker, as children of PID 1 that are
-        # taken for orphans; without a name it takes the libc that is loaded.
+        # It would look for libc by running ldconfig, a compiler and a linker, as children of PID 1
+        # that are taken for orphans; without a name it takes the libc that is loaded.
         inotify_simple.find_library = lambda _name: None
         flags = self._flags = inotify_simple.flags
         self._itself = flags.DELETE_SELF | flags.MOVE_SELF | flags.ONLYDIR | flags.MASK_ADD
-        self._in_parent = self._itself | flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO | flags.ATTRIB
+        self._in_parent = (
+            self._itself
+            | flags.CREATE
+            | flags.DELETE
+            | flags.MOVED_FROM
+            | flags.MOVED_TO
+            | flags.ATTRIB
+        )
         self._in_content = self._in_parent | flags.CLOSE_WRITE | flags.EXCL_UNLINK
         try:
             self._inotify = inotify_simple.INotify(nonblocking=True)
@@ -141,7 +160,10 @@ class Watch:
 
     def _limited(self, error: OSError) -> None:
         what = "watches" if error.errno == errno.ENOSPC else "instances"
-        self.failure = f"the system's limit of inotify {what} is used up ({os.strerror(error.errno or 0).lower()})"
+        self.failure = (
+            f"the system's limit of inotify {what} is used up"
+            f" ({os.strerror(error.errno or 0).lower()})"
+        )
 
     def _meaning(self, event: Any) -> int:
         flags = self._flags
@@ -171,7 +193,8 @@ class Watch:
 
 
 def _is_being_written(path: str) -> bool:
-    # A new file tells when it is closed; a new link, hard or symbolic, is complete and tells no more.
+    # A new file tells when it is closed; a new link, hard or symbolic, is complete and tells no
+    # more.
     try:
         status = os.lstat(path)
     except OSError:

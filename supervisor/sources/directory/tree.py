@@ -1,7 +1,7 @@
 """What is below a directory: first its metadata, then its bytes, within limits.
 
-It decides which names are configuration, and who may read each file. It must not know when to look, nor what becomes
-of the content.
+It decides which names are configuration, and who may read each file. It must not know when to look,
+nor what becomes of the content.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from .inotify import Watch
 
-    # A directory: its path, the same without links, what is in front of its keys, itself and those above by inode,
-    # who gets into it, and whether it is a generation, whose names were chosen one by one.
+    # A directory: its path, the same without links, what is in front of its keys, itself and those
+    # above by inode, who gets into it, and whether it is a generation, whose names were chosen one
+    # by one.
     Place = tuple[str, str, str, frozenset[tuple[int, int]], Permission, bool]
 
 _MOST_FILES, _MOST_DIRECTORIES, _MOST_NAMES = 10_000, 2_000, 20_000
@@ -50,8 +51,8 @@ class ChangingError(Exception):
 class Ignored:
     """Which names are no configuration: what programs leave, and what the user leaves out.
 
-    A pattern without a slash is for every name below, one with a slash for the whole path. With `!` in front it
-    brings back what is left out by default.
+    A pattern without a slash is for every name below, one with a slash for the whole path. With `!`
+    in front it brings back what is left out by default.
     """
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:
@@ -59,15 +60,19 @@ class Ignored:
         self._kept = [_matcher(pattern[1:]) for pattern in patterns if pattern.startswith("!")]
 
     def __call__(self, key: str, *, chosen: bool = False) -> bool:
-        """Whether to leave a path out; `chosen`: it is a key of an object, which no program left behind."""
+        """Whether to leave a path out; `chosen`: it is a key of an object, which no program left
+        behind.
+        """
         if any(kept(key) for kept in self._kept):
             return False
-        return (not chosen and _left_behind(key.rpartition("/")[2])) or any(drops(key) for drops in self._dropped)
+        return (not chosen and _left_behind(key.rpartition("/")[2])) or any(
+            drops(key) for drops in self._dropped
+        )
 
 
 def _matcher(pattern: str) -> Callable[[str], object]:
-    import fnmatch  # noqa: PLC0415 - takes its time, which the app's start would wait for
-    import re  # noqa: PLC0415 - as above
+    import fnmatch
+    import re
 
     pattern = pattern.rstrip("/")
     match = re.compile(fnmatch.translate(pattern)).match
@@ -77,7 +82,12 @@ def _matcher(pattern: str) -> Callable[[str], object]:
 
 
 def _left_behind(name: str) -> bool:
-    return name in _LEFT_BEHIND or name.endswith(_ENDS) or name.startswith(_BEGINS) or name[::-1][:1] == name[:1] == "#"
+    return (
+        name in _LEFT_BEHIND
+        or name.endswith(_ENDS)
+        or name.startswith(_BEGINS)
+        or name[::-1][:1] == name[:1] == "#"
+    )
 
 
 class Tree:
@@ -93,8 +103,12 @@ class Tree:
         self._volumes: set[int] = set()  # devices of the directories that have a ..data
         self.newest = 0.0  # epoch seconds of the last change; 0 if there is none
         self.misnamed: set[str] = set()  # paths that cannot be keys
-        self.permitted: dict[str, Permission] = {}  # by key: who may read it, on the way through its directories
-        self.marks: tuple[object, ...] | None = None  # equal if nothing changed; None: there is no directory
+        self.permitted: dict[
+            str, Permission
+        ] = {}  # by key: who may read it, on the way through its directories
+        self.marks: tuple[object, ...] | None = (
+            None  # equal if nothing changed; None: there is no directory
+        )
 
     def walk(self) -> None:
         """Look at everything; raises OSError, UnreadableError or ChangingError."""
@@ -104,19 +118,27 @@ class Tree:
         except (FileNotFoundError, NotADirectoryError):
             return
         if not stat.S_ISDIR(status.st_mode):
-            raise UnreadableError("config", f"cannot read {self._top}: it is no directory; give the one that holds it")
-        ahead: list[Place] = [(self._top, real, "", frozenset({(status.st_dev, status.st_ino)}), _OPEN, False)]
+            raise UnreadableError(
+                "config", f"cannot read {self._top}: it is no directory; give the one that holds it"
+            )
+        ahead: list[Place] = [
+            (self._top, real, "", frozenset({(status.st_dev, status.st_ino)}), _OPEN, False)
+        ]
         while ahead:
             ahead += self._list(ahead.pop())
         files = [
             (key, path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
             for key, (path, status) in self._files.items()
         ]
-        tokens = sorted((key, permissions.token(permission, exact=True)) for key, permission in self.permitted.items())
+        tokens = sorted(
+            (key, permissions.token(permission, exact=True))
+            for key, permission in self.permitted.items()
+        )
         self.marks = (tokens, sorted(self._links), sorted(files), self._bare())
 
     def _bare(self) -> tuple[str, ...]:
-        # The directories with nothing in them. A name that is a file in front of a generation is no directory.
+        # The directories with nothing in them. A name that is a file in front of a generation is no
+        # directory.
         filled = {""}
         for key in [*self._files, *(prefix[:-1] for prefix in self._prefixes)]:
             parent = key.rpartition("/")[0]
@@ -138,11 +160,16 @@ class Tree:
         with os.scandir(path) as scan:
             for entry in scan:
                 self._count(names=1)
-                here, key, there = os.path.join(path, entry.name), prefix + entry.name, os.path.join(real, entry.name)
+                here, key, there = (
+                    os.path.join(path, entry.name),
+                    prefix + entry.name,
+                    os.path.join(real, entry.name),
+                )
                 if self._skips(entry, here, key, chosen):
                     continue
                 if entry.is_symlink():
-                    # Such a link follows after the swap, and goes after it: the generation itself is the truth.
+                    # Such a link follows after the swap, and goes after it: the generation itself
+                    # is the truth.
                     if generation and _target(here) == f"{DATA}/{entry.name}":
                         continue
                     there = self._watch.follow(entry.name, real)
@@ -156,7 +183,9 @@ class Tree:
                 if stat.S_ISREG(status.st_mode):
                     self._add(key, here, status, way)
                 elif stat.S_ISDIR(status.st_mode) and identity not in above:
-                    below.append((here, there, f"{key}/", above | {identity}, _on(way, status), chosen))
+                    below.append(
+                        (here, there, f"{key}/", above | {identity}, _on(way, status), chosen)
+                    )
         return below
 
     def _skips(self, entry: os.DirEntry[str], path: str, key: str, chosen: bool) -> bool:
@@ -176,11 +205,20 @@ class Tree:
         try:
             status = os.stat(os.path.join(path, target))
         except FileNotFoundError:
-            raise ChangingError(f"{DATA} in it points to {shown(target)}, which does not exist") from None
+            raise ChangingError(
+                f"{DATA} in it points to {shown(target)}, which does not exist"
+            ) from None
         self._links.append((prefix, target))
         self._volumes.add(status.st_dev)
         self.newest = max(self.newest, status.st_mtime)
-        return os.path.join(path, target), there, prefix, above | {(status.st_dev, status.st_ino)}, way, True
+        return (
+            os.path.join(path, target),
+            there,
+            prefix,
+            above | {(status.st_dev, status.st_ino)},
+            way,
+            True,
+        )
 
     def _add(self, key: str, path: str, status: os.stat_result, way: Permission) -> None:
         if key in self._files:
@@ -196,7 +234,10 @@ class Tree:
         self._names += names
         self._bytes += size
         if self._bytes > _MOST_BYTES:
-            limit = f"{_MOST_BYTES >> 20} MiB ({shown(self._largest[1])} alone has {self._largest[0] / 2**20:.1f} MiB)"
+            limit = (
+                f"{_MOST_BYTES >> 20} MiB ({shown(self._largest[1])} alone has"
+                f" {self._largest[0] / 2**20:.1f} MiB)"
+            )
         elif len(self._files) > _MOST_FILES:
             limit = f"{_MOST_FILES} files"
         elif self._directories > _MOST_DIRECTORIES:
@@ -205,8 +246,12 @@ class Tree:
             limit = f"{_MOST_NAMES} names"
         else:
             return
-        advice = "give a directory that holds configuration only, or leave the rest out with --ignore"
-        raise UnreadableError("bad_data", f"cannot read {self._top}: it has more than {limit}; {advice}")
+        advice = (
+            "give a directory that holds configuration only, or leave the rest out with --ignore"
+        )
+        raise UnreadableError(
+            "bad_data", f"cannot read {self._top}: it has more than {limit}; {advice}"
+        )
 
     @property
     def empty(self) -> bool:
@@ -221,7 +266,11 @@ class Tree:
     @property
     def hollow(self) -> tuple[str, ...]:
         """What is in front of the keys of each volume that has no file."""
-        return tuple(prefix for prefix, _ in self._links if not any(key.startswith(prefix) for key in self._files))
+        return tuple(
+            prefix
+            for prefix, _ in self._links
+            if not any(key.startswith(prefix) for key in self._files)
+        )
 
     def differs(self, later: Tree) -> str:
         """The path of a file that is not the same in a later look, for a message."""
@@ -273,7 +322,8 @@ def _on(way: Permission, status: os.stat_result) -> Permission:
 
 
 def _in_memory(device: int) -> bool:
-    # The kubelet mounts Secrets, and projected volumes, which may have Secrets in them, so; proc_pid_mountinfo(5).
+    # The kubelet mounts Secrets, and projected volumes, which may have Secrets in them, so;
+    # proc_pid_mountinfo(5).
     number = f"{os.major(device)}:{os.minor(device)}"
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
@@ -298,6 +348,11 @@ def unreadable(top: str, error: OSError) -> UnreadableError:
     """What to tell of an error while reading below `top`."""
     path = error.filename if isinstance(error.filename, str) else top
     if error.errno in (errno.EACCES, errno.EPERM):
-        advice = f"let uid {os.geteuid()} read it (in a pod: fsGroup, defaultMode), or leave it out with --ignore"
+        advice = (
+            f"let uid {os.geteuid()} read it (in a pod: fsGroup, defaultMode), or leave it out with"
+            " --ignore"
+        )
         return UnreadableError("forbidden", f"cannot read {shown(path)}: {why(error)}; {advice}")
-    return UnreadableError("unreachable", f"cannot read {shown(path)}: {why(error)}; look at the volume that it is on")
+    return UnreadableError(
+        "unreachable", f"cannot read {shown(path)}: {why(error)}; look at the volume that it is on"
+    )

@@ -1,1 +1,3 @@
-"""ConfigMaps and Secrets through the Kubernetes API; the only package that knows the client library."""
+"""ConfigMaps and Secrets through the Kubernetes API; the only package that knows the client
+library.
+"""

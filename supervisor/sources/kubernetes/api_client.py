@@ -1,7 +1,8 @@
 """A link to a Kubernetes API server: a GET whose raw answer the caller reads, and a POST.
 
-Owns the client library: `kubernetes` is imported when the first link is opened, and what it logs about credential
-plugins becomes an error. Must not know what is read over a link, nor retry anything.
+Owns the client library: `kubernetes` is imported when the first link is opened, and what it logs
+about credential plugins becomes an error. Must not know what is read over a link, nor retry
+anything.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from .credentials import Access, Origin
 
-# Bytes of an answer. An object of 1.5 MiB, as etcd takes it, fills 9 MiB of JSON when every character is escaped.
+# Bytes of an answer. An object of 1.5 MiB, as etcd takes it, fills 9 MiB of JSON when every
+# character is escaped.
 ANSWER_LIMIT = 10 << 20
 
 # Opening is serial: the library shares one unguarded table of temporary files (embedded
@@ -64,15 +66,15 @@ class LibraryLog:
 class Link:
     """One client of one API server.
 
-    url is where it is, ca what its certificate is checked with, hint what to check when it cannot be
-    reached. One thread uses it.
+    url is where it is, ca what its certificate is checked with, hint what to check when it cannot
+    be reached. One thread uses it.
     """
 
     def __init__(self, conf: Any, origin: Origin) -> None:
         from kubernetes import client, dynamic
         from kubernetes.utils import tcp_keepalive_socket_options
 
-        from . import transport  # noqa: PLC0415 - builds on urllib3, which came with the client library
+        from . import transport
 
         # urllib3 would sleep through Retry-After and repeat timeouts, and could not be stopped.
         conf.retries = False
@@ -90,25 +92,32 @@ class Link:
         self._client = dynamic_client(self._api, discoverer=lambda *_: None)
 
     def get(self, path: str, timeouts: tuple[float, float], **query: object) -> Any:
-        """The urllib3 response, unread. `timeouts`: to connect, and until the answer is read, in seconds.
+        """The urllib3 response, unread. `timeouts`: to connect, and until the answer is read, in
+        seconds.
 
-        Raises kubernetes' ApiException, urllib3's HTTPError, AccessError; reading the response raises BadDataError
-        beyond ANSWER_LIMIT bytes.
+        Raises kubernetes' ApiException, urllib3's HTTPError, AccessError; reading the response
+        raises BadDataError beyond ANSWER_LIMIT bytes.
         """
         self.allow(timeouts[1], ANSWER_LIMIT)
-        return self._client.request("get", path, serialize=False, _request_timeout=timeouts, **query)
+        return self._client.request(
+            "get", path, serialize=False, _request_timeout=timeouts, **query
+        )
 
     def post(self, path: str, body: object, timeouts: tuple[float, float]) -> Any:
         """Create an object; raises as `get` does."""
         self.allow(timeouts[1], ANSWER_LIMIT)
-        return self._client.request("post", path, body=body, serialize=False, _request_timeout=timeouts)
+        return self._client.request(
+            "post", path, body=body, serialize=False, _request_timeout=timeouts
+        )
 
     def allow(self, seconds: float, size: float = float("inf")) -> None:
         """Bound the rest of the answer to the last request, in seconds and bytes."""
         self._bounds.allow(seconds, size)
 
     def user(self) -> str:
-        """Who the server takes us for, by the token's own claims or the kubeconfig; '' if unknown."""
+        """Who the server takes us for, by the token's own claims or the kubeconfig; ''
+        if unknown.
+        """
         return subject(self._conf.api_key.get("BearerToken", "")) or self._origin.user()
 
     def credential(self) -> str:
@@ -130,7 +139,9 @@ def open_link(access: Access, log: LibraryLog) -> Link:
         origin = origin_of(access)
         origin.configure(conf)
         if said := log.take():
-            raise AccessError("unauthorized", f"cannot get credentials: {origin.credential()}: {said}")
+            raise AccessError(
+                "unauthorized", f"cannot get credentials: {origin.credential()}: {said}"
+            )
         if not conf.verify_ssl:
             _say_unverified(conf.host)
         return Link(conf, origin)
@@ -139,13 +150,14 @@ def open_link(access: Access, log: LibraryLog) -> Link:
 def _say_unverified(host: str) -> None:
     """Once, in our own words; urllib3 would at each request, past the log."""
     global _unverified  # noqa: PLW0603 - for the life of the process
-    import urllib3  # noqa: PLC0415 - with the client library, not before
+    import urllib3
 
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     if not _unverified:
         _unverified = True
         say.warning(
-            f"the certificate of the API server at {host} is not verified: insecure-skip-tls-verify in the kubeconfig",
+            f"the certificate of the API server at {host} is not verified: insecure-skip-tls-verify"
+            " in the kubeconfig",
             event="tls_unverified",
         )
 
@@ -175,7 +187,8 @@ def _import_library() -> None:
 def _import_parts() -> None:
     """Import what is used of the client library, not all that its package itself would import.
 
-    That is OAuth, requests, websockets and informers: a third of its memory and of its time, in each pod.
+    That is OAuth, requests, websockets and informers: a third of its memory and of its time, in
+    each pod.
     """
     spec = importlib.util.find_spec("kubernetes")
     if spec is None or spec.loader is None:

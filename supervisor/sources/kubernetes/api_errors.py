@@ -1,8 +1,8 @@
 """Failures of the API, in this program's words: one function from an exception to a `Fault`.
 
 Every message says what cannot be done, why, and what to do about it. Nothing in here quotes a
-header, a token or the content of an object. Must not decide what happens next, nor import the client
-library: its exceptions are known by their attributes.
+header, a token or the content of an object. Must not decide what happens next, nor import the
+client library: its exceptions are known by their attributes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from .api_client import Link
 
-_STATUS_LIMIT, _STATUS_DEPTH = 1 << 16, 100  # bytes and maps of an error's body that are read for its message
+_STATUS_LIMIT, _STATUS_DEPTH = (
+    1 << 16,
+    100,
+)  # bytes and maps of an error's body that are read for its message
 RETRY_AFTER_LIMIT = 300.0  # seconds; a server that asks for more is asked again after that
 
 
@@ -52,11 +55,12 @@ class Fault(Record):
 def fault_of(error: Exception, link: Link | None, label: Label, *, listed: bool = False) -> Fault:
     """The meaning of an error; raises nothing.
 
-    It was raised while `label` was read over `link` (None: not yet open), or watched, after it was `listed`.
+    It was raised while `label` was read over `link` (None: not yet open), or watched, after it was
+    `listed`.
     """
     try:
         return _explained(error, link, label, listed=listed)
-    except Exception:  # noqa: BLE001 - to explain a failure must not be a failure of its own
+    except Exception:  # to explain a failure must not be a failure of its own
         return _ours(error, label)
 
 
@@ -81,7 +85,9 @@ def redact(text: str) -> str:
 
 
 def shown(text: str, most: int = 300) -> str:
-    """Foreign text for one line of a log: control characters escaped, the rest of a long one counted."""
+    """Foreign text for one line of a log: control characters escaped, the rest of a long one
+    counted.
+    """
     cut = f"... ({len(text) - most} characters more)" if len(text) > most else ""
     return "".join(map(_escaped, text[:most])) + cut
 
@@ -119,7 +125,9 @@ def _answered(error: Exception, status: int, link: Link, label: Label, *, listed
     seconds = min(float(after), RETRY_AFTER_LIMIT) if after.isdecimal() else 0.0
     # A server that just started says 429 too, while its caches fill: that is soon over.
     crowded = status == 429 and "initializing" not in said
-    return fault.replace(status=status, retry_after=seconds, crowded=crowded, by_files=status == 401)
+    return fault.replace(
+        status=status, retry_after=seconds, crowded=crowded, by_files=status == 401
+    )
 
 
 def words(error: Exception) -> str:
@@ -150,25 +158,34 @@ def _untrusted(said: str, link: Link) -> Fault:
     why = said.replace("\n", " ").rpartition("certificate verify failed: ")[2]
     why = why.partition(" (_ssl")[0].rpartition("] ")[2]
     checked = f"it is checked with {link.ca}" if link.ca else "no certificate authority is given"
-    message = f"cannot trust the API server at {link.url}: {why}; {checked}: is that the CA of this cluster?"
+    message = (
+        f"cannot trust the API server at {link.url}: {why}; {checked}: is that the CA of this"
+        " cluster?"
+    )
     return _fault("connection", "unreachable", message).replace(by_files=True)
 
 
 def _broken(error: Exception, link: Link | None, label: Label) -> Fault:
     """A transport failure (urllib3 or the socket), or an error of our own."""
-    from urllib3 import exceptions as http  # noqa: PLC0415 - with the client library, not before
+    from urllib3 import exceptions as http
 
     if link is None or not isinstance(error, (http.HTTPError, OSError)):
         return _ours(error, label)
     late = isinstance(error, (http.ReadTimeoutError, TimeoutError))
     if isinstance(error, http.LocationValueError):
         why = "that is no address"
-    elif late or type(error) is http.ConnectTimeoutError:  # of which a refused connection is a subclass
+    elif (
+        late or type(error) is http.ConnectTimeoutError
+    ):  # of which a refused connection is a subclass
         why = "no answer in time"
     else:
-        through = "its proxy (HTTPS_PROXY, proxy-url): " if isinstance(error, http.ProxyError) else ""
+        through = (
+            "its proxy (HTTPS_PROXY, proxy-url): " if isinstance(error, http.ProxyError) else ""
+        )
         why = through + _cause(error)
-    message = f"cannot reach the API server at {link.url}: {why}; check that it is up, and {link.hint}"
+    message = (
+        f"cannot reach the API server at {link.url}: {why}; check that it is up, and {link.hint}"
+    )
     return _fault("read_timeout" if late else "connection", "unreachable", message)
 
 

@@ -1,10 +1,10 @@
 """The ConfigMap or Secret that one source follows through the Kubernetes API.
 
 List the one object, watch from the list's resourceVersion, and when the watch ends, for whatever
-reason, list again: a list repairs everything that a watch can lose (410, a restored etcd,
-events that a proxy ate, a deletion during an outage), and costs one small read. Content decides what
-is told, so that none of this shows. Must not know what is done with the content, and lets nothing
-out: every failure goes to the sink as a `Trouble`. Imported by the thread that runs it.
+reason, list again: a list repairs everything that a watch can lose (410, a restored etcd, events
+that a proxy ate, a deletion during an outage), and costs one small read. Content decides what is
+told, so that none of this shows. Must not know what is done with the content, and lets nothing out:
+every failure goes to the sink as a `Trouble`. Imported by the thread that runs it.
 
 The API: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 """
@@ -40,9 +40,18 @@ QUIET_ENDS = frozenset({"read_timeout", "connection", "gone"})  # a watch may en
 
 
 class KubernetesSource:
-    """One ConfigMap or Secret. `run` is the body of a thread; `stop` may be called from any other."""
+    """One ConfigMap or Secret. `run` is the body of a thread; `stop` may be called from
+    any other.
+    """
 
-    def __init__(self, label: Label, access: Access, timing: Timing | None = None, *, due: float | None = None) -> None:
+    def __init__(
+        self,
+        label: Label,
+        access: Access,
+        timing: Timing | None = None,
+        *,
+        due: float | None = None,
+    ) -> None:
         """label: kind configmap or secret; an empty namespace is filled in at the first connect.
 
         due: when the first content must be there (monotonic): a try comes shortly before that.
@@ -94,24 +103,29 @@ class KubernetesSource:
         began, fault, self._listed, self._watching = time.monotonic(), None, False, False
         try:
             self._list_and_watch(sink, library)
-        except Exception as exc:  # noqa: BLE001 - the outer edge: nothing may end this thread
+        except Exception as exc:  # the outer edge: nothing may end this thread
             fault = fault_of(exc, self._link, self.label, listed=self._listed)
         if self._halt.is_set():
             return fault, None
-        delay = self._pace.after(Tried(began, time.monotonic(), self._listed, fault, self._content is not None))
+        delay = self._pace.after(
+            Tried(began, time.monotonic(), self._listed, fault, self._content is not None)
+        )
         if self._listed:
             sink.restarted(fault.restart if fault else "server_timeout")
         if fault is not None:
             if not self._tell(sink, fault, delay):
                 return fault, None
-            # A server that has too much to do (429) is not helped by a new TLS connection, nor is a role by one.
+            # A server that has too much to do (429) is not helped by a new TLS connection, nor is a
+            # role by one.
             stays = fault.crowded or (self._listed and fault.status == FORBIDDEN)
             if fault.status == 401 or (self._pace.row > MANY and not stays):
                 self._drop_link()
         return fault, delay
 
     def _pause(self, seconds: float, before: Stamp) -> bool:
-        """Wait; True when it is time to end. Credential files that are not as `before` end the pause."""
+        """Wait; True when it is time to end. Credential files that are not as `before` end the
+        pause.
+        """
         files = [path for path, *_ in before]
         while files and seconds > LOOK_EVERY:
             if self._halt.wait(LOOK_EVERY):
@@ -204,7 +218,11 @@ class KubernetesSource:
             sink.connected(up=True)
             if self._polling:
                 self._polling = False
-                log.info(f"{self.label} can be watched now", event="source_watched", source=str(self.label))
+                log.info(
+                    f"{self.label} can be watched now",
+                    event="source_watched",
+                    source=str(self.label),
+                )
             if self._troubled:
                 self._say(sink, self._content)  # nothing new: it tells that the trouble is over
             self._follow(sink, response)
@@ -248,7 +266,9 @@ class KubernetesSource:
             self._link = None
 
     def _ours(self, obj: Any) -> bool:
-        """Whether an object is the one that is followed: a server may ignore the path, or the field selector."""
+        """Whether an object is the one that is followed: a server may ignore the path, or the field
+        selector.
+        """
         meta, kind = obj.get("metadata") or {}, str(obj.get("kind", self.label.kind))
         where = meta.get("namespace", self.label.namespace), meta.get("name")
         return where == (self.label.namespace, self.label.name) and kind.lower() == self.label.kind

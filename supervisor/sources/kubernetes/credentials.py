@@ -1,7 +1,7 @@
 """Which API server to use, and as whom: the pod's service account, or a kubeconfig.
 
-Owns everything that concerns credentials, so that they stay in here: token files are read again, and no message
-quotes a kubeconfig. Must not know what they are used for.
+Owns everything that concerns credentials, so that they stay in here: token files are read again,
+and no message quotes a kubeconfig. Must not know what they are used for.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     Stamp = tuple[tuple[str, int, int, int], ...]
 
 # Entries of a kubeconfig may keep these in files of their own: the kind of entry, its keys.
-_REFERENCES = {"cluster": ("certificate-authority",), "user": ("tokenFile", "client-certificate", "client-key")}
+_REFERENCES = {
+    "cluster": ("certificate-authority",),
+    "user": ("tokenFile", "client-certificate", "client-key"),
+}
 
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -85,7 +88,9 @@ def origin_of(access: Access) -> Origin:
     if not named and not any(map(os.path.exists, files)):
         where = "not in a pod: KUBERNETES_SERVICE_HOST is not set"
         if host:
-            where = f"in a pod without a readable token {token}: is automountServiceAccountToken off?"
+            where = (
+                f"in a pod without a readable token {token}: is automountServiceAccountToken off?"
+            )
         message = (
             f"cannot find an API server: {where}, and there is no kubeconfig {paths}; "
             "give --kubeconfig FILE, or run in a pod that has a service account"
@@ -200,10 +205,14 @@ class _Kubeconfig:
         return f"the login of user {self.user()!r} in {self._name}"
 
     def _current(self) -> str | None:
-        """The current context of several files; the library would take the last one. Raises AccessError."""
+        """The current context of several files; the library would take the last one. Raises
+        AccessError.
+        """
         if len(self._files) == 1:
             return None
-        found = (self._parse(path).get("current-context") for path in self._files if os.path.exists(path))
+        found = (
+            self._parse(path).get("current-context") for path in self._files if os.path.exists(path)
+        )
         return next((str(name) for name in found if name), None)
 
     def _chosen(self) -> dict[str, Any]:
@@ -214,7 +223,9 @@ class _Kubeconfig:
             if len(self._files) > 1 and not os.path.exists(path):
                 continue
             content = self._parse(path)
-            current = current or content.get("current-context")  # as kubectl merges them: the first one decides
+            current = current or content.get(
+                "current-context"
+            )  # as kubectl merges them: the first one decides
             contexts = {**_contexts(content), **contexts}  # the first file to name one decides
         wanted = self._context or current
         if wanted in contexts:
@@ -225,7 +236,7 @@ class _Kubeconfig:
         raise self._error(f"no such context {wanted!r}; contexts are {known}")
 
     def _parse(self, path: str) -> dict[str, Any]:
-        import yaml  # noqa: PLC0415 - not in a pod
+        import yaml
 
         try:
             with open(path, encoding="utf-8") as file:
@@ -256,8 +267,14 @@ class _Kubeconfig:
 
 
 def _references(content: dict[str, Any]) -> list[str]:
-    entries = [(kind, entry.get(kind) or {}) for kind in _REFERENCES for entry in content.get(f"{kind}s") or []]
-    return [str(entry[key]) for kind, entry in entries for key in _REFERENCES[kind] if entry.get(key)]
+    entries = [
+        (kind, entry.get(kind) or {})
+        for kind in _REFERENCES
+        for entry in content.get(f"{kind}s") or []
+    ]
+    return [
+        str(entry[key]) for kind, entry in entries for key in _REFERENCES[kind] if entry.get(key)
+    ]
 
 
 def _contexts(content: Any) -> dict[str, Any]:
@@ -265,7 +282,9 @@ def _contexts(content: Any) -> dict[str, Any]:
 
 
 def subject(credential: str) -> str:
-    """The `sub` claim of a bearer token that is a JWT (RFC 7519), unverified; '' if there is none."""
+    """The `sub` claim of a bearer token that is a JWT (RFC 7519), unverified; '' if
+    there is none.
+    """
     try:
         claims = credential.split(".")[1]
         decoded = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))

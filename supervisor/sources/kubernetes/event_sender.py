@@ -1,8 +1,9 @@
-"""Kubernetes Events about the pod that we run in: best effort, rate limited, never in the way of anything else.
+"""Kubernetes Events about the pod that we run in: best effort, rate limited, never in the way of
+anything else.
 
-Sent from a thread of its own over a connection of its own. Of many that wait, the newest is sent; it is tried again
-while the API server cannot be reached. The first failure after a success is said in the log, the rest in debug. Must
-not know what is worth an Event.
+Sent from a thread of its own over a connection of its own. Of many that wait, the newest is sent;
+it is tried again while the API server cannot be reached. The first failure after a success is said
+in the log, the rest in debug. Must not know what is worth an Event.
 
 The API: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 """
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     Body = dict[str, object]
 
 _MOST_WAITING = 20
-_NOTE_BYTES, _WORD_BYTES = 1024, 128  # what the API server takes of a note, and of a reportingInstance
+_NOTE_BYTES, _WORD_BYTES = (
+    1024,
+    128,
+)  # what the API server takes of a note, and of a reportingInstance
 _NAME_LENGTH = 253  # of any object (RFC 1123)
 _BURST, _EVERY = 10, 10.0  # Events at once; then one in this many seconds
 _SECONDS = (5.0, 10.0)  # to connect, and for the answer
@@ -55,7 +59,9 @@ class Outbox:
     """Events that wait, and when the next one may be sent. Pure: times are monotonic seconds."""
 
     def __init__(self, now: float) -> None:
-        self._waiting: collections.deque[Body] = collections.deque(maxlen=_MOST_WAITING)  # the oldest gives way
+        self._waiting: collections.deque[Body] = collections.deque(
+            maxlen=_MOST_WAITING
+        )  # the oldest gives way
         self._allowance, self._since = float(_BURST), now
         self._again, self._failures = now, 0  # when what failed may be tried again
 
@@ -63,9 +69,11 @@ class Outbox:
         self._waiting.append(body)
 
     def take(self, now: float, *, hurry: bool = False) -> tuple[Body | None, float | None]:
-        """The next Event to send, or how long to wait for one: until there is one (None), or seconds.
+        """The next Event to send, or how long to wait for one: until there is one (None), or
+        seconds.
 
-        When more wait than may be sent, the newest tells the state best: the others are dropped. hurry: no limit.
+        When more wait than may be sent, the newest tells the state best: the others are dropped.
+        hurry: no limit.
         """
         self._allowance = min(_BURST, self._allowance + (now - self._since) / _EVERY)
         self._since = now
@@ -88,7 +96,7 @@ class Outbox:
             self._waiting.appendleft(body)
         pause = min(_AGAIN_MOST, _AGAIN_FIRST * 2.0 ** min(self._failures, 8))
         self._failures += 1
-        self._again = now + pause * random.uniform(0.5, 1)  # noqa: S311 - spreads load
+        self._again = now + pause * random.uniform(0.5, 1)
 
     def _keep_newest(self) -> None:
         if len(self._waiting) > 1:
@@ -131,7 +139,7 @@ class Teller:
         while (body := self._next()) is not None:
             try:
                 self._send(library, body)
-            except Exception as error:  # noqa: BLE001 - best effort: a failure in here must not reach the app
+            except Exception as error:  # best effort: a failure in here must not reach the app
                 self._drop(body, error)
             else:
                 self._said, self._worked = False, True
@@ -152,14 +160,20 @@ class Teller:
         if self._link is None:
             self._link = open_link(self._access, library)
         try:
-            self._link.post(f"/apis/events.k8s.io/v1/namespaces/{self._pod.namespace}/events", body, _SECONDS).close()
+            self._link.post(
+                f"/apis/events.k8s.io/v1/namespaces/{self._pod.namespace}/events", body, _SECONDS
+            ).close()
         except Exception as error:
-            if getattr(error, "status", None) != _EXISTS:  # an earlier try came through, only its answer did not
+            if (
+                getattr(error, "status", None) != _EXISTS
+            ):  # an earlier try came through, only its answer did not
                 raise
 
     def _drop(self, body: Body, error: Exception) -> None:
         status = getattr(error, "status", None) or 0
-        passing = not isinstance(error, AccessError) and (status in (0, _TOO_MANY) or status >= _SERVER_ERROR)
+        passing = not isinstance(error, AccessError) and (
+            status in (0, _TOO_MANY) or status >= _SERVER_ERROR
+        )
         if status == _FORBIDDEN and self._worked:
             passing = quiet = True  # an API server that just started does not know its roles yet
         else:
@@ -171,7 +185,10 @@ class Teller:
         say = log.debug if quiet else log.warning
         self._said = not quiet or self._said
         rest = "it is tried again" if passing else "going on without"
-        say(f"cannot create events on the pod: {_why(error, self._pod)}; {rest}", event="events_failed")
+        say(
+            f"cannot create events on the pod: {_why(error, self._pod)}; {rest}",
+            event="events_failed",
+        )
         if self._link is not None:
             self._link.close()
             self._link = None
@@ -201,7 +218,9 @@ def event(pod: Pod, reason: str, note: str, *, warning: bool) -> Body:
 
 
 def _name(pod: Pod) -> str:
-    """A name that no other Event has; what is cut off must not leave a label that ends in a hyphen."""
+    """A name that no other Event has; what is cut off must not leave a label that ends
+    in a hyphen.
+    """
     unique = f".{uuid.uuid4().hex[:16]}"
     return pod.name[: _NAME_LENGTH - len(unique)].rstrip("-.") + unique
 

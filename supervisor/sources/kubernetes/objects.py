@@ -29,7 +29,9 @@ _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def parsed(text: bytes | bytearray) -> Any:
-    """The JSON in an answer; raises BadDataError, before it is parsed, when that would take much memory or stack."""
+    """The JSON in an answer; raises BadDataError, before it is parsed, when that would take much
+    memory or stack.
+    """
     if _openings(text) > DEPTH or _openings(text) + text.count(b",") > VALUES:
         _check(text)
     try:
@@ -48,7 +50,9 @@ def _check(text: bytes | bytearray) -> None:
     for piece in _outside_strings(text):
         values += _openings(piece) + piece.count(b",")
         if values > VALUES:
-            raise BadDataError(f"the answer has more than {VALUES:,} values, keys and their metadata counted")
+            raise BadDataError(
+                f"the answer has more than {VALUES:,} values, keys and their metadata counted"
+            )
         brackets += piece.translate(None, _NO_BRACKET)
     for _ in range(DEPTH):
         inner = brackets.replace(b"[]", b"").replace(b"{}", b"")
@@ -60,7 +64,9 @@ def _check(text: bytes | bytearray) -> None:
 
 
 def _outside_strings(text: bytes | bytearray) -> Iterator[bytes]:
-    """A text without its strings, in pieces. Without escapes, every second part between quotes is a string."""
+    """A text without its strings, in pieces. Without escapes, every second part between quotes is a
+    string.
+    """
     inside, held = 0, b""
     for start in range(0, len(text), _PIECE):
         piece = held + bytes(text[start : start + _PIECE])

@@ -1,7 +1,9 @@
-"""How long a source of the API waits between two tries: short for one pod, and bearable for a server of 10,000.
+"""How long a source of the API waits between two tries: short for one pod, and bearable for a
+server of 10,000.
 
-Pure but for the dice: from a history of tries to the pause after the last one. `tests/bench/FLEET.md` shows what
-follows for a fleet. It must not know how a try is made, nor what is told of it.
+Pure but for the dice: from a history of tries to the pause after the last one.
+`tests/bench/FLEET.md` shows what follows for a fleet. It must not know how a try is made, nor what
+is told of it.
 """
 
 from __future__ import annotations
@@ -32,17 +34,28 @@ class Timing(Record):
     short: float = 5  # up to this, while content is waited for, and in the first 100 s of an outage
     cap: float = 30  # up to this, in a long one
     spread: float = 1  # the longest pause after a watch that ended well
-    relist: float = 5  # and after one that broke: a server that restarts breaks those of a whole fleet
-    refusal: tuple[float, float] = (1.5, 3)  # after a first 403: a server that just started loads its roles
-    crowd: tuple[float, float] = (15, 30)  # up to these, when a server with too much to do refuses a list, a watch
+    relist: float = (
+        5  # and after one that broke: a server that restarts breaks those of a whole fleet
+    )
+    refusal: tuple[float, float] = (
+        1.5,
+        3,
+    )  # after a first 403: a server that just started loads its roles
+    crowd: tuple[float, float] = (
+        15,
+        30,
+    )  # up to these, when a server with too much to do refuses a list, a watch
     poll: tuple[float, float] = (15, 30)  # between lists where no watch is allowed
 
 
-PATIENCE = 20.0  # a pause is at most this fraction of the outage so far: who waited 10 minutes can wait 30 s more
+# A pause is at most this fraction of the outage so far: who waited 10 minutes can wait 30 s more.
+PATIENCE = 20.0
 
 
 class Tried(Record):
-    """One try: its times (monotonic), whether the list was answered, and what ended it (None: the server, well)."""
+    """One try: its times (monotonic), whether the list was answered, and what ended it (None: the
+    server, well).
+    """
 
     began: float
     ended: float
@@ -53,20 +66,27 @@ class Tried(Record):
 
 def watch_seconds(timing: Timing) -> int:
     """How long a watch is asked for."""
-    return random.randint(*timing.watch)  # noqa: S311 - spreads load
+    return random.randint(*timing.watch)
 
 
 class Pace:
-    """The pauses of one source. `failures` counts the tries in a row that got no list, `flaps` broken watches."""
+    """The pauses of one source. `failures` counts the tries in a row that got no list, `flaps`
+    broken watches.
+    """
 
     def __init__(self, timing: Timing, due: float | None = None) -> None:
-        """due: when the first content must be there (monotonic); a try comes shortly before that."""
+        """due: when the first content must be there (monotonic); a try comes shortly
+        before that.
+        """
         self.failures = self.flaps = 0
         self.refusals = 0  # tries in a row that ended with 403
         self.at_once = False  # the last fault is most likely cured by the very next try
         self._timing, self._due = timing, due
         self._down_since = 0.0
-        self._cured, self._status = float("-inf"), 0  # when the last try at once was granted; of the last fault
+        self._cured, self._status = (
+            float("-inf"),
+            0,
+        )  # when the last try at once was granted; of the last fault
 
     @property
     def row(self) -> int:
@@ -81,7 +101,8 @@ class Pace:
         self.at_once = self._curable(tried)
         if self.at_once:
             return asked
-        # Never before the server wants it, and never all at the second that it names: they would be refused again.
+        # Never before the server wants it, and never all at the second that it names: they would be
+        # refused again.
         delay = asked * _between(1, 1.5) + self._own(tried)
         left = self._left(tried.ended)
         if left > 0:
@@ -89,15 +110,23 @@ class Pace:
         return delay
 
     def _curable(self, tried: Tried) -> bool:
-        """Whether to try again at once: not twice in a row, nor soon again, whatever failed in between."""
+        """Whether to try again at once: not twice in a row, nor soon again, whatever failed in
+        between.
+        """
         before, self._status = self._status, tried.fault.status if tried.fault else 0
-        if self._status not in CURABLE or before in CURABLE or tried.ended - self._cured < LONG_LIFE:
+        if (
+            self._status not in CURABLE
+            or before in CURABLE
+            or tried.ended - self._cured < LONG_LIFE
+        ):
             return False
         self._cured = tried.ended
         return True
 
     def budget(self, now: float) -> float:
-        """Seconds that a list may take: before the first content is due, time for another try is left."""
+        """Seconds that a list may take: before the first content is due, time for another try is
+        left.
+        """
         left = self._left(now)
         return self._timing.list if left <= 0 else max(1.0, min(self._timing.list, left - 2))
 
@@ -118,7 +147,8 @@ class Pace:
         if tried.fault is None and lived > CLEAN_LIFE:
             self.flaps = 0
         else:
-            # A watch that the server ends at once is a failure, or it would be asked for without pause.
+            # A watch that the server ends at once is a failure, or it would be asked for without
+            # pause.
             self.flaps = 1 if lived > LONG_LIFE else self.flaps + 1
 
     def _own(self, tried: Tried) -> float:
@@ -136,7 +166,9 @@ class Pace:
             return _between(0, timing.crowd[tried.listed])
         if tried.listed and not status and row == 1 and tried.ended - tried.began > LONG_LIFE:
             return _between(0, timing.relist)
-        return min(self._bound(tried, status), timing.base * 2.0 ** min(row - 1, 16)) * _between(0.1, 1)
+        return min(self._bound(tried, status), timing.base * 2.0 ** min(row - 1, 16)) * _between(
+            0.1, 1
+        )
 
     def _bound(self, tried: Tried, status: int) -> float:
         timing = self._timing
@@ -148,16 +180,21 @@ class Pace:
 
 
 def _between(low: float, high: float) -> float:
-    return random.uniform(low, high)  # noqa: S311 - spreads load
+    return random.uniform(low, high)
 
 
 class Flow:
-    """How fast the events of a watch are taken: as fast as an editor makes them, not as fast as a server can send.
+    """How fast the events of a watch are taken: as fast as an editor makes them, not as fast as a
+    server can send.
 
     A server that is held back so waits, or ends the watch; then the list gives the newest content.
     """
 
-    RATE, BURST, SIZE = 200.0, 100.0, 1 << 14  # events per second, at once; bytes that count as one more
+    RATE, BURST, SIZE = (
+        200.0,
+        100.0,
+        1 << 14,
+    )  # events per second, at once; bytes that count as one more
 
     def __init__(self) -> None:
         self._paid = float("-inf")  # until when (monotonic) what was taken is paid for

@@ -1,7 +1,8 @@
-"""How the bytes of an answer arrive: whom TLS trusts, and bounds in time and size for whatever a server sends.
+"""How the bytes of an answer arrive: whom TLS trusts, and bounds in time and size for whatever a
+server sends.
 
-Owns the connections of one `Link`. It must not know what is asked, nor what an answer means. Imported with the client
-library, whose connection pool it builds on.
+Owns the connections of one `Link`. It must not know what is asked, nor what an answer means.
+Imported with the client library, whose connection pool it builds on.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ class Bounds:
 
 
 class _Reader(io.RawIOBase):
-    """The bytes of a socket. Each read waits for what is left of the bounds, so that a trickle ends in time too."""
+    """The bytes of a socket. Each read waits for what is left of the bounds, so that a trickle ends
+    in time too.
+    """
 
     def __init__(self, sock: socket.socket, raw: Any, bounds: Bounds) -> None:
         self._sock, self._raw, self._bounds = sock, raw, bounds
@@ -77,7 +80,9 @@ class _Response(http.client.HTTPResponse):
 
 
 def pools(bounds: Bounds) -> dict[str, type[connectionpool.HTTPConnectionPool]]:
-    """For urllib3's `pool_classes_by_scheme`: pools whose connections keep to the bounds and trust as kubectl does."""
+    """For urllib3's `pool_classes_by_scheme`: pools whose connections keep to the bounds and trust
+    as kubectl does.
+    """
     bounded: Any = functools.partial(_Response, bounds=bounds)
 
     class Plain(connection.HTTPConnection):
@@ -90,7 +95,8 @@ def pools(bounds: Bounds) -> dict[str, type[connectionpool.HTTPConnectionPool]]:
 
     class Secure(Plain, connection.HTTPSConnection):
         def connect(self) -> None:
-            # For each connection: the CA file may be another one by now, and the former must not stay trusted.
+            # For each connection: the CA file may be another one by now, and the former must not
+            # stay trusted.
             self.ssl_context = _context(self)
             super().connect()
 
@@ -104,10 +110,12 @@ def pools(bounds: Bounds) -> dict[str, type[connectionpool.HTTPConnectionPool]]:
 
 
 def _context(conn: connection.HTTPSConnection) -> ssl.SSLContext:
-    """As urllib3 makes it, but for VERIFY_X509_STRICT, which Python 3.13 adds and client-go (Go's crypto/x509) has not.
+    """As urllib3 makes it, but for VERIFY_X509_STRICT, which Python 3.13 adds and client-go (Go's
+    crypto/x509) has not.
 
-    CAs without keyUsage and certificates without an authority key identifier are common in old clusters. The chain and
-    the name are verified as ever; as in Go, any certificate of the CA file may end the chain.
+    CAs without keyUsage and certificates without an authority key identifier are common in old
+    clusters. The chain and the name are verified as ever; as in Go, any certificate of the CA file
+    may end the chain.
     """
     context = ssl_.create_urllib3_context(cert_reqs=ssl_.resolve_cert_reqs(conn.cert_reqs))
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT

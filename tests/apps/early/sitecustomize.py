@@ -1,7 +1,8 @@
-"""Tells when the program under test imports its modules: found through PYTHONPATH, before any of them.
+"""Tells when the program under test imports its modules: found through PYTHONPATH, before any of
+them.
 
-Writes `early NAME` or `safe NAME` to stderr for each import of a module of the program, the first as long
-as TERM is not blocked.
+Writes `early NAME` or `safe NAME` to stderr for each import of a module of the program, the first
+as long as TERM is not blocked.
 """
 
 from __future__ import annotations
