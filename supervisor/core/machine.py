@@ -1,5 +1,5 @@
 """The life of one application: every rule of behaviour lives in this file and, about signals and
-versions, in `forwarding.py` and `pursuit.py`.
+versions, in `signalling.py` and `rollout.py`.
 
 Pure: no I/O, clock, threads or logging. `step(state, event, now, policy)` returns the next state
 and the actions to perform, in order. Time is an argument (seconds of a monotonic clock);
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 else:
 
     class _Late:
-        """Stands for `pursuit` until it is needed: a bare init has no versions, and does not pay
+        """Stands for `rollout` until it is needed: a bare init has no versions, and does not pay
         for their rules.
         """
 
         def __getattr__(self, name: str) -> object:
             from . import rollout as rules
 
-            globals()["pursuit"] = rules
+            globals()["rollout"] = rules
             return getattr(rules, name)
 
     rollout = _Late()
