@@ -17,8 +17,10 @@ from __future__ import annotations
 from . import events as ev
 from . import signalling
 from .actions import Action, CancelReload, Kill, KillLeftovers, Mark, Recover, Spawn, WaitReady
+from .backoff import backoff
+from .signal_numbers import INT, KILL, QUIT, TERM
 from .signalling import done
-from .state import CONTENT, INT, KILL, QUIT, TERM, Phase, Policy, SourceState, State, backoff
+from .state import Phase, Policy, SourceState, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -161,7 +163,9 @@ def _config(
         case ev.ConfigFailed() if before is Phase.WAITING:
             # An app that runs on an older version can wait for what keeps the newest away; an
             # overtaken one is none.
-            lacking = event.reason in CONTENT or not (policy.once or event.reason == "overtaken")
+            lacking = event.digest == state.config.rejected or not (
+                policy.once or event.reason == "overtaken"
+            )
             return state, (Recover(),) if lacking else ()
         case ev.ConfigFailed() if before is Phase.BACKOFF and state.replacing:
             if state.config.returning:

@@ -13,17 +13,16 @@ from __future__ import annotations
 
 from . import events as ev
 from .actions import Action, Apply, CancelReload, Check, Kill, Reload, RollBack
+from .backoff import backoff
+from .outcomes import OF_CONTENT, UNDELIVERED, Outcome
 from .signalling import resumption
-from .state import CONTENT, NOT_READY, UNVERIFIED, Config, Phase, Policy, Reloads, State, backoff
+from .state import Config, Phase, Policy, Reloads, State
 
 RETRY_FIRST, RETRY_MOST = 2.0, 60.0  # seconds; applying or reloading once more after a failure
 RELOAD_SLACK = (
     1.0  # seconds after its time, in which a method reports its own failure in its own words
 )
 QUIET_MOST = 10  # times --reload-quiet: content that never rests is applied all the same
-# The app never heard of the version: going back would only keep it from a version that it may take
-# up later.
-UNDELIVERED = frozenset({"no_handler", "no_process", "permission", "connect", "hook", "internal"})
 # The app runs: a version may be put in place, and the app be told.
 _UP = frozenset({Phase.RUNNING, Phase.UNREADY})
 
@@ -163,7 +162,7 @@ def unready(state: State, event: ev.AppUnready, now: float, policy: Policy) -> R
     if not state.config.live:
         return state.replace(phase=Phase.UNREADY, deadline=None), ()
     reloads = state.reloads.replace(target=state.config.live)
-    reason = NOT_READY if event.asked else UNVERIFIED
+    reason = Outcome.NOT_READY if event.asked else Outcome.UNVERIFIED
     if reloads.attempt <= reloads.finished:  # else a reload by restart ends with this
         reloads = reloads.replace(attempt=reloads.attempt + 1, began=state.started_at)
     reloads = reloads.replace(finished=reloads.attempt, trial=True)
@@ -268,7 +267,7 @@ def failed(state: State, event: ev.ReloadFinished, now: float, policy: Policy) -
     retry_at = now + backoff(failures, RETRY_FIRST, RETRY_MOST)
     if reason in UNDELIVERED:
         return state.replace(config=config, reloads=reloads.replace(retry_at=retry_at, paced=None))
-    if reason == UNVERIFIED:
+    if reason == Outcome.UNVERIFIED:
         config = config.replace(running=reloads.target)
         return state.replace(config=config, reloads=reloads.replace(retry_at=retry_at))
     config = config.replace(
@@ -397,7 +396,7 @@ def _failed(config: Config, event: ev.ConfigFailed, now: float) -> Config:
         error=event.error,
         words=event.words,
     )
-    if event.reason in CONTENT:
+    if event.reason in OF_CONTENT:
         config = config.replace(rejected=event.digest)
     if event.digest != config.desired:
         return config
@@ -467,7 +466,7 @@ def _wants_trial(state: State) -> bool:
     should be asked again.
     """
     config, reloads = state.config, state.reloads
-    unsure = reloads.outcome == UNVERIFIED or (
+    unsure = reloads.outcome == Outcome.UNVERIFIED or (
         reloads.trial and reloads.outcome not in ("", "success", "superseded")
     )
     waits = state.phase is Phase.RUNNING and _idle(state) and reloads.proven_at is None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from . import events as ev
 from .actions import Action, CancelReload, Done, Kill, KillOther, Reply, Suspend, TakeForeground
-from .state import CONT, INT, JOB_CONTROL, KILL, QUIT, STOP, TERM, Phase, Policy, State
+from .signal_numbers import CONT, INT, JOB_CONTROL, KILL, QUIT, STOP, TERM
+from .state import Phase, Policy, State
 
 Result = tuple[State, tuple[Action, ...]]
 

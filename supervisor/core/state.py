@@ -8,26 +8,12 @@ from __future__ import annotations
 
 from enum import Enum
 
+from . import signal_numbers
 from .record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-# signal(7); the numbers are the same on every Linux architecture that Python's wheels are built
-# for.
-INT, QUIT, KILL, TERM, CONT, STOP = 2, 3, 9, 15, 18, 19
-JOB_CONTROL = frozenset({20, 21, 22})  # TSTP, TTIN, TTOU
-
-
-# Reasons why a version is not in use. Those of CONTENT make it unusable until it changes; a state
-# of this system that keeps a version from being put in place passes.
-CONTENT = frozenset({"bad_key", "too_large", "validate", "failed"})
-UNVERIFIED = (
-    "unverified"  # the verification could not be asked: the version is neither good nor failed
-)
-NOT_READY = "not_ready"
 
 
 class Phase(Enum):
@@ -51,7 +37,7 @@ class Policy(Record):
     rewrite: Mapping[int, int] = {}
     group: bool = False  # signals go to the app's process group
     is_init: bool = False  # we are PID 1: stopping ourselves is impossible, and of no use
-    stop_signal: int = 15  # TERM
+    stop_signal: int = signal_numbers.TERM
     stop_delay: float = 0.0
     stop_timeout: float | None = None
     leftovers: bool = True  # end what the app leaves behind
@@ -221,10 +207,3 @@ def stale(state: State) -> bool:
     """
     config = state.config
     return config.cached or (config.desired not in ("", config.running))
-
-
-def backoff(failures: int, first: float, most: float) -> float:
-    """Seconds to wait after that many failures in a row (1 or more): `first`, doubling, up to
-    `most`.
-    """
-    return float(min(most, first * 2 ** min(failures - 1, 20)))

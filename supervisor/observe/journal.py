@@ -8,9 +8,10 @@ each change and for each change between working and failing; repetitions only in
 from __future__ import annotations
 
 from ..core import events as ev
+from ..core.backoff import backoff
 from ..core.machine import BACKOFF_FIRST, BACKOFF_MOST
 from ..core.record import Record
-from ..core.state import CONTENT, UNVERIFIED, Phase, Reloads, State, backoff
+from ..core.state import Phase, Reloads, State
 from ..runtime import signals
 
 TYPE_CHECKING = False
@@ -185,7 +186,7 @@ class Journal(Record):
             before.config.failures > 0 or event.reason == "rollback"
         )
         rest = f"; configuration {short(live)} stays" if live else ""
-        if after.phase is Phase.WAITING and not live and event.reason in CONTENT:
+        if after.phase is Phase.WAITING and not live and after.config.rejected == event.digest:
             rest = "; waiting for a correction"
         fields["previous"] = live[:8]
         message = f"{self._quoted(event.error, event.words, after)}{rest}"
@@ -254,7 +255,7 @@ class Journal(Record):
         return f"{error} (it said {len(words)} characters, which supervisorctl status shows)"
 
     def _complaint(self, done: Reloads) -> str:
-        if done.outcome == UNVERIFIED:
+        if done.outcome == "unverified":
             return f"cannot tell whether {self.program} works on configuration {short(done.target)}"
         if _is_start(done):
             return f"{self.program} does not work on configuration {short(done.target)}"

@@ -5,6 +5,7 @@ Pure: nothing here looks at the world, so a path is not checked for existence no
 
 from __future__ import annotations
 
+from ..core import signal_numbers
 from ..core.record import Record
 from ..runtime import signals
 
@@ -51,7 +52,7 @@ def signal_number(text: str) -> int:
 def caught_signal(text: str) -> int:
     """A signal that a program can act on."""
     number = signals.number(text)
-    if number in signals.UNCATCHABLE:
+    if number in signal_numbers.UNCATCHABLE:
         raise ValueError(
             f"{text!r} cannot be caught by any program; name a signal on which the app reloads"
         )
@@ -61,7 +62,7 @@ def caught_signal(text: str) -> int:
 def ending_signal(text: str) -> int:
     """A signal that can end a program; KILL ends it at once."""
     number = signals.number(text)
-    if number == signals.STOP:
+    if number == signal_numbers.STOP:
         raise ValueError(f"{text!r} ends no program: it freezes it, and cannot be caught")
     return number
 

@@ -10,15 +10,13 @@ from __future__ import annotations
 import signal
 
 from ..core.record import Record
+from ..core.signal_numbers import CHLD, UNCATCHABLE
 
 # 32 and 33 belong to the C library (nptl(7)) and are not in valid_signals(). ILL, TRAP, ABRT, BUS,
 # FPE, SEGV and SYS are forwarded when a process sends them: a fault of ours ends us all the same,
 # since the kernel does not let a thread block those that it causes itself (sigprocmask(2),
 # "Notes").
-FORWARDED = frozenset(signal.valid_signals()) - {signal.SIGCHLD, signal.SIGKILL, signal.SIGSTOP}
-UNCATCHABLE = frozenset({signal.SIGKILL, signal.SIGSTOP})
-STOP = signal.SIGSTOP
-JOB_CONTROL = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
+FORWARDED = frozenset(signal.valid_signals()) - UNCATCHABLE - {CHLD}
 # The interpreter ignores the first two and handles the third before any code of ours runs; what was
 # inherited for the first two cannot be known, so the app gets the default, as from a shell.
 _CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT)

@@ -40,8 +40,9 @@ BARE_LIBRARY = {"errno", "struct"}
 DIRECTORY_LIBRARY = BARE_LIBRARY | {"select", "_queue", "resource"}
 DIRECTORY = set(
     """
-    __main__ cli core core.actions core.change_loop core.content core.errors core.events
-    core.machine core.permissions core.record core.rollout core.signalling core.state observe
+    __main__ cli core core.actions core.backoff core.change_loop core.content core.errors core.events
+    core.machine core.outcomes core.permissions core.record core.rollout core.signal_numbers
+    core.signalling core.state observe
     observe.journal options options.command_line options.declarations options.parsers process
     process.children process.core_dumps process.environment process.open_files process.spawning
     process.terminal runtime runtime.inbox runtime.log runtime.loop runtime.os_errors

@@ -8,7 +8,8 @@ import pytest
 
 from config_supervisor.core import events as ev
 from config_supervisor.core.actions import Done, Kill, KillLeftovers, Spawn, Suspend, TakeForeground
-from config_supervisor.core.state import Phase, backoff
+from config_supervisor.core.backoff import backoff
+from config_supervisor.core.state import Phase
 from tests.unit.histories import CONT, HUP, INT, KILL, QUIT, STOP, TERM, TSTP, App, started
 
 # --- start and end --------------------------------------------------------------------------------

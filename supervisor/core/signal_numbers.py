@@ -1,0 +1,24 @@
+"""Signal numbers, by name: the one table that the program reads.
+
+Plain integers, so that the core needs no `signal`. signal(7): they are the same on every Linux
+architecture that Python's wheels are built for.
+"""
+
+HUP = 1
+INT = 2
+QUIT = 3
+KILL = 9
+USR1 = 10
+USR2 = 12
+TERM = 15
+CHLD = 17
+CONT = 18
+STOP = 19
+TSTP = 20
+TTIN = 21
+TTOU = 22
+WINCH = 28
+
+# A terminal stops its jobs with these (termios(3)); a program may catch them, STOP it may not.
+JOB_CONTROL = frozenset({TSTP, TTIN, TTOU})
+UNCATCHABLE = frozenset({KILL, STOP})
