@@ -141,19 +141,11 @@ def test_what_is_unused_is_imported_in_no_role(tmp_path: Path) -> None:
             f"--configroot={tmp_path}/live",
             f"--kubeconfig={kubeconfig}",
             "--events",
+            "--control=off",
+            "--listen=127.0.0.1:0",
         ]
         done = subprocess.run(
-            [
-                sys.executable,
-                "-I",
-                "-c",
-                code,
-                *options,
-                "--control=off",
-                "--listen=127.0.0.1:0",
-                "--",
-                "true",
-            ],
+            [sys.executable, "-I", "-c", code, *options, "--", "true"],
             env={
                 **environment(),
                 "POD_NAME": "web-0",
