@@ -1,12 +1,11 @@
-"""The bill of materials of an image (CycloneDX 1.6, JSON): which packages are in it, told by its
-files.
+"""The bill of materials of an image (CycloneDX 1.6, JSON): the packages in it, found by its files.
 
     podman export CONTAINER | sbom.py NAME VERSION >NAME.cdx.json
 
-The root file system comes as a tar on stdin, from whatever keeps images. What counts is what lies
-there: the metadata of installed Python packages, Debian's database of packages and, where no such
-database is, the list that the bundle carries of the Debian packages that its libraries came from.
-Must not know how images are built or kept.
+The root file system arrives as a tar on stdin, from any image store. Sources: the metadata of
+installed Python packages, Debian's package database and, in an image without that database, the
+bundle's list of the Debian packages behind its libraries. Must not know how images are built or
+kept.
 """
 
 # ruff: noqa: INP001 - a script beside what it is used with, not part of a package
@@ -45,7 +44,7 @@ _MACHINE_READABLE = "https://www.debian.org/doc/packaging-manuals/copyright-form
 
 
 class Root:
-    """What of an image's root tells about packages."""
+    """The package lists of an image's root."""
 
     def __init__(self, archive: IO[bytes]) -> None:
         """Read it from a tar, which may be a pipe; raises tarfile.TarError if it is none."""
@@ -61,9 +60,7 @@ class Root:
                 self.copyrights.setdefault(name, self.copyrights[other])
 
     def text(self, path: str) -> str:
-        """The content of one of the files that are known by their path; empty if the image has
-        none.
-        """
+        """The content of a file known by its path; empty if the image lacks it."""
         return self._texts.get(path, "")
 
     def _take(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
@@ -86,7 +83,7 @@ class Root:
 
 
 def components(root: Root) -> Iterator[Component]:
-    """Every package in the image, those that two of its lists name twice."""
+    """Every package in the image, even one named by two of its lists, once."""
     archives = _locked_archives()
     for metadata in root.python:
         yield _python_package(email.message_from_string(metadata), archives)
@@ -138,7 +135,7 @@ def _python_licences(metadata: email.message.Message) -> list[License]:
 
 
 def _locked_archives() -> dict[str, list[str]]:
-    """The digests that the lock file has for each `NAME==VERSION`."""
+    """The digests of each `NAME==VERSION` in the lock file."""
     archives: dict[str, list[str]] = {}
     with open(LOCK) as lock:
         for line in lock:
@@ -150,9 +147,7 @@ def _locked_archives() -> dict[str, list[str]]:
 
 
 def _debian_package(package: email.message.Message, distribution: str, root: Root) -> Component:
-    """A component from the fields of dpkg; `upstream` is what advisories about its source are
-    matched by.
-    """
+    """A component from the fields of dpkg; advisories about its source match `upstream`."""
     name, _, architecture = package["Package"].partition(":")
     source = package.get("Source", name).partition(" ")[0]
     qualifiers = {
@@ -171,9 +166,7 @@ def _debian_package(package: email.message.Message, distribution: str, root: Roo
 
 
 def _debian_licences(text: str) -> list[str]:
-    """The short names in a copyright file that is machine-readable (DEP-5); of others, nothing can
-    be told.
-    """
+    """The short names in a machine-readable copyright file (DEP-5); none for any other file."""
     if _MACHINE_READABLE not in text.partition("\n")[0].replace("http:", "https:"):
         return []
     return sorted(
@@ -182,8 +175,8 @@ def _debian_licences(text: str) -> list[str]:
 
 
 def bill(name: str, version: str, root: Root) -> str:
-    """The bill of materials of the image of that name and version, as JSON; raises ValueError if
-    nothing is in it.
+    """The bill of materials of the image of that name and version, as JSON; raises ValueError for
+    an image without packages.
     """
     found = {str(component.purl): component for component in components(root)}
     if not found:

@@ -1,18 +1,17 @@
 #!/opt/supervisor/bin/python3 -I
-"""supervisor-install: copies the tree that it is part of into a volume, for the containers that
-mount it.
+"""supervisor-install: copies its own tree into a volume, for the containers that mount it.
 
 An init container runs it, and the app's container mounts the volume, at /opt/supervisor for
 example:
 
     DIR/.versions/XXXX/{bin,lib,share}    a version
-    DIR/current                           a link to the version that counts
+    DIR/current                           a link to the version in use
     DIR/{share,lib,bin}                   links through `current`
 
 Nothing has its final name before the copy is complete: the first time `bin` appears last, and later
-one rename of `current` exchanges everything. What was started before goes on with the version
-before, which is kept until the next is installed. A copy that was cut off is removed by the next
-run. Knows nothing of the program.
+one rename of `current` exchanges everything. Running programs keep the previous version, which
+stays until the next install. The next run removes a copy that was cut off. Must not know the
+program.
 """
 
 from __future__ import annotations
@@ -32,15 +31,16 @@ PARTS = ("share", "lib", "bin")  # in the order in which they appear
 USAGE = """\
 usage: supervisor-install DIR
 
-Copies the supervisor into DIR, a volume that the app's container mounts: wherever it does, it starts the supervisor as
-bin/supervisor there. Nothing is done if this very version is there; another one is replaced in one step.
+Copies the supervisor into DIR, a volume. The app's container mounts the volume anywhere, and
+starts bin/supervisor from there. The same version in DIR stays untouched; another version is
+replaced in one step.
 
 exit codes: 0; 1: failed, and DIR shows what it showed before; 2: usage
 """
 
 
 class InstallError(Exception):
-    """Why it cannot be installed, and what to do about it."""
+    """The reason why it cannot be installed, and the remedy."""
 
 
 def main(words: list[str]) -> int:
@@ -62,12 +62,11 @@ def main(words: list[str]) -> int:
 
 
 def install(target: str) -> str:
-    """Have this version in `target`, an existing directory; returns what was done. Raises
-    InstallError.
+    """Install this version in `target`, an existing directory; returns a sentence about the result.
+    Raises InstallError.
     """
     try:
-        # Two at once, of two pods on one volume for example: the second waits, and finds that it is
-        # done.
+        # Of two at once (two pods on one volume) the second waits, and then finds the work done.
         lock = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -92,7 +91,7 @@ def _install(target: str) -> str:
     if live and _same(HOME, os.path.join(target, live)):
         _show(target)
         return f"{target} has this version already"
-    for name in os.listdir(versions):  # first, so that there are never more than two
+    for name in os.listdir(versions):  # first, so that at most two exist
         if not name.startswith(".") and os.path.join(".versions", name) != live:
             shutil.rmtree(os.path.join(versions, name))
     copy = _copy(versions)
@@ -123,7 +122,7 @@ def _show(target: str) -> None:
 
 
 def _link(to: str, path: str) -> None:
-    """Have a link, in one step."""
+    """Make a link, in one step."""
     if _link_of(path) == to:
         return
     fresh = os.path.join(os.path.dirname(path), ".versions", f".{os.path.basename(path)}")
@@ -138,7 +137,7 @@ def _link_of(path: str) -> str:
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether two trees are equal, byte by byte: what a power cut has left may have the right names
+    """Whether two trees are equal, byte by byte: a power cut may leave the right names
     and sizes.
     """
     files = _files(one)
@@ -148,7 +147,7 @@ def _same(one: str, other: str) -> bool:
             for path in files
         )
     except OSError:
-        return False  # what cannot be read cannot be run
+        return False  # an unreadable tree cannot run
 
 
 def _files(tree: str) -> dict[str, int]:
@@ -158,7 +157,7 @@ def _files(tree: str) -> dict[str, int]:
 
 
 def _reason(error: OSError, target: str) -> str:
-    """Why, and what to do about it."""
+    """The reason and the remedy."""
     about = f"{error.strerror} ({error.filename})" if error.filename else str(error.strerror)
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:

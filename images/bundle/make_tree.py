@@ -2,15 +2,14 @@
 """Make the tree that runs in any image: the interpreter, its libraries and loader, and the
 packages, in one directory.
 
-make_tree.py ROOT    writes ROOT/opt/supervisor, and links to it; Dockerfile.base runs it in the
-stage `tree`
+    make_tree.py ROOT    writes ROOT/opt/supervisor, and links to it
 
-The tree works wherever it is copied or mounted: launcher.c, the program behind each name in bin/,
-finds the rest from where it lies. The links at the root make the whole image a tree too, for
-volumes that show it from its root. Nothing of the image around is used, and nothing is left in the
-environment of the programs that it starts. Parts that the roles of the program never import are
-left out (tests/images/test_bundle.py runs them all). Knows nothing of what the packages do, and
-nothing of containers.
+Dockerfile.base runs it in the stage `tree`. The tree works wherever it is copied or mounted:
+launcher.c, the program behind each name in bin/, finds the rest from its own path. The links at the
+root make the whole image a tree too, for volumes mounted from its root. The tree uses nothing of
+the image around it, and leaves nothing in the environment of the programs it starts. Parts of the
+packages never imported by a role of the program are left out (tests/images/test_bundle.py runs all
+roles). Must not know containers.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ LAUNCHER = "/tools/bin/launcher"  # of launcher.c, which the stage compiles
 PROGRAMS = ("supervisor", "supervisorctl")
 PARTS = ("bin", "lib", "share")
 
-# Parts of the standard library that nothing here imports, directly or not. `pydoc` stays, with
-# `_pyrepl`, which it imports: kubernetes.watch wants it.
+# Parts of the standard library without an importer here. `pydoc` stays, with `_pyrepl`, its import:
+# kubernetes.watch wants it.
 NO_MODULES = (
     *(
         "ensurepip",
@@ -69,8 +68,8 @@ NO_MODULES = (
     ),
     *("_ctypes_test", "_xxtestfuzz", "xxlimited", "xxlimited_35", "xxsubtype"),
 )
-# One class for each kind of object and of API, 1,700 files: objects are read as plain JSON, on
-# paths that are known. Then tests, and what only compilers and installers read.
+# One class for each kind of object and of API, 1,700 files: the program reads objects as plain
+# JSON, on known paths. Then tests, and files for compilers and installers only.
 NO_FILES = re.compile(
     r"kubernetes/client/(api|models)/(?!__init__\.py$)|/tests/|/test_\w+\.py$|_test\.py$"
     r"|\.(pyi|pyx|pxd|c|h)$|/(RECORD|INSTALLER|REQUESTED)$"
@@ -176,8 +175,8 @@ def _make_programs(tree: str, loader: str) -> None:
 
 
 def _copy_shared_objects(tree: str) -> set[str]:
-    """Copy what the interpreter and its extension modules are linked against; returns the
-    originals' paths.
+    """Copy the libraries of the interpreter and its extension modules; returns the originals'
+    paths.
 
     The names and the files of /etc/passwd need none: since glibc 2.34 `files` and `dns` are part of
     libc.
@@ -201,9 +200,7 @@ def _copy_shared_objects(tree: str) -> set[str]:
 
 
 def _copy_documents(tree: str, libraries: set[str]) -> None:
-    """The licences of what is from Debian, and its versions, for those who look for known faults in
-    them.
-    """
+    """The licences and versions of Debian's packages, for scanners that look for known faults."""
     files = [os.path.realpath(one) for one in libraries]
     stdlib = sysconfig.get_path("stdlib")
     files += [
@@ -235,8 +232,8 @@ def _copy_documents(tree: str, libraries: set[str]) -> None:
 
 
 def _link_root(root: str) -> None:
-    """Make the image's root a tree as well, and offer links for /usr/local/bin of an image that
-    copies the tree.
+    """Make the image's root a tree as well, and offer links for /usr/local/bin of an image with a
+    copy of the tree.
     """
     for name in PARTS:
         os.symlink(os.path.join(HOME, name), os.path.join(root, name))

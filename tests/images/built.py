@@ -1,8 +1,7 @@
 """The images of the project, built once in a run: real builds of the real files.
 
-A machine that reaches a Debian mirror and a package index but no container registry gets a stand-in
-for the Debian image first; the files are built unmodified on it. Knows nothing of what is in the
-images.
+A machine with a Debian mirror and a package index but no container registry gets a stand-in for the
+Debian image first; the files are built unmodified on it. Must not know the content of the images.
 """
 
 from __future__ import annotations
@@ -27,9 +26,7 @@ _PIP_CONF = "[global]\ncert = /run/ci-ca.crt\ndisable-pip-version-check = true\n
 
 @functools.cache
 def image(name: str) -> str:
-    """Build `base`, `bundle` or the image of an app, with what it is FROM; returns its name and
-    tag.
-    """
+    """Build `base`, `bundle` or the image of an app, after its base; returns its name and tag."""
     with alone():
         debian("trixie")
         if name not in ("base", "bundle"):
@@ -44,9 +41,7 @@ def image(name: str) -> str:
 
 @functools.cache
 def debian(suite: str) -> str:
-    """The small Debian image of a suite: the one that is there, else a stand-in; returns its name
-    and tag.
-    """
+    """The small Debian image of a suite, else a stand-in; returns its name and tag."""
     tag = f"docker.io/library/debian:{suite}-slim"
     if podman("image", "exists", tag, check=False).returncode:
         needs("mmdebstrap")
@@ -56,7 +51,7 @@ def debian(suite: str) -> str:
 
 @functools.cache
 def derived(tag: str, dockerfile: str) -> str:
-    """Build an image from the text of a Dockerfile that copies nothing; returns its name."""
+    """Build an image from a Dockerfile without a context; returns its name."""
     with alone(), tempfile.TemporaryDirectory() as folder:
         Path(folder, "Dockerfile").write_text(dockerfile)
         _run(["podman", "build", *_flags(folder), "--format=docker", "--tag", tag, folder])
@@ -64,7 +59,7 @@ def derived(tag: str, dockerfile: str) -> str:
 
 
 def podman(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """One podman command and what it said."""
+    """One podman command and its output."""
     needs_root()
     command = [needs("podman"), *words]
     done = subprocess.run(
@@ -76,7 +71,7 @@ def podman(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Builds of other processes that run tests wait meanwhile."""
+    """Builds of other test processes wait meanwhile."""
     with open(f"{tempfile.gettempdir()}/supervisor-images-{os.geteuid()}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -89,8 +84,8 @@ def _build(name: str) -> None:
 
 
 def _flags(folder: str) -> list[str]:
-    """What a build needs here: no namespaces of its own, and the certificates that this machine
-    trusts.
+    """The needs of a build here: no namespaces of its own, and this machine's trusted
+    certificates.
     """
     authorities = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().openssl_cafile
     Path(folder, "pip.conf").write_text(_PIP_CONF)

@@ -1,4 +1,4 @@
-"""What the tests of images share: a network of their own, an API server and pods in it."""
+"""Shared by the tests of images: a network of their own, an API server and pods in it."""
 
 from __future__ import annotations
 

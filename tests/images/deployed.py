@@ -1,10 +1,9 @@
-"""A pod of a manifest in images/, run by podman as a kubelet would: what the manifest says is what
-the container gets.
+"""A pod of a manifest in images/, run by podman as a kubelet would run it.
 
-User, read-only root, capabilities, memory limit, volumes, service account and downward API are
-taken from the manifest; its ConfigMaps are put into the API server that the pod talks to. All
-containers use the network namespace of the tests (network.leave), in which the manifest's ports are
-free. Knows nothing of what runs in them.
+User, read-only root, capabilities, memory limit, volumes, service account and downward API come
+from the manifest; its ConfigMaps go into the API server of the pod. All containers use the network
+namespace of the tests (network.leave), in which the manifest's ports are free. Must not know the
+programs in them.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def documents(manifest: str) -> list[Json]:
 
 
 def data_of(manifest: str, name: str) -> dict[str, str]:
-    """The content of the ConfigMap of that name in a manifest."""
+    """The content of a manifest's ConfigMap, by name."""
     found = [
         one
         for one in documents(manifest)
@@ -61,9 +60,9 @@ class Deployed:
     ) -> None:
         """Prepare it, with its ConfigMaps in `kube`.
 
-        `images` says which image stands for which name in the manifest; without it
-        `supervisor-X:VERSION` is built. `change` replaces single words of the containers' command
-        lines (`{"--stop-delay=5s": []}` drops one), `env` is added to their environment.
+        `images` maps names of the manifest to images; without it `config-supervisor-X:VERSION` is
+        built. `change` replaces single words of the containers' command lines (`{"--stop-delay=5s":
+        []}` drops one), `env` is added to their environment.
         """
         self.kube = kube
         self.containers: dict[str, Container] = {}
@@ -75,7 +74,7 @@ class Deployed:
         self._prefix = f"supervisor-pod-{os.getpid()}-{next(_count)}"
         self._folder = Path(tempfile.mkdtemp(prefix=f"{self._prefix}-", dir="/dev/shm"))
         self._folder.chmod(0o755)
-        # Claims are on a disk: what is written to /dev/shm would count against the memory limits.
+        # Claims are on a disk: content of /dev/shm would count against the memory limits.
         self._disk = Path(tempfile.mkdtemp(prefix=f"{self._prefix}-"))
         self._disk.chmod(0o755)
         found = documents(manifest)
@@ -102,8 +101,8 @@ class Deployed:
                 self._run(one)
 
     def stop(self, name: str, timeout: int = 10) -> int:
-        """TERM, and KILL after so many seconds, as `podman stop` and a kubelet do; returns the exit
-        code.
+        """Send TERM, and KILL after that many seconds, as `podman stop` and a kubelet do; returns
+        the exit code.
         """
         container = self.containers[name]
         built.podman("stop", f"--time={timeout}", container.name)
@@ -121,14 +120,14 @@ class Deployed:
         )
 
     def peak_memory(self, name: str) -> int:
-        """The most that a container has used so far, in bytes, page cache included: what its limit
-        is about.
+        """The highest use of a container so far, in bytes, page cache included, as its limit
+        counts.
         """
         return int(self._memory(name, "memory.max_usage_in_bytes", "memory.peak"))
 
     def pinned_memory(self, name: str) -> int:
-        """What a container uses now, in bytes, less the page cache of files on disk, which goes
-        when it is needed.
+        """The present use of a container, in bytes, less the page cache of files on disk, which the
+        kernel frees on demand.
         """
         pairs = (
             line.split() for line in self._memory(name, "memory.stat", "memory.stat").splitlines()
@@ -137,7 +136,7 @@ class Deployed:
         return used["rss"] + used["shmem"] if "rss" in used else used["anon"] + used["shmem"]
 
     def memory_limit(self, name: str) -> float:
-        """What the manifest allows a container, in bytes."""
+        """The manifest's memory limit of a container, in bytes."""
         (spec,) = [one for one in containers(self.spec) if one["name"] == name]
         return mebibytes(spec["resources"]["limits"]["memory"]) * 1024 * 1024
 
@@ -156,12 +155,12 @@ class Deployed:
         return self._volumes[name]
 
     def empty(self, name: str) -> None:
-        """Remove what is in a volume, as if the pod were a new one."""
+        """Empty a volume, as in a new pod."""
         for one in self.volume(name).iterdir():
             shutil.rmtree(one) if one.is_dir() and not one.is_symlink() else one.unlink()
 
     def story(self, name: str) -> str:
-        """What a container has said, for the message of a failure."""
+        """A container's output, for the message of a failure."""
         container = self.containers[name]
         return "\n".join([*container.out.seen[-30:], *container.err.seen[-30:]])
 
@@ -176,8 +175,8 @@ class Deployed:
             said = built.podman(
                 "rm", "--force", "--time=0", "--ignore", container.name, check=False
             )
-            # One that was just killed removes itself, and podman refuses to do the same at that
-            # moment.
+            # A container that was just killed removes itself, and podman refuses to remove it at
+            # that moment.
             assert (
                 1 == built.podman("container", "exists", container.name, check=False).returncode
             ), said.stderr
@@ -187,7 +186,7 @@ class Deployed:
         for stream in (container.out, container.err):
             stream.reader.join(5)
 
-    # What a kubelet makes of the manifest
+    # A kubelet's reading of the manifest
 
     def _make_volumes(self) -> dict[str, Path]:
         made = {}

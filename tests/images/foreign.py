@@ -1,8 +1,7 @@
-"""Images that have nothing to do with ours, to run the bundle in: other C libraries, or none, and
-no Python.
+"""Foreign images to run the bundle in: other C libraries, or none, and no Python.
 
-Each is a small Debian, or is made of one in a stage that compiles the app. Knows nothing of what
-the bundle does.
+Each is a small Debian, or comes from a stage that compiles the app. Must not know the bundle's
+content.
 """
 
 from __future__ import annotations
@@ -76,9 +75,7 @@ def bare(root: str) -> str:
 
 @functools.cache
 def _workshop() -> str:
-    """Where the app is compiled: /app-static, and /musl, the root of a system that is busybox and
-    musl.
-    """
+    """The workshop of the app: /app-static, and /musl, the root of a system of busybox and musl."""
     source = base64.b64encode(APP.read_bytes()).decode()
     return built.derived(
         "localhost/supervisor-tests-workshop",

@@ -1,7 +1,7 @@
-"""What the program imports, in all its roles: read from its source, as a program that imports it.
+"""The imports of the program, in all its roles, read from its source.
 
-Only the text of the package is looked at, so the result can be run by any interpreter, in an image
-for example.
+Only the text of the package is read, so any interpreter can run the result, in an image for
+example.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ import config_supervisor
 
 
 def statements() -> list[str]:
-    """One statement for each module of the program and each thing that one of them imports, now or
-    later.
-    """
+    """One statement for each module of the program and each of its imports, early or late."""
     package = Path(config_supervisor.__file__).parent
     found = set()
     for path in package.rglob("*.py"):

@@ -1,9 +1,9 @@
 """Traffic through an app while a test changes or stops it: a load without a pause, and a request
-that is under way.
+under way.
 
-Both tell what the app's clients saw, and nothing depends on how fast the machine is: a test goes on
-when an answer of the kind that it waits for has come. Knows nothing of containers, configurations
-or reloads.
+Both report the view of the app's clients, and nothing depends on the speed of the machine: a test
+goes on once an answer of the expected kind has come. Must not know containers, configurations or
+reloads.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from tests.answering import Answering, answer
 from tests.conftest import needs
 from tests.harness import Lines
 
-# Counts answers by the first of the given words that is in the body, and says when it sees a word
-# for the first time.
+# Counts answers by the first of the given words in the body, and reports the first sight of each
+# word.
 _SCRIPT = """
 local words, threads = {}, {}
 function setup(thread) table.insert(threads, thread) end
@@ -38,7 +38,9 @@ function response(status, headers, body)
 end
 function done(summary, latency, requests)
   for name, number in pairs(summary.errors) do io.write("error ", name, " ", number, "\\n") end
-  for word, number in pairs(threads[1]:get("counts")) do io.write("count ", word, " ", number, "\\n") end
+  for word, number in pairs(threads[1]:get("counts")) do
+    io.write("count ", word, " ", number, "\\n")
+  end
 end
 """
 
@@ -47,9 +49,8 @@ class Load:
     """wrk on one path, each request on a connection of its own, until `end` or the end of the
     `with`.
 
-    A connection that is kept open between requests may be closed by a server at any time (RFC 9112,
-    9.5), also when it reloads, and clients have to repeat what they just sent; so these would prove
-    nothing.
+    A server may close a kept connection between requests at any time (RFC 9112, 9.5), also during a
+    reload, and clients have to repeat their request; kept connections would prove nothing.
     """
 
     def __init__(self, port: int, path: str = "/", words: Sequence[str] = ()) -> None:
@@ -113,7 +114,7 @@ class Load:
 
     @property
     def failed(self) -> dict[str, int]:
-        """The kinds of errors that there were, and how many."""
+        """The kinds of errors, with counts."""
         return {kind: number for kind, number in self.errors.items() if number}
 
 
@@ -121,7 +122,7 @@ class Upload:
     """A request whose body comes in two halves, through the app to a backend of ours: in between it
     is under way.
 
-    The app has to pass the first half on before the second one comes, to `backend` (a port on
+    The app has to pass the first half on before the second half comes, to `backend` (a port on
     127.0.0.1).
     """
 

@@ -1,10 +1,8 @@
-"""The manifests beside the images, read, and what follows from them: settings, files, mounts,
-ports.
+"""The manifests beside the images, read, with their consequences: settings, files, mounts, ports.
 
 A container is supervised if our program is its command, or the entry point of one of our images;
-then its settings are what the program itself makes of the image's environment, the pod's
-environment and the arguments. Reads files and nothing else; what is right and what is wrong is up
-to the tests.
+then the program itself makes its settings of the image's environment, the pod's environment and the
+arguments. Reads files and nothing else; the tests decide right and wrong.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ _UNITS = {"Ki": 1 / 1024, "Mi": 1.0, "Gi": 1024.0}
 
 
 class Manifest:
-    """All documents of one file; `path` is relative to `images`."""
+    """All documents of a file; `path` is relative to `images`."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -73,15 +71,13 @@ class Manifest:
 
     @property
     def supervised(self) -> Supervised:
-        """The one container that the program runs in."""
+        """The single supervised container."""
         (container,) = [one for one in containers(self.spec) if _arguments(one) is not None]
         return Supervised(self, container)
 
 
 class Supervised:
-    """A container that the program runs in, and its settings. Raises UsageError if the program
-    would.
-    """
+    """A container of the program, and its settings. Raises UsageError as the program would."""
 
     def __init__(self, manifest: Manifest, container: dict[str, Any]) -> None:
         self.container = container
@@ -125,7 +121,7 @@ class Mount(Record):
 
 
 def mounts(manifest: Manifest, container: Mapping[str, Any]) -> list[Mount]:
-    """Where a container sees which volume; raises KeyError for a volume that is not there."""
+    """A container's volumes by mount path; raises KeyError for an undeclared volume."""
     volumes = {one["name"]: one for one in manifest.spec["volumes"]}
     claims = manifest.workload["spec"].get("volumeClaimTemplates", [])
     volumes |= {one["metadata"]["name"]: one for one in claims}
@@ -156,9 +152,7 @@ def mebibytes(quantity: str) -> float:
 
 
 def image_environment(image: str) -> dict[str, str]:
-    """The variables that one of our images sets for its application, by its Dockerfile; none for
-    other images.
-    """
+    """The variables of our image for its application, by its Dockerfile; none for other images."""
     name = re.fullmatch(r"supervisor-(\w+):.*", image)
     path = os.path.join(IMAGES, name[1] if name else "", "Dockerfile")
     if not (name and os.path.exists(path)):

@@ -1,6 +1,4 @@
-"""A network namespace for the tests of images: fixed ports, as in pods, without meeting anybody
-else's.
-"""
+"""A network namespace for the tests of images: fixed ports, as in pods, without collisions."""
 
 from __future__ import annotations
 
@@ -25,9 +23,9 @@ def outside() -> int:
 
 @functools.cache
 def leave() -> None:
-    """Go on in a new network namespace that has a loopback and nothing else.
+    """Go on in a new network namespace with nothing but a loopback.
 
-    This thread does, with the threads and processes that it starts from now on. Needs root.
+    This thread does, with the threads and processes it starts from now on. Needs root.
     """
     outside()
     _call("unshare", _CLONE_NEWNET)
@@ -36,8 +34,8 @@ def leave() -> None:
 
 
 def go_outside() -> None:
-    """Back to where this process began: for a child that is to reach the world, between fork and
-    exec.
+    """Back to the namespace of this process's start: for a child that needs the network, between
+    fork and exec.
     """
     _call("setns", outside(), _CLONE_NEWNET)
 

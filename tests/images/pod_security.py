@@ -1,8 +1,7 @@
-"""The `restricted` Pod Security Standard, rule by rule: what a pod that a namespace enforces it on
-may not say.
+"""The `restricted` Pod Security Standard, rule by rule, for a pod in an enforcing namespace.
 
 Written out from the published standard (Kubernetes documentation, "Pod Security Standards",
-policies Baseline and Restricted, as of Kubernetes 1.34), for Linux pods. Knows nothing of our
+policies Baseline and Restricted, as of Kubernetes 1.34), for Linux pods. Must not know our
 manifests.
 """
 
@@ -39,7 +38,7 @@ _SELINUX_TYPES = {"", "container_t", "container_init_t", "container_kvm_t", "con
 
 
 def violations(pod: Mapping[str, Any]) -> list[str]:
-    """Each rule that a pod (metadata and spec) breaks, in words; none if it passes."""
+    """Each broken rule of a pod (metadata and spec), in words; none if it passes."""
     spec = pod["spec"]
     of_pod = spec.get("securityContext", {})
     found = [*_pod_rules(spec), *_common_rules("the pod", of_pod)]
@@ -67,7 +66,7 @@ def _pod_rules(spec: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _common_rules(who: str, context: Mapping[str, Any]) -> Iterator[str]:
-    """What holds for the security context of a pod and for that of a container."""
+    """The rules for the security context of a pod and for that of a container."""
     if context.get("windowsOptions", {}).get("hostProcess"):
         yield f"{who}: hostProcess"
     if context.get("appArmorProfile", {}).get("type", "RuntimeDefault") not in (

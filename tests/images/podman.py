@@ -1,9 +1,9 @@
 """Real containers in one pod, on this machine's own files: no image, no registry, nothing built.
 
-A container's root is an empty directory that shows the host's /usr, our Python and this repository,
-read-only. What Kubernetes calls the pause container holds the pid namespace, so that each of the
-others may end and come back. Podman and runc have to be installed; everything started is removed by
-`close`. Knows nothing of the program.
+A container's root is an empty directory with the host's /usr, our Python and this repository,
+read-only. Kubernetes' pause container has its counterpart here: it holds the pid namespace, so each
+of the others may end and come back. Podman and runc have to be installed; `close` removes
+everything. Must not know the program.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SETTINGS = str(Path(__file__).with_name("containers.conf"))
 
 
 class Container:
-    """One container and its output; `end` stops it as a kubelet that loses its patience does."""
+    """One container and its output; `end` stops it as an impatient kubelet does."""
 
     def __init__(self, name: str, command: Sequence[str], **popen: Any) -> None:
         self.name = name
@@ -60,7 +60,7 @@ class Pod:
         self.source, self.config, self._root = (
             _shared(scratch / name) for name in ("source", "config", "root")
         )
-        _shared(self._root / "tmp")  # runc gives a tmpfs the mode of the directory that it covers
+        _shared(self._root / "tmp")  # runc gives a tmpfs the mode of the directory below it
         for name in ("bin", "lib", "lib64", "sbin"):
             (self._root / name).symlink_to(f"usr/{name}")
         self._environment = environment()
@@ -115,7 +115,7 @@ class Pod:
         return self._containers[-1]
 
     def stop(self, container: Container, timeout: int = 5) -> None:
-        """TERM, and KILL after so many seconds; returns once it is removed."""
+        """Send TERM, and KILL after that many seconds; returns once the container is removed."""
         self._tell("stop", f"--time={timeout}", container.name)
         container.popen.wait(timeout + 5)
         self._remove(container.name)
@@ -132,8 +132,8 @@ class Pod:
     def _remove(self, name: str) -> None:
         def removed() -> None:
             said = self._tell("rm", "--force", "--time=0", "--ignore", name)
-            # One that was just killed removes itself, and podman refuses to do the same at that
-            # moment.
+            # A container that was just killed removes itself, and podman refuses to remove it at
+            # that moment.
             assert 1 == self._tell("container", "exists", name).returncode, said.stderr
 
         wait_until(removed)
@@ -161,6 +161,6 @@ def _shared(path: Path) -> Path:
 
 @functools.cache
 def _shown() -> list[str]:
-    """What of the host a container sees, the outermost directories only."""
+    """The host's directories in a container, the outermost only."""
     wanted = sorted({"/usr", sys.prefix, sys.base_prefix, REPOSITORY}, key=len)
     return [path for path in wanted if not any(path.startswith(f"{other}/") for other in wanted)]

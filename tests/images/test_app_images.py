@@ -33,7 +33,7 @@ ANY_USER = "--user=1000650000:0"
 
 
 def needed(name: str) -> list[str]:
-    """The options that the head of an image's Dockerfile wants with `--read-only`."""
+    """The options for `--read-only` at the head of an image's Dockerfile."""
     text = Path(REPOSITORY, "images", name, "Dockerfile").read_text()
     (said,) = re.findall(r"^# With --read-only it needs (.*?)\.\n", text, re.MULTILINE | re.DOTALL)
     return [

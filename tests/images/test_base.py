@@ -1,6 +1,6 @@
-"""The base image in containers: an init like any other, on whatever an operator forbids it.
+"""The base image in containers: an init like any other, under every restriction of an operator.
 
-What lies in it: test_base_files.py. How it is built: test_base_builds.py.
+Its files: test_base_files.py. Its build: test_base_builds.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HARDENED = (
     "--cap-drop=all",
     "--security-opt=no-new-privileges",
     "--user=1000650000:0",
-    "--passwd=false",  # podman would add an entry for that user, which Kubernetes does not
+    "--passwd=false",  # podman would add an entry for that user; Kubernetes does not
 )
 
 Start = Callable[..., Container]
@@ -51,7 +51,7 @@ def run(options: list[str], *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts containers of the image that go on while the test does; all are removed at the end."""
+    """Starts containers of the image beside the test; all are removed at the end."""
     needs_root()
     needs("podman")
     started: list[Container] = []
@@ -92,7 +92,7 @@ def until_healthy(container: Container, expected: bool) -> None:
 
 
 def volume(folder: Path, content: str) -> str:
-    """A mounted volume with one file in it, app.conf; returns the option of podman."""
+    """A mounted volume with one file, app.conf; returns the option of podman."""
     folder.mkdir(exist_ok=True)
     folder.chmod(0o755)
     (folder / ".new").write_text(content)
@@ -137,9 +137,7 @@ def test_what_an_operator_forbids_is_not_missed(option: list[str]) -> None:
     assert 3 == run(option, "sh", "-c", "exit 3").returncode
 
 
-def test_with_everything_forbidden_it_reloads_an_app_and_stops_it(
-    start: Start, tmp_path: Path
-) -> None:
+def test_init_with_everything_forbidden_reloads_and_stops(start: Start, tmp_path: Path) -> None:
     options = [*HARDENED, volume(tmp_path / "config", "one")]
     app = start(
         options,
@@ -169,7 +167,7 @@ def test_orphans_are_reaped(start: Start) -> None:
     app.out.expect("dead")
     count = "import os; print(sum(name.isdigit() for name in os.listdir('/proc')))"
 
-    def only_three() -> None:  # the supervisor, the app, and the one that counts
+    def only_three() -> None:  # the supervisor, the app, and the counting process
         done = built.podman("exec", app.name, *PYTHON, "-c", count)
         assert "3" == done.stdout.strip()
 
@@ -188,7 +186,7 @@ def test_signals_of_podman_reach_the_app(start: Start) -> None:
     app.finish(137)
 
 
-def test_the_app_has_the_environment_that_was_given_and_the_supervisor_is_not_touched_by_it(
+def test_environment_reaches_the_app_and_not_the_supervisor(
     tmp_path: Path,
 ) -> None:
     for name in ("sitecustomize", "usercustomize", "os", "signal", "supervisor"):

@@ -1,4 +1,4 @@
-"""How the base image is built, by whom, on what, and what is built on it."""
+"""The build of the base image: by any user, on any base, and images built on it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_buildah_builds_the_same_image_from_the_same_layers(
     assert by_podman == built.podman(*inspect).stdout
 
 
-def test_an_image_from_the_base_adds_packages_of_debian_and_runs_them() -> None:
+def test_image_from_the_base_adds_and_runs_debian_packages() -> None:
     """The README's first use."""
     image = built.derived(
         f"localhost/supervisor-test-hello:{__version__}",
@@ -41,7 +41,7 @@ def test_an_image_from_the_base_adds_packages_of_debian_and_runs_them() -> None:
 
 
 def test_another_debian_can_be_the_base_and_the_label_says_so() -> None:
-    """Bookworm has Python 3.11, the oldest that the program runs on."""
+    """Bookworm has Python 3.11, the oldest supported version."""
     suite, image = built.debian("bookworm"), f"localhost/supervisor-test-bookworm:{__version__}"
     with built.alone(), tempfile.TemporaryDirectory() as folder:
         flags = [

@@ -1,6 +1,4 @@
-"""What lies in the base image, and what must not: packages, byte code, rights, and nothing of the
-build.
-"""
+"""The files of the base image: packages, byte code, rights, and nothing of the build."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ from tests.images.podman import REPOSITORY
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
 PYTHON = "/opt/supervisor/bin/python3"
-# Prints what is wrong with the byte code below its arguments; the flags are those of PEP 552.
+# Prints each fault in the byte code below its arguments; the flags are those of PEP 552.
 BYTE_CODE = """
 import importlib.util, os, sys
 for folder, _, names in (found for top in sys.argv[1:] for found in os.walk(top)):
@@ -60,7 +58,7 @@ def mounted(image: str) -> Iterator[Path]:
 
 
 def python(code: str, *words: str) -> str:
-    """What the image's interpreter prints for a program."""
+    """A program's output, by the image's interpreter."""
     image = built.image("base")
     options = ["--no-healthcheck", "--network=none", "--pull=never", f"--entrypoint={PYTHON}"]
     return built.podman("run", "--rm", *options, image, "-I", "-c", code, *words).stdout
@@ -74,7 +72,7 @@ def below(top: Path) -> Iterator[Path]:
 
 
 def unusual_rights(top: Path) -> list[str]:
-    """What runs as its owner or group, or may be written by everybody."""
+    """Programs that run as their owner or group, and files writable for all users."""
     found = []
     for path in below(top):
         mode = path.lstat().st_mode
@@ -117,11 +115,11 @@ def test_the_packages_are_those_of_the_lock_file_and_the_program() -> None:
 
 
 def test_everything_that_the_program_imports_is_there() -> None:
-    """Of kubernetes a half is left out: what goes too far is found here."""
+    """The image lacks a half of kubernetes: this finds a missing module."""
     assert "imported\n" == python("\n".join([*statements(), "print('imported')"]))
 
 
-def test_all_byte_code_is_there_fits_its_source_and_is_never_compared_with_it() -> None:
+def test_byte_code_is_complete_and_never_compared_to_source() -> None:
     folders = (
         "import sysconfig; print(*{sysconfig.get_path(name) for name in ('stdlib', 'purelib',"
         " 'platlib')})"
@@ -131,8 +129,8 @@ def test_all_byte_code_is_there_fits_its_source_and_is_never_compared_with_it() 
 
 
 def test_sources_that_changed_are_not_read() -> None:
-    """As after a copy that gave all files new times: each start on a read-only root would compile
-    them again.
+    """After a copy with new times for all files each start on a read-only root would compile them
+    again.
     """
     spoil = (
         "find /opt/supervisor -path '*/supervisor/*.py' -exec sh -c 'echo raise SystemExit"
@@ -187,7 +185,7 @@ def test_no_secret_and_no_path_of_the_build_is_in_any_file(tree: Path) -> None:
 
 
 def test_rights_are_those_of_debian(tree: Path) -> None:
-    """Nothing more runs as its owner, and no more can be written by everybody."""
+    """Nothing more runs as its owner, and no more is writable for all users."""
     debian = next(mounting := mounted(built.debian("trixie")))
     usual = unusual_rights(debian)
     assert [] == list(mounting)  # unmounts it

@@ -1,5 +1,5 @@
-"""The bundle in images that have no Python: with other C libraries, with musl, and with nothing at
-all.
+"""The bundle in images without Python: with other C libraries, with musl, and with
+nothing at all.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.images.deployed import Deployed
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
-UID = 1000650000  # of no /etc/passwd: what OpenShift gives, for example
+UID = 1000650000  # of no /etc/passwd, as OpenShift chooses it
 HOME = "/opt/supervisor"
 OPTIONS = ["--configmap=app", "--configroot=/config", "--reload-interval=0s", "--verify-window=0s"]
 INJECTED, COPIED = ["bookworm", "bullseye"], ["musl", "scratch"]
@@ -37,8 +37,8 @@ INIT = {
 
 def manifest(folder: Path, root: str, place: str = "") -> str:
     """The manifest of a pod whose app's image is a root. The bundle is in an image volume at a
-    place; without one it is in the image, or an init container copies it for one that knows nothing
-    of us.
+    place; without a place it is in the image, or an init container copies it for an image without
+    it.
     """
     inject = root in INJECTED and not place
     container = {
@@ -85,7 +85,7 @@ def manifest(folder: Path, root: str, place: str = "") -> str:
 @pytest.mark.parametrize(
     ("root", "place"), [*((root, "") for root in [*INJECTED, *COPIED]), *MOUNTED]
 )
-def test_an_app_is_configured_reloaded_and_stopped_in_an_image_without_python(
+def test_app_in_an_image_without_python_is_supervised(
     root: str, place: str, api: FakeKube, deploy: Callable[..., Deployed], tmp_path: Path
 ) -> None:
     image = foreign.bare(root) if place else foreign.image(root)
@@ -142,17 +142,17 @@ def test_api_server_with_an_old_authority_is_trusted(root: str, tmp_path: Path) 
 
 
 def from_elsewhere(pid: int) -> list[str]:
-    """The libraries of the image around it that a process has loaded: they would have to fit ours.
+    """The loaded libraries of the image around a process: they would have to fit ours.
 
     A file of a volume of an image has the path there, wherever it is mounted.
     """
     mapped = set(re.findall(r" (/\S+)$", Path(f"/proc/{pid}/maps").read_text(), re.MULTILINE))
-    assert len(mapped) > 10  # with ssl and what else the API needs
+    assert len(mapped) > 10  # with ssl and the other libraries of the API role
     return [path for path in mapped if ".so" in path and not path.startswith(f"{HOME}/")]
 
 
 def run(root: str, *words: str, options: tuple[str, ...] = ()) -> tuple[int, str]:
-    """A container of a root that has the bundle in it to its end: exit code and output."""
+    """A container of a root with the bundle, run to its end: exit code and output."""
     settings = [
         "--rm",
         "--no-healthcheck",

@@ -1,5 +1,5 @@
-"""What is in the bundle: nothing beside its tree, all that the program imports, licences, and not
-too much.
+"""The files of the bundle: only its tree, every import of the program, licences, and a bounded
+size.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MIB = 1 << 20
 
 
 def python(*words: str, options: tuple[str, ...] = (), network: str = "none") -> tuple[int, str]:
-    """The interpreter of the bundle in an image that has nothing else; exit code and output."""
+    """The interpreter of the bundle in an otherwise empty image; exit code and output."""
     settings = [
         "--rm",
         "--no-healthcheck",
@@ -56,7 +56,7 @@ def layer() -> bytes:
 
 @pytest.fixture(scope="module")
 def members(layer: bytes) -> dict[str, tarfile.TarInfo]:
-    """What is in the layer, by its path."""
+    """The files of the layer, by path."""
     with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
         return {member.name.strip("/"): member for member in archive.getmembers()}
 
@@ -70,8 +70,8 @@ def test_it_is_small(layer: bytes, members: dict[str, tarfile.TarInfo]) -> None:
 
 
 def test_bundle_has_a_tree_and_links_to_it(members: dict[str, tarfile.TarInfo]) -> None:
-    """The links at the root are for volumes of the image, those in /usr/local/bin for images that
-    copy it.
+    """The links at the root are for volumes of the image, those in /usr/local/bin for images with a
+    copy.
     """
     beside = {
         name: member
@@ -97,7 +97,7 @@ def test_bundle_has_a_tree_and_links_to_it(members: dict[str, tarfile.TarInfo]) 
 
 
 def test_only_our_own_package_has_its_source(members: dict[str, tarfile.TarInfo]) -> None:
-    """A traceback shows our lines; of what others wrote there is the byte code."""
+    """A traceback shows our lines; packages of others come as byte code."""
     folders = {
         name.rpartition("/")[0].partition("-packages/")[2]
         for name in members
@@ -171,7 +171,7 @@ def test_names_are_resolved_as_resolv_conf_and_hosts_say() -> None:
 
 @contextlib.contextmanager
 def name_server(address: str) -> Iterator[None]:
-    """A name server on 127.0.0.1 that gives the same IPv4 address for every name (RFC 1035)."""
+    """A name server on 127.0.0.1 with the same IPv4 address for every name (RFC 1035)."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 53))
 

@@ -44,13 +44,14 @@ HARDENED = (
 )
 NEWER = """\
 FROM {bundle}
-RUN ["/opt/supervisor/bin/python3", "-I", "-c", "open('/opt/supervisor/share/newer', 'w').write('newer')"]
+RUN ["/opt/supervisor/bin/python3", "-I", "-c", \\
+     "open('/opt/supervisor/share/newer', 'w').write('newer')"]
 """
 
 
 @pytest.fixture
 def volume() -> Iterator[Path]:
-    """An empty volume that everybody may write to, as a kubelet makes it."""
+    """An empty volume writable for all users, as a kubelet makes it."""
     needs_root()
     path = Path(tempfile.mkdtemp(dir="/dev/shm"))
     path.chmod(0o777)
@@ -79,7 +80,7 @@ def words(volume: Path, *options: str, image: str = "") -> list[str]:
 
 
 def install(volume: Path, *options: str, image: str = "") -> tuple[int, str]:
-    """Run the init container to its end; its exit code and what it said."""
+    """Run the init container to its end; returns its exit code and output."""
     done = built.podman(*words(volume, *options, image=image), check=False)
     return done.returncode, done.stdout + done.stderr
 
@@ -89,7 +90,7 @@ def start(volume: Path, name: str) -> Container:
 
 
 def version(volume: Path) -> tuple[int, str]:
-    """What the supervisor in the volume says of itself, where the app's container mounts it."""
+    """The supervisor's output in the volume, as mounted by the app's container."""
     command = [*HARDENED, f"--volume={volume}:/opt/supervisor:ro", built.debian("bookworm")]
     done = built.podman(*command, "/opt/supervisor/bin/supervisor", "--version", check=False)
     return done.returncode, done.stdout
@@ -101,7 +102,7 @@ def visible(volume: Path) -> set[str]:
 
 @contextlib.contextmanager
 def locked(volume: Path) -> Iterator[Callable[[], None]]:
-    """Holds those up who want to install, before they do anything; gives what lets them go on."""
+    """Holds all installers before their first step; returns the release."""
     held = os.open(volume, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)
     try:
@@ -111,7 +112,7 @@ def locked(volume: Path) -> Iterator[Callable[[], None]]:
 
 
 def waiting(container: Container) -> int:
-    """The pid of an installer that waits for its turn."""
+    """The pid of a waiting installer."""
 
     def pid() -> str:
         return built.podman(
@@ -163,7 +164,7 @@ def test_a_newer_version_replaces_one_that_goes_on_running(volume: Path) -> None
         f"--volume={volume}:/opt/supervisor:ro",
         f"--entrypoint={PYTHON}",
     ]
-    # In an image of its own: what is imported can only be from the volume.
+    # In an image of its own: imports can only be from the volume.
     running = Container(
         "",
         ["podman", *command, built.debian("bookworm"), "-I", "-c", code],

@@ -37,8 +37,8 @@ SHOW = ["/bin/sh", "-c", "echo process 1 is $(cat /proc/1/comm); exit 42"]
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The root of the bundle's image, in a directory. A copy: a build would unmount what podman has
-    mounted.
+    """The root of the bundle's image, in a directory. A copy: a build would unmount
+    podman's mount.
     """
     image, root = built.image("bundle"), tmp_path_factory.mktemp("bundle") / "root"
     with built.alone():

@@ -1,7 +1,6 @@
-"""The Dockerfiles by their syntax, for builders that are not at hand: read by a parser that knows
-docker's and no more.
+"""The Dockerfiles by their syntax, for builders not at hand: read by a parser of docker's language.
 
-Hadolint is on PyPI, so that this needs neither root nor an image.
+Hadolint is on PyPI, so this needs neither root nor an image.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ import pytest
 from tests.images.podman import REPOSITORY
 
 HADOLINT = os.path.join(os.path.dirname(sys.executable), "hadolint")
-# DL3008 wants a version for each package of Debian, which is gone from the mirror once a fault in
-# it is corrected; DL3009 wants apt's lists deleted in stages that are left behind as well:
-# test_base_files.py looks for them.
+# DL3008 wants a version for each package of Debian, which is gone from the mirror after its first
+# correction; DL3009 wants apt's lists deleted in intermediate stages as well: test_base_files.py
+# looks for them.
 OPTIONS = ("--no-color", "--ignore=DL3008", "--ignore=DL3009")
 FILES = [
     "Dockerfile.base",

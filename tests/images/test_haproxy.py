@@ -17,14 +17,15 @@ from tests.images.web_app import LONG, METRICS, PORT, WebApp, alone, serves
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
 POD = "images/haproxy/pod.yaml"
-# Endpoints need not be waited for here, so that the delay of the image is enough, nor the time
-# between two reloads.
+# Endpoints need no wait here, so the delay of the image is enough, and so is the time between two
+# reloads.
 QUICK = {"--stop-delay=5s": ["--reload-interval=0s"]}
 FRONT = """
 frontend http
     bind :8080
     {more}
-    http-request return status 200 content-type text/plain string "page {word}" unless {{ path /upload }}
+    acl upload path /upload
+    http-request return status 200 content-type text/plain string "page {word}" unless upload
     default_backend upload
 
 backend upload
@@ -44,7 +45,7 @@ def proxy(word: str, more: str = "", backend: int = 9) -> Mapping[str, str]:
 
 
 def running(api: FakeKube, deploy: Deploy, backend: int = 9) -> WebApp:
-    """A pod that serves page one."""
+    """A pod with page one."""
     pod = deploy(POD, change=QUICK)
     api.change("haproxy", proxy("one", backend=backend))
     pod.start()
@@ -53,9 +54,7 @@ def running(api: FakeKube, deploy: Deploy, backend: int = 9) -> WebApp:
     return app
 
 
-def test_haproxy_starts_on_the_configuration_of_the_manifest_and_not_before_it_is_there(
-    api: FakeKube, deploy: Deploy
-) -> None:
+def test_haproxy_starts_once_its_configuration_is_there(api: FakeKube, deploy: Deploy) -> None:
     hold = api.hold("list")
     pod = deploy(POD, change=QUICK)
     pod.start()
@@ -74,7 +73,7 @@ def test_haproxy_starts_on_the_configuration_of_the_manifest_and_not_before_it_i
     app.reaps_orphans()
 
 
-def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(
+def test_change_fails_no_request_and_a_bad_version_is_rejected(
     api: FakeKube, deploy: Deploy
 ) -> None:
     with Upload() as upload:
@@ -96,7 +95,7 @@ def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(
     app.counted(2, "reloads_total", method="signal")
 
 
-def test_what_validation_cannot_see_is_taken_back_and_a_stop_finishes_requests(
+def test_fault_past_validation_is_rolled_back_and_stop_drains(
     api: FakeKube, deploy: Deploy
 ) -> None:
     with Upload() as upload:
@@ -120,9 +119,7 @@ def test_what_validation_cannot_see_is_taken_back_and_a_stop_finishes_requests(
         app.stops_with_a_request_under_way("/upload", upload)
 
 
-def test_twenty_reloads_under_load_stay_well_below_the_memory_limit(
-    api: FakeKube, deploy: Deploy
-) -> None:
+def test_twenty_reloads_under_load_stay_below_the_limit(api: FakeKube, deploy: Deploy) -> None:
     words = [f"number {number:02}" for number in range(20)]
     app = running(api, deploy)
     app.changes_under_load(lambda word: api.change("haproxy", proxy(word)), "one", *words)
@@ -132,7 +129,7 @@ def test_twenty_reloads_under_load_stay_well_below_the_memory_limit(
 
 
 @pytest.mark.usefixtures("api")
-def test_the_image_alone_shows_a_page_and_follows_a_mounted_directory(tmp_path: Path) -> None:
+def test_image_alone_serves_and_follows_a_mounted_directory(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "haproxy.cfg").write_text(proxy("one")["haproxy.cfg"])
     with alone("haproxy"):

@@ -1,6 +1,4 @@
-"""The lock files that the images are made from: complete, with digests, and without what is never
-imported.
-"""
+"""The lock files of the images: complete, with digests, and without never imported packages."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ LOCKS = ("runtime", "build")
 
 
 def pins(lock: str) -> dict[str, tuple[Requirement, list[str]]]:
-    """What a lock file has: for each name the pin and the digests that it allows."""
+    """A lock file's content: for each name the pin and the allowed digests."""
     text = re.sub(
         r"^#.*\n", "", (ROOT / "images/locks" / f"{lock}.txt").read_text(), flags=re.MULTILINE
     )
@@ -38,14 +36,14 @@ def pins(lock: str) -> dict[str, tuple[Requirement, list[str]]]:
 
 
 def unused() -> set[str]:
-    """The packages that `make lock` leaves out."""
+    """The packages left out by `make lock`."""
     found = re.search(r"^UNUSED := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert found
     return {canonicalize_name(name) for name in found[1].split()}
 
 
 def required() -> dict[str, list[Requirement]]:
-    """What each lock file is made from."""
+    """The origin of each lock file."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lines = (ROOT / "images/locks/build.in").read_text().splitlines()
     return {
@@ -55,8 +53,8 @@ def required() -> dict[str, list[Requirement]]:
 
 
 def closure(requirements: list[Requirement]) -> set[str]:
-    """The names of what is required, with all that this requires in turn by its metadata as it is
-    installed here.
+    """The names of required packages and, by the metadata installed here, of all their
+    requirements.
     """
     found: set[str] = set()
     waiting = list(requirements)
@@ -102,7 +100,7 @@ def test_every_pin_is_one_version_and_has_digests(lock: str) -> None:
     ]
 
 
-def test_the_images_get_all_that_is_required_but_the_unused_and_nothing_else() -> None:
+def test_images_get_every_required_package_and_no_other() -> None:
     assert closure(required()["runtime"]) - unused() == set(pins("runtime"))
 
 
@@ -112,8 +110,8 @@ def test_what_is_unused_is_required_by_something() -> None:
 
 
 def test_what_is_unused_is_imported_in_no_role(tmp_path: Path) -> None:
-    """All modules are imported and all that they import, and a configuration is taken from an API
-    server.
+    """All modules and all their imports are loaded, and a configuration comes from an
+    API server.
     """
     provided = importlib.metadata.packages_distributions()
     modules = {

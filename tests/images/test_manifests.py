@@ -1,8 +1,6 @@
-"""The manifests beside the images as a cluster sees them: valid, restricted, and with no more
-rights than needed.
+"""The manifests beside the images as a cluster sees them: valid, restricted, with minimal rights.
 
-No cluster and no container: schemas of Kubernetes from a package, and rules of our own for what
-these do not say.
+No cluster and no container: schemas of Kubernetes from a package, and our own rules beyond them.
 """
 
 from __future__ import annotations
@@ -18,8 +16,7 @@ from config_supervisor import __version__
 from tests.images.manifests import OURS, PATHS, Manifest, containers, each_manifest, ports
 from tests.images.pod_security import violations
 
-# Native sidecars are on by default since the first; the second is the newest that the package has
-# schemas of.
+# Native sidecars are on by default since the first; the package's newest schemas are of the second.
 RELEASES = ("1.29.0", kubernetes_validate.latest_version())
 WATCH = ["list", "watch"]
 
@@ -30,13 +27,11 @@ def test_there_is_a_manifest_for_each_use() -> None:
     assert sorted([*expected, "nginx/pod-inject.yaml", "prometheus/sidecar.yaml"]) == PATHS
 
 
-# What the API server would say
+# The view of the API server
 
 
 def schema_errors(document: dict[str, Any], release: str) -> str:
-    """What the schemas of a Kubernetes release say against a document; unknown fields
-    are errors.
-    """
+    """The objections of a Kubernetes release's schemas to a document; unknown fields are errors."""
     try:
         kubernetes_validate.validate(document, release, strict=True)
     except kubernetes_validate.ValidationError as error:
@@ -62,7 +57,7 @@ def test_a_field_that_kubernetes_does_not_know_is_found(release: str) -> None:
 
 
 @each_manifest
-def test_names_of_objects_containers_and_ports_are_names_to_kubernetes(manifest: Manifest) -> None:
+def test_names_of_objects_containers_and_ports_are_valid(manifest: Manifest) -> None:
     """RFC 1123 labels; of ports at most 15 characters. The schemas take any string."""
     names = [document["metadata"]["name"] for document in manifest.documents]
     names += [one["name"] for one in [*containers(manifest.spec), *manifest.spec["volumes"]]]
@@ -135,8 +130,8 @@ def test_a_service_leads_to_ports_of_the_pod(manifest: Manifest) -> None:
 
 @each_manifest
 def test_objects_go_to_whatever_namespace_they_are_applied_to(manifest: Manifest) -> None:
-    """Nothing names one, so `kubectl apply -n` works; our images carry the program's version and no
-    registry.
+    """Manifests name no namespace, so `kubectl apply -n` works; our images carry the program's
+    version and no registry.
     """
     images = [one["image"] for one in containers(manifest.spec)]
     ours = [image for image in images if OURS.match(image)]
@@ -215,7 +210,7 @@ def test_a_breach_of_the_restricted_standard_is_found(
 
 
 @each_manifest
-def test_the_service_account_may_do_what_the_command_line_asks_for_and_nothing_else(
+def test_service_account_may_do_just_what_the_options_need(
     manifest: Manifest,
 ) -> None:
     settings = manifest.supervised.settings
@@ -247,7 +242,7 @@ def test_the_service_account_may_do_what_the_command_line_asks_for_and_nothing_e
 
 
 @each_manifest
-def test_a_pod_uses_its_own_service_account_and_asks_for_the_token(manifest: Manifest) -> None:
+def test_pod_uses_its_own_service_account_and_token(manifest: Manifest) -> None:
     account = manifest.one("ServiceAccount")
 
     assert account["metadata"]["name"] == manifest.spec["serviceAccountName"]

@@ -1,9 +1,9 @@
 """The manifests beside the images as the program sees them: options, gates, files, mounts, probes,
 times, memory.
 
-What a manifest says twice (in an option and in a volume, a probe, the application's configuration)
-must agree. The content of each ConfigMap is validated by the program itself, with the servers of
-this machine where it has them.
+A value written twice in a manifest (in an option and in a volume, a probe, the application's
+configuration) must agree. The program itself validates the content of each ConfigMap, with the
+servers of this machine.
 """
 
 from __future__ import annotations
@@ -36,20 +36,18 @@ from tests.images.manifests import (
 )
 
 CONFIGMAP_MEBIBYTES = (
-    1.0  # that an object may have; with three generations kept, a fourth is there during a change
+    1.0  # an object's limit; with three generations kept, a fourth is there during a change
 )
-# What servers are told in their own configuration about how long requests may take to finish.
+# The servers' own limits for requests that finish during a stop.
 DRAINS = re.compile(r"\b(?:worker_shutdown_timeout|hard-stop-after) (\d+)s")
-# Where the things of run time are; what else an absolute path names is in the image.
+# The directories of run time; the image holds every other absolute path.
 RUNTIME = re.compile(r"(?<![\w}/.-])/(?:config|data|dev/shm|prometheus|run|srv|tmp|var)\b[\w./-]*")
 PROBES = {"startupProbe": "/readyz", "livenessProbe": "/livez", "readinessProbe": "/readyz"}
 
 
 @each_manifest
 def test_the_program_keeps_the_config_map_of_the_manifest(manifest: Manifest) -> None:
-    """Its settings were read by its own parser, to which an option that it does not know is an
-    error.
-    """
+    """Its own parser reads the settings, and refuses an unknown option."""
     asked = [(one.namespace, one.name) for one in manifest.supervised.settings.configmap]
 
     assert [("", manifest.one("ConfigMap")["metadata"]["name"])] == asked
@@ -57,8 +55,8 @@ def test_the_program_keeps_the_config_map_of_the_manifest(manifest: Manifest) ->
 
 @each_manifest
 def test_every_gate_is_there(manifest: Manifest) -> None:
-    """By the image or an option. A sidecar has no COMMAND to wait for, and not the program that
-    could validate.
+    """By the image or an option. A sidecar has no COMMAND to wait for, and no program for a
+    validation.
     """
     settings = manifest.supervised.settings
     alone = settings.reload_http is None
@@ -98,13 +96,13 @@ def test_probes_ask_the_supervisor_and_give_it_time(manifest: Manifest) -> None:
         startup["periodSeconds"] * startup["failureThreshold"]
         > supervised.settings.initial_sync_timeout
     )
-    # It answers "not alive" after 1 s: a probe that gives up earlier would never hear why.
+    # It answers "not alive" after 1 s: an earlier end of the probe would hide the reason.
     assert probes["livenessProbe"]["timeoutSeconds"] > 1
 
 
 @each_manifest
 def test_a_stop_has_the_time_that_it_needs(manifest: Manifest) -> None:
-    """The delay, then the drain, then what remains of the application: before the kubelet kills
+    """The delay, then the drain, then the rest of the application: before the kubelet kills
     everything.
     """
     settings = manifest.supervised.settings
@@ -195,10 +193,10 @@ def _in_memory(volume: dict[str, Any]) -> bool:
     return bool(volume.get("emptyDir", {}).get("medium") == "Memory")
 
 
-# The two that supervise what is not ours
+# The two with a foreign program
 
 
-def test_the_bundle_is_installed_where_the_unmodified_image_runs_it() -> None:
+def test_bundle_is_installed_where_the_image_runs_it() -> None:
     manifest = Manifest("nginx/pod-inject.yaml")
     (installs,) = manifest.spec["initContainers"]
     (server,) = manifest.spec["containers"]
@@ -224,7 +222,7 @@ def test_an_unmodified_nginx_has_the_gates_that_our_image_has() -> None:
     }
 
 
-def test_prometheus_starts_after_its_sidecar_has_its_configuration() -> None:
+def test_prometheus_starts_after_its_sidecar_is_ready() -> None:
     manifest = Manifest("prometheus/sidecar.yaml")
     sidecar = manifest.supervised
     (server,) = manifest.spec["containers"]
@@ -263,7 +261,7 @@ class Trial:
         self.write(manifest.content)
 
     def moved(self, text: str) -> str:
-        """What the container has in /tmp is in the scratch directory here."""
+        """The container's /tmp is the scratch directory here."""
         return re.sub(r"/tmp(?=/)", self.scratch, text)
 
     def write(self, content: dict[str, str]) -> None:
@@ -281,7 +279,7 @@ class Trial:
         self.options.append("--user=postgres")
 
     def run(self) -> tuple[int, str]:
-        """Exit code and log of a run that ends as soon as the content is in place, or rejected."""
+        """Exit code and log of a run to the end: the content is in place, or rejected."""
         validate = self.settings.validate or ("promtool", "check", "config", "{dir}/prometheus.yml")
         options = [
             *(
@@ -309,9 +307,7 @@ def trial(manifest: Manifest) -> Iterator[Trial]:
 
 @pytest.mark.timeout(60)
 @each_manifest
-def test_the_server_accepts_the_content_and_would_not_accept_nonsense(
-    manifest: Manifest, trial: Trial
-) -> None:
+def test_server_accepts_the_content_and_refuses_nonsense(manifest: Manifest, trial: Trial) -> None:
     program = (trial.settings.validate or ("promtool",))[0]
     if program == "postgres":
         trial.as_postgres()

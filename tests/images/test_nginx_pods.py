@@ -21,10 +21,11 @@ pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
 POD = "images/nginx/pod.yaml"
 INJECTED = "images/nginx/pod-inject.yaml"
-# Like the vendor's: no Python, nothing of ours, and a signal of its own that tells it to stop.
+# Like the vendor's: no Python, nothing of ours, and a stop signal of its own.
 VENDOR = """
 FROM docker.io/library/debian:trixie-slim
-RUN apt-get update && apt-get install --yes --no-install-recommends nginx && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install --yes --no-install-recommends nginx \\
+ && rm -rf /var/lib/apt/lists/*
 STOPSIGNAL SIGQUIT
 CMD ["nginx", "-g", "daemon off;"]
 """
@@ -56,7 +57,7 @@ def site(word: str, more: str = "", backend: int = 9) -> Mapping[str, str]:
 
 
 def running(api: FakeKube, deploy: Deploy, backend: int = 9) -> WebApp:
-    """A pod that serves page one."""
+    """A pod with page one."""
     pod = deploy(POD, change=QUICK)
     api.change("nginx", site("one", backend=backend))
     pod.start()
@@ -65,9 +66,7 @@ def running(api: FakeKube, deploy: Deploy, backend: int = 9) -> WebApp:
     return app
 
 
-def test_nginx_starts_on_the_configuration_of_the_manifest_and_not_before_it_is_there(
-    api: FakeKube, deploy: Deploy
-) -> None:
+def test_nginx_starts_once_its_configuration_is_there(api: FakeKube, deploy: Deploy) -> None:
     hold = api.hold("list")
     pod = deploy(POD, change=QUICK)
     pod.start()
@@ -84,7 +83,7 @@ def test_nginx_starts_on_the_configuration_of_the_manifest_and_not_before_it_is_
     app.reaps_orphans()
 
 
-def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(
+def test_change_fails_no_request_and_a_bad_version_is_rejected(
     api: FakeKube, deploy: Deploy
 ) -> None:
     with Upload() as upload:
@@ -106,7 +105,7 @@ def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(
     app.counted(2, "reloads_total", method="signal")
 
 
-def test_what_validation_cannot_see_is_taken_back_and_a_stop_finishes_requests(
+def test_fault_past_validation_is_rolled_back_and_stop_drains(
     api: FakeKube, deploy: Deploy
 ) -> None:
     with Upload() as upload:
@@ -129,9 +128,7 @@ def test_what_validation_cannot_see_is_taken_back_and_a_stop_finishes_requests(
         app.stops_with_a_request_under_way("/upload", upload)
 
 
-def test_twenty_reloads_under_load_stay_well_below_the_memory_limit(
-    api: FakeKube, deploy: Deploy
-) -> None:
+def test_twenty_reloads_under_load_stay_below_the_limit(api: FakeKube, deploy: Deploy) -> None:
     words = [f"number {number:02}" for number in range(20)]
     app = running(api, deploy)
     app.changes_under_load(lambda word: api.change("nginx", site(word)), "one", *words)
@@ -174,7 +171,7 @@ def told(api: FakeKube, *reasons: str) -> None:
 
 
 @pytest.mark.usefixtures("api")
-def test_the_image_alone_shows_a_page_and_follows_a_mounted_directory(tmp_path: Path) -> None:
+def test_image_alone_serves_and_follows_a_mounted_directory(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     write(tmp_path, site("one"))
     with alone("nginx"):

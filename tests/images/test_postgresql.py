@@ -26,8 +26,8 @@ from tests.images.web_app import LONG, METRICS, MIB, WebApp, alone
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
 POD, NAME = "images/postgresql/pod.yaml", "postgresql"
-# No pause between two reloads; time enough for psql on a busy machine, which a failed reload takes
-# as well; data that a crash of the machine may cost.
+# No pause between two reloads; time enough for psql on a busy machine, a failed reload included;
+# data that a crash of the machine may cost.
 QUICK = {
     "CONFIG_SUPERVISOR_RELOAD_INTERVAL": "0s",
     "CONFIG_SUPERVISOR_VERIFY_WINDOW": "3s",
@@ -53,7 +53,7 @@ def settings(*lines: str, hba: str = "") -> Mapping[str, str]:
 
 
 def ask(sql: str) -> str:
-    """What the server answers to the client on a new connection."""
+    """The server's answer to the client on a new connection."""
     command = [
         needs("psql"),
         "--no-psqlrc",
@@ -72,7 +72,7 @@ def ask(sql: str) -> str:
 
 
 class Database(WebApp):
-    """The server of a pod, asked through its port by a client that has a password."""
+    """The server of a pod, asked through its port by a client with a password."""
 
     def __init__(self, pod: Deployed) -> None:
         super().__init__(pod, NAME)
@@ -92,7 +92,7 @@ class Database(WebApp):
         wait_until(ready, LONG)
 
     def admits_the_client(self) -> None:
-        """Make the client's role, by the socket that only the server's own user may use."""
+        """Make the client's role, by the socket of the server's own user."""
         self.asked("psql", "-qc", f"create role app login password '{PASSWORD}'")
 
     def has(self, name: str, value: str) -> None:
@@ -165,7 +165,7 @@ class Load:
         wait_until(answered, LONG)
 
     def end(self) -> list[str]:
-        """Stop it; what it has said beside that no query failed."""
+        """Stop it; returns its log, the load without a failed query."""
         assert self._pgbench.poll() is None, self._said.seen
         self._pgbench.send_signal(signal.SIGTERM)
         return [
@@ -177,14 +177,14 @@ class Load:
 
 @pytest.fixture
 def database(deploy: Deploy) -> Database:
-    """A pod that is ready, and a role for its client."""
+    """A ready pod, and a role for its client."""
     database = Database(deploy(POD, env=QUICK))
     database.starts()
     database.admits_the_client()
     return database
 
 
-def test_postgresql_starts_once_its_configuration_is_there_and_needs_no_rights(
+def test_postgresql_starts_on_its_configuration_without_rights(
     api: FakeKube, deploy: Deploy
 ) -> None:
     hold = api.hold("list")
@@ -204,7 +204,7 @@ def test_postgresql_starts_once_its_configuration_is_there_and_needs_no_rights(
     database.reaps_orphans()
 
 
-def test_a_change_is_live_without_a_failed_query_and_a_bad_one_is_rejected(
+def test_change_fails_no_query_and_a_bad_version_is_rejected(
     api: FakeKube, database: Database
 ) -> None:
     database.asked("pgbench", "--initialize", "--quiet")
@@ -235,9 +235,7 @@ def test_a_change_is_live_without_a_failed_query_and_a_bad_one_is_rejected(
     database.counted(0, "config_stale")
 
 
-def test_a_bad_pg_hba_which_validation_does_not_read_is_taken_back(
-    api: FakeKube, database: Database
-) -> None:
+def test_bad_pg_hba_unseen_by_validation_is_rolled_back(api: FakeKube, database: Database) -> None:
     api.change(NAME, settings("work_mem = 8MB", hba="host all all all blindly\n"))
     database.says(
         "cannot reload postgres: .*invalid authentication method.*; going back to configuration"
@@ -253,7 +251,7 @@ def test_a_bad_pg_hba_which_validation_does_not_read_is_taken_back(
     assert "8MB" == ask("show work_mem")
 
 
-def test_a_setting_that_needs_a_restart_waits_for_it_and_a_stop_loses_nothing(
+def test_setting_waits_for_a_restart_and_stop_loses_nothing(
     api: FakeKube, database: Database
 ) -> None:
     database.asked(
@@ -273,14 +271,14 @@ def test_a_setting_that_needs_a_restart_waits_for_it_and_a_stop_loses_nothing(
         "select setting, pending_restart from pg_settings where name = 'max_connections'"
     )
 
-    with database.session():  # one that would stay for minutes
+    with database.session():  # it would stay for minutes
         assert 0 == database.pod.stop(NAME, timeout=40)
     assert "database system is shut down" in database.pod.story(NAME)
     database.starts()
     assert "database system was shut down at" in database.pod.story(NAME), "it had to recover"
     assert "100" == ask(
         "show max_connections"
-    )  # a container that comes again keeps to the last good version
+    )  # a restarted container keeps to the last good version
 
     assert 0 == database.pod.stop(NAME, timeout=40)
     database.pod.empty("config")  # as in a new pod
@@ -290,10 +288,10 @@ def test_a_setting_that_needs_a_restart_waits_for_it_and_a_stop_loses_nothing(
     database.counted(0, "config_stale")
 
 
-def test_twenty_reloads_under_load_stay_far_below_the_memory_limit(
+def test_twenty_reloads_under_load_stay_far_below_the_limit(
     api: FakeKube, database: Database
 ) -> None:
-    """The tables are larger than shared_buffers, so that all of these are used at the end."""
+    """The tables are larger than shared_buffers, so all of these are in use at the end."""
     database.asked("pgbench", "--initialize", "--quiet", "--scale=10")
     database.asked("psql", "-qc", "grant select on all tables in schema public to app")
     used = 0
@@ -314,7 +312,7 @@ def test_twenty_reloads_under_load_stay_far_below_the_memory_limit(
 
 
 @pytest.mark.usefixtures("api")
-def test_the_image_alone_makes_a_database_and_follows_a_mounted_directory(tmp_path: Path) -> None:
+def test_image_alone_makes_a_database_and_follows_a_directory(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     write(tmp_path, settings("work_mem = 8MB"))
     for options, before in ([], "4MB"), ([f"--volume={tmp_path}:/config-in:ro"], "8MB"):

@@ -21,11 +21,10 @@ from tests.images.web_app import LONG, METRICS, WebApp, alone
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
 POD, NAME, PORT = "images/prometheus/pod.yaml", "prometheus", 9090
-# What is live: the text of the configuration that Prometheus runs on, with the version that
-# `version` puts into it.
+# The live configuration: Prometheus' own text, with the version written by `version`.
 CONFIG = "/api/v1/status/config"
 WORDS = ("version-one", "version-two")
-# No pause between two reloads; a window that is long enough for a busy machine.
+# No pause between two reloads; a window long enough for a busy machine.
 QUICK = {"CONFIG_SUPERVISOR_RELOAD_INTERVAL": "0s", "CONFIG_SUPERVISOR_VERIFY_WINDOW": "3s"}
 
 Deploy = Callable[..., Deployed]
@@ -44,9 +43,7 @@ def version(word: str, rules: str = "", rule_file: str = "rules.yml") -> Mapping
 
 
 def changes(api: FakeKube, app: WebApp, name: str, *words: str) -> set[str]:
-    """Take a server from version to version of its object, and see that none of the requests for it
-    fails.
-    """
+    """Take a server from version to version of its object, without a failed request."""
     return app.changes_under_load(
         lambda word: api.change(name, version(word)), *words, port=PORT, path=CONFIG
     )
@@ -88,7 +85,7 @@ class Prometheus(WebApp):
 
 
 def running(api: FakeKube, deploy: Deploy) -> Prometheus:
-    """A pod that runs on version-one."""
+    """A pod on version-one."""
     app = Prometheus(deploy(POD, env=QUICK))
     api.change(NAME, version("version-one"))
     app.pod.start()
@@ -96,7 +93,7 @@ def running(api: FakeKube, deploy: Deploy) -> Prometheus:
     return app
 
 
-def test_prometheus_starts_once_its_configuration_is_there_and_needs_no_rights(
+def test_prometheus_starts_on_its_configuration_without_rights(
     api: FakeKube, deploy: Deploy
 ) -> None:
     hold = api.hold("list")
@@ -115,7 +112,7 @@ def test_prometheus_starts_once_its_configuration_is_there_and_needs_no_rights(
     assert 0 == app.pod.stop(NAME, timeout=40)
 
 
-def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(
+def test_change_fails_no_request_and_a_bad_version_is_rejected(
     api: FakeKube, deploy: Deploy
 ) -> None:
     app = running(api, deploy)
@@ -133,8 +130,8 @@ def test_a_change_is_live_without_a_failed_request_and_a_bad_one_is_rejected(
 
 
 def test_what_validation_cannot_see_is_taken_back_as_a_whole(api: FakeKube, deploy: Deploy) -> None:
-    """An absolute path leads the validation to the rules that are live. Prometheus then takes half
-    of the change.
+    """An absolute path leads the validation to the live rules. Prometheus then takes half of the
+    change.
     """
     app = running(api, deploy)
     api.change(NAME, version("version-two", "groups: nonsense", "/config/rules.yml"))
@@ -155,9 +152,7 @@ def test_what_validation_cannot_see_is_taken_back_as_a_whole(api: FakeKube, depl
     app.counted(0, "config_stale")
 
 
-def test_twenty_reloads_under_load_stay_far_below_the_memory_limit(
-    api: FakeKube, deploy: Deploy
-) -> None:
+def test_twenty_reloads_under_load_stay_far_below_the_limit(api: FakeKube, deploy: Deploy) -> None:
     words = [f"version-{number:02}" for number in range(20)]
     app = running(api, deploy)
     changes(api, app, NAME, WORDS[0], *words)
@@ -167,7 +162,7 @@ def test_twenty_reloads_under_load_stay_far_below_the_memory_limit(
 
 
 @pytest.mark.usefixtures("api")
-def test_the_image_alone_watches_itself_and_follows_a_mounted_directory(tmp_path: Path) -> None:
+def test_image_alone_scrapes_itself_and_follows_a_directory(tmp_path: Path) -> None:
     def page(word: str, path: str = CONFIG) -> None:
         try:
             assert word in get(PORT, path)[1]

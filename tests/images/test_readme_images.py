@@ -24,7 +24,8 @@ RUN = ("run", "--rm", "--no-healthcheck", "--network=none", "--pull=never")
 # Any image, whose command shows its arguments and which commands of ours it finds.
 APP = """\
 FROM {debian}
-RUN printf '#!/bin/sh\\necho my-app "$@"\\nsupervisorctl --help | head -n 1\\nexit 3\\n' >/usr/bin/my-app \\
+RUN printf '#!/bin/sh\\necho my-app "$@"\\nsupervisorctl --help | head -n 1\\nexit 3\\n' \\
+        >/usr/bin/my-app \\
  && chmod +x /usr/bin/my-app
 """
 
@@ -39,7 +40,7 @@ def blocks() -> Iterator[str]:
 
 
 def dockerfile(instruction: str) -> str:
-    """The only Dockerfile in the documents that has an instruction."""
+    """The only Dockerfile of the documents with an instruction."""
     (found,) = [
         block
         for block in blocks()
@@ -49,7 +50,7 @@ def dockerfile(instruction: str) -> str:
 
 
 def part_of_pod(start: str) -> dict[str, Any]:
-    """The only part of a manifest in the documents that starts so and has the bundle in it."""
+    """The only part of a manifest in the documents with this start and the bundle in it."""
     (found,) = [
         block
         for block in blocks()

@@ -1,4 +1,6 @@
-"""The bill of materials beside an image: compared with what the image's own tools find in it."""
+"""The bill of materials beside an image: compared with the packages found by the image's
+own tools.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,7 @@ License: GPL-2+
 
 
 def images(test: Callable[..., None]) -> Callable[..., None]:
-    """Marks a test that needs images and containers."""
+    """Marks a test as in need of images and containers."""
     marked: Callable[..., None] = pytest.mark.images(pytest.mark.timeout(600)(test))
     return marked
 
@@ -68,7 +70,7 @@ def images(test: Callable[..., None]) -> Callable[..., None]:
 def bill(
     files: dict[str, str], links: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """What the script says about a root with these files and symlinks."""
+    """The script's output for a root with these files and symlinks."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         for name, text in files.items():
@@ -99,9 +101,7 @@ def assert_valid(text: str) -> None:
 # The script
 
 
-def test_packages_of_debian_are_listed_with_their_licences_and_the_source_that_advisories_name() -> (
-    None
-):
+def test_debian_packages_have_licences_and_their_source() -> None:
     root = {
         "usr/lib/os-release": 'NAME="Debian"\nID=debian\nVERSION_ID="13"\n',
         "var/lib/dpkg/status": STATUS,
@@ -169,7 +169,7 @@ def test_a_root_without_any_package_is_refused(archive: bytes) -> None:
 
 
 def beside(name: str) -> str:
-    """Its bill as `make images` leaves it; the image is there, so that nothing has to be built."""
+    """Its bill as `make images` leaves it; the image is there, so nothing has to be built."""
     image = built.image(name).removeprefix("localhost/").partition(":")[0]
     path = Path(REPOSITORY, "dist", f"{image}.cdx.json")
     path.unlink(missing_ok=True)
@@ -182,7 +182,7 @@ def beside(name: str) -> str:
 
 
 def inside(name: str, *command: str) -> str:
-    """What a command in the image says."""
+    """The output of a command in the image."""
     options = ["--no-healthcheck", "--network=none", "--pull=never", f"--entrypoint={command[0]}"]
     return built.podman("run", "--rm", *options, built.image(name), *command[1:]).stdout
 
@@ -196,7 +196,7 @@ def python_packages(name: str) -> set[str]:
 
 
 def debian_packages(name: str) -> dict[str, str]:
-    """The versions that dpkg has, by name."""
+    """The versions of dpkg's packages, by name."""
     said = inside(name, "dpkg-query", "--show", "--showformat=${Package} ${Version}\n")
     return dict(re.findall(r"^(\S+) (\S+)$", said, re.MULTILINE))
 
@@ -217,7 +217,7 @@ def of_python(found: dict[str, Json]) -> set[str]:
 
 @images
 @pytest.mark.parametrize("name", ["base", "nginx"])
-def test_the_bill_of_an_image_has_every_package_in_it_and_nothing_else(name: str) -> None:
+def test_bill_of_an_image_lists_exactly_its_packages(name: str) -> None:
     text = beside(name)
     found = listed(text)
 
@@ -231,7 +231,7 @@ def test_the_bill_of_an_image_has_every_package_in_it_and_nothing_else(name: str
 
 
 @images
-def test_the_bill_of_the_bundle_has_its_packages_and_those_that_its_libraries_are_from() -> None:
+def test_bill_of_the_bundle_lists_packages_and_library_sources() -> None:
     text = beside("bundle")
     found = listed(text)
     libraries = inside("bundle", "/opt/supervisor/bin/python3", "-I", "-c", LIBRARIES).split()
@@ -250,7 +250,7 @@ def test_the_bill_of_the_bundle_has_its_packages_and_those_that_its_libraries_ar
 
 
 @images
-def test_what_is_from_the_lock_file_has_a_licence_and_the_digests_that_it_was_checked_by() -> None:
+def test_locked_packages_have_a_licence_and_their_digests() -> None:
     found = listed(beside("base"))
     locked = Path(REPOSITORY, "images/locks/runtime.txt").read_text()
     digests = {

@@ -1,6 +1,4 @@
-"""What a real Prometheus sees of a container that the program supervises: reloads, and the alerts
-of monitoring/.
-"""
+"""A real Prometheus scrapes a supervised container: reloads, and the alerts of monitoring/."""
 
 from __future__ import annotations
 
@@ -33,10 +31,10 @@ def often(word: str, rules: str = RULES, rule_file: str = "rules.yml") -> Mappin
     }
 
 
-def test_prometheus_sees_the_reloads_of_a_container_and_the_alerts_fire_and_clear(
+def test_prometheus_sees_reloads_and_alerts_fire_and_clear(
     api: FakeKube, deploy: Callable[..., Deployed]
 ) -> None:
-    """It scrapes the supervisor that it runs under itself, as in the manifest."""
+    """Prometheus scrapes its own supervisor, as in the manifest."""
     pod = deploy(POD, env=QUICK)
     api.change(NAME, often("version-one"))
     pod.start()
@@ -50,7 +48,7 @@ def test_prometheus_sees_the_reloads_of_a_container_and_the_alerts_fire_and_clea
     prometheus.until_scraped()
     reloads(0)
     api.change(NAME, often("version-two"))
-    # A version that comes while this one is being verified would make it reload again.
+    # A version that comes during this verification would make it reload again.
     pod.containers[NAME].err.expect("reloaded prometheus: it runs on configuration", LONG)
     wait_until(lambda: reloads(1), LONG)
     assert ["1"] == prometheus.value("supervisor_config_last_reload_successful")

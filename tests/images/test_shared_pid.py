@@ -1,5 +1,5 @@
-"""The sidecar and its app in real containers of one pod: a shared pid namespace, a shared volume,
-no capability.
+"""The sidecar and its app in real containers of a pod: a shared pid namespace, a shared volume, no
+capability.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def until_written(pod: Pod, name: str, part: str) -> None:
 
 
 def change(pod: Pod, content: str, name: str = "app.conf") -> None:
-    """In one step, as careful people do it."""
+    """In one step, as a careful editor writes."""
     (pod.source / f".{name}").write_text(content)
     (pod.source / f".{name}").rename(pod.source / name)
 
 
-def test_the_same_uid_reloads_its_app_without_a_capability_and_follows_its_restarts(
+def test_same_uid_reloads_its_app_without_a_capability(
     pod: Pod,
 ) -> None:
     change(pod, "one")
@@ -129,7 +129,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site.pod.close()
 
 
-def test_nginx_is_reloaded_by_its_master_and_a_bad_configuration_is_taken_back(site: Site) -> None:
+def test_nginx_reloads_and_a_bad_version_is_rolled_back(site: Site) -> None:
     site.change("one")
     beside = sidecar(site.pod, "--reload-process=nginx", "--verify=nginx", "--verify-window=1s")
     until_written(site.pod, "nginx.conf", 'return 200 "one"')

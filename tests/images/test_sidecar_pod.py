@@ -21,7 +21,8 @@ QUICK = {
 # It stands for the vendor's image: the same entry point, the server and nothing of ours.
 VENDOR = """
 FROM docker.io/library/debian:trixie-slim
-RUN apt-get update && apt-get install --yes --no-install-recommends prometheus && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install --yes --no-install-recommends prometheus \\
+ && rm -rf /var/lib/apt/lists/*
 USER 65534:65534
 ENTRYPOINT ["/usr/bin/prometheus"]
 """

@@ -1,4 +1,4 @@
-"""images/wrapped: the Dockerfile that shows how the bundle is copied into any image."""
+"""images/wrapped: the Dockerfile that copies the bundle into any image."""
 
 from __future__ import annotations
 

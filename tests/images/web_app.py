@@ -20,12 +20,12 @@ from tests.images.load import Load, Upload
 from tests.images.podman import Container, environment
 
 PORT, METRICS = 8080, 9911
-LONG = 60.0  # seconds: for a machine that does other things as well
+LONG = 60.0  # seconds: for a busy machine
 MIB = 1024 * 1024
 
 
 class WebApp:
-    """A pod whose one container is called like its app and serves on port 8080."""
+    """A pod with one container, called like its app, on port 8080."""
 
     def __init__(self, pod: Deployed, name: str) -> None:
         self.pod, self.name = pod, name
@@ -51,9 +51,7 @@ class WebApp:
         wait_until(seen, LONG)
 
     def says(self, pattern: str) -> None:
-        """Wait for a line on the container's standard error, behind those that were waited for
-        before.
-        """
+        """Wait for a line on the container's standard error, behind the lines found before."""
         self.pod.containers[self.name].err.expect(pattern, LONG)
 
     def changes_under_load(
@@ -82,7 +80,7 @@ class WebApp:
         self.counted(1, "config_validations_total", result="rejected")
 
     def asked(self, *command: str) -> str:
-        """What a command in the container prints, in the security context of the pod; it must end
+        """The output of a command in the container, in the security context of the pod; it must end
         with code 0.
         """
         code, output = self.pod.exec(self.name, *command)
@@ -90,9 +88,7 @@ class WebApp:
         return output
 
     def reaps_orphans(self) -> None:
-        """Leave three processes without a parent in the container, and see that none of them is
-        there for ever.
-        """
+        """Leave three processes without a parent in the container, and see each of them reaped."""
         before = metric(METRICS, "orphans_reaped_total") or 0
         self.asked("sh", "-c", "for each in 1 2 3; do (sleep 0.1 >/dev/null 2>&1 &) ; done")
         self.counted(before + 3, "orphans_reaped_total")
@@ -109,9 +105,7 @@ class WebApp:
         return set(found["Uid"].split()), found["CapBnd"]
 
     def stops_with_a_request_under_way(self, path: str, upload: Upload) -> None:
-        """Exit code 0, and the request that was half sent when the app was told to stop is answered
-        as any other.
-        """
+        """Exit code 0, and a request half sent at the stop is answered like any other."""
         upload.begin(PORT, path)
         with _meanwhile(self.pod, self.name) as codes:
 
