@@ -1,9 +1,10 @@
 #!/bin/sh
 # build.sh [base | bundle | nginx | haproxy | postgresql | prometheus]...    build images (all, if none is named)
 #
-# They are called config-supervisor, config-supervisor-bundle, config-supervisor-nginx and so on, with the program's version as tag and as
-# `latest`. BUILD is the command (`podman build --format docker`), BUILD_FLAGS are put behind it. SBOM, if given, is a
-# Python that has cyclonedx-python-lib (`make images`): each image then gets its bill of materials, dist/NAME.cdx.json.
+# The names are config-supervisor, config-supervisor-bundle, config-supervisor-nginx and so on, with
+# the tags VERSION and `latest`. BUILD is the command (`podman build --format docker`), followed by
+# BUILD_FLAGS. SBOM, if set, is a Python with cyclonedx-python-lib (`make images`): each image then
+# gets its bill of materials, dist/NAME.cdx.json.
 set -eu
 cd "$(dirname "$0")/.."
 version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' supervisor/__init__.py)

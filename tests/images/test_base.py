@@ -130,6 +130,14 @@ def test_the_exit_code_is_the_apps_or_says_why_there_was_none(code: int, words: 
     assert code == done.returncode, done.stderr
 
 
+def test_variables_of_supervisord_in_an_image_are_not_ours() -> None:
+    """Dockerfiles for supervisord carry variables like these; they name no option of ours."""
+    theirs = ["--env=SUPERVISOR_VERSION=4.2.5", "--env=SUPERVISOR_USER=admin"]
+    done = run(theirs, "true")
+
+    assert (0, "") == (done.returncode, done.stderr)
+
+
 @pytest.mark.parametrize(
     "option", [["--read-only", "--read-only-tmpfs=false"], *([one] for one in HARDENED[2:5])]
 )
