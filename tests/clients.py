@@ -1,7 +1,7 @@
-"""Questions to real servers over their own protocols, in a few bytes each: what a client of theirs
-would see.
+"""Questions to real servers over their own protocols, in a few bytes each: the view of their
+clients.
 
-Each returns the answer as text and raises OSError when there is none.
+Each returns the answer as text and raises OSError without an answer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ _TXT, _IN = 16, 1
 
 
 def talk(port: int, request: bytes = b"", *, until: bytes = b"") -> str:
-    """What a port of 127.0.0.1 answers to some bytes, up to the end of the stream or to `until`."""
+    """The answer of a port of 127.0.0.1 to some bytes, up to the end of the stream or to
+    `until`.
+    """
     answer = b""
     with socket.create_connection(("127.0.0.1", port), _SECONDS) as sock:
         sock.sendall(request)
@@ -35,7 +37,7 @@ def page(port: int, path: str = "/") -> str:
 
 
 def fastcgi(port: int, script: str) -> str:
-    """What a script prints, headers included (FastCGI 1.0, section 5)."""
+    """The output of a script, headers included (FastCGI 1.0, section 5)."""
     environ = {"SCRIPT_FILENAME": script, "REQUEST_METHOD": "GET", "SCRIPT_NAME": "/"}
     pairs = b"".join(
         bytes([len(name), len(value)]) + name.encode() + value.encode()
@@ -55,8 +57,8 @@ def fastcgi(port: int, script: str) -> str:
 
 
 def txt(port: int, name: str) -> str:
-    """The one TXT record of a name, asked over UDP (RFC 1035, section 4.1); empty when there is
-    none.
+    """The single TXT record of a name, asked over UDP (RFC 1035, section 4.1); empty without a
+    record.
     """
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
     query = struct.pack(">6H", 1, 0, 1, 0, 0, 0) + labels + struct.pack(">HH", _TXT, _IN)
@@ -83,9 +85,7 @@ def datagram(port: int, text: str) -> None:
 
 
 def keep_alive(port: int) -> int:
-    """The limit of a broker's keep-alive that it tells at CONNECT (MQTT 5.0, section
-    3.2.2.3.14).
-    """
+    """A broker's keep-alive limit, from CONNECT's answer (MQTT 5.0, section 3.2.2.3.14)."""
     connect = b"\x10\x0e\x00\x04MQTT\x05\x02\xff\xff\x00\x00\x01x"
     with socket.create_connection(("127.0.0.1", port), _SECONDS) as sock:
         sock.sendall(connect)
@@ -95,9 +95,7 @@ def keep_alive(port: int) -> int:
 
 
 def pool_size(port: int) -> int:
-    """A setting of PgBouncer, by the console that psql reaches; no answer is a
-    CalledProcessError.
-    """
+    """A setting of PgBouncer, by the console for psql; no answer is a CalledProcessError."""
     command = [
         "psql",
         "-X",

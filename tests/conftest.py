@@ -1,6 +1,4 @@
-"""What every folder of tests shares: the `run` fixture, and skips that REQUIRE_ALL=1 does not
-allow.
-"""
+"""Shared by every folder of tests: the `run` fixture, and skips, which REQUIRE_ALL=1 forbids."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ from tests.harness import Run  # noqa: E402 - pytest has to know of its asserts 
 
 
 def needs(program: str) -> str:
-    """The path of a program that a test needs; skips the test where it is missing."""
+    """The path of a program needed by a test; skips the test where it is missing."""
     path = shutil.which(program)
     if path is None:
         pytest.skip(f"needs {program}: install it, it is not in PATH")
@@ -34,9 +32,7 @@ def needs_root() -> None:
 
 
 def needs_open_interpreter() -> None:
-    """Skip a test that runs the program as another user where that user may not reach the
-    interpreter.
-    """
+    """Skip a test with another user where that user may not reach the interpreter."""
     path = os.path.realpath(sys.executable)
     while path != "/":
         if not os.stat(path).st_mode & 0o001:
@@ -56,7 +52,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
 
 @pytest.fixture
 def common() -> Iterator[Path]:
-    """A directory that every user may reach and write to, unlike tmp_path."""
+    """A directory every user may reach and write to, unlike tmp_path."""
     path = tempfile.mkdtemp()
     os.chmod(path, 0o777)  # noqa: S103 - other users take part
     yield Path(path)
@@ -64,7 +60,7 @@ def common() -> Iterator[Path]:
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
-    # A skip by xfail says that something fails, not that something is missing.
+    # A skip by xfail reports a failure, not a missing requirement.
     if os.environ.get("REQUIRE_ALL") != "1" or not report.skipped or hasattr(report, "wasxfail"):
         return
     where = report.longrepr

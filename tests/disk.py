@@ -1,6 +1,4 @@
-"""What tests of files share: two configurations, putting one in place, and looking at all that is
-there.
-"""
+"""Shared by tests of files: two configurations, a swap, and a look at every file."""
 
 from __future__ import annotations
 
@@ -33,7 +31,7 @@ def put(root: Root, files: dict[str, bytes]) -> Generation:
 
 
 def shown(path: str | Path) -> dict[str, bytes]:
-    """What an app reads: every file that is reached by a visible name."""
+    """The app's view: every file with a visible name."""
     found = {}
     for top in os.listdir(path):
         if top.startswith(".."):
@@ -48,7 +46,7 @@ def shown(path: str | Path) -> dict[str, bytes]:
 
 
 def everything(path: str | Path) -> dict[str, object]:
-    """Every name below a directory with what it is: to compare before and after."""
+    """Every name below a directory with its kind and content: to compare before and after."""
     found: dict[str, object] = {}
     for parent, directories, names in os.walk(path):
         for name in directories + names:
@@ -82,7 +80,7 @@ def umask(mask: int) -> Iterator[None]:
 
 
 def as_nobody(path: Path, code: str) -> str:
-    """What Python code prints as uid 65534, with `path` and the names that the tests need."""
+    """The output of Python code as uid 65534, with `path` and the names needed by the tests."""
     needs_root()
     # All imports come first: others than root may not be allowed to read where the program is.
     head = """
@@ -93,7 +91,7 @@ def as_nobody(path: Path, code: str) -> str:
         path = sys.argv[1]
         os.setgroups([]); os.setgid(65534); os.setuid(65534)
     """
-    # It ends as the program does: a thread that closes a watch must not wake up in half an
+    # It ends as the program does: a closing watch must not wake a thread of a half-ended
     # interpreter.
     program = textwrap.dedent(head) + textwrap.dedent(code) + "\nsys.stdout.flush(); os._exit(0)\n"
     done = subprocess.run(

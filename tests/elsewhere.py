@@ -1,4 +1,4 @@
-"""Processes that are not our descendants, as those of another container are not."""
+"""Processes beyond our descendants, like those of another container."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from tests.harness import children
 
 
 class Elsewhere:
-    """Starts processes by a shell that ends at once: what it leaves behind belongs to the init of
-    this machine.
-    """
+    """Starts processes by a shell that ends at once: the init of this machine adopts them."""
 
     def __init__(self) -> None:
         self._started: list[int] = []

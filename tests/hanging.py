@@ -1,6 +1,4 @@
-"""A file system that never answers: FUSE without anything behind it. What waits for it can be
-killed, and no more.
-"""
+"""A file system that never answers: FUSE without a server. A waiting process can only be killed."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The program under test as a real process, and the means by which a test watches it.
+"""The program under test as a real process, and the means to watch it.
 
 It starts the program as an ordinary process (where it is a subreaper) or as PID 1 of a private pid
-namespace, reads its output line by line, and kills what it started and nothing else: every run is
-known by a mark in its environment, which all its descendants inherit. It must not know what the
-program ought to do. SUPERVISOR_COMMAND names another program to test, `tini -s` for example.
+namespace, reads its output line by line, and kills the processes of its own run only: a mark in the
+environment, inherited by all descendants, identifies them. It must not know the expected behaviour.
+SUPERVISOR_COMMAND names another program to test, `tini -s` for example.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from config_supervisor.process.children import descendants
 APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "apps")
 MODES = ("process", "pid1")
 MARK = "TEST_RUN_MARK"
-# A user that no passwd knows, with a group that no one knows, as OpenShift gives out.
+# A user and a group unknown to passwd, as OpenShift assigns them.
 NOBODY_KNOWS = ["setpriv", "--reuid=12345", "--regid=12346", "--clear-groups", "--"]
 PROGRAM = shlex.split(os.environ.get("SUPERVISOR_COMMAND", "")) or [
     os.path.join(os.path.dirname(sys.executable), "supervisor")
 ]
 
-# For a test that fits one mode; its docstring says why.
+# For a test that fits a single mode; its docstring gives the reason.
 only_process = pytest.mark.parametrize("run", ["process"], indirect=True)
 only_pid1 = pytest.mark.parametrize("run", ["pid1"], indirect=True)
 
@@ -49,7 +49,7 @@ def app(name: str, *args: object) -> list[str]:
 
 
 def wait_until(assertion: Callable[[], None], timeout: float = 10) -> None:
-    """Poll until `assertion` holds; after `timeout` seconds let it fail with what it really saw."""
+    """Poll until `assertion` holds; after `timeout` seconds let it fail with the real values."""
     end = time.monotonic() + timeout
     while True:
         try:
@@ -70,9 +70,7 @@ def until(actual: Callable[[], object], expected: object) -> None:
 
 
 def children(pid: int) -> list[int]:
-    """The children of a process, the dead ones that nobody has reaped included; none if
-    it is gone.
-    """
+    """The children of a process, zombies included; none if the process is gone."""
     found: list[int] = []
     try:
         for task in os.listdir(f"/proc/{pid}/task"):
@@ -117,14 +115,14 @@ def assert_state(pid: int, letter: str) -> None:
 
 
 def marked(mark: str) -> list[int]:
-    """Every living process that carries the mark; the dead have no environment any more."""
+    """Every living process with the mark; a zombie has no environment any more."""
     wanted, found = f"{MARK}={mark}".encode(), []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/environ", "rb") as environment:
                 if wanted in environment.read().split(b"\0"):
                     found.append(int(pid))
-        except OSError:  # it ended meanwhile, or it belongs to somebody else
+        except OSError:  # it ended meanwhile, or belongs to another user
             continue
     return found
 
@@ -143,8 +141,8 @@ def describe(pids: Iterable[int]) -> list[str]:
 
 @functools.cache
 def namespace() -> tuple[str, ...]:
-    """The command that makes what follows PID 1 of its own pid namespace; skips where none can be
-    had.
+    """The command that makes its arguments PID 1 of a pid namespace; skips where the system allows
+    none.
     """
     command = ["unshare", "-pf", "--kill-child", "--mount-proc"]
     if os.geteuid():
@@ -158,7 +156,7 @@ def namespace() -> tuple[str, ...]:
 
 
 class Lines:
-    """The lines of one stream, in the order in which they came; a thread reads them."""
+    """The lines of a stream, in order of arrival; a thread reads them."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.seen: list[str] = []
@@ -189,7 +187,7 @@ class Lines:
         return line
 
     def expect(self, pattern: str, timeout: float = 10) -> re.Match[str]:
-        """Skip lines until one has the pattern (re.search)."""
+        """Skip lines until the pattern matches (re.search)."""
         end = time.monotonic() + timeout
         while True:
             try:
@@ -209,7 +207,7 @@ class Lines:
 
 
 class Program:
-    """One start of the program: its pid, its streams, its signals and its end."""
+    """A run of the program: its pid, its streams, its signals and its end."""
 
     def __init__(self, mode: str, command: Sequence[str], master: int = -1, **popen: Any) -> None:
         self.mode = mode
@@ -227,27 +225,27 @@ class Program:
 
     @functools.cached_property
     def app(self) -> int:
-        """The pid of the supervisor's one child as the tests see it."""
+        """The pid of the supervisor's single child, in the tests' pid namespace."""
         return self._only_child(self.pid)
 
     def _only_child(self, pid: int) -> int:
         found: list[int] = []
 
         def one() -> None:
-            found[:] = children(pid)  # which may miss one while others come and go (proc(5))
+            found[:] = children(pid)  # which may miss a child while others come and go (proc(5))
             assert len(found) == 1, f"{pid} has {found}\n{self.story()}"
 
         wait_until(one)
         return found[0]
 
     def story(self) -> str:
-        """What is known about the run, for the message of a failure."""
+        """The record of the run, for the message of a failure."""
         tree = [self.popen.pid, *children(self.popen.pid)]
         tree += [grandchild for pid in tree[1:] for grandchild in children(pid)]
         return f"stdout: {self.out.seen}\nstderr: {self.err.seen}\nrunning: {describe(tree)}"
 
     def expect(self, pattern: str, timeout: float = 10) -> re.Match[str]:
-        """Wait for a line on stdout that has the pattern, skipping others."""
+        """Wait for a line on stdout with the pattern, skipping others."""
         try:
             return self.out.expect(pattern, timeout)
         except AssertionError as error:
@@ -293,7 +291,7 @@ class Program:
 
 
 class Run:
-    """Starts programs in one mode for one test, and sees to it that nothing of them is left."""
+    """Starts programs in a single mode for a test, and makes sure nothing of them is left."""
 
     _count = 0
 
@@ -333,9 +331,9 @@ class Run:
     def on_terminal(
         self, *command: str, options: Sequence[str] = (), supervised: bool = True
     ) -> Program:
-        """Start the program as the leader of a session with a controlling terminal of its own.
+        """Start the program as the leader of a session with its own controlling terminal.
 
-        Unless `supervised`, the command itself is that leader.
+        Unless `supervised`, the command itself is the leader.
         """
         master, slave = os.openpty()
         command = (*PROGRAM, *options, "--", *command) if supervised else command
@@ -349,7 +347,8 @@ class Run:
         self, command: Sequence[str], env: Mapping[str, str] | None, popen: dict[str, Any]
     ) -> Program:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        # The default control socket is one for all: programs of other tests would be in the way.
+        # All runs would share the default control socket: programs of other tests would be in the
+        # way.
         apart = {"CONFIG_SUPERVISOR_CONTROL": "off", MARK: self.mark}
         popen = {**pipes, **popen, "env": {**environment(), **apart, **(env or {})}}
         program = Program(self.mode, [*self._outer, *command], **popen)
@@ -361,9 +360,9 @@ class Run:
         return marked(self.mark)
 
     def kill_left(self) -> None:
-        """Kill every process of this test, those included that hide in sessions of their own."""
-        # One that writes its title over its environment (nginx) shows no mark: it is found below
-        # one that does.
+        """Kill every process of this test, hidden sessions included."""
+        # A process that writes its title over its environment (nginx) shows no mark: it is found
+        # below a marked process.
         below = [pid for one in self.left() for pid in descendants(one)]
 
         def none_left() -> None:
@@ -377,7 +376,7 @@ class Run:
         wait_until(none_left)
 
     def close(self) -> None:
-        """Kill what still runs; what outlived a supervisor that ended by itself is a failure."""
+        """Kill what still runs; a survivor of an ended supervisor is a failure."""
         ended = all(program.popen.poll() is not None for program in self.programs)
         left = describe(self.left()) if ended else []
         self.kill_left()
@@ -387,6 +386,6 @@ class Run:
 
 
 def environment() -> dict[str, str]:
-    """Our environment without what would configure the program."""
+    """Our environment without the program's variables."""
     ours = ("CONFIG_SUPERVISOR_", "CONFIG_CONTROLLER_")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

@@ -1,4 +1,4 @@
-"""What a probe or a scrape sees: plain HTTP requests to the program under test."""
+"""A probe's or a scrape's view: plain HTTP requests to the program under test."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.harness import Program
 
 
 def port_of(program: Program) -> int:
-    """The port that the program chose (`--listen 127.0.0.1:0`) and said so."""
+    """The port chosen and logged by the program (`--listen 127.0.0.1:0`)."""
     return int(program.err.expect(r"metrics and probes on .*:(\d+)$")[1])
 
 
 def request(port: int, path: str, method: str = "GET") -> tuple[int, str, dict[str, str]]:
-    """Status, body and headers of one request."""
+    """Status, body and headers of a request."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request(method, path)
@@ -37,7 +37,7 @@ def status(port: int) -> dict[str, Any]:
 
 
 def metric(port: int, name: str, /, **labels: str) -> float | None:
-    """One sample of /metrics, with or without our prefix; None if there is none."""
+    """A sample of /metrics, with or without our prefix; None if there is none."""
     found = {}
     for line in get(port, "/metrics")[1].splitlines():
         if match := re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line):

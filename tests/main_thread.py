@@ -1,8 +1,7 @@
-"""What the main thread does for a reload, without its rules: it starts hooks and sends signals, and
-keeps the rest.
+"""The main thread's part in a reload, without its rules: it starts hooks, sends signals, keeps the
+rest.
 
-So that the threads of `reload`, `checks` and `hooks` can be tried on real processes without the
-whole program.
+With it the threads of `reload` and `hooks` run against real processes without the whole program.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from config_supervisor.reload.methods import Reloader, Way
 
 
 class MainThread:
-    """Stands in for the inbox and the loop. `app` gets the signals that name no process."""
+    """Stands in for the inbox and the loop. `app` gets the signals without a process."""
 
     def __init__(self, app: int = 0) -> None:
         self.app = app
@@ -47,7 +46,7 @@ class MainThread:
                 self._events.put(event)
 
     def event(self, timeout: float = 10) -> ev.Event:
-        """The next event that is for the machine."""
+        """The next event for the rules."""
         try:
             return self._events.get(timeout=timeout)
         except queue.Empty:
@@ -102,9 +101,7 @@ class Reloading:
         threading.Thread(target=body, daemon=True).start()
 
     def end(self, timeout: float = 15) -> tuple[str, str]:
-        """Reason and error, with others' words, of the one report that it makes; both empty for
-        success.
-        """
+        """Reason and error, with others' words, of its single report; both empty for success."""
         event = self._main.event(timeout)
         assert isinstance(event, ev.ReloadFinished)
         assert (1, True) == (event.attempt, self._main.quiet())

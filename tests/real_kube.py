@@ -1,6 +1,6 @@
-"""A real cluster in place of the fake one: the same edits, made over its REST API.
+"""A real cluster in place of the fake API server: the same edits, made over its REST API.
 
-It works in a namespace that is made for the run and removed after it. It can order no faults.
+It works in a namespace made for the run and removed afterwards. It can order no faults.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.fake_kube_store import Json, manifest
 
 
 class RealKube:
-    """The cluster that a kubeconfig names."""
+    """The cluster of a kubeconfig."""
 
     def __init__(self, kubeconfig: str) -> None:
         self.kubeconfig = kubeconfig
@@ -68,7 +68,7 @@ class RealKube:
         return self._do("DELETE", self._path(kind, name))
 
     def clear(self) -> None:
-        """Remove what one test left for the next."""
+        """Remove a test's objects before the next test."""
         for kind in ("configmap", "secret"):
             for item in self._do("GET", self._path(kind))["items"]:
                 if item["metadata"]["name"] != "kube-root-ca.crt":

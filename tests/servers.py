@@ -30,7 +30,7 @@ def free_port() -> int:
 def server(
     argv: Sequence[str], log: Path, user: str | None = None, env: Mapping[str, str] | None = None
 ) -> Iterator[int]:
-    """Its pid; what it prints goes to `log`."""
+    """Its pid; its output goes to `log`."""
     with log.open("wb") as out:
         process = subprocess.Popen(
             argv,
@@ -62,6 +62,6 @@ def passes(main: MainThread, check: Check, pid: int = 0) -> None:
 
 
 def reload_by_hup(main: MainThread, check: Check, pid: int, window: float) -> tuple[str, str]:
-    """Reason and error of a reload that is verified; both empty when it has worked."""
+    """Reason and error of a verified reload; both empty after a success."""
     main.app = pid
     return Reloading(main, Way(Signal(HUP), check, window), pid).end()
