@@ -16,7 +16,7 @@ from functools import partial
 
 from config_supervisor.core import events as ev
 from config_supervisor.process.hooks import Runner
-from config_supervisor.reload.methods import Reloader, Way
+from config_supervisor.reload.reloader import Reloader, Way
 
 
 class MainThread:

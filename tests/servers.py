@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from config_supervisor.reload.checks import Check, CheckFailed, Subject
-from config_supervisor.reload.methods import Signal, Way
+from config_supervisor.reload.methods.signal import Signal
+from config_supervisor.reload.reloader import Way
 from tests.harness import children, wait_until
 from tests.main_thread import MainThread, Reloading
 

@@ -21,7 +21,7 @@ from ..core.actions import Kill
 from ..core.quoting import encodable
 from ..core.state import stale
 from ..process import children
-from ..reload import methods
+from ..reload.attempt import REASONS
 from ..runtime import signals
 from ..sources.protocol import RESTART_REASONS
 
@@ -107,7 +107,7 @@ class Metrics:
     def _declare_config(self) -> None:
         method = {"method": (self._method,)}
         self._reloads = self._counter("reloads", "reloads begun", method)
-        reasons = {**method, "reason": methods.REASONS}
+        reasons = {**method, "reason": REASONS}
         self._failures = self._counter("reload_failures", "reloads that failed", reasons)
         self._retries = self._counter(
             "reload_retries", "reloads begun because the one before failed"

@@ -119,11 +119,11 @@ class Assembly:
 
     def _reloader(self) -> Reloader:
         from ..process import hooks
-        from ..reload import methods
+        from ..reload import reloader
         from . import reloads
 
         put = self._inbox.put
-        return methods.Reloader(
+        return reloader.Reloader(
             reloads.way(self._settings, self._directory), put, hooks.Runner(put)
         )
 

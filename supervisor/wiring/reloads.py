@@ -10,9 +10,15 @@ from ..core.errors import UsageError
 from ..options import secret_files
 from ..options.declarations import flag
 from ..process.other_container import Target
-from ..reload import checks, verifiers
+from ..reload import checks
 from ..reload.http_request import Request, Trust, header, legible, method, status_ranges, url
-from ..reload.methods import Exec, Http, Process, Restart, Signal, Way
+from ..reload.methods.exec import Exec
+from ..reload.methods.http import Http
+from ..reload.methods.process import Process
+from ..reload.methods.restart import Restart
+from ..reload.methods.signal import Signal
+from ..reload.reloader import Way
+from ..reload.verifiers import registry
 from ..runtime.os_errors import FilesError
 
 TYPE_CHECKING = False
@@ -22,8 +28,8 @@ if TYPE_CHECKING:
 
     from ..options.declarations import Settings
     from ..process.hooks import Runner
+    from ..reload.attempt import Method
     from ..reload.checks import Check
-    from ..reload.methods import Method
     from ..store.delivery import Validator
 
     T = TypeVar("T")
@@ -109,7 +115,7 @@ def _verification(settings: Settings, directory: str) -> Check | None:
     if text is None:
         return None
     target = _target(settings) if settings.reload_process else None
-    return _said("verify", lambda: verifiers.parse(text, directory, _trust(settings), target))
+    return _said("verify", lambda: registry.parse(text, directory, _trust(settings), target))
 
 
 def readiness(settings: Settings, text: str, directory: str) -> Check:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from config_supervisor.core import events
 from config_supervisor.core.state import State
 from config_supervisor.observe.metrics import Metrics
-from config_supervisor.reload import methods
+from config_supervisor.reload.methods import NAMES
 
 yaml: Any = importlib.import_module("yaml")  # it has no types, and comes with `kubernetes`
 
@@ -63,7 +63,7 @@ def catalogue() -> dict[str, list[Mapping[str, str]]]:
     method.
     """
     found: dict[str, list[Mapping[str, str]]] = {}
-    for method in methods.METHODS:
+    for method in NAMES:
         metrics = Metrics(State, method)
         metrics.observe(
             events.SourceOpened(0, "configmap", "production", "web"), State(), State(), ()

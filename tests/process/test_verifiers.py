@@ -15,9 +15,12 @@ from pathlib import Path
 import pytest
 
 from config_supervisor.process.other_container import Target
-from config_supervisor.reload import verifiers
 from config_supervisor.reload.checks import CheckFailed, Subject
-from config_supervisor.reload.methods import Exec, Process, Restart, Way
+from config_supervisor.reload.methods.exec import Exec
+from config_supervisor.reload.methods.process import Process
+from config_supervisor.reload.methods.restart import Restart
+from config_supervisor.reload.reloader import Way
+from config_supervisor.reload.verifiers import registry
 from tests.conftest import needs
 from tests.elsewhere import Elsewhere
 from tests.harness import assert_state, children, wait_until
@@ -72,7 +75,7 @@ def site(tmp_path: Path) -> Site:
 @pytest.fixture
 def nginx(site: Site, main: MainThread) -> Iterator[int]:
     with server(site.command, site.log) as pid:
-        passes(main, verifiers.parse("nginx", "/"), pid)
+        passes(main, registry.parse("nginx", "/"), pid)
         yield pid
 
 
@@ -81,7 +84,7 @@ def test_nginx_has_new_workers_after_a_good_reload(
 ) -> None:
     site.write("two")
 
-    assert ("", "") == reload_by_hup(main, verifiers.parse("nginx", "/"), nginx, window=1)
+    assert ("", "") == reload_by_hup(main, registry.parse("nginx", "/"), nginx, window=1)
     assert "two" == get(site.port, "/")[1]
 
 
@@ -89,12 +92,12 @@ def test_nginx_has_none_after_a_bad_one_and_again_after_the_next_good_one(
     main: MainThread, site: Site, nginx: int
 ) -> None:
     site.config.write_text("no such directive;\n")
-    reason, error = reload_by_hup(main, verifiers.parse("nginx", "/"), nginx, window=1)
+    reason, error = reload_by_hup(main, registry.parse("nginx", "/"), nginx, window=1)
     assert ("verify", True) == (reason, "nginx has started no new worker" in error)
     assert "one" == get(site.port, "/")[1]
     site.write("three")
 
-    assert ("", "") == reload_by_hup(main, verifiers.parse("nginx", "/"), nginx, window=1)
+    assert ("", "") == reload_by_hup(main, registry.parse("nginx", "/"), nginx, window=1)
 
 
 def test_nginx_that_cannot_have_its_port_is_found_out(
@@ -105,7 +108,7 @@ def test_nginx_that_cannot_have_its_port_is_found_out(
         subprocess.run(
             [*site.command, "-t"], check=True, capture_output=True
         )  # it does not see that
-        assert "verify" == reload_by_hup(main, verifiers.parse("nginx", "/"), nginx, window=4)[0]
+        assert "verify" == reload_by_hup(main, registry.parse("nginx", "/"), nginx, window=4)[0]
 
     assert "still could not bind()" in site.log.read_text()
     assert "one" == get(site.port, "/")[1]
@@ -114,7 +117,7 @@ def test_nginx_that_cannot_have_its_port_is_found_out(
 def test_old_workers_of_nginx_that_still_serve_a_client_do_not_matter(
     main: MainThread, site: Site, nginx: int
 ) -> None:
-    check = verifiers.parse("nginx", "/")
+    check = registry.parse("nginx", "/")
     with socket.create_connection(("127.0.0.1", site.port)) as busy:
         busy.sendall(b"GET / HTTP/1.1\r\n")  # half a request keeps its worker
         assert ("", "") == reload_by_hup(main, check, nginx, window=0.5)
@@ -141,7 +144,7 @@ def test_nginx_in_another_container_is_found_and_verified(main: MainThread, site
     try:
         pid = elsewhere.start(*site.command)
         target = Target(str(site.pid_file))
-        check = verifiers.parse("nginx", "/", target=target)
+        check = registry.parse("nginx", "/", target=target)
         passes(main, check)
         site.write("two")
         assert ("", "") == Reloading(main, Way(Process(target, HUP), check, 1)).end()
@@ -153,7 +156,7 @@ def test_nginx_in_another_container_is_found_and_verified(main: MainThread, site
 
 
 def test_nginx_that_was_just_started_needs_no_new_workers(main: MainThread, nginx: int) -> None:
-    way = Way(Restart(), verifiers.parse("nginx", "/"), 0.3)
+    way = Way(Restart(), registry.parse("nginx", "/"), 0.3)
 
     assert ("", "") == Reloading(main, way, nginx, verify_only=True).end()
     os.kill(nginx, signal.SIGSTOP)  # it would start others
@@ -167,7 +170,7 @@ def test_nginx_that_was_just_started_needs_no_new_workers(main: MainThread, ngin
 def test_nginx_that_only_ends_its_connections_is_not_running_well(
     main: MainThread, site: Site, nginx: int
 ) -> None:
-    check = verifiers.parse("nginx", "/")
+    check = registry.parse("nginx", "/")
     with socket.create_connection(("127.0.0.1", site.port)) as busy:
         busy.sendall(b"GET / HTTP/1.1\r\n")
         passes(main, check, nginx)
@@ -187,11 +190,11 @@ def test_nginx_that_reloads_by_its_own_command_is_verified(
     command = Exec([*site.command, "-s", "reload"], "/")
     site.write("two")
 
-    assert ("", "") == Reloading(main, Way(command, verifiers.parse("nginx", "/"), 1), nginx).end()
+    assert ("", "") == Reloading(main, Way(command, registry.parse("nginx", "/"), 1), nginx).end()
     site.config.write_text(
         site.config.read_text().replace("worker_connections 64", "worker_connections 0")
     )
-    result = Reloading(main, Way(command, verifiers.parse("nginx", "/"), 1), nginx).end()
+    result = Reloading(main, Way(command, registry.parse("nginx", "/"), 1), nginx).end()
     assert result[0] in ("exec", "verify")  # it checks its configuration itself before it signals
 
 
@@ -226,7 +229,7 @@ class Proxy:
             "-f",
             str(self.config),
         )
-        self.check = verifiers.parse(f"haproxy:{self.socket}", "/")
+        self.check = registry.parse(f"haproxy:{self.socket}", "/")
         self.write("one")
 
     def write(self, page: str, port: int = 0) -> None:

@@ -16,14 +16,16 @@ from pathlib import Path
 import pytest
 
 from config_supervisor.core import events as ev
-from config_supervisor.reload import verifiers
-from config_supervisor.reload.methods import Restart, Way
+from config_supervisor.reload.methods.restart import Restart
+from config_supervisor.reload.reloader import Way
+from config_supervisor.reload.verifiers import registry
+from config_supervisor.reload.verifiers.postgres import COMMAND
 from tests.conftest import needs, needs_root
 from tests.harness import wait_until
 from tests.main_thread import MainThread, Reloading
 from tests.servers import HUP, reload_by_hup, server
 
-CHECK = verifiers.parse("postgres", "/")
+CHECK = registry.parse("postgres", "/")
 GOOD = "work_mem = 4MB\n"
 
 
@@ -203,4 +205,4 @@ def test_a_server_that_does_not_answer_is_a_no(
 
 def test_the_command_has_nothing_that_kubernetes_or_a_shell_would_change() -> None:
     """In `args:` of a pod, $(NAME) and $$ mean something; in sh, so do $ and backquotes."""
-    assert not set("$`\\") & set("".join(verifiers.POSTGRES))
+    assert not set("$`\\") & set("".join(COMMAND))

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from config_supervisor.reload import checks, http_request, verifiers
+from config_supervisor.reload import checks, http_request
 from config_supervisor.reload.checks import CheckFailed, Subject
 from config_supervisor.reload.http_request import Request
-from config_supervisor.reload.methods import Http, Restart, Way
+from config_supervisor.reload.methods.http import Http
+from config_supervisor.reload.methods.restart import Restart
+from config_supervisor.reload.reloader import Way
+from config_supervisor.reload.verifiers import registry
 from tests.answering import Answering, answer
 from tests.conftest import needs
 from tests.http import get
@@ -41,7 +44,7 @@ class Monitor:
         self.folder, self.port = folder, free_port()
         self.config, self.log = folder / "prometheus.yml", folder / "log"
         self.url = f"http://127.0.0.1:{self.port}/prom"
-        self.check = verifiers.parse(f"prometheus:{self.url}", "/")
+        self.check = registry.parse(f"prometheus:{self.url}", "/")
         self.write("15s")
 
     def write(self, interval: str, rules: str = "groups: []\n") -> None:
@@ -128,7 +131,7 @@ def test_an_address_of_something_else_is_told(main: MainThread) -> None:
     with Answering(
         answer("404 Not Found", "nothing here"), answer("200 OK", f"{NAMES[0]} 1\n{NAMES[1]} x\n")
     ) as other:
-        check = verifiers.parse(f"prometheus:{other.url('/p/', 'u:hunter22@')}", "/")
+        check = registry.parse(f"prometheus:{other.url('/p/', 'u:hunter22@')}", "/")
         with pytest.raises(CheckFailed) as caught:
             check.once(Subject(0, main.runner), 2)
         with pytest.raises(CheckFailed, match=NAMES[0]):
@@ -146,4 +149,4 @@ def test_an_address_of_something_else_is_told(main: MainThread) -> None:
 )
 def test_what_is_no_address_of_prometheus_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"URL|query"):
-        verifiers.parse(text, "/")
+        registry.parse(text, "/")

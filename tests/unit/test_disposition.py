@@ -13,7 +13,8 @@ import pytest
 
 from config_supervisor.process import signal_disposition
 from config_supervisor.process.signal_disposition import Disposition, Gate
-from config_supervisor.reload.methods import Signal, Way
+from config_supervisor.reload.methods.signal import Signal
+from config_supervisor.reload.reloader import Way
 from tests.harness import Lines, app, until
 from tests.main_thread import MainThread, Reloading
 

@@ -15,9 +15,14 @@ from pathlib import Path
 import pytest
 
 from config_supervisor.process.other_container import Target
-from config_supervisor.reload import checks, http_request, methods
+from config_supervisor.reload import checks, http_request
 from config_supervisor.reload.http_request import Request
-from config_supervisor.reload.methods import Exec, Http, Process, Restart, Signal, Way
+from config_supervisor.reload.methods.exec import Exec
+from config_supervisor.reload.methods.http import Http
+from config_supervisor.reload.methods.process import Process
+from config_supervisor.reload.methods.restart import Restart
+from config_supervisor.reload.methods.signal import Signal
+from config_supervisor.reload.reloader import Way
 from tests.answering import Answering, answer, hang
 from tests.conftest import needs_root
 from tests.elsewhere import Elsewhere
@@ -39,16 +44,6 @@ def main() -> Iterator[MainThread]:
 def outcome(main: MainThread, way: Way, pid: int = 0) -> tuple[str, str]:
     """Reason and error of one reload, both empty for success."""
     return Reloading(main, way, pid).end()
-
-
-def test_every_way_has_its_name() -> None:
-    assert {
-        "signal": Signal,
-        "http": Http,
-        "exec": Exec,
-        "restart": Restart,
-        "process": Process,
-    } == methods.METHODS
 
 
 def test_a_restart_is_nothing_but_its_verification_here(main: MainThread) -> None:

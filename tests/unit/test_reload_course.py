@@ -14,9 +14,14 @@ import pytest
 from config_supervisor.core import events as ev
 from config_supervisor.process.other_container import Target
 from config_supervisor.reload import http_request
+from config_supervisor.reload.attempt import App
 from config_supervisor.reload.checks import Check, CheckFailed, CommandCheck, Subject
 from config_supervisor.reload.http_request import Request
-from config_supervisor.reload.methods import App, Exec, Http, Process, Reloader, Signal, Way
+from config_supervisor.reload.methods.exec import Exec
+from config_supervisor.reload.methods.http import Http
+from config_supervisor.reload.methods.process import Process
+from config_supervisor.reload.methods.signal import Signal
+from config_supervisor.reload.reloader import Reloader, Way
 from tests.answering import Answering, answer, hang
 from tests.harness import wait_until
 from tests.main_thread import MainThread, Reloading
@@ -31,8 +36,6 @@ def main() -> Iterator[MainThread]:
 
 class Diary:
     """A method and a check that write down what happens to them, and fail as they are told."""
-
-    name = "diary"
 
     def __init__(self, *, unseen: int = 0, passes: int = 0, noes: int = 0) -> None:
         self.lines: list[str] = []
@@ -170,8 +173,7 @@ def test_a_failure_of_our_own_is_reported_too(main: MainThread) -> None:
     def broken(app: App) -> None:
         raise RuntimeError(f"broken {app.pid}")
 
-    broken.name = "broken"  # type: ignore[attr-defined] # as a class of reload.METHODS has one
-    reason, error = Reloading(main, Way(broken), 3).end()  # type: ignore[arg-type]
+    reason, error = Reloading(main, Way(broken), 3).end()
 
     assert ("internal", "internal error: RuntimeError('broken 3')") == (reason, error)
 

@@ -1,0 +1,117 @@
+"""One attempt to reload: the app as a method and its verification see it, and the time that is left.
+
+A method never signals by itself: the main thread alone knows that a pid is still the app's.
+"""
+
+from __future__ import annotations
+
+import time
+
+from ..core import events as ev
+from ..process import other_container
+from .checks import Subject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from ..process.hooks import Runner
+
+    class Method(Protocol):
+        def __call__(self, app: App) -> None:
+            """Reload the app; raises ReloadError, at the latest when `app.seconds_left()` reaches
+            0.
+            """
+
+
+_REPLY_SECONDS = 5.0  # the main thread answers in well under a millisecond
+
+# Every value that a failure's `reason` may have; metrics show each from the start.
+_NOT_TOLD = ("no_handler", "no_process", "permission", "connect", "hook", "internal")
+_TOLD = (
+    "http_status",
+    "timeout",
+    "exec",
+    "verify",
+    "unverified",
+    "not_ready",
+    "child_exited",
+    "superseded",
+)
+REASONS = (*_NOT_TOLD, *_TOLD)
+
+
+class ReloadError(Exception):
+    """Why the app could not be reloaded: a reason for the metric, a sentence for people."""
+
+    def __init__(self, reason: str, message: str, words: str = "") -> None:
+        """`words` are those of another program, which may hold secrets."""
+        super().__init__(message)
+        self.reason, self.words = reason, words
+
+
+class App(Subject):
+    """The running app, as far as a reload may touch it, and the time that the reload has."""
+
+    def __init__(
+        self,
+        attempt: int,
+        pid: int,
+        put: Callable[[ev.Event], None],
+        seconds: float,
+        runner: Runner,
+    ) -> None:
+        """`pid` is 0 when the app runs in another container."""
+        super().__init__(pid, runner)
+        self._attempt, self._put = attempt, put
+        self._watched = 0
+        self.delivered: float | None = None  # when the app had been told
+        self.allow(seconds)
+
+    def allow(self, seconds: float) -> None:
+        """Let the time end this long from now."""
+        self._ends = time.monotonic() + seconds
+
+    def seconds_left(self) -> float:
+        return self._ends - time.monotonic()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not beyond the end of the time, nor once nobody wants the reload any more."""
+        self.cancelled.wait(max(0.0, min(seconds, self.seconds_left())))
+
+    def watch(self, pid: int) -> None:
+        """From now on the end of this process, which is not ours to reap, is a failure of the
+        reload.
+        """
+        self._watched = pid
+
+    def checkpoint(self) -> None:
+        """Raises ReloadError if nobody wants the reload any more, or if a watched process has
+        ended.
+        """
+        if self.cancelled.is_set():
+            raise ReloadError(
+                "superseded", "it was given up: there is a newer version, or the app ends"
+            )
+        if self._watched and other_container.process_state(self._watched) in "XZ":
+            raise ReloadError(
+                "child_exited", f"process {self._watched} ended after it was told to reload"
+            )
+
+    def signal(self, signum: int) -> bool:
+        """Have the main thread send a signal; whether it did (not after a stop, nor for an
+        overtaken reload).
+        """
+        return self.signal_other(0, signum)
+
+    def signal_other(self, pid: int, signum: int) -> bool:
+        """The same to a process of another container."""
+        from queue import Empty, SimpleQueue
+
+        answer: SimpleQueue[bool] = SimpleQueue()
+        self._put(ev.SignalRequested(self._attempt, signum, answer.put, pid))
+        try:
+            return answer.get(timeout=_REPLY_SECONDS)
+        except Empty:
+            return False

@@ -1,0 +1,3 @@
+"""The reload methods, one module each."""
+
+NAMES = ("signal", "http", "exec", "restart", "process")

@@ -1,0 +1,51 @@
+"""Reload by a signal to a process of another container."""
+
+from __future__ import annotations
+
+from ...process import other_container
+from ...process.other_container import Target, TargetMissing
+from ...process.signal_disposition import Gate
+from ..attempt import ReloadError
+from .signal import deliver, until_taken
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..attempt import App
+
+_FIND_AGAIN = 0.25  # seconds between two looks through /proc, which cost more than one at our app
+
+
+class Process:
+    """Send a signal to a process of another container, once it is there and catches it."""
+
+    def __init__(self, wanted: Target, signum: int, *, checked: bool = True) -> None:
+        """`checked` as for Signal."""
+        self._target, self._signum, self._checked = wanted, signum, checked
+
+    def __call__(self, app: App) -> None:
+        gate = Gate(self._signum, checked=self._checked)
+        while True:
+            try:
+                pid = self._target.find()
+            except TargetMissing as error:
+                trouble = ReloadError("no_process", str(error))
+            else:
+                why = gate.look(pid)
+                if not why:
+                    break
+                trouble = ReloadError("no_handler", f"{self._target} (pid {pid}) {why}")
+            app.checkpoint()
+            if app.seconds_left() <= 0:
+                raise trouble
+            app.pause(_FIND_AGAIN)
+        if not other_container.may_signal(pid):
+            uid = other_container.user_of(pid)
+            raise ReloadError(
+                "permission",
+                f"cannot signal {self._target} (pid {pid}, uid {uid}): operation not permitted; "
+                f"run the sidecar as the same uid (runAsUser: {uid})",
+            )
+        deliver(app, pid, self._signum)
+        app.watch(pid)
+        if gate.held:
+            until_taken(app, pid, self._signum)

@@ -1,0 +1,16 @@
+"""Reload by a restart of the app."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..attempt import App
+
+
+class Restart:
+    """Stop the app and start it again. The state machine does both: what is left here is to verify
+    the result.
+    """
+
+    def __call__(self, app: App) -> None:
+        """Nothing: it was started on the version."""

@@ -1,0 +1,88 @@
+"""Verify a reload of Prometheus by its own metrics."""
+
+from __future__ import annotations
+
+from .. import http_request
+from ..checks import Check, CheckFailed
+from ..http_request import Request, RequestFailed, Trust
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ...process.other_container import Target
+    from ..checks import Subject
+
+_MOST_BYTES = 4 * 1024 * 1024  # of a page of metrics: Prometheus' own has 200 KiB
+
+
+def parse(rest: str, trust: Trust, target: Target | None) -> Check:
+    """Read the URL of the web interface."""
+    del target
+    return Prometheus(rest, trust)
+
+
+class Prometheus(Check):
+    """Its own metrics: the last reload was successful, and is a new one.
+
+    On a bad configuration Prometheus keeps the old one and sets
+    `prometheus_config_last_reload_successful` to 0; a reload by HTTP is answered by status 500. Not
+    all that is bad is kept out: with a bad rule file the new scrape configuration is live all the
+    same, and only the rules are the old ones (`promtool check config` finds it before). The time of
+    the last success moves with every good reload, also of an unchanged file. While it starts,
+    before it has read anything, the metric says 1 already: `--ready URL/-/ready` keeps reloads and
+    trials out of that.
+    """
+
+    _SUCCESSFUL = "prometheus_config_last_reload_successful"
+    _TIME = "prometheus_config_last_reload_success_timestamp_seconds"
+
+    def __init__(self, text: str, trust: Trust) -> None:
+        """`text` is the address of its web interface, with the prefix of its routes if
+        it has one.
+        """
+        base = http_request.url(text)
+        if "?" in base.target:
+            raise ValueError(
+                "the address of Prometheus has no query: it is only that of its web interface"
+            )
+        page = base.replace(target=base.target.rstrip("/") + "/metrics")
+        self._request = Request("GET", page, trust=trust)
+
+    def before(self, subject: Subject, seconds: float) -> Check:
+        return _NewSuccess(self, self.last_reload(subject, seconds)[1])
+
+    def once(self, subject: Subject, seconds: float) -> None:
+        _NewSuccess(self, 0.0).once(subject, seconds)
+
+    def last_reload(self, subject: Subject, seconds: float) -> tuple[bool, float]:
+        """Whether it was good, and when the last good one was (epoch seconds); raises
+        CheckFailed.
+        """
+        try:
+            answer = self._request.send(seconds, subject.cancelled, _MOST_BYTES)
+        except RequestFailed as failure:
+            raise CheckFailed(f"{self._request}: {failure}") from failure
+        samples = dict(
+            line.rpartition(" ")[::2] for line in answer.body.decode(errors="replace").splitlines()
+        )
+        try:
+            return float(samples[self._SUCCESSFUL]) == 1, float(samples[self._TIME])
+        except (KeyError, ValueError):
+            # A page of metrics is long: only its beginning may stand in a message.
+            short = answer.replace(body=answer.body[: http_request.BODY])
+            error = (
+                f"{self._request}: there is no {self._SUCCESSFUL} in the answer:"
+                f" {self._request.explain(short)}"
+            )
+            raise CheckFailed(error, words=self._request.words(short)) from None
+
+
+class _NewSuccess(Check):
+    def __init__(self, prometheus: Prometheus, last: float) -> None:
+        self._prometheus, self._last = prometheus, last
+
+    def once(self, subject: Subject, seconds: float) -> None:
+        successful, at = self._prometheus.last_reload(subject, seconds)
+        if not successful:
+            raise CheckFailed("Prometheus says that its last reload failed; its log says why")
+        if at == self._last:  # not `<=`: a clock may be set back
+            raise CheckFailed("Prometheus has not reloaded")
