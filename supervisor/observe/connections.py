@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    Timer = tuple[float, Callable[[], None]]
+
     class Talk(Protocol):
         """What is said on the connections; called in the server's thread only."""
 
@@ -60,6 +62,7 @@ class Limits(Record):
     )
     send_seconds: float = 10.0  # for a peer to take an answer: the usual patience of who scrapes
     processor: float = 0.25  # of one core, in the long run
+    share_of_files: int = 4  # descriptors of the process for each connection: the rest is the app's
 
 
 class Stage(IntEnum):
@@ -70,6 +73,7 @@ class Stage(IntEnum):
     READING = 2
     SENDING = 3
     ANSWERING = 4  # a request was taken and is not answered yet
+    HELD = 5  # as ANSWERING, for as long as it takes: it makes room for no other
 
 
 # Connections that the kernel keeps for us meanwhile; one that finds no room there comes a second
@@ -91,10 +95,10 @@ _PATIENCE = {
     Stage.READING: 0.005,
     Stage.SENDING: 0.005,
     Stage.ANSWERING: 1.0,
+    Stage.HELD: float("inf"),
 }
 _DRAIN_SECONDS = 1.0
 _DRAIN_BYTES = 64 * 1024
-_SHARE_OF_FILES = 4  # the rest is for what the app needs of its supervisor
 _FEWEST = 4
 _SHORT_OF_FILES = (errno.EMFILE, errno.ENFILE)
 
@@ -104,6 +108,7 @@ _WATCHED = {
     Stage.READING: select.POLLIN,
     Stage.SENDING: select.POLLOUT,
     Stage.ANSWERING: 0,  # a peer that is gone is reported in any case
+    Stage.HELD: 0,
 }
 
 
@@ -129,6 +134,10 @@ class Connection:
         del self.received[:size]
         self._server.move(self, Stage.ANSWERING, None)
 
+    def hold(self) -> None:
+        """Keep the place of a request that was taken until its answer, however late that is."""
+        self._server.move(self, Stage.HELD, None)
+
     def answer(self, data: bytes, *, keep: bool) -> None:
         """Send an answer, then wait for the next request if `keep`; nothing happens if the peer has
         gone away.
@@ -144,7 +153,7 @@ class Server:
         """Raises OSError. The listener is closed by whoever made it."""
         listener.setblocking(False)
         self._listener, self._talk, self._limits = listener, talk, limits
-        self._most = affordable(limits.connections, _SHARE_OF_FILES)
+        self._most = affordable(limits.connections, limits.share_of_files)
         self._wakeup = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._calls: deque[Callable[[], None]] = deque()
         self._connections: dict[int, Connection] = {}  # by descriptor
@@ -152,7 +161,7 @@ class Server:
         # deadline the earliest.
         self._stages: dict[Stage, dict[Connection, None]] = {stage: {} for stage in Stage}
         self._again: list[Connection] = []  # those that may have another request in their buffer
-        self._timers: list[tuple[float, Callable[[], None]]] = []
+        self._timers: list[Timer] = []
         self._accepting, self._stopped = True, False
         self._short = False  # no connection could be accepted, which was said
         self._share = ProcessorShare(limits.processor)
@@ -165,9 +174,14 @@ class Server:
         self._calls.append(body)
         os.eventfd_write(self._wakeup, 1)
 
-    def after(self, seconds: float, body: Callable[[], None]) -> None:
-        """Call `body` this much later; in the server's thread only."""
-        self._timers.append((time.monotonic() + seconds, body))
+    def after(self, seconds: float, body: Callable[[], None]) -> Timer:
+        """Call `body` this much later, unless it is cancelled; in the server's thread only."""
+        timer = (time.monotonic() + seconds, body)
+        self._timers.append(timer)
+        return timer
+
+    def cancel(self, timer: Timer) -> None:
+        self._timers = [one for one in self._timers if one is not timer]
 
     def run(self) -> None:
         """Serve until `stop`; the body of a thread."""
@@ -333,7 +347,7 @@ class Server:
     def _look(self, connection: Connection, mask: int) -> None:
         if connection.stage is Stage.SENDING:
             self.send(connection)
-        elif connection.stage is Stage.ANSWERING:  # not watched: it has gone away
+        elif connection.stage >= Stage.ANSWERING:  # not watched: it has gone away
             self._drop(connection)
         elif connection.stage is Stage.DRAINING:
             self._drain(connection)

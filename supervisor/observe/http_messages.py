@@ -29,6 +29,7 @@ class Request(Record):
     size: int  # bytes of the request, without a body
     accept: str = ""
     keep: bool = True  # the connection may stay for a further request
+    query: str = ""  # as it was sent
 
 
 class Malformed(Exception):
@@ -68,11 +69,10 @@ def read(data: bytes | bytearray, most: int) -> Request | None:
     body = "transfer-encoding" in headers or any(
         value != "0" for value in headers.get("content-length", ())
     )
-    path = _ABSOLUTE.sub("", target, count=1).partition("?")[0] or "/"
+    path, _, query = _ABSOLUTE.sub("", target, count=1).partition("?")
     accept = ", ".join(headers.get("accept", ()))
-    return Request(
-        method, path, end.end(), accept, keep=bool(minor) and "close" not in words and not body
-    )
+    keep = bool(minor) and "close" not in words and not body
+    return Request(method, path or "/", end.end(), accept, keep, query)
 
 
 def _start(line: bytes) -> tuple[str, str, int]:

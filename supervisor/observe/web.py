@@ -20,11 +20,12 @@ from http import HTTPStatus
 
 from .. import __version__
 from ..core import health
-from ..core.quoting import encodable
 from ..runtime import log, threads
-from . import http_messages, status
-from .connections import BACKLOG, RECEIVE_BUFFER, Limits, Server
-from .http_messages import Answer, Malformed
+from . import status
+from .connections import BACKLOG, RECEIVE_BUFFER, Limits
+from .http_messages import Answer
+from .http_service import STUCK, Service, as_json, plain, verdict
+from .loop_probe import LoopProbe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from ..core.state import Policy, State
-    from .connections import Connection
-    from .http_messages import Request
+    from .connections import Server
+    from .http_service import Exchange
 
     class Running(Protocol):
         """What the pages are about; `state` is replaced, never changed."""
@@ -42,37 +43,14 @@ if TYPE_CHECKING:
         policy: Policy
 
 
-_ANSWER_SECONDS = 1.0  # a loop that takes longer for one turn is not alive
-_TURNED_SECONDS = 0.05  # a loop that turned this recently need not be asked again
 _REST_SECONDS = 1.0  # at most, between two pages of metrics
 _MOST_SCRAPES = (
     8  # that wait for a page that is not begun yet; the other connections are left to probes
 )
-_PLAIN = "text/plain; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
-_METHODS = ("GET", "HEAD")
 
 
-class Exchange:
-    """One request, and the way to answer it; in the server's thread only."""
-
-    def __init__(self, connection: Connection, request: Request) -> None:
-        self._connection, self.request = connection, request
-
-    @property
-    def here(self) -> bool:
-        """Whether the peer still waits."""
-        return self._connection.here
-
-    def answer(self, answer: Answer) -> None:
-        """Answer, once; nothing happens if the peer has gone away."""
-        keep, head = self.request.keep, self.request.method == "HEAD"
-        self._connection.answer(
-            http_messages.write(answer, head=head, keep=keep, now=time.time()), keep=keep
-        )
-
-
-class Site:
+class Site(Service):
     """What each path answers."""
 
     def __init__(
@@ -85,16 +63,11 @@ class Site:
         """`probe` has the main loop call something in its next turn; `metrics` makes a page for an
         Accept header.
         """
-        self._app, self._probe, self._limits = app, probe, limits
-        self._metrics = _MetricsPage(metrics, self._try)
-        self._server: Server
-        self._turning: list[
-            tuple[float, Exchange]
-        ] = []  # who waits for a turn of the main loop, and until when
-        self._asked, self._turned = False, float("-inf")
-        self._timed = False  # there is a timer for the first of them
-        self._failing: set[str] = set()  # pages that cannot be made, which was said
-        self.routes: dict[str, Callable[[Exchange], None]] = {
+        super().__init__(limits)
+        self._app = app
+        self._metrics = _MetricsPage(metrics, self.attempt)
+        self._loop = LoopProbe(probe)
+        pages = {
             "/metrics": self._metrics.serve,
             "/livez": self._serve_live,
             "/healthz": self._serve_live,
@@ -102,137 +75,38 @@ class Site:
             "/status": self._serve_status,
             "/": self._serve_index,
         }
+        self.routes = {path: {"GET": handler} for path, handler in pages.items()}
 
-    def serve(self, listener: socket.socket) -> None:
-        """Serve what comes to a listening socket; the body of a thread. Raises OSError if that
-        cannot begin.
-        """
-        self._server = self._metrics.server = Server(listener, self, self._limits)
-        self._server.run()
-
-    def stop(self) -> None:
-        """Have `serve` return soon; from any thread, once it serves."""
-        self._server.call(self._server.stop)
-
-    # --- the talk on a connection
-
-    def read(self, connection: Connection) -> None:
-        """Answer the request that has come, if it is there wholly."""
-        try:
-            request = http_messages.read(connection.received, self._limits.received)
-        except Malformed as error:
-            self._refuse(connection, error)
-            return
-        if request is None:
-            return
-        connection.take(request.size)
-        exchange = Exchange(connection, request)
-        if request.method not in _METHODS:
-            allow = ", ".join(_METHODS)
-            answer = Answer(
-                HTTPStatus.METHOD_NOT_ALLOWED,
-                _PLAIN,
-                f"only {allow} are answered\n".encode(),
-                allow,
-            )
-            exchange.answer(answer)
-            return
-        route = self.routes.get(request.path)
-        if route is None:
-            paths = ", ".join(path for path in self.routes if path != "/")
-            exchange.answer(_plain(HTTPStatus.NOT_FOUND, f"not found; there is {paths}"))
-            return
-        route(exchange)
-
-    def late(self, connection: Connection) -> None:
-        """Answer a request that did not come in time."""
-        seconds = self._limits.request_seconds
-        why = f"the request did not come within {seconds:g} seconds"
-        self._refuse(connection, Malformed(HTTPStatus.REQUEST_TIMEOUT, why))
-
-    def _refuse(self, connection: Connection, error: Malformed) -> None:
-        connection.take(len(connection.received))
-        answer = _plain(error.status, f"cannot answer: {error}")
-        connection.answer(
-            http_messages.write(answer, head=False, keep=False, now=time.time()), keep=False
-        )
-
-    def _try(self, path: str, make: Callable[[], Answer]) -> Answer:
-        """The answer of a page; one that cannot be made is an answer too, and a warning when that
-        begins.
-        """
-        try:
-            answer = make()
-        except Exception as error:  # the outer edge of a request
-            if path not in self._failing:
-                self._failing.add(path)
-                log.warning(
-                    f"cannot serve {path}: {error!r}; this is said once, until it succeeds",
-                    event="page_failed",
-                )
-            return _plain(HTTPStatus.INTERNAL_SERVER_ERROR, f"cannot serve {path}: see the log")
-        self._failing.discard(path)
-        return answer
+    def begin(self) -> None:
+        """Give the server to those who answer later."""
+        self._metrics.server = self._loop.server = self.server
 
     # --- the pages
 
     def _serve_live(self, exchange: Exchange) -> None:
-        now = time.monotonic()
-        if now - self._turned < _TURNED_SECONDS:
-            exchange.answer(self._try("/livez", self._live))
-            return
-        self._turning = [
-            *((end, one) for end, one in self._turning if one.here),
-            (now + _ANSWER_SECONDS, exchange),
-        ]
-        self._time_turn()
-        if not self._asked:
-            self._asked = True
-            server = self._server
-            self._probe(lambda: server.call(self._loop_turned))
+        def tell(turned: bool) -> None:
+            exchange.answer(self.attempt("/livez", self._live) if turned else STUCK)
 
-    def _loop_turned(self) -> None:
-        self._asked, self._turned = False, time.monotonic()
-        waiting, self._turning = self._turning, []
-        for _, exchange in waiting:
-            exchange.answer(self._try("/livez", self._live))
-
-    def _time_turn(self) -> None:
-        if self._turning and not self._timed:
-            self._timed = True
-            self._server.after(self._turning[0][0] - time.monotonic(), self._turn_is_late)
-
-    def _turn_is_late(self) -> None:
-        self._timed, now = False, time.monotonic()
-        while self._turning and self._turning[0][0] <= now:
-            _, exchange = self._turning.pop(0)
-            exchange.answer(
-                _verdict(health.Verdict(ok=False, reason="the main loop does not answer"))
-            )
-        self._time_turn()
+        self._loop.ask(exchange, tell)
 
     def _live(self) -> Answer:
-        return _verdict(health.live(self._app.state, self._app.policy))
+        return verdict(health.live(self._app.state, self._app.policy))
 
     def _serve_ready(self, exchange: Exchange) -> None:
-        exchange.answer(self._try("/readyz", lambda: _verdict(health.ready(self._app.state))))
+        exchange.answer(self.attempt("/readyz", lambda: verdict(health.ready(self._app.state))))
 
     def _serve_status(self, exchange: Exchange) -> None:
-        exchange.answer(self._try("/status", self._status))
+        exchange.answer(self.attempt("/status", self._status))
 
     def _status(self) -> Answer:
-        import json
-
-        shown = status.shown(self._app.state, time.monotonic(), time.time())
-        body = json.dumps(shown, indent=2, ensure_ascii=False) + "\n"
-        return Answer(HTTPStatus.OK, "application/json", body.encode())
+        return as_json(status.shown(self._app.state, time.monotonic(), time.time()))
 
     def _serve_index(self, exchange: Exchange) -> None:
         """A list of the pages, for a person who looks at the port."""
         paths = [path for path in self.routes if path != "/"]
         title = f"supervisor {__version__}"
         if "text/html" not in exchange.request.accept:
-            exchange.answer(_plain(HTTPStatus.OK, "\n".join([title, *paths])))
+            exchange.answer(plain(HTTPStatus.OK, "\n".join([title, *paths])))
             return
         links = "".join(f'<li><a href="{path}">{path}</a></li>\n' for path in paths)
         head = (
@@ -261,7 +135,7 @@ class _MetricsPage:
         self._waiting = [*(one for one in self._waiting if one.here), exchange]
         if len(self._waiting) > _MOST_SCRAPES:
             busy = f"{_MOST_SCRAPES} others wait for this page already"
-            self._waiting.pop(0).answer(_plain(HTTPStatus.SERVICE_UNAVAILABLE, busy))
+            self._waiting.pop(0).answer(plain(HTTPStatus.SERVICE_UNAVAILABLE, busy))
         self._begin()
 
     def _begin(self) -> None:
@@ -290,16 +164,6 @@ class _MetricsPage:
     def _rested(self) -> None:
         self._busy = False
         self._begin()
-
-
-def _plain(status: HTTPStatus, text: str) -> Answer:
-    return Answer(status, _PLAIN, f"{encodable(text)}\n".encode())
-
-
-def _verdict(verdict: health.Verdict) -> Answer:
-    word = "ok" if verdict.ok else "not ok"
-    code = HTTPStatus.OK if verdict.ok else HTTPStatus.SERVICE_UNAVAILABLE
-    return _plain(code, f"{word}: {verdict.reason}")
 
 
 # --- the port
