@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..core.state import Config, Reloads, State
-    from ..store.generations import Generation
+    from ..store.manifest import Generation
 
     Look = Callable[[State], "Answer | None"]
     Goal = Callable[[State], Verdict]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from ..core.health import Verdict
     from ..core.state import State
-    from ..store.generations import Generation
+    from ..store.manifest import Generation
     from .commands import Look
 
 _MOST_CLIENTS = 16

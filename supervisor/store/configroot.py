@@ -15,26 +15,26 @@ where content comes from, nor what is done with it. For one thread at a time.
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 
 from ..core.content import diff, shown
 from ..core.state import Marks
-from ..runtime import log, os_errors, threads
+from ..runtime import log, os_errors
 from ..runtime.os_errors import FilesError
-from . import digest_key, generations
-from .generations import Modes
-from .links import DATA, Links, clear_scratch, exists, point, point_back, target, write_over
+from . import digest_key, generations, integrity
+from .file_modes import Modes
+from .links import DATA, Links, clear_scratch, point, point_back, target, write_over
 from .manifest import MOST_SERIAL, Generation
-from .safe_open import Kept, LinkError, contents
+from .retention import kept_names
+from .root_directory import RootDirectory
+from .safe_open import contents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..core.content import Changes, Snapshot
-    from .safe_open import Walk
 
 __all__ = ["KEPT", "FilesError", "Generation", "Modes", "Root"]
 
@@ -56,14 +56,11 @@ class Root:
     def __init__(
         self, path: str, modes: Modes, *, keep: int = KEPT, clock: Callable[[], int] = time.time_ns
     ) -> None:
-        self.path = os.path.join(os.getcwd(), path)  # the process leaves its directory later
+        self._directory = RootDirectory(path, modes, self._forget)
+        self.path = self._directory.path
         self.why_not = ""  # why the last `live()` gave None
-        self._kept = Kept(self.path, _trusted)
         self._modes, self._keep, self._clock = modes, keep, clock
         self._key = b""
-        self._using = (
-            threads.Lock()
-        )  # of `_kept`: the control socket reads the list of generations meanwhile
         self._forget()
 
     def _forget(self) -> None:
@@ -78,8 +75,8 @@ class Root:
         Raises nothing.
         """
         try:
-            with self._saying("write to"), self._opened(make=True) as root:
-                _check_data(root, self.path)
+            with self._directory.saying("write to"), self._directory.opened(make=True) as root:
+                self._directory.check_data(root)
                 self._key = digest_key.kept(root, self._key)
                 self._key_kept = True
         except FilesError as error:
@@ -94,8 +91,8 @@ class Root:
         Refuses a directory whose `..data` is not ours, so that a mounted volume is never written
         to.
         """
-        with self._saying("prepare"), self._opened(make=True) as root:
-            _check_data(root, self.path)
+        with self._directory.saying("prepare"), self._directory.opened(make=True) as root:
+            self._directory.check_data(root)
             clear_scratch(root)
             name = target(root, DATA)
             found = self._known.found(root)
@@ -139,7 +136,7 @@ class Root:
         """Write a new generation, which no reader sees until `swap`. On failure nothing of it
         remains.
         """
-        with self._saying("write to"), self._opened(make=True) as root:
+        with self._directory.saying("write to"), self._directory.opened(make=True) as root:
             if self._key and not self._key_kept:
                 digest_key.kept(root, self._key)
                 self._key_kept = True
@@ -172,11 +169,11 @@ class Root:
 
         On failure a generation that never was live is removed.
         """
-        with self._saying("put a configuration into"), self._opened() as root:
+        with self._directory.saying("put a configuration into"), self._directory.opened() as root:
             before = target(root, DATA)
             old = self._known.read(root, before)
             if old is None:
-                _check_data(root, self.path)
+                self._directory.check_data(root)
             if self._known.read(root, generation.name) is None:
                 raise FilesError(
                     "write", f"cannot use {self.directory(generation)}: it is gone; write it again"
@@ -215,7 +212,7 @@ class Root:
         live one is good.
         """
         try:
-            with self._opened() as root:
+            with self._directory.opened() as root:
                 live = self._known.read(root, target(root, DATA))
                 if live:
                     Links(root, live.tops, self.path).drop(os.listdir(root))
@@ -224,25 +221,17 @@ class Root:
             pass
 
     def _prune(self, root: int, live: Generation, good: Sequence[str]) -> None:
+        found = self._known.found(root)
         best = list(dict.fromkeys(filter(None, good)))[: self._keep]
         spared = {live.name, *self._staged}
         if self._keep > 1 or live.digest not in best:
             spared.add(self._before)
-        found = self._known.found(root)
-        newest: dict[str, str] = {}  # digest to name: no content is kept twice
-        for one in sorted(filter(None, found.values()), key=lambda one: one.serial):
-            newest[one.digest] = one.name
-        kept = {name: one.digest for name, one in found.items() if one and name in spared}
-        for digest in [*best, *reversed(newest)]:
-            enough = digest not in best and len({*kept.values()}) >= self._keep
-            if digest in newest and digest not in kept.values() and not enough:
-                kept[newest[digest]] = digest
-        for name in found.keys() - kept.keys():
+        for name in found.keys() - kept_names(found, spared, best, self._keep):
             generations.remove_if_possible(root, name)
 
     def discard(self, generation: Generation) -> None:
         """Remove a generation that is not live."""
-        with self._saying("clear"), self._opened() as root:
+        with self._directory.saying("clear"), self._directory.opened() as root:
             if target(root, DATA) == generation.name:
                 raise FilesError(
                     "write",
@@ -260,13 +249,13 @@ class Root:
         """
         self.why_not = ""
         try:
-            with self._saying("read"), self._opened() as root:
+            with self._directory.saying("read"), self._directory.opened() as root:
                 name = target(root, DATA)
                 generation = self._known.read(root, name)
                 if generation is None:
                     self.why_not = self._unreadable(root, name)
                     return None
-                changes = diff(generation.files, generations.sums(root, generation))
+                changes = diff(generation.files, integrity.sums(root, generation))
                 self._tell_strangers(root, generation)
         except FilesError as error:
             self.why_not = str(error)
@@ -286,7 +275,7 @@ class Root:
         if not log.wanted("debug"):
             return
         try:
-            found = generations.strangers(root, generation, _TOLD)
+            found = integrity.strangers(root, generation, _TOLD)
         except OSError:
             return
         if found:
@@ -299,8 +288,8 @@ class Root:
     def intact(self, generation: Generation) -> bool:
         """Whether every file of a generation is there as it was written. Raises nothing."""
         try:
-            with self._opened() as root:
-                return not diff(generation.files, generations.sums(root, generation))
+            with self._directory.opened() as root:
+                return not diff(generation.files, integrity.sums(root, generation))
         except (OSError, FilesError):
             return False
 
@@ -309,7 +298,7 @@ class Root:
         nothing.
         """
         try:
-            with self._opened() as root:
+            with self._directory.opened() as root:
                 data = contents(root, _MARKS, _MOST_MARKS)
         except (OSError, FilesError):
             return Marks()
@@ -323,7 +312,7 @@ class Root:
 
         with (
             os_errors.Saying("write", f"{self.path}/{_MARKS}", giving=False),
-            self._opened() as root,
+            self._directory.opened() as root,
         ):
             write_over(root, _MARKS, rollout_marks.render(what))
 
@@ -331,9 +320,9 @@ class Root:
         """The generations that have a readable manifest, newest first. Their files are not looked
         at.
         """
-        with self._saying("read"):
+        with self._directory.saying("read"):
             try:
-                with self._opened() as root:
+                with self._directory.opened() as root:
                     whole = [one for one in self._known.found(root).values() if one]
             except FileNotFoundError:
                 return []
@@ -341,34 +330,6 @@ class Root:
 
     def _highest(self, root: int) -> int:
         return max((one.serial for one in self._known.found(root).values() if one), default=0)
-
-    def _saying(self, verb: str) -> os_errors.Saying:
-        return os_errors.Saying(verb, self.path, giving=self._modes.owner is not None)
-
-    def _opened(self, *, make: bool = False) -> Walk:
-        """The directory, for `with`: the one of the first use, unless it was removed and made or
-        mounted again.
-        """
-        try:
-            with self._using:
-                walk = self._kept.walk(make=make)
-                replaced = self._kept.replaced
-        except LinkError as error:
-            where = error.filename
-            raise FilesError(
-                "write",
-                f"cannot use {self.path}: {where} is a link that uid {error.uid} made; put a"
-                " directory in its place, or give the one that it leads to",
-            ) from None
-        if replaced:
-            self._forget()
-            log.warning(
-                f"{self.path} is another directory than before; from now on that one is written to",
-                event="configroot_replaced",
-            )
-        if walk.made:
-            self._modes.finish(walk.descriptor)
-        return walk
 
     def _new_directory(self, root: int) -> str:
         now = self._clock()
@@ -381,32 +342,3 @@ class Root:
                 now += 1
             else:
                 return name
-
-
-def _check_data(root: int, path: str) -> None:
-    try:
-        target = os.readlink(DATA, dir_fd=root)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-        raise FilesError(
-            "write", f"cannot use {path}: {DATA} in it is no link; remove it"
-        ) from None
-    # One that leads nowhere would be ours too, if it has such a name: somebody removed the
-    # generation.
-    if generations.is_ours(root, target) or (
-        generations.is_name(target) and not exists(root, target)
-    ):
-        return
-    raise FilesError(
-        "write",
-        f"cannot use {path}: {DATA} in it points to {target!r}, which this program did not write;"
-        " give another directory if a volume is mounted there, else remove that link",
-    )
-
-
-def _trusted(link: os.stat_result) -> bool:
-    # The owner of a link chooses where root writes; others than root have nothing to lose by it.
-    return os.geteuid() != 0 or link.st_uid == 0

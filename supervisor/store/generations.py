@@ -13,28 +13,22 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import stat
 
-from ..core.content import digests, sha256
-from ..core.permissions import copied, group_matters, ungrouped
-from ..core.record import Record
+from ..core.content import digests
 from . import manifest
+from .file_tree import tree_of
 from .manifest import Generation
-from .safe_open import Opened, contents, pieces
+from .safe_open import Opened, contents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from typing import TypeVar
+    from collections.abc import Iterator
 
     from ..core.content import Entry, Snapshot
+    from .file_modes import Modes
+    from .file_tree import Tree
 
-    Leaf = TypeVar("Leaf")
-    Tree = dict[str, "Tree[Leaf] | Leaf"]
-
-__all__ = ["Generation", "Known", "Modes"]
-
-_MANIFEST = "..manifest.json"
+MANIFEST = "..manifest.json"
 _SHAPE = "..0000_00_00_00_00_00.000000000"
 _DIGITS = str.maketrans("123456789", "000000000")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -42,60 +36,6 @@ _DEEPEST = (
     100  # directories; ours are less deep, and what others nest deeper is not worth our stack
 )
 _BATCH = 1000  # names that are looked at together, when others may have made any number of them
-_PIECE = 1 << 20
-_NO_FILE = (errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENXIO)
-
-
-class Modes(Record):
-    """Permissions and owner of what is written. What is given is exact, whatever the process' own
-    umask.
-
-    Without `file` and `dir`: 0777 less `umask` for directories; a file has what its origin allowed
-    less `umask`, or 0666 less it. `owner` is a uid and a gid, -1 for the one that the system gives.
-    """
-
-    file: int | None = None
-    dir: int | None = None
-    owner: tuple[int, int] | None = None
-    umask: int = 0o022
-
-    def of(self, entry: Entry) -> int:
-        """The mode of this file or directory."""
-        if entry.directory:
-            return 0o777 & ~self.umask if self.dir is None else self.dir
-        if self.file is not None:
-            return self.file
-        return copied(entry.permission, self.umask)
-
-    def hand_over(self, file: int, entry: Entry) -> int:
-        """Give an open file its owner and group; returns its mode, narrower where its group could
-        not be kept.
-        """
-        mode = self.of(entry)
-        uid, gid = self.owner or (-1, -1)
-        kept = (
-            -1
-            if entry.permission is None or gid != -1 or not group_matters(mode)
-            else entry.permission.gid
-        )
-        if (uid, gid) != (-1, -1):
-            os.fchown(file, uid, gid)
-        if kept not in (-1, os.fstat(file).st_gid):
-            try:
-                os.fchown(file, -1, kept)
-            except OSError:  # chown(2): only root, or a member of that group
-                return mode if self.file is not None else ungrouped(mode)
-        return mode
-
-    def finish(self, directory: int) -> None:
-        """Give an open directory its mode and owner, once it has its files."""
-        mode = self.dir
-        if mode is None:
-            # The set-group bit that an fsGroup volume hands down is kept, as mkdir(2) keeps it.
-            mode = 0o777 & ~self.umask | os.fstat(directory).st_mode & stat.S_ISGID
-        if self.owner:
-            os.fchown(directory, *self.owner)
-        os.fchmod(directory, mode)
 
 
 def is_name(name: str) -> bool:
@@ -117,36 +57,19 @@ def write(directory: int, name: str, serial: int, snapshot: Snapshot, modes: Mod
     except ValueError as error:
         raise OSError(errno.E2BIG, f"too large to be read back: {error}") from None
     with Opened(name, directory) as top:
-        file = os.open(_MANIFEST, _NEW, 0o777, dir_fd=top)
+        file = os.open(MANIFEST, _NEW, 0o777, dir_fd=top)
         try:
             # What the process' umask, or a default ACL, takes away: only then is a chmod per file
             # needed.
             masked = 0o777 & ~os.fstat(file).st_mode
             os.fchmod(file, 0o600)  # digests of short secrets can be guessed
-            _write_tree(top, _tree(snapshot.files), modes, masked)
+            _write_tree(top, tree_of(snapshot.files), modes, masked)
             _write_all(file, text)
         except BaseException:
             os.close(file)
             raise
         os.close(file)  # may report a full disk: close(2)
     return generation
-
-
-def _tree(files: Mapping[str, Leaf]) -> Tree[Leaf]:
-    tree: Tree[Leaf] = {}
-    for path, leaf in files.items():
-        *parents, name = path.split("/")
-        node = tree
-        for parent in parents:
-            below = node.setdefault(parent, {})
-            if not isinstance(below, dict):
-                raise NotADirectoryError(
-                    errno.ENOTDIR, "a file is listed in the place of a directory", path
-                )
-            node = below
-        if name:  # else it is a directory itself
-            node[name] = leaf
-    return tree
 
 
 def _write_tree(directory: int, tree: Tree[Entry], modes: Modes, masked: int) -> None:
@@ -186,7 +109,7 @@ def read(directory: int, name: str) -> Generation | None:
         return None
     try:
         with Opened(name, directory) as top:
-            return manifest.parsed(name, contents(top, _MANIFEST, manifest.MOST_BYTES))
+            return manifest.parsed(name, contents(top, MANIFEST, manifest.MOST_BYTES))
     except (OSError, ValueError):
         return None
 
@@ -195,7 +118,7 @@ def later_format(directory: int, name: str) -> int:
     """The format of a generation that a later release of this program wrote; 0 if it did not."""
     try:
         with Opened(name, directory) as top:
-            return manifest.later_format(contents(top, _MANIFEST, manifest.MOST_BYTES)[:100])
+            return manifest.later_format(contents(top, MANIFEST, manifest.MOST_BYTES)[:100])
     except OSError:
         return 0
 
@@ -208,7 +131,7 @@ def is_ours(directory: int, name: str) -> bool:
         return False
     try:
         with Opened(name, directory) as top:
-            return _exists(top, _MANIFEST) or next(_names(top), None) is None
+            return _exists(top, MANIFEST) or next(names_in(top), None) is None
     except OSError:
         return False
 
@@ -221,7 +144,7 @@ def _exists(directory: int, name: str) -> bool:
     return True
 
 
-def _names(directory: int) -> Iterator[str]:
+def names_in(directory: int) -> Iterator[str]:
     with os.scandir(directory) as scan:
         for entry in scan:
             yield entry.name
@@ -253,7 +176,7 @@ class Known:
 
     def found(self, directory: int) -> dict[str, Generation | None]:
         """All generations in a directory by name; None stands for a torn one."""
-        names = [name for name in _names(directory) if is_name(name)]
+        names = [name for name in names_in(directory) if is_name(name)]
         for gone in self._known.keys() - set(names):
             self._known.pop(gone, None)
         read_ = {name: self.read(directory, name) for name in names}
@@ -263,71 +186,10 @@ class Known:
 def _mark(directory: int, name: str) -> tuple[int, ...]:
     # Equal as long as nobody wrote to the manifest; empty when there is none.
     try:
-        status = os.stat(f"{name}/{_MANIFEST}", dir_fd=directory, follow_symlinks=False)
+        status = os.stat(f"{name}/{MANIFEST}", dir_fd=directory, follow_symlinks=False)
     except OSError:
         return ()
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def sums(directory: int, generation: Generation) -> dict[str, str]:
-    """The hex sha256 of those of its files that are there, "" for what is no file;
-    raises OSError.
-    """
-    left = generation.bytes + _PIECE  # what others put there can be larger than our patience
-    result: dict[str, str] = {}
-
-    def take(top: int, name: str, path: str) -> None:
-        nonlocal left
-        one = sha256()
-        for piece in pieces(top, name):
-            one.update(piece)
-            left -= len(piece)
-            if left < 0:
-                raise OSError(errno.EFBIG, "more data than its manifest says", path)
-        result[path] = one.hexdigest()
-
-    def walk(top: int, tree: Tree[str], prefix: str) -> None:
-        for name, node in tree.items():
-            path = prefix + name
-            try:
-                if isinstance(node, dict):
-                    with Opened(name, top) as below:
-                        walk(below, node, f"{path}/")
-                    if (kept := f"{path}/") in generation.files:
-                        result[kept] = generation.files[kept]  # it is there, whatever is in it
-                else:
-                    take(top, name, path)
-            except FileNotFoundError:
-                pass
-            except OSError as error:
-                if error.errno not in _NO_FILE:
-                    raise
-                if not isinstance(node, dict):
-                    result[path] = ""
-
-    with Opened(generation.name, directory) as top:
-        walk(top, _tree(generation.files), "")
-    return result
-
-
-def strangers(directory: int, generation: Generation, most: int) -> list[str]:
-    """Some of the names in the directories of a generation that are not in its manifest; raises
-    OSError.
-    """
-    found: list[str] = []
-
-    def walk(top: int, tree: Tree[str], prefix: str) -> None:
-        for name in itertools.islice(_names(top), _BATCH):
-            if name not in tree and (prefix or name != _MANIFEST) and len(found) < most:
-                found.append(prefix + name)
-        for name, node in tree.items():
-            if isinstance(node, dict):
-                with Opened(name, top) as below:
-                    walk(below, node, f"{prefix}{name}/")
-
-    with Opened(generation.name, directory) as top:
-        walk(top, _tree(generation.files), "")
-    return found
 
 
 def remove(directory: int, name: str) -> None:
@@ -339,14 +201,14 @@ def remove(directory: int, name: str) -> None:
             try:
                 os.close(
                     os.open(
-                        _MANIFEST,
+                        MANIFEST,
                         os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK,
                         dir_fd=top,
                     )
                 )
             except OSError:
                 pass  # gone, or no file of ours; what cannot be removed says so below
-            _clear(top, _MANIFEST, 0)
+            _clear(top, MANIFEST, 0)
             _clear(top, "", 0)
         os.rmdir(name, dir_fd=directory)
     except FileNotFoundError:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..runtime.inbox import Inbox
     from ..runtime.loop import Loop
     from ..runtime.protocols import Observer, Reloader
-    from ..store.generations import Generation
+    from ..store.manifest import Generation
     from ..store.marks_file import Memory
 
 _FURTHER_PORTS, _LAST_PORT = 9, 65535  # with --listen-next

@@ -24,7 +24,7 @@ from config_supervisor.core import health, machine
 from config_supervisor.core.state import Config, Phase, Policy, SourceState, State
 from config_supervisor.runtime import log, threads
 from config_supervisor.store.configroot import FilesError
-from config_supervisor.store.generations import Generation
+from config_supervisor.store.manifest import Generation
 from tests.conftest import needs_root
 from tests.harness import wait_until
 

@@ -11,7 +11,7 @@ from config_supervisor.control.commands import Answer
 from config_supervisor.core import events as ev
 from config_supervisor.core import machine
 from config_supervisor.core.state import Config, Marks, Phase, Policy, SourceState, State
-from config_supervisor.store.generations import Generation
+from config_supervisor.store.manifest import Generation
 
 POLICY = Policy(configured=True, rollback=True, restart="always", reload_interval=10.0)
 HERE = State(sources=(SourceState("configmap a/web"),))

@@ -1,0 +1,68 @@
+"""The mode and the owner of each file and directory that is written.
+
+It must not know which files these are, nor where they go; raises OSError only.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ..core.permissions import copied, group_matters, ungrouped
+from ..core.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..core.content import Entry
+
+
+class Modes(Record):
+    """Permissions and owner of what is written. What is given is exact, whatever the process' own
+    umask.
+
+    Without `file` and `dir`: 0777 less `umask` for directories; a file has what its origin allowed
+    less `umask`, or 0666 less it. `owner` is a uid and a gid, -1 for the one that the system gives.
+    """
+
+    file: int | None = None
+    dir: int | None = None
+    owner: tuple[int, int] | None = None
+    umask: int = 0o022
+
+    def of(self, entry: Entry) -> int:
+        """The mode of this file or directory."""
+        if entry.directory:
+            return 0o777 & ~self.umask if self.dir is None else self.dir
+        if self.file is not None:
+            return self.file
+        return copied(entry.permission, self.umask)
+
+    def hand_over(self, file: int, entry: Entry) -> int:
+        """Give an open file its owner and group; returns its mode, narrower where its group could
+        not be kept.
+        """
+        mode = self.of(entry)
+        uid, gid = self.owner or (-1, -1)
+        kept = (
+            -1
+            if entry.permission is None or gid != -1 or not group_matters(mode)
+            else entry.permission.gid
+        )
+        if (uid, gid) != (-1, -1):
+            os.fchown(file, uid, gid)
+        if kept not in (-1, os.fstat(file).st_gid):
+            try:
+                os.fchown(file, -1, kept)
+            except OSError:  # chown(2): only root, or a member of that group
+                return mode if self.file is not None else ungrouped(mode)
+        return mode
+
+    def finish(self, directory: int) -> None:
+        """Give an open directory its mode and owner, once it has its files."""
+        mode = self.dir
+        if mode is None:
+            # The set-group bit that an fsGroup volume hands down is kept, as mkdir(2) keeps it.
+            mode = 0o777 & ~self.umask | os.fstat(directory).st_mode & stat.S_ISGID
+        if self.owner:
+            os.fchown(directory, *self.owner)
+        os.fchmod(directory, mode)

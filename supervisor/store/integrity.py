@@ -1,0 +1,85 @@
+"""Whether the files of a generation are as they were written.
+
+Other programs may write to the directories: no link is followed, and reading is bounded by the
+manifest. It must not know which generation is live, and raises OSError only.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+
+from ..core.content import sha256
+from .file_tree import tree_of
+from .generations import MANIFEST, names_in
+from .safe_open import Opened, pieces
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .file_tree import Tree
+    from .manifest import Generation
+
+_BATCH = 1000  # names that are looked at together, when others may have made any number of them
+_PIECE = 1 << 20
+_NO_FILE = (errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENXIO)
+
+
+def sums(directory: int, generation: Generation) -> dict[str, str]:
+    """The hex sha256 of those of its files that are there, "" for what is no file;
+    raises OSError.
+    """
+    left = generation.bytes + _PIECE  # what others put there can be larger than our patience
+    result: dict[str, str] = {}
+
+    def take(top: int, name: str, path: str) -> None:
+        nonlocal left
+        one = sha256()
+        for piece in pieces(top, name):
+            one.update(piece)
+            left -= len(piece)
+            if left < 0:
+                raise OSError(errno.EFBIG, "more data than its manifest says", path)
+        result[path] = one.hexdigest()
+
+    def walk(top: int, tree: Tree[str], prefix: str) -> None:
+        for name, node in tree.items():
+            path = prefix + name
+            try:
+                if isinstance(node, dict):
+                    with Opened(name, top) as below:
+                        walk(below, node, f"{path}/")
+                    if (kept := f"{path}/") in generation.files:
+                        result[kept] = generation.files[kept]  # it is there, whatever is in it
+                else:
+                    take(top, name, path)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                if error.errno not in _NO_FILE:
+                    raise
+                if not isinstance(node, dict):
+                    result[path] = ""
+
+    with Opened(generation.name, directory) as top:
+        walk(top, tree_of(generation.files), "")
+    return result
+
+
+def strangers(directory: int, generation: Generation, most: int) -> list[str]:
+    """Some of the names in the directories of a generation that are not in its manifest; raises
+    OSError.
+    """
+    found: list[str] = []
+
+    def walk(top: int, tree: Tree[str], prefix: str) -> None:
+        for name in itertools.islice(names_in(top), _BATCH):
+            if name not in tree and (prefix or name != MANIFEST) and len(found) < most:
+                found.append(prefix + name)
+        for name, node in tree.items():
+            if isinstance(node, dict):
+                with Opened(name, top) as below:
+                    walk(below, node, f"{prefix}{name}/")
+
+    with Opened(generation.name, directory) as top:
+        walk(top, tree_of(generation.files), "")
+    return found

@@ -1,0 +1,95 @@
+"""The directory of generations: found, made, opened, and refused where another program swaps it.
+
+Links on the way to it are judged once, at the first use. It must not know what the directory holds,
+but for `..data`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ..runtime import log, os_errors, threads
+from ..runtime.os_errors import FilesError
+from . import generations
+from .links import DATA, exists
+from .safe_open import Kept, LinkError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .file_modes import Modes
+    from .safe_open import Walk
+
+
+class RootDirectory:
+    """One directory for the whole run. Methods may be called from any thread."""
+
+    def __init__(self, path: str, modes: Modes, forget: Callable[[], None]) -> None:
+        """`path` may be relative to where the process is now; `forget` is called when another
+        directory has taken its place.
+        """
+        self.path = os.path.join(os.getcwd(), path)  # the process leaves its directory later
+        self._modes, self._forget = modes, forget
+        self._kept = Kept(self.path, _trusted)
+        # Of `_kept`: the control socket reads the list of generations meanwhile.
+        self._using = threads.Lock()
+
+    def saying(self, verb: str) -> os_errors.Saying:
+        """For `with`: an OSError becomes a FilesError that says what could not be done."""
+        return os_errors.Saying(verb, self.path, giving=self._modes.owner is not None)
+
+    def opened(self, *, make: bool = False) -> Walk:
+        """The directory, for `with`: the one of the first use, unless it was removed and made or
+        mounted again.
+        """
+        try:
+            with self._using:
+                walk = self._kept.walk(make=make)
+                replaced = self._kept.replaced
+        except LinkError as error:
+            where = error.filename
+            raise FilesError(
+                "write",
+                f"cannot use {self.path}: {where} is a link that uid {error.uid} made; put a"
+                " directory in its place, or give the one that it leads to",
+            ) from None
+        if replaced:
+            self._forget()
+            log.warning(
+                f"{self.path} is another directory than before; from now on that one is written to",
+                event="configroot_replaced",
+            )
+        if walk.made:
+            self._modes.finish(walk.descriptor)
+        return walk
+
+    def check_data(self, root: int) -> None:
+        """Raise FilesError unless `..data` is missing, or leads to a generation of ours."""
+        try:
+            target = os.readlink(DATA, dir_fd=root)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            raise FilesError(
+                "write", f"cannot use {self.path}: {DATA} in it is no link; remove it"
+            ) from None
+        # One that leads nowhere would be ours too, if it has such a name: somebody removed the
+        # generation.
+        if generations.is_ours(root, target) or (
+            generations.is_name(target) and not exists(root, target)
+        ):
+            return
+        raise FilesError(
+            "write",
+            f"cannot use {self.path}: {DATA} in it points to {target!r}, which this program did not"
+            " write; give another directory if a volume is mounted there, else remove that link",
+        )
+
+
+def _trusted(link: os.stat_result) -> bool:
+    # The owner of a link chooses where root writes; others than root have nothing to lose by it.
+    return os.geteuid() != 0 or link.st_uid == 0
