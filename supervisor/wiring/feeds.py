@@ -7,7 +7,7 @@ import sys
 import time
 
 from ..core.errors import UsageError
-from ..store.delivery import Feed
+from ..store.source_threads import DeclaredSource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,15 +33,18 @@ def names(settings: Settings) -> list[str]:
     ]
 
 
-def feeds(settings: Settings) -> list[Feed]:
+def feeds(settings: Settings) -> list[DeclaredSource]:
     """Each source as something to be opened in its own thread: what it imports is
     imported there.
     """
     if settings.config_dir:
         path = settings.config_dir
-        return [Feed(lambda: _open_directory(path, settings.ignore))]
+        return [DeclaredSource(lambda: _open_directory(path, settings.ignore))]
     due = time.monotonic() + settings.initial_sync_timeout
-    return [Feed(_opener(settings, kind, one, due), one.subdir) for kind, one in _objects(settings)]
+    return [
+        DeclaredSource(_opener(settings, kind, one, due), one.subdir)
+        for kind, one in _objects(settings)
+    ]
 
 
 def forget() -> None:

@@ -87,7 +87,9 @@ class Assembly:
         destination = delivery.Destination(
             self._root, self._directory, dict(settings.map), self._validator(), self._memory()
         )
-        syncer = delivery.Sync(feeds.feeds(settings), destination, put, lambda: loop.state.config)
+        syncer = delivery.Delivery(
+            feeds.feeds(settings), destination, put, lambda: loop.state.config
+        )
         loop.sync = syncer
         self._introduce(names)
         loop.at_end += [syncer.end, feeds.forget]

@@ -47,7 +47,8 @@ DIRECTORY = set(
     process.children process.core_dumps process.environment process.open_files process.spawning
     process.terminal runtime runtime.inbox runtime.log runtime.loop runtime.os_errors
     runtime.signals runtime.threads sources sources.directory sources.directory.directory_source
-    sources.directory.inotify sources.directory.tree sources.protocol store store.delivery wiring
+    sources.directory.inotify sources.directory.tree sources.protocol store store.delivery
+    store.newest_version store.source_threads wiring
     wiring.feeds wiring.launch wiring.program
     """.split()
 )
@@ -69,7 +70,8 @@ API_PACKAGES = set(
 TOO_MUCH = re.compile(
     r"kubernetes\.client\.(models|api)\.|kubernetes\.(aio|informer|leaderelection|stream)\b|(asyncio|unittest|xml)\b"
 )
-MOST_MODULES = {"directory": 228, "api": 634}  # 208 and 574 with Python 3.11; a package counts, too
+# 229 and 595 with Python 3.11; a package counts, too.
+MOST_MODULES = {"directory": 250, "api": 660}
 
 # Main thread, source, web server, control socket, and the log's from its first line on: a bare init
 # says nothing.

@@ -1,0 +1,142 @@
+"""The newest version: what all sources hold now, merged and checked.
+
+Source threads call in with whole contents. It must not know of files on disk, of pace or of
+reloads.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ..core import events as ev
+from ..core.change_loop import Feedback
+from ..core.content import (
+    DIRECTORY,
+    BadPath,
+    Entry,
+    Snapshot,
+    diff,
+    entries,
+    merge,
+    place,
+    sha256,
+    snapshot,
+)
+from ..core.record import Record
+from ..runtime import log, threads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ..sources.protocol import Content
+
+
+class Unwritable(Record):
+    """A content that cannot be written; it has a digest, so that it counts as a version."""
+
+    digest: str
+    error: str
+
+
+class NewestVersion:
+    """Holds the last content of every source, and the version that they make together."""
+
+    def __init__(
+        self,
+        subdirs: Sequence[str],
+        mapping: Mapping[str, str],
+        digest_key: Callable[[], bytes],
+        *,
+        exact: bool,
+    ) -> None:
+        """`subdirs` has the sub-directory of each source's files; `mapping` is --map. `digest_key`
+        is called once, before the first secret; `exact`: files are used where they are.
+        """
+        self.version: Snapshot | Unwritable | None = None
+        self._subdirs, self._mapping, self._exact = subdirs, mapping, exact
+        self._new_key, self._key = digest_key, b""
+        self._parts: list[Mapping[str, Entry] | None] = [None] * len(subdirs)
+        self._keys: list[frozenset[str]] = [frozenset()] * len(subdirs)
+        self._changed_at: list[float | None] = [None] * len(subdirs)
+        self._errors = ["no answer yet"] * len(subdirs)
+        self._secret = [False] * len(subdirs)  # which of them holds what digests must not tell
+        self._missed: set[str] = set()  # mapped keys that no source has
+        self._feedback = Feedback()
+        self._taking = threads.Lock()  # sources are read in threads of their own
+
+    @property
+    def errors(self) -> str:
+        """The last words of every source: its name where it could be read."""
+        return "; ".join(self._errors)
+
+    @property
+    def changed_at(self) -> float | None:
+        """When the content was last changed at its origin, epoch seconds, if known."""
+        return max((at for at in self._changed_at if at is not None), default=None)
+
+    def note_error(self, index: int, error: str) -> None:
+        self._errors[index] = error
+
+    def applied(self) -> None:
+        """A version was put in place."""
+        self._feedback.applied(time.monotonic())
+
+    def take(self, index: int, content: Content, put: Callable[[ev.Event], None]) -> None:
+        """A source's whole content; `put` gets the offer of a version if that is a new one."""
+        with self._taking:
+            self._changed_at[index] = content.changed_at
+            self._secret[index] = content.private
+            self._keys[index] = frozenset(content.files)
+            found = self._made(index, content)
+            if found is None or (self.version and self.version.digest == found.digest):
+                return
+            self._watch_feedback(found)
+            self.version = found
+            # Not by `random`, whose import takes as long as all the rest here.
+            dice = int.from_bytes(os.urandom(4), "big") / 2**32
+            # Within the lock: offers arrive in the order of the versions.
+            put(ev.ConfigOffered(found.digest, dice, secret=bool(self._key)))
+
+    def _made(self, index: int, content: Content) -> Snapshot | Unwritable | None:
+        # None as long as a source is missing: the first version needs them all.
+        try:
+            self._parts[index] = place(
+                {
+                    **entries(content.files, content.private, content.permitted),
+                    **dict.fromkeys(content.directories, DIRECTORY),
+                },
+                subdir=self._subdirs[index],
+                mapping=self._mapping,
+            )
+            parts = [part for part in self._parts if part is not None]
+            if len(parts) < len(self._parts):
+                return None
+            self._warn_of_missed()
+            return snapshot(
+                merge(parts), self._digest_key, secret=any(self._secret), exact=self._exact
+            )
+        except BadPath as error:
+            message = f"cannot write {self._errors[index] or 'the configuration'}: {error}"
+            return Unwritable(f"refused-{sha256(str(error).encode()).hexdigest()}", message)
+
+    def _warn_of_missed(self) -> None:
+        """Once for each key that --map names and no source has (any more)."""
+        missed = set(self._mapping).difference(*self._keys)
+        for key in sorted(missed - self._missed):
+            log.warning(
+                f"--map {key}={self._mapping[key]}: no source has the key {key!r}",
+                event="map_without_key",
+            )
+        self._missed = missed
+
+    def _watch_feedback(self, found: Snapshot | Unwritable) -> None:
+        if isinstance(self.version, Snapshot) and isinstance(found, Snapshot):
+            told = self._feedback.offered(time.monotonic(), diff(self.version.sums, found.sums))
+            if told:
+                log.warning(told, event="feedback_loop")
+
+    def _digest_key(self) -> bytes:
+        self._key = self._key or self._new_key()
+        return self._key

@@ -1,0 +1,89 @@
+"""One thread for each source; what a source says becomes events.
+
+It must not know what is done with the contents: the newest version takes them.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..core import events as ev
+from ..core.record import Record
+from ..runtime import log, threads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..sources.protocol import Content, Label, Source, Trouble
+    from .newest_version import NewestVersion
+
+    Put = Callable[[ev.Event], None]
+
+
+class DeclaredSource(Record):
+    """One source to be opened in its own thread (opening may import much), and where
+    its files go.
+    """
+
+    open: Callable[[], Source]
+    subdir: str = ""
+
+
+def start(sources: Sequence[DeclaredSource], newest: NewestVersion, put: Put) -> None:
+    """Start a thread for each source."""
+    for index, source in enumerate(sources):
+        threads.start(partial(_follow, index, source, newest, put), f"source {index}")
+
+
+def _follow(index: int, declared: DeclaredSource, newest: NewestVersion, put: Put) -> None:
+    try:
+        source = declared.open()
+        source.run(_Sink(newest, index, source, put))
+    except Exception as error:  # the outer edge of the thread: a broken source is said, not raised
+        newest.note_error(index, f"internal error: {error!r}")
+        put(ev.SourceFailed(index, "config", f"cannot read source {index}: {error!r}", fatal=True))
+
+
+class _Sink:
+    """What one source says, as events (the protocol `sources.Sink`)."""
+
+    def __init__(self, newest: NewestVersion, index: int, source: Source, put: Put) -> None:
+        self._newest, self._index, self._source, self._put = newest, index, source, put
+        self._named: Label | None = None
+
+    def _say(self, event: ev.Event) -> None:
+        label = self._source.label
+        if label is not self._named:
+            self._named = label
+            self._put(ev.SourceOpened(self._index, label.kind, label.namespace, label.name))
+        self._put(event)
+
+    def read(self, content: Content | None, missing: str = "does not exist") -> None:
+        self._newest.note_error(
+            self._index,
+            f"{self._source.label} {missing}" if content is None else str(self._source.label),
+        )
+        if content is not None:
+            # First: every event wakes the main thread.
+            self._newest.take(self._index, content, self._put)
+        self._say(ev.SourceRead(self._index, content is not None, missing))
+
+    def connected(self, *, up: bool) -> None:
+        self._say(ev.WatchConnected(self._index, up))
+
+    def contact(self) -> None:
+        self._say(ev.SourceContacted(self._index))
+
+    def watched(self, kind: str) -> None:
+        self._say(ev.WatchSaw(self._index, kind))
+
+    def restarted(self, reason: str) -> None:
+        self._say(ev.WatchRestarted(reason))
+
+    def failed(self, trouble: Trouble, retry_in: float) -> None:
+        self._newest.note_error(self._index, trouble.message)
+        log.debug(f"{trouble.message}; next try in {retry_in:.1f}s")
+        self._say(
+            ev.SourceFailed(self._index, trouble.reason, trouble.message, retry_in, trouble.fatal)
+        )
