@@ -336,8 +336,8 @@ def help_text() -> str:
 
 
 def rows() -> Iterable[tuple[str, str]]:
-    """Each option as it is written, and what it means with its default: for the help and for the
-    README.
+    """Each option as it is written, and what it means with its default: for the help and for
+    docs/options.md.
     """
     for name, one in OPTIONS.items():
         head = f"{one.short}, {flag(name)}" if one.short else flag(name)

@@ -241,7 +241,7 @@ class Assembly:
         if pod is None:
             raise StartError(
                 "--events needs POD_NAME, POD_NAMESPACE and POD_UID by the downward API (see"
-                " README)"
+                " docs/rbac.md)"
             )
         teller = event_sender.Teller(pod, Access(self._settings.kubeconfig, self._settings.context))
 

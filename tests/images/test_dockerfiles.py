@@ -41,7 +41,7 @@ def test_docker_can_read_it_and_nothing_in_it_is_a_known_mistake(name: str) -> N
     assert (0, "") == (done.returncode, done.stdout + done.stderr)
 
 
-@pytest.mark.parametrize("name", [*FILES, "README.md"])
+@pytest.mark.parametrize("name", [*FILES, "README.md", "docs/images.md"])
 def test_entry_point_leaves_room_for_options(name: str) -> None:
     """Behind `--` in an ENTRYPOINT, an option in CMD or in a pod's args would be taken for the
     program's name.
@@ -49,7 +49,7 @@ def test_entry_point_leaves_room_for_options(name: str) -> None:
     words = re.findall(r"ENTRYPOINT \[(.*?)\]", Path(REPOSITORY, name).read_text())
 
     assert [] == [line for line in words if line.endswith('"--"')]
-    assert words or "ARG BASE=supervisor\n" in Path(REPOSITORY, name).read_text()
+    assert words or "ARG BASE=config-supervisor\n" in Path(REPOSITORY, name).read_text()
 
 
 @pytest.mark.parametrize(

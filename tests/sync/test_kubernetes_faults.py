@@ -182,7 +182,7 @@ def test_forbidden_for_a_while_is_told_and_then_over(fake: FakeKube, follow: Fol
     fake.create("nginx", {"k": "a"})
     fake.allow(ADMIN)
     source = follow()
-    words = "forbidden; the service account default/web needs list, watch on it (see README, RBAC)"
+    words = "forbidden; the service account default/web needs list, watch on it (see docs/rbac.md)"
     assert (
         "forbidden"
         == source.expect_trouble(f"cannot read configmap production/nginx: {words}").reason
@@ -273,7 +273,7 @@ def test_without_watch_content_comes_with_every_list(
     said = capfd.readouterr().err
     assert 1 == said.count("cannot watch configmap production/nginx: forbidden")
     assert (
-        "the service account default/web needs watch beside list on it (see README, RBAC)" in said
+        "the service account default/web needs watch beside list on it (see docs/rbac.md)" in said
     )
     assert "it is listed every 0.1 to 0.2 s instead" in said
     assert 1 == said.count("configmap production/nginx can be watched now")

@@ -278,7 +278,7 @@ def test_what_the_api_refuses_at_the_start_is_said_at_once_and_tried_again(
     program.err.expect(
         rf"cannot read configmap {fake.namespace}/web: forbidden; the service account default/web"
         r" needs "
-        r"list, watch on it \(see README, RBAC\)"
+        r"list, watch on it \(see docs/rbac.md\)"
     )
     fake.allow(user, Rule(("list", "watch"), ("configmaps",), ("web",), (fake.namespace,)))
     program.expect("config: one")

@@ -1,5 +1,5 @@
-"""nginx, HAProxy, PostgreSQL and Prometheus under the program, with the options that the README
-gives for each.
+"""nginx, HAProxy, PostgreSQL and Prometheus under the program, with the options of
+docs/applications.md.
 
 A good change is taken up and verified; a bad one is rejected before it is live; one that gets past
 validation is rolled back, and the server serves on.
@@ -25,8 +25,8 @@ from tests.sync.test_nginx import CONFIG, swap_volume
 
 
 class Server(Record):
-    """One of the four: how it is run, what its files are, and how the README says to
-    supervise it.
+    """One of the four: how it is run, what its files are, and the options that
+    docs/applications.md names.
     """
 
     program: str

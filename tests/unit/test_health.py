@@ -1,4 +1,4 @@
-"""The truth table of the probes: the README's, row by row."""
+"""The truth table of the probes: docs/health.md, row by row."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from config_supervisor.core import events as ev
 from config_supervisor.core.health import live, ready
 from tests.unit.histories import TERM, App, changed, configured
 
-README = os.path.join(os.path.dirname(__file__), "..", "..", "README.md")
+PAGE = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "health.md")
 
 
 def waiting() -> App:
@@ -99,8 +99,8 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("name", "app", "alive", "is_ready"), ROWS, ids=[row[0] for row in ROWS])
-def test_probes_answer_as_the_readme_says(name: str, app: App, alive: bool, is_ready: bool) -> None:
-    with open(README, encoding="utf-8") as file:
+def test_probes_answer_as_the_page_says(name: str, app: App, alive: bool, is_ready: bool) -> None:
+    with open(PAGE, encoding="utf-8") as file:
         row = re.search(rf"^\| {re.escape(name)} \| (.*) \| (.*) \|$", file.read(), re.MULTILINE)
 
     assert row is not None

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _MOST_FILES, _MOST_DIRECTORIES, _MOST_NAMES = 10_000, 2_000, 20_000
 _MOST_BYTES = 64 << 20
-# What file systems, editors, interpreters and servers leave; the README lists them.
+# What file systems, editors, interpreters and servers leave; docs/configuration.md lists them.
 _LEFT_BEHIND = frozenset(("lost+found", ".git", ".hg", ".svn", "__pycache__", ".DS_Store"))
 _ENDS, _BEGINS = ("~", ".swp", ".swx", ".swo", ".log", ".pid"), (".#", ".nfs")
 _OPEN = Permission(0o777)

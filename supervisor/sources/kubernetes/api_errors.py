@@ -114,7 +114,7 @@ def _answered(error: Exception, status: int, link: Link, label: Label, *, listed
     elif status == 403:
         restart, reason, why = "auth", "forbidden", "forbidden"
         deed, verbs = ("watch", "watch beside list") if listed else ("read", "list, watch")
-        advice = f"{_who(said, link)} needs {verbs} on it (see README, RBAC)"
+        advice = f"{_who(said, link)} needs {verbs} on it (see docs/rbac.md)"
     elif status == 404:
         why, advice = "not found", f"is {link.url} a Kubernetes API server? check {link.hint}"
     elif status == 410:

@@ -234,7 +234,7 @@ def _why(error: Exception, pod: Pod) -> str:
         if status == _FORBIDDEN and " cannot create " in why:
             why += (
                 "; the service account needs create on events in the API group events.k8s.io"
-                f" in the namespace {pod.namespace} of POD_NAMESPACE (see README, RBAC)"
+                f" in the namespace {pod.namespace} of POD_NAMESPACE (see docs/rbac.md)"
             )
     else:
         why = f"the API server did not answer: {shown(str(error))}"
