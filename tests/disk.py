@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from config_supervisor.core.content import Entry, Snapshot, snapshot
+from config_supervisor.core.content import Entry, Version, version_of
 from config_supervisor.store.configroot import Generation, Root
 from tests.conftest import needs_root
 
@@ -19,8 +19,8 @@ OLD = {"a": b"old a", "d/x": b"old x", "d/e/y": b"", "gone": b"old gone"}
 NEW = {"a": b"new a", "d/x": b"old x", "d/e/y": b"new y", "extra": b"new extra", ".dot": b"\0\xff"}
 
 
-def of(files: dict[str, bytes]) -> Snapshot:
-    return snapshot({path: Entry(data) for path, data in files.items()})
+def of(files: dict[str, bytes]) -> Version:
+    return version_of({path: Entry(data) for path, data in files.items()})
 
 
 def put(root: Root, files: dict[str, bytes]) -> Generation:
@@ -86,7 +86,7 @@ def as_nobody(path: Path, code: str) -> str:
     head = """
         import hashlib, inotify_simple, json, os, sys
         from config_supervisor.store.configroot import FilesError, Modes, Root
-        from config_supervisor.core.content import Entry, snapshot
+        from config_supervisor.core.content import Entry, version_of
         from config_supervisor.sources.directory.directory_source import DirectorySource
         path = sys.argv[1]
         os.setgroups([]); os.setgid(65534); os.setuid(65534)

@@ -53,8 +53,8 @@ class Entry(Record):
 DIRECTORY = Entry(b"", None, True)
 
 
-class Snapshot(Record):
-    """A whole configuration whose paths were checked; made by `snapshot()` only.
+class Version(Record):
+    """A whole configuration whose paths were checked; made by `version_of()` only.
 
     `digest` (64 hex digits) is equal exactly when paths, readers and bytes are, and may be shown;
     `sums` holds each file's own sha256, which must stay inside.
@@ -151,13 +151,13 @@ def keyed(key: bytes, data: bytes) -> bytes:
     return sha256(bytes(byte ^ 0x5C for byte in padded) + inner).digest()
 
 
-def snapshot(
+def version_of(
     files: Mapping[str, Entry],
     key: Callable[[], bytes] | None = None,
     *,
     secret: bool = False,
     exact: bool = False,
-) -> Snapshot:
+) -> Version:
     """The checked configuration of these files; raises BadPath. The order of `files` plays no part.
 
     With a Secret among them, or a file that some users may not read, the digest is keyed: who sees
@@ -183,7 +183,7 @@ def snapshot(
         secret or any(permissions.limited(entry.permission) for entry in kept.values())
     ):
         digest = keyed(key(), digest)
-    return Snapshot(kept, digest.hex(), sums)
+    return Version(kept, digest.hex(), sums)
 
 
 def _filled(files: Mapping[str, Entry]) -> set[str]:
@@ -250,11 +250,6 @@ def merge(parts: Iterable[Mapping[str, Entry]]) -> dict[str, Entry]:
                 raise BadPath(path, "two objects have it; give one of them a sub-directory")
             merged[path] = entry
     return merged
-
-
-def digests(snapshot: Snapshot) -> dict[str, str]:
-    """Each file's own hex sha256, by path."""
-    return dict(snapshot.sums)
 
 
 def diff(old: Mapping[str, str], new: Mapping[str, str]) -> Changes:

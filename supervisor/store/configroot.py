@@ -34,7 +34,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..core.content import Changes, Snapshot
+    from ..core.content import Changes, Version
 
 __all__ = ["KEPT", "FilesError", "Generation", "Modes", "Root"]
 
@@ -132,7 +132,7 @@ class Root:
                 event="later_format",
             )
 
-    def stage(self, snapshot: Snapshot) -> Generation:
+    def stage(self, version: Version) -> Generation:
         """Write a new generation, which no reader sees until `swap`. On failure nothing of it
         remains.
         """
@@ -145,7 +145,7 @@ class Root:
             self._serial = self._serial + 1 if self._serial + 1 < MOST_SERIAL else 1
             name = self._new_directory(root)
             try:
-                generation = generations.write(root, name, self._serial, snapshot, self._modes)
+                generation = generations.write(root, name, self._serial, version, self._modes)
             except BaseException:
                 generations.remove(root, name)
                 raise

@@ -10,7 +10,7 @@ import os
 import time
 
 from ..core import events as ev
-from ..core.content import KEY_BYTES, Changes, Snapshot, diff, digests
+from ..core.content import KEY_BYTES, Changes, Version, diff
 from ..core.record import Record
 from ..runtime import log, threads
 from ..runtime.os_errors import FilesError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..core.state import Config
     from .configroot import Generation, Root
-    from .marks_file import Memory
+    from .marks_file import MarksFile
     from .source_threads import DeclaredSource, Put
 
     # Validates a directory, or gives up once a newer version has come; raises FilesError.
@@ -40,7 +40,9 @@ class Destination(Record):
     directory: str  # where the app sees them
     mapping: Mapping[str, str] = {}
     check: Validator | None = None
-    memory: Memory | None = None  # what is good and what failed is kept in the root across restarts
+    marks: MarksFile | None = (
+        None  # what is good and what failed is kept in the root across restarts
+    )
 
 
 class Delivery:
@@ -55,7 +57,7 @@ class Delivery:
     ) -> None:
         """`config` tells what is known about versions now: the good ones are kept on disk."""
         self._sources, self._put, self._config = sources, put, config
-        self._root, self._memory = destination.root, destination.memory
+        self._root, self._marks = destination.root, destination.marks
         self._directory, self._check = destination.directory, destination.check
         self._newest = NewestVersion(
             [source.subdir for source in sources],
@@ -93,7 +95,7 @@ class Delivery:
             with self._store:
                 self._tidy(self._root)
 
-    def _reporting(self, desired: Snapshot | Unwritable, do: Callable[[Snapshot], None]) -> bool:
+    def _reporting(self, desired: Version | Unwritable, do: Callable[[Version], None]) -> bool:
         """Do something with the newest version; whether it worked. A failure is reported."""
         if isinstance(desired, Unwritable):
             self._fail(desired.digest, "bad_key", desired.error)
@@ -123,8 +125,8 @@ class Delivery:
         self._apply_error = error
         self._put(ev.ConfigFailed(digest, reason, error, words))
 
-    def _show(self, desired: Snapshot) -> None:
-        wanted = digests(desired)
+    def _show(self, desired: Version) -> None:
+        wanted = desired.sums
         if self._root is None:
             self._prepare(desired)
             self._validated = ""
@@ -135,8 +137,8 @@ class Delivery:
         if changes == str(Changes()) and previous not in ("", desired.digest):
             changes = "permissions changed"
         self._in_place = wanted
-        if self._memory is not None:
-            self._memory.chosen()
+        if self._marks is not None:
+            self._marks.chosen()
         self._newest.applied()
         self._put(
             ev.ConfigApplied(
@@ -150,10 +152,10 @@ class Delivery:
             )
         )
 
-    def _swap_in(self, root: Root, desired: Snapshot) -> str:
+    def _swap_in(self, root: Root, desired: Version) -> str:
         with self._store:
             self._find_live(root)
-            if self._memory is not None and (objection := self._memory.objection(desired.digest)):
+            if self._marks is not None and (objection := self._marks.objection(desired.digest)):
                 raise FilesError("failed", objection)
             if self._live is not None and self._live.digest == desired.digest:
                 return "nothing changed"
@@ -165,7 +167,7 @@ class Delivery:
             self._live = staged
         return changes
 
-    def _prepare(self, desired: Snapshot) -> None:
+    def _prepare(self, desired: Version) -> None:
         """Stage and validate a version, unless that was done before; raises FilesError."""
         root = self._root
         if root is None:
@@ -201,21 +203,21 @@ class Delivery:
             self._live = root.live()
             self._previous = self._live.digest if self._live else ""
             self._prepared = True
-            if self._memory is not None and (begun := self._memory.begin(self._previous)):
+            if self._marks is not None and (begun := self._marks.begin(self._previous)):
                 self._put(ev.Remembered(begun))
 
     def _tidy(self, root: Root) -> None:
         config = self._config()
         live = (
-            self._live.digest if self._live and self._memory is None else ""
+            self._live.digest if self._live and self._marks is None else ""
         )  # without rollback nothing is awaited
         root.tidy((live, config.good, *config.marks.good))
 
     def mark(self) -> None:
         """Write down what is good and what failed, for a later run."""
         with self._store:
-            if self._memory is not None and self._prepared:
-                self._memory.write()
+            if self._marks is not None and self._prepared:
+                self._marks.write()
                 if self._root is not None:
                     self._tidy(
                         self._root
@@ -223,10 +225,10 @@ class Delivery:
 
     def end(self) -> None:
         """The process ends because it was told to; returns soon."""
-        if self._memory is not None:
-            self._memory.end()
+        if self._marks is not None:
+            self._marks.end()
 
-    def _validate(self, directory: str, desired: Snapshot) -> None:
+    def _validate(self, directory: str, desired: Version) -> None:
         if self._check:
             self._check(directory, lambda: self._newest.version is not desired)
 
@@ -270,7 +272,7 @@ class Delivery:
             try:
                 if self._root is not None:
                     self._find_live(self._root)
-                    found = self._memory.best(self._live) if self._memory else self._live
+                    found = self._marks.best(self._live) if self._marks else self._live
                     error += (
                         f"; {self._root.path} holds no intact configuration of an earlier run"
                         " either"

@@ -14,7 +14,6 @@ import errno
 import itertools
 import os
 
-from ..core.content import digests
 from . import manifest
 from .file_tree import tree_of
 from .manifest import Generation
@@ -24,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..core.content import Entry, Snapshot
+    from ..core.content import Entry, Version
     from .file_modes import Modes
     from .file_tree import Tree
 
@@ -43,15 +42,15 @@ def is_name(name: str) -> bool:
     return name.translate(_DIGITS) == _SHAPE
 
 
-def write(directory: int, name: str, serial: int, snapshot: Snapshot, modes: Modes) -> Generation:
-    """Write a snapshot into the new, empty directory of that name; raises OSError with the file in
+def write(directory: int, name: str, serial: int, version: Version, modes: Modes) -> Generation:
+    """Write a version into the new, empty directory of that name; raises OSError with the file in
     `filename`.
 
     Files that did not change are written all the same: linked, an edit in place would reach every
     generation.
     """
-    generation = Generation(name, serial, snapshot.digest, digests(snapshot), snapshot.size)
-    listed = ((path, len(entry.data), modes.of(entry)) for path, entry in snapshot.files.items())
+    generation = Generation(name, serial, version.digest, version.sums, version.size)
+    listed = ((path, len(entry.data), modes.of(entry)) for path, entry in version.files.items())
     try:
         text = manifest.written(generation, listed)
     except ValueError as error:
@@ -63,7 +62,7 @@ def write(directory: int, name: str, serial: int, snapshot: Snapshot, modes: Mod
             # needed.
             masked = 0o777 & ~os.fstat(file).st_mode
             os.fchmod(file, 0o600)  # digests of short secrets can be guessed
-            _write_tree(top, tree_of(snapshot.files), modes, masked)
+            _write_tree(top, tree_of(version.files), modes, masked)
             _write_all(file, text)
         except BaseException:
             os.close(file)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LAST_WORD = 0.5  # seconds that the end of the process waits for a disk
 
 
-class Memory:
+class MarksFile:
     """What is known about the versions of earlier runs, and of this one."""
 
     def __init__(self, root: Root, config: Callable[[], Config]) -> None:

@@ -15,13 +15,13 @@ from ..core.content import (
     DIRECTORY,
     BadPath,
     Entry,
-    Snapshot,
+    Version,
     diff,
     entries,
     merge,
     place,
     sha256,
-    snapshot,
+    version_of,
 )
 from ..core.record import Record
 from ..runtime import log, threads
@@ -54,7 +54,7 @@ class NewestVersion:
         """`subdirs` has the sub-directory of each source's files; `mapping` is --map. `digest_key`
         is called once, before the first secret; `exact`: files are used where they are.
         """
-        self.version: Snapshot | Unwritable | None = None
+        self.version: Version | Unwritable | None = None
         self._subdirs, self._mapping, self._exact = subdirs, mapping, exact
         self._new_key, self._key = digest_key, b""
         self._parts: list[Mapping[str, Entry] | None] = [None] * len(subdirs)
@@ -99,7 +99,7 @@ class NewestVersion:
             # Within the lock: offers arrive in the order of the versions.
             put(ev.ConfigOffered(found.digest, dice, secret=bool(self._key)))
 
-    def _made(self, index: int, content: Content) -> Snapshot | Unwritable | None:
+    def _made(self, index: int, content: Content) -> Version | Unwritable | None:
         # None as long as a source is missing: the first version needs them all.
         try:
             self._parts[index] = place(
@@ -114,7 +114,7 @@ class NewestVersion:
             if len(parts) < len(self._parts):
                 return None
             self._warn_of_missed()
-            return snapshot(
+            return version_of(
                 merge(parts), self._digest_key, secret=any(self._secret), exact=self._exact
             )
         except BadPath as error:
@@ -131,8 +131,8 @@ class NewestVersion:
             )
         self._missed = missed
 
-    def _watch_feedback(self, found: Snapshot | Unwritable) -> None:
-        if isinstance(self.version, Snapshot) and isinstance(found, Snapshot):
+    def _watch_feedback(self, found: Version | Unwritable) -> None:
+        if isinstance(self.version, Version) and isinstance(found, Version):
             told = self._feedback.offered(time.monotonic(), diff(self.version.sums, found.sums))
             if told:
                 log.warning(told, event="feedback_loop")

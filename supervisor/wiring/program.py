@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..runtime.loop import Loop
     from ..runtime.protocols import Observer, Reloader
     from ..store.manifest import Generation
-    from ..store.marks_file import Memory
+    from ..store.marks_file import MarksFile
 
 _FURTHER_PORTS, _LAST_PORT = 9, 65535  # with --listen-next
 _PATIENCE = 1.0  # seconds that what serves leaves the first configuration to be fetched undisturbed
@@ -85,7 +85,7 @@ class Assembly:
         usual = not any(getattr(settings, name) for name in _OF_RELOADS)
         loop.reload = _Late(self._reloader) if usual else self._reloader()
         destination = delivery.Destination(
-            self._root, self._directory, dict(settings.map), self._validator(), self._memory()
+            self._root, self._directory, dict(settings.map), self._validator(), self._marks_file()
         )
         syncer = delivery.Delivery(
             feeds.feeds(settings), destination, put, lambda: loop.state.config
@@ -95,12 +95,12 @@ class Assembly:
         loop.at_end += [syncer.end, feeds.forget]
         syncer.start()
 
-    def _memory(self) -> Memory | None:
+    def _marks_file(self) -> MarksFile | None:
         if self._root is None or not self._loop.policy.rollback:
             return None
         from ..store import marks_file
 
-        return marks_file.Memory(self._root, lambda: self._loop.state.config)
+        return marks_file.MarksFile(self._root, lambda: self._loop.state.config)
 
     def _introduce(self, sources: list[str]) -> None:
         settings = self._settings

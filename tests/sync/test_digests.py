@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from config_supervisor.core.content import Entry, snapshot
+from config_supervisor.core.content import Entry, version_of
 from config_supervisor.core.permissions import PRIVATE, Permission
 from tests.conftest import needs_root
 from tests.harness import Program, Run, app, wait_until
@@ -25,7 +25,7 @@ PIN = {"app.conf": "123456"}
 
 def plain(permission: Permission | None = None) -> str:
     """The digest that whoever knows the content can compute; of a Secret nothing may show it."""
-    return snapshot({name: Entry(text.encode(), permission) for name, text in PIN.items()}).digest
+    return version_of({name: Entry(text.encode(), permission) for name, text in PIN.items()}).digest
 
 
 def shown(program: Program) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from config_supervisor.core.content import DIRECTORY, Entry, merge, place, snapshot
+from config_supervisor.core.content import DIRECTORY, Entry, merge, place, version_of
 from config_supervisor.store.configroot import Generation, Modes, Root
 from tests.volume import Follower, Volume
 
@@ -19,7 +19,7 @@ FILE = {"a": Entry(b"1")}
 
 
 def put(root: Root, *directories: str) -> Generation:
-    generation = root.stage(snapshot({**FILE, **dict.fromkeys(directories, DIRECTORY)}))
+    generation = root.stage(version_of({**FILE, **dict.fromkeys(directories, DIRECTORY)}))
     root.swap(generation)
     return generation
 
@@ -79,7 +79,7 @@ def test_volume_has_no_directories_of_its_own(follow: Follow, tmp_path: Path) ->
 
 def test_digest_tells_directories_apart() -> None:
     made = [
-        snapshot({**FILE, **dict.fromkeys(names, DIRECTORY)})
+        version_of({**FILE, **dict.fromkeys(names, DIRECTORY)})
         for names in ((), ("d/",), ("d/e/",), ("d/", "e/"))
     ]
     assert len({one.digest for one in made}) == 4
@@ -92,15 +92,15 @@ def test_directory_with_files_is_no_entry() -> None:
         {"d/": DIRECTORY, "x/": DIRECTORY, "x/y/": DIRECTORY},
         {"d/a": Entry(b""), "x/y/": DIRECTORY},
     ]
-    made = snapshot(merge(parts))
+    made = version_of(merge(parts))
     assert [*made.files] == ["d/a", "x/y/"]
-    assert made == snapshot({"d/a": Entry(b""), "x/y/": DIRECTORY})
+    assert made == version_of({"d/a": Entry(b""), "x/y/": DIRECTORY})
 
 
 @pytest.mark.parametrize("path", ["a/", "/", "../", "d//", "a/b/"])
 def test_directory_at_a_bad_path_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="cannot use"):
-        snapshot({"a": Entry(b""), path: DIRECTORY})
+        version_of({"a": Entry(b""), path: DIRECTORY})
 
 
 def test_directory_goes_below_the_subdir() -> None:
@@ -122,7 +122,7 @@ def test_directory_is_written_and_read_back(root: Root) -> None:
 
 def test_directory_that_goes_loses_its_link(root: Root) -> None:
     put(root, "conf.d/")
-    assert str(root.swap(root.stage(snapshot(FILE)))) == "removed conf.d/"
+    assert str(root.swap(root.stage(version_of(FILE)))) == "removed conf.d/"
     assert not os.path.lexists(f"{root.path}/conf.d")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from config_supervisor.core.content import Changes, Entry, digests, snapshot
+from config_supervisor.core.content import Changes, Entry, version_of
 from config_supervisor.core.permissions import PRIVATE
 from config_supervisor.core.state import Marks
 from config_supervisor.store.configroot import FilesError, Modes, Root
@@ -29,7 +29,7 @@ def test_files_are_shown_as_the_kubelet_shows_them(root: Root) -> None:
     assert os.readlink(f"{root.path}/d") == "..data/d"
     assert sorted(os.listdir(root.path)) == [generation.name, "..data", "a", "d", "gone"]
     assert root.live() == generation
-    assert generation.files == digests(of(OLD))
+    assert generation.files == of(OLD).sums
     assert generation.bytes == sum(map(len, OLD.values()))
 
 
@@ -325,7 +325,7 @@ def test_without_modes_the_given_umask_decides(
 def test_private_files_are_for_their_owner_unless_a_mode_is_given(tmp_path: Path) -> None:
     for number, (modes, expected) in enumerate([(Modes(), "0600"), (Modes(file=0o440), "0440")]):
         root = Root(str(tmp_path / str(number)), modes)
-        root.swap(root.stage(snapshot({"token": Entry(b"s", PRIVATE), "open": Entry(b"o")})))
+        root.swap(root.stage(version_of({"token": Entry(b"s", PRIVATE), "open": Entry(b"o")})))
         assert mode(f"{root.path}/token") == expected
         assert mode(f"{root.path}/open") == ("0644" if number == 0 else "0440")
         assert mode(f"{root.path}/..data/..manifest.json") == "0600"
@@ -354,7 +354,7 @@ def test_read_only_directories_do_not_hinder_an_ordinary_user(common: Path) -> N
         """
         root = Root(path + "/etc", Modes(file=0o444, dir=0o555))
         os.mkdir(root.path)
-        made = [root.swap(root.stage(snapshot({"d/a": Entry(b"%d" % n)}))) for n in range(5)]
+        made = [root.swap(root.stage(version_of({"d/a": Entry(b"%d" % n)}))) for n in range(5)]
         names = [name for name in os.listdir(root.path) if name.startswith("..2")]
         print(len(names), root.live().serial, open(root.path + "/d/a").read())
         """,

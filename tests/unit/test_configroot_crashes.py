@@ -54,7 +54,7 @@ CRASH = """
 import json, os, sys
 import hashlib  # and json: so that their files are not among those counted
 from config_supervisor.store.configroot import FilesError, Modes, Root
-from config_supervisor.core.content import Entry, snapshot
+from config_supervisor.core.content import Entry, version_of
 
 path, old, new, start = sys.argv[1:]
 old, new = ({k: Entry(v.encode()) for k, v in json.loads(files).items()} for files in (old, new))
@@ -78,7 +78,7 @@ def child(number):
     root = Root(path, Modes())
     root.prepare()
     left = number
-    root.swap(root.stage(snapshot(new)))
+    root.swap(root.stage(version_of(new)))
     os._exit(0)
 
 def sums(top):
@@ -94,7 +94,7 @@ for number in range(1000):
             open(path + "/" + name, "wb").write(old[name].data)
     else:
         for files in (new, old, new, old):  # so that there is one to be pruned
-            root.swap(root.stage(snapshot(files)))
+            root.swap(root.stage(version_of(files)))
     whole = child(number)
     before = {n: open(path + "/" + n).read() for n in sorted(os.listdir(path)) if os.path.isfile(path + "/" + n)}
     again = Root(path, Modes())
@@ -103,7 +103,7 @@ for number in range(1000):
     names = sorted(os.listdir(path))
     after = {n: open(path + "/" + n).read() for n in names if os.path.isfile(path + "/" + n)}
     intact = [one.name for one in again.generations() if one.files == sums(again.directory(one))]
-    again.swap(again.stage(snapshot(new)))
+    again.swap(again.stage(version_of(new)))
     end = again.live()
     print(json.dumps([live and live.digest, before, after, names, intact, end and end.digest]))
     if whole:

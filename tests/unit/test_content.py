@@ -17,15 +17,14 @@ from config_supervisor.core.content import (
     BadPath,
     Changes,
     Entry,
-    Snapshot,
+    Version,
     check_path,
     diff,
-    digests,
     entries,
     keyed,
     merge,
     place,
-    snapshot,
+    version_of,
 )
 from config_supervisor.core.permissions import PRIVATE, Permission
 
@@ -49,8 +48,8 @@ def entries_of(files: dict[str, bytes]) -> dict[str, Entry]:
     return entries(files, private=False, permitted={})
 
 
-def of(**files: bytes) -> Snapshot:
-    return snapshot({path: Entry(data) for path, data in files.items()})
+def of(**files: bytes) -> Version:
+    return version_of({path: Entry(data) for path, data in files.items()})
 
 
 @pytest.mark.parametrize(
@@ -76,7 +75,7 @@ def of(**files: bytes) -> Snapshot:
 )
 def test_a_bad_path_is_refused_and_the_message_says_why(path: str, why: str) -> None:
     with pytest.raises(BadPath, match=r"cannot use .* as a path: ") as caught:
-        snapshot({path: Entry(b"")})
+        version_of({path: Entry(b"")})
     assert path == caught.value.path
     assert why in str(caught.value)
     assert len(str(caught.value)) < 300
@@ -97,18 +96,20 @@ def test_a_bad_path_is_refused_and_the_message_says_why(path: str, why: str) -> 
     ],
 )
 def test_an_odd_but_harmless_path_is_accepted(path: str) -> None:
-    assert [path] == list(snapshot({path: Entry(b"")}).files)
+    assert [path] == list(version_of({path: Entry(b"")}).files)
 
 
 @pytest.mark.parametrize("deeper", ["conf/a", "conf/a/b/c"])
 def test_a_file_that_is_needed_as_a_directory_is_refused(deeper: str) -> None:
     with pytest.raises(BadPath, match="also the directory of") as caught:
-        snapshot({deeper: Entry(b""), "conf": Entry(b"")})
+        version_of({deeper: Entry(b""), "conf": Entry(b"")})
     assert caught.value.path == "conf"
 
 
 def test_names_that_only_begin_alike_do_not_conflict() -> None:
-    assert snapshot({"conf": Entry(b""), "conf.d/a": Entry(b""), "conf-b/a": Entry(b"")}).count == 3
+    assert (
+        version_of({"conf": Entry(b""), "conf.d/a": Entry(b""), "conf-b/a": Entry(b"")}).count == 3
+    )
 
 
 @given(PATHS)
@@ -125,14 +126,14 @@ def test_whatever_is_accepted_stays_inside(path: str) -> None:
 
 
 @given(st.dictionaries(PATHS, st.binary(max_size=3), max_size=4))
-def test_a_snapshot_is_made_or_the_path_is_blamed(files: dict[str, bytes]) -> None:
+def test_version_of_any_files_is_made_or_names_the_bad_path(files: dict[str, bytes]) -> None:
     try:
-        made = snapshot({path: Entry(data) for path, data in files.items()})
+        made = version_of({path: Entry(data) for path, data in files.items()})
     except BadPath as error:
         assert error.path in files  # noqa: PT017 - it is raised or not
         return
     assert files == {path: entry.data for path, entry in made.files.items()}
-    assert files.keys() == digests(made).keys()
+    assert files.keys() == made.sums.keys()
     assert sum(map(len, files.values())) == made.size
 
 
@@ -157,7 +158,7 @@ def test_the_digest_does_not_depend_on_the_order() -> None:
     ],
 )
 def test_the_digest_tells_paths_bytes_and_readers_apart(other: dict[str, Entry]) -> None:
-    assert snapshot(other).digest != of(a=b"1", b=b"2").digest
+    assert version_of(other).digest != of(a=b"1", b=b"2").digest
 
 
 @given(OBJECTS, OBJECTS)
@@ -169,7 +170,7 @@ def test_digests_are_equal_exactly_when_contents_are(
 
 def test_sums_are_plain_sha256() -> None:
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    assert digests(of(a=b"")) == {"a": empty}
+    assert of(a=b"").sums == {"a": empty}
 
 
 def test_size_and_count() -> None:
@@ -242,7 +243,7 @@ def test_merging_keeps_every_file_or_refuses(objects: list[dict[str, bytes]]) ->
 
 def test_objects_that_are_file_and_directory_to_each_other_are_refused() -> None:
     with pytest.raises(BadPath, match="also the directory"):
-        snapshot(merge([{"a": Entry(b"")}, {"a/b": Entry(b"")}]))
+        version_of(merge([{"a": Entry(b"")}, {"a/b": Entry(b"")}]))
 
 
 @given(SUMS, SUMS)
@@ -288,9 +289,9 @@ def test_keyed_is_hmac_sha256(key: bytes, data: bytes) -> None:
 
 def test_digest_is_keyed_with_a_secret_only() -> None:
     def digest(permission: Permission | None, key: bytes, *, secret: bool = False) -> str:
-        return snapshot({"a": Entry(b"1", permission)}, lambda: key, secret=secret).digest
+        return version_of({"a": Entry(b"1", permission)}, lambda: key, secret=secret).digest
 
-    assert digest(None, b"1") == digest(None, b"2") == snapshot({"a": Entry(b"1")}).digest
+    assert digest(None, b"1") == digest(None, b"2") == version_of({"a": Entry(b"1")}).digest
     assert digest(Permission(0o644), b"1") == digest(None, b"2")
     assert digest(PRIVATE, b"1") != digest(PRIVATE, b"2")
     assert digest(Permission(0o640), b"1") != digest(Permission(0o640), b"2")
@@ -298,5 +299,5 @@ def test_digest_is_keyed_with_a_secret_only() -> None:
     assert (
         digest(PRIVATE, b"1")
         == digest(PRIVATE, b"1")
-        != snapshot({"a": Entry(b"1", PRIVATE)}).digest
+        != version_of({"a": Entry(b"1", PRIVATE)}).digest
     )

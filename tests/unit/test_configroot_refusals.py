@@ -87,7 +87,7 @@ def test_a_denied_permission_leaves_the_live_generation_alone(common: Path) -> N
         root = Root(path + "/etc", Modes())
         root.prepare()
         try:
-            root.stage(snapshot({"a": Entry(b"new")}))
+            root.stage(version_of({"a": Entry(b"new")}))
         except FilesError as error:
             print(error.reason, error)
         """,
@@ -103,7 +103,7 @@ def test_only_root_gives_files_away(common: Path) -> None:
         """
         root = Root(path, Modes(owner=(1, 1)))
         try:
-            root.stage(snapshot({"a": Entry(b"new")}))
+            root.stage(version_of({"a": Entry(b"new")}))
         except FilesError as error:
             print(error, os.listdir(path))
         """,
@@ -118,10 +118,10 @@ def test_a_file_beyond_the_limit_of_sizes_is_too_large(root: Root) -> None:
     code = """
     import resource, sys
     from config_supervisor.store.configroot import FilesError, Modes, Root
-    from config_supervisor.core.content import Entry, snapshot
+    from config_supervisor.core.content import Entry, version_of
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
     try:
-        Root(sys.argv[1], Modes()).stage(snapshot({"a": Entry(b"x" * 2000)}))
+        Root(sys.argv[1], Modes()).stage(version_of({"a": Entry(b"x" * 2000)}))
     except FilesError as error:
         print(error.reason, error)
     """
