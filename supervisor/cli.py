@@ -16,7 +16,6 @@ from .core.errors import StartError, UsageError
 from .core.state import Policy, ended_unstarted
 from .observe.journal import Journal
 from .options import command_line
-from .process import children
 from .process.children import Processes
 from .runtime import log
 from .runtime.inbox import Inbox
@@ -235,9 +234,13 @@ def _start_parts(settings: Settings, loop: Loop, inbox: Inbox) -> None:
 def _prepare_process(settings: Settings, processes: Processes) -> None:
     try:
         if settings.subreaper == "auto" and os.getpid() != 1:
-            children.become_subreaper()
+            from .process import parent
+
+            parent.become_subreaper()
             processes.adopts = True
         if settings.parent_death_signal is not None:
-            children.die_with_parent(settings.parent_death_signal)
+            from .process import parent
+
+            parent.die_with_parent(settings.parent_death_signal)
     except OSError as error:
         log.warning(f"{error.strerror or error}; going on without", event="preparation_failed")

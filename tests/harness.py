@@ -25,7 +25,7 @@ from typing import IO, Any
 
 import pytest
 
-from config_supervisor.process.children import descendants
+from config_supervisor.process.procfs import descendants
 
 APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "apps")
 MODES = ("process", "pid1")

@@ -297,11 +297,11 @@ def _first_process() -> Settings | None:
     """What process 1 was told, if it is a supervisor and we may read that: a container's health
     check mostly may.
     """
+    from ..process import procfs
+
     try:
-        with open("/proc/1/cmdline", "rb") as words, open("/proc/1/environ", "rb") as variables:
-            argv, environ = (
-                os.fsdecode(file.read()).split("\0")[:-1] for file in (words, variables)
-            )
+        argv = list(map(os.fsdecode, procfs.arguments(1)))
+        environ = list(map(os.fsdecode, procfs.environment(1)))
     except OSError:
         return None
     return settings_of(argv, dict(one.partition("=")[::2] for one in environ))
@@ -329,19 +329,12 @@ def _ports_of_first() -> set[int] | None:
     """The TCP ports on which process 1 listens: containers of a pod share their ports. None if that
     cannot be seen.
     """
+    from ..process import procfs
+
     try:
-        ours = {os.readlink(f"/proc/1/fd/{number}") for number in os.listdir("/proc/1/fd")}
-        found = set()
-        for table in ("tcp", "tcp6"):
-            with open(f"/proc/net/{table}") as lines:
-                for words in map(
-                    str.split, lines
-                ):  # local address, remote address, state, ..., inode: proc(5)
-                    if words[3] == "0A" and f"socket:[{words[9]}]" in ours:
-                        found.add(int(words[1].rpartition(":")[2], 16))
+        return procfs.listening_ports(1)
     except OSError:
         return None
-    return found
 
 
 def _served_at(environ: Mapping[str, str]) -> tuple[str, int]:

@@ -7,7 +7,6 @@ from then on the main thread calls `observe` after each turn. To add a metric: i
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 
@@ -20,7 +19,7 @@ from ..core import events as ev
 from ..core.actions import Kill
 from ..core.quoting import encodable
 from ..core.state import stale
-from ..process import children
+from ..process import procfs
 from ..reload.attempt import REASONS
 from ..runtime import signals
 from ..sources.protocol import RESTART_REASONS
@@ -327,7 +326,7 @@ class _AppTree(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
         figures = {"processes": 0.0, "memory": 0.0, "cpu": 0.0, "fds": 0.0, "threads": 0.0}
         pid = self._state().pid
-        for one in [pid, *children.descendants(pid)] if pid else ():
+        for one in [pid, *procfs.descendants(pid)] if pid else ():
             try:
                 _add(figures, one)
             except OSError:
@@ -347,14 +346,12 @@ class _AppTree(Collector):
 
 def _add(figures: dict[str, float], pid: int) -> None:
     # psutil would know all this too, for 20 ms and 1 MiB at the first scrape.
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        fields = file.read().rpartition(b")")[2].split()  # proc(5), from the third field on
-    with open(f"/proc/{pid}/statm", "rb") as file:
-        figures["memory"] += int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    figures["cpu"] += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    figures["threads"] += int(fields[17])
+    stat = procfs.stat(pid)
+    figures["memory"] += procfs.resident_bytes(pid)
+    figures["cpu"] += procfs.seconds(stat.cpu)
+    figures["threads"] += stat.threads
     figures["processes"] += 1
-    figures["fds"] += len(os.listdir(f"/proc/{pid}/fd"))
+    figures["fds"] += len(procfs.open_files(pid))
 
 
 def _product(values: tuple[tuple[str, ...], ...]) -> Iterator[tuple[str, ...]]:

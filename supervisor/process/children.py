@@ -32,7 +32,6 @@ _LOOK_FIRST, _LOOK_MOST = 0.001, 0.25
 HOOK_MARK = "_SUPERVISOR_HOOK"  # in the environment of a hook and of all that it starts
 _ROUNDS = 3  # of killing what a hook left behind, which may fork meanwhile
 _WNOTHREAD = 0x20000000  # linux/wait.h; not in Python's os
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 
 
 class Processes:
@@ -114,8 +113,10 @@ class Processes:
         """End a hook and what it has started. Raises OSError, for one that became another user."""
         if pid not in self._hooks:
             return
+        from . import procfs
+
         try:
-            started = self.reserve.lend(partial(descendants, pid))
+            started = self.reserve.lend(partial(procfs.descendants, pid))
         except OSError:
             started = []  # its group and, at its end, what is known by its session or mark
         _kill(pid, signal.SIGKILL, group=True)
@@ -136,10 +137,10 @@ class Processes:
         mark = f"{HOOK_MARK}={self._marks.pop(pid, '')}".encode()
         if self.adopts and not self._orphans():
             return
-        from . import leftovers
+        from . import leftovers, procfs
 
         for _ in range(_ROUNDS):
-            rows = self.reserve.lend(leftovers.table)
+            rows = self.reserve.lend(procfs.processes)
             ours = {self._app, *self._hooks}
             roots = [
                 one for one, row in rows.items() if row.parent == os.getpid() or not self.adopts
@@ -151,10 +152,10 @@ class Processes:
 
     def _orphans(self) -> bool:
         """Whether we have other children than the app and the hooks, as far as the kernel tells."""
-        me = os.getpid()
+        from . import procfs
+
         try:
-            with self.reserve.lend(lambda: open(f"/proc/self/task/{me}/children", "rb")) as file:
-                children = set(map(int, file.read().split()))
+            children = self.reserve.lend(partial(procfs.children, os.getpid()))
         except OSError:
             return True  # a kernel without it (CONFIG_PROC_CHILDREN)
         return bool(children - {self._app, *self._hooks})
@@ -246,9 +247,9 @@ class Processes:
         """What the app has left behind, with its process group; notes whether other children live
         beside it.
         """
-        from . import leftovers
+        from . import leftovers, procfs
 
-        rows = self.reserve.lend(leftovers.table)
+        rows = self.reserve.lend(procfs.processes)
         hooks = () if everything else tuple(self._hooks)
         found = leftovers.of_app(rows, hooks, 0 if self.adopts else self._group)
         self._others = any(
@@ -302,37 +303,3 @@ def _has_members(group: int) -> bool:
 def _code(status: int) -> int:
     """A wait status as a shell gives it."""
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-
-
-def descendants(root: int) -> list[int]:
-    """Pids of the children of `root`, their children, and so on, as /proc shows them now; zombies
-    left out.
-    """
-    from . import leftovers
-
-    return leftovers.below(leftovers.table(), [root])
-
-
-def become_subreaper() -> None:
-    """Have orphaned descendants come to us instead of to PID 1; for when we are not PID 1
-    (prctl(2)).
-    """
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1, "become a child subreaper")
-
-
-def die_with_parent(signum: int) -> None:
-    """Get `signum` when the process that started us ends (prctl(2)); at once if it has ended
-    already.
-    """
-    parent = os.getppid()
-    _prctl(_PR_SET_PDEATHSIG, signum, "ask for a signal at the parent's death")
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signum)
-
-
-def _prctl(option: int, value: int, what: str) -> None:
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), f"cannot {what}")

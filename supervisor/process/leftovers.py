@@ -10,50 +10,16 @@ from __future__ import annotations
 
 import os
 
-from ..core.record import Record
+from . import procfs
+from .procfs import below
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
-    Table = Mapping[int, "Row"]
+    from .procfs import Stat
 
-
-class Row(Record):
-    parent: int
-    group: int
-    session: int
-
-
-def table() -> Table:
-    """Every process that lives, by pid; zombies left out."""
-    rows = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdecimal():
-            continue
-        try:
-            with open(f"/proc/{entry}/stat", "rb") as file:
-                # proc(5): "pid (comm) state ppid pgrp session ..."; comm may hold spaces and
-                # parentheses.
-                state, *numbers = file.read().rpartition(b")")[2].split()[:4]
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            continue  # gone meanwhile, or hidden (hidepid)
-        if state != b"Z":
-            rows[int(entry)] = Row(*map(int, numbers))
-    return rows
-
-
-def below(rows: Table, roots: Iterable[int]) -> list[int]:
-    """The children of `roots`, their children, and so on."""
-    children: dict[int, list[int]] = {}
-    for pid, row in rows.items():
-        children.setdefault(row.parent, []).append(pid)
-    found: list[int] = []
-    wave = list(roots)
-    while wave:
-        wave = [child for pid in wave for child in children.get(pid, ())]
-        found += wave
-    return found
+    Table = Mapping[int, Stat]
 
 
 def of_app(rows: Table, hooks: Collection[int], group: int = 0) -> list[int]:
@@ -84,8 +50,7 @@ def of_hook(rows: Table, roots: Collection[int], session: int, mark: bytes) -> l
 
 def _environment(pid: int) -> list[bytes]:
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return file.read().split(b"\0")
+        return procfs.environment(pid)
     except OSError:
         return []  # another user's, or gone
 
@@ -104,13 +69,10 @@ def _strangers(rows: Table, me: int) -> list[int]:
 
 
 def _cgroups(pid: int) -> dict[str, str]:
-    """The path in each hierarchy (cgroups(7)); relative to our own with a cgroup namespace."""
     try:
-        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
-            lines = [line.rstrip("\n").split(":", 2) for line in file]
+        return procfs.cgroups(pid)
     except OSError:
         return {}
-    return {line[1]: line[2] for line in lines if len(line) == 3}
 
 
 def _within(cgroups: Mapping[str, str], ours: Mapping[str, str]) -> bool:

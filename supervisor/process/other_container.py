@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 
-from . import children
+from . import procfs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Target:
         By name it is the topmost match: a server's workers have its name, and only their parent
         reloads.
         """
-        ours = {os.getpid(), *children.descendants(os.getpid())}
+        ours = {os.getpid(), *procfs.descendants(os.getpid())}
         if "/" in self._text:
             return _by_file(self._text, ours)
         found = {pid: parent for pid, parent in _matches(self._text) if pid not in ours}
@@ -76,7 +76,7 @@ def _by_file(path: str, ours: set[int]) -> int:
         # Pid 1 of a container of its own is what its file says; here that number is somebody
         # else's.
         raise TargetMissing(f"{path} says {pid}, which is our own here; {_HINT}")
-    if process_state(pid) in "XZ":
+    if procfs.has_ended(pid):
         raise TargetMissing(f"{path} says {pid}, and there is no such process; {_HINT}")
     return pid
 
@@ -116,15 +116,6 @@ def _matches(name: str) -> Iterator[tuple[int, int]]:
             yield pid, info["ppid"]
 
 
-def process_state(pid: int) -> str:
-    """The letter that proc(5) has for it, as Z for a zombie; X when there is none."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0].decode()
-    except OSError:
-        return "X"
-
-
 def may_signal(pid: int) -> bool:
     """Whether kill(2) would let us; a process that is gone counts as one that we may."""
     try:
@@ -134,15 +125,3 @@ def may_signal(pid: int) -> bool:
     except ProcessLookupError:
         pass
     return True
-
-
-def user_of(pid: int) -> int | None:
-    """The uid that a process acts as; None when it is gone."""
-    try:
-        with open(f"/proc/{pid}/status", "rb") as file:
-            for line in file:
-                if line.startswith(b"Uid:"):
-                    return int(line.split()[2])  # real, effective, saved, file system
-    except OSError:
-        pass
-    return None

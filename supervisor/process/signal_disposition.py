@@ -14,10 +14,13 @@ import time
 from contextlib import contextmanager
 
 from ..runtime import signals
+from . import procfs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from .procfs import Status
 
 # Numbers of rt_sigtimedwait and rt_sigtimedwait_time64 (asm/unistd.h), those of 32-bit programs
 # included.
@@ -52,30 +55,39 @@ class Disposition(enum.Enum):
 
 def has_handler(pid: int, signum: int) -> bool:
     """Whether the process has a handler: one look, cheap enough for the main thread."""
-    return _has(_status(f"/proc/{pid}/status") or {}, "SigCgt", signum)
+    try:
+        return procfs.has(procfs.status(pid).caught, signum)
+    except OSError:
+        return False
 
 
 def of(pid: int, signum: int) -> Disposition:
     """How a process would take a signal at this moment. A process that is gone takes none."""
-    status = _status(f"/proc/{pid}/status")
-    if status is None and not _exists(pid):
+    try:
+        status = procfs.status(pid)
+    except procfs.Gone:
         return Disposition.DEFAULT
-    if not status or "SigCgt" not in status:
-        return Disposition.UNKNOWN  # gVisor has no such lines, and hidepid (proc(5)) no such file
-    if _has(status, "SigCgt", signum):
+    except OSError:
+        return Disposition.UNKNOWN  # hidepid (proc(5)) shows no such file
+    if status.caught is None:
+        return Disposition.UNKNOWN  # gVisor has no such lines
+    if procfs.has(status.caught, signum):
         return Disposition.TAKEN
     found = _of_threads(pid, signum)
     if found is Disposition.CLOSED and _is_foreign(status):
         with _as_user(status):
             found = _of_threads(pid, signum)
-    if found is Disposition.DEFAULT and _has(status, "SigIgn", signum):
+    if found is Disposition.DEFAULT and procfs.has(status.ignored, signum):
         return Disposition.IGNORED
     return found
 
 
 def is_pending(pid: int, signum: int) -> bool:
     """Whether a signal was sent to the process that it has not taken yet."""
-    return _has(_status(f"/proc/{pid}/status") or {}, "ShdPnd", signum)
+    try:
+        return procfs.has(procfs.status(pid).pending, signum)
+    except OSError:
+        return False
 
 
 class Gate:
@@ -106,7 +118,7 @@ class Gate:
             case Disposition.HELD if lasted >= _HELD_SECONDS:
                 self.held = True
                 return ""
-            case Disposition.UNKNOWN if max(lasted, _age(pid)) >= _SETTLED_SECONDS:
+            case Disposition.UNKNOWN if max(lasted, procfs.age(pid)) >= _SETTLED_SECONDS:
                 return ""
         return _WHY_NOT[found].format(signals.name(self._signum))
 
@@ -126,34 +138,7 @@ _WHY_NOT = {
 }
 
 
-# --- what /proc says ------------------------------------------------------------------------------
-
-
-def _status(path: str) -> dict[str, str] | None:
-    """The lines of a status file (proc(5)) by name; None if it cannot be read."""
-    try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            return {
-                name: value.strip() for name, _, value in (line.partition(":") for line in file)
-            }
-    except OSError:
-        return None
-
-
-def _has(status: Mapping[str, str], name: str, signum: int) -> bool:
-    """Whether a mask of signals has this one."""
-    return bool(int(status.get(name, "0"), 16) >> (signum - 1) & 1)
-
-
-def _exists(pid: int) -> bool:
-    """Whether there is such a process, without /proc, which may hide it."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+# --- threads ---------------------------------------------------------------------------------------
 
 
 def _of_threads(pid: int, signum: int) -> Disposition:
@@ -165,84 +150,60 @@ def _of_threads(pid: int, signum: int) -> Disposition:
     """
     waits = False
     try:
-        for thread in sorted(os.listdir(f"/proc/{pid}/task"), key=int):
-            folder = f"/proc/{pid}/task/{thread}"
-            status = _status(f"{folder}/status")
-            if status is None or status["State"][0] in "XZ" or _has(status, "SigBlk", signum):
+        for thread in procfs.threads(pid):
+            if not _may_take(pid, thread, signum):
                 continue
-            if not _waits(folder, signum):
+            if not _waits(pid, thread, signum):
                 return Disposition.DEFAULT
             waits = True
-        if waits or _reads(pid, signum):
+        if waits or any(procfs.has(mask, signum) for mask in procfs.signalfd_masks(pid)):
             return Disposition.TAKEN
-    except PermissionError:
+    except procfs.Hidden:
         return Disposition.HELD if not waits and _all_block(pid, signum) else Disposition.CLOSED
-    except (OSError, ValueError):
+    except OSError:
         return Disposition.DEFAULT  # gone while we looked
     return Disposition.HELD
 
 
-def _all_block(pid: int, signum: int) -> bool:
-    """Whether every thread blocks a signal, as far as files show that are never closed
-    to others.
-    """
-    found = [
-        _status(f"/proc/{pid}/task/{thread}/status") for thread in os.listdir(f"/proc/{pid}/task")
-    ]
-    return all(
-        _has(status, "SigBlk", signum)
-        for status in found
-        if status and status["State"][0] not in "XZ"
-    )
-
-
-def _waits(folder: str, signum: int) -> bool:
-    """Whether a thread is in sigtimedwait(2) for a signal. Raises PermissionError where that is not
-    shown.
-    """
-    with open(f"{folder}/syscall", encoding="ascii") as file:
-        words = file.read().split()  # number and arguments, or "running" (proc(5))
-    if not words[0].isdecimal() or int(words[0]) not in _SIGTIMEDWAIT.get(os.uname().machine, ()):
-        return False
-    with open(f"{folder}/mem", "rb", buffering=0) as memory:
-        memory.seek(int(words[1], 16))
-        mask = memory.read(_MASK_BYTES)
-    return bool(int.from_bytes(mask, sys.byteorder) >> (signum - 1) & 1)
-
-
-def _reads(pid: int, signum: int) -> bool:
-    """Whether the process has a signalfd(2) for a signal. Raises PermissionError where that is not
-    shown.
-    """
-    for name in os.listdir(f"/proc/{pid}/fdinfo"):
-        info = _status(f"/proc/{pid}/fdinfo/{name}")
-        if info and _has(info, "sigmask", signum):
-            return True
-    return False
-
-
-def _age(pid: int) -> float:
-    """Seconds since a process began; 0 if that cannot be told."""
+def _may_take(pid: int, thread: int, signum: int) -> bool:
+    """Whether a thread lives and does not block a signal."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # proc(5): starttime is field 22, the 20th behind the name; in ticks since boot.
-            ticks = int(file.read().rpartition(b")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
-        return 0.0
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+        status = procfs.status(pid, thread)
+    except OSError:
+        return False
+    return status.state not in procfs.DEAD and not procfs.has(status.blocked, signum)
+
+
+def _all_block(pid: int, signum: int) -> bool:
+    """Whether every thread blocks a signal; /proc shows this to all users."""
+    try:
+        return not any(_may_take(pid, thread, signum) for thread in procfs.threads(pid))
+    except OSError:
+        return False
+
+
+def _waits(pid: int, thread: int, signum: int) -> bool:
+    """Whether a thread is in sigtimedwait(2) for a signal. Raises Hidden where that is not
+    shown.
+    """
+    call = procfs.syscall(pid, thread)
+    if call is None or call[0] not in _SIGTIMEDWAIT.get(os.uname().machine, ()):
+        return False
+    mask = procfs.memory(pid, thread, call[1], _MASK_BYTES)
+    return procfs.has(int.from_bytes(mask, sys.byteorder), signum)
 
 
 # --- looking as the app's user --------------------------------------------------------------------
 
 
-def _is_foreign(status: Mapping[str, str]) -> bool:
+def _is_foreign(status: Status) -> bool:
     """Whether the process belongs to another user, and to one only, whom root may look as."""
-    users = set(status["Uid"].split())
-    return os.geteuid() == 0 and len(users) == 1 and users != {"0"}
+    users = set(status.uids)
+    return os.geteuid() == 0 and len(users) == 1 and users != {0}
 
 
 @contextmanager
-def _as_user(status: Mapping[str, str]) -> Iterator[None]:
+def _as_user(status: Status) -> Iterator[None]:
     """Let this thread, and no other, look at files as the process's user.
 
     Root in a container has no CAP_SYS_PTRACE, and without it ptrace(2), "Ptrace access mode
@@ -252,8 +213,8 @@ def _as_user(status: Mapping[str, str]) -> Iterator[None]:
     import ctypes
 
     libc = ctypes.CDLL(None)
-    libc.setfsgid(int(status["Gid"].split()[1]))
-    libc.setfsuid(int(status["Uid"].split()[1]))
+    libc.setfsgid(status.gids[1])
+    libc.setfsuid(status.uids[1])
     try:
         yield
     finally:

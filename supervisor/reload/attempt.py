@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from ..core import events as ev
-from ..process import other_container
+from ..process import procfs
 from .checks import Subject
 
 TYPE_CHECKING = False
@@ -94,7 +94,7 @@ class App(Subject):
             raise ReloadError(
                 "superseded", "it was given up: there is a newer version, or the app ends"
             )
-        if self._watched and other_container.process_state(self._watched) in "XZ":
+        if self._watched and procfs.has_ended(self._watched):
             raise ReloadError(
                 "child_exited", f"process {self._watched} ended after it was told to reload"
             )

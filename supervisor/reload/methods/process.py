@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...process import other_container
+from ...process import other_container, procfs
 from ...process.other_container import Target, TargetMissing
 from ...process.signal_disposition import Gate
 from ..attempt import ReloadError
@@ -39,7 +39,7 @@ class Process:
                 raise trouble
             app.pause(_FIND_AGAIN)
         if not other_container.may_signal(pid):
-            uid = other_container.user_of(pid)
+            uid = procfs.user_of(pid)
             raise ReloadError(
                 "permission",
                 f"cannot signal {self._target} (pid {pid}, uid {uid}): operation not permitted; "

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
+from ...process import procfs
 from ...process.other_container import Target, TargetMissing
 from ..checks import Check, CheckFailed
 
@@ -45,7 +44,7 @@ class Nginx(Check):
         found = [
             c
             for c, title in titles.items()
-            if "worker process" in title and "shutting down" not in title
+            if b"worker process" in title and b"shutting down" not in title
         ]
         if not found:
             raise CheckFailed(f"nginx (pid {master}) has no worker")
@@ -70,28 +69,13 @@ class _NewWorkers(Check):
 
 
 def _children(parent: int) -> set[tuple[int, int]]:
-    """Pid and start time (clock ticks since boot) of the children of a process: no two processes
-    share both.
-    """
-    found = set()
-    for entry in os.listdir("/proc"):
-        if not entry.isdecimal():
-            continue
-        try:
-            with open(f"/proc/{entry}/stat", "rb") as file:
-                # proc(5): "pid (comm) state ppid ... starttime", the 22nd; comm may hold spaces and
-                # parentheses.
-                fields = file.read().rpartition(b")")[2].split()
-        except OSError:
-            continue  # gone meanwhile
-        if int(fields[1]) == parent:
-            found.add((int(entry), int(fields[19])))
-    return found
+    """Pid and start time of the children of a process: no two processes share both."""
+    rows = procfs.processes()
+    return {(pid, row.started) for pid, row in rows.items() if row.parent == parent}
 
 
-def _title(pid: int) -> str:
+def _title(pid: int) -> bytes:
     try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read().decode(errors="replace")
+        return b" ".join(procfs.arguments(pid))
     except OSError:
-        return ""
+        return b""
