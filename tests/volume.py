@@ -66,15 +66,21 @@ class Heard:
             self.calls.append((kind, said))
             self.news.notify_all()
 
-    def read(self, content: Content | None, missing: str = "does not exist") -> None:
+    def read(self, content: Content | None, missing: str = "does not exist", saw: str = "") -> None:
         self.contents.append(content)
         if content is None:
             self.missing.append(missing)
+        if saw:
+            self._note("watched", saw)
         self._note("read", None if content is None else content.files)
+        self._note("contact", None)
         self.go_on.wait()
 
-    def connected(self, *, up: bool) -> None:
-        self._note("connected", up)
+    def connected(self) -> None:
+        self._note("connected", True)
+
+    def disconnected(self) -> None:
+        self._note("connected", False)
 
     def contact(self) -> None:
         self._note("contact", None)

@@ -217,14 +217,18 @@ class SourceOpened(Event):
 
 
 class SourceRead(Event):
-    """A source was read, wholly."""
+    """A source was read, wholly: the one event of a change, and a contact too."""
 
     source: int
     present: bool
-    missing: str = "does not exist"  # of one that is not present: the end of a sentence
+    missing: str = "does not exist"  # of an absent source: the end of a sentence
+    offer: ConfigOffered | None = None  # the version that the content makes, if it is a new one
+    saw: str = ""  # the type of the watch event that brought it; empty for a list or a look
 
 
 class SourceContacted(Event):
+    """The server, or the directory, answered and had nothing new."""
+
     source: int
     count: int = 1  # times since the last turn
 
@@ -238,11 +242,18 @@ class SourceFailed(Event):
 
 
 class WatchConnected(Event):
+    """A watch was established: a contact too."""
+
     source: int
-    up: bool
+
+
+class WatchDisconnected(Event):
+    source: int
 
 
 class WatchSaw(Event):
+    """A watch event came that brought no new content: a contact too."""
+
     source: int
     kind: str
     count: int = 1  # as above

@@ -117,6 +117,8 @@ def _react(  # noqa: C901, PLR0912 - the table of events
         case ev.ReloadFinished() if event.attempt == state.reloads.attempt:
             if state.phase is Phase.RELOADING:
                 return rollout.reloaded(state, event, now, policy), ()
+        case ev.SourceRead(offer=offer) if offer is not None:
+            return _config(_source(state, event)[0], offer, now, policy)
         case ev.SourceOpened() | ev.SourceRead() | ev.SourceFailed():
             return _source(state, event)
     return state, ()

@@ -220,18 +220,25 @@ class Metrics:
             case ev.SourceRead(source, present):
                 self._present.labels(*self._names[source]).set(present)
                 self._synced.labels(*self._names[source]).set_to_current_time()
-            case ev.SourceContacted(source):
-                self._contact.labels(*self._names[source]).set_to_current_time()
-            case ev.WatchConnected(source, up):
-                self._up[source] = up
+                if event.saw:
+                    self._watch_events.labels(event.saw).inc()
+            case ev.WatchConnected(source) | ev.WatchDisconnected(source):
+                self._up[source] = isinstance(event, ev.WatchConnected)
                 self._connected.set(
                     len(self._up) == len(self._state().sources) and all(self._up.values())
                 )
             case ev.WatchSaw(source, kind, count):
-                self._contact.labels(*self._names[source]).set_to_current_time()
                 self._watch_events.labels(kind).inc(count)
             case ev.WatchRestarted(reason):
                 self._restarts.labels(reason).inc()
+        match event:
+            case (
+                ev.SourceRead(source)
+                | ev.SourceContacted(source)
+                | ev.WatchConnected(source)
+                | ev.WatchSaw(source)
+            ):
+                self._contact.labels(*self._names[source]).set_to_current_time()
 
     def page(self, accept: str) -> tuple[str, bytes]:
         """Content type and body of /metrics for an Accept header."""

@@ -22,19 +22,26 @@ if TYPE_CHECKING:
         raises.
         """
 
-        def read(self, content: Content | None, missing: str = "does not exist") -> None:
-            """The whole content now; None when there is none, with `missing` for the reason: the
-            end of a sentence.
+        def read(
+            self, content: Content | None, missing: str = "does not exist", saw: str = ""
+        ) -> None:
+            """The whole content now, a contact too; None when there is none, with `missing` for
+            the reason: the end of a sentence. `saw` is the type of the watch event that brought it.
             """
 
-        def connected(self, *, up: bool) -> None:
-            """A watch was established, or ended."""
+        def connected(self) -> None:
+            """A watch was established: a contact too."""
+
+        def disconnected(self) -> None:
+            """A watch ended."""
 
         def contact(self) -> None:
-            """The server (or the directory) answered just now, whatever it said."""
+            """The server (or the directory) answered just now, and had nothing new."""
 
         def watched(self, kind: str) -> None:
-            """A watch event arrived, a contact too: added, modified, deleted, bookmark or error."""
+            """A watch event brought nothing new, a contact too: added, modified, deleted, bookmark
+            or error.
+            """
 
         def restarted(self, reason: str) -> None:
             """A watch ended: one of RESTART_REASONS."""

@@ -83,21 +83,26 @@ class NewestVersion:
         """A version was put in place."""
         self._feedback.applied(time.monotonic())
 
-    def take(self, index: int, content: Content, put: Callable[[ev.Event], None]) -> None:
-        """A source's whole content; `put` gets the offer of a version if that is a new one."""
+    def take(
+        self, index: int, content: Content, report: Callable[[ev.ConfigOffered | None], None]
+    ) -> None:
+        """A source's whole content; `report` gets the offer of a version if that is a new one."""
         with self._taking:
-            self._changed_at[index] = content.changed_at
-            self._secret[index] = content.private
-            self._keys[index] = frozenset(content.files)
-            found = self._made(index, content)
-            if found is None or (self.version and self.version.digest == found.digest):
-                return
-            self._watch_feedback(found)
-            self.version = found
-            # Not by `random`, whose import takes as long as all the rest here.
-            dice = int.from_bytes(os.urandom(4), "big") / 2**32
             # Within the lock: offers arrive in the order of the versions.
-            put(ev.ConfigOffered(found.digest, dice, secret=bool(self._key)))
+            report(self._offer(index, content))
+
+    def _offer(self, index: int, content: Content) -> ev.ConfigOffered | None:
+        self._changed_at[index] = content.changed_at
+        self._secret[index] = content.private
+        self._keys[index] = frozenset(content.files)
+        found = self._made(index, content)
+        if found is None or (self.version and self.version.digest == found.digest):
+            return None
+        self._watch_feedback(found)
+        self.version = found
+        # Not by `random`, whose import takes as long as all the rest here.
+        dice = int.from_bytes(os.urandom(4), "big") / 2**32
+        return ev.ConfigOffered(found.digest, dice, secret=bool(self._key))
 
     def _made(self, index: int, content: Content) -> Version | Unwritable | None:
         # None as long as a source is missing: the first version needs them all.

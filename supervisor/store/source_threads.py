@@ -59,18 +59,23 @@ class _Sink:
             self._put(ev.SourceOpened(self._index, label.kind, label.namespace, label.name))
         self._put(event)
 
-    def read(self, content: Content | None, missing: str = "does not exist") -> None:
-        self._newest.note_error(
-            self._index,
-            f"{self._source.label} {missing}" if content is None else str(self._source.label),
-        )
-        if content is not None:
-            # First: every event wakes the main thread.
-            self._newest.take(self._index, content, self._put)
-        self._say(ev.SourceRead(self._index, content is not None, missing))
+    def read(self, content: Content | None, missing: str = "does not exist", saw: str = "") -> None:
+        if content is None:
+            self._newest.note_error(self._index, f"{self._source.label} {missing}")
+            self._say(ev.SourceRead(self._index, present=False, missing=missing, saw=saw))
+            return
 
-    def connected(self, *, up: bool) -> None:
-        self._say(ev.WatchConnected(self._index, up))
+        def report(offer: ev.ConfigOffered | None) -> None:
+            self._say(ev.SourceRead(self._index, present=True, offer=offer, saw=saw))
+
+        self._newest.note_error(self._index, str(self._source.label))
+        self._newest.take(self._index, content, report)
+
+    def connected(self) -> None:
+        self._say(ev.WatchConnected(self._index))
+
+    def disconnected(self) -> None:
+        self._say(ev.WatchDisconnected(self._index))
 
     def contact(self) -> None:
         self._say(ev.SourceContacted(self._index))

@@ -37,11 +37,17 @@ class Recorder:
     def _note(self, name: str, value: Any) -> None:
         self.calls.append((time.monotonic(), name, value))
 
-    def read(self, content: Content | None) -> None:
+    def read(self, content: Content | None, missing: str = "", saw: str = "") -> None:
+        del missing
+        if saw:
+            self._note("watched", saw)
         self._note("read", content)
 
-    def connected(self, *, up: bool) -> None:
-        self._note("connected", up)
+    def connected(self) -> None:
+        self._note("connected", True)
+
+    def disconnected(self) -> None:
+        self._note("connected", False)
 
     def contact(self) -> None:
         self._note("contact", None)

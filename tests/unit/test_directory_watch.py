@@ -39,7 +39,7 @@ def test_without_inotify_the_re_check_finds_changes_and_it_is_said_once(top: Pat
             limit.write("0")
         class Sink:
             contacts = 0
-            def read(self, content):
+            def read(self, content, **_):
                 print("read", content.files)
                 if content.files["a"] == b"2":
                     source.stop()
@@ -48,7 +48,7 @@ def test_without_inotify_the_re_check_finds_changes_and_it_is_said_once(top: Pat
                 if self.contacts == 3:
                     open(top + "/new", "w").write("2")
                     os.rename(top + "/new", top + "/a")
-            def connected(self, up): print("connected", up)
+            def disconnected(self): print("disconnected")
             def failed(self, trouble, retry_in): print("failed", trouble.reason, retry_in, trouble.message)
         source = DirectorySource(top, recheck=0.02)
         source.run(Sink())
@@ -70,7 +70,7 @@ def test_without_inotify_the_re_check_finds_changes_and_it_is_said_once(top: Pat
             pytest.skip(f"needs user namespaces: {done.stderr.strip()}")
         lines = done.stdout.splitlines()
         assert done.stderr == ""
-        assert lines[0] == "connected False"
+        assert lines[0] == "disconnected"
         assert lines[1].startswith(
             f"failed config 0.02 cannot watch {top}: the system's limit of inotify {what} is"
         )
@@ -222,15 +222,15 @@ def test_no_process_is_started(top: Path) -> None:
                 print(event, args)
         sys.addaudithook(hook)
         class Sink:
-            def read(self, content): print("read")
-            def connected(self, up): print("connected", up)
+            def read(self, content, **_): print("read"); source.stop()
+            def connected(self): print("connected")
             def contact(self): source.stop()
         source = DirectorySource(sys.argv[1])
         source.run(Sink())
     """
     command = [sys.executable, "-c", textwrap.dedent(code), str(top)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n") == ["connected True", "read", ""]
+    assert done.stdout.split("\n") == ["connected", "read", ""]
 
 
 def test_a_volume_that_is_mounted_over_is_found_by_the_re_check(follow: Follow, top: Path) -> None:

@@ -212,8 +212,8 @@ def test_a_denied_permission_says_what_to_do_and_is_tried_again(common: Path) ->
         common,
         """
         class Sink:
-            def read(self, content): print("read", content.files); source.stop()
-            def connected(self, up): pass
+            def read(self, content, **_): print("read", content.files); source.stop()
+            def connected(self): pass
             def contact(self): pass
             def watched(self, kind): pass
             def failed(self, trouble, retry_in):
@@ -238,8 +238,8 @@ def test_a_directory_that_may_not_be_read_is_tried_again_without_an_event(common
         """
         class Sink:
             tries = 0
-            def read(self, content): print("read", content and content.files)
-            def connected(self, up): pass
+            def read(self, content, **_): print("read", content and content.files)
+            def connected(self): pass
             def contact(self): pass
             def failed(self, trouble, retry_in):
                 self.tries += 1

@@ -40,8 +40,8 @@ class Told:
         self.versions.append((round(self._agenda.now, 6), version))
         random.random()
 
-    def read(self, content: Any, missing: str = "") -> None:
-        del missing
+    def read(self, content: Any, missing: str = "", saw: str = "") -> None:
+        del missing, saw
         version = int(content.files["version"])
         if not self.versions or self.versions[-1][1] != version:
             self.offer(version)

@@ -41,7 +41,7 @@ class DirectorySource:
     """Follows the directory at `path`; `recheck` is the seconds between two looks where inotify
     cannot be had.
 
-    Where inotify's limits are used up, `connected(up=False)` says so for as long as it lasts and
+    Where inotify's limits are used up, `disconnected` says so for as long as it lasts and
     `failed` once, before the content, which is read all the same; changes are then found by the
     re-check alone.
 
@@ -116,16 +116,18 @@ class DirectorySource:
     def _round(self, sink: Sink, watch: Watch, wake: int, changed: bool) -> float:
         # Returns the seconds until the next round, if nothing happens before.
         try:
-            self._look(sink, watch, wake, changed)
+            told = self._look(sink, watch, wake, changed)
         except UnreadableError as error:
             wait = min(_RETRY, self._recheck)
             self._seen = ()
             sink.failed(Trouble(error.reason, str(error)), wait)
             return wait
-        sink.contact()
+        if not told:
+            sink.contact()
         return self._recheck if watch.failure else self._recheck * _WATCHED
 
-    def _look(self, sink: Sink, watch: Watch, wake: int, changed: bool) -> None:
+    def _look(self, sink: Sink, watch: Watch, wake: int, changed: bool) -> bool:
+        # Whether the content was told.
         until, tries = time.monotonic() + _PATIENCE, 0
         while True:
             tries += 1
@@ -133,7 +135,7 @@ class DirectorySource:
             try:
                 found = self._walk(sink, watch)
                 if found.marks == self._seen and not self._unsettled:
-                    return
+                    return False
                 files = found.read()
                 again = self._walk(sink, watch)
                 if again.marks == found.marks:
@@ -147,20 +149,26 @@ class DirectorySource:
                     f"cannot read {self._path}: {seen}; wait for it, or leave it out with --ignore",
                 )
             if _nap(wake):
-                return
+                return True
         self._unsettled = found.newest > began - _TICK
         now, told = found.marks is not None and not found.emptied, hash(frozenset(files.items()))
         if (self._seen, self._told) == (found.marks, told):
-            return
+            return False
         self._seen, self._told = found.marks, told
-        if changed:
-            sink.watched("modified" if self._present == now else "added" if now else "deleted")
+        saw = self._change(now) if changed else ""
         self._present = now
         self._tell_names(found)
         if found.emptied:
-            sink.read(None, "holds no files")
+            sink.read(None, "holds no files", saw=saw)
         else:
-            sink.read(self._completed(found, found.content(files)) if now else None)
+            content = self._completed(found, found.content(files)) if now else None
+            sink.read(content, saw=saw)
+        return True
+
+    def _change(self, present: bool) -> str:
+        if self._present == present:
+            return "modified"
+        return "added" if present else "deleted"
 
     def _completed(self, found: Tree, content: Content) -> Content:
         # With the last files of volumes that were emptied: their optional objects were deleted.
@@ -215,8 +223,10 @@ class DirectorySource:
         if watch.waiting or watching == self._watching:
             return
         self._watching = watching
-        sink.connected(up=watching)
-        if not watching:
+        if watching:
+            sink.connected()
+        else:
+            sink.disconnected()
             message = (
                 f"cannot watch {self._path}: {watch.failure}; changes are found every"
                 f" {self._recheck:g} s only; raise fs.inotify.max_user_watches or"

@@ -66,7 +66,8 @@ class KubernetesSource:
         self._response: Any = None
         self._link: Link | None = None
         self._known = False  # an answer was read: from now on no trouble is final
-        self._listed = self._watching = False  # how far this try came
+        # How far this try came: the list was answered, it was read, the watch was established.
+        self._answered = self._listed = self._watching = False
         self._polling = False  # there is no right to watch
         self._troubled = False  # the sink was told of a trouble, and of nothing good since
         self._content: Content | None = None  # what the sink was told last
@@ -100,7 +101,8 @@ class KubernetesSource:
 
     def _try(self, sink: Sink, library: LibraryLog) -> tuple[Fault | None, float | None]:
         """One list and one watch. The pause before the next, in seconds; None is the end."""
-        began, fault, self._listed, self._watching = time.monotonic(), None, False, False
+        began, fault = time.monotonic(), None
+        self._answered = self._listed = self._watching = False
         try:
             self._list_and_watch(sink, library)
         except Exception as exc:  # the outer edge: nothing may end this thread
@@ -138,7 +140,7 @@ class KubernetesSource:
 
     def _tell(self, sink: Sink, fault: Fault, delay: float) -> bool:
         """Report a failed try; False if there shall be no further one."""
-        if fault.status:
+        if fault.status or (self._answered and not self._listed):
             sink.contact()
         if self._pace.at_once or (self._watching and fault.restart in QUIET_ENDS):
             return True  # the next list, which comes soon, tells whether there is trouble
@@ -170,23 +172,22 @@ class KubernetesSource:
         if self._link is None:
             self._link = open_link(self._access, library)
         link = self._link
-        version, obj = self._list(sink, link)
+        version, obj = self._list(link)
         self._known = self._listed = True
-        if obj is None:
-            self._absent(sink)
-        else:
-            self._present(sink, obj)
+        told = self._absent(sink) if obj is None else self._present(sink, obj)
         if self._polling and self._troubled:
             self._say(sink, self._content)
+        elif not told:
+            sink.contact()
         del obj  # up to a few MiB that the watch would keep alive
         self._watch(sink, link, version)
 
-    def _list(self, sink: Sink, link: Link) -> tuple[str, Any]:
+    def _list(self, link: Link) -> tuple[str, Any]:
         """The version of the list, and the object in it or None."""
         response = self._get(link, self._pace.budget(time.monotonic()))
         body = bytearray()
+        self._answered = True
         try:
-            sink.contact()
             while piece := response.read1(65536):
                 body += piece
         finally:
@@ -214,8 +215,7 @@ class KubernetesSource:
         link.allow(seconds + self._timing.slack)
         try:
             self._watching = True
-            sink.contact()
-            sink.connected(up=True)
+            sink.connected()
             if self._polling:
                 self._polling = False
                 log.info(
@@ -227,7 +227,7 @@ class KubernetesSource:
                 self._say(sink, self._content)  # nothing new: it tells that the trouble is over
             self._follow(sink, response)
         finally:
-            sink.connected(up=False)
+            sink.disconnected()
             self._release(response)
 
     def _follow(self, sink: Sink, response: Any) -> None:
@@ -282,27 +282,33 @@ class KubernetesSource:
             known = False
         if not known:
             raise BadDataError("the watch sent what is no watch event")
+        saw, told = kind.lower(), False
         if ours and kind in ("ADDED", "MODIFIED"):
-            self._present(sink, obj)  # first: every word to the sink wakes the main thread
+            told = self._present(sink, obj, saw)
         elif ours and kind == "DELETED" and meta.get("uid", "") == self._uid:
             # Else it is the end of a former object of that name, and the new one is there.
-            self._absent(sink)
-        sink.watched(kind.lower())
+            told = self._absent(sink, saw)
+        if not told:
+            sink.watched(saw)
         if kind == "ERROR":
             raise EventError(obj)
 
-    def _absent(self, sink: Sink) -> None:
+    def _absent(self, sink: Sink, saw: str = "") -> bool:
         self._uid = ""
-        self._say(sink, None)
+        self._say(sink, None, saw)
+        return True
 
-    def _present(self, sink: Sink, obj: Any) -> None:
+    def _present(self, sink: Sink, obj: Any, saw: str = "") -> bool:
+        """Whether the object was told: its content differs from the last."""
         found = files(obj, private=self._private)
         self._uid = obj["metadata"].get("uid", "")
-        if self._content is None or found != self._content.files:
-            self._say(sink, Content(found, self._private, changed_at(obj["metadata"])))
+        if self._content is not None and found == self._content.files:
+            return False
+        self._say(sink, Content(found, self._private, changed_at(obj["metadata"])), saw)
+        return True
 
-    def _say(self, sink: Sink, content: Content | None) -> None:
-        sink.read(content)
+    def _say(self, sink: Sink, content: Content | None, saw: str = "") -> None:
+        sink.read(content, saw=saw)
         self._content, self._troubled = content, False
 
 
