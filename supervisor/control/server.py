@@ -22,8 +22,8 @@ from .. import __version__
 from ..core import events as ev
 from ..core import health
 from ..core.quoting import encodable
-from ..observe.connections import affordable
 from ..runtime import log, threads
+from ..runtime.client_limit import affordable
 from ..store.configroot import FilesError
 from . import commands, socket_files
 from .commands import Answer

@@ -179,7 +179,7 @@ class Assembly:
         def serve() -> None:
             self._started.wait(_PATIENCE)
             try:
-                from ..observe import metrics, web
+                from ..observe import listener, metrics, pages
 
                 method = self._settings.reload_method if self._settings.configured else ""
                 page = metrics.Metrics(lambda: loop.state, method)
@@ -193,8 +193,8 @@ class Assembly:
                 return
             backlog.open(page.observe)
             inbox.put(ev.Probed(lambda: None))  # a turn, so that what happened so far is counted
-            site = web.Site(loop, lambda reply: inbox.put(ev.Probed(reply)), page.page)
-            web.serve(host, range(port, last + 1), site)
+            site = pages.Site(loop, lambda reply: inbox.put(ev.Probed(reply)), page.page)
+            listener.serve(host, range(port, last + 1), site)
 
         threads.start(serve, "web")
 

@@ -21,7 +21,7 @@ import sys
 
 LATE = (
     "config_supervisor.observe.metrics",
-    "config_supervisor.observe.web",
+    "config_supervisor.observe.pages",
     "config_supervisor.control.server",
     "inotify_simple",
 )

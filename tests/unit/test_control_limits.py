@@ -13,7 +13,7 @@ import pytest
 
 from config_supervisor.core import events as ev
 from config_supervisor.core.state import SourceState
-from config_supervisor.observe.connections import affordable
+from config_supervisor.runtime.client_limit import affordable
 from tests.harness import wait_until
 from tests.unit.test_control import RUNNING, Served, answer
 

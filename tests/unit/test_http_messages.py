@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config_supervisor.observe.http_messages import Answer, Malformed, Request, read, write
+from config_supervisor.http_server.messages import Malformed, Request, Response, read, write
 
 MOST = 8192
 KUBELET = (
@@ -94,8 +94,8 @@ def test_any_bytes_are_read_refused_or_waited_for(data: bytes | list[bytes]) -> 
 
 
 def test_answer_has_its_date_length_and_no_body_for_head() -> None:
-    answer = Answer(HTTPStatus.METHOD_NOT_ALLOWED, "text/plain", b"no\n", allow="GET, HEAD")
-    written = write(answer, head=True, keep=False, now=784111777)
+    response = Response(HTTPStatus.METHOD_NOT_ALLOWED, "text/plain", b"no\n", allow="GET, HEAD")
+    written = write(response, head=True, keep=False, now=784111777)
 
     lines = written.decode().split("\r\n")
     assert "HTTP/1.1 405 Method Not Allowed" == lines[0]

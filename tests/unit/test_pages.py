@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from config_supervisor.core.state import Phase, Policy, SourceState, State
-from config_supervisor.observe import web
-from config_supervisor.observe.connections import Limits
+from config_supervisor.http_server.connection import Limits
+from config_supervisor.observe import listener, pages
 from config_supervisor.runtime import log
 from tests.harness import wait_until
 
@@ -38,8 +38,8 @@ class Port:
             "text/plain",
             f"page for {accept}\n".encode(),
         )
-        self.site = web.Site(self, self._turn, self._page, QUICK)
-        self._listener = web.listen_at("127.0.0.1", 0)
+        self.site = pages.Site(self, self._turn, self._page, QUICK)
+        self._listener = listener.listen_at("127.0.0.1", 0)
         self.address = self._listener.getsockname()
         self._thread = threading.Thread(target=self.site.serve, args=(self._listener,))
         self._thread.start()
@@ -70,6 +70,7 @@ class Port:
         self.site.stop()
         self._thread.join(5)
         self._listener.close()
+        self.site.close()
         assert not self._thread.is_alive()
 
 

@@ -1,8 +1,8 @@
-"""HTTP/1.1 as text (RFC 9110, RFC 9112): a request out of bytes, an answer into bytes.
+"""HTTP/1.1 as text (RFC 9110, RFC 9112): bytes to a request, a response to bytes.
 
-Pure. It knows nothing of sockets and of what is asked for. Only what a probe, a scrape and a
-browser send is understood: a request with a body is answered, and its connection ends, so that no
-body is taken for a request.
+Pure: it must not know sockets or pages. It reads the requests of probes, scrapers and browsers; a
+request with a body gets a response and ends its connection, because the body would pass for a
+request.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 _LINE_END = re.compile(rb"\r?\n")
 _START = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP/([0-9])\.([0-9])")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*)")
-_ABSOLUTE = re.compile(
-    r"https?://[^/?]*", re.IGNORECASE
-)  # a target as a proxy gets it; servers must take it too
+# A target in the form for proxies, which servers must accept too (RFC 9112, 3.2.2).
+_ABSOLUTE = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 
 
 class Request(Record):
@@ -33,7 +32,7 @@ class Request(Record):
 
 
 class Malformed(Exception):
-    """What came is no request that can be answered with a page."""
+    """The bytes are no request for a page; with the status to respond."""
 
     def __init__(self, status: HTTPStatus, why: str) -> None:
         super().__init__(why)
@@ -41,12 +40,11 @@ class Malformed(Exception):
 
 
 def read(data: bytes | bytearray, most: int) -> Request | None:
-    """The first request in `data`; None while it is not there wholly. Raises Malformed.
+    """The first request in `data`; None while its end is missing. Raises Malformed.
 
-    `most` is the size of a request that is taken: when there is as much and it has no end, it is
-    refused.
+    `most` is the greatest size of a request; `most` bytes without its end are Malformed.
     """
-    begins = len(data) - len(data.lstrip(b"\r\n"))  # RFC 9112, 2.2: empty lines may come first
+    begins = len(data) - len(data.lstrip(b"\r\n"))  # empty lines may come first: RFC 9112, 2.2
     end = _EMPTY_LINE.search(data, begins)
     if end is None:
         if len(data) < most:
@@ -100,27 +98,27 @@ def _headers(lines: list[bytes]) -> dict[str, list[str]]:
     return headers
 
 
-class Answer(Record):
+class Response(Record):
     status: int
-    kind: str  # the content's type
+    kind: str  # content type
     body: bytes
-    allow: str = ""  # the methods that there are, where another was used
+    allow: str = ""  # the allowed methods, in a refusal of another
 
 
-def write(answer: Answer, *, head: bool, keep: bool, now: float) -> bytes:
-    """An answer as it is sent: without its body to HEAD; `now` in seconds since the epoch."""
-    status = HTTPStatus(answer.status)
+def write(response: Response, *, head: bool, keep: bool, now: float) -> bytes:
+    """The bytes of a response, without the body for HEAD; `now` in seconds since the epoch."""
+    status = HTTPStatus(response.status)
     lines = [
         f"HTTP/1.1 {status.value} {status.phrase}",
         f"Server: supervisor/{__version__}",
         f"Date: {time.strftime('%a, %d %b %Y %H:%M:%S GMT', time.gmtime(now))}",
-        f"Content-Type: {answer.kind}",
-        f"Content-Length: {len(answer.body)}",
+        f"Content-Type: {response.kind}",
+        f"Content-Length: {len(response.body)}",
         "Cache-Control: no-store",
         "X-Content-Type-Options: nosniff",
     ]
-    if answer.allow:
-        lines.append(f"Allow: {answer.allow}")
+    if response.allow:
+        lines.append(f"Allow: {response.allow}")
     if not keep:
         lines.append("Connection: close")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + (b"" if head else answer.body)
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + (b"" if head else response.body)

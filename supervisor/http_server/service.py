@@ -1,7 +1,7 @@
-"""Requests of HTTP, answered by a table of routes: the same for the port and the control socket.
+"""Requests of HTTP and their responses by a table of routes: for the port and the control socket.
 
-It owns the way from a request to its route and back. A service that derives from it owns the table
-and the answers; `connections` owns the sockets, `http_messages` the syntax.
+It owns the way from a request to its route and back. A derived class owns the table and the
+content; `server` owns the sockets, `messages` the syntax.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from http import HTTPStatus
 from ..core.health import Verdict
 from ..core.quoting import encodable
 from ..runtime import log
-from . import http_messages
-from .connections import Limits, Server
-from .http_messages import Answer, Malformed
+from . import messages
+from .calls import Calls
+from .messages import Malformed, Response
+from .server import Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
 
-    from .connections import Connection
-    from .http_messages import Request
+    from .connection import Connection, Limits
+    from .messages import Request
 
     Handler = Callable[["Exchange"], None]
     Routes = Mapping[str, Mapping[str, Handler]]
@@ -35,19 +36,20 @@ class Exchange:
     """One request, and the way to answer it; in the server's thread only."""
 
     def __init__(self, connection: Connection, request: Request) -> None:
-        self.connection, self.request = connection, request
+        self.connection = connection
+        self.request = request
 
     @property
     def here(self) -> bool:
         """Whether the peer still waits."""
         return self.connection.here
 
-    def answer(self, answer: Answer) -> None:
-        """Answer, once; nothing happens if the peer has gone away."""
-        keep, head = self.request.keep, self.request.method == "HEAD"
-        self.connection.answer(
-            http_messages.write(answer, head=head, keep=keep, now=time.time()), keep=keep
-        )
+    def answer(self, response: Response) -> None:
+        """Answer, once; does nothing once the peer has gone away."""
+        keep = self.request.keep
+        head = self.request.method == "HEAD"
+        data = messages.write(response, head=head, keep=keep, now=time.time())
+        self.connection.answer(data, keep=keep)
 
 
 class Service:
@@ -56,42 +58,48 @@ class Service:
     routes: Routes  # by path, then by method; HEAD is answered as GET without the body
 
     def __init__(self, limits: Limits) -> None:
+        """Raises OSError."""
+        self.calls = Calls()
         self._limits = limits
-        self.server: Server
-        self._failing: set[str] = set()  # pages that cannot be made, which was logged
+        self._server: Server | None = None
+        self._failing: set[str] = set()  # pages whose failure was logged
 
     def serve(self, listener: socket.socket) -> None:
-        """Serve a listening socket; the body of a thread. Raises OSError if that cannot begin."""
-        self.server = Server(listener, self, self._limits)
-        self.begin()
-        self.server.run()
-
-    def begin(self) -> None:
-        """Prepare the derived class to serve: `server` is there now."""
+        """Serve the connections of a listening socket until `stop`; the body of a thread."""
+        self._server = Server(listener, self, self._limits, self.calls)
+        self._server.run()
 
     def stop(self) -> None:
-        """Have `serve` return soon; from any thread, once it serves."""
-        self.server.call(self.server.stop)
+        """Have `serve` return soon; from any thread."""
+        self.calls.put(self._end)
 
-    def refusal(self, connection: Connection) -> Answer | None:
-        """The answer to a peer whose requests are not served; None for any other."""
+    def _end(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+
+    def close(self) -> None:
+        """After `serve` has returned, or instead of it."""
+        self.calls.close()
+
+    def refusal(self, connection: Connection) -> Response | None:
+        """The response to a peer whose requests are not served; None for any other."""
         del connection
         return None
 
-    # --- the talk on a connection
+    # --- requests
 
     def read(self, connection: Connection) -> None:
-        """Answer the request that has come, if it is there wholly."""
+        """Answer a request that has come wholly."""
         try:
-            request = http_messages.read(connection.received, self._limits.received)
+            request = messages.read(connection.received, self._limits.received)
         except Malformed as error:
-            self._end(connection, plain(error.status, f"cannot answer: {error}"))
+            self._refuse(connection, plain(error.status, f"cannot answer: {error}"))
             return
         if request is None:
             return
         refused = self.refusal(connection)
         if refused is not None:
-            self._end(connection, refused)
+            self._refuse(connection, refused)
             return
         connection.take(request.size)
         self._route(Exchange(connection, request))
@@ -99,13 +107,12 @@ class Service:
     def late(self, connection: Connection) -> None:
         """Answer a request that did not come in time."""
         why = f"the request did not come within {self._limits.request_seconds:g} seconds"
-        self._end(connection, plain(HTTPStatus.REQUEST_TIMEOUT, f"cannot answer: {why}"))
+        self._refuse(connection, plain(HTTPStatus.REQUEST_TIMEOUT, f"cannot answer: {why}"))
 
-    def _end(self, connection: Connection, answer: Answer) -> None:
+    def _refuse(self, connection: Connection, response: Response) -> None:
         connection.take(len(connection.received))
-        connection.answer(
-            http_messages.write(answer, head=False, keep=False, now=time.time()), keep=False
-        )
+        data = messages.write(response, head=False, keep=False, now=time.time())
+        connection.answer(data, keep=False)
 
     def _route(self, exchange: Exchange) -> None:
         request = exchange.request
@@ -115,45 +122,46 @@ class Service:
         if method not in known:
             allow = ", ".join(["GET", "HEAD"] * ("GET" in known) + sorted({*known} - {"GET"}))
             text = f"only {allow} are answered\n".encode()
-            exchange.answer(Answer(HTTPStatus.METHOD_NOT_ALLOWED, PLAIN, text, allow))
+            exchange.answer(Response(HTTPStatus.METHOD_NOT_ALLOWED, PLAIN, text, allow))
         elif not methods:
             paths = ", ".join(path for path in self.routes if path != "/")
             exchange.answer(plain(HTTPStatus.NOT_FOUND, f"not found; there is {paths}"))
         else:
             methods[method](exchange)
 
-    def attempt(self, path: str, make: Callable[[], Answer]) -> Answer:
-        """The answer of a page; a failure is an answer too, and a warning when it begins."""
+    def attempt(self, path: str, make: Callable[[], Response]) -> Response:
+        """The response of a page; a failure gives a response too, and a warning when it begins."""
         try:
-            answer = make()
+            response = make()
         except Exception as error:  # the outer edge of a request
             if path not in self._failing:
                 self._failing.add(path)
                 log.warning(
-                    f"cannot serve {path}: {error!r}; this is said once, until it succeeds",
+                    f"cannot serve {path}: {error!r}; the next warning follows a success",
                     event="page_failed",
                 )
             return plain(HTTPStatus.INTERNAL_SERVER_ERROR, f"cannot serve {path}: see the log")
         self._failing.discard(path)
-        return answer
+        return response
 
 
-def plain(status: HTTPStatus, text: str) -> Answer:
-    return Answer(status, PLAIN, f"{encodable(text)}\n".encode())
+def plain(status: HTTPStatus, text: str) -> Response:
+    """A response of one text, with a newline added."""
+    return Response(status, PLAIN, f"{encodable(text)}\n".encode())
 
 
-def verdict(found: Verdict) -> Answer:
-    """The answer to a probe."""
+def verdict(found: Verdict) -> Response:
+    """The response to a probe."""
     word = "ok" if found.ok else "not ok"
     status = HTTPStatus.OK if found.ok else HTTPStatus.SERVICE_UNAVAILABLE
     return plain(status, f"{word}: {found.reason}")
 
 
-def as_json(value: object) -> Answer:
+def as_json(value: object) -> Response:
     import json
 
     body = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    return Answer(HTTPStatus.OK, JSON, body.encode())
+    return Response(HTTPStatus.OK, JSON, body.encode())
 
 
 STUCK = verdict(Verdict(ok=False, reason="the main loop does not answer"))

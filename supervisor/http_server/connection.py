@@ -1,0 +1,96 @@
+"""One connection: its stage, its buffers and its deadline.
+
+It must not know HTTP, other connections or the poll loop; the `Owner` moves it from stage to stage.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from ..core.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import Protocol
+
+    class Owner(Protocol):
+        """The server of a connection."""
+
+        def move(self, connection: Connection, stage: Stage, seconds: float | None) -> None: ...
+
+        def send(self, connection: Connection) -> None: ...
+
+
+class Limits(Record):
+    """Bounds of one server; times in seconds."""
+
+    connections: int = 32
+    # Bytes kept of one connection: its request.
+    received: int = 8192
+    # Bytes of responses that peers have not taken yet, of all connections together.
+    unsent: int = 512 * 1024
+    # From accept, or the first byte of a further request, to the last byte.
+    request_seconds: float = 5.0
+    # Between two requests: more than a minute, the usual interval of scrapes.
+    idle_seconds: float = 75.0
+    # For a peer to take a response: the usual timeout of scrapers.
+    send_seconds: float = 10.0
+    # Of one core, in the long run.
+    processor: float = 0.25
+    # Descriptors of the process for each connection; the rest is for the app's needs.
+    share_of_files: int = 4
+
+
+class Stage(IntEnum):
+    """The lower the stage, the sooner its connection makes room for a new connection."""
+
+    DRAINING = 0  # the last response is sent, the peer has yet to read it
+    IDLE = 1  # a response is sent, the connection is kept for a further request
+    READING = 2
+    SENDING = 3
+    ANSWERING = 4  # a request was taken, its response is not made yet
+    HELD = 5  # as ANSWERING, for any time: the connection makes room for no other
+
+
+class Connection:
+    """One peer. Only the server's thread may touch it."""
+
+    def __init__(self, owner: Owner, sock: socket.socket, now: float, seconds: float) -> None:
+        self._owner = owner
+        self.socket = sock
+        self.received = bytearray()
+        self.unsent = memoryview(b"")
+        self.stage = Stage.READING
+        self.since = now
+        self.deadline: float | None = now + seconds
+        self.keep = False  # after the response there may be a further request
+        self.drained = 0
+
+    @property
+    def here(self) -> bool:
+        """Whether a response can still be sent."""
+        return self.socket.fileno() >= 0
+
+    def enter(self, stage: Stage, now: float, seconds: float | None) -> None:
+        """Begin a stage, which ends after `seconds` (None: when the response is made)."""
+        self.stage = stage
+        self.since = now
+        self.deadline = None if seconds is None else now + seconds
+
+    def take(self, size: int) -> None:
+        """Take a request of `size` bytes: `answer` must follow, now or later."""
+        del self.received[:size]
+        self._owner.move(self, Stage.ANSWERING, None)
+
+    def hold(self) -> None:
+        """Keep the place of a request that was taken until its answer, however late."""
+        self._owner.move(self, Stage.HELD, None)
+
+    def answer(self, data: bytes, *, keep: bool) -> None:
+        """Send a response, then wait for the next request if `keep`; does nothing once the peer
+        has gone away.
+        """
+        self.unsent = memoryview(data)
+        self.keep = keep
+        self._owner.send(self)

@@ -1,0 +1,102 @@
+"""The pages of the port: /metrics, /livez, /readyz, /status, and the list of them. Read only.
+
+It owns the paths and their content; it must not know sockets, HTTP's syntax or how a metric is
+counted. Two threads at most, whatever comes: the server's, which answers requests that take no
+time, and the thread that makes a page of metrics. So no page holds up a probe.
+
+To add an endpoint: a method, and its line in `Site.__init__`.
+"""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+
+from .. import __version__
+from ..core import health
+from ..http_server.connection import Limits
+from ..http_server.loop_probe import LoopProbe
+from ..http_server.messages import Response
+from ..http_server.service import STUCK, Service, as_json, plain, verdict
+from . import status
+from .metrics_page import MetricsPage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from ..core.state import Policy, State
+    from ..http_server.service import Exchange
+
+    class Running(Protocol):
+        """The subject of the pages; `state` is replaced, never changed."""
+
+        state: State
+        policy: Policy
+
+
+_HTML = "text/html; charset=utf-8"
+
+
+class Site(Service):
+    """The pages by their paths."""
+
+    def __init__(
+        self,
+        app: Running,
+        probe: Callable[[Callable[[], None]], None],
+        metrics: Callable[[str], tuple[str, bytes]],
+        limits: Limits = Limits(),
+    ) -> None:
+        """`probe` has the main loop call its argument in the next turn; `metrics` gives content
+        type and body for an Accept header. Raises OSError.
+        """
+        super().__init__(limits)
+        self._app = app
+        self._metrics = metrics
+        self._loop = LoopProbe(probe, self.calls)
+        pages = {
+            "/metrics": MetricsPage(self._metrics_page, self.calls).serve,
+            "/livez": self._serve_live,
+            "/healthz": self._serve_live,
+            "/readyz": self._serve_ready,
+            "/status": self._serve_status,
+            "/": self._serve_index,
+        }
+        self.routes = {path: {"GET": page} for path, page in pages.items()}
+
+    def _metrics_page(self, accept: str) -> Response:
+        return self.attempt("/metrics", lambda: Response(HTTPStatus.OK, *self._metrics(accept)))
+
+    def _serve_live(self, exchange: Exchange) -> None:
+        def answer(turned: bool) -> None:
+            exchange.answer(self.attempt("/livez", self._live) if turned else STUCK)
+
+        self._loop.ask(exchange, answer)
+
+    def _live(self) -> Response:
+        return verdict(health.live(self._app.state, self._app.policy))
+
+    def _serve_ready(self, exchange: Exchange) -> None:
+        exchange.answer(self.attempt("/readyz", lambda: verdict(health.ready(self._app.state))))
+
+    def _serve_status(self, exchange: Exchange) -> None:
+        exchange.answer(self.attempt("/status", self._status))
+
+    def _status(self) -> Response:
+        return as_json(status.shown(self._app.state, time.monotonic(), time.time()))
+
+    def _serve_index(self, exchange: Exchange) -> None:
+        """The list of the pages, for a person at the port."""
+        paths = [path for path in self.routes if path != "/"]
+        title = f"supervisor {__version__}"
+        if "text/html" not in exchange.request.accept:
+            exchange.answer(plain(HTTPStatus.OK, "\n".join([title, *paths])))
+            return
+        links = "".join(f'<li><a href="{path}">{path}</a></li>\n' for path in paths)
+        head = (
+            f'<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
+        )
+        body = f"{head}<h1>{title}</h1>\n<ul>\n{links}</ul>\n</html>\n"
+        exchange.answer(Response(HTTPStatus.OK, _HTML, body.encode()))
