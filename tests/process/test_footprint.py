@@ -70,8 +70,9 @@ API_PACKAGES = set(
 TOO_MUCH = re.compile(
     r"kubernetes\.client\.(models|api)\.|kubernetes\.(aio|informer|leaderelection|stream)\b|(asyncio|unittest|xml)\b"
 )
-# 229 and 595 with Python 3.11; a package counts, too.
-MOST_MODULES = {"directory": 250, "api": 660}
+# Modules of the standard library and of other projects, packages included; ours are small. With
+# Python 3.11 they are 147 and 510.
+MOST_MODULES = {"directory": 165, "api": 565}
 
 # Main thread, source, web server, control socket, and the log's from its first line on: a bare init
 # says nothing.
@@ -276,7 +277,8 @@ def test_what_stays_in_memory_is_these_libraries_and_no_others(
     assert {"config_supervisor", "prometheus_client"} <= packages(modules)
     assert set() == packages(modules) - allowed
     assert [] == sorted(filter(TOO_MUCH.match, modules))
-    assert len(modules) <= MOST_MODULES[role]
+    others = {name for name in modules if name.partition(".")[0] != "config_supervisor"}
+    assert len(others) <= MOST_MODULES[role]
 
 
 @pytest.mark.parametrize("role", ["bare", "directory", "api"])
