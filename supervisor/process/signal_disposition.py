@@ -90,7 +90,7 @@ def is_pending(pid: int, signum: int) -> bool:
         return False
 
 
-class Gate:
+class SignalGate:
     """Decides, look by look, whether a signal may be sent to a process; one gate for
     one delivery.
     """

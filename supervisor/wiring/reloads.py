@@ -9,7 +9,7 @@ import os
 from ..core.errors import UsageError
 from ..options import secret_files
 from ..options.declarations import flag
-from ..process.other_container import Target
+from ..process.pid_lookup import PidLookup
 from ..reload import checks
 from ..reload.http_request import Request, Trust, header, legible, method, status_ranges, url
 from ..reload.methods.exec import Exec
@@ -106,8 +106,8 @@ def _trust(settings: Settings) -> Trust:
     return Trust(settings.reload_http_ca, settings.reload_http_insecure)
 
 
-def _target(settings: Settings) -> Target:
-    return Target(settings.reload_process or "")
+def _target(settings: Settings) -> PidLookup:
+    return PidLookup(settings.reload_process or "")
 
 
 def _verification(settings: Settings, directory: str) -> Check | None:

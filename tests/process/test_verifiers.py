@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from config_supervisor.process.other_container import Target
+from config_supervisor.process.pid_lookup import PidLookup
 from config_supervisor.reload.checks import CheckFailed, Subject
 from config_supervisor.reload.methods.exec import Exec
 from config_supervisor.reload.methods.process import Process
@@ -143,7 +143,7 @@ def test_nginx_in_another_container_is_found_and_verified(main: MainThread, site
     elsewhere = Elsewhere()
     try:
         pid = elsewhere.start(*site.command)
-        target = Target(str(site.pid_file))
+        target = PidLookup(str(site.pid_file))
         check = registry.parse("nginx", "/", target=target)
         passes(main, check)
         site.write("two")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from config_supervisor.process import procfs, signal_disposition
-from config_supervisor.process.signal_disposition import Disposition, Gate
+from config_supervisor.process.signal_disposition import Disposition, SignalGate
 from config_supervisor.reload.methods.signal import Signal
 from config_supervisor.reload.reloader import Way
 from tests.harness import Lines, app, until
@@ -103,7 +103,7 @@ def test_signals_that_are_not_shown_are_unknown(monkeypatch: pytest.MonkeyPatch)
             blocked=None, ignored=None, caught=None, pending=None
         )
         monkeypatch.setattr(procfs, "status", lambda _: shown)
-        gate = Gate(HUP, checked=True)
+        gate = SignalGate(HUP, checked=True)
 
         assert Disposition.UNKNOWN is signal_disposition.of(process.pid, HUP)
         assert gate.look(process.pid).startswith("shows nothing of its signals")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from config_supervisor.process.other_container import Target
+from config_supervisor.process.pid_lookup import PidLookup
 from config_supervisor.reload import checks, http_request
 from config_supervisor.reload.http_request import Request
 from config_supervisor.reload.methods.exec import Exec
@@ -287,7 +287,7 @@ class Other:
         return pid
 
     def way(self, timeout: float = 10, window: float = 0) -> Way:
-        return Way(Process(Target(str(self.path)), HUP), window=window, timeout=timeout)
+        return Way(Process(PidLookup(str(self.path)), HUP), window=window, timeout=timeout)
 
 
 @pytest.fixture

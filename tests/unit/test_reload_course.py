@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from config_supervisor.core import events as ev
-from config_supervisor.process.other_container import Target
+from config_supervisor.process.pid_lookup import PidLookup
 from config_supervisor.reload import http_request
 from config_supervisor.reload.attempt import App
 from config_supervisor.reload.checks import Check, CheckFailed, CommandCheck, Subject
@@ -207,7 +207,7 @@ def test_the_wait_for_a_handler_is_given_up_at_once(main: MainThread) -> None:
 
 
 def test_the_wait_for_a_process_of_another_container_is_given_up_at_once(main: MainThread) -> None:
-    assert given_up(main, Way(Process(Target("no-such-process"), 1)), lambda: None) < 1
+    assert given_up(main, Way(Process(PidLookup("no-such-process"), 1)), lambda: None) < 1
 
 
 def test_a_request_that_hangs_is_given_up_at_once(main: MainThread) -> None:

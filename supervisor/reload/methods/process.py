@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...process import other_container, procfs
-from ...process.other_container import Target, TargetMissing
-from ...process.signal_disposition import Gate
+from ...process import pid_lookup, procfs
+from ...process.pid_lookup import PidLookup, ProcessMissing
+from ...process.signal_disposition import SignalGate
 from ..attempt import ReloadError
 from .signal import deliver, until_taken
 
@@ -18,16 +18,16 @@ _FIND_AGAIN = 0.25  # seconds between two looks through /proc, which cost more t
 class Process:
     """Send a signal to a process of another container, once it is there and catches it."""
 
-    def __init__(self, wanted: Target, signum: int, *, checked: bool = True) -> None:
+    def __init__(self, wanted: PidLookup, signum: int, *, checked: bool = True) -> None:
         """`checked` as for Signal."""
         self._target, self._signum, self._checked = wanted, signum, checked
 
     def __call__(self, app: App) -> None:
-        gate = Gate(self._signum, checked=self._checked)
+        gate = SignalGate(self._signum, checked=self._checked)
         while True:
             try:
                 pid = self._target.find()
-            except TargetMissing as error:
+            except ProcessMissing as error:
                 trouble = ReloadError("no_process", str(error))
             else:
                 why = gate.look(pid)
@@ -38,7 +38,7 @@ class Process:
             if app.seconds_left() <= 0:
                 raise trouble
             app.pause(_FIND_AGAIN)
-        if not other_container.may_signal(pid):
+        if not pid_lookup.may_signal(pid):
             uid = procfs.user_of(pid)
             raise ReloadError(
                 "permission",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...process.signal_disposition import Gate, has_handler, is_pending
+from ...process.signal_disposition import SignalGate, has_handler, is_pending
 from ...runtime import signals
 from ..attempt import ReloadError
 
@@ -25,7 +25,7 @@ class Signal:
         return not self._checked or has_handler(pid, self.signum)
 
     def __call__(self, app: App) -> None:
-        gate = Gate(self.signum, checked=self._checked)
+        gate = SignalGate(self.signum, checked=self._checked)
         while why := gate.look(app.pid):
             app.checkpoint()
             if app.seconds_left() <= 0:

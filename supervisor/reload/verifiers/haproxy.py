@@ -11,14 +11,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
 
-    from ...process.other_container import Target
+    from ...process.pid_lookup import PidLookup
     from ..checks import Subject
     from ..http_request import Trust
 
 _MOST_BYTES = 4 * 1024 * 1024  # of an answer
 
 
-def parse(rest: str, trust: Trust, target: Target | None) -> Check:
+def parse(rest: str, trust: Trust, target: PidLookup | None) -> Check:
     """Read the path of the master socket."""
     del trust, target
     return Haproxy(rest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...process import procfs
-from ...process.other_container import Target, TargetMissing
+from ...process.pid_lookup import PidLookup, ProcessMissing
 from ..checks import Check, CheckFailed
 
 TYPE_CHECKING = False
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from ..http_request import Trust
 
 
-def parse(rest: str, trust: Trust, target: Target | None) -> Check:
+def parse(rest: str, trust: Trust, target: PidLookup | None) -> Check:
     """Read `nginx`: our app or, in a sidecar, `target`, else the process of that name."""
     del rest, trust
-    return Nginx(target or Target("nginx"))
+    return Nginx(target or PidLookup("nginx"))
 
 
 class Nginx(Check):
@@ -28,7 +28,7 @@ class Nginx(Check):
     -t` does not see: it gives up after five tries in 2.5 s.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: PidLookup) -> None:
         """`target` finds the master when it is not our app."""
         self._target = target
 
@@ -38,7 +38,7 @@ class Nginx(Check):
         """
         try:
             master = subject.pid or self._target.find()
-        except TargetMissing as error:
+        except ProcessMissing as error:
             raise CheckFailed(str(error)) from error
         titles = {child: _title(child[0]) for child in _children(master)}
         found = [

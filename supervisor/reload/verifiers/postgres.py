@@ -6,7 +6,7 @@ from ..checks import Check, CommandCheck
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ...process.other_container import Target
+    from ...process.pid_lookup import PidLookup
     from ..http_request import Trust
 
 # `postgres`: an exit code and a sentence from what PostgreSQL knows of its files.
@@ -31,7 +31,7 @@ select coalesce(
 COMMAND = ("psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", " ".join(_SQL.split()))
 
 
-def parse(rest: str, trust: Trust, target: Target | None) -> Check:
+def parse(rest: str, trust: Trust, target: PidLookup | None) -> Check:
     """Read `postgres`: psql as the app's user with the app's PG variables."""
     del rest, trust, target
     return CommandCheck(COMMAND)

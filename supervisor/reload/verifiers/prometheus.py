@@ -8,13 +8,13 @@ from ..http_request import Request, RequestFailed, Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ...process.other_container import Target
+    from ...process.pid_lookup import PidLookup
     from ..checks import Subject
 
 _MOST_BYTES = 4 * 1024 * 1024  # of a page of metrics: Prometheus' own has 200 KiB
 
 
-def parse(rest: str, trust: Trust, target: Target | None) -> Check:
+def parse(rest: str, trust: Trust, target: PidLookup | None) -> Check:
     """Read the URL of the web interface."""
     del target
     return Prometheus(rest, trust)

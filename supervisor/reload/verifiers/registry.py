@@ -13,14 +13,16 @@ from ..http_request import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ...process.other_container import Target
+    from ...process.pid_lookup import PidLookup
     from ..checks import Check
 
 # Each verifier with the value that stands behind its name, in words for the help; "" for none.
 VERIFIERS = {"nginx": "", "haproxy": "SOCKET", "prometheus": "URL", "postgres": ""}
 
 
-def parse(text: str, directory: str, trust: Trust = Trust(), target: Target | None = None) -> Check:
+def parse(
+    text: str, directory: str, trust: Trust = Trust(), target: PidLookup | None = None
+) -> Check:
     """Read the name of a verifier, or whatever `checks.parse` reads; raises ValueError."""
     name, _, rest = text.strip().partition(":")
     if name in VERIFIERS and (VERIFIERS[name] or not rest):

@@ -22,11 +22,11 @@ _COMM = 15  # characters that the kernel keeps of a process's name (proc(5), com
 _HINT = "is its container up, and does the pod have shareProcessNamespace: true?"
 
 
-class TargetMissing(Exception):
+class ProcessMissing(Exception):
     """There is no such process, or no single one; the message says what to do."""
 
 
-class Target:
+class PidLookup:
     """A process by name or, if the text has a slash, by the file that holds its pid."""
 
     def __init__(self, text: str) -> None:
@@ -41,7 +41,7 @@ class Target:
         return self._text
 
     def find(self) -> int:
-        """The pid, as of now; raises TargetMissing. It is never ours nor that of a process that we
+        """The pid, as of now; raises ProcessMissing. It is never ours nor that of a process that we
         have started.
 
         By name it is the topmost match: a server's workers have its name, and only their parent
@@ -53,10 +53,10 @@ class Target:
         found = {pid: parent for pid, parent in _matches(self._text) if pid not in ours}
         top = [pid for pid, parent in found.items() if parent not in found]
         if not top:
-            raise TargetMissing(f"no process is called {self._text}; {_HINT}")
+            raise ProcessMissing(f"no process is called {self._text}; {_HINT}")
         if len(top) > 1:
             pids = ", ".join(map(str, sorted(top)))
-            raise TargetMissing(
+            raise ProcessMissing(
                 f"{len(top)} processes are called {self._text} (pids {pids}); name a pid file"
                 " instead"
             )
@@ -68,16 +68,16 @@ def _by_file(path: str, ours: set[int]) -> int:
         text = _first_line(path)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise TargetMissing(f"cannot read the pid file {path}: {why}; {_HINT}") from error
+        raise ProcessMissing(f"cannot read the pid file {path}: {why}; {_HINT}") from error
     pid = int(text) if text.isascii() and text.isdecimal() else 0
     if not pid:
-        raise TargetMissing(f"cannot use the pid file {path}: its first line is not a pid")
+        raise ProcessMissing(f"cannot use the pid file {path}: its first line is not a pid")
     if pid in ours:
         # Pid 1 of a container of its own is what its file says; here that number is somebody
         # else's.
-        raise TargetMissing(f"{path} says {pid}, which is our own here; {_HINT}")
+        raise ProcessMissing(f"{path} says {pid}, which is our own here; {_HINT}")
     if procfs.has_ended(pid):
-        raise TargetMissing(f"{path} says {pid}, and there is no such process; {_HINT}")
+        raise ProcessMissing(f"{path} says {pid}, and there is no such process; {_HINT}")
     return pid
 
 

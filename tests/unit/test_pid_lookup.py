@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from config_supervisor.process import other_container, procfs
-from config_supervisor.process.other_container import Target, TargetMissing
+from config_supervisor.process import pid_lookup, procfs
+from config_supervisor.process.pid_lookup import PidLookup, ProcessMissing
 from tests.conftest import needs_root
 from tests.elsewhere import Elsewhere
 from tests.harness import assert_state, children, status, wait_until
@@ -48,8 +48,8 @@ def found(text: str) -> int:
     def find() -> None:
         nonlocal result
         try:
-            result = Target(text).find()
-        except TargetMissing as error:
+            result = PidLookup(text).find()
+        except ProcessMissing as error:
             raise AssertionError(str(error)) from error
 
     wait_until(find)
@@ -57,8 +57,8 @@ def found(text: str) -> int:
 
 
 def missing(text: str) -> str:
-    with pytest.raises(TargetMissing) as caught:
-        Target(text).find()
+    with pytest.raises(ProcessMissing) as caught:
+        PidLookup(text).find()
     return str(caught.value)
 
 
@@ -148,8 +148,8 @@ def test_neither_we_nor_our_children_are_found(program: Callable[[str], str]) ->
         ours.stdin.close()
     with open("/proc/self/comm", encoding="ascii") as file:
         us = file.read().strip()
-    with contextlib.suppress(TargetMissing):  # another test run may have our name
-        assert os.getpid() != Target(us).find()
+    with contextlib.suppress(ProcessMissing):  # another test run may have our name
+        assert os.getpid() != PidLookup(us).find()
 
 
 def test_a_process_that_has_renamed_itself_is_found_by_its_executable(
@@ -192,12 +192,12 @@ def test_a_process_of_another_user_is_found_and_known_to_be_out_of_reach(
     try:
         assert (pid, False, 12345) == (
             found("daemon-user"),
-            other_container.may_signal(pid),
+            pid_lookup.may_signal(pid),
             procfs.user_of(pid),
         )
     finally:
         os.seteuid(0)
-    assert other_container.may_signal(pid)
+    assert pid_lookup.may_signal(pid)
 
 
 # --- pid files ------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ def test_the_first_line_of_a_pid_file_counts_and_is_read_each_time(
 ) -> None:
     first, second = elsewhere("sleep", "60"), elsewhere("sleep", "60")
     path = tmp_path / "pid"
-    wanted = Target(str(path))
+    wanted = PidLookup(str(path))
     path.write_text(f" {first}\n/var/lib/data\n")
     assert first == wanted.find()
     path.write_text(str(second))
@@ -261,7 +261,7 @@ def test_a_pid_file_of_a_process_that_is_gone_is_told(tmp_path: Path) -> None:
     assert (None, True, True) == (
         procfs.user_of(gone.pid),
         procfs.has_ended(gone.pid),
-        other_container.may_signal(gone.pid),
+        pid_lookup.may_signal(gone.pid),
     )
 
 
@@ -270,4 +270,4 @@ def test_what_is_neither_a_name_nor_a_path_is_refused(text: str) -> None:
     with pytest.raises(
         ValueError, match="neither the name of a process nor the path of a pid file"
     ):
-        Target(text)
+        PidLookup(text)
