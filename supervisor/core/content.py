@@ -88,7 +88,7 @@ class Changes(Record):
     def __str__(self) -> str:
         kinds = (("changed", self.changed), ("added", self.added), ("removed", self.removed))
         return (
-            "; ".join(f"{verb} {_some(paths)}" for verb, paths in kinds if paths)
+            "; ".join(f"{verb} {some_names(paths)}" for verb, paths in kinds if paths)
             or "nothing changed"
         )
 
@@ -267,7 +267,8 @@ def shown(name: str) -> str:
     return cut if cut.isprintable() else repr(cut)
 
 
-def _some(paths: tuple[str, ...]) -> str:
+def some_names(paths: tuple[str, ...]) -> str:
+    """The first paths, for a message, and the number of the others."""
     names = [shown(path) for path in paths[:_SHOWN]]
     more = len(paths) - len(names)
     return ", ".join(names) + (f" (+{more} more)" if more else "")

@@ -19,6 +19,7 @@ import os
 import time
 
 from ..core.content import diff, shown
+from ..core.record import Record
 from ..core.state import Marks
 from ..runtime import log, os_errors
 from ..runtime.os_errors import FilesError
@@ -45,6 +46,17 @@ _MARKS = "..marks"
 _MOST_MARKS = 16384  # bytes; it never holds more than a few lines
 
 
+class Live(Record):
+    """The generation in place, or why there is none that can be used: a sentence.
+
+    `damaged`: there is one, and its files or its manifest are not as they were written.
+    """
+
+    generation: Generation | None
+    fault: str = ""
+    damaged: bool = False
+
+
 class Root:
     """The directory that shows one generation and keeps some. All methods raise FilesError.
 
@@ -58,9 +70,9 @@ class Root:
     ) -> None:
         self._directory = RootDirectory(path, modes, self._forget)
         self.path = self._directory.path
-        self.why_not = ""  # why the last `live()` gave None
         self._modes, self._keep, self._clock = modes, keep, clock
         self._key = b""
+        self._warned: set[str] = set()
         self._forget()
 
     def _forget(self) -> None:
@@ -240,36 +252,35 @@ class Root:
             generations.remove(root, generation.name)
             self._staged.discard(generation.name)
 
-    def live(self) -> Generation | None:
-        """The generation that is in place, if every file of its manifest is there as it was
-        written.
-
-        Else None, with the reason in `why_not`. Other files beside them are left alone. Raises
-        nothing.
+    def live(self) -> Live:
+        """The generation in place, where every file of its manifest is as it was written. Other
+        files beside them are left alone. Raises nothing.
         """
-        self.why_not = ""
         try:
             with self._directory.saying("read"), self._directory.opened() as root:
                 name = target(root, DATA)
+                if not name:
+                    return Live(None, f"{self.path} holds no configuration yet")
                 generation = self._known.read(root, name)
                 if generation is None:
-                    self.why_not = self._unreadable(root, name)
-                    return None
-                changes = diff(generation.files, integrity.sums(root, generation))
+                    return self._unreadable(root, name)
+                fault = integrity.fault(root, generation)
                 self._tell_strangers(root, generation)
         except FilesError as error:
-            self.why_not = str(error)
-            return None
-        if changes:
-            self.why_not = f"{self.path}/{name} differs from its manifest: {changes}"
-        return None if changes else generation
+            return Live(None, str(error))
+        if fault:
+            return Live(None, self._cannot_use(generation.name, fault), damaged=True)
+        return Live(generation)
 
-    def _unreadable(self, root: int, name: str) -> str:
-        if not name:
-            return f"{self.path} holds no configuration yet"
+    def _unreadable(self, root: int, name: str) -> Live:
         if number := generations.later_format(root, name):
-            return f"{self.path}/{shown(name)} was written by a later release (format {number})"
-        return f"{self.path}/{shown(name)} has no manifest that can be read"
+            why = f"a later release wrote it, in format {number}"
+            return Live(None, self._cannot_use(name, why))  # `prepare` has told
+        why = "it has no manifest that can be read"
+        return Live(None, self._cannot_use(name, why), damaged=True)
+
+    def _cannot_use(self, name: str, why: str) -> str:
+        return f"cannot use generation {self.path}/{shown(name)}: {why}"
 
     def _tell_strangers(self, root: int, generation: Generation) -> None:
         if not log.wanted("debug"):
@@ -285,13 +296,22 @@ class Root:
                 " left alone"
             )
 
-    def intact(self, generation: Generation) -> bool:
-        """Whether every file of a generation is there as it was written. Raises nothing."""
+    def fault(self, generation: Generation) -> str:
+        """Why a generation cannot be used, a sentence; empty where every file is as it was written.
+        Raises nothing.
+        """
         try:
-            with self._directory.opened() as root:
-                return not diff(generation.files, integrity.sums(root, generation))
-        except (OSError, FilesError):
-            return False
+            with self._directory.saying("read"), self._directory.opened() as root:
+                why = integrity.fault(root, generation)
+        except FilesError as error:
+            return str(error)
+        return self._cannot_use(generation.name, why) if why else ""
+
+    def warn_of_damage(self, fault: str) -> None:
+        """Warn that a generation is skipped, once for each fault."""
+        if fault not in self._warned:
+            self._warned.add(fault)
+            log.warning(f"{fault}; let no other program write there", event="generation_damaged")
 
     def marks(self) -> Marks:
         """The marks of earlier runs and of this one; none where they cannot be read. Raises

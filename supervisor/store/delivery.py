@@ -66,6 +66,7 @@ class Delivery:
             exact=self._root is None,
         )
         self._live: Generation | None = None
+        self._fault = ""  # why a start found no generation that it can use
         self._checked: Generation | None = None  # staged and validated, not shown yet
         self._validated = ""  # a version that is used where it is, and has passed its validation
         self._previous = ""  # the version that was in place before the last one
@@ -188,10 +189,10 @@ class Delivery:
             with self._store:
                 root.discard(staged)
             raise
-        if self._check and not root.intact(staged):
+        if self._check and (fault := root.fault(staged)):
             log.warning(
                 f"the validation has changed the files of configuration {staged.digest[:8]}, which"
-                " it should only read: a restart without the source cannot use them",
+                f" it should only read: a restart without the source cannot use them ({fault})",
                 event="validation_wrote",
             )
         self._checked = staged
@@ -200,7 +201,10 @@ class Delivery:
         """Once, before anything is staged: preparing clears away what is not live."""
         if not self._prepared:
             root.prepare()
-            self._live = root.live()
+            live = root.live()
+            self._live, self._fault = live.generation, live.fault
+            if live.damaged:
+                root.warn_of_damage(live.fault)
             self._previous = self._live.digest if self._live else ""
             self._prepared = True
             if self._marks is not None and (begun := self._marks.begin(self._previous)):
@@ -277,7 +281,7 @@ class Delivery:
                         f"; {self._root.path} holds no intact configuration of an earlier run"
                         " either"
                     )
-                    error += f" ({self._root.why_not})" if self._root.why_not else ""
+                    error += f" ({self._fault})" if self._fault else ""
             except Exception as failure:  # as in `apply`
                 error += f"; {failure}"
             if found is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import itertools
 
-from ..core.content import sha256
+from ..core.content import diff, sha256, some_names
 from .file_tree import tree_of
 from .generations import MANIFEST, names_in
 from .safe_open import Opened, pieces
@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 _BATCH = 1000  # names that are looked at together, when others may have made any number of them
 _PIECE = 1 << 20
 _NO_FILE = (errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENXIO)
+
+
+def fault(directory: int, generation: Generation) -> str:
+    """How the files differ from the manifest, for people; empty where they do not."""
+    changes = diff(generation.files, sums(directory, generation))
+    faults = []
+    if changes.changed:
+        verb = "differs from its" if len(changes.changed) == 1 else "differ from their"
+        faults.append(f"{some_names(changes.changed)} {verb} manifest")
+    if changes.removed:
+        verb = "is" if len(changes.removed) == 1 else "are"
+        faults.append(f"{some_names(changes.removed)} {verb} missing")
+    return "; ".join(faults)
 
 
 def sums(directory: int, generation: Generation) -> dict[str, str]:

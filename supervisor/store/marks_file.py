@@ -70,9 +70,11 @@ class MarksFile:
         for version in rollout_marks.order(self._root.marks(), in_place, tuple(reversed(kept))):
             if version == in_place:
                 return live
-            if self._root.intact(kept[version]):
-                self._root.show(kept[version])
-                return kept[version]
+            if fault := self._root.fault(kept[version]):
+                self._root.warn_of_damage(fault)
+                continue
+            self._root.show(kept[version])
+            return kept[version]
         return None
 
     def write(self) -> None:

@@ -188,25 +188,61 @@ def test_a_change_that_finds_no_thread_to_be_had_waits_for_one(run: Run, open_vo
     program.finish(0)
 
 
-def test_end_without_intact_configuration_says_why(
-    run: Run, volume: str, tmp_path: os.PathLike[str]
-) -> None:
-    """A file was edited in place while the program was away, and so was its source."""
+@pytest.fixture
+def damaged(run: Run, volume: str, tmp_path: os.PathLike[str]) -> str:
+    """A configroot whose live file was edited in place after a run."""
     root = os.path.join(tmp_path, "live")
     swap_volume(volume, "1", {"app.conf": "one"})
     program = start(run, volume, f"--configroot={root}", read=root)
     program.expect("ready")
     program.send(signal.SIGTERM)
     program.wait()
-    shutil.rmtree(volume)
     write(os.path.join(root, "app.conf"), "edited")
-    again = start(run, volume, f"--configroot={root}", "--initial-sync-timeout=200ms", read=root)
+    return root
 
-    again.err.expect(
-        "holds no intact configuration of an earlier run either .*differs from its manifest:"
-        " changed app"
-    )
+
+CANNOT_USE = r"cannot use generation \S+/live/\.\.\S+: app.conf differs from its manifest"
+
+
+def test_end_without_intact_configuration_says_why(run: Run, volume: str, damaged: str) -> None:
+    """A file was edited in place while the program was away, and so was its source."""
+    shutil.rmtree(volume)
+    short = "--initial-sync-timeout=200ms"
+    again = start(run, volume, f"--configroot={damaged}", short, read=damaged)
+
+    again.err.expect(f"holds no intact configuration of an earlier run either .{CANNOT_USE}")
     assert 125 == again.wait()
+
+
+def test_start_on_damaged_files_writes_them_and_says_why(
+    run: Run, volume: str, damaged: str
+) -> None:
+    again = start(run, volume, f"--configroot={damaged}", read=damaged)
+
+    again.err.expect(f"warning: {CANNOT_USE}; let no other program write there")
+    again.expect("config: one")
+
+
+def test_start_skips_damaged_good_version_and_says_why(
+    run: Run, volume: str, tmp_path: os.PathLike[str]
+) -> None:
+    """Live and damaged: the start goes on to another generation, and names the damage once."""
+    root = os.path.join(tmp_path, "live")
+    options = (f"--configroot={root}", "--reload-interval=0s", "--verify-window=0s")
+    swap_volume(volume, "1", {"app.conf": "one"})
+    program = start(run, volume, *options, read=root)
+    program.expect("ready")
+    swap_volume(volume, "2", {"app.conf": "two"})
+    program.err.expect("reloaded")
+    program.send(signal.SIGTERM)
+    program.wait()
+    write(os.path.join(root, "app.conf"), "edited")
+    shutil.rmtree(volume)
+    again = start(run, volume, *options, "--initial-sync-timeout=200ms", read=root)
+    again.err.expect(f"warning: {CANNOT_USE}; let no other program write there")
+    again.expect("config: one")
+
+    assert 1 == sum("differs from its manifest" in line for line in again.err.seen)
 
 
 @pytest.mark.parametrize("make", ["mkdir", "ln -s /nowhere"])

@@ -76,7 +76,7 @@ def test_validator_that_writes_to_its_files_is_told(subject: Reloading) -> None:
     subject.change("two")
     program.err.expect(
         "warning: the validation has changed the files of configuration .*, which it should only"
-        " read"
+        r" read: .*\(cannot use generation .*: app.conf differs from its manifest\)"
     )
     program.expect("config: two")
 

@@ -42,8 +42,8 @@ def test_link_in_place_of_configroot_leads_no_write_elsewhere(
         put(root, NEW)
     assert caught.value.reason == "write"
     root.tidy()
-    assert root.live() is None
-    assert "is a link" in root.why_not
+    assert root.live().generation is None
+    assert "is a link" in root.live().fault
     assert everything(victim) == before
 
     os.unlink(tmp_path / level)
