@@ -15,7 +15,7 @@ from . import __version__
 from .core.errors import StartError, UsageError
 from .core.state import Policy, ended_unstarted
 from .observe.journal import Journal
-from .options import command_line
+from .options import command_line, parsers
 from .process.children import Processes
 from .runtime import log
 from .runtime.inbox import Inbox
@@ -111,7 +111,7 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
     journal = Journal(
         named,
         settings.configured,
-        settings.reload_method,
+        settings.reload_method.name,
         settings.configroot or "",
         sidecar=not settings.command,
         hook_output=settings.hook_output,
@@ -143,6 +143,7 @@ def _announce(
 
 
 def _policy(settings: Settings) -> Policy:
+    method = settings.reload_method
     return Policy(
         rewrite=dict(settings.rewrite),
         group=settings.signal_group,
@@ -159,8 +160,8 @@ def _policy(settings: Settings) -> Policy:
         ready=settings.ready is not None and bool(settings.command),
         validate=settings.validate is not None,
         verify=settings.verify is not None and settings.configured,
-        reload_signal=settings.reload_signal if settings.reload_method == "signal" else 0,
-        restart_to_reload=settings.reload_restart,
+        reload_signal=getattr(settings, method.signal) if method.signal else 0,
+        restart_to_reload=method.restarts,
         rollback=settings.rollback and settings.configroot is not None,
         unhealthy_on_failure=settings.unhealthy_on_reload_failure,
         configured=settings.configured,
@@ -179,15 +180,8 @@ def _absolute(settings: Settings) -> Settings:
     """
     paths = {
         name: getattr(settings, name)
-        for name in (
-            "config_dir",
-            "configroot",
-            "kubeconfig",
-            "control",
-            "reload_http_ca",
-            "reload_http_file",
-            "reload_http_header_file",
-        )
+        for name, option in command_line.OPTIONS.items()
+        if option.parse in (parsers.path, parsers.socket_path) and not option.many
     }
     absolute = {
         name: os.path.abspath(path) for name, path in paths.items() if path not in (None, "off")

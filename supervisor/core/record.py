@@ -26,12 +26,16 @@ class Record:
 
     __slots__ = ()
     __match_args__: ClassVar[tuple[str, ...]] = ()
-    _defaults: ClassVar[dict[str, Any]] = {}
+    __defaults__: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls) -> None:
         own = tuple(cls.__dict__.get("__annotations__", ()))  # noqa: RUF063 - inspect costs 8 ms
-        cls.__match_args__ = (*cls.__match_args__, *own)  # type: ignore[misc] # the one place that sets it
-        cls._defaults = {**cls._defaults, **{n: cls.__dict__[n] for n in own if n in cls.__dict__}}
+        names, defaults = cls.__match_args__, cls.__defaults__
+        further: tuple[Any, ...] = cls.__bases__[1:]
+        for base in further:
+            names, defaults = (*names, *base.__match_args__), {**defaults, **base.__defaults__}
+        cls.__match_args__ = (*names, *own)  # type: ignore[misc] # the one place that sets it
+        cls.__defaults__ = {**defaults, **{n: cls.__dict__[n] for n in own if n in cls.__dict__}}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         names = self.__match_args__
@@ -40,7 +44,7 @@ class Record:
             return
         if len(args) > len(names):
             raise TypeError(f"{type(self).__name__} takes {len(names)} fields, got {len(args)}")
-        values = {**self._defaults, **dict(zip(names, args, strict=False)), **kwargs}
+        values = {**self.__defaults__, **dict(zip(names, args, strict=False)), **kwargs}
         if len(values) != len(names) or any(n not in values for n in names):
             raise TypeError(
                 f"{type(self).__name__} takes {', '.join(names)}; got {', '.join(values)}"

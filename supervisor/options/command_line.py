@@ -12,7 +12,9 @@ from __future__ import annotations
 from .. import PREFIX
 from ..core.errors import UsageError
 from . import parsers
-from .declarations import Option, Settings, flag, variable
+from .declarations import Settings
+from .option import Option, flag, variable
+from .reload_options import METHODS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +32,10 @@ OLD_VARIABLES = {
 }
 
 
-OPTIONS: dict[str, Option] = {n: o for n, o in Settings._defaults.items() if isinstance(o, Option)}  # noqa: SLF001
+_OLD_PREFIX = "CONFIG_CONTROLLER_"
+OPTIONS: dict[str, Option] = {
+    n: o for n, o in Settings.__defaults__.items() if isinstance(o, Option)
+}
 _SHORT = {o.short: n for n, o in OPTIONS.items() if o.short}
 # Flags of tini and dumb-init, and ours for the same.
 _OF_OTHER_INITS = {
@@ -59,22 +64,30 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     given: dict[str, list[tuple[str, str]]] = {}  # name: (where it was given, text)
     command = _read_arguments(argv, given)
     told = frozenset(given)
-    for name in OPTIONS:
-        if name not in given and name not in _ON_THE_LINE_ONLY:
-            _read_variable(name, environ, given)
+    if any(key.startswith((PREFIX, _OLD_PREFIX)) for key in environ):
+        for name in OPTIONS:
+            if name not in given and name not in _ON_THE_LINE_ONLY:
+                _read_variable(name, environ, given)
     for name, one in OPTIONS.items():
         if one.holds and name in given:
             told |= _read_file(name, one.holds, given, told)
     values_ = {name: _value(name, given.get(name)) for name in OPTIONS}
     settings = Settings(**values_, command=tuple(command))
     if not (settings.help or settings.version):
-        _check(
-            settings,
-            told,
-            {name: flag(name) for name in OPTIONS}
-            | {n: pairs[-1][0].partition(" ")[0] for n, pairs in given.items()},
-        )
+        _check(settings, told, _Written(given))
     return settings
+
+
+class _Written:
+    """Each option as the user wrote it, a flag or a variable."""
+
+    def __init__(self, given: Mapping[str, list[tuple[str, str]]]) -> None:
+        self._given = given
+
+    def __getitem__(self, name: str) -> str:
+        if name in self._given:
+            return self._given[name][-1][0].partition(" ")[0]
+        return flag(name)
 
 
 def _read_arguments(argv: Sequence[str], given: dict[str, list[tuple[str, str]]]) -> Sequence[str]:
@@ -231,11 +244,10 @@ def _of_a_service(name: str) -> bool:
     return any(word == "PORT" and words[at + 1].isdecimal() for at, word in enumerate(words[:-1]))
 
 
-def _check(settings: Settings, told: frozenset[str], written: Mapping[str, str]) -> None:
+def _check(settings: Settings, told: frozenset[str], written: _Written) -> None:
     """What no single option can see. Raises UsageError.
 
-    `told` are those of the command line; `written` has each as the user wrote it, a flag or a
-    variable.
+    `told` are those of the command line.
     """
     api = (
         written["configmap" if settings.configmap else "secret"]
@@ -261,8 +273,8 @@ def _check(settings: Settings, told: frozenset[str], written: Mapping[str, str])
     _check_mode(settings)
 
 
-def _check_methods(settings: Settings, told: frozenset[str], written: Mapping[str, str]) -> None:
-    names = ("reload_http", "reload_exec", "reload_restart", "reload_process")
+def _check_methods(settings: Settings, told: frozenset[str], written: _Written) -> None:
+    names = [one.option for one in METHODS if one.option]
     given = [written[name] for name in names if getattr(settings, name)]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other: there is one way to reload")
@@ -277,16 +289,10 @@ def _check_methods(settings: Settings, told: frozenset[str], written: Mapping[st
         raise UsageError(
             f"{written[needy[0]]} needs a configuration: --configmap, --secret or --config-dir"
         )
-    if settings.reload_restart and not settings.command:
-        raise UsageError(
-            f"{written['reload_restart']} needs COMMAND: only an app of our own can be started"
-            " again"
-        )
-    if settings.reload_process and settings.command:
-        raise UsageError(
-            f"{written['reload_process']} is for a sidecar; COMMAND is reloaded by --reload-signal"
-            " itself"
-        )
+    chosen = settings.reload_method
+    why = chosen.excludes_command if settings.command else chosen.needs_command
+    if why:
+        raise UsageError(f"{written[chosen.option]} {why}")
 
 
 def _check_mode(settings: Settings) -> None:
@@ -295,11 +301,12 @@ def _check_mode(settings: Settings) -> None:
         if settings.once:
             raise UsageError("--once is for an init container, without COMMAND")
         return
-    if settings.reload_http or settings.reload_process or settings.reload_exec or settings.once:
+    if settings.reload_method.option or settings.once:
         return
+    ways = [flag(one.option) for one in METHODS if one.option and not one.needs_command]
     raise UsageError(
         "no command to run; usage: supervisor [OPTIONS] [--] COMMAND [ARG...] (in an image: CMD); "
-        "a sidecar, without COMMAND, needs --reload-http, --reload-process, --reload-exec or --once"
+        f"a sidecar, without COMMAND, needs {', '.join(ways)} or --once"
     )
 
 

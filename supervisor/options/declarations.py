@@ -7,72 +7,17 @@ the command line and the environment are read in `config.py`.
 
 from __future__ import annotations
 
-from .. import PREFIX
 from ..core.record import Record
 from . import parsers
+from .option import option
+from .reload_options import ReloadOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
     from .parsers import ObjectName
 
 
-class Option(Record):
-    """How one setting is written and read."""
-
-    parse: Callable[[str], Any] | None  # None: a switch
-    default: Any
-    metavar: str
-    help: str
-    many: bool = False
-    commas: bool = True  # several values in one variable may be split at commas too
-    short: str = ""
-    shown_default: str = ""
-    holds: str = ""  # the option whose value stands in the file that this one names
-
-
-def flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def variable(name: str) -> str:
-    return PREFIX + name.upper()
-
-
-def option(  # noqa: PLR0913 - the declaration of a setting, always by name
-    parse: Callable[[str], Any] | None,
-    metavar: str,
-    help: str,  # noqa: A002 - what it is
-    *,
-    default: Any = None,
-    many: bool = False,
-    commas: bool = True,
-    short: str = "",
-    shown: str = "",
-    holds: str = "",
-) -> Any:
-    """Declare a setting. `many`: may be repeated, the value is a tuple."""
-    return Option(parse, () if many else default, metavar, help, many, commas, short, shown, holds)
-
-
-def choice(*words: str, **synonyms: str) -> Callable[[str], str]:
-    """One of these words in either case; a synonym stands for one of them."""
-
-    def parse(text: str) -> str:
-        word = text.strip().lower()
-        word = synonyms.get(word, word)
-        if word not in words:
-            raise ValueError(f"{text!r} is not one of {', '.join(words)}")
-        return word
-
-    return parse
-
-
-class Settings(Record):
-    """Every setting, in the order of the help."""
-
+class _Configuration(Record):
     configmap: tuple[ObjectName, ...] = option(
         parsers.object_name,
         "[NS/]NAME[:SUBDIR]",
@@ -168,135 +113,11 @@ class Settings(Record):
         "the value of --ready is in this file (a URL with a password)",
         holds="ready",
     )
-    reload_signal: int = option(
-        parsers.caught_signal, "SIG", "what the app gets when its files have changed", default="HUP"
-    )
-    reload_signal_check: str = option(
-        choice("auto", "off"),
-        "auto|off",
-        "look whether the app takes --reload-signal before it is sent: an app that does not would"
-        " be ended by it; off: send it in any case, once the app is ready",
-        default="auto",
-    )
-    reload_http: str | None = option(
-        parsers.word,
-        "URL",
-        "reload by an HTTP request instead of a signal; user:password in it is used, never logged",
-    )
-    reload_http_file: str | None = option(
-        parsers.path,
-        "FILE",
-        "the URL of --reload-http is in this file, read for each request: its password is in no"
-        " process list",
-        holds="reload_http",
-    )
-    reload_http_method: str = option(
-        parsers.word, "METHOD", "HTTP method of --reload-http", default="POST"
-    )
-    reload_http_header: tuple[str, ...] = option(
-        parsers.word,
-        "'NAME: VALUE'",
-        "a header of --reload-http; repeatable (in its variable one a line)",
-        many=True,
-        commas=False,
-    )
-    reload_http_header_file: str | None = option(
-        parsers.path,
-        "FILE",
-        "more headers of --reload-http, one a line, read for each request: for tokens that are"
-        " renewed",
-    )
-    reload_http_status: str = option(
-        parsers.word, "CODES", "the answers to --reload-http that mean success", default="200-299"
-    )
-    reload_http_ca: str | None = option(
-        parsers.path,
-        "FILE",
-        "CA certificates for the https URLs of --reload-http, --ready, --verify",
-        shown="the system's",
-    )
-    reload_http_insecure: bool = option(
-        None, "", "do not verify certificates of the servers of these URLs", default=False
-    )
-    reload_exec: tuple[str, ...] | None = option(
-        parsers.command,
-        "CMD",
-        "reload by a command; {dir} is the directory of the files; its exit code decides",
-    )
-    reload_restart: bool = option(
-        None, "", "reload by stopping the app and starting it again", default=False
-    )
-    reload_process: str | None = option(
-        parsers.word,
-        "NAME|PIDFILE",
-        "without COMMAND: send --reload-signal to a process of another container (shared PID"
-        " namespace)",
-    )
-    reload_timeout: float = option(
-        parsers.duration,
-        "DURATION",
-        "a reload must end within this, retries included, and a start be ready (--ready)",
-        default="30s",
-    )
-    reload_interval: float = option(
-        parsers.duration,
-        "DURATION",
-        "the first change reloads at once; further ones wait until this long after the last reload"
-        " began, and only the newest is applied",
-        default="10s",
-    )
-    reload_quiet: float = option(
-        parsers.duration,
-        "DURATION",
-        "wait for this much silence before applying (at most 10 times it)",
-        default="0s",
-    )
-    reload_splay: float = option(
-        parsers.duration,
-        "DURATION",
-        "random delay up to this, so that a fleet does not reload at one instant",
-        default="0s",
-    )
-    verify: str | None = option(
-        parsers.check,
-        "CMD|URL|NAME",
-        "run after a reload until it passes within the window, and again at its end; "
-        "NAME: nginx, haproxy:SOCKET, prometheus:URL",
-    )
-    verify_file: str | None = option(
-        parsers.path,
-        "FILE",
-        "the value of --verify is in this file (a URL with a password)",
-        holds="verify",
-    )
-    hook_output: str = option(
-        choice("auto", "log", "withhold"),
-        "auto|log|withhold",
-        "whether the words of a validator, a verification or a reload stand in the log, since they"
-        " may quote the configuration; supervisorctl status always shows them; auto: not once a"
-        " Secret, or a file that not every user may read, took part",
-        default="auto",
-    )
-    verify_window: float = option(
-        parsers.duration,
-        "DURATION",
-        "the app must also stay alive this long after a reload",
-        default="5s",
-    )
-    rollback: bool = option(
-        None,
-        "",
-        "put the last good files back after a failed reload, and reload or start on them;"
-        " --no-rollback: do not",
-        default=True,
-        shown="on with --configroot",
-    )
-    unhealthy_on_reload_failure: bool = option(
-        None,
-        "",
-        "/livez fails while the last reload is a failure that was not rolled back",
-        default=False,
-    )
+
+
+class Settings(_Configuration, ReloadOptions):
+    """Every setting, in the order of the help."""
+
     stop_signal: int = option(
         parsers.ending_signal,
         "SIG",
@@ -325,7 +146,7 @@ class Settings(Record):
         None, "", "signal the app's process group, not only the app", short="-g", default=False
     )
     leftovers: str = option(
-        choice("terminate", "ignore"),
+        parsers.choice("terminate", "ignore"),
         "terminate|ignore",
         "what becomes of processes that remain when the app has ended: TERM and time to finish,"
         " then KILL; or nothing",
@@ -335,10 +156,13 @@ class Settings(Record):
         parsers.duration, "DURATION", "their time to finish", default="10s"
     )
     subreaper: str = option(
-        choice("auto", "off"), "auto|off", "become a child subreaper when not PID 1", default="auto"
+        parsers.choice("auto", "off"),
+        "auto|off",
+        "become a child subreaper when not PID 1",
+        default="auto",
     )
     restart: str = option(
-        choice("never", "on-failure", "always", no="never"),
+        parsers.choice("never", "on-failure", "always", no="never"),
         "never|on-failure|always",
         "start the app again when it ends, after 0.5s, doubling to 30s, anew after 30s up",
         default="never",
@@ -389,10 +213,13 @@ class Settings(Record):
         default=False,
     )
     log_format: str = option(
-        choice("text", "json"), "text|json", "of our own log, on standard error", default="text"
+        parsers.choice("text", "json"),
+        "text|json",
+        "of our own log, on standard error",
+        default="text",
     )
     log_level: str = option(
-        choice("debug", "info", "warning", "error", warn="warning", err="error"),
+        parsers.choice("debug", "info", "warning", "error", warn="warning", err="error"),
         "debug|info|warning|error",
         "of our own log",
         default="info",
@@ -409,14 +236,6 @@ class Settings(Record):
     def configured(self) -> bool:
         """Whether there is a configuration to keep live."""
         return bool(self.configmap or self.secret or self.config_dir)
-
-    @property
-    def reload_method(self) -> str:
-        """The method's name, a label of metrics."""
-        for name in ("http", "exec", "restart", "process"):
-            if getattr(self, f"reload_{name}"):
-                return name
-        return "signal"
 
     @property
     def served_at(self) -> tuple[str, int]:

@@ -9,6 +9,10 @@ from ..core import signal_numbers
 from ..core.record import Record
 from ..runtime import signals
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 _HOST_CHARACTERS = _NAME_CHARACTERS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
@@ -266,3 +270,16 @@ def socket_path(text: str) -> str:
             " have"
         )
     return text
+
+
+def choice(*words: str, **synonyms: str) -> Callable[[str], str]:
+    """One of these words in either case; a synonym stands for one of them."""
+
+    def parse(text: str) -> str:
+        word = text.strip().lower()
+        word = synonyms.get(word, word)
+        if word not in words:
+            raise ValueError(f"{text!r} is not one of {', '.join(words)}")
+        return word
+
+    return parse

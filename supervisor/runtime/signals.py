@@ -12,11 +12,13 @@ import signal
 from ..core.record import Record
 from ..core.signal_numbers import CHLD, UNCATCHABLE
 
-# 32 and 33 belong to the C library (nptl(7)) and are not in valid_signals(). ILL, TRAP, ABRT, BUS,
+# Made once: each call makes an enum of every number. 32 and 33 belong to the C library (nptl(7)) and
+# are not in it. ILL, TRAP, ABRT, BUS,
 # FPE, SEGV and SYS are forwarded when a process sends them: a fault of ours ends us all the same,
 # since the kernel does not let a thread block those that it causes itself (sigprocmask(2),
 # "Notes").
-FORWARDED = frozenset(signal.valid_signals()) - UNCATCHABLE - {CHLD}
+_VALID = frozenset(signal.valid_signals())
+FORWARDED = _VALID - UNCATCHABLE - {CHLD}
 # The interpreter ignores the first two and handles the third before any code of ours runs; what was
 # inherited for the first two cannot be known, so the app gets the default, as from a shell.
 _CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT)
@@ -87,7 +89,7 @@ def number(text: str) -> int:
         signum = signal.Signals[f"SIG{base}"] + (-int(offset) if sign == "-" else int(offset))
     else:
         signum = 0
-    if signum not in signal.valid_signals():
+    if signum not in _VALID:
         raise ValueError(
             f"{text!r} is not a signal (a name such as HUP or SIGHUP, RTMIN+n, or a number)"
         )

@@ -35,10 +35,8 @@ if TYPE_CHECKING:
 _FURTHER_PORTS, _LAST_PORT = 9, 65535  # with --listen-next
 _PATIENCE = 1.0  # seconds that what serves leaves the first configuration to be fetched undisturbed
 _LAST_WORDS = 2.0  # seconds for the Event that explains why the app was not started
-# Options whose values may be wrong, which is said before the app is started.
-_OF_RELOADS = ("reload_http", "reload_exec", "reload_restart", "reload_process", "verify")
 # Options that may name a program, which is looked up before the app is started.
-_HOOKS = ("validate", "ready", "verify", "reload_exec")
+_HOOKS = ("validate", "ready", "verify")
 
 
 class Assembly:
@@ -57,7 +55,7 @@ class Assembly:
         self._settings, self._loop, self._inbox = settings, loop, inbox
         self._root = feeds.root(settings)
         self._directory = settings.configroot or settings.config_dir or ""
-        if any(getattr(settings, name) for name in _HOOKS):
+        if settings.reload_method.command or any(getattr(settings, name) for name in _HOOKS):
             from ..process import executables
             from . import reloads
 
@@ -82,7 +80,8 @@ class Assembly:
         names = feeds.names(settings)
         loop.state = loop.state.replace(sources=tuple(SourceState(name) for name in names))
         self._warn_of_owner()
-        usual = not any(getattr(settings, name) for name in _OF_RELOADS)
+        # Values of other methods and of --verify may be wrong, which is said before the app starts.
+        usual = not settings.reload_method.option and settings.verify is None
         loop.reload = _Late(self._reloader) if usual else self._reloader()
         destination = delivery.Destination(
             self._root, self._directory, dict(settings.map), self._validator(), self._marks_file()
@@ -116,7 +115,7 @@ class Assembly:
             role=role,
             version=__version__,
             sources=sources,
-            method=settings.reload_method,
+            method=settings.reload_method.name,
         )
 
     def _reloader(self) -> Reloader:
@@ -181,7 +180,7 @@ class Assembly:
             try:
                 from ..observe import listener, metrics, pages
 
-                method = self._settings.reload_method if self._settings.configured else ""
+                method = self._settings.reload_method.name if self._settings.configured else ""
                 page = metrics.Metrics(lambda: loop.state, method)
                 log.capture()
             except Exception as error:  # a broken installation of a library must not end the app

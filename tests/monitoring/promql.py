@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from config_supervisor.core import events
 from config_supervisor.core.state import State
 from config_supervisor.observe.metrics import Metrics
-from config_supervisor.reload.methods import NAMES
+from config_supervisor.options.reload_options import METHODS
 
 yaml: Any = importlib.import_module("yaml")  # it has no types, and comes with `kubernetes`
 
@@ -63,8 +63,8 @@ def catalogue() -> dict[str, list[Mapping[str, str]]]:
     method.
     """
     found: dict[str, list[Mapping[str, str]]] = {}
-    for method in NAMES:
-        metrics = Metrics(State, method)
+    for method in METHODS:
+        metrics = Metrics(State, method.name)
         metrics.observe(
             events.SourceOpened(0, "configmap", "production", "web"), State(), State(), ()
         )

@@ -43,7 +43,8 @@ DIRECTORY = set(
     __main__ cli core core.actions core.backoff core.change_loop core.content core.errors core.events
     core.machine core.outcomes core.permissions core.record core.rollout core.signal_numbers
     core.signalling core.state observe
-    observe.journal options options.command_line options.declarations options.parsers process
+    observe.journal options options.command_line options.declarations options.option
+    options.parsers options.reload_options process
     process.children process.core_dumps process.environment process.open_files process.spawning
     process.terminal runtime runtime.inbox runtime.log runtime.loop runtime.os_errors
     runtime.signals runtime.threads sources sources.directory sources.directory.directory_source

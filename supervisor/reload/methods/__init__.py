@@ -1,3 +1,5 @@
-"""The reload methods, one module each."""
+"""The reload methods, one module each with the name that it has in `options/reload_options.py`.
 
-NAMES = ("signal", "http", "exec", "restart", "process")
+`make(settings, directory)` makes the method: `directory` is where the app sees its files. It raises
+UsageError.
+"""

@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ...options.declarations import Settings
     from ..attempt import App
 
 
@@ -28,3 +29,7 @@ class Exec:
             reason = "timeout"  # it ran: the app may have heard of the version
         if outcome.code:
             raise ReloadError(reason, ended(self._argv[0], outcome), said(outcome))
+
+
+def make(settings: Settings, directory: str) -> Exec:
+    return Exec(settings.reload_exec or (), directory)

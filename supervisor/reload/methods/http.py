@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from ...options import secret_files
 from ..attempt import ReloadError
-from ..http_request import RequestFailed
+from ..http_request import Request, RequestFailed, header, method, status_ranges, url
+from ..option_values import delivered, read, trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ...options.declarations import Settings
     from ..attempt import App
-    from ..http_request import Request
 
 _ATTEMPT_SECONDS = 10.0  # for one of several requests; a reload that takes longer is not usual
 # Seconds between two requests, doubling, less a quarter at random.
@@ -82,3 +84,30 @@ class Http:
         if answer.status not in _RETRIED:
             raise error
         return answer.retry_after, error
+
+
+def make(settings: Settings, directory: str) -> Http:
+    del directory
+    address = read("reload_http", lambda: url(settings.reload_http or ""))
+    verb = read("reload_http_method", lambda: method(settings.reload_http_method))
+    headers = read(
+        "reload_http_header", lambda: tuple(header(text) for text in settings.reload_http_header)
+    )
+    accepted = read("reload_http_status", lambda: status_ranges(settings.reload_http_status))
+    request = Request(verb, address, headers, trust(settings))
+    path = settings.reload_http_header_file
+    if path and not delivered(settings, path):
+        read("reload_http_header_file", lambda: _renewed(settings, request))
+    return Http(request, accepted, lambda: _renewed(settings, request))
+
+
+def _renewed(settings: Settings, request: Request) -> Request:
+    """The request with the present content of its files: passwords and tokens are renewed. Raises
+    ValueError.
+    """
+    if settings.reload_http_file:
+        request = request.replace(url=url(secret_files.value(settings.reload_http_file)))
+    if settings.reload_http_header_file:
+        more = tuple(header(line) for line in secret_files.lines(settings.reload_http_header_file))
+        request = request.replace(headers=(*request.headers, *more))
+    return request

@@ -6,10 +6,12 @@ from ...process import pid_lookup, procfs
 from ...process.pid_lookup import PidLookup, ProcessMissing
 from ...process.signal_disposition import SignalGate
 from ..attempt import ReloadError
+from ..option_values import read
 from .signal import deliver, until_taken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ...options.declarations import Settings
     from ..attempt import App
 
 _FIND_AGAIN = 0.25  # seconds between two looks through /proc, which cost more than one at our app
@@ -49,3 +51,10 @@ class Process:
         app.watch(pid)
         if gate.held:
             until_taken(app, pid, self._signum)
+
+
+def make(settings: Settings, directory: str) -> Process:
+    del directory
+    checked = settings.reload_signal_check == "auto"
+    target = read("reload_process", lambda: PidLookup(settings.reload_process or ""))
+    return Process(target, settings.reload_signal, checked=checked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ...options.declarations import Settings
     from ..attempt import App
 
 
@@ -14,3 +15,8 @@ class Restart:
 
     def __call__(self, app: App) -> None:
         """Nothing: it was started on the version."""
+
+
+def make(settings: Settings, directory: str) -> Restart:
+    del settings, directory
+    return Restart()

@@ -8,6 +8,7 @@ from ..attempt import ReloadError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ...options.declarations import Settings
     from ..attempt import App
 
 _LOOK_AGAIN = 0.02  # seconds between two looks at an app that does not catch the signal yet
@@ -54,3 +55,8 @@ def until_taken(app: App, pid: int, signum: int) -> None:
                 "no_handler", f"it blocks {signals.name(signum)} and has not taken it"
             )
         app.pause(_LOOK_AGAIN)
+
+
+def make(settings: Settings, directory: str) -> Signal:
+    del directory
+    return Signal(settings.reload_signal, checked=settings.reload_signal_check == "auto")

@@ -1,5 +1,6 @@
-"""The verifiers by name, and the value of --verify. To add one: a module beside this, a line here.
+"""The value of --verify: a verifier by its name, or a check.
 
+To add a verifier: a module beside this, and its line in VERIFIERS (`options/reload_options.py`).
 The module has `parse(rest, trust, target)`: `rest` stands behind the name and a colon, `trust` is
 for https, `target` finds the process in a sidecar. It raises ValueError.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from ...options.reload_options import VERIFIERS
 from .. import checks
 from ..http_request import Trust
 
@@ -15,9 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...process.pid_lookup import PidLookup
     from ..checks import Check
-
-# Each verifier with the value that stands behind its name, in words for the help; "" for none.
-VERIFIERS = {"nginx": "", "haproxy": "SOCKET", "prometheus": "URL", "postgres": ""}
 
 
 def parse(

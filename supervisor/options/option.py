@@ -1,0 +1,49 @@
+"""One option: how it is written on a command line, in the environment and in the help."""
+
+from __future__ import annotations
+
+from .. import PREFIX
+from ..core.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+class Option(Record):
+    """How one setting is written and read."""
+
+    parse: Callable[[str], Any] | None  # None: a switch
+    default: Any
+    metavar: str
+    help: str
+    many: bool = False
+    commas: bool = True  # several values in one variable may be split at commas too
+    short: str = ""
+    shown_default: str = ""
+    holds: str = ""  # the option whose value stands in the file that this one names
+
+
+def flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def option(  # noqa: PLR0913 - the declaration of a setting, always by name
+    parse: Callable[[str], Any] | None,
+    metavar: str,
+    help: str,  # noqa: A002 - what it is
+    *,
+    default: Any = None,
+    many: bool = False,
+    commas: bool = True,
+    short: str = "",
+    shown: str = "",
+    holds: str = "",
+) -> Any:
+    """Declare a setting. `many`: may be repeated, the value is a tuple."""
+    return Option(parse, () if many else default, metavar, help, many, commas, short, shown, holds)

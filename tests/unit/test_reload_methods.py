@@ -1,0 +1,109 @@
+"""The registry of reload methods and verifiers: the options, the wiring and the metrics read it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import config_supervisor
+from config_supervisor.core.errors import UsageError
+from config_supervisor.options import command_line
+from config_supervisor.options.reload_options import METHODS, VERIFIERS, ReloadMethod
+from config_supervisor.reload.checks import Check
+from config_supervisor.reload.verifiers import registry
+from config_supervisor.wiring import reloads
+
+CHOSEN = [one for one in METHODS if one.option]
+CHOICES = {
+    "http": "--reload-http=http://a/",
+    "exec": "--reload-exec=true",
+    "process": "--reload-process=nginx",
+    "restart": "--reload-restart",
+}
+VERIFIER_VALUES = {"": "", "SOCKET": ":/run/master.sock", "URL": ":http://a/"}
+
+DECLARED = (
+    '    reload_touch: str | None = option(parsers.path, "FILE", "reload by touching FILE")\n'
+)
+# A method as a contributor adds it: its record and its options in one file, and its module.
+NEW_METHOD = (
+    ("    DEFAULT,\n", '    DEFAULT,\n    ReloadMethod("touch", "reload_touch"),\n'),
+    ("    reload_exec: ", f"{DECLARED}    reload_exec: "),
+)
+NEW_MODULE = """
+def make(settings, directory):
+    return f"touch {directory}{settings.reload_touch}"
+"""
+USE_IT = """
+from config_supervisor.core.errors import UsageError
+from config_supervisor.core.state import State
+from config_supervisor.observe.metrics import Metrics
+from config_supervisor.options import command_line
+from config_supervisor.wiring import reloads
+
+settings = command_line.parse(["--config-dir=/c", "--reload-touch=/f", "app"], {})
+print(*[line for line in command_line.help_text().splitlines() if "touch" in line], sep="\\n")
+for wrong in (["--reload-touch=/f", "--reload-restart", "app"], ["--reload-touch=/f", "app"], []):
+    try:
+        command_line.parse(wrong, {})
+    except UsageError as error:
+        print(error)
+print(reloads.way(settings, "/c").method)
+metrics = Metrics(State, settings.reload_method.name)
+print(*[line for line in metrics.page("")[1].decode().splitlines() if "touch" in line][:1])
+"""
+
+
+def arguments(method: ReloadMethod) -> list[str]:
+    command = ["app"] if not method.excludes_command else []
+    return ["--config-dir=/c", CHOICES[method.name], *command]
+
+
+@pytest.mark.parametrize("method", CHOSEN, ids=lambda one: one.name)
+def test_method_is_chosen_by_its_option(method: ReloadMethod) -> None:
+    settings = command_line.parse(arguments(method), {})
+
+    assert method == settings.reload_method
+    assert reloads.way(settings, "/c").method.__class__.__name__.lower() == method.name
+
+
+@pytest.mark.parametrize("method", CHOSEN, ids=lambda one: one.name)
+def test_method_excludes_every_other_method(method: ReloadMethod) -> None:
+    for other in CHOSEN:
+        if other is not method:
+            with pytest.raises(UsageError, match="exclude each other: there is one way to reload"):
+                command_line.parse([CHOICES[other.name], *arguments(method)], {})
+
+
+@pytest.mark.parametrize("name", VERIFIERS)
+def test_verifier_is_found_by_its_name(name: str) -> None:
+    assert isinstance(registry.parse(name + VERIFIER_VALUES[VERIFIERS[name]], "/"), Check)
+
+
+def test_new_method_is_seen_everywhere(tmp_path: Path) -> None:
+    """In the help, the exclusions, the wiring and the label of metrics."""
+    tree = tmp_path / "config_supervisor"
+    shutil.copytree(os.path.dirname(os.path.realpath(config_supervisor.__file__)), tree)
+    declared = tree / "options" / "reload_options.py"
+    text = declared.read_text()
+    for old, new in NEW_METHOD:
+        assert old in text
+        text = text.replace(old, new)
+    declared.write_text(text)
+    (tree / "reload" / "methods" / "touch.py").write_text(NEW_MODULE)
+
+    seen = subprocess.run(
+        [sys.executable, "-c", USE_IT], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+
+    assert ["  --reload-touch FILE", "        reload by touching FILE"] == seen[:2]
+    assert seen[2].startswith("--reload-touch and --reload-restart exclude each other")
+    assert seen[3].startswith("--reload-touch needs a configuration")
+    assert "needs --reload-touch, --reload-http, --reload-exec" in seen[4]
+    assert "touch /c/f" == seen[5]
+    assert 'supervisor_reloads_total{method="touch"} 0.0' == seen[6]
