@@ -307,6 +307,16 @@ class Root:
             return str(error)
         return self._cannot_use(generation.name, why) if why else ""
 
+    def up_to_date(self, generation: Generation, version: Version) -> bool:
+        """Whether a generation is this version, with the modes and the owner of the options now."""
+        if generation.digest != version.digest:
+            return False
+        if generation.modes != self._modes.of_all(version.files):
+            return False
+        with self._directory.saying("read"), self._directory.opened() as root:
+            status = os.stat(generation.name, dir_fd=root, follow_symlinks=False)
+        return self._modes.owned(status)
+
     def warn_of_damage(self, fault: str) -> None:
         """Warn that a generation is skipped, once for each fault."""
         if fault not in self._warned:

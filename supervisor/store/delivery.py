@@ -158,28 +158,31 @@ class Delivery:
             self._find_live(root)
             if self._marks is not None and (objection := self._marks.objection(desired.digest)):
                 raise FilesError("failed", objection)
-            if self._live is not None and self._live.digest == desired.digest:
-                return "nothing changed"
-        self._prepare(desired)
+            if self._live is not None and root.up_to_date(self._live, desired):
+                return str(Changes())
+        staged = self._stage(root, desired)
         with self._store:
-            staged, self._checked = self._checked, None
-            assert staged is not None  # noqa: S101 - `_prepare` has just set it, and only this thread applies
-            changes = str(root.show(staged))
-            self._live = staged
-        return changes
+            self._checked = None
+            changes = root.show(staged)
+            before, self._live = self._live, staged
+        if before is not None and before.digest == desired.digest:
+            return "permissions changed"
+        return str(changes)
 
     def _prepare(self, desired: Version) -> None:
         """Stage and validate a version, unless that was done before; raises FilesError."""
-        root = self._root
-        if root is None:
-            if self._validated != desired.digest:
-                self._validate(self._directory, desired)
-                self._validated = desired.digest
-            return
+        if self._root is not None:
+            self._stage(self._root, desired)
+        elif self._validated != desired.digest:
+            self._validate(self._directory, desired)
+            self._validated = desired.digest
+
+    def _stage(self, root: Root, desired: Version) -> Generation:
+        """The generation of a version, written and validated."""
         with self._store:
             if self._checked is not None:
                 if self._checked.digest == desired.digest:
-                    return
+                    return self._checked
                 root.discard(self._checked)
                 self._checked = None
             staged = root.stage(desired)
@@ -196,6 +199,7 @@ class Delivery:
                 event="validation_wrote",
             )
         self._checked = staged
+        return staged
 
     def _find_live(self, root: Root) -> None:
         """Once, before anything is staged: preparing clears away what is not live."""

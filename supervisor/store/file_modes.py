@@ -13,6 +13,8 @@ from ..core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..core.content import Entry
 
 
@@ -36,6 +38,15 @@ class Modes(Record):
         if self.file is not None:
             return self.file
         return copied(entry.permission, self.umask)
+
+    def of_all(self, files: Mapping[str, Entry]) -> dict[str, int]:
+        """The mode of each of these files, by path."""
+        return {path: self.of(entry) for path, entry in files.items()}
+
+    def owned(self, status: os.stat_result) -> bool:
+        """Whether what has this status belongs to the owner that is asked for, if any."""
+        found = (status.st_uid, status.st_gid)
+        return all(asked in (-1, has) for asked, has in zip(self.owner or (), found, strict=False))
 
     def hand_over(self, file: int, entry: Entry) -> int:
         """Give an open file its owner and group; returns its mode, narrower where its group could

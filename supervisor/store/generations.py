@@ -49,10 +49,12 @@ def write(directory: int, name: str, serial: int, version: Version, modes: Modes
     Files that did not change are written all the same: linked, an edit in place would reach every
     generation.
     """
-    generation = Generation(name, serial, version.digest, version.sums, version.size)
-    listed = ((path, len(entry.data), modes.of(entry)) for path, entry in version.files.items())
+    generation = Generation(
+        name, serial, version.digest, version.sums, version.size, modes.of_all(version.files)
+    )
+    sizes = ((path, len(entry.data)) for path, entry in version.files.items())
     try:
-        text = manifest.written(generation, listed)
+        text = manifest.written(generation, sizes)
     except ValueError as error:
         raise OSError(errno.E2BIG, f"too large to be read back: {error}") from None
     with Opened(name, directory) as top:

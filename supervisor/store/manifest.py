@@ -23,7 +23,7 @@ _HEAD = rb'\s*\{\s*"format"\s*:\s*(\d{1,9})\s*[,}]'
 _START = rb'\{"format": %d, "serial": (\d{1,13}), "digest": "([0-9a-f]{64})", "files": \{' % FORMAT
 _FILE = (
     rb'"([^"\\]*(?:\\.[^"\\]*)*)": \{"sha256": "([0-9a-f]{64})", "size": (\d{1,12}), "mode":'
-    rb' "[0-7]{4}"\}(, |\}\}\Z)'
+    rb' "([0-7]{4})"\}(, |\}\}\Z)'
 )
 
 
@@ -31,7 +31,7 @@ class Generation(Record):
     """One complete configuration; a later one has a higher serial.
 
     `files` maps each path to its hex sha256; the path of a directory with nothing in it ends in
-    `/`.
+    `/`. `modes` has the mode that each was to get.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Generation(Record):
     digest: str
     files: Mapping[str, str]
     bytes: int
+    modes: Mapping[str, int] = {}
 
     @property
     def count(self) -> int:
@@ -51,15 +52,15 @@ class Generation(Record):
         return {path.partition("/")[0] for path in self.files}
 
 
-def written(generation: Generation, files: Iterable[tuple[str, int, int]]) -> bytes:
-    """The manifest; `files` gives path, size and mode of each. Raises ValueError if it would be too
+def written(generation: Generation, sizes: Iterable[tuple[str, int]]) -> bytes:
+    """The manifest; `sizes` gives each path with its bytes. Raises ValueError if it would be too
     large to read.
     """
     # By hand: the json module takes as long to import as the app to start.
     listed = ", ".join(
         f'{_quoted(path)}: {{"sha256": "{generation.files[path]}", "size": {size}, "mode":'
-        f' "{mode:04o}"}}'
-        for path, size, mode in files
+        f' "{generation.modes[path]:04o}"}}'
+        for path, size in sizes
     )
     head = f'"format": {FORMAT}, "serial": {generation.serial}, "digest": "{generation.digest}"'
     text = f'{{{head}, "files": {{{listed}}}}}'.encode()
@@ -76,6 +77,7 @@ def parsed(name: str, data: bytes) -> Generation:
     if start is None or int(start[1]) >= MOST_SERIAL:
         raise ValueError("it is no manifest of ours")
     files: dict[str, str] = {}
+    modes: dict[str, int] = {}
     total, at = 0, start.end()
     pattern = re.compile(_FILE)
     end = data[at:] == b"}}"
@@ -87,10 +89,11 @@ def parsed(name: str, data: bytes) -> Generation:
         check_path(path.removesuffix("/"))
         files[path] = file[2].decode()
         total += int(file[3])
-        at, end = file.end(), file[4] != b", "
+        modes[path] = int(file[4], 8)
+        at, end = file.end(), file[5] != b", "
     if total > MOST_DATA:
         raise ValueError(f"its files would have {total} bytes")
-    return Generation(name, int(start[1]), start[2].decode(), files, total)
+    return Generation(name, int(start[1]), start[2].decode(), files, total, modes)
 
 
 def later_format(head: bytes) -> int:

@@ -5,6 +5,7 @@ for itself.
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 from pathlib import Path
@@ -181,3 +182,24 @@ def test_rejected_files_in_place_pass_after_a_chmod(run: Run, source: Path, mode
     program.err.expect("rejected")
     os.chmod(source / "other", 0o644)
     program.expect("config: one")
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [("--file-mode=0600", ("0600", 0)), (f"--owner={STRANGER}:{GROUP}", ("0644", GROUP))],
+)
+def test_restart_with_another_option_rewrites_equal_files(
+    run: Run, source: Path, option: str, expected: tuple[str, int]
+) -> None:
+    """The content alone is the version; the option is for the next start with it all the same."""
+    needs_root()
+    written = []
+    for options in ([], [option], [option]):
+        program = copied(run, source, *options)
+        program.expect("ready")
+        program.send(signal.SIGTERM)
+        program.wait()
+        written.append((access(source, "other"), os.readlink(source.parent / "live" / "..data")))
+
+    assert [("0644", 0), expected, expected] == [found for found, _ in written]
+    assert written[0][1] != written[1][1] == written[2][1]
