@@ -4,6 +4,7 @@ process.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import threading
@@ -51,9 +52,13 @@ class Volume:
 
 
 class Heard:
-    """A sink that keeps what it is told, in `calls` all of it."""
+    """A sink that keeps what it is told, in `calls` all of it.
+
+    Once `over`, it ends the thread of the source that calls it next.
+    """
 
     def __init__(self) -> None:
+        self.over = False
         self.calls: list[tuple[str, object]] = []
         self.contents: list[Content | None] = []
         self.missing: list[str] = []  # how it was missing, each time
@@ -62,6 +67,8 @@ class Heard:
         self.go_on.set()
 
     def _note(self, kind: str, said: object) -> None:
+        if self.over:
+            raise SystemExit
         with self.news:
             self.calls.append((kind, said))
             self.news.notify_all()
@@ -121,12 +128,16 @@ class Follower:
         head_start: float = 0.0,
         ignore: Sequence[str] = (),
     ) -> None:
-        self.heard = Heard()
+        self.heard, self._path = Heard(), Path(path).absolute()
         self.source = DirectorySource(
             str(path), recheck=recheck, head_start=head_start, ignore=ignore
         )
-        self.thread = threading.Thread(target=self.source.run, args=(self.heard,), daemon=True)
+        self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
+
+    def _run(self) -> None:
+        with contextlib.suppress(SystemExit):
+            self.source.run(self.heard)
 
     def expect(self, text: dict[str, str] | None) -> None:
         """Wait until this is what was read last."""
@@ -138,8 +149,10 @@ class Follower:
         self.heard.wait_for(lambda: len(self.heard.of(kind)) >= count)
         return self.heard.of(kind)[count - 1]
 
-    def stop(self) -> None:
+    def end(self) -> None:
+        """Have the source look again, for the last time."""
+        self.heard.over = True
         self.heard.go_on.set()
-        self.source.stop()
-        self.thread.join(5)
-        assert not self.thread.is_alive()
+        if not os.path.lexists(self._path):
+            self._path.mkdir(parents=True)
+        os.utime(self._path, follow_symlinks=False)

@@ -237,7 +237,6 @@ class SourceFailed(Event):
     source: int
     reason: str
     error: str
-    retry_in: float = 0.0
     fatal: bool = False
 
 

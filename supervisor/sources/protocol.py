@@ -55,10 +55,9 @@ if TYPE_CHECKING:
         label: Label
 
         def run(self, sink: Sink) -> None:
-            """Read, watch, read again, until `stop`; raises nothing."""
-
-        def stop(self) -> None:
-            """From any thread: make `run` return soon (10 ms, unless it is just connecting)."""
+            """Read, watch, read again, until a failure that is fatal; raises only what the sink
+            raises.
+            """
 
 
 RESTART_REASONS = (

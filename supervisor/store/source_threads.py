@@ -89,6 +89,4 @@ class _Sink:
     def failed(self, trouble: Trouble, retry_in: float) -> None:
         self._newest.note_error(self._index, trouble.message)
         log.debug(f"{trouble.message}; next try in {retry_in:.1f}s")
-        self._say(
-            ev.SourceFailed(self._index, trouble.reason, trouble.message, retry_in, trouble.fatal)
-        )
+        self._say(ev.SourceFailed(self._index, trouble.reason, trouble.message, trouble.fatal))

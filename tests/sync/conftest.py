@@ -56,7 +56,7 @@ def fake(kube: FakeKube | RealKube) -> FakeKube:
 
 @pytest.fixture
 def follow(kube: FakeKube | RealKube) -> Iterator[Callable[..., Following]]:
-    """Starts a source: `follow(NAME, kind, access=, timing=)`; all are stopped at the end."""
+    """Starts a source: `follow(NAME, kind, access=, timing=)`; all end with the server."""
     from tests.sync.following import QUICK, Following
 
     started: list[Following] = []
@@ -75,5 +75,5 @@ def follow(kube: FakeKube | RealKube) -> Iterator[Callable[..., Following]]:
 
     yield start
     for one in started:
-        one.stop()
+        one.end()
         assert not [trouble for trouble in one.troubles if "report it" in trouble.message]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
@@ -29,12 +30,18 @@ QUICK = Timing(
 
 
 class Recorder:
-    """A sink that keeps what it is told, with the time of each call."""
+    """A sink that keeps what it is told, with the time of each call.
+
+    Once `over`, it ends the thread of the source that calls it next.
+    """
 
     def __init__(self) -> None:
+        self.over = False
         self.calls: list[tuple[float, str, Any]] = []
 
     def _note(self, name: str, value: Any) -> None:
+        if self.over:
+            raise SystemExit
         self.calls.append((time.monotonic(), name, value))
 
     def read(self, content: Content | None, missing: str = "", saw: str = "") -> None:
@@ -63,13 +70,17 @@ class Recorder:
 
 
 class Following:
-    """A source that runs until `stop`; what it said, by kind."""
+    """A source that runs until `end`; what it said, by kind."""
 
     def __init__(self, label: Label, access: Access, timing: Timing = QUICK) -> None:
         self.source = KubernetesSource(label, access, timing)
         self._sink = Recorder()
-        self._thread = threading.Thread(target=self.source.run, args=(self._sink,), daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def _run(self) -> None:
+        with contextlib.suppress(SystemExit):
+            self.source.run(self._sink)
 
     def said(self, name: str) -> list[Any]:
         return [value for _, kind, value in tuple(self._sink.calls) if kind == name]
@@ -153,14 +164,9 @@ class Following:
         self._thread.join(10)
         assert not self._thread.is_alive()
 
-    def stop(self) -> float:
-        """Stop it; returns how long that took, in seconds."""
-        began = time.monotonic()
-        self.source.stop()
-        self._thread.join(15)
-        took = time.monotonic() - began
-        assert not self._thread.is_alive(), "the source did not stop"
-        return took
+    def end(self) -> None:
+        """Have its thread end when it speaks next: at the latest when its server goes down."""
+        self._sink.over = True
 
 
 def gaps(asks: list[Ask]) -> list[float]:

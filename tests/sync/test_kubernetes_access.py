@@ -306,7 +306,9 @@ def test_a_credential_plugin_that_fails_is_told_with_its_exit_status(
     answer = {"apiVersion": version, "kind": "ExecCredential", "status": {"token": fake.token}}
     write(plugin, f"#!/bin/sh\necho '{json.dumps(answer)}'\n")
     source.expect_reads(A)
-    source.stop()
+    source.end()
+    fake.cut()
+    source.expect_end()
     assert handlers == logging.getLogger().handlers
 
 

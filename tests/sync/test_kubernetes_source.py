@@ -337,39 +337,3 @@ def test_a_cluster_that_was_restored_to_an_older_version_is_followed(
     source.expect_watching(2)
     change(fake, b"b")
     source.expect_reads(A, B)
-
-
-# --- stopping
-
-
-def test_stop_ends_a_watch_within_ten_milliseconds(kube: Kube, follow: Follow) -> None:
-    kube.create("nginx", {"k": "a"})
-    assert 0.01 > min(_stopped_watching(follow) for _ in range(5))
-
-
-def test_stop_ends_a_pause_within_ten_milliseconds(fake: FakeKube, follow: Follow) -> None:
-    fake.answer_next("list", 500, times=-1)
-    assert 0.01 > min(_stopped_pausing(follow) for _ in range(5))
-
-
-def test_stop_before_the_start_ends_it_before_any_request(fake: FakeKube, follow: Follow) -> None:
-    hold = fake.hold("list")
-    source = follow()
-    hold.wait()
-    source.source.stop()
-    hold.release()
-    source.expect_end()
-    assert [] == fake.asked("watch")
-    assert [] == source.troubles
-
-
-def _stopped_watching(follow: Follow) -> float:
-    source = follow()
-    source.expect_watching()
-    return source.stop()
-
-
-def _stopped_pausing(follow: Follow) -> float:
-    source = follow(timing=QUICK.replace(base=60, cap=60))
-    source.expect_trouble("500")
-    return source.stop()

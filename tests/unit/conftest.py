@@ -43,15 +43,15 @@ def top(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def follow() -> Iterator[Callable[..., Follower]]:
-    """Starts sources, and stops them in the end."""
+    """Starts sources, and ends them in the end."""
     followers: list[Follower] = []
 
     def start(
-        path: Path, recheck: float = 60.0, head_start: float = 0.0, ignore: Sequence[str] = ()
+        path: Path | str, recheck: float = 60.0, head_start: float = 0.0, ignore: Sequence[str] = ()
     ) -> Follower:
         followers.append(Follower(path, recheck, head_start, ignore))
         return followers[-1]
 
     yield start
     for follower in followers:
-        follower.stop()
+        follower.end()

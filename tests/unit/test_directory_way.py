@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from config_supervisor.sources.directory.directory_source import DirectorySource
 from tests.conftest import needs_root
 from tests.disk import as_nobody
-from tests.volume import Follower, Heard
+from tests.volume import Follower
 
 Follow = Callable[..., Follower]
 
@@ -132,19 +130,16 @@ def test_a_moved_ancestor_is_noticed(follow: Follow, tmp_path: Path) -> None:
 
 
 def test_a_relative_path_is_meant_from_where_the_process_was(
-    top: Path, monkeypatch: pytest.MonkeyPatch
+    follow: Follow, top: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (top / "a").write_text("1")
     monkeypatch.chdir(top.parent)
-    source = DirectorySource("top")
+    follower = follow("top")
     monkeypatch.chdir("/")
-    heard = Heard()
-    thread = threading.Thread(target=source.run, args=(heard,))
-    thread.start()
-    heard.wait_for(lambda: heard.texts == [{"a": "1"}])
-    source.stop()
-    thread.join()
-    assert str(source.label) == "directory top"
+    follower.expect({"a": "1"})
+    (top / "a").write_text("22")
+    follower.expect({"a": "22"})
+    assert str(follower.source.label) == "directory top"
 
 
 # What cannot be read
@@ -212,7 +207,7 @@ def test_a_denied_permission_says_what_to_do_and_is_tried_again(common: Path) ->
         common,
         """
         class Sink:
-            def read(self, content, **_): print("read", content.files); source.stop()
+            def read(self, content, **_): print("read", content.files); raise SystemExit
             def connected(self): pass
             def contact(self): pass
             def watched(self, kind): pass
@@ -245,7 +240,7 @@ def test_a_directory_that_may_not_be_read_is_tried_again_without_an_event(common
                 self.tries += 1
                 if self.tries == 3:
                     print(trouble.reason, retry_in)
-                    source.stop()
+                    raise SystemExit
         source = DirectorySource(path + "/top", recheck=0.01)
         source.run(Sink())
         """,

@@ -10,7 +10,6 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -149,18 +148,19 @@ class Client:
         return {"metadata": meta, "data": {"version": str(version)}}
 
 
-class Halt:
-    """The event that ends a source, with pauses in virtual time."""
+class Clock:
+    """The module `time` in virtual time, which ends a source at END."""
 
     def __init__(self, agenda: Agenda) -> None:
         self._agenda = agenda
 
-    def is_set(self) -> bool:
-        return self._agenda.now >= END
+    def monotonic(self) -> float:
+        return self._agenda.now
 
-    def wait(self, seconds: float) -> bool:
+    def sleep(self, seconds: float) -> None:
         self._agenda.run(min(END, self._agenda.now + seconds))
-        return self.is_set()
+        if self._agenda.now >= END:
+            raise SystemExit
 
 
 def _history(how: str) -> tuple[World, Noted, Told]:
@@ -192,10 +192,10 @@ def test_a_simulated_pod_asks_and_learns_exactly_when_the_real_source_does(
 ) -> None:
     world, real, heard = _history(how)
     source = KubernetesSource(Label(LABEL.kind, LABEL.namespace, LABEL.name), Access())
-    monkeypatch.setattr(source, "_halt", Halt(world.agenda))
-    monkeypatch.setattr(api_source, "time", SimpleNamespace(monotonic=lambda: world.agenda.now))
+    monkeypatch.setattr(api_source, "time", Clock(world.agenda))
     monkeypatch.setattr(api_source, "open_link", lambda *_: Client(real))
-    source.run(heard)
+    with pytest.raises(SystemExit):
+        source.run(heard)
 
     world, simulated, learnt = _history(how)
     Follower(world, learnt.offer).start()

@@ -140,7 +140,7 @@ def test_every_event_has_an_answer_in_every_phase(
         reply,
         ev.SourceOpened(0, "configmap", "a", "b"),
         ev.SourceContacted(0),
-        ev.SourceFailed(0, "forbidden", "no", 1.0),
+        ev.SourceFailed(0, "forbidden", "no"),
         ev.WatchConnected(0),
         ev.WatchDisconnected(0),
         ev.WatchSaw(0, "added"),

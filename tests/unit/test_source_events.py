@@ -31,9 +31,6 @@ class Source:
         self._reports(sink)
         self.ended.set()
 
-    def stop(self) -> None:
-        """It ends by itself."""
-
 
 def events(reports: Reports) -> list[ev.Event]:
     """The events that the reports of a source make, but for its name."""

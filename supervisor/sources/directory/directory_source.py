@@ -12,10 +12,10 @@ import select
 import time
 
 from ...core.content import shown
-from ...runtime import log, threads
+from ...runtime import log
 from ..protocol import Content, Label, Trouble
-from .inotify import EDITED, SWAPPED, Watch
-from .tree import GONE, ChangingError, Ignored, Tree, UnreadableError, unreadable, why
+from .inotify import EDITED, NOTHING, SWAPPED, Watch
+from .tree import GONE, ChangingError, Ignored, Tree, UnreadableError, unreadable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,49 +74,29 @@ class DirectorySource:
         self._told = 0  # a hash of what was last told, for when marks are no proof:
         self._unsettled = False  # it may have changed since without leaving a mark
         self._watching: bool | None = None
-        self._lock = threads.Lock()  # of the two below: stop() may come while run() ends
-        self._stopped = False
-        self._wake: int | None = None
 
     def run(self, sink: Sink) -> None:
-        """Read and watch until `stop`; raises nothing."""
+        """Read and watch as long as the sink listens; raises only what the sink raises."""
         watch = Watch(waiting=self._head_start > 0, ignored=self._ignored)
         try:
-            with self._lock:
-                wake = self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-            changed = False
             if watch.waiting:
-                self._round(sink, watch, wake, changed)
-                _pause(watch, wake, self._head_start)
+                self._round(sink, watch, changed=False)
+                _pause(watch, self._head_start)
                 watch.begin()
-            while not self._stopped:
+            changed = False
+            while True:
                 if watch.overflowed:
                     watch.overflowed = False
                     sink.restarted("gone")
-                wait = self._round(sink, watch, wake, changed)
-                changed = _pause(watch, wake, wait)
-        except OSError as error:
-            sink.failed(
-                Trouble("config", f"cannot watch {self._path}: {why(error)}", fatal=True), 0.0
-            )
+                wait = self._round(sink, watch, changed)
+                changed = _pause(watch, wait)
         finally:
-            threads.start(watch.close, "closing")  # which takes the kernel 20 ms
-            with self._lock:
-                if self._wake is not None:
-                    os.close(self._wake)
-                self._wake = None
+            watch.close()
 
-    def stop(self) -> None:
-        """From any thread: make `run` return at once, or when it has read what it is reading."""
-        with self._lock:
-            self._stopped = True
-            if self._wake is not None:
-                os.eventfd_write(self._wake, 1)
-
-    def _round(self, sink: Sink, watch: Watch, wake: int, changed: bool) -> float:
+    def _round(self, sink: Sink, watch: Watch, changed: bool) -> float:
         # Returns the seconds until the next round, if nothing happens before.
         try:
-            told = self._look(sink, watch, wake, changed)
+            told = self._look(sink, watch, changed)
         except UnreadableError as error:
             wait = min(_RETRY, self._recheck)
             self._seen = ()
@@ -126,7 +106,7 @@ class DirectorySource:
             sink.contact()
         return self._recheck if watch.failure else self._recheck * _WATCHED
 
-    def _look(self, sink: Sink, watch: Watch, wake: int, changed: bool) -> bool:
+    def _look(self, sink: Sink, watch: Watch, changed: bool) -> bool:
         # Whether the content was told.
         until, tries = time.monotonic() + _PATIENCE, 0
         while True:
@@ -148,8 +128,7 @@ class DirectorySource:
                     "bad_data",
                     f"cannot read {self._path}: {seen}; wait for it, or leave it out with --ignore",
                 )
-            if _nap(wake):
-                return True
+            time.sleep(_PAUSE)
         self._unsettled = found.newest > began - _TICK
         now, told = found.marks is not None and not found.emptied, hash(frozenset(files.items()))
         if (self._seen, self._told) == (found.marks, told):
@@ -235,31 +214,20 @@ class DirectorySource:
             sink.failed(Trouble("config", message), self._recheck)
 
 
-def _pause(watch: Watch, wake: int, seconds: float) -> bool:
-    """Wait until a change is complete, or stop() is called, or the seconds are over; whether there
-    was a change.
-    """
+def _pause(watch: Watch, seconds: float) -> bool:
+    """Wait until a change is complete, or the seconds are over; whether there was a change."""
     poller = select.poll()
-    poller.register(wake, select.POLLIN)
-    if (events := watch.fileno()) is not None:
-        poller.register(events, select.POLLIN)
+    if (descriptor := watch.fileno()) is not None:
+        poller.register(descriptor, select.POLLIN)
     changed = False
     until = latest = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
-        ready = [descriptor for descriptor, _ in poller.poll(left * 1000)]
-        if wake in ready:
-            break
-        what = watch.events() if ready else None
-        if what == SWAPPED:
+        found = watch.events() if poller.poll(left * 1000) else NOTHING
+        if found == SWAPPED:
             return True
-        if what == EDITED:
+        if found == EDITED:
             now = time.monotonic()
             latest = latest if changed else now + _QUIET_AT_MOST
             changed = True
             until = min(latest, now + _QUIET)
     return changed
-
-
-def _nap(wake: int) -> bool:
-    # Whether stop() was called.
-    return bool(select.select([wake], [], [], _PAUSE)[0])

@@ -12,7 +12,6 @@ The API: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 import urllib.parse
 
@@ -40,9 +39,7 @@ QUIET_ENDS = frozenset({"read_timeout", "connection", "gone"})  # a watch may en
 
 
 class KubernetesSource:
-    """One ConfigMap or Secret. `run` is the body of a thread; `stop` may be called from
-    any other.
-    """
+    """One ConfigMap or Secret. `run` is the body of a thread."""
 
     def __init__(
         self,
@@ -61,9 +58,6 @@ class KubernetesSource:
         self._timing = timing or Timing()
         self._pace = Pace(self._timing, due)
         self._private = label.kind == "secret"
-        self._halt = threading.Event()
-        self._lock = threading.Lock()  # guards _response between run and stop
-        self._response: Any = None
         self._link: Link | None = None
         self._known = False  # an answer was read: from now on no trouble is final
         # How far this try came: the list was answered, it was read, the watch was established.
@@ -73,28 +67,18 @@ class KubernetesSource:
         self._content: Content | None = None  # what the sink was told last
         self._uid = ""
 
-    def stop(self) -> None:
-        """Wake `run` from a read or a pause at once.
-
-        Only a connect, or a request that is not answered yet, is left to its timeout.
-        """
-        self._halt.set()
-        with self._lock:
-            if self._response is not None:
-                # shutdown() wakes the reader in 1 ms; close() would wait for it. It raises when
-                # the response has ended by itself.
-                with contextlib.suppress(ValueError, RuntimeError, OSError):
-                    self._response.shutdown()
-
     def run(self, sink: Sink) -> None:
-        """Read, watch, read again, until `stop` or a trouble that is fatal; raises nothing."""
+        """Read, watch, read again, until a trouble that is fatal; raises only what the sink
+        raises beside an Exception.
+        """
         library = LibraryLog()
         try:
-            while not self._halt.is_set():
+            while True:
                 before = stamp(files_of(self._access))
                 fault, delay = self._try(sink, library)
-                if delay is None or self._pause(delay, before if fault and fault.by_files else ()):
+                if delay is None:
                     return
+                self._pause(delay, before if fault and fault.by_files else ())
         finally:
             self._drop_link()
             library.close()
@@ -107,8 +91,6 @@ class KubernetesSource:
             self._list_and_watch(sink, library)
         except Exception as exc:  # the outer edge: nothing may end this thread
             fault = fault_of(exc, self._link, self.label, listed=self._listed)
-        if self._halt.is_set():
-            return fault, None
         delay = self._pace.after(
             Tried(began, time.monotonic(), self._listed, fault, self._content is not None)
         )
@@ -124,19 +106,16 @@ class KubernetesSource:
                 self._drop_link()
         return fault, delay
 
-    def _pause(self, seconds: float, before: Stamp) -> bool:
-        """Wait; True when it is time to end. Credential files that are not as `before` end the
-        pause.
-        """
+    def _pause(self, seconds: float, before: Stamp) -> None:
+        """Wait; credential files that are not as `before` end the pause."""
         files = [path for path, *_ in before]
         while files and seconds > LOOK_EVERY:
-            if self._halt.wait(LOOK_EVERY):
-                return True
+            time.sleep(LOOK_EVERY)
             seconds -= LOOK_EVERY
             if before != stamp(files):
                 self._drop_link()
-                return False
-        return self._halt.wait(seconds)
+                return
+        time.sleep(seconds)
 
     def _tell(self, sink: Sink, fault: Fault, delay: float) -> bool:
         """Report a failed try; False if there shall be no further one."""
@@ -187,11 +166,9 @@ class KubernetesSource:
         response = self._get(link, self._pace.budget(time.monotonic()))
         body = bytearray()
         self._answered = True
-        try:
+        with contextlib.closing(response):
             while piece := response.read1(65536):
                 body += piece
-        finally:
-            self._release(response)
         answer = parsed(body)
         try:
             version, items = answer["metadata"]["resourceVersion"], answer["items"] or ()
@@ -213,22 +190,22 @@ class KubernetesSource:
             allow_watch_bookmarks="true",
         )
         link.allow(seconds + self._timing.slack)
-        try:
+        with contextlib.closing(response):
             self._watching = True
             sink.connected()
-            if self._polling:
-                self._polling = False
-                log.info(
-                    f"{self.label} can be watched now",
-                    event="source_watched",
-                    source=str(self.label),
-                )
-            if self._troubled:
-                self._say(sink, self._content)  # nothing new: it tells that the trouble is over
-            self._follow(sink, response)
-        finally:
-            sink.disconnected()
-            self._release(response)
+            try:
+                if self._polling:
+                    self._polling = False
+                    log.info(
+                        f"{self.label} can be watched now",
+                        event="source_watched",
+                        source=str(self.label),
+                    )
+                if self._troubled:
+                    self._say(sink, self._content)  # nothing new: it tells that the trouble is over
+                self._follow(sink, response)
+            finally:
+                sink.disconnected()
 
     def _follow(self, sink: Sink, response: Any) -> None:
         """Take the events of a watch to its end, no faster than the rest of the program bears."""
@@ -237,28 +214,17 @@ class KubernetesSource:
             self._event(sink, parsed(line))
             wait = flow.after(time.monotonic(), len(line))
             del line  # up to a few MiB that the next read would keep alive
-            if wait and self._halt.wait(wait):
-                return
+            if wait:
+                time.sleep(wait)
 
     def _get(self, link: Link, read: float, **query: object) -> Any:
         where = urllib.parse.quote(self.label.namespace, safe="")
-        response = link.get(
+        return link.get(
             f"/api/v1/namespaces/{where}/{self.label.kind}s",
             (self._timing.connect, read),
             field_selector=f"metadata.name={self.label.name}",
             **query,
         )
-        with self._lock:
-            self._response = response
-        if self._halt.is_set():
-            self._release(response)
-            raise InterruptedError  # `stop` came while there was nothing that it could wake
-        return response
-
-    def _release(self, response: Any) -> None:
-        with self._lock:
-            self._response = None
-        response.close()
 
     def _drop_link(self) -> None:
         if self._link is not None:
