@@ -4,6 +4,7 @@ told.
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -145,3 +146,19 @@ def test_order_during_a_reload_does_not_lengthen_it() -> None:
     app.finish(ago=0)
 
     assert app.seen("reload_duration") == pytest.approx((1, 0), abs=0.5)
+
+
+def test_every_help_of_a_metric_stands_alone() -> None:
+    """A dashboard shows it without the line above."""
+    ours = [
+        family
+        for family in Counted().metrics.registry.collect()
+        if family.name.startswith(("supervisor_", "reloader_"))
+    ]
+
+    assert len(ours) > 30
+    for family in ours:
+        words = re.findall(r"[\w']+", family.documentation)
+        assert family.documentation[:1].isupper(), family.name
+        assert len(words) > 2, family.name
+        assert set() == {"it", "its", "their", "they", "them"} & set(words), family.name

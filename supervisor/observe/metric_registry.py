@@ -1,0 +1,70 @@
+"""Declares metrics: under the prefix `supervisor_`, with all known values of labels from the start.
+
+It owns the registry and must not know which metrics there are.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import prometheus_client as prom
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from prometheus_client.registry import Collector
+
+    from ..core.state import State
+
+PREFIX = "supervisor"
+
+
+class MetricRegistry:
+    """The metrics of one supervisor; `state` gives the state that gauges read at a scrape."""
+
+    def __init__(self, state: Callable[[], State]) -> None:
+        prom.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.state = state
+        self.collectors = prom.CollectorRegistry(auto_describe=True)
+
+    def counter(
+        self,
+        name: str,
+        text: str,
+        labels: Mapping[str, Sequence[str]] | None = None,
+        prefix: str = PREFIX,
+    ) -> prom.Counter:
+        """A counter; each combination of these values of labels is 0 from the start, so that
+        `increase()` sees the first event.
+        """
+        known = labels or {}
+        counter = prom.Counter(name, text, tuple(known), namespace=prefix, registry=self.collectors)
+        if known:
+            for values in product(*known.values()):
+                counter.labels(*values)
+        return counter
+
+    def gauge(
+        self, name: str, text: str, labels: Sequence[str] = (), prefix: str = PREFIX
+    ) -> prom.Gauge:
+        return prom.Gauge(name, text, labels, namespace=prefix, registry=self.collectors)
+
+    def shown(
+        self, name: str, text: str, read: Callable[[State], float], prefix: str = PREFIX
+    ) -> None:
+        """A gauge of the state, read at each scrape."""
+        self.gauge(name, text, prefix=prefix).set_function(lambda: read(self.state()))
+
+    def histogram(self, name: str, text: str, buckets: Sequence[float]) -> prom.Histogram:
+        return prom.Histogram(
+            name, text, namespace=PREFIX, registry=self.collectors, buckets=buckets
+        )
+
+    def register(self, collector: Collector) -> None:
+        self.collectors.register(collector)
+
+    def page(self, accept: str) -> tuple[str, bytes]:
+        """Content type and body of /metrics for an Accept header."""
+        encode, kind = prom.exposition.choose_encoder(accept)
+        return kind, encode(self.collectors)

@@ -1,0 +1,88 @@
+"""Metrics of configuration versions: wanted, in place, running, rejected, put back."""
+
+from __future__ import annotations
+
+from ..core import events as ev
+from ..core.outcomes import ApplyFailure
+from ..core.state import stale
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..core.actions import Action
+    from ..core.state import State
+    from .metric_registry import MetricRegistry
+
+_APPLY_FAILURES = (
+    ApplyFailure.WRITE,
+    ApplyFailure.BAD_KEY,
+    ApplyFailure.TOO_LARGE,
+    ApplyFailure.VALIDATE,
+    ApplyFailure.ROLLBACK,
+)
+
+
+class VersionMetrics:
+    def __init__(self, registry: MetricRegistry) -> None:
+        self._coalesced = registry.counter(
+            "reloads_coalesced",
+            "Configuration versions overtaken by a newer version before being put in place",
+        )
+        self._updates = registry.counter(
+            "config_updates", "Configuration versions that were put in place"
+        )
+        self._apply_failures = registry.counter(
+            "config_apply_failures",
+            "Configuration versions that could not be put in place, by reason",
+            {"reason": _APPLY_FAILURES},
+        )
+        self._validations = registry.counter(
+            "config_validations",
+            "Verdicts of --validate on new configuration versions, by result",
+            {"result": ("accepted", "rejected")},
+        )
+        self._rollbacks = registry.counter(
+            "config_rollbacks", "Rollbacks to an earlier configuration version"
+        )
+        registry.shown(
+            "config_stale",
+            "Whether the app runs on another configuration version than the sources hold",
+            stale,
+        )
+        hashes = registry.gauge(
+            "config_hash",
+            "First 48 bits of the digest of a configuration version: desired by the sources, or"
+            " running in the app",
+            ("state",),
+        )
+        state = registry.state
+        hashes.labels("desired").set_function(lambda: _number(state().config.desired))
+        hashes.labels("running").set_function(lambda: _number(state().config.running))
+        registry.shown(
+            "config_files", "Files of the configuration in place", lambda s: s.config.files
+        )
+        registry.shown(
+            "config_bytes", "Bytes of the configuration in place", lambda s: s.config.size
+        )
+
+    def observe(self, event: ev.Event, before: State, after: State, _: Sequence[Action]) -> None:
+        if after is before:
+            return
+        self._coalesced.inc(after.config.coalesced - before.config.coalesced)
+        self._rollbacks.inc(after.config.rollbacks - before.config.rollbacks)
+        match event:
+            case ev.ConfigApplied() if event.digest != before.config.live:
+                self._updates.inc(not event.cached)
+                self._validations.labels("accepted").inc(event.validated)
+            case ev.ConfigFailed() if event.reason in _APPLY_FAILURES:
+                self._apply_failures.labels(event.reason).inc()
+                self._validations.labels("rejected").inc(event.reason == ApplyFailure.VALIDATE)
+
+
+def _number(digest: str) -> float:
+    """The first 48 bits of a digest, which a float holds exactly; 0 without a digest."""
+    try:
+        return float(int(digest[:12], 16))
+    except ValueError:
+        return 0.0
