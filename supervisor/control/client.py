@@ -1,10 +1,9 @@
-"""supervisorctl: asks the supervisor of this container, over its control socket, and prints what it
-says.
+"""supervisorctl: sends one request to the supervisor of this container and prints the answer.
 
-The other end knows everything; here is only the command line, the way there and how answers look. A
-health check runs every few seconds in every container, so that nothing is imported before it is
-needed, and not even `socket`, which takes longer than the rest: `_socket`, below it, has all that
-is wanted here.
+It owns the command line, the way to the control socket and the exit codes. The supervisor decides
+everything else. A health check runs every few seconds in every container: nothing is imported
+before it is needed, and not even `socket`, which takes longer than the rest; `_socket`, below it,
+has all that is wanted here.
 """
 
 from __future__ import annotations
@@ -14,20 +13,32 @@ import os
 import sys
 
 from .. import PREFIX, __version__
-from . import socket_path
+from . import peer, socket_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import NoReturn
 
-    from ..options.declarations import Settings
+    Socket = _socket.socket
 
 FAILURE, USAGE, NOT_RUNNING = 1, 2, 4  # 4: "program is not running", as the LSB has it for status
+_INTERRUPTED = 130  # as a shell has it for a program that INT ended
 _CONNECT_SECONDS = 5.0
-_MOST_BEFORE = 10  # words of a command line before its script: those of the bundle's loader
-# Commands that go over the socket as they are.
-_PLAIN = ("health", "status", "reload", "generations", "rollback", "shutdown", "pid", "version")
+_OK = 200
+_WRONG_REQUESTS = frozenset({400, 404, 405})
+# The requests of the commands; `wait` and `rollback N` have arguments.
+_REQUESTS = {
+    "health": "GET /livez",
+    "status": "GET /status",
+    "reload": "POST /reload",
+    "generations": "GET /generations",
+    "rollback": "POST /rollback",
+    "shutdown": "POST /shutdown",
+    "pid": "GET /pid",
+    "version": "GET /version",
+}
+_PATIENT = ("wait", "reload", "rollback")  # the supervisor knows how long these may take
 
 
 class ControlError(Exception):
@@ -38,6 +49,10 @@ class ControlError(Exception):
         self.code = code
 
 
+class ForeignError(ControlError):
+    """A supervisor of another container listens there."""
+
+
 def main() -> int:
     """Run supervisorctl with this process's arguments; returns the exit code."""
     try:
@@ -46,7 +61,7 @@ def main() -> int:
         _write(2, f"supervisorctl: {failure}\n")
         return failure.code
     except KeyboardInterrupt:
-        return 130  # as a shell has it for a program that INT ended
+        return _INTERRUPTED
     _write(1, text)
     return 0
 
@@ -57,68 +72,71 @@ def _write(descriptor: int, text: str) -> None:
         while data:
             data = data[os.write(descriptor, data) :]
     except OSError:
-        pass  # nobody reads it, `| head` for example
+        pass  # the reader has gone, `| head` for example
 
 
 def _run(argv: Sequence[str], environ: Mapping[str, str]) -> str:
-    """What to print for a command line; raises ControlError."""
-    words, path = list(argv), ""
+    """The text to print for a command line; raises ControlError."""
+    words = list(argv)
+    path = ""
     while words and words[0].startswith("-"):
         word = words.pop(0)
         if word in ("-h", "--help"):
             return _help()
         if word == "--version":
-            return f"supervisorctl {__version__}\n"
+            return f"supervisorctl {__version__} (config-supervisor)\n"
         if word.partition("=")[0] != "--socket":
-            raise ControlError(USAGE, f"unknown option {word}; see supervisorctl --help")
+            raise ControlError(USAGE, _unknown_option(word))
         path = _value(word, words, "PATH")
     if words and (words[0] == "help" or {"-h", "--help"}.intersection(words[1:])):
         return _help(words[1] if words[0] == "help" and words[1:] else words[0])
     request = _request(words)
-    places = [path] if path else socket_path.candidates(environ)
     try:
-        connection = _connect(places, anywhere=bool(path))
+        connection = _named(path) if path else _ours(environ)
     except ControlError as error:
-        if path or request != "health":
+        if path or words[0] != "health":
             raise
-        return _ask_http(environ, error)
-    patient = words[0] in (
-        "wait",
-        "reload",
-        "rollback",
-    )  # the other end knows how long these may take
-    return _shown(words, _ask(connection, request, None if patient else _CONNECT_SECONDS))
+        return _ask_port(environ, error)
+    text = _ask(connection, request, None if words[0] in _PATIENT else _CONNECT_SECONDS, words[0])
+    return _shown(words, text)
 
 
 # --- the command line
 
 
 def _request(words: Sequence[str]) -> str:
-    """The request for a command; raises ControlError if it is none."""
+    """Method and target of the request for a command; raises ControlError if it is none."""
     if not words:
         raise ControlError(USAGE, "no command; see supervisorctl --help")
-    command, rest = words[0], list(words[1:])
+    command = words[0]
+    rest = list(words[1:])
     if command == "wait":
         return _wait(rest)
-    if command in _PLAIN and (not rest or (command, rest) == ("status", ["--json"])):
-        return command
-    if command == "rollback" and len(rest) == 1:
+    request = _REQUESTS.get(command)
+    if request and (not rest or (command, rest) == ("status", ["--json"])):
+        return request
+    if request and command == "rollback" and len(rest) == 1:
         wanted = rest[0]
         if not wanted.strip("0") or set(wanted) - set("0123456789abcdef"):
             why = "neither a number of generations, 1 or more, nor a version"
             raise ControlError(USAGE, f"rollback: {wanted!r} is {why}")
-        return f"rollback {wanted}"
-    if command in _PLAIN:
-        raise ControlError(
-            USAGE, f"{command} does not take {' '.join(rest)}; see supervisorctl --help"
-        )
+        return f"{request}?to={wanted}"
+    if request:
+        given = " ".join(rest)
+        raise ControlError(USAGE, f"{command} does not take {given}; see supervisorctl --help")
     from . import client_help
 
-    if elsewhere := client_help.elsewhere(command):
-        raise ControlError(FAILURE, f"cannot {command}: {elsewhere}")
-    raise ControlError(
-        USAGE,
-        f"unknown command {command!r}{client_help.nearest(command)}; see supervisorctl --help",
+    if instead := client_help.instead_of(command):
+        raise ControlError(FAILURE, f"cannot {command}: {instead}")
+    meant = client_help.nearest(command)
+    raise ControlError(USAGE, f"unknown command {command!r}{meant}; see supervisorctl --help")
+
+
+def _unknown_option(word: str) -> str:
+    from . import client_help
+
+    return (
+        f"unknown option {word}; {client_help.of_supervisord(word) or 'see supervisorctl --help'}"
     )
 
 
@@ -129,7 +147,8 @@ def _help(command: str = "") -> str:
 
 
 def _wait(rest: list[str]) -> str:
-    goals, seconds = [], ""
+    goals = []
+    seconds = ""
     while rest:
         word = rest.pop(0)
         if word in ("--ready", "--synced"):
@@ -138,14 +157,14 @@ def _wait(rest: list[str]) -> str:
             from ..options.parsers import duration
 
             try:
-                seconds = f" {duration(_value(word, rest, 'DURATION'))}"
+                seconds = f"?seconds={duration(_value(word, rest, 'DURATION'))}"
             except ValueError as error:
                 raise ControlError(USAGE, f"wait --timeout: {error}") from error
         else:
             raise ControlError(USAGE, f"wait does not take {word}; see supervisorctl --help")
     if len(goals) != 1:
-        raise ControlError(USAGE, "wait needs --ready or --synced, one of them")
-    return f"wait {goals[0]}{seconds}"
+        raise ControlError(USAGE, "wait needs either --ready or --synced")
+    return f"GET /wait/{goals[0]}{seconds}"
 
 
 def _value(word: str, rest: list[str], metavar: str) -> str:
@@ -161,255 +180,182 @@ def _value(word: str, rest: list[str], metavar: str) -> str:
 # --- the way there
 
 
-def _connect(places: Sequence[str], *, anywhere: bool) -> _socket.socket:
-    """A connection to the first place where a supervisor listens that we trust; raises
-    ControlError.
-
-    It must be one of our own container, unless it may be `anywhere`.
-    """
-    failure = ControlError(NOT_RUNNING, "")
-    for path in places:
-        connection = _socket.socket(_socket.AF_UNIX)
-        try:
-            connection.settimeout(_CONNECT_SECONDS)
-            connection.connect(path)
-            _trust(connection, path, anywhere=anywhere)
-        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-            connection.close()
-        except (OSError, ValueError) as error:
-            connection.close()
-            why = f"cannot connect to {path}: {getattr(error, 'strerror', None) or error}"
-            failure = ControlError(
-                FAILURE, f"{why}; run supervisorctl as the supervisor's user, or name its --socket"
-            )
-        except ControlError as error:
-            connection.close()
-            failure = error
-        else:
-            return connection
-    if failure.code != NOT_RUNNING:
-        raise failure
-    looked = " or ".join(places) or f"any socket, as {PREFIX}CONTROL is off"
-    raise ControlError(
-        NOT_RUNNING, f"the supervisor is not running: nobody listens on {looked}; see --socket"
-    )
+def _named(path: str) -> Socket:
+    """A connection to the socket of --socket, whichever container has it; raises ControlError."""
+    return _connect(path, lambda _: True) or _not_running([path])
 
 
-def _trust(connection: _socket.socket, path: str, *, anywhere: bool) -> None:
-    """Refuse a program of another user that waits where the supervisor would be; root may read all
-    of us anyway.
-
-    And one of another container of the pod, with which we share the directory.
-    """
-    raw = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
-    pid, uid = (
-        int.from_bytes(raw[at : at + 4], sys.byteorder) for at in (0, 4)
-    )  # struct ucred of unix(7)
-    if not (pid or anywhere):  # 0: its PID namespace is none of ours (pid_namespaces(7))
-        raise ControlError(
-            FAILURE, f"cannot trust {path}: its supervisor is in another container; see --socket"
-        )
-    init = (
-        pid == 1 and os.geteuid() == 0
-    )  # who runs this container's first process may be asked by root
-    if uid not in (0, os.geteuid()) and not init:
-        raise ControlError(
-            FAILURE, f"cannot trust {path}: it belongs to uid {uid}; run supervisorctl as that user"
-        )
-
-
-def _ask(connection: _socket.socket, request: str, seconds: float | None) -> str:
-    """What the supervisor has to say to a request; raises ControlError with its own words if it
-    says no.
-    """
-    connection.settimeout(seconds)
+def _ours(environ: Mapping[str, str]) -> Socket:
+    """A connection to the supervisor of this container; raises ControlError."""
+    chosen = socket_path.chosen_path(environ)
+    if chosen == socket_path.OFF:
+        why = f"the supervisor is not running: {PREFIX}CONTROL is off; see --socket"
+        raise ControlError(NOT_RUNNING, why)
+    failure: ControlError | None = None
+    looked = [chosen] if chosen else []
     try:
-        connection.send(request.encode() + b"\n")
-    except OSError:
-        pass  # it may have refused us before we could ask; its answer says why
-    head, _, text = _receive(connection, seconds).partition("\n")
-    if not head.isdecimal():
-        raise ControlError(
-            NOT_RUNNING, f"the supervisor ended before it answered {request!r}; see its log"
-        )
-    if head != "0":
-        raise ControlError(int(head), text.strip())
+        # A process with a mount namespace of its own may use the path that the user chose.
+        if chosen and (connection := _connect(chosen, bool)):
+            return connection
+    except ControlError as error:
+        failure = error
+    for path in socket_path.candidates():
+        try:
+            if connection := _connect(path, peer.in_our_container):
+                return connection
+            looked.append(path)
+        except ForeignError:
+            looked.append(f"{path} (of another container)")
+        except ControlError as error:
+            failure = error
+    if failure is not None:
+        raise failure
+    return _not_running(looked)
+
+
+def _not_running(looked: Sequence[str]) -> NoReturn:
+    where = " or ".join(looked)
+    why = f"the supervisor is not running: it does not listen on {where}; see --socket"
+    raise ControlError(NOT_RUNNING, why)
+
+
+def _connect(path: str, trusted: Callable[[int], bool]) -> Socket | None:
+    """A connection to the supervisor at `path`, if its pid is trusted; None if no process listens.
+
+    Raises ForeignError if it is of another container, ControlError if it cannot be used.
+    """
+    connection = _socket.socket(_socket.AF_UNIX)
+    try:
+        connection.settimeout(_CONNECT_SECONDS)
+        connection.connect(path)
+        _check_peer(connection, path, trusted)
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+        connection.close()
+        return None
+    except (OSError, ValueError) as error:
+        connection.close()
+        why = f"cannot connect to {path}: {getattr(error, 'strerror', None) or error}"
+        remedy = "run supervisorctl as the supervisor's user, or name its --socket"
+        raise ControlError(FAILURE, f"{why}; {remedy}") from error
+    except ControlError:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_peer(connection: Socket, path: str, trusted: Callable[[int], bool]) -> None:
+    """Refuse a supervisor of another container of the pod, with which we share the directory, and a
+    program of another user that waits where the supervisor would be.
+    """
+    pid, uid = peer.credentials(connection)
+    if not trusted(pid):
+        why = "its supervisor is in another container; see --socket"
+        raise ForeignError(FAILURE, f"cannot trust {path}: {why}")
+    # Root can read all of us anyway, and may ask the first process of its container.
+    init = pid == 1 and os.geteuid() == 0
+    if uid not in (0, os.geteuid()) and not init:
+        why = f"it belongs to uid {uid}; run supervisorctl as that user"
+        raise ControlError(FAILURE, f"cannot trust {path}: {why}")
+
+
+# --- request and answer
+
+
+def _ask(connection: Socket, request: str, seconds: float | None, command: str) -> str:
+    """The text that answers a request; raises ControlError with the supervisor's own words if it
+    refuses.
+    """
+    status, text = exchange(connection, request, seconds)
+    if not status:
+        why = f"the supervisor ended before it answered {command!r}; see its log"
+        raise ControlError(NOT_RUNNING, why)
+    if status != _OK:
+        raise ControlError(USAGE if status in _WRONG_REQUESTS else FAILURE, text.strip())
     return text
 
 
-def _receive(connection: _socket.socket, seconds: float | None) -> str:
+def exchange(connection: Socket, request: str, seconds: float | None) -> tuple[int, str]:
+    """Status and body of the answer to `METHOD TARGET` over a connected socket, which is closed.
+
+    The status is 0 where no HTTP comes back. Raises ControlError if the answer takes more than
+    `seconds`, or ends too early.
+    """
+    head = f"{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    connection.settimeout(seconds)
+    try:
+        connection.send(head.encode())
+    except OSError:
+        pass  # the answer may be there already, and says why
+    lines, _, body = _receive(connection, seconds).partition(b"\r\n\r\n")
+    start, *headers = lines.decode(errors="replace").split("\r\n")
+    status = start.split(" ")[1:2]
+    if not start.startswith("HTTP/1.") or not status or not status[0].isdecimal():
+        return 0, ""
+    for header in headers:
+        name, _, value = header.partition(":")
+        if name.lower() == "content-length" and value.strip() != str(len(body)):
+            why = "the supervisor ended in the middle of its answer; see its log"
+            raise ControlError(NOT_RUNNING, why)
+    return int(status[0]), body.decode(errors="replace")
+
+
+def _receive(connection: Socket, seconds: float | None) -> bytes:
+    """The whole stream of a connection; raises ControlError if it takes more than `seconds`."""
     data = b""
     try:
         while piece := connection.recv(1 << 16):
             data += piece
     except TimeoutError as error:
-        raise ControlError(
-            FAILURE, f"no answer within {seconds:g}s: the supervisor may be stopped or stuck"
-        ) from error
+        why = f"no answer within {seconds:g}s: the supervisor may be stopped or stuck"
+        raise ControlError(FAILURE, why) from error
     except OSError:
-        pass  # reset by the end of the other side; what came before it counts
+        pass  # reset by the end of the other side; the bytes before it count
     finally:
         connection.close()
-    return data.decode(errors="replace")
+    return data
 
 
-def _ask_http(environ: Mapping[str, str], missed: ControlError) -> str:
-    """Ask /livez instead: a container may have no place to put a socket in.
+def _ask_port(environ: Mapping[str, str], missed: ControlError) -> str:
+    """Ask the port for health instead: a container may have no place to put a socket in.
 
-    `missed` says why there is no socket; it is raised, with what else was tried, if nobody answers
-    here either.
+    `missed` says why there is no socket; it is raised, with the other place that was tried, if
+    nothing answers there either.
     """
-    init = _first_process()
-    if init and init.served_at[1] < 0 and missed.code == NOT_RUNNING:
+    from . import health_port
+
+    try:
+        place = health_port.place(environ)
+    except ValueError as error:
+        raise ControlError(USAGE, str(error)) from error
+    except LookupError as error:
+        raise ControlError(missed.code, f"{missed}; {error}") from error
+    if place.serves_nothing and missed.code == NOT_RUNNING:
         return "ok: this supervisor serves nothing, and ends with its app\n"
-    host, port = init.served_at if init else _served_at(environ)
-    ports = _ports_of_first() if init else None
-    if (
-        ports is not None and port not in ports and port >= 0
-    ):  # by --listen-next, or chosen by the kernel
-        if len(ports) != 1:
-            raise ControlError(missed.code, f"{missed}; process 1 does not listen on port {port}")
-        (port,) = ports
-    if port <= 0:  # off, or chosen by the kernel
+    if place.port <= 0:  # off, or chosen by the kernel
         raise missed
-    host = "127.0.0.1" if host in ("", "0.0.0.0", "::", "localhost") else host  # noqa: S104 - these include it
-    where = f"http://{f'[{host}]' if ':' in host else host}:{port}/livez"
-    connection = _socket.socket(_socket.AF_INET6 if ":" in host else _socket.AF_INET)
+    family = _socket.AF_INET6 if ":" in place.host else _socket.AF_INET
+    connection = _socket.socket(family)
     connection.settimeout(_CONNECT_SECONDS)
     try:
-        connection.connect((host, port))
-        connection.send(b"GET /livez HTTP/1.0\r\n\r\n")
+        connection.connect((place.host, place.port))
     except OSError as error:
         connection.close()
-        raise ControlError(
-            missed.code, f"{missed}; nobody answers on {where} either ({error})"
-        ) from error
-    head, _, body = _receive(connection, _CONNECT_SECONDS).partition("\r\n\r\n")
-    if head.split(" ")[1:2] != ["200"]:
-        raise ControlError(
-            FAILURE,
-            body.partition("\n")[0].strip() or f"{where} does not answer as a supervisor does",
-        )
-    return body
-
-
-def _first_process() -> Settings | None:
-    """What process 1 was told, if it is a supervisor and we may read that: a container's health
-    check mostly may.
-    """
-    from ..process import procfs
-
-    try:
-        argv = list(map(os.fsdecode, procfs.arguments(1)))
-        environ = list(map(os.fsdecode, procfs.environment(1)))
-    except OSError:
-        return None
-    return settings_of(argv, dict(one.partition("=")[::2] for one in environ))
-
-
-def settings_of(argv: Sequence[str], environ: Mapping[str, str]) -> Settings | None:
-    """The settings of a command line of ours; before them stand the interpreter, or the bundle's
-    loader, and options.
-
-    None for any other program.
-    """
-    from ..core.errors import UsageError
-    from ..options import command_line
-
-    for at, word in enumerate(argv[:_MOST_BEFORE]):
-        if os.path.basename(word) in ("supervisor", "config_supervisor"):  # the latter by -m
-            try:
-                return command_line.parse(argv[at + 1 :], environ)
-            except UsageError:
-                continue  # the name of the process, and the loader's options
-    return None
-
-
-def _ports_of_first() -> set[int] | None:
-    """The TCP ports on which process 1 listens: containers of a pod share their ports. None if that
-    cannot be seen.
-    """
-    from ..process import procfs
-
-    try:
-        return procfs.listening_ports(1)
-    except OSError:
-        return None
-
-
-def _served_at(environ: Mapping[str, str]) -> tuple[str, int]:
-    from ..options.parsers import listen
-
-    try:
-        return listen(environ.get(f"{PREFIX}LISTEN", "").strip() or "9911")
-    except ValueError as error:
-        raise ControlError(USAGE, f"{PREFIX}LISTEN: {error}") from error
+        why = f"nothing answers on {place.url} either ({error})"
+        raise ControlError(missed.code, f"{missed}; {why}") from error
+    status, text = exchange(connection, _REQUESTS["health"], _CONNECT_SECONDS)
+    if status != _OK:
+        said = text.partition("\n")[0].strip()
+        why = said or f"{place.url} does not answer as a supervisor does"
+        raise ControlError(FAILURE, why)
+    return text
 
 
 # --- how answers look
 
 
 def _shown(words: Sequence[str], text: str) -> str:
-    command, rest = words[0], words[1:]
-    if command not in ("status", "generations") or rest:
+    if words not in (["status"], ["generations"]):
         return text
-    import json
+    from . import tables
 
-    try:
-        said = json.loads(text)
-    except ValueError as error:
-        raise ControlError(
-            NOT_RUNNING, "the supervisor ended in the middle of its answer; see its log"
-        ) from error
-    return _table(_status_rows(said) if command == "status" else _generation_rows(said))
-
-
-def _status_rows(said: Mapping[str, Any]) -> Iterable[Sequence[str]]:
-    """A row for each value, whatever the supervisor chooses to show."""
-    for section, content in said.items():
-        heading = section
-        if isinstance(content, dict):
-            for name, value in content.items():
-                yield heading, name.replace("_", " "), _plain(value)
-                heading = ""
-        elif isinstance(content, list):
-            for one in content:
-                (_, first), *others = one.items()
-                about = ", ".join(
-                    f"{key.replace('_', ' ')}: {_plain(value)}" for key, value in others
-                )
-                yield heading, _plain(first), about
-                heading = ""
-        else:
-            yield heading, "", _plain(content)
-
-
-def _generation_rows(said: Iterable[Mapping[str, Any]]) -> Iterable[Sequence[str]]:
-    yield "number", "time (UTC)", "digest", "files", "bytes", ""
-    for one in said:
-        number = "newer" if one["number"] is None else one["number"]
-        marks = ", ".join(one["marks"])
-        yield [
-            _plain(value)
-            for value in (number, one["time"], one["digest"], one["files"], one["bytes"], marks)
-        ]
-
-
-def _plain(value: object) -> str:
-    """A value for people: `-` for none, digests in the length that the log has."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    text = " ".join(str(value).splitlines())
-    return text[:8] if len(text) == 64 and text.isalnum() else text
-
-
-def _table(rows: Iterable[Sequence[str]]) -> str:
-    found = [list(row) for row in rows]
-    widths = [max(len(row[column]) for row in found) for column in range(len(found[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in found
-    ]
-    return "".join(f"{line.rstrip()}\n" for line in lines)
+    return tables.status(text) if words == ["status"] else tables.generations(text)

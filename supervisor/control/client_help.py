@@ -114,7 +114,7 @@ def of(command: str) -> str:
     return _HEAD + _COMMANDS[command] if command in _COMMANDS else whole()
 
 
-def elsewhere(command: str) -> str:
+def instead_of(command: str) -> str:
     """What to do instead of a command of supervisord's that is none here; empty for any
     other word.
     """
@@ -127,3 +127,20 @@ def nearest(command: str) -> str:
 
     close = get_close_matches(command, _COMMANDS, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+# Options of supervisord's supervisorctl.
+_OF_SUPERVISORD = (
+    *("-c", "--configuration", "-i", "--interactive", "-s", "--serverurl"),
+    *("-u", "--username", "-p", "--password", "-r", "--history-file"),
+)
+
+
+def of_supervisord(word: str) -> str:
+    """Where to go with an option of supervisord's supervisorctl; empty for any other word."""
+    if word.partition("=")[0] not in _OF_SUPERVISORD and word[:2] not in ("-c", "-s"):
+        return ""
+    return (
+        "this supervisorctl is that of config-supervisor;"
+        " supervisord's is `python -m supervisor.supervisorctl`"
+    )

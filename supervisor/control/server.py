@@ -1,383 +1,305 @@
 """The control socket: what supervisorctl asks, and orders that change what the app runs on.
 
-A line of words comes in (`reload`, `wait ready 30`); a line with an exit code goes out, then text,
-and the connection ends. Only our own user and root are served, on a unix socket: nothing that
-changes anything can be reached over TCP. Runs in threads of its own. It reads the state and puts
-events; it touches neither the app nor its files, and no client can hold up the main loop. The
-results of orders are read from the state alone.
+HTTP as on the port, by the same code, on a unix socket for our own user and root: nothing that
+changes anything can be reached over TCP. It reads the state and puts events; it touches neither the
+app nor its files, and no client can hold up the main loop. The results of orders are read from the
+state alone.
+
+Two threads at most: that of `connections`, and while the generations on disk are looked through,
+which may take long, another one for them.
 """
 
 from __future__ import annotations
 
 import os
-import select
 import signal
-import socket
-import struct
-import threading
-import time
 from functools import partial
+from http import HTTPStatus
 
 from .. import __version__
 from ..core import events as ev
 from ..core import health
-from ..core.quoting import encodable
-from ..runtime import log, threads
+from ..http_server.connection import Limits
+from ..http_server.loop_probe import LoopProbe
+from ..http_server.messages import Response
+from ..http_server.service import STUCK, Service, as_json, plain, verdict
+from ..runtime import log
 from ..runtime.client_limit import affordable
 from ..store.configroot import FilesError
-from . import commands, socket_files
-from .commands import Answer
+from . import commands, peer
+from .background import Background
+from .held_requests import HeldRequests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Protocol
 
-    from ..core.health import Verdict
-    from ..core.state import State
+    from ..core.actions import Action
+    from ..core.state import Policy, State
+    from ..http_server.connection import Connection
+    from ..http_server.service import Exchange
     from ..store.manifest import Generation
-    from .commands import Look
+    from .commands import Goal, Look
+    from .held_requests import Place
+    from .socket_files import ControlSocket
 
-_MOST_CLIENTS = 16
-_SHARE_OF_FILES = 8  # half of what the port of metrics takes
-_WAITING = 3 / 4  # of the clients may wait: a health check must not find every place taken by those
-_PLACE_SECONDS = 0.02  # for a place to become free by itself, as most do
-_OUST_SECONDS = 0.2  # for the thread of a client that was hung up on to end
-_MOST_BYTES = 4096  # of a request
-_CLIENT_SECONDS = 10.0  # for a client to send its request, and to take the answer
-_ANSWER_SECONDS = 1.0  # a loop that takes longer for one turn is not alive; as for /livez
-_LOOK_AGAIN = 20  # milliseconds between two looks at the state
-_PAUSE = 0.1  # seconds, when no connection can be accepted
-_CREDENTIALS = struct.Struct("iII")  # pid, uid, gid: struct ucred of unix(7)
+    class Supervised(Protocol):
+        """The main loop; `state` is replaced, never changed."""
+
+        state: State
+        policy: Policy
+
+    class Pages(Protocol):
+        """What is shown and not in the state alone."""
+
+        def generations(self) -> Sequence[Generation]:
+            """The generations on disk, newest first. Raises FilesError."""
+
+        def status(self, state: State) -> Mapping[str, object]:
+            """The page /status of a state."""
 
 
-_SILENT = Answer(1, "not ok: the main loop does not answer")
+LIMITS = Limits(
+    connections=16, received=4096, request_seconds=10.0, idle_seconds=10.0, share_of_files=8
+)
+_MOST_SECONDS = 10 * 365 * 24 * 3600.0  # to wait: as long as an option may be
+_WAITING = 3 / 4  # of the clients may wait: a health check must find a place
+# The status for each exit code of supervisorctl that `commands` gives.
+_STATUS = {0: HTTPStatus.OK, 1: HTTPStatus.CONFLICT, 2: HTTPStatus.BAD_REQUEST}
 
 
-class Control:
-    """Serves the control socket at `path`.
-
-    `state` gives the newest state, `put` takes an event, `generations` gives those kept on disk,
-    newest first (none without a configroot; may raise FilesError), `status` is what /status shows
-    of a state. `live` may be set to what decides on /livez, if that depends on more than the state.
-    `by_default`: the user did not choose the path; then clients of other containers are refused,
-    and sockets that ended supervisors left beside it removed.
-    """
+class Control(Service):
+    """Serves a control socket."""
 
     def __init__(
         self,
-        path: str,
-        state: Callable[[], State],
+        socket_file: ControlSocket,
+        app: Supervised,
         put: Callable[[ev.Event], None],
-        generations: Callable[[], Sequence[Generation]],
-        status: Callable[[State], Mapping[str, object]],
+        pages: Pages,
+        limits: Limits = LIMITS,
     ) -> None:
-        self._path, self._state, self._put = path, state, put
-        self._generations, self._status = generations, status
-        self._most = affordable(_MOST_CLIENTS, _SHARE_OF_FILES)
-        self._most_waiting = int(self._most * _WAITING)
-        self._places = threading.BoundedSemaphore(self._most)
-        self._waiting = threading.BoundedSemaphore(self._most_waiting)
-        self._silent: dict[_Client, None] = {}  # those that have not asked yet, the oldest first
-        self.live: Callable[[State], Verdict] = health.live
-        self.by_default = False
-        self._listener: socket.socket | None = None
-        self._inode, self._closed = 0, False  # the inode of our socket file
-        self._at_once: dict[str, Callable[[], Answer]] = {
-            "health": self._tell_health,
-            "status": self._tell_status,
-            "generations": self._tell_generations,
-            "pid": lambda: Answer(0, str(os.getpid())),
-            "version": lambda: Answer(0, __version__),
+        super().__init__(limits)
+        self._socket_file, self._app, self._put, self._pages = socket_file, app, put, pages
+        self._loop = LoopProbe(lambda reply: put(ev.Probed(reply)), self.calls)
+        clients = affordable(limits.connections, limits.share_of_files)
+        self._held = HeldRequests(int(clients * _WAITING), self.calls)
+        self._background = Background(self.calls)
+        self._closed = False
+        self.routes = {
+            "/livez": {"GET": self._serve_live},
+            "/status": {"GET": self._serve_status},
+            "/generations": {"GET": self._serve_generations},
+            "/pid": {"GET": partial(_tell, str(os.getpid()))},
+            "/version": {"GET": partial(_tell, __version__)},
+            "/reload": {"POST": self._reload},
+            "/rollback": {"POST": self._roll_back},
+            "/shutdown": {"POST": self._shut_down},
         }
-        self._slow: dict[str, Callable[[Sequence[str], _Client], Answer | None]] = {
-            "wait": self._wait,
-            "reload": self._reload,
-            "rollback": self._roll_back,
-            "shutdown": self._shut_down,
-        }
+        for name, goal in commands.GOALS.items():
+            self.routes[f"/wait/{name}"] = {"GET": partial(self._wait, name, goal)}
 
-    def serve(self) -> None:
-        """Serve for ever; the body of a thread. Returns, after a warning, if the socket cannot be
-        had.
+    def run(self) -> None:
+        """Serve until the end; the body of a thread. Returns, after a line in the log, if no socket
+        can be had.
         """
+        path = self._socket_file.path
         try:
-            self._listener, self._inode = socket_files.listen(self._path)
+            listener = self._socket_file.open()
+            path = self._socket_file.path
+            if listener is None:
+                log.info(
+                    "cannot make a control socket: neither /run nor /tmp can be written to;"
+                    " supervisorctl has none; name a place with --control, or give --control=off",
+                    event="no_control_socket",
+                )
+                return
+            log.debug(f"control socket: {path}")
+            with listener:
+                self.serve(listener)
         except OSError as error:
             log.warning(
-                f"cannot listen on {self._path}: {error.strerror or error}; choose another path"
-                " with --control, or --control=off; supervisorctl cannot reach this supervisor,"
-                " everything else goes on",
+                f"cannot listen on {self._socket_file.path}: {error.strerror or error}; choose"
+                " another path with --control, or --control=off; supervisorctl cannot reach this"
+                " supervisor, everything else goes on",
                 event="listen_failed",
             )
-            return
-        log.debug(f"control socket: {self._path}")
-        if self.by_default:
-            socket_files.sweep(self._path)
-        while not self._closed:
-            self._admit(self._listener)
-        self._listener.close()
+
+    def observe(
+        self, event: ev.Event, before: State, after: State, actions: tuple[Action, ...]
+    ) -> None:
+        """Look at the new state for those who wait; from the main thread."""
+        del event, actions
+        if after is not before and not self._closed:
+            self._held.changed()
 
     def close(self) -> None:
-        """Take no more clients and remove the socket file, if it is still ours; for the end of the
-        process.
-        """
+        """Remove the socket file, for the end of the process; from the main thread."""
         self._closed = True
-        try:
-            if self._listener is not None:
-                self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept(2)
-                if os.lstat(self._path).st_ino == self._inode:
-                    os.unlink(self._path)
-        except OSError:
-            pass  # nobody listens on a file that stays: the next supervisor replaces it
+        self._socket_file.remove()
 
-    def _admit(self, listener: socket.socket) -> None:
-        """Wait for the next client; it is served in a thread of its own, or refused in one line."""
-        try:
-            client = _Client(listener.accept()[0])
-        except OSError as error:  # it is gone already, or we have no file descriptor left
-            log.debug(f"cannot accept a client of {self._path}: {error}")
-            threading.Event().wait(_PAUSE)
-            return
-        if client.uid not in (0, os.geteuid()):
-            client.answer(
-                Answer(
-                    1,
-                    f"refused: run supervisorctl as uid {os.geteuid()} or root, not uid"
-                    f" {client.uid}",
-                )
-            )
-        elif self.by_default and not client.pid:
-            client.answer(
-                Answer(
-                    1,
-                    "refused: run supervisorctl in the container of its supervisor, or name"
-                    " --control",
-                )
-            )
-        elif not self._places.acquire(timeout=_PLACE_SECONDS) and not self._oust():
-            client.answer(
-                Answer(1, f"busy: {self._most} clients are served already; try again later")
-            )
+    def refusal(self, connection: Connection) -> Response | None:
+        """Only our user and root are served; by default, only those of our container."""
+        pid, uid = peer.credentials(connection.socket)
+        if uid not in (0, os.geteuid()):
+            why = f"as uid {os.geteuid()} or root, not uid {uid}"
+        elif self._socket_file.by_default and not pid:
+            why = "in the container of its supervisor, or name --control"
         else:
-            self._silent[client] = None
-            try:
-                threads.start(partial(self._talk, client), "control")
-            except RuntimeError as error:  # the container's limit of processes
-                del self._silent[client]
-                self._places.release()
-                client.answer(Answer(1, f"cannot serve another client: {error}; try again later"))
-
-    def _oust(self) -> bool:
-        """Hang up on the client that has said nothing for longest; whether its place was taken."""
-        for client in tuple(self._silent)[:1]:
-            if self._silent.pop(client, self) is None:  # else it has just asked
-                client.hang_up()
-        return self._places.acquire(timeout=_OUST_SECONDS)
-
-    def _talk(self, client: _Client) -> None:
-        try:
-            refusal = client.request()
-            self._silent.pop(client, None)
-            answer = refusal or self._answer(client.words, client)
-            if answer is not None:
-                client.answer(answer)
-        finally:
-            client.close()
-            self._places.release()
-
-    def _answer(self, words: Sequence[str], client: _Client) -> Answer | None:
-        """What to say to a request; None if nobody is there to hear it."""
-        word = words[0] if words else ""
-        try:
-            if word in self._at_once:
-                return self._at_once[word]()
-            if word not in self._slow:
-                return Answer(
-                    2,
-                    f"unknown command {word!r}; there is"
-                    f" {', '.join([*self._at_once, *self._slow])}",
-                )
-            if not self._waiting.acquire(blocking=False):
-                return Answer(
-                    1, f"busy: {self._most_waiting} clients wait already; try again later"
-                )
-            try:
-                return self._slow[word](words[1:], client)
-            finally:
-                self._waiting.release()
-        except FilesError as error:
-            return Answer(1, str(error))
-        except Exception as error:  # the outer edge of a request: a failure is an answer too
-            log.warning(
-                f"cannot answer {word!r} on the control socket: {error!r}", event="request_failed"
-            )
-            return Answer(1, f"cannot answer {word!r}: internal error: {error!r}")
+            return None
+        return plain(HTTPStatus.FORBIDDEN, f"refused: run supervisorctl {why}")
 
     # --- answered at once
 
-    def _tell_health(self) -> Answer:
-        if not self._turn():
-            return _SILENT
-        verdict = self.live(self._state())
-        return (
-            Answer(0, f"ok: {verdict.reason}")
-            if verdict.ok
-            else Answer(1, f"not ok: {verdict.reason}")
-        )
+    def _serve_live(self, exchange: Exchange) -> None:
+        def live() -> Response:
+            return verdict(health.live(self._app.state, self._app.policy))
 
-    def _tell_status(self) -> Answer:
-        import json
+        def tell(turned: bool) -> None:
+            exchange.answer(self.attempt("/livez", live) if turned else STUCK)
 
-        return Answer(0, json.dumps(self._status(self._state()), indent=2))
+        self._loop.ask(exchange, tell)
 
-    def _tell_generations(self) -> Answer:
-        import json
+    def _serve_status(self, exchange: Exchange) -> None:
+        exchange.answer(as_json(self._pages.status(self._app.state)))
 
-        return Answer(0, json.dumps(commands.listed(self._generations(), self._state())))
+    def _shut_down(self, exchange: Exchange) -> None:
+        def go_on(turned: bool) -> None:
+            if not turned:
+                exchange.answer(STUCK)
+                return
+            log.info(f"shutdown ordered by {_peer(exchange)}", event="shutdown_ordered")
+            # First the answer: the end of the process waits for no client.
+            exchange.answer(plain(HTTPStatus.OK, "Shut down"))
+            self._put(ev.SignalReceived(signal.SIGTERM))
+
+        self._loop.after_events(exchange, go_on)
+
+    # --- answered when the generations on disk were read
+
+    def _serve_generations(self, exchange: Exchange) -> None:
+        def tell(found: Sequence[Generation]) -> None:
+            exchange.answer(as_json(commands.listed(found, self._app.state)))
+
+        self._with_generations(exchange, tell)
+
+    def _with_generations(
+        self, exchange: Exchange, then: Callable[[Sequence[Generation]], None]
+    ) -> None:
+        def call() -> Callable[[], None]:
+            try:
+                found = self._pages.generations()
+            except FilesError as error:
+                return partial(exchange.answer, plain(HTTPStatus.CONFLICT, str(error)))
+            except Exception as error:  # as for every request: a failure is an answer too
+                return partial(exchange.answer, self.failed(exchange.request.path, error))
+            return partial(self.guard, exchange, partial(then, found))
+
+        try:
+            self._background.run(exchange, call)
+        except RuntimeError as error:  # the container's limit of processes
+            why = f"cannot read the generations: {error}; try again later"
+            exchange.answer(plain(HTTPStatus.SERVICE_UNAVAILABLE, why))
 
     # --- answered when something has come true
 
-    def _wait(self, words: Sequence[str], client: _Client) -> Answer | None:
-        goal = commands.GOALS.get(words[0] if words else "")
+    def _wait(self, name: str, goal: Goal, exchange: Exchange) -> None:
         try:
-            seconds = float(words[1]) if len(words) > 1 else None
-        except ValueError:
-            goal = None
-        if goal is None:
-            return Answer(
-                2, "cannot wait: it must be `wait ready` or `wait synced`, and a number of seconds"
-            )
-        answer = self._until(client, partial(commands.waited, goal), seconds)
-        return answer or Answer(
-            1, f"not {words[0]} within {seconds or 0:g}s: {goal(self._state()).reason}"
-        )
+            seconds = _seconds(exchange.request.query)
+        except ValueError as error:
+            exchange.answer(plain(HTTPStatus.BAD_REQUEST, f"cannot wait: {error}"))
+            return
 
-    def _reload(self, _: Sequence[str], client: _Client) -> Answer | None:
-        before = self._state()
+        def late() -> Response:
+            reason = goal(self._app.state).reason
+            return plain(HTTPStatus.CONFLICT, f"not {name} within {seconds or 0:g}s: {reason}")
+
+        if (place := self._held.enter(exchange)) is not None:
+            look = self._decided(exchange, partial(commands.waited, goal))
+            place.until(look, seconds, late)
+
+    def _reload(self, exchange: Exchange) -> None:
+        before = self._app.state
         if not before.sources:
-            return Answer(
-                1,
-                "cannot reload: no configuration is kept live here; see --configmap and"
-                " --config-dir",
-            )
-        log.info(f"reload ordered by {client}", event="reload_ordered")
-        if not self._turn(ev.ReloadOrdered()):
-            return _SILENT
-        return self._until(client, partial(commands.reloaded, before.reloads))
+            why = "no configuration is kept live here; see --configmap and --config-dir"
+            exchange.answer(plain(HTTPStatus.CONFLICT, f"cannot reload: {why}"))
+        elif (place := self._held.enter(exchange)) is not None:
+            log.info(f"reload ordered by {_peer(exchange)}", event="reload_ordered")
+            self._order(place, ev.ReloadOrdered(), partial(commands.reloaded, before.reloads))
 
-    def _roll_back(self, words: Sequence[str], client: _Client) -> Answer | None:
-        wanted = words[0] if words else "1"
+    def _roll_back(self, exchange: Exchange) -> None:
+        wanted = _argument(exchange.request.query, "to") or "1"
         if not commands.is_rollback(wanted):
-            return Answer(
-                2, "cannot roll back: it must be a number of generations, 1 or more, or a version"
-            )
-        before = self._state()
-        target = commands.earlier(self._generations(), before.config, wanted)
-        if isinstance(target, Answer):
-            return target
+            why = "it must be a number of generations, 1 or more, or a version"
+            exchange.answer(plain(HTTPStatus.BAD_REQUEST, f"cannot roll back: {why}"))
+        elif (place := self._held.enter(exchange)) is not None:
+            self._with_generations(exchange, partial(self._roll_back_to, place, wanted))
+
+    def _roll_back_to(self, place: Place, wanted: str, found: Sequence[Generation]) -> None:
+        before = self._app.state
+        target = commands.earlier(found, before.config, wanted)
+        if isinstance(target, commands.Answer):
+            place.answer(_said(target))
+            return
         log.info(
-            f"rollback to configuration {commands.short(target)} ordered by {client}",
+            f"rollback to configuration {commands.short(target)} ordered by"
+            f" {_peer(place.exchange)}",
             event="rollback_ordered",
             version=commands.short(target),
         )
-        if not self._turn(ev.RollbackOrdered(target)):
-            return _SILENT
-        return self._until(client, partial(commands.rolled_back, before.reloads, target))
+        look = partial(commands.rolled_back, before.reloads, target)
+        self._order(place, ev.RollbackOrdered(target), look)
 
-    def _shut_down(self, _: Sequence[str], client: _Client) -> Answer | None:
-        if not self._turn():
-            return _SILENT
-        log.info(f"shutdown ordered by {client}", event="shutdown_ordered")
-        client.answer(Answer(0, "Shut down"))  # first: the end of the process waits for no client
-        self._put(ev.SignalReceived(signal.SIGTERM))
+    def _order(self, place: Place, event: ev.Event, look: Look) -> None:
+        """Put an event, and answer with what became of it once the main loop has taken it."""
+
+        def go_on(turned: bool) -> None:
+            if turned:
+                place.until(self._decided(place.exchange, look))
+            else:
+                place.answer(STUCK)
+
+        self._put(event)
+        self._loop.after_events(place.exchange, go_on)
+
+    def _decided(self, exchange: Exchange, look: Look) -> Callable[[], Response | None]:
+        """A rule of `commands` on the state of that moment."""
+
+        def decided() -> Response | None:
+            try:
+                said = look(self._app.state)
+            except Exception as error:  # as above
+                return self.failed(exchange.request.path, error)
+            return None if said is None else _said(said)
+
+        return decided
+
+
+def _tell(text: str, exchange: Exchange) -> None:
+    exchange.answer(plain(HTTPStatus.OK, text))
+
+
+def _said(answer: commands.Answer) -> Response:
+    return plain(_STATUS[answer.code], answer.text)
+
+
+def _peer(exchange: Exchange) -> str:
+    pid, uid = peer.credentials(exchange.connection.socket)
+    return f"uid {uid} (pid {pid}) through the control socket"
+
+
+def _argument(query: str, name: str) -> str:
+    """The value of an argument, empty if it is not given; no value that is expected is encoded."""
+    return dict(pair.partition("=")[::2] for pair in query.split("&")).get(name, "")
+
+
+def _seconds(query: str) -> float | None:
+    """The patience of a client, None if it has no end; raises ValueError."""
+    text = _argument(query, "seconds")
+    if not text:
         return None
-
-    def _turn(self, *events: ev.Event) -> bool:
-        """Have the main loop take these events; whether it has done so in time."""
-        turned = threading.Event()
-        for event in (*events, ev.Probed(turned.set)):
-            self._put(event)
-        return turned.wait(_ANSWER_SECONDS)
-
-    def _until(self, client: _Client, look: Look, seconds: float | None = None) -> Answer | None:
-        """The first answer that `look` has; None when the time is over or the client has
-        gone away.
-        """
-        ends = None if seconds is None else time.monotonic() + seconds
-        while (answer := look(self._state())) is None:
-            if (ends is not None and time.monotonic() >= ends) or not client.stays():
-                return None
-        return answer
-
-
-class _Client:
-    """One connection: who is there, a request, one answer, and whether anybody still
-    waits for it.
-    """
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        try:
-            raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        except OSError:
-            connection.close()
-            raise
-        # The pid is 0 for a process of a PID namespace that ours cannot see: another container
-        # (pid_namespaces(7)).
-        self.pid, self.uid, _ = _CREDENTIALS.unpack(raw)
-        self.words: list[str] = []
-        self._hung_up = select.poll()
-        self._hung_up.register(
-            connection, 0
-        )  # POLLHUP is always reported; a client may close its own half
-
-    def __str__(self) -> str:
-        return f"uid {self.uid} (pid {self.pid}) through the control socket"
-
-    def request(self) -> Answer | None:
-        """Read the request into `words`; what there is to say if it is none."""
-        ends, data = time.monotonic() + _CLIENT_SECONDS, b""
-        try:
-            while b"\n" not in data:
-                if len(data) > _MOST_BYTES:
-                    return Answer(
-                        2, f"cannot read the request: it has more than {_MOST_BYTES} bytes"
-                    )
-                self._connection.settimeout(max(0.001, ends - time.monotonic()))
-                piece = self._connection.recv(_MOST_BYTES + 1 - len(data))
-                if not piece:
-                    break
-                data += piece
-        except TimeoutError:
-            return Answer(1, f"nothing was asked within {_CLIENT_SECONDS:g}s")
-        except OSError as error:
-            return Answer(1, f"cannot read the request: {error}")
-        self.words = data.partition(b"\n")[0].decode(errors="replace").split()
-        return None
-
-    def stays(self) -> bool:
-        """Whether the client is still there after a short while; returns as soon as it goes."""
-        return not self._hung_up.poll(_LOOK_AGAIN)
-
-    def answer(self, answer: Answer) -> None:
-        """Send the answer and end the connection; a client that does not take it has had its
-        chance.
-        """
-        try:
-            self._connection.settimeout(_CLIENT_SECONDS)
-            self._connection.sendall(f"{answer.code}\n{encodable(answer.text)}\n".encode())
-        except OSError as error:
-            log.debug(f"cannot answer {self}: {error}")
-        self.close()
-
-    def hang_up(self) -> None:
-        """End the connection for both sides; the descriptor stays with the thread that reads from
-        it.
-        """
-        try:
-            self._connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # it was closed meanwhile
-
-    def close(self) -> None:
-        self._connection.close()
+    seconds = float(text)
+    if not 0 <= seconds <= _MOST_SECONDS:
+        raise ValueError(f"{text} is not a number of seconds")
+    return seconds

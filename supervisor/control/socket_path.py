@@ -1,8 +1,8 @@
-"""Where the control socket is: the places that the supervisor may choose and supervisorctl looks
-at.
+"""Where the control socket is: the places that the supervisor may choose and that supervisorctl
+tries.
 
-Both sides ask here, so that they agree without a word. Nothing is opened or made; nothing heavy is
-imported, as a health check pays for it.
+Both sides use this list, so that they agree without a word. It opens and makes nothing, and imports
+nothing heavy, as every health check pays for it.
 """
 
 from __future__ import annotations
@@ -16,47 +16,38 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OFF = "off"  # instead of a path
+PLAIN = "/run/config-supervisor.sock"
+FAMILY = "config-supervisor-"  # begins every other name
 
 
-def default_path() -> str | None:
-    """The place of the control socket where none was chosen; None if neither directory can be
-    written to.
-    """
-    for path in _places():
-        if os.access(os.path.dirname(path), os.W_OK | os.X_OK):
-            return path
-    return None
+def default_paths() -> list[str]:
+    """The places for a control socket whose directory can be written to, the best first."""
+    return [path for path in _places() if os.access(os.path.dirname(path), os.W_OK | os.X_OK)]
 
 
-def candidates(environ: Mapping[str, str]) -> list[str]:
-    """Where a supervisor of this container may listen, the likeliest first; none if the socket is
-    switched off.
-    """
-    chosen = environ.get(f"{PREFIX}CONTROL", "").strip()
-    if chosen == OFF:
-        return []
-    places = [*_places(), *_others()]
-    return [chosen, *places] if chosen else places
+def chosen_path(environ: Mapping[str, str]) -> str:
+    """The path, or `off`, in CONFIG_SUPERVISOR_CONTROL; empty if it is not set."""
+    return environ.get(f"{PREFIX}CONTROL", "").strip()
 
 
-def family(path: str) -> tuple[str, str]:
-    """Directory and first part of the names that supervisors of all containers choose beside a
-    default place.
-    """
-    directory, name = os.path.split(path)
-    return directory, name.rpartition("-")[0] + "-"
+def candidates() -> list[str]:
+    """Where a supervisor of this container may listen by default, the likeliest first."""
+    return [*_places(), *_of_other_users()]
 
 
 def _places() -> list[str]:
-    # Containers of a pod may share either directory, and users a /tmp.
+    """The plain name, then names of this container: a pod's containers may share either directory,
+    and users a /tmp.
+    """
     container = _container()
     return [
-        f"/run/config-supervisor-{container}.sock",
-        f"/tmp/config-supervisor-{os.geteuid()}-{container}.sock",
+        PLAIN,
+        f"/run/{FAMILY}{container}.sock",
+        f"/tmp/{FAMILY}{os.geteuid()}-{container}.sock",
     ]
 
 
-def _others() -> list[str]:
+def _of_other_users() -> list[str]:
     """For root, the places of this container's other users: `docker exec -u 0` beside
     `USER 1000`.
     """
@@ -67,7 +58,7 @@ def _others() -> list[str]:
         names = os.listdir("/tmp")
     except OSError:
         return []
-    found = [name for name in names if name.startswith("config-supervisor-") and name.endswith(end)]
+    found = [name for name in names if name.startswith(FAMILY) and name.endswith(end)]
     return sorted({f"/tmp/{name}" for name in found} - {*_places()})
 
 

@@ -58,7 +58,7 @@ _PATIENCE = {
     Stage.IDLE: 0.0,
     Stage.READING: 0.005,
     Stage.SENDING: 0.005,
-    Stage.ANSWERING: 1.0,
+    Stage.ANSWERING: 1.1,  # the main loop has a second
     Stage.HELD: float("inf"),
 }
 _DRAIN_SECONDS = 1.0

@@ -7,6 +7,7 @@ content; `server` owns the sockets, `messages` the syntax.
 from __future__ import annotations
 
 import time
+from functools import partial
 from http import HTTPStatus
 
 from ..core.health import Verdict
@@ -38,14 +39,18 @@ class Exchange:
     def __init__(self, connection: Connection, request: Request) -> None:
         self.connection = connection
         self.request = request
+        self._answered = False
 
     @property
     def here(self) -> bool:
         """Whether the peer still waits."""
-        return self.connection.here
+        return self.connection.here and not self._answered
 
     def answer(self, response: Response) -> None:
         """Answer, once; does nothing once the peer has gone away."""
+        if not self.here:
+            return
+        self._answered = True
         keep = self.request.keep
         head = self.request.method == "HEAD"
         data = messages.write(response, head=head, keep=keep, now=time.time())
@@ -127,22 +132,33 @@ class Service:
             paths = ", ".join(path for path in self.routes if path != "/")
             exchange.answer(plain(HTTPStatus.NOT_FOUND, f"not found; there is {paths}"))
         else:
-            methods[method](exchange)
+            self.guard(exchange, partial(methods[method], exchange))
 
     def attempt(self, path: str, make: Callable[[], Response]) -> Response:
         """The response of a page; a failure gives a response too, and a warning when it begins."""
         try:
             response = make()
         except Exception as error:  # the outer edge of a request
-            if path not in self._failing:
-                self._failing.add(path)
-                log.warning(
-                    f"cannot serve {path}: {error!r}; the next warning follows a success",
-                    event="page_failed",
-                )
-            return plain(HTTPStatus.INTERNAL_SERVER_ERROR, f"cannot serve {path}: see the log")
+            return self.failed(path, error)
         self._failing.discard(path)
         return response
+
+    def guard(self, exchange: Exchange, body: Callable[[], object]) -> None:
+        """Call `body`, which answers now or later; its failure gives a response, as above."""
+        try:
+            body()
+        except Exception as error:  # the outer edge of a request
+            exchange.answer(self.failed(exchange.request.path, error))
+
+    def failed(self, path: str, error: Exception) -> Response:
+        """The response of a page that could not be made; a warning, the first time."""
+        if path not in self._failing:
+            self._failing.add(path)
+            log.warning(
+                f"cannot serve {path}: {error!r}; the next warning follows a success",
+                event="page_failed",
+            )
+        return plain(HTTPStatus.INTERNAL_SERVER_ERROR, f"cannot serve {path}: see the log")
 
 
 def plain(status: HTTPStatus, text: str) -> Response:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..runtime.inbox import Inbox
     from ..runtime.loop import Loop
     from ..runtime.protocols import Observer, Reloader
+    from ..store.configroot import Root
     from ..store.manifest import Generation
     from ..store.marks_file import MarksFile
 
@@ -203,32 +204,15 @@ class Assembly:
 
         def serve() -> None:
             self._started.wait(_PATIENCE)
-            from ..control import server, socket_path
-            from ..core import health
-            from ..observe import status
+            from ..control import server, socket_files
 
-            path = self._settings.control or socket_path.default_path()
-            if path is None:
-                log.info(
-                    "cannot make a control socket: neither /run nor /tmp can be written to;"
-                    " supervisorctl has none; name a place with --control, or give --control=off",
-                    event="no_control_socket",
-                )
-                return
-
-            def shown(state: State) -> Mapping[str, object]:
-                return status.shown(state, time.monotonic(), time.time(), words=True)
-
-            listener = server.Control(path, lambda: loop.state, inbox.put, self._generations, shown)
-            listener.live = lambda state: health.live(state, loop.policy)
-            listener.by_default = not self._settings.control
-            loop.at_end.append(listener.close)
-            listener.serve()
+            place = socket_files.ControlSocket(self._settings.control)
+            control = server.Control(place, loop, inbox.put, _Pages(self._root))
+            loop.observers.append(control.observe)
+            loop.at_end.append(control.close)
+            control.run()
 
         threads.start(serve, "control")
-
-    def _generations(self) -> Sequence[Generation]:
-        return self._root.generations() if self._root else ()
 
     def start_events(self) -> None:
         """Tell about the configuration by Kubernetes Events. Raises StartError outside of a pod."""
@@ -255,6 +239,21 @@ class Assembly:
         self._loop.observers.append(observe)
         self._loop.at_end.append(explain_end)
         threads.start(teller.run, "events")
+
+
+class _Pages:
+    """What the control socket shows beside the state."""
+
+    def __init__(self, root: Root | None) -> None:
+        self._root = root
+
+    def generations(self) -> Sequence[Generation]:
+        return self._root.generations() if self._root else ()
+
+    def status(self, state: State) -> Mapping[str, object]:
+        from ..observe import status
+
+        return status.shown(state, time.monotonic(), time.time(), words=True)
 
 
 class _Late:

@@ -142,11 +142,15 @@ def churn(crowd: Crowd) -> None:
         crowd.renew()
 
 
+def _request(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
+
+
 def orders(crowd: Crowd) -> None:
-    """The words of supervisorctl, again and again: one for each connection."""
+    """The requests of supervisorctl, again and again: one for each connection."""
     for _ in crowd.turns(0):
         for one in crowd.all:
-            one.say(b"status\n")
+            one.say(_request("/status"))
             one.hear()
         crowd.renew()
 
@@ -154,12 +158,12 @@ def orders(crowd: Crowd) -> None:
 def waits(crowd: Crowd) -> None:
     """All wait for what does not come."""
     for one in crowd.all:
-        one.say(b"wait synced 60\n")
+        one.say(_request("/wait/synced?seconds=60"))
     for _ in crowd.turns(0.05):
         for one in crowd.all:
             one.hear()
         for one in crowd.renew():
-            one.say(b"wait synced 60\n")
+            one.say(_request("/wait/synced?seconds=60"))
 
 
 KINDS: dict[str, Callable[[Crowd], None]] = {

@@ -84,17 +84,17 @@ BARE_FILES = {"pipe": 3, "directory": 1}
 THREADED_FILES = {"pipe": 3, "directory": 1 + 4}
 FILES = {
     "bare": BARE_FILES,
-    # The second eventfd, and the only one of the API's role, is how other threads wake that of
-    # /metrics.
+    # Of an eventfd each: how other threads wake that of /metrics, that of supervisorctl, and the
+    # source.
     "directory": {
         **THREADED_FILES,
         "socket": 2,
-        "anon_inode:[eventfd]": 2,
+        "anon_inode:[eventfd]": 3,
         "anon_inode:inotify": 1,
     },
     # Those of /metrics, of supervisorctl, and of the watch; and configroot, which no other may take
     # the place of.
-    "api": {**THREADED_FILES, "socket": 3, "anon_inode:[eventfd]": 1, "directory": 1 + 4 + 1},
+    "api": {**THREADED_FILES, "socket": 3, "anon_inode:[eventfd]": 2, "directory": 1 + 4 + 1},
 }
 
 

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from config_supervisor.core import events as ev
-from config_supervisor.core.state import SourceState
+from config_supervisor.control.server import LIMITS
+from config_supervisor.core.state import Phase, SourceState
 from config_supervisor.runtime.client_limit import affordable
-from tests.harness import wait_until
-from tests.unit.test_control import RUNNING, Served, answer
+from tests.unit.control_socket import RUNNING, Served, answer
 
 
 @pytest.fixture
@@ -29,23 +28,38 @@ def test_silent_clients_make_room_for_a_health_check(served: Served) -> None:
     """Sixteen that say nothing failed the container's health check for 10 seconds."""
     silent = [served.open() for _ in range(40)]
 
-    assert [(0, "ok: running")] * 3 == [served.ask("health") for _ in range(3)]
+    assert [(200, "ok: running")] * 3 == [served.get("/livez") for _ in range(3)]
     assert b"" == silent[0].recv(1)
 
 
-def test_clients_that_are_being_answered_keep_their_places(served: Served) -> None:
+def test_clients_being_answered_keep_their_places(served: Served) -> None:
     served.core.stuck = True
-    clients = [served.open("health\n") for _ in range(16)]
+    clients = [served.open("POST /shutdown") for _ in range(40)]
 
-    def asked() -> None:
-        assert 16 <= sum(isinstance(event, ev.Probed) for event in served.core.seen)
+    stuck = (503, "not ok: the main loop does not answer")
+    assert [stuck] * 40 == [answer(client) for client in clients]
 
-    wait_until(asked)
-    assert (1, "busy: 16 clients are served already; try again later") == served.ask("health")
-    assert [(1, "not ok: the main loop does not answer")] * 16 == [
-        answer(client) for client in clients
-    ]
-    served.core.stuck = False
+
+def test_held_clients_keep_their_places(served: Served) -> None:
+    """However many others come, and however long it takes."""
+    served.core.state = RUNNING.replace(phase=Phase.BACKOFF)
+    held = [served.open("GET /wait/ready") for _ in range(12)]
+    others = [served.open() for _ in range(40)]
+    health = [served.get("/livez") for _ in range(20)]
+    served.core.state = RUNNING
+
+    assert [(200, "ok: backoff")] * 20 == health
+    assert [(200, "running")] * 12 == [answer(client) for client in held]
+    assert b"" == others[0].recv(1)
+
+
+def test_late_request_is_told_so(tmp_path: Path) -> None:
+    served = Served(str(tmp_path / "control.sock"), LIMITS.replace(request_seconds=0.1))
+    client = served.open()
+    client.sendall(b"GET /li")
+
+    assert (408, "cannot answer: the request did not come within 0.1 seconds") == answer(client)
+    served.close()
 
 
 @pytest.mark.parametrize(("descriptors", "clients"), [(16, 4), (64, 8), (128, 16), (1024, 16)])
@@ -64,4 +78,4 @@ def test_answer_shows_names_that_are_not_utf8_by_their_bytes(served: Served) -> 
         sources=(SourceState("directory", error=error),), config=RUNNING.config.replace(desired="c")
     )
 
-    assert r"cannot read /caf\xe9" in served.ask("wait synced 0")[1]
+    assert r"cannot read /caf\xe9" in served.get("/wait/synced?seconds=0")[1]

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from config_supervisor import __version__
-from config_supervisor.control import client, socket_path
+from config_supervisor.control import client, health_port, socket_path
 from tests.conftest import needs_root
 
 
@@ -44,7 +44,7 @@ def run_ctl_(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str])
 
 @contextlib.contextmanager
 def answering(path: Path, answer: bytes) -> Iterator[str]:
-    """A socket on which somebody takes one request and answers this."""
+    """A socket at which one request is read and answered with these bytes."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
@@ -59,6 +59,15 @@ def answering(path: Path, answer: bytes) -> Iterator[str]:
         thread.start()
         yield str(path)
         thread.join(10)
+
+
+def response(status: int, body: str, missing: int = 0) -> bytes:
+    """An answer of the supervisor, of which so many bytes do not come."""
+    head = f"HTTP/1.1 {status} Some Words\r\nContent-Length: {len(body) + missing}\r\n\r\n"
+    return head.encode() + body.encode()
+
+
+HERE = response(200, "ok: here\n")
 
 
 @contextlib.contextmanager
@@ -103,8 +112,8 @@ def http(status: int, body: str) -> Iterator[str]:
             "rollback: '-1' is neither a number of generations, 1 or more, nor a version",
         ),
         (["rollback", "1", "2"], "rollback does not take 1 2; see supervisorctl --help"),
-        (["wait"], "wait needs --ready or --synced, one of them"),
-        (["wait", "--ready", "--synced"], "wait needs --ready or --synced, one of them"),
+        (["wait"], "wait needs either --ready or --synced"),
+        (["wait", "--ready", "--synced"], "wait needs either --ready or --synced"),
         (["wait", "--alive"], "wait does not take --alive; see supervisorctl --help"),
         (["wait", "--ready", "--timeout"], "--timeout needs a value: --timeout DURATION"),
         (
@@ -171,7 +180,7 @@ def test_help_of_no_command_is_the_whole(run_ctl: Ctl, words: list[str]) -> None
 
 
 def test_version_is_told_without_a_supervisor(run_ctl: Ctl) -> None:
-    assert (0, f"supervisorctl {__version__}\n", "") == run_ctl("--version")
+    assert (0, f"supervisorctl {__version__} (config-supervisor)\n", "") == run_ctl("--version")
 
 
 @pytest.mark.parametrize(
@@ -211,10 +220,8 @@ def test_nobody_there_means_not_running(run_ctl: Ctl, tmp_path: Path) -> None:
         tmp_path / "none" / "none.sock",
         stale / "none.sock",
     ):
-        message = (
-            f"supervisorctl: the supervisor is not running: nobody listens on {path}; see"
-            " --socket\n"
-        )
+        why = f"it does not listen on {path}; see --socket"
+        message = f"supervisorctl: the supervisor is not running: {why}\n"
         assert (4, "", message) == run_ctl(f"--socket={path}", "status")
 
 
@@ -226,7 +233,7 @@ def test_the_next_candidate_is_tried(
         "_places",
         lambda: [str(tmp_path / "none.sock"), str(tmp_path / "control.sock")],
     )
-    with answering(tmp_path / "control.sock", b"0\nok: here\n"):
+    with answering(tmp_path / "control.sock", HERE):
         assert (0, "ok: here\n", "") == run_ctl(
             "health", CONFIG_SUPERVISOR_CONTROL=str(tmp_path / "other.sock")
         )
@@ -281,13 +288,16 @@ def test_a_socket_that_we_may_not_use_says_as_whom_to_come(common: Path) -> None
     ("answer", "code", "message"),
     [
         (b"", 4, "the supervisor ended before it answered 'status'; see its log"),
-        (b'0\n{"app": {"ph', 4, "the supervisor ended in the middle of its answer; see its log"),
-        (b"1\nbusy: come back\n", 1, "busy: come back"),
+        (b"ok\n", 4, "the supervisor ended before it answered 'status'; see its log"),
         (
-            b"2\nunknown command 'status'; there is health\n",
-            2,
-            "unknown command 'status'; there is health",
+            response(200, '{"app": {"ph', missing=9),
+            4,
+            "the supervisor ended in the middle of its answer; see its log",
         ),
+        (response(503, "busy: come back\n"), 1, "busy: come back"),
+        (response(409, "cannot\n"), 1, "cannot"),
+        (response(400, "cannot wait\n"), 2, "cannot wait"),
+        (response(404, "not found; there is /livez\n"), 2, "not found; there is /livez"),
     ],
 )
 def test_an_answer_that_is_none_is_an_error_in_one_line(
@@ -306,7 +316,7 @@ def test_nobody_has_to_read_the_answer(tmp_path: Path) -> None:
     ]
     read_end, write_end = os.pipe()
     os.close(read_end)
-    with answering(tmp_path / "control.sock", b"0\nok: here\n") as path:
+    with answering(tmp_path / "control.sock", HERE) as path:
         done = subprocess.run(
             [*command, f"--socket={path}", "health"],
             stdout=write_end,
@@ -337,9 +347,9 @@ def test_health_says_where_it_looked(run_ctl: Ctl) -> None:
 
     assert (4, "") == (code, out)
     assert err.startswith(
-        "supervisorctl: the supervisor is not running: nobody listens on any socket, "
+        "supervisorctl: the supervisor is not running: CONFIG_SUPERVISOR_CONTROL is off; "
     )
-    assert f"; nobody answers on http://{listen}/livez either (" in err
+    assert f"; nothing answers on http://{listen}/livez either (" in err
 
 
 def test_only_health_asks_the_port_and_only_without_a_given_socket(
@@ -395,7 +405,7 @@ BUNDLE = [
     ],
 )
 def test_settings_of_the_first_process_are_found(argv: list[str], port: int | None) -> None:
-    told = client.settings_of(argv, {"CONFIG_SUPERVISOR_LISTEN": ":82"})
+    told = health_port.settings_of(argv, {"CONFIG_SUPERVISOR_LISTEN": ":82"})
 
     assert port == (told.served_at[1] if told else None)
 
@@ -411,7 +421,7 @@ def test_a_health_check_imports_nothing_that_takes_time(tmp_path: Path) -> None:
         "main()\n"
         "print(*sorted(set(sys.modules) - before))\n"
     )
-    with answering(tmp_path / "control.sock", b"0\nok: here\n") as path:
+    with answering(tmp_path / "control.sock", HERE) as path:
         command = [sys.executable, "-I", "-c", code, f"--socket={path}", "health"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
 
@@ -420,6 +430,6 @@ def test_a_health_check_imports_nothing_that_takes_time(tmp_path: Path) -> None:
         "__future__ _socket"
         + "".join(
             f" config_supervisor{name}"
-            for name in ("", ".control", ".control.client", ".control.socket_path")
+            for name in ("", ".control", ".control.client", ".control.peer", ".control.socket_path")
         ),
     ] == done.stdout.splitlines()

@@ -1,0 +1,57 @@
+"""Who is at the other end of a unix socket: the user, and whether it is a process of our container.
+
+The kernel says so; nothing that the peer sends is read. Imported by every health check.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from socket import socket
+
+_INT_BYTES = 4  # struct ucred of unix(7): pid, uid, gid
+
+
+def credentials(connection: socket | _socket.socket) -> tuple[int, int]:
+    """The pid and the uid of the peer; the pid is 0 for a process that our PID namespace does not
+    show (pid_namespaces(7)). Raises OSError.
+    """
+    raw = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 3 * _INT_BYTES)
+    pid, uid = (int.from_bytes(raw[at : at + _INT_BYTES], sys.byteorder) for at in (0, _INT_BYTES))
+    return pid, uid
+
+
+def in_our_container(pid: int) -> bool:
+    """Whether a peer is a process of our container: whether it has our mount namespace.
+
+    The containers of a pod may share the PID namespace, never that of mounts.
+    """
+    if not pid:
+        return False
+    try:
+        ours, its = (os.stat(f"/proc/{whose}/ns/mnt") for whose in ("self", pid))
+    except FileNotFoundError:  # a kernel that shows no namespaces (gVisor), or a peer that ended
+        return not os.path.exists("/proc/self/ns/mnt")
+    except OSError:
+        # A process of another user (ptrace(2)). Each mount of the machine has a number of its own.
+        root = _root_mount("self")
+        return root != "" and root == _root_mount(pid)
+    return (ours.st_dev, ours.st_ino) == (its.st_dev, its.st_ino)
+
+
+def _root_mount(whose: int | str) -> str:
+    """The number of a process' mount at / (proc(5)); empty if it cannot be read."""
+    found = ""
+    try:
+        with open(f"/proc/{whose}/mountinfo", "rb") as mounts:
+            for line in mounts:
+                number, _, _, _, point = line.split(b" ", 5)[:5]
+                if point == b"/":
+                    found = number.decode()
+    except OSError:
+        return ""
+    return found

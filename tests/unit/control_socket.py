@@ -1,0 +1,147 @@
+"""A control socket that is served in this process, with the real machine behind it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+
+from config_supervisor.control.server import LIMITS, Control
+from config_supervisor.control.socket_files import ControlSocket
+from config_supervisor.core import events as ev
+from config_supervisor.core import machine
+from config_supervisor.core.actions import Action
+from config_supervisor.core.state import Config, Phase, Policy, SourceState, State
+from config_supervisor.http_server.connection import Limits
+from config_supervisor.store.manifest import Generation
+from tests.harness import wait_until
+
+RUNNING = State(
+    ready=True,
+    phase=Phase.RUNNING,
+    pid=7,
+    starts=1,
+    sources=(SourceState("configmap a/web"),),
+    config=Config(desired="b" * 64, live="b" * 64, running="b" * 64, good="b" * 64, files=3),
+)
+
+
+def generation(digest: str, serial: int) -> Generation:
+    name = f"..2030_01_02_03_04_{serial:02d}.000000000"
+    return Generation(name, serial, digest * 64, {"app.conf": "1", "more.conf": "2"}, 10)
+
+
+class Core:
+    """The machine without its loop: each event that is put makes a turn."""
+
+    def __init__(self, state: State = RUNNING) -> None:
+        self._state = state
+        self.policy = Policy(configured=True)
+        self.observers: list[Callable[[ev.Event, State, State, tuple[Action, ...]], None]] = []
+        self.stuck = False
+        self.seen: list[ev.Event] = []
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        """As an event has it that changes the state so."""
+        before, self._state = self._state, state
+        for observe in self.observers:
+            observe(ev.Began(), before, state, ())
+
+    def put(self, event: ev.Event) -> None:
+        self.seen.append(event)
+        if self.stuck:
+            return
+        if isinstance(event, ev.Probed):
+            event.reply()
+        self.state = machine.step(self.state, event, 100.0, self.policy)[0]
+
+
+class Pages:
+    """Two generations, unless a test has others."""
+
+    def __init__(self) -> None:
+        self.kept: Callable[[], list[Generation]] = lambda: [
+            generation("b", 2),
+            generation("a", 1),
+        ]
+
+    def generations(self) -> list[Generation]:
+        return self.kept()
+
+    def status(self, state: State) -> dict[str, object]:
+        return {"app": {"pid": state.pid}}
+
+
+class Served:
+    """A control socket that is being served, and clients of it."""
+
+    def __init__(self, path: str, limits: Limits = LIMITS) -> None:
+        self.path, self.core, self.pages = path, Core(), Pages()
+        self.control = Control(ControlSocket(path), self.core, self.core.put, self.pages, limits)
+        self.core.observers.append(self.control.observe)
+        self._thread = threading.Thread(target=self.control.run)
+        self._thread.start()
+        wait_until(self._listens)
+        self.clients: list[socket.socket] = []
+
+    def _listens(self) -> None:
+        assert 200 == self.get("/livez")[0]
+
+    def connect(self) -> socket.socket:
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(5)
+        try:
+            client.connect(self.path)
+        except OSError as error:
+            client.close()
+            raise AssertionError(f"cannot connect: {error}") from error
+        return client
+
+    def open(self, target: str = "") -> socket.socket:
+        """A client that stays until the end of the test; it asks, unless there is no target."""
+        client = self.connect()
+        self.clients.append(client)
+        if target:
+            client.sendall(request(target))
+        return client
+
+    def get(self, path: str) -> tuple[int, str]:
+        return self.ask(f"GET {path}")
+
+    def post(self, path: str) -> tuple[int, str]:
+        return self.ask(f"POST {path}")
+
+    def ask(self, target: str) -> tuple[int, str]:
+        """Status and text of the answer to `METHOD PATH`."""
+        with self.connect() as client:
+            client.sendall(request(target))
+            return answer(client)
+
+    def close(self) -> None:
+        for client in self.clients:
+            client.close()
+        self.control.close()
+        self.control.stop()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+
+def request(target: str) -> bytes:
+    return f"{target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
+
+
+def answer(client: socket.socket) -> tuple[int, str]:
+    """Status and text of one answer, up to the end of the connection."""
+    data = b""
+    try:
+        while piece := client.recv(4096):
+            data += piece
+    except ConnectionResetError:
+        pass  # the other end did not read all that we said
+    head, _, text = data.decode().partition("\r\n\r\n")
+    return int(head.split()[1]), text.removesuffix("\n")

@@ -1,0 +1,142 @@
+"""The file of the control socket: who may reach it, and files that are there already."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from config_supervisor.control import socket_files
+from config_supervisor.control.server import Control
+from config_supervisor.control.socket_files import ControlSocket
+from config_supervisor.runtime import log
+from tests.unit.control_socket import Core, Pages, Served
+
+Serve = Callable[[Path], Served]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serves in a directory, to the end of the test."""
+    served: list[Served] = []
+
+    def start(directory: Path) -> Served:
+        served.append(Served(str(directory / "control.sock")))
+        return served[-1]
+
+    yield start
+    for one in served:
+        one.close()
+
+
+@pytest.fixture
+def served(serve: Serve, tmp_path: Path) -> Served:
+    return serve(tmp_path)
+
+
+def logged(capfd: pytest.CaptureFixture[str]) -> str:
+    log.flush()
+    return capfd.readouterr().err
+
+
+def refuses_to_serve(path: str, capfd: pytest.CaptureFixture[str]) -> str:
+    """What is logged about a path where no control socket can be."""
+    core = Core()
+    Control(ControlSocket(path), core, core.put, Pages()).run()
+    return logged(capfd)
+
+
+def test_only_the_owner_may_reach_the_socket_whatever_the_umask(
+    serve: Serve, tmp_path: Path
+) -> None:
+    before = os.umask(0)
+    try:
+        served = serve(tmp_path)
+    finally:
+        os.umask(before)
+
+    assert stat.S_IFSOCK | 0o600 == os.stat(served.path).st_mode
+
+
+def test_the_socket_of_a_dead_supervisor_is_replaced(serve: Serve, tmp_path: Path) -> None:
+    path = str(tmp_path / "control.sock")
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(path)
+        dead.listen()
+    served = serve(tmp_path)
+
+    assert (200, "ok: running") == served.get("/livez")
+
+
+def test_the_socket_of_a_living_program_is_left_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "control.sock")
+    with socket.socket(socket.AF_UNIX) as alive:
+        alive.bind(path)
+        alive.listen()
+
+        assert (
+            f"cannot listen on {path}: another program answers on it; choose another"
+            in refuses_to_serve(path, capfd)
+        )
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+
+
+def test_one_that_is_about_to_listen_is_left_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, refuses = str(tmp_path / "control.sock"), socket_files._refuses
+    with socket.socket(socket.AF_UNIX) as starting:
+        starting.bind(path)
+
+        def then_listen(asked: str) -> bool:
+            refused = refuses(asked)
+            starting.listen()
+            return refused
+
+        monkeypatch.setattr(socket_files, "_refuses", then_listen)
+        assert "another program answers on it" in refuses_to_serve(path, capfd)
+        assert os.path.exists(path)
+
+
+def test_a_file_that_is_no_socket_is_left_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "control.sock"
+    path.write_text("precious")
+
+    assert "there is a file that is no socket" in refuses_to_serve(str(path), capfd)
+    assert "precious" == path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("x" * 120, "too long"), ("missing/control.sock", "No such file")]
+)
+def test_a_path_that_cannot_be_is_a_warning(
+    name: str, why: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line = refuses_to_serve(str(tmp_path / name), capfd)
+
+    assert why in line
+    assert "choose another path with --control" in line
+    assert "everything else goes on" in line
+
+
+def test_the_file_is_removed_at_the_end_unless_it_is_another(served: Served) -> None:
+    os.unlink(served.path)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(served.path)
+        served.control.close()
+        assert os.path.exists(served.path)
+
+
+def test_a_closed_one_leaves_no_file(served: Served) -> None:
+    served.control.close()
+
+    assert not os.path.exists(served.path)
