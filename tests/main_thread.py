@@ -16,7 +16,7 @@ from functools import partial
 
 from config_supervisor.core import events as ev
 from config_supervisor.process.hooks import Runner
-from config_supervisor.reload.reloader import Reloader, Way
+from config_supervisor.reload.reloader import Reloader, ReloadPlan
 
 
 class MainThread:
@@ -93,9 +93,9 @@ class Reloading:
     """A reload in a thread of its own, as the loop starts it."""
 
     def __init__(
-        self, main: MainThread, way: Way, pid: int = 0, *, verify_only: bool = False
+        self, main: MainThread, plan: ReloadPlan, pid: int = 0, *, verify_only: bool = False
     ) -> None:
-        self.reloader = Reloader(way, main.put, main.runner)
+        self.reloader = Reloader(plan, main.put, main.runner)
         self._main = main
         body = partial(self.reloader, 1, pid, verify_only=verify_only)
         threading.Thread(target=body, daemon=True).start()

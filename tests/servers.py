@@ -12,9 +12,9 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from config_supervisor.reload.checks import Check, CheckFailed, Subject
+from config_supervisor.reload.checks import Check, CheckedApp, CheckFailed
 from config_supervisor.reload.methods.signal import Signal
-from config_supervisor.reload.reloader import Way
+from config_supervisor.reload.reloader import ReloadPlan
 from tests.harness import children, wait_until
 from tests.main_thread import MainThread, Reloading
 
@@ -55,7 +55,7 @@ def passes(main: MainThread, check: Check, pid: int = 0) -> None:
 
     def asked() -> None:
         try:
-            check.once(Subject(pid, main.runner), 2)
+            check.once(CheckedApp(pid, main.runner), 2)
         except CheckFailed as failure:
             raise AssertionError(str(failure)) from failure
 
@@ -65,4 +65,4 @@ def passes(main: MainThread, check: Check, pid: int = 0) -> None:
 def reload_by_hup(main: MainThread, check: Check, pid: int, window: float) -> tuple[str, str]:
     """Reason and error of a verified reload; both empty after a success."""
     main.app = pid
-    return Reloading(main, Way(Signal(HUP), check, window), pid).end()
+    return Reloading(main, ReloadPlan(Signal(HUP), check, window), pid).end()

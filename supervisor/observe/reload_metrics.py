@@ -9,8 +9,7 @@ from __future__ import annotations
 import time
 
 from ..core import events as ev
-from ..core.outcomes import Outcome
-from ..reload.attempt import REASONS
+from ..core.outcomes import FAILURES, Outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class ReloadMetrics:
         self._failed = registry.counter(
             "reload_failures",
             "Reloads of the app that failed, by method and reason",
-            {**methods, "reason": REASONS},
+            {**methods, "reason": FAILURES},
         )
         self._retries = registry.counter(
             "reload_retries", "Reloads of the app that retry a failed reload"

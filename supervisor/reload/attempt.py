@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 
 from ..core import events as ev
+from ..core.outcomes import Outcome
 from ..process import procfs
-from .checks import Subject
+from .checks import CheckedApp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,39 +20,25 @@ if TYPE_CHECKING:
     from ..process.hooks import Runner
 
     class Method(Protocol):
-        def __call__(self, app: App) -> None:
-            """Reload the app; raises ReloadError, at the latest when `app.seconds_left()` reaches
+        def __call__(self, attempt: Attempt) -> None:
+            """Reload the app; raises ReloadError, at the latest when `attempt.seconds_left()` reaches
             0.
             """
 
 
 _REPLY_SECONDS = 5.0  # the main thread answers in well under a millisecond
 
-# Every value that a failure's `reason` may have; metrics show each from the start.
-_NOT_TOLD = ("no_handler", "no_process", "permission", "connect", "hook", "internal")
-_TOLD = (
-    "http_status",
-    "timeout",
-    "exec",
-    "verify",
-    "unverified",
-    "not_ready",
-    "child_exited",
-    "superseded",
-)
-REASONS = (*_NOT_TOLD, *_TOLD)
-
 
 class ReloadError(Exception):
-    """Why the app could not be reloaded: a reason for the metric, a sentence for people."""
+    """Why the app could not be reloaded: an outcome for the metric, a sentence for people."""
 
-    def __init__(self, reason: str, message: str, words: str = "") -> None:
+    def __init__(self, outcome: Outcome, message: str, words: str = "") -> None:
         """`words` are those of another program, which may hold secrets."""
         super().__init__(message)
-        self.reason, self.words = reason, words
+        self.outcome, self.words = outcome, words
 
 
-class App(Subject):
+class Attempt(CheckedApp):
     """The running app, as far as a reload may touch it, and the time that the reload has."""
 
     def __init__(
@@ -92,11 +79,11 @@ class App(Subject):
         """
         if self.cancelled.is_set():
             raise ReloadError(
-                "superseded", "it was given up: there is a newer version, or the app ends"
+                Outcome.SUPERSEDED, "it was given up: there is a newer version, or the app ends"
             )
         if self._watched and procfs.has_ended(self._watched):
             raise ReloadError(
-                "child_exited", f"process {self._watched} ended after it was told to reload"
+                Outcome.CHILD_EXITED, f"process {self._watched} ended after it was told to reload"
             )
 
     def signal(self, signum: int) -> bool:

@@ -43,7 +43,7 @@ class CheckFailed(Exception):
         self.unable, self.words = unable, words
 
 
-class Subject:
+class CheckedApp:
     """The app, as far as a check may ask about it."""
 
     def __init__(self, pid: int, runner: Runner) -> None:
@@ -62,7 +62,7 @@ class Subject:
 class Check(ABC):
     """One question. By itself it is about the present; `before` makes it one about a change."""
 
-    def before(self, subject: Subject, seconds: float) -> Check:  # noqa: ARG002 - what the others need
+    def before(self, subject: CheckedApp, seconds: float) -> Check:  # noqa: ARG002 - what the others need
         """Look at how things are before a reload, within `seconds`; the check to ask after it.
 
         Raises CheckFailed when it cannot be seen: whether something has changed could not be told
@@ -71,7 +71,7 @@ class Check(ABC):
         return self
 
     @abstractmethod
-    def once(self, subject: Subject, seconds: float) -> None:
+    def once(self, subject: CheckedApp, seconds: float) -> None:
         """Ask once, within `seconds`; raises CheckFailed."""
 
 
@@ -81,7 +81,7 @@ class HttpCheck(Check):
     def __init__(self, text: str, trust: Trust) -> None:
         self._request = Request("GET", http_request.url(text), trust=trust)
 
-    def once(self, subject: Subject, seconds: float) -> None:
+    def once(self, subject: CheckedApp, seconds: float) -> None:
         try:
             answer = self._request.send(seconds, subject.cancelled)
         except RequestFailed as failure:
@@ -100,7 +100,7 @@ class TcpCheck(Check):
         """Without a host it is 127.0.0.1, then ::1."""
         self._hosts, self._port = (host,) if host else ("127.0.0.1", "::1"), port
 
-    def once(self, subject: Subject, seconds: float) -> None:
+    def once(self, subject: CheckedApp, seconds: float) -> None:
         until = time.monotonic() + seconds
         problems = []
         for index, host in enumerate(self._hosts):
@@ -121,7 +121,7 @@ class CommandCheck(Check):
     def __init__(self, argv: Sequence[str]) -> None:
         self.argv = tuple(argv)
 
-    def once(self, subject: Subject, seconds: float) -> None:
+    def once(self, subject: CheckedApp, seconds: float) -> None:
         outcome = subject.run(self.argv, seconds)
         if outcome.code:
             raise CheckFailed(
@@ -176,7 +176,7 @@ class Readiness:
     ) -> None:
         """A start that is not ready within `seconds` is late."""
         self._check, self._runner, self._put, self._seconds = check, runner, put, seconds
-        self._subject: Subject | None = None
+        self._subject: CheckedApp | None = None
 
     def wait(self, pid: int) -> None:
         """Ask until the answer is yes, then report `AppReady`, and `AppUnready` if that is late;
@@ -186,7 +186,7 @@ class Readiness:
         was cancelled.
         """
         self.cancel()
-        self._subject = subject = Subject(pid, self._runner)
+        self._subject = subject = CheckedApp(pid, self._runner)
         pause, late_at, late = _READY_FIRST, time.monotonic() + self._seconds, False
         while not subject.cancelled.is_set() and os.path.exists(f"/proc/{pid}"):
             try:

@@ -15,6 +15,7 @@ import threading
 import time
 
 from .. import __version__
+from ..core.outcomes import Outcome
 from ..core.record import Record
 from .deadline_socket import TimedStream
 
@@ -43,13 +44,13 @@ _LEAST_SECRET = 4  # characters: hiding shorter ones would only garble the text
 
 
 class RequestFailed(Exception):
-    """There is no answer. `reason` is `connect` or `timeout`; `final`: another try cannot end
+    """There is no answer. `outcome` is CONNECT or TIMEOUT; `final`: another try cannot end
     differently.
     """
 
-    def __init__(self, reason: str, message: str, *, final: bool = False) -> None:
+    def __init__(self, outcome: Outcome, message: str, *, final: bool = False) -> None:
         super().__init__(message)
-        self.reason, self.final = reason, final
+        self.outcome, self.final = outcome, final
 
 
 class Interrupt(threading.Event):
@@ -164,11 +165,11 @@ class Request(Record):
             finally:
                 interrupt.close(sock)
         except TimeoutError:
-            raise RequestFailed("timeout", f"no answer within {seconds:.1f}s") from None
+            raise RequestFailed(Outcome.TIMEOUT, f"no answer within {seconds:.1f}s") from None
         except OSError as error:
             raise _failure(error, self.url, self.trust) from error
         except http.client.HTTPException as error:
-            raise RequestFailed("connect", f"{self.url.place} does not speak HTTP") from error
+            raise RequestFailed(Outcome.CONNECT, f"{self.url.place} does not speak HTTP") from error
 
     def _ask(self, stream: TimedStream, most: int) -> Answer:
         import http.client
@@ -327,7 +328,7 @@ def _context(trust: Trust) -> ssl.SSLContext:
             f"cannot use {trust.ca} as CA certificates: {error.strerror}; --reload-http-ca needs a"
             " file in PEM"
         )
-        raise RequestFailed("connect", message, final=True) from error
+        raise RequestFailed(Outcome.CONNECT, message, final=True) from error
     # Python 3.13 sets it: a certificate that `openssl req -x509` made, without keyUsage, would be
     # no CA any more.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
@@ -346,9 +347,9 @@ def _failure(error: OSError, url: Url, trust: Trust) -> RequestFailed:
                 f"{url.place} is not trusted: {error.verify_message}, by {known}; name the file of"
                 " its CA with --reload-http-ca, or trust anybody with --reload-http-insecure"
             )
-            return RequestFailed("connect", message, final=True)
+            return RequestFailed(Outcome.CONNECT, message, final=True)
     why = error.strerror or str(error)
-    return RequestFailed("connect", f"cannot talk to {url.place}: {why[:1].lower()}{why[1:]}")
+    return RequestFailed(Outcome.CONNECT, f"cannot talk to {url.place}: {why[:1].lower()}{why[1:]}")
 
 
 def _retry_after(text: str) -> float:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 from ..core import events as ev
+from ..core.outcomes import Outcome
 from ..core.record import Record
-from .attempt import App, ReloadError
+from .attempt import Attempt, ReloadError
 from .methods.signal import Signal
 from .verification import look_before, verify
 
@@ -19,26 +20,24 @@ if TYPE_CHECKING:
     from .checks import Check
 
 
-class Way(Record):
+class ReloadPlan(Record):
     """How an app is reloaded, and what counts as success. Durations are seconds."""
 
     method: Method
     verification: Check | None = None
-    window: float = (
-        0.0  # the app must stay alive, and the verification pass, within this after the reload
-    )
+    # The app must stay alive, and the verification pass, within this after the reload.
+    window: float = 0.0
     timeout: float = 30.0  # for the method, its retries included
 
 
 class Reloader:
     """Reloads and reports how it went."""
 
-    def __init__(self, way: Way, put: Callable[[ev.Event], None], runner: Runner) -> None:
-        self._way, self._put, self._runner = way, put, runner
-        self._running: dict[
-            int, App
-        ] = {}  # by attempt; one that was cancelled may still be ending beside the next
-        self._cancelled = 0  # attempts up to this
+    def __init__(self, plan: ReloadPlan, put: Callable[[ev.Event], None], runner: Runner) -> None:
+        self._plan, self._put, self._runner = plan, put, runner
+        # By number: a cancelled attempt may still be ending beside the next.
+        self._running: dict[int, Attempt] = {}
+        self._cancelled = 0  # attempts up to this number
 
     def __call__(self, attempt: int, pid: int, *, verify_only: bool = False) -> None:
         """Reload once; the body of a short thread. Always ends in exactly one `ReloadFinished`.
@@ -46,23 +45,22 @@ class Reloader:
         `verify_only`: the app was just started on the version, or told already. The death of the
         app is not looked for: the main thread sees it first, and cancels.
         """
-        app = App(attempt, pid, self._put, self._way.timeout, self._runner)
-        self._running[attempt] = app
+        running = Attempt(attempt, pid, self._put, self._plan.timeout, self._runner)
+        self._running[attempt] = running
         if attempt <= self._cancelled:  # the order came before this thread did
-            app.cancelled.set()
-        reason, error, words = "internal", "internal error", ""
+            running.cancelled.set()
+        outcome, error, words = Outcome.INTERNAL, "internal error", ""
         try:
-            self._reload(app, verify_only=verify_only)
-            reason, error = "", ""
+            self._reload(running, verify_only=verify_only)
+            outcome, error = Outcome.NONE, ""
         except ReloadError as trouble:
-            reason, error, words = trouble.reason, str(trouble), trouble.words
+            outcome, error, words = trouble.outcome, str(trouble), trouble.words
         except Exception as trouble:  # the outer edge of the thread: a reload always reports
             error = f"internal error: {trouble!r}"
         finally:
             del self._running[attempt]
-            self._put(
-                ev.ReloadFinished(attempt, reason, error, delivered=app.delivered, words=words)
-            )
+            delivered = running.delivered
+            self._put(ev.ReloadFinished(attempt, outcome, error, delivered=delivered, words=words))
 
     def at_once(self, pid: int) -> int:
         """The signal that is all there is to do before the window, if the app catches it by now;
@@ -71,8 +69,8 @@ class Reloader:
         The main thread sends it itself then, and orders the rest as `verify_only`: half a
         millisecond less.
         """
-        method = self._way.method
-        if not isinstance(method, Signal) or self._way.verification is not None:
+        method = self._plan.method
+        if not isinstance(method, Signal) or self._plan.verification is not None:
             return 0
         return method.signum if method.taken_now(pid) else 0
 
@@ -83,17 +81,17 @@ class Reloader:
         Only the main thread may call it.
         """
         self._cancelled = max(self._cancelled, attempt)
-        for number, app in tuple(self._running.items()):
+        for number, running in tuple(self._running.items()):
             if number <= attempt:
-                app.cancelled.set()
+                running.cancelled.set()
 
-    def _reload(self, app: App, *, verify_only: bool) -> None:
-        app.checkpoint()
-        check = self._way.verification
+    def _reload(self, attempt: Attempt, *, verify_only: bool) -> None:
+        attempt.checkpoint()
+        check = self._plan.verification
         if not verify_only:
             if check is not None:
-                check = look_before(app, check)
-            self._way.method(app)
-        app.delivered = time.monotonic()
-        app.allow(self._way.window)
-        verify(app, check)
+                check = look_before(attempt, check)
+            self._plan.method(attempt)
+        attempt.delivered = time.monotonic()
+        attempt.allow(self._plan.window)
+        verify(attempt, check)

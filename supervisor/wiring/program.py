@@ -126,7 +126,7 @@ class Assembly:
 
         put = self._inbox.put
         return reloader.Reloader(
-            reloads.way(self._settings, self._directory), put, hooks.Runner(put)
+            reloads.plan(self._settings, self._directory), put, hooks.Runner(put)
         )
 
     def _warn_of_owner(self) -> None:

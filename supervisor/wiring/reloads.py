@@ -11,7 +11,7 @@ from ..process.pid_lookup import PidLookup
 from ..reload import checks
 from ..reload.http_request import legible
 from ..reload.option_values import read, trust
-from ..reload.reloader import Way
+from ..reload.reloader import ReloadPlan
 from ..reload.verifiers import registry
 from ..runtime.os_errors import FilesError
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 _LINES = 5  # of a validation's output in the log
 
 
-def way(settings: Settings, directory: str) -> Way:
+def plan(settings: Settings, directory: str) -> ReloadPlan:
     """How the app is reloaded. `directory` is where it sees its files. Raises UsageError."""
     method = import_module(f"..reload.methods.{settings.reload_method.name}", __package__)
-    return Way(
+    return ReloadPlan(
         method.make(settings, directory),
         _verification(settings, directory),
         settings.verify_window,

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from config_supervisor.process.pid_lookup import PidLookup
-from config_supervisor.reload.checks import CheckFailed, Subject
+from config_supervisor.reload.checks import CheckedApp, CheckFailed
 from config_supervisor.reload.methods.exec import Exec
 from config_supervisor.reload.methods.process import Process
 from config_supervisor.reload.methods.restart import Restart
-from config_supervisor.reload.reloader import Way
+from config_supervisor.reload.reloader import ReloadPlan
 from config_supervisor.reload.verifiers import registry
 from tests.conftest import needs
 from tests.elsewhere import Elsewhere
@@ -147,16 +147,16 @@ def test_nginx_in_another_container_is_found_and_verified(main: MainThread, site
         check = registry.parse("nginx", "/", target=target)
         passes(main, check)
         site.write("two")
-        assert ("", "") == Reloading(main, Way(Process(target, HUP), check, 1)).end()
+        assert ("", "") == Reloading(main, ReloadPlan(Process(target, HUP), check, 1)).end()
         assert [(pid, HUP)] == main.signals
         site.config.write_text("no such directive;\n")
-        assert "verify" == Reloading(main, Way(Process(target, HUP), check, 0.5)).end()[0]
+        assert "verify" == Reloading(main, ReloadPlan(Process(target, HUP), check, 0.5)).end()[0]
     finally:
         elsewhere.close()
 
 
 def test_nginx_that_was_just_started_needs_no_new_workers(main: MainThread, nginx: int) -> None:
-    way = Way(Restart(), registry.parse("nginx", "/"), 0.3)
+    way = ReloadPlan(Restart(), registry.parse("nginx", "/"), 0.3)
 
     assert ("", "") == Reloading(main, way, nginx, verify_only=True).end()
     os.kill(nginx, signal.SIGSTOP)  # it would start others
@@ -181,7 +181,7 @@ def test_nginx_that_only_ends_its_connections_is_not_running_well(
 
         wait_until(ending)
         with pytest.raises(CheckFailed, match="has no worker"):
-            check.once(Subject(nginx, main.runner), 1)
+            check.once(CheckedApp(nginx, main.runner), 1)
 
 
 def test_nginx_that_reloads_by_its_own_command_is_verified(
@@ -190,11 +190,13 @@ def test_nginx_that_reloads_by_its_own_command_is_verified(
     command = Exec([*site.command, "-s", "reload"], "/")
     site.write("two")
 
-    assert ("", "") == Reloading(main, Way(command, registry.parse("nginx", "/"), 1), nginx).end()
+    assert ("", "") == Reloading(
+        main, ReloadPlan(command, registry.parse("nginx", "/"), 1), nginx
+    ).end()
     site.config.write_text(
         site.config.read_text().replace("worker_connections 64", "worker_connections 0")
     )
-    result = Reloading(main, Way(command, registry.parse("nginx", "/"), 1), nginx).end()
+    result = Reloading(main, ReloadPlan(command, registry.parse("nginx", "/"), 1), nginx).end()
     assert result[0] in ("exec", "verify")  # it checks its configuration itself before it signals
 
 
@@ -271,12 +273,15 @@ def test_haproxy_says_that_it_could_not_load_and_recovers(
     assert "one" == get(proxy.port, "/")[1]
     # A trial of what runs now is not fooled by the worker that is still there.
     assert (
-        "verify" == Reloading(main, Way(Restart(), proxy.check), haproxy, verify_only=True).end()[0]
+        "verify"
+        == Reloading(main, ReloadPlan(Restart(), proxy.check), haproxy, verify_only=True).end()[0]
     )
     proxy.write("three")
 
     assert ("", "") == reload_by_hup(main, proxy.check, haproxy, window=1)
-    assert ("", "") == Reloading(main, Way(Restart(), proxy.check), haproxy, verify_only=True).end()
+    assert ("", "") == Reloading(
+        main, ReloadPlan(Restart(), proxy.check), haproxy, verify_only=True
+    ).end()
 
 
 def test_haproxy_that_cannot_have_its_port_is_found_out(
@@ -295,7 +300,7 @@ def test_haproxy_that_cannot_have_its_port_is_found_out(
 def test_haproxy_without_a_reload_has_no_new_worker(
     main: MainThread, proxy: Proxy, haproxy: int
 ) -> None:
-    reason, error = Reloading(main, Way(Restart(), proxy.check, 0.3), haproxy).end()
+    reason, error = Reloading(main, ReloadPlan(Restart(), proxy.check, 0.3), haproxy).end()
 
     assert ("verify", "the verification did not pass: haproxy has started no new worker") == (
         reason,
@@ -304,7 +309,7 @@ def test_haproxy_without_a_reload_has_no_new_worker(
 
 
 def test_a_master_socket_that_nobody_serves_is_told(main: MainThread, proxy: Proxy) -> None:
-    reason, error = Reloading(main, Way(Restart(), proxy.check, timeout=0.1)).end()
+    reason, error = Reloading(main, ReloadPlan(Restart(), proxy.check, timeout=0.1)).end()
 
     assert "verify" == reason
     assert (
@@ -319,7 +324,7 @@ def test_a_master_that_says_nothing_is_left_after_its_time(main: MainThread, pro
         mute.bind(str(proxy.socket))
         mute.listen()
         with pytest.raises(CheckFailed, match="timed out"):
-            proxy.check.once(Subject(0, main.runner), 0.3)
+            proxy.check.once(CheckedApp(0, main.runner), 0.3)
 
     assert 0.3 <= time.monotonic() - began < 2
 
@@ -337,4 +342,4 @@ def test_a_master_that_takes_no_more_connections_is_left_at_once(
             with contextlib.suppress(BlockingIOError):
                 waiting.connect(str(proxy.socket))
         with pytest.raises(CheckFailed, match="temporarily unavailable"):
-            proxy.check.once(Subject(0, main.runner), 5)
+            proxy.check.once(CheckedApp(0, main.runner), 5)

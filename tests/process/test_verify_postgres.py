@@ -17,7 +17,7 @@ import pytest
 
 from config_supervisor.core import events as ev
 from config_supervisor.reload.methods.restart import Restart
-from config_supervisor.reload.reloader import Way
+from config_supervisor.reload.reloader import ReloadPlan
 from config_supervisor.reload.verifiers import registry
 from config_supervisor.reload.verifiers.postgres import COMMAND
 from tests.conftest import needs, needs_root
@@ -129,7 +129,7 @@ def postgres(running: tuple[Database, int], main: MainThread) -> Iterator[Databa
     main.put(ev.SignalRequested(0, HUP, lambda _: None))
 
     def good() -> None:
-        assert ("", "") == Reloading(main, Way(Restart(), CHECK), main.app).end()
+        assert ("", "") == Reloading(main, ReloadPlan(Restart(), CHECK), main.app).end()
 
     wait_until(good)
 
@@ -185,7 +185,7 @@ def test_a_file_that_was_not_loaded_yet_is_found_out(main: MainThread, postgres:
     postgres.config.write_text("work_mem = 8MB\n")
     later = postgres.config.stat().st_mtime + 5  # PostgreSQL sees whole seconds
     os.utime(postgres.config, (later, later))
-    reason, error = Reloading(main, Way(Restart(), CHECK), main.app).end()
+    reason, error = Reloading(main, ReloadPlan(Restart(), CHECK), main.app).end()
 
     assert ("verify", True) == (
         reason,
@@ -199,7 +199,7 @@ def test_a_server_that_does_not_answer_is_a_no(
     needs("psql")
     monkeypatch.setenv("PGHOST", str(folder / "nowhere"))
 
-    reason, error = Reloading(main, Way(Restart(), CHECK), main.app).end()
+    reason, error = Reloading(main, ReloadPlan(Restart(), CHECK), main.app).end()
     assert ("verify", True) == (reason, "psql ended with code 2: " in error)
 
 

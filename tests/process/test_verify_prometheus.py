@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from config_supervisor.reload import checks, http_request
-from config_supervisor.reload.checks import CheckFailed, Subject
+from config_supervisor.reload.checks import CheckedApp, CheckFailed
 from config_supervisor.reload.http_request import Request
 from config_supervisor.reload.methods.http import Http
 from config_supervisor.reload.methods.restart import Restart
-from config_supervisor.reload.reloader import Way
+from config_supervisor.reload.reloader import ReloadPlan
 from config_supervisor.reload.verifiers import registry
 from tests.answering import Answering, answer
 from tests.conftest import needs
@@ -87,13 +87,15 @@ def test_a_bad_configuration_is_found_out_and_the_next_good_one_passes(
     assert ("verify", True) == (reason, "Prometheus says that its last reload failed" in error)
     assert (
         "verify"
-        == Reloading(main, Way(Restart(), monitor.check), main.app, verify_only=True).end()[0]
+        == Reloading(main, ReloadPlan(Restart(), monitor.check), main.app, verify_only=True).end()[
+            0
+        ]
     )
     monitor.write("17s")
 
     assert ("", "") == reload_by_hup(main, monitor.check, main.app, window=1)
     assert ("", "") == Reloading(
-        main, Way(Restart(), monitor.check), main.app, verify_only=True
+        main, ReloadPlan(Restart(), monitor.check), main.app, verify_only=True
     ).end()
 
 
@@ -109,7 +111,7 @@ def test_a_bad_rule_file_is_found_out_though_half_of_the_version_is_live(
 def test_no_reload_is_not_taken_for_one(main: MainThread, monitor: Monitor) -> None:
     expected = "verify", "the verification did not pass: Prometheus has not reloaded"
 
-    assert expected == Reloading(main, Way(Restart(), monitor.check, 0.3), main.app).end()
+    assert expected == Reloading(main, ReloadPlan(Restart(), monitor.check, 0.3), main.app).end()
 
 
 def test_a_reload_by_request_tells_what_was_wrong(main: MainThread, monitor: Monitor) -> None:
@@ -117,9 +119,9 @@ def test_a_reload_by_request_tells_what_was_wrong(main: MainThread, monitor: Mon
         Request("POST", http_request.url(f"{monitor.url}/-/reload")),
         http_request.status_ranges("200-299"),
     )
-    assert ("", "") == Reloading(main, Way(method, monitor.check, 1), main.app).end()
+    assert ("", "") == Reloading(main, ReloadPlan(method, monitor.check, 1), main.app).end()
     monitor.config.write_text("no_such_key: 1\n")
-    reason, error = Reloading(main, Way(method, monitor.check, 1, timeout=1), main.app).end()
+    reason, error = Reloading(main, ReloadPlan(method, monitor.check, 1, timeout=1), main.app).end()
 
     assert "http_status" == reason
     assert error.startswith(f"POST {monitor.url}/-/reload: 500 Internal Server Error (tried ")
@@ -133,9 +135,9 @@ def test_an_address_of_something_else_is_told(main: MainThread) -> None:
     ) as other:
         check = registry.parse(f"prometheus:{other.url('/p/', 'u:hunter22@')}", "/")
         with pytest.raises(CheckFailed) as caught:
-            check.once(Subject(0, main.runner), 2)
+            check.once(CheckedApp(0, main.runner), 2)
         with pytest.raises(CheckFailed, match=NAMES[0]):
-            check.before(Subject(0, main.runner), 2)
+            check.before(CheckedApp(0, main.runner), 2)
         assert ["GET /p/metrics HTTP/1.1"] * 2 == other.heads()
 
     assert (

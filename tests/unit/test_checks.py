@@ -18,7 +18,7 @@ import pytest
 
 from config_supervisor.core import events as ev
 from config_supervisor.reload import checks
-from config_supervisor.reload.checks import CheckFailed, Readiness, Subject
+from config_supervisor.reload.checks import CheckedApp, CheckFailed, Readiness
 from config_supervisor.reload.http_request import Trust
 from tests.answering import Answering, answer, hang
 from tests.fake_kube_tls import Authority
@@ -34,7 +34,7 @@ def main() -> Iterator[MainThread]:
 
 
 def ask(main: MainThread, text: str, seconds: float = 5, trust: Trust | None = None) -> None:
-    checks.parse(text, "/etc/app", trust or Trust()).once(Subject(0, main.runner), seconds)
+    checks.parse(text, "/etc/app", trust or Trust()).once(CheckedApp(0, main.runner), seconds)
 
 
 def no(main: MainThread, text: str, seconds: float = 5) -> str:
@@ -160,7 +160,7 @@ def test_a_command_that_cannot_run_is_no_answer(
 
 
 def test_a_command_ends_at_once_when_nobody_wants_to_know(main: MainThread) -> None:
-    subject = Subject(0, main.runner)
+    subject = CheckedApp(0, main.runner)
     ended: list[str] = []
 
     def run() -> None:
@@ -189,7 +189,7 @@ def test_what_is_no_check_is_refused(text: str) -> None:
 def test_a_check_of_the_present_needs_nothing_from_before(main: MainThread) -> None:
     check = checks.parse("true", "/")
 
-    assert check is check.before(Subject(0, main.runner), 1)
+    assert check is check.before(CheckedApp(0, main.runner), 1)
 
 
 # --- readiness ------------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ def test_a_failure_of_our_own_does_not_keep_an_app_unready(
     class Broken(checks.Check):
         tries = 0
 
-        def once(self, subject: Subject, seconds: float) -> None:
+        def once(self, subject: CheckedApp, seconds: float) -> None:
             self.tries += 1
             if self.tries < 3:
                 raise RuntimeError(f"{subject} {seconds}")

@@ -14,7 +14,7 @@ import pytest
 from config_supervisor.process import procfs, signal_disposition
 from config_supervisor.process.signal_disposition import Disposition, SignalGate
 from config_supervisor.reload.methods.signal import Signal
-from config_supervisor.reload.reloader import Way
+from config_supervisor.reload.reloader import ReloadPlan
 from tests.harness import Lines, app, until
 from tests.main_thread import MainThread, Reloading
 
@@ -50,7 +50,7 @@ def test_an_app_that_takes_the_signal_gets_it(main: MainThread, way: str) -> Non
     with taking(way) as (process, lines):
         main.app = process.pid
 
-        assert ("", "") == Reloading(main, Way(Signal(HUP), timeout=5), process.pid).end()
+        assert ("", "") == Reloading(main, ReloadPlan(Signal(HUP), timeout=5), process.pid).end()
         assert [(0, HUP)] == main.signals
         assert str(HUP) == lines.next()
 
@@ -70,7 +70,7 @@ def test_an_app_that_does_not_take_it_lives_on(main: MainThread, way: str, why: 
     """
     with taking(way) as (process, _):
         main.app = process.pid
-        reason, error = Reloading(main, Way(Signal(HUP), timeout=0.3), process.pid).end()
+        reason, error = Reloading(main, ReloadPlan(Signal(HUP), timeout=0.3), process.pid).end()
 
         assert ("no_handler", [], None) == (reason, main.signals, process.poll())
         assert error.startswith(why)
@@ -80,7 +80,7 @@ def test_a_signal_that_stays_pending_is_no_reload(main: MainThread) -> None:
     """An app that blocks the signal and never takes it is not ended by it, and has not reloaded."""
     with taking("blocked") as (process, _):
         main.app = process.pid
-        reason, error = Reloading(main, Way(Signal(HUP), timeout=2), process.pid).end()
+        reason, error = Reloading(main, ReloadPlan(Signal(HUP), timeout=2), process.pid).end()
 
         assert ("no_handler", "it blocks SIGHUP and has not taken it") == (reason, error)
         assert process.poll() is None
@@ -89,7 +89,7 @@ def test_a_signal_that_stays_pending_is_no_reload(main: MainThread) -> None:
 def test_without_the_check_the_signal_is_sent(main: MainThread) -> None:
     with taking("default") as (process, _):
         main.app = process.pid
-        Reloading(main, Way(Signal(HUP, checked=False), timeout=5), process.pid).end()
+        Reloading(main, ReloadPlan(Signal(HUP, checked=False), timeout=5), process.pid).end()
 
         assert -HUP == process.wait(10)
 

@@ -22,7 +22,7 @@ from config_supervisor.reload.methods.http import Http
 from config_supervisor.reload.methods.process import Process
 from config_supervisor.reload.methods.restart import Restart
 from config_supervisor.reload.methods.signal import Signal
-from config_supervisor.reload.reloader import Way
+from config_supervisor.reload.reloader import ReloadPlan
 from tests.answering import Answering, answer, hang
 from tests.conftest import needs_root
 from tests.elsewhere import Elsewhere
@@ -41,13 +41,13 @@ def main() -> Iterator[MainThread]:
     main.close()
 
 
-def outcome(main: MainThread, way: Way, pid: int = 0) -> tuple[str, str]:
+def outcome(main: MainThread, plan: ReloadPlan, pid: int = 0) -> tuple[str, str]:
     """Reason and error of one reload, both empty for success."""
-    return Reloading(main, way, pid).end()
+    return Reloading(main, plan, pid).end()
 
 
 def test_a_restart_is_nothing_but_its_verification_here(main: MainThread) -> None:
-    assert ("", "") == outcome(main, Way(Restart()))
+    assert ("", "") == outcome(main, ReloadPlan(Restart()))
 
 
 # --- by signal ------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ def test_an_app_that_catches_the_signal_gets_it(
 ) -> None:
     main.app, lines = catching
 
-    assert ("", "") == outcome(main, Way(Signal(HUP)), main.app)
+    assert ("", "") == outcome(main, ReloadPlan(Signal(HUP)), main.app)
     assert [(0, HUP)] == main.signals
     assert "1" == lines.next()
 
@@ -78,7 +78,7 @@ def test_an_app_that_catches_the_signal_gets_it(
 def test_an_app_that_does_not_catch_the_signal_never_gets_it(main: MainThread) -> None:
     with subprocess.Popen(["sleep", "60"]) as deaf:
         main.app = deaf.pid
-        reason, error = outcome(main, Way(Signal(HUP), timeout=0.2), deaf.pid)
+        reason, error = outcome(main, ReloadPlan(Signal(HUP), timeout=0.2), deaf.pid)
         assert ([], None) == (main.signals, deaf.poll())
         deaf.kill()
 
@@ -91,7 +91,7 @@ def test_an_app_that_is_being_stopped_gets_no_signal(
 ) -> None:
     main.app, main.deaf = catching[0], True
 
-    assert ("no_process", "it is being stopped") == outcome(main, Way(Signal(HUP)), main.app)
+    assert ("no_process", "it is being stopped") == outcome(main, ReloadPlan(Signal(HUP)), main.app)
 
 
 # --- by request -----------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def test_an_accepted_status_is_success(
     main: MainThread, status: str, accepted: Sequence[range]
 ) -> None:
     with Answering(answer(status)) as server:
-        assert ("", "") == outcome(main, Way(http(server, accepted=accepted)))
+        assert ("", "") == outcome(main, ReloadPlan(http(server, accepted=accepted)))
 
     assert ["POST /-/reload HTTP/1.1"] == server.heads()
 
@@ -118,7 +118,7 @@ def test_an_accepted_status_is_success(
 )
 def test_another_status_is_final_and_told_with_the_body(main: MainThread, status: str) -> None:
     with Answering(answer(status, "Lifecycle API\nis not enabled"), OK) as server:
-        reason, error = outcome(main, Way(http(server, "PUT", (range(200, 201),))))
+        reason, error = outcome(main, ReloadPlan(http(server, "PUT", (range(200, 201),))))
         assert 1 == len(server.asked)
 
     assert "http_status" == reason
@@ -133,14 +133,14 @@ def test_another_status_is_final_and_told_with_the_body(main: MainThread, status
 )
 def test_what_may_be_different_the_next_time_is_tried_again(main: MainThread, status: str) -> None:
     with Answering(answer(status), b"", OK) as server:
-        assert ("", "") == outcome(main, Way(http(server)))
+        assert ("", "") == outcome(main, ReloadPlan(http(server)))
         assert 3 == len(server.asked)
 
 
 def test_a_server_that_comes_late_is_waited_for(main: MainThread) -> None:
     with Answering(OK) as gone:
-        way = Way(http(gone))
-    reloading = Reloading(main, way)
+        plan = ReloadPlan(http(gone))
+    reloading = Reloading(main, plan)
     with Answering(OK, port=gone.port) as server:
         assert ("", "") == reloading.end()
         assert 1 == len(server.asked)
@@ -149,7 +149,7 @@ def test_a_server_that_comes_late_is_waited_for(main: MainThread) -> None:
 def test_retry_after_is_the_least_that_is_waited(main: MainThread) -> None:
     began = time.monotonic()
     with Answering(answer("503 No", "", "Retry-After: 1"), OK) as server:
-        assert ("", "") == outcome(main, Way(http(server)))
+        assert ("", "") == outcome(main, ReloadPlan(http(server)))
 
     assert 1 <= time.monotonic() - began < 3
 
@@ -157,7 +157,7 @@ def test_retry_after_is_the_least_that_is_waited(main: MainThread) -> None:
 def test_a_retry_after_beyond_the_time_ends_the_reload_at_once(main: MainThread) -> None:
     began = time.monotonic()
     with Answering(answer("503 No", "busy", "Retry-After: 60")) as server:
-        reason, error = outcome(main, Way(http(server), timeout=5))
+        reason, error = outcome(main, ReloadPlan(http(server), timeout=5))
 
     assert ("http_status", True) == (
         reason,
@@ -169,7 +169,7 @@ def test_a_retry_after_beyond_the_time_ends_the_reload_at_once(main: MainThread)
 def test_retries_end_with_the_time_and_are_counted(main: MainThread) -> None:
     began = time.monotonic()
     with Answering(answer("500 No", "bad rule")) as server:
-        reason, error = outcome(main, Way(http(server), timeout=1))
+        reason, error = outcome(main, ReloadPlan(http(server), timeout=1))
 
     assert "http_status" == reason
     assert error.endswith(f"500 No (tried {len(server.asked)} times): bad rule")
@@ -180,7 +180,7 @@ def test_retries_end_with_the_time_and_are_counted(main: MainThread) -> None:
 def test_a_server_that_hangs_is_left_when_the_time_is_over(main: MainThread) -> None:
     began = time.monotonic()
     with Answering(hang) as server:
-        reason, error = outcome(main, Way(http(server), timeout=0.5))
+        reason, error = outcome(main, ReloadPlan(http(server), timeout=0.5))
 
     assert ("timeout", True) == (reason, "no answer within 0.5s" in error)
     assert 0.4 <= time.monotonic() - began < 3
@@ -188,8 +188,8 @@ def test_a_server_that_hangs_is_left_when_the_time_is_over(main: MainThread) -> 
 
 def test_nobody_listening_is_a_failure_to_connect(main: MainThread) -> None:
     with Answering(OK) as gone:
-        way = Way(http(gone), timeout=0.6)
-    reason, error = outcome(main, way)
+        plan = ReloadPlan(http(gone), timeout=0.6)
+    reason, error = outcome(main, plan)
 
     assert "connect" == reason
     assert f"cannot talk to 127.0.0.1:{gone.port}: connection refused" in error
@@ -201,14 +201,14 @@ def test_nobody_listening_is_a_failure_to_connect(main: MainThread) -> None:
 def test_a_command_reloads_and_sees_the_directory(main: MainThread, tmp_path: Path) -> None:
     command = Exec(["sh", "-c", 'echo done > "$0"', "{dir}/mark"], str(tmp_path))
 
-    assert ("", "") == outcome(main, Way(command))
+    assert ("", "") == outcome(main, ReloadPlan(command))
     assert "done\n" == (tmp_path / "mark").read_text()
 
 
 def test_a_command_that_fails_tells_its_code_and_its_last_words(main: MainThread) -> None:
     command = Exec(["sh", "-c", "echo one; echo two >&2; exit 7"], "/")
 
-    assert ("exec", "sh ended with code 7: one two") == outcome(main, Way(command))
+    assert ("exec", "sh ended with code 7: one two") == outcome(main, ReloadPlan(command))
 
 
 @pytest.mark.parametrize(
@@ -221,13 +221,13 @@ def test_a_command_that_fails_tells_its_code_and_its_last_words(main: MainThread
     ],
 )
 def test_a_command_that_cannot_run_is_no_verdict(main: MainThread, script: str, why: str) -> None:
-    reason, error = outcome(main, Way(Exec(["sh", "-c", script], "/")))
+    reason, error = outcome(main, ReloadPlan(Exec(["sh", "-c", script], "/")))
 
     assert ("hook", f"sh {why}") == (reason, error[: len(why) + 3])
 
 
 def test_a_command_that_is_not_there_is_no_verdict(main: MainThread) -> None:
-    reason, error = outcome(main, Way(Exec(["/no/such"], "/")))
+    reason, error = outcome(main, ReloadPlan(Exec(["/no/such"], "/")))
 
     assert ("hook", "cannot start /no/such: No such file or directory") == (reason, error)
 
@@ -238,14 +238,14 @@ def test_a_command_that_is_not_there_is_no_verdict(main: MainThread) -> None:
 def test_a_verification_that_cannot_run_is_no_verdict(
     main: MainThread, check: str, reason: str
 ) -> None:
-    way = Way(Restart(), checks.parse(check, "/"), window=0.1)
+    plan = ReloadPlan(Restart(), checks.parse(check, "/"), window=0.1)
 
-    assert reason == outcome(main, way)[0]
+    assert reason == outcome(main, plan)[0]
 
 
 def test_a_command_that_hangs_ends_with_the_time_and_so_do_its_children(main: MainThread) -> None:
     reason, error = outcome(
-        main, Way(Exec(["sh", "-c", "sleep 61 & echo $!; wait"], "/"), timeout=0.4)
+        main, ReloadPlan(Exec(["sh", "-c", "sleep 61 & echo $!; wait"], "/"), timeout=0.4)
     )
     pid = int(error.rpartition(" ")[2])
 
@@ -286,8 +286,8 @@ class Other:
         self.path.write_text(f"{pid}\n")
         return pid
 
-    def way(self, timeout: float = 10, window: float = 0) -> Way:
-        return Way(Process(PidLookup(str(self.path)), HUP), window=window, timeout=timeout)
+    def plan(self, timeout: float = 10, window: float = 0) -> ReloadPlan:
+        return ReloadPlan(Process(PidLookup(str(self.path)), HUP), window=window, timeout=timeout)
 
 
 @pytest.fixture
@@ -300,7 +300,7 @@ def other(common: Path) -> Iterator[Other]:
 def test_another_containers_process_is_waited_for_and_signalled(
     main: MainThread, other: Other
 ) -> None:
-    reloading = Reloading(main, other.way())
+    reloading = Reloading(main, other.plan())
     pid = other(*CATCHER)
 
     assert ("", "") == reloading.end()
@@ -310,7 +310,7 @@ def test_another_containers_process_is_waited_for_and_signalled(
 def test_another_containers_process_that_is_not_there_is_told(
     main: MainThread, other: Other
 ) -> None:
-    reason, error = outcome(main, other.way(0.1))
+    reason, error = outcome(main, other.plan(0.1))
 
     assert "no_process" == reason
     assert f"cannot read the pid file {other.path}: no such file" in error
@@ -320,7 +320,7 @@ def test_another_containers_process_without_a_handler_never_gets_the_signal(
     main: MainThread, other: Other
 ) -> None:
     pid = other("sleep", "60")
-    reason, error = outcome(main, other.way(0.1))
+    reason, error = outcome(main, other.plan(0.1))
 
     assert "no_handler" == reason
     assert f"{other.path} (pid {pid}) does not catch SIGHUP" in error
@@ -333,7 +333,7 @@ def test_another_containers_process_that_ends_of_it_is_a_failure(
     pid = other(*MORTAL)
 
     expected = "child_exited", f"process {pid} ended after it was told to reload"
-    assert expected == outcome(main, other.way(window=0.5))
+    assert expected == outcome(main, other.plan(window=0.5))
 
 
 def test_another_users_process_is_told_with_what_to_do(main: MainThread, other: Other) -> None:
@@ -341,7 +341,7 @@ def test_another_users_process_is_told_with_what_to_do(main: MainThread, other: 
     pid = other(*CATCHER, user=12345)
     os.seteuid(54321)
     try:
-        reason, error = outcome(main, other.way())
+        reason, error = outcome(main, other.plan())
     finally:
         os.seteuid(0)
 

@@ -14,14 +14,14 @@ import pytest
 from config_supervisor.core import events as ev
 from config_supervisor.process.pid_lookup import PidLookup
 from config_supervisor.reload import http_request
-from config_supervisor.reload.attempt import App
-from config_supervisor.reload.checks import Check, CheckFailed, CommandCheck, Subject
+from config_supervisor.reload.attempt import Attempt
+from config_supervisor.reload.checks import Check, CheckedApp, CheckFailed, CommandCheck
 from config_supervisor.reload.http_request import Request
 from config_supervisor.reload.methods.exec import Exec
 from config_supervisor.reload.methods.http import Http
 from config_supervisor.reload.methods.process import Process
 from config_supervisor.reload.methods.signal import Signal
-from config_supervisor.reload.reloader import Reloader, Way
+from config_supervisor.reload.reloader import Reloader, ReloadPlan
 from tests.answering import Answering, answer, hang
 from tests.harness import wait_until
 from tests.main_thread import MainThread, Reloading
@@ -46,15 +46,15 @@ class Diary:
         self.lines.append(line)
         self.times.append(time.monotonic())
 
-    def __call__(self, app: App) -> None:
-        self.note(f"reload {app.pid}")
+    def __call__(self, attempt: Attempt) -> None:
+        self.note(f"reload {attempt.pid}")
 
 
 class Asked(Check):
     def __init__(self, diary: Diary, word: str) -> None:
         self._diary, self._word = diary, word
 
-    def before(self, subject: Subject, seconds: float) -> Check:
+    def before(self, subject: CheckedApp, seconds: float) -> Check:
         assert 1 <= seconds <= 10
         self._diary.note(f"before {subject.pid}")
         self._diary.unseen -= 1
@@ -62,7 +62,7 @@ class Asked(Check):
             raise CheckFailed("nobody answers")
         return Asked(self._diary, "change")
 
-    def once(self, subject: Subject, seconds: float) -> None:
+    def once(self, subject: CheckedApp, seconds: float) -> None:
         assert seconds >= 1
         self._diary.note(f"{self._word} {subject.pid}")
         self._diary.passes -= 1
@@ -73,28 +73,28 @@ class Asked(Check):
             raise CheckFailed(f"no {self._diary.noes}")
 
 
-def way(diary: Diary, window: float = 0, timeout: float = 10) -> Way:
-    return Way(diary, Asked(diary, "state"), window, timeout)
+def plan(diary: Diary, window: float = 0, timeout: float = 10) -> ReloadPlan:
+    return ReloadPlan(diary, Asked(diary, "state"), window, timeout)
 
 
 def test_it_is_looked_then_reloaded_then_verified(main: MainThread) -> None:
     diary = Diary()
 
-    assert ("", "") == Reloading(main, way(diary), 7).end()
+    assert ("", "") == Reloading(main, plan(diary), 7).end()
     assert ["before 7", "reload 7", "change 7"] == diary.lines
 
 
 def test_an_app_that_was_just_started_is_only_verified_and_by_its_state(main: MainThread) -> None:
     diary = Diary()
 
-    assert ("", "") == Reloading(main, way(diary), 7, verify_only=True).end()
+    assert ("", "") == Reloading(main, plan(diary), 7, verify_only=True).end()
     assert ["state 7"] == diary.lines
 
 
 def test_an_app_that_cannot_be_looked_at_yet_is_waited_for(main: MainThread) -> None:
     diary = Diary(unseen=2)
 
-    assert ("", "") == Reloading(main, way(diary)).end()
+    assert ("", "") == Reloading(main, plan(diary)).end()
     assert ["before 0", "before 0", "before 0", "reload 0", "change 0"] == diary.lines
 
 
@@ -102,14 +102,14 @@ def test_an_app_that_cannot_be_looked_at_is_not_reloaded(main: MainThread) -> No
     diary = Diary(unseen=1000)
 
     expected = "verify", "it could not be verified, so it was not reloaded: nobody answers"
-    assert expected == Reloading(main, way(diary, timeout=0.3)).end()
+    assert expected == Reloading(main, plan(diary, timeout=0.3)).end()
     assert {"before 0"} == set(diary.lines)
 
 
 def test_verification_that_passed_is_asked_again_at_the_end(main: MainThread) -> None:
     diary = Diary()
 
-    assert ("", "") == Reloading(main, way(diary, window=0.6)).end()
+    assert ("", "") == Reloading(main, plan(diary, window=0.6)).end()
     assert ["before 0", "reload 0", "change 0", "change 0"] == diary.lines
     assert 0.6 <= diary.times[3] - diary.times[1] < 2
 
@@ -117,7 +117,7 @@ def test_verification_that_passed_is_asked_again_at_the_end(main: MainThread) ->
 def test_verification_that_passes_only_at_first_is_a_failure(main: MainThread) -> None:
     """Old workers of uWSGI answer a URL for a second, and then new ones without an application."""
     diary = Diary(passes=1, noes=1000)
-    reason, error = Reloading(main, way(diary, window=0.3)).end()
+    reason, error = Reloading(main, plan(diary, window=0.3)).end()
 
     assert "verify" == reason
     assert (
@@ -129,21 +129,21 @@ def test_verification_that_passes_only_at_first_is_a_failure(main: MainThread) -
 def test_verification_that_misses_once_at_the_end_still_passes(main: MainThread) -> None:
     diary = Diary(passes=1, noes=2)
 
-    assert ("", "") == Reloading(main, way(diary, window=0.3)).end()
+    assert ("", "") == Reloading(main, plan(diary, window=0.3)).end()
     assert 4 == diary.lines.count("change 0")
 
 
 def test_the_window_is_waited_for_without_a_verification(main: MainThread) -> None:
     diary = Diary()
 
-    assert ("", "") == Reloading(main, Way(diary, window=0.3)).end()
+    assert ("", "") == Reloading(main, ReloadPlan(diary, window=0.3)).end()
     assert 0.3 <= time.monotonic() - diary.times[0] < 2
 
 
 def test_a_verification_is_tried_until_it_passes_within_the_window(main: MainThread) -> None:
     diary = Diary(noes=2)
 
-    assert ("", "") == Reloading(main, way(diary, window=2)).end()
+    assert ("", "") == Reloading(main, plan(diary, window=2)).end()
     assert 4 == diary.lines.count("change 0"), "refused twice, passed, and passed at the end"
     assert 0.2 < diary.times[3] - diary.times[2] < 1
 
@@ -152,7 +152,7 @@ def test_a_verification_that_does_not_pass_in_the_window_is_a_failure_with_its_l
     main: MainThread,
 ) -> None:
     diary = Diary(noes=1000)
-    reason, error = Reloading(main, way(diary, window=0.6)).end()
+    reason, error = Reloading(main, plan(diary, window=0.6)).end()
 
     assert "verify" == reason
     assert f"the verification did not pass: no {diary.noes}" == error
@@ -160,8 +160,8 @@ def test_a_verification_that_does_not_pass_in_the_window_is_a_failure_with_its_l
 
 
 def test_a_window_of_nothing_still_leaves_the_verification_one_try(main: MainThread) -> None:
-    passing = Way(Diary(), CommandCheck(["true"]), 0)
-    failing = Way(Diary(), CommandCheck(["sh", "-c", "echo bad; exit 3"]), 0)
+    passing = ReloadPlan(Diary(), CommandCheck(["true"]), 0)
+    failing = ReloadPlan(Diary(), CommandCheck(["sh", "-c", "echo bad; exit 3"]), 0)
 
     assert ("", "") == Reloading(main, passing).end()
     assert ("verify", "the verification did not pass: sh ended with code 3: bad") == Reloading(
@@ -170,10 +170,10 @@ def test_a_window_of_nothing_still_leaves_the_verification_one_try(main: MainThr
 
 
 def test_a_failure_of_our_own_is_reported_too(main: MainThread) -> None:
-    def broken(app: App) -> None:
-        raise RuntimeError(f"broken {app.pid}")
+    def broken(attempt: Attempt) -> None:
+        raise RuntimeError(f"broken {attempt.pid}")
 
-    reason, error = Reloading(main, Way(broken), 3).end()
+    reason, error = Reloading(main, ReloadPlan(broken), 3).end()
 
     assert ("internal", "internal error: RuntimeError('broken 3')") == (reason, error)
 
@@ -181,9 +181,9 @@ def test_a_failure_of_our_own_is_reported_too(main: MainThread) -> None:
 # --- giving up ------------------------------------------------------------------------------------
 
 
-def given_up(main: MainThread, way: Way, when: Callable[[], object], pid: int = 0) -> float:
+def given_up(main: MainThread, plan: ReloadPlan, when: Callable[[], object], pid: int = 0) -> float:
     """Seconds from the cancellation to the report, which must be of a superseded reload."""
-    reloading = Reloading(main, way, pid)
+    reloading = Reloading(main, plan, pid)
     when()
     began = time.monotonic()
     reloading.reloader.cancel(1)
@@ -201,31 +201,33 @@ def some(items: object) -> None:
 
 def test_the_wait_for_a_handler_is_given_up_at_once(main: MainThread) -> None:
     with subprocess.Popen(["sleep", "60"]) as deaf:
-        assert given_up(main, Way(Signal(1)), lambda: None, deaf.pid) < 1
+        assert given_up(main, ReloadPlan(Signal(1)), lambda: None, deaf.pid) < 1
         assert ([], None) == (main.signals, deaf.poll())
         deaf.kill()
 
 
 def test_the_wait_for_a_process_of_another_container_is_given_up_at_once(main: MainThread) -> None:
-    assert given_up(main, Way(Process(PidLookup("no-such-process"), 1)), lambda: None) < 1
+    assert given_up(main, ReloadPlan(Process(PidLookup("no-such-process"), 1)), lambda: None) < 1
 
 
 def test_a_request_that_hangs_is_given_up_at_once(main: MainThread) -> None:
     with Answering(hang) as server:
         method = Http(Request("POST", http_request.url(server.url())), (range(200, 300),))
-        assert given_up(main, Way(method), server.connected.acquire) < 1
+        assert given_up(main, ReloadPlan(method), server.connected.acquire) < 1
 
 
 def test_the_wait_for_the_next_try_is_given_up_at_once(main: MainThread) -> None:
     with Answering(answer("503 No", "", "Retry-After: 9")) as server:
         method = Http(Request("POST", http_request.url(server.url())), (range(200, 300),))
-        assert given_up(main, Way(method), server.gone.acquire) < 1
+        assert given_up(main, ReloadPlan(method), server.gone.acquire) < 1
 
 
 def test_a_command_is_given_up_at_once(main: MainThread) -> None:
     assert (
         given_up(
-            main, Way(Exec(["sleep", "60"], "/")), lambda: wait_until(lambda: some(main.hooks))
+            main,
+            ReloadPlan(Exec(["sleep", "60"], "/")),
+            lambda: wait_until(lambda: some(main.hooks)),
         )
         < 1
     )
@@ -235,20 +237,20 @@ def test_a_window_is_given_up_at_once(main: MainThread) -> None:
     diary = Diary()
     assert (
         given_up(
-            main, way(diary, window=10), lambda: wait_until(lambda: some(len(diary.lines) == 3))
+            main, plan(diary, window=10), lambda: wait_until(lambda: some(len(diary.lines) == 3))
         )
         < 1
     )
 
 
 def test_a_verification_is_given_up_at_once(main: MainThread) -> None:
-    slow = Way(Diary(), CommandCheck(["sleep", "60"]), 60)
+    slow = ReloadPlan(Diary(), CommandCheck(["sleep", "60"]), 60)
     assert given_up(main, slow, lambda: wait_until(lambda: some(main.hooks))) < 1
 
 
 def test_the_look_before_is_given_up_at_once(main: MainThread) -> None:
     diary = Diary(unseen=1000)
-    assert given_up(main, way(diary), lambda: wait_until(lambda: some(diary.lines))) < 1
+    assert given_up(main, plan(diary), lambda: wait_until(lambda: some(diary.lines))) < 1
     assert {"before 0"} == set(diary.lines)
 
 
@@ -256,7 +258,7 @@ def test_a_reload_whose_cancellation_was_faster_than_its_thread_does_nothing(
     main: MainThread,
 ) -> None:
     diary = Diary()
-    reloader = Reloader(way(diary), main.put, main.runner)
+    reloader = Reloader(plan(diary), main.put, main.runner)
     reloader.cancel(4)
     reloader(4, 0)
     reloader(5, 0)
@@ -271,7 +273,7 @@ def test_a_reload_whose_cancellation_was_faster_than_its_thread_does_nothing(
 
 def test_a_cancellation_leaves_later_reloads_alone(main: MainThread) -> None:
     diary = Diary()
-    reloader = Reloader(way(diary, window=0.5), main.put, main.runner)
+    reloader = Reloader(plan(diary, window=0.5), main.put, main.runner)
     for attempt in (1, 2):
         threading.Thread(target=reloader, args=(attempt, attempt), daemon=True).start()
     wait_until(lambda: some({"change 1", "change 2"} <= set(diary.lines)))
@@ -284,7 +286,7 @@ def test_a_cancellation_leaves_later_reloads_alone(main: MainThread) -> None:
 
 
 def test_ten_thousand_reloads_leave_nothing_behind(main: MainThread) -> None:
-    reloader = Reloader(Way(Diary()), main.put, main.runner)
+    reloader = Reloader(ReloadPlan(Diary()), main.put, main.runner)
     for attempt in range(1, 10_001):
         reloader(attempt, 0)
         end = main.event()
@@ -296,7 +298,7 @@ def test_ten_thousand_reloads_leave_nothing_behind(main: MainThread) -> None:
 
 def test_delivery_is_timed_before_the_window(main: MainThread) -> None:
     began = time.monotonic()
-    Reloader(Way(Diary(), window=0.2), main.put, main.runner)(1, 0)
+    Reloader(ReloadPlan(Diary(), window=0.2), main.put, main.runner)(1, 0)
     end = main.event()
 
     assert isinstance(end, ev.ReloadFinished)
@@ -306,7 +308,7 @@ def test_delivery_is_timed_before_the_window(main: MainThread) -> None:
 
 def test_failed_method_has_delivered_nothing(main: MainThread) -> None:
     failing = Exec(["false"], "/")
-    Reloader(Way(failing), main.put, main.runner)(1, 0)
+    Reloader(ReloadPlan(failing), main.put, main.runner)(1, 0)
     end = main.event()
 
     assert isinstance(end, ev.ReloadFinished)

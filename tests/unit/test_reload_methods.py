@@ -53,7 +53,7 @@ for wrong in (["--reload-touch=/f", "--reload-restart", "app"], ["--reload-touch
         command_line.parse(wrong, {})
     except UsageError as error:
         print(error)
-print(reloads.way(settings, "/c").method)
+print(reloads.plan(settings, "/c").method)
 metrics = Metrics(State, settings.reload_method.name)
 print(*[line for line in metrics.page("")[1].decode().splitlines() if "touch" in line][:1])
 """
@@ -69,7 +69,7 @@ def test_method_is_chosen_by_its_option(method: ReloadMethod) -> None:
     settings = command_line.parse(arguments(method), {})
 
     assert method == settings.reload_method
-    assert reloads.way(settings, "/c").method.__class__.__name__.lower() == method.name
+    assert reloads.plan(settings, "/c").method.__class__.__name__.lower() == method.name
 
 
 @pytest.mark.parametrize("method", CHOSEN, ids=lambda one: one.name)

@@ -138,14 +138,14 @@ def test_nobody_listening_is_told_with_the_place() -> None:
         port = probe.getsockname()[1]
     failure = refused(f"http://127.0.0.1:{port}/")
 
-    assert ("connect", False) == (failure.reason, failure.final)
+    assert ("connect", False) == (failure.outcome, failure.final)
     assert f"cannot talk to 127.0.0.1:{port}: connection refused" == str(failure)
 
 
 def test_a_host_without_an_address_is_told() -> None:
     failure = refused("http://nowhere.invalid/")
 
-    assert "connect" == failure.reason
+    assert "connect" == failure.outcome
     assert "cannot talk to nowhere.invalid: no address: " in str(failure)
 
 
@@ -154,7 +154,7 @@ def test_a_server_that_says_nothing_is_left_after_the_time() -> None:
     with Answering(hang) as server:
         failure = refused(server.url(), 0.3)
 
-    assert ("timeout", "no answer within 0.3s") == (failure.reason, str(failure))
+    assert ("timeout", "no answer within 0.3s") == (failure.outcome, str(failure))
     assert 0.3 <= time.monotonic() - began < 2
 
 
@@ -171,7 +171,7 @@ def test_a_server_that_drips_its_answer_does_not_hold_us_longer() -> None:
         failure = refused(server.url(), 0.5)
         assert 0.5 <= time.monotonic() - began < 2
 
-    assert "timeout" == failure.reason
+    assert "timeout" == failure.outcome
 
 
 def test_a_body_that_never_ends_does_not_undo_the_status() -> None:
@@ -191,14 +191,14 @@ def test_what_is_not_http_is_told(text: bytes) -> None:
         failure = refused(server.url())
 
     assert ("connect", f"127.0.0.1:{server.port} does not speak HTTP") == (
-        failure.reason,
+        failure.outcome,
         str(failure),
     )
 
 
 def test_a_server_that_hangs_up_is_told() -> None:
     with Answering(lambda _: None) as server:
-        assert "connect" == refused(server.url()).reason
+        assert "connect" == refused(server.url()).outcome
 
 
 # --- ending a wait --------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def interrupted(work: Callable[[Interrupt], object], when: Callable[[], object])
         try:
             work(interrupt)
         except RequestFailed as failure:
-            ended.append((time.monotonic(), failure.reason))
+            ended.append((time.monotonic(), failure.outcome))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -288,7 +288,7 @@ def test_the_wait_for_a_connection_ends_at_once(full_backlog: int) -> None:
 def test_the_wait_for_a_connection_ends_after_its_time(full_backlog: int) -> None:
     began = time.monotonic()
 
-    assert "timeout" == refused(f"http://127.0.0.1:{full_backlog}/", 0.4).reason
+    assert "timeout" == refused(f"http://127.0.0.1:{full_backlog}/", 0.4).outcome
     assert 0.4 <= time.monotonic() - began < 2
 
 
@@ -340,7 +340,7 @@ def test_a_certificate_of_another_ca_is_final_and_says_what_to_do(tmp_path: Path
         by_file = refused(server.url(), trust=Trust(ca=other))
         by_system = refused(server.url())
 
-    assert ("connect", True) == (by_file.reason, by_file.final)
+    assert ("connect", True) == (by_file.outcome, by_file.final)
     assert f"by the CA certificates in {other}" in str(by_file)
     assert "the system's CA certificates" in str(by_system)
     assert "--reload-http-ca" in str(by_system)
@@ -402,7 +402,7 @@ def test_a_plain_server_behind_https_is_told() -> None:
         failure = refused(f"https://127.0.0.1:{port}/", trust=Trust(insecure=True))
         thread.join()
 
-    assert "connect" == failure.reason
+    assert "connect" == failure.outcome
 
 
 def test_importing_it_loads_neither_http_nor_tls() -> None:

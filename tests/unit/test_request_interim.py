@@ -37,7 +37,7 @@ def test_interim_answers_without_an_end_are_a_failure() -> None:
             hang(connection)
 
     with Answering(hint) as server:
-        assert "connect" == refused(server.url()).reason
+        assert "connect" == refused(server.url()).outcome
 
 
 def test_switch_to_another_protocol_is_an_answer() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...core.outcomes import Outcome
 from ...process.hooks import TIMED_OUT
 from ..attempt import ReloadError
 from ..checks import ended, filled, said
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...options.declarations import Settings
-    from ..attempt import App
+    from ..attempt import Attempt
 
 
 class Exec:
@@ -21,14 +22,14 @@ class Exec:
         """`directory` is where the app sees its configuration: it replaces `{dir}`."""
         self._argv = filled(argv, directory)
 
-    def __call__(self, app: App) -> None:
-        outcome = app.run(self._argv, app.seconds_left())
-        app.checkpoint()
-        reason = "hook" if outcome.unable else "exec"
-        if outcome.code == TIMED_OUT and app.seconds_left() <= 0:
-            reason = "timeout"  # it ran: the app may have heard of the version
-        if outcome.code:
-            raise ReloadError(reason, ended(self._argv[0], outcome), said(outcome))
+    def __call__(self, attempt: Attempt) -> None:
+        result = attempt.run(self._argv, attempt.seconds_left())
+        attempt.checkpoint()
+        outcome = Outcome.HOOK if result.unable else Outcome.EXEC
+        if result.code == TIMED_OUT and attempt.seconds_left() <= 0:
+            outcome = Outcome.TIMEOUT  # it ran: the app may have heard of the version
+        if result.code:
+            raise ReloadError(outcome, ended(self._argv[0], result), said(result))
 
 
 def make(settings: Settings, directory: str) -> Exec:

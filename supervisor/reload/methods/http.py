@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...core.outcomes import Outcome
 from ...options import secret_files
 from ..attempt import ReloadError
 from ..http_request import Request, RequestFailed, header, method, status_ranges, url
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ...options.declarations import Settings
-    from ..attempt import App
+    from ..attempt import Attempt
 
 _ATTEMPT_SECONDS = 10.0  # for one of several requests; a reload that takes longer is not usual
 # Seconds between two requests, doubling, less a quarter at random.
@@ -37,47 +38,47 @@ class Http:
         """`renew` gives the request as it is to be sent now; it may raise ValueError."""
         self._request, self._accepted, self._renew = request, tuple(accepted), renew
 
-    def __call__(self, app: App) -> None:
+    def __call__(self, attempt: Attempt) -> None:
         from random import uniform
 
         wait, tries = _RETRY_FIRST, 0
         while True:
             tries += 1
-            asked, error = self._try(app)
+            asked, error = self._try(attempt)
             if error is None:
                 return
             delay = max(asked, wait * uniform(0.75, 1))
             wait = min(_RETRY_MOST, wait * 2)
-            if delay >= app.seconds_left():
+            if delay >= attempt.seconds_left():
                 waits = f", and asks to wait {asked:.0f}s before the next try" if asked else ""
                 tried = f" (tried {tries} times)" if tries > 1 else ""
-                raise ReloadError(error.reason, f"{error}{waits}{tried}", error.words)
-            app.pause(delay)
+                raise ReloadError(error.outcome, f"{error}{waits}{tried}", error.words)
+            attempt.pause(delay)
 
-    def _try(self, app: App) -> tuple[float, ReloadError | None]:
+    def _try(self, attempt: Attempt) -> tuple[float, ReloadError | None]:
         """One request: how long the server asks to wait, and what went wrong; raises ReloadError if
         that is final.
         """
-        app.checkpoint()
+        attempt.checkpoint()
         try:
             if self._renew:
                 self._request = self._renew()
         except ValueError as unread:  # a file with credentials that is being replaced
-            return 0.0, ReloadError("connect", f"{self._request}: {unread}")
+            return 0.0, ReloadError(Outcome.CONNECT, f"{self._request}: {unread}")
         try:
             answer = self._request.send(
-                max(0.001, min(_ATTEMPT_SECONDS, app.seconds_left())), app.cancelled
+                max(0.001, min(_ATTEMPT_SECONDS, attempt.seconds_left())), attempt.cancelled
             )
         except RequestFailed as failure:
-            app.checkpoint()
-            error = ReloadError(failure.reason, f"{self._request}: {failure}")
+            attempt.checkpoint()
+            error = ReloadError(failure.outcome, f"{self._request}: {failure}")
             if failure.final:
                 raise error from failure
             return 0.0, error
         if any(answer.status in one for one in self._accepted):
             return 0.0, None
         error = ReloadError(
-            "http_status",
+            Outcome.HTTP_STATUS,
             f"{self._request}: {self._request.explain(answer)}",
             self._request.words(answer),
         )

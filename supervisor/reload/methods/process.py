@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...core.outcomes import Outcome
 from ...process import pid_lookup, procfs
 from ...process.pid_lookup import PidLookup, ProcessMissing
 from ...process.signal_disposition import SignalGate
@@ -12,7 +13,7 @@ from .signal import deliver, until_taken
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...options.declarations import Settings
-    from ..attempt import App
+    from ..attempt import Attempt
 
 _FIND_AGAIN = 0.25  # seconds between two looks through /proc, which cost more than one at our app
 
@@ -24,33 +25,33 @@ class Process:
         """`checked` as for Signal."""
         self._target, self._signum, self._checked = wanted, signum, checked
 
-    def __call__(self, app: App) -> None:
+    def __call__(self, attempt: Attempt) -> None:
         gate = SignalGate(self._signum, checked=self._checked)
         while True:
             try:
                 pid = self._target.find()
             except ProcessMissing as error:
-                trouble = ReloadError("no_process", str(error))
+                trouble = ReloadError(Outcome.NO_PROCESS, str(error))
             else:
                 why = gate.look(pid)
                 if not why:
                     break
-                trouble = ReloadError("no_handler", f"{self._target} (pid {pid}) {why}")
-            app.checkpoint()
-            if app.seconds_left() <= 0:
+                trouble = ReloadError(Outcome.NO_HANDLER, f"{self._target} (pid {pid}) {why}")
+            attempt.checkpoint()
+            if attempt.seconds_left() <= 0:
                 raise trouble
-            app.pause(_FIND_AGAIN)
+            attempt.pause(_FIND_AGAIN)
         if not pid_lookup.may_signal(pid):
             uid = procfs.user_of(pid)
             raise ReloadError(
-                "permission",
+                Outcome.PERMISSION,
                 f"cannot signal {self._target} (pid {pid}, uid {uid}): operation not permitted; "
                 f"run the sidecar as the same uid (runAsUser: {uid})",
             )
-        deliver(app, pid, self._signum)
-        app.watch(pid)
+        deliver(attempt, pid, self._signum)
+        attempt.watch(pid)
         if gate.held:
-            until_taken(app, pid, self._signum)
+            until_taken(attempt, pid, self._signum)
 
 
 def make(settings: Settings, directory: str) -> Process:

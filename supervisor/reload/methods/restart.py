@@ -5,7 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...options.declarations import Settings
-    from ..attempt import App
+    from ..attempt import Attempt
 
 
 class Restart:
@@ -13,7 +13,7 @@ class Restart:
     the result.
     """
 
-    def __call__(self, app: App) -> None:
+    def __call__(self, attempt: Attempt) -> None:
         """Nothing: it was started on the version."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...core.outcomes import Outcome
 from ...process.signal_disposition import SignalGate, has_handler, is_pending
 from ...runtime import signals
 from ..attempt import ReloadError
@@ -9,7 +10,7 @@ from ..attempt import ReloadError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...options.declarations import Settings
-    from ..attempt import App
+    from ..attempt import Attempt
 
 _LOOK_AGAIN = 0.02  # seconds between two looks at an app that does not catch the signal yet
 
@@ -25,36 +26,36 @@ class Signal:
         """Whether it may be sent at once, as far as one cheap look shows."""
         return not self._checked or has_handler(pid, self.signum)
 
-    def __call__(self, app: App) -> None:
+    def __call__(self, attempt: Attempt) -> None:
         gate = SignalGate(self.signum, checked=self._checked)
-        while why := gate.look(app.pid):
-            app.checkpoint()
-            if app.seconds_left() <= 0:
-                raise ReloadError("no_handler", f"it {why}")
-            app.pause(_LOOK_AGAIN)
-        deliver(app, 0, self.signum)
+        while why := gate.look(attempt.pid):
+            attempt.checkpoint()
+            if attempt.seconds_left() <= 0:
+                raise ReloadError(Outcome.NO_HANDLER, f"it {why}")
+            attempt.pause(_LOOK_AGAIN)
+        deliver(attempt, 0, self.signum)
         if gate.held:
-            until_taken(app, app.pid, self.signum)
+            until_taken(attempt, attempt.pid, self.signum)
 
 
-def deliver(app: App, pid: int, signum: int) -> None:
-    sent = app.signal_other(pid, signum)
-    app.checkpoint()
+def deliver(attempt: Attempt, pid: int, signum: int) -> None:
+    sent = attempt.signal_other(pid, signum)
+    attempt.checkpoint()
     if not sent:
-        raise ReloadError("no_process", "it is being stopped")
+        raise ReloadError(Outcome.NO_PROCESS, "it is being stopped")
 
 
-def until_taken(app: App, pid: int, signum: int) -> None:
+def until_taken(attempt: Attempt, pid: int, signum: int) -> None:
     """Wait until a signal that the app blocks is no longer pending; raises ReloadError when the
     time is over.
     """
     while is_pending(pid, signum):
-        app.checkpoint()
-        if app.seconds_left() <= 0:
+        attempt.checkpoint()
+        if attempt.seconds_left() <= 0:
             raise ReloadError(
-                "no_handler", f"it blocks {signals.name(signum)} and has not taken it"
+                Outcome.NO_HANDLER, f"it blocks {signals.name(signum)} and has not taken it"
             )
-        app.pause(_LOOK_AGAIN)
+        attempt.pause(_LOOK_AGAIN)
 
 
 def make(settings: Settings, directory: str) -> Signal:

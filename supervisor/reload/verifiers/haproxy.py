@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import socket
 
     from ...process.pid_lookup import PidLookup
-    from ..checks import Subject
+    from ..checks import CheckedApp
     from ..http_request import Trust
 
 _MOST_BYTES = 4 * 1024 * 1024  # of an answer
@@ -41,13 +41,13 @@ class Haproxy(Check):
             )
         self._path = path
 
-    def before(self, subject: Subject, seconds: float) -> Check:
+    def before(self, subject: CheckedApp, seconds: float) -> Check:
         return _NewWorker(self, self.processes(subject, seconds).workers)
 
-    def once(self, subject: Subject, seconds: float) -> None:
+    def once(self, subject: CheckedApp, seconds: float) -> None:
         _NewWorker(self, frozenset()).once(subject, seconds)
 
-    def processes(self, subject: Subject, seconds: float) -> _Processes:
+    def processes(self, subject: CheckedApp, seconds: float) -> _Processes:
         """Ask the master; raises CheckFailed."""
         try:
             text = _converse(self._path, b"show proc\n", time.monotonic() + seconds, subject)
@@ -67,7 +67,7 @@ class _NewWorker(Check):
     def __init__(self, haproxy: Haproxy, known: frozenset[int]) -> None:
         self._haproxy, self._known = haproxy, known
 
-    def once(self, subject: Subject, seconds: float) -> None:
+    def once(self, subject: CheckedApp, seconds: float) -> None:
         now = self._haproxy.processes(subject, seconds)
         if now.failed:
             raise CheckFailed(
@@ -93,7 +93,7 @@ def _processes(text: str) -> _Processes:
     return _Processes(failed, frozenset(workers))
 
 
-def _converse(path: str, question: bytes, until: float, subject: Subject) -> str:
+def _converse(path: str, question: bytes, until: float, subject: CheckedApp) -> str:
     """Say one thing to a unix socket and return all that it answers; raises OSError."""
     import socket
 

@@ -8,7 +8,7 @@ from ..checks import Check, CheckFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..checks import Subject
+    from ..checks import CheckedApp
     from ..http_request import Trust
 
 
@@ -32,7 +32,7 @@ class Nginx(Check):
         """`target` finds the master when it is not our app."""
         self._target = target
 
-    def workers(self, subject: Subject) -> frozenset[tuple[int, int]]:
+    def workers(self, subject: CheckedApp) -> frozenset[tuple[int, int]]:
         """Pid and start time of the workers that are to stay; raises CheckFailed when there are
         none.
         """
@@ -50,10 +50,10 @@ class Nginx(Check):
             raise CheckFailed(f"nginx (pid {master}) has no worker")
         return frozenset(found)
 
-    def before(self, subject: Subject, seconds: float) -> Check:  # noqa: ARG002 - /proc answers at once
+    def before(self, subject: CheckedApp, seconds: float) -> Check:  # noqa: ARG002 - /proc answers at once
         return _NewWorkers(self, self.workers(subject))
 
-    def once(self, subject: Subject, seconds: float) -> None:  # noqa: ARG002 - as above
+    def once(self, subject: CheckedApp, seconds: float) -> None:  # noqa: ARG002 - as above
         self.workers(subject)
 
 
@@ -61,7 +61,7 @@ class _NewWorkers(Check):
     def __init__(self, nginx: Nginx, known: frozenset[tuple[int, int]]) -> None:
         self._nginx, self._known = nginx, known
 
-    def once(self, subject: Subject, seconds: float) -> None:  # noqa: ARG002 - as above
+    def once(self, subject: CheckedApp, seconds: float) -> None:  # noqa: ARG002 - as above
         # The master is looked up again: one that its container has started meanwhile runs on the
         # new files too.
         if not self._nginx.workers(subject) - self._known:

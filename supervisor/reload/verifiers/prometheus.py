@@ -9,7 +9,7 @@ from ..http_request import Request, RequestFailed, Trust
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...process.pid_lookup import PidLookup
-    from ..checks import Subject
+    from ..checks import CheckedApp
 
 _MOST_BYTES = 4 * 1024 * 1024  # of a page of metrics: Prometheus' own has 200 KiB
 
@@ -47,13 +47,13 @@ class Prometheus(Check):
         page = base.replace(target=base.target.rstrip("/") + "/metrics")
         self._request = Request("GET", page, trust=trust)
 
-    def before(self, subject: Subject, seconds: float) -> Check:
+    def before(self, subject: CheckedApp, seconds: float) -> Check:
         return _NewSuccess(self, self.last_reload(subject, seconds)[1])
 
-    def once(self, subject: Subject, seconds: float) -> None:
+    def once(self, subject: CheckedApp, seconds: float) -> None:
         _NewSuccess(self, 0.0).once(subject, seconds)
 
-    def last_reload(self, subject: Subject, seconds: float) -> tuple[bool, float]:
+    def last_reload(self, subject: CheckedApp, seconds: float) -> tuple[bool, float]:
         """Whether it was good, and when the last good one was (epoch seconds); raises
         CheckFailed.
         """
@@ -80,7 +80,7 @@ class _NewSuccess(Check):
     def __init__(self, prometheus: Prometheus, last: float) -> None:
         self._prometheus, self._last = prometheus, last
 
-    def once(self, subject: Subject, seconds: float) -> None:
+    def once(self, subject: CheckedApp, seconds: float) -> None:
         successful, at = self._prometheus.last_reload(subject, seconds)
         if not successful:
             raise CheckFailed("Prometheus says that its last reload failed; its log says why")
