@@ -12,7 +12,7 @@ import sys
 import time
 
 from . import __version__
-from .core.errors import StartError, UsageError
+from .core.errors import StartError, UsageError, reason
 from .core.state import Policy, ended_unstarted
 from .observe.journal import Journal
 from .options import command_line, parsers
@@ -74,7 +74,7 @@ def _print(text: str) -> int:
     except BrokenPipeError:
         return 0  # `--help | head` has what it wants
     except OSError as error:
-        log.complain(f"cannot write to standard output: {(error.strerror or str(error)).lower()}")
+        log.complain(f"cannot write to standard output: {reason(error)}")
         return 125
     return 0
 
@@ -237,4 +237,4 @@ def _prepare_process(settings: Settings, processes: Processes) -> None:
 
             parent.die_with_parent(settings.parent_death_signal)
     except OSError as error:
-        log.warning(f"{error.strerror or error}; going on without", event="preparation_failed")
+        log.warning(f"{reason(error)}; going on without", event="preparation_failed")

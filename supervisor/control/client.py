@@ -234,7 +234,9 @@ def _connect(path: str, trusted: Callable[[int], bool]) -> Socket | None:
         return None
     except (OSError, ValueError) as error:
         connection.close()
-        why = f"cannot connect to {path}: {getattr(error, 'strerror', None) or error}"
+        from ..core.errors import reason
+
+        why = f"cannot connect to {path}: {reason(error)}"
         remedy = "run supervisorctl as the supervisor's user, or name its --socket"
         raise ControlError(FAILURE, f"{why}; {remedy}") from error
     except ControlError:

@@ -19,6 +19,7 @@ from http import HTTPStatus
 from .. import __version__
 from ..core import events as ev
 from ..core import health
+from ..core.errors import reason
 from ..http_server.connection import Limits
 from ..http_server.loop_probe import LoopProbe
 from ..http_server.messages import Response
@@ -120,7 +121,7 @@ class Control(Service):
                 self.serve(listener)
         except OSError as error:
             log.warning(
-                f"cannot listen on {self._socket_file.path}: {error.strerror or error}; choose"
+                f"cannot listen on {self._socket_file.path}: {reason(error)}; choose"
                 " another path with --control, or --control=off; supervisorctl cannot reach this"
                 " supervisor, everything else goes on",
                 event="listen_failed",

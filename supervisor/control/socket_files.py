@@ -14,6 +14,7 @@ import socket
 import stat
 import threading
 
+from ..core.errors import reason
 from ..runtime import log
 from . import peer, socket_path
 
@@ -62,7 +63,7 @@ class ControlSocket:
                 # one of ours first.
                 if error.errno == errno.EADDRINUSE and _is_ours(self.path):
                     raise
-                log.debug(f"cannot listen on {self.path}: {error.strerror or error}")
+                log.debug(f"cannot listen on {self.path}: {reason(error)}")
         self.path = places[-1]
         return _listen(self.path)
 

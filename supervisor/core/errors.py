@@ -1,4 +1,7 @@
-"""Errors that cross packages: each carries a sentence for the user and leads to one exit code."""
+"""Errors that cross packages: each carries a sentence for the user and leads to one exit code.
+
+And the one maker of sentences from errors of the system.
+"""
 
 from __future__ import annotations
 
@@ -23,3 +26,11 @@ class SpawnError(Exception):
     def __init__(self, code: int, message: str, *, short: bool = False) -> None:
         super().__init__(message)
         self.code, self.short = code, short
+
+
+def reason(error: BaseException) -> str:
+    """The words of an error as the end of a sentence: no number, no file name, no capital."""
+    words = str(getattr(error, "strerror", None) or error)
+    if not words:
+        return type(error).__name__
+    return words if words[1:2].isupper() else words[:1].lower() + words[1:]

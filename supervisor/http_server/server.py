@@ -15,6 +15,7 @@ import socket
 import time
 from functools import partial
 
+from ..core.errors import reason
 from ..runtime import log
 from ..runtime.client_limit import affordable
 from .connection import Connection, Limits, Stage
@@ -203,7 +204,7 @@ class Server:
         if not self._short:
             self._short = True
             log.warning(
-                f"cannot accept a connection: {error.strerror}; the port tries again until it can",
+                f"cannot accept a connection: {reason(error)}; the port tries again until it can",
                 event="accept_failed",
             )
         if error.errno in _SHORT_OF_FILES:

@@ -6,6 +6,7 @@ Pure: nothing here looks at the world, so a path is not checked for existence no
 from __future__ import annotations
 
 from ..core import signal_numbers
+from ..core.errors import reason
 from ..core.record import Record
 from ..runtime import signals
 
@@ -181,7 +182,7 @@ def command(text: str) -> tuple[str, ...]:
     try:
         argv = tuple(shlex.split(text))
     except ValueError as error:
-        raise ValueError(f"{text!r} is not a command: {str(error).lower()}") from None
+        raise ValueError(f"{text!r} is not a command: {reason(error)}") from None
     if not argv:
         raise ValueError("it is empty")
     return argv

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import stat
 
+from ..core.errors import reason
+
 _MOST_BYTES = 1 << 16
 
 
@@ -45,9 +47,7 @@ def _read(path: str, most: int = _MOST_BYTES) -> bytes:
                 raise ValueError(f"{path!r} is not a regular file")
             data = file.read(most + 1)
     except OSError as error:
-        raise ValueError(
-            f"cannot read {path!r}: {(error.strerror or str(error)).lower()}"
-        ) from error
+        raise ValueError(f"cannot read {path!r}: {reason(error)}") from error
     if len(data) > most:
         raise ValueError(f"{path!r} has more than {most} bytes")
     return data

@@ -13,6 +13,7 @@ import select
 import time
 
 from ..core import events as ev
+from ..core.errors import reason
 from ..core.record import Record
 
 TYPE_CHECKING = False
@@ -57,9 +58,7 @@ class Runner:
         try:
             read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         except OSError as error:
-            return Outcome(
-                125, "", f"cannot run {argv[0]}: {(error.strerror or str(error)).lower()}"
-            )
+            return Outcome(125, "", f"cannot run {argv[0]}: {reason(error)}")
         from queue import SimpleQueue
 
         ends: SimpleQueue[ev.HookReport] = SimpleQueue()

@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 
+from ..core.errors import reason
 from . import procfs
 
 TYPE_CHECKING = False
@@ -67,8 +68,9 @@ def _by_file(path: str, ours: set[int]) -> int:
     try:
         text = _first_line(path)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise ProcessMissing(f"cannot read the pid file {path}: {why}; {_HINT}") from error
+        raise ProcessMissing(
+            f"cannot read the pid file {path}: {reason(error)}; {_HINT}"
+        ) from error
     pid = int(text) if text.isascii() and text.isdecimal() else 0
     if not pid:
         raise ProcessMissing(f"cannot use the pid file {path}: its first line is not a pid")

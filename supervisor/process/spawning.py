@@ -12,7 +12,7 @@ import os
 import signal
 import struct
 
-from ..core.errors import SpawnError
+from ..core.errors import SpawnError, reason
 from ..core.record import Record
 from . import open_files, terminal
 
@@ -290,5 +290,4 @@ def _spawn_error(command: Command, report: bytes) -> SpawnError:
 
 
 def _reason(number: int | None) -> str:
-    text = os.strerror(number or 0)
-    return text[:1].lower() + text[1:]
+    return reason(OSError(number, os.strerror(number or 0)))

@@ -12,6 +12,7 @@ import time
 from abc import ABC, abstractmethod
 
 from ..core import events as ev
+from ..core.errors import reason
 from ..options import parsers
 from ..runtime import log
 from . import http_request
@@ -108,7 +109,7 @@ class TcpCheck(Check):
             try:
                 sock = http_request.dial(host, self._port, share, subject.cancelled)
             except OSError as error:
-                problems.append(f"{host}: {(error.strerror or str(error)).lower()}")
+                problems.append(f"{host}: {reason(error)}")
             else:
                 subject.cancelled.close(sock)
                 return

@@ -15,6 +15,7 @@ import threading
 import time
 
 from .. import __version__
+from ..core.errors import reason
 from ..core.outcomes import Outcome
 from ..core.record import Record
 from .deadline_socket import TimedStream
@@ -272,7 +273,7 @@ def dial(host: str, port: int, seconds: float, interrupt: Interrupt) -> socket.s
             one for name in hosts for one in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
         ]
     except socket.gaierror as error:
-        raise OSError(errno.EADDRNOTAVAIL, f"no address: {error.strerror}") from error
+        raise OSError(errno.EADDRNOTAVAIL, f"no address: {reason(error)}") from error
     for index, (family, *_, address) in enumerate(found):
         # One address that swallows packets must not use up the time of the next.
         share = (until - time.monotonic()) / (len(found) - index)
@@ -325,7 +326,7 @@ def _context(trust: Trust) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=trust.ca or ca_certificates.ours())
     except OSError as error:  # an ssl.SSLError is one
         message = (
-            f"cannot use {trust.ca} as CA certificates: {error.strerror}; --reload-http-ca needs a"
+            f"cannot use {trust.ca} as CA certificates: {reason(error)}; --reload-http-ca needs a"
             " file in PEM"
         )
         raise RequestFailed(Outcome.CONNECT, message, final=True) from error
@@ -348,8 +349,7 @@ def _failure(error: OSError, url: Url, trust: Trust) -> RequestFailed:
                 " its CA with --reload-http-ca, or trust anybody with --reload-http-insecure"
             )
             return RequestFailed(Outcome.CONNECT, message, final=True)
-    why = error.strerror or str(error)
-    return RequestFailed(Outcome.CONNECT, f"cannot talk to {url.place}: {why[:1].lower()}{why[1:]}")
+    return RequestFailed(Outcome.CONNECT, f"cannot talk to {url.place}: {reason(error)}")
 
 
 def _retry_after(text: str) -> float:

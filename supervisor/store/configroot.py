@@ -21,15 +21,15 @@ import time
 from ..core.content import diff, shown
 from ..core.record import Record
 from ..core.state import Marks
-from ..runtime import log, os_errors
-from ..runtime.os_errors import FilesError
-from . import digest_key, generations, integrity
+from ..runtime import log
+from . import digest_key, generations, integrity, write_errors
 from .file_modes import Modes
 from .links import DATA, Links, clear_scratch, point, point_back, target, write_over
 from .manifest import MOST_SERIAL, Generation
 from .retention import kept_names
 from .root_directory import RootDirectory
 from .safe_open import contents
+from .write_errors import FilesError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -341,7 +341,7 @@ class Root:
         from ..core import rollout_marks
 
         with (
-            os_errors.Saying("write", f"{self.path}/{_MARKS}", giving=False),
+            write_errors.Saying("write", f"{self.path}/{_MARKS}", giving=False),
             self._directory.opened() as root,
         ):
             write_over(root, _MARKS, rollout_marks.render(what))

@@ -13,9 +13,9 @@ from ..core import events as ev
 from ..core.content import KEY_BYTES, Changes, Version, diff
 from ..core.record import Record
 from ..runtime import log, threads
-from ..runtime.os_errors import FilesError
 from . import source_threads
 from .newest_version import NewestVersion, Unwritable
+from .write_errors import FilesError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import os
 import stat
 
 from ..core.content import shown
-from ..runtime.os_errors import FilesError
+from .write_errors import FilesError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

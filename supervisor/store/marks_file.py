@@ -8,7 +8,7 @@ The rules stand in `marks.py`; here is what they need of the disk. For one threa
 from __future__ import annotations
 
 from ..runtime import log, threads
-from ..runtime.os_errors import FilesError
+from .write_errors import FilesError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import errno
 import os
 
-from ..runtime import log, os_errors, threads
-from ..runtime.os_errors import FilesError
-from . import generations
+from ..runtime import log, threads
+from . import generations, write_errors
 from .links import DATA, exists
 from .safe_open import Kept, LinkError
+from .write_errors import FilesError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ class RootDirectory:
         # Of `_kept`: the control socket reads the list of generations meanwhile.
         self._using = threads.Lock()
 
-    def saying(self, verb: str) -> os_errors.Saying:
+    def saying(self, verb: str) -> write_errors.Saying:
         """For `with`: an OSError becomes a FilesError that says what could not be done."""
-        return os_errors.Saying(verb, self.path, giving=self._modes.owner is not None)
+        return write_errors.Saying(verb, self.path, giving=self._modes.owner is not None)
 
     def opened(self, *, make: bool = False) -> Walk:
         """The directory, for `with`: the one of the first use, unless it was removed and made or

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from ..core.errors import StartError
+from ..core.errors import StartError, reason
 from ..options import command_line
 from ..process import environment
 from ..process.spawning import Command, User
@@ -35,9 +35,7 @@ def _read_env_file(path: str, env: Environment) -> None:
         for name, value in environment.read_file(path):
             env.set(name, value)
     except OSError as error:
-        raise StartError(
-            f"cannot read env file {path}: {(error.strerror or str(error)).lower()}"
-        ) from error
+        raise StartError(f"cannot read env file {path}: {reason(error)}") from error
     except ValueError as error:
         raise StartError(f"cannot read env file {path}: {error}") from error
 

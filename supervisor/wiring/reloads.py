@@ -13,7 +13,7 @@ from ..reload.http_request import legible
 from ..reload.option_values import read, trust
 from ..reload.reloader import ReloadPlan
 from ..reload.verifiers import registry
-from ..runtime.os_errors import FilesError
+from ..store.write_errors import FilesError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -40,17 +40,20 @@ BARE_LIBRARY = {"errno", "struct"}
 DIRECTORY_LIBRARY = BARE_LIBRARY | {"select", "_queue", "resource"}
 DIRECTORY = set(
     """
-    __main__ cli core core.actions core.backoff core.change_loop core.content core.errors core.events
+    __main__ cli
+    core core.actions core.backoff core.change_loop core.content core.errors core.events
     core.machine core.outcomes core.permissions core.record core.rollout core.signal_numbers
-    core.signalling core.state observe
-    observe.journal options options.command_line options.declarations options.option
-    options.parsers options.reload_options process
-    process.children process.core_dumps process.environment process.open_files process.spawning
-    process.terminal runtime runtime.inbox runtime.log runtime.loop runtime.os_errors
-    runtime.signals runtime.threads sources sources.directory sources.directory.directory_source
-    sources.directory.inotify sources.directory.tree sources.protocol store store.delivery
-    store.newest_version store.source_threads wiring
-    wiring.feeds wiring.launch wiring.program
+    core.signalling core.state
+    observe observe.journal
+    options options.command_line options.declarations options.option options.parsers
+    options.reload_options
+    process process.children process.core_dumps process.environment process.open_files
+    process.spawning process.terminal
+    runtime runtime.inbox runtime.log runtime.loop runtime.signals runtime.threads
+    sources sources.directory sources.directory.directory_source sources.directory.inotify
+    sources.directory.tree sources.protocol
+    store store.delivery store.newest_version store.source_threads store.write_errors
+    wiring wiring.feeds wiring.launch wiring.program
     """.split()
 )
 # Small modules in C that come with those above. Python 3.12 has _sha2 where 3.11 has _sha256.

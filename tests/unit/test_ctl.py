@@ -274,7 +274,7 @@ def test_a_socket_that_we_may_not_use_says_as_whom_to_come(common: Path) -> None
         done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     words = (
-        f"cannot connect to {path}: Permission denied; run supervisorctl as the supervisor's user,"
+        f"cannot connect to {path}: permission denied; run supervisorctl as the supervisor's user,"
         " or name its"
     )
     assert (1, "", f"supervisorctl: {words} --socket\n") == (

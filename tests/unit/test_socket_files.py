@@ -116,7 +116,7 @@ def test_a_file_that_is_no_socket_is_left_alone(
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("x" * 120, "too long"), ("missing/control.sock", "No such file")]
+    ("name", "why"), [("x" * 120, "too long"), ("missing/control.sock", "no such file")]
 )
 def test_a_path_that_cannot_be_is_a_warning(
     name: str, why: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from ...core.errors import reason
 from ...core.record import Record
 from ..checks import Check, CheckFailed
 
@@ -52,9 +53,10 @@ class Haproxy(Check):
         try:
             text = _converse(self._path, b"show proc\n", time.monotonic() + seconds, subject)
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
             hint = "; is haproxy run with -W and -S, and may our user connect?"
-            raise CheckFailed(f"cannot ask haproxy at {self._path}: {why}{hint}") from error
+            raise CheckFailed(
+                f"cannot ask haproxy at {self._path}: {reason(error)}{hint}"
+            ) from error
         return _processes(text)
 
 

@@ -13,6 +13,8 @@ import errno
 import os
 import stat
 
+from ...core.errors import reason
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,10 +162,7 @@ class Watch:
 
     def _limited(self, error: OSError) -> None:
         what = "watches" if error.errno == errno.ENOSPC else "instances"
-        self.failure = (
-            f"the system's limit of inotify {what} is used up"
-            f" ({os.strerror(error.errno or 0).lower()})"
-        )
+        self.failure = f"the system's limit of inotify {what} is used up ({reason(error)})"
 
     def _meaning(self, event: Any) -> int:
         flags = self._flags

@@ -12,6 +12,7 @@ import stat
 
 from ...core import permissions
 from ...core.content import shown
+from ...core.errors import reason
 from ...core.permissions import Permission
 from ..protocol import Content
 from .inotify import DATA
@@ -339,11 +340,6 @@ def _target(path: str) -> str:
         return ""
 
 
-def why(error: OSError) -> str:
-    """What the system said, as part of a sentence."""
-    return (error.strerror or str(error)).lower()
-
-
 def unreadable(top: str, error: OSError) -> UnreadableError:
     """What to tell of an error while reading below `top`."""
     path = error.filename if isinstance(error.filename, str) else top
@@ -352,7 +348,8 @@ def unreadable(top: str, error: OSError) -> UnreadableError:
             f"let uid {os.geteuid()} read it (in a pod: fsGroup, defaultMode), or leave it out with"
             " --ignore"
         )
-        return UnreadableError("forbidden", f"cannot read {shown(path)}: {why(error)}; {advice}")
+        return UnreadableError("forbidden", f"cannot read {shown(path)}: {reason(error)}; {advice}")
     return UnreadableError(
-        "unreachable", f"cannot read {shown(path)}: {why(error)}; look at the volume that it is on"
+        "unreachable",
+        f"cannot read {shown(path)}: {reason(error)}; look at the volume that it is on",
     )

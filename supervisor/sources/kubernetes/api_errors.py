@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 
+from ...core.errors import reason
 from ...core.record import Record
 from ..protocol import Label, Trouble
 from .credentials import AccessError
@@ -198,8 +199,7 @@ def _cause(error: BaseException) -> str:
     """The system's own words from below the layers that wrap them."""
     cause: BaseException | None = error
     while cause is not None:
-        text = getattr(cause, "strerror", None)
-        if text:
-            return str(text)[:1].lower() + str(text)[1:]
+        if getattr(cause, "strerror", None):
+            return reason(cause)
         cause = cause.__cause__ or cause.__context__
     return "the connection was closed"

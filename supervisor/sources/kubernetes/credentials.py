@@ -10,6 +10,7 @@ import base64
 import json
 import os
 
+from ...core.errors import reason
 from ...core.record import Record
 from ..protocol import Trouble
 
@@ -133,7 +134,7 @@ class _Account:
             with open(self._token, encoding="ascii") as file:
                 conf.api_key["BearerToken"] = f"Bearer {file.read().strip()}"
         except (OSError, ValueError) as exc:
-            message = f"cannot read the token {self._token}: {_plain(exc)}"
+            message = f"cannot read the token {self._token}: {reason(exc)}"
             raise AccessError("unauthorized", message) from exc
 
     def namespace(self) -> str:
@@ -249,13 +250,13 @@ class _Kubeconfig:
         except (TypeError, KeyError, AttributeError, UnicodeDecodeError) as exc:
             raise self._error("it is not a kubeconfig") from exc
         except OSError as exc:
-            raise self._error(_plain(exc), path) from exc
+            raise self._error(reason(exc), path) from exc
         return dict(content)
 
     def _problem(self, exc: Exception) -> str:
         self._chosen()  # says more about most mistakes than the library does
         if isinstance(exc, OSError):
-            return f"{exc.filename}: {_plain(exc)}" if exc.filename else _plain(exc)
+            return f"{exc.filename}: {reason(exc)}" if exc.filename else reason(exc)
         if isinstance(exc, (TypeError, AttributeError, KeyError)):
             return "it is not a kubeconfig"
         # The library quotes the whole entry, tokens and all, after " in ".
@@ -291,9 +292,3 @@ def subject(credential: str) -> str:
         return str(decoded["sub"])
     except (IndexError, ValueError, KeyError, TypeError):
         return ""
-
-
-def _plain(exc: Exception) -> str:
-    """An error's own words, without its number and file name."""
-    text = getattr(exc, "strerror", None) or str(exc)
-    return text[:1].lower() + text[1:]

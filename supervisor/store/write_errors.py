@@ -1,4 +1,7 @@
-"""What a disk refuses, in sentences for people that say what to do about it."""
+"""Errors of writing to a directory, as sentences with a remedy for each kind.
+
+Owns the reasons of a failed write; it touches no file. The words of the system are `core.errors`'.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import errno
 import os
 
 from ..core.content import shown
+from ..core.errors import reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,19 +80,19 @@ class Saying:
             )
         else:
             advice = _ADVICE.get(code, "look at that volume")
-        message = f"cannot {self._verb} {self._path}: {reason(error)}; {advice}"
+        message = f"cannot {self._verb} {self._path}: {_named(error)}; {advice}"
         raise FilesError(_REASONS.get(code, "write"), message) from error
 
 
-def reason(error: OSError) -> str:
-    """What the system said, as the end of a sentence that is the same at every try."""
-    what = error.strerror or str(error)
+def _named(error: OSError) -> str:
+    """The reason with the name of the file, the same at every try."""
     name = error.filename
     # Of a full disk no single file is the cause, and names of ours that begin with '..' are others
     # each time.
-    named = (
-        isinstance(name, str)
-        and error.errno not in _WHOLE
-        and not os.path.basename(name).startswith("..")
-    )
-    return f"{f'{shown(name)}: ' if named else ''}{what[:1].lower()}{what[1:]}"
+    if (
+        not isinstance(name, str)
+        or error.errno in _WHOLE
+        or os.path.basename(name).startswith("..")
+    ):
+        return reason(error)
+    return f"{shown(name)}: {reason(error)}"
