@@ -1,3 +1,1 @@
-"""What watches supervisors: alert rules with their tests and runbooks, and a dashboard with its
-generator.
-"""
+"""Monitoring: alert rules with tests and runbooks, a dashboard with its generator."""

@@ -1,8 +1,7 @@
 """Writes the Grafana dashboard to standard output: `python -m monitoring.dashboard >
 monitoring/dashboard.json`.
 
-Works out places, identities and all that Grafana wants repeated; what is asked stands in
-`panels.py`.
+It owns places, identities and the repetitions of Grafana's format; the queries are in `panels.py`.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from collections.abc import Mapping, Sequence
 
 from .panels import COLUMNS, ROWS, Panel, Row
 
-SCHEMA = 41  # of Grafana 12; older ones take what they know of it
+SCHEMA = 41  # of Grafana 12; older releases ignore unknown fields
 WIDTH, TABLE_HEIGHT = 24, 10  # in units of Grafana's grid
-VERSION = "Version"  # the one column that shows a label
+VERSION = "Version"  # the only column that shows a label
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-# What the variables leave; `.*`, their "All", also matches machines that have no such label.
+# The matchers of the variables; `.*`, for "All", also matches series without the label.
 CHOSEN = 'namespace=~"$namespace",job=~"$job",pod=~"$pod"'
 
 
@@ -83,7 +82,7 @@ def _panel(panel: Panel, number: int, place: Mapping[str, int]) -> dict[str, obj
 
 
 def _panels(rows: Sequence[Row]) -> list[dict[str, object]]:
-    """The rows from top to bottom, and below them the table."""
+    """The rows from top to bottom, then the table."""
     made: list[dict[str, object]] = []
     y = 0
     for row in rows:
@@ -117,10 +116,10 @@ def _heading(title: str, number: int, y: int) -> dict[str, object]:
 
 
 def _table(number: int, y: int) -> dict[str, object]:
-    """One line per instance: a query per column, joined by the labels that they share."""
+    """One line per instance: a query per column, joined by their common labels."""
     text = (
-        "One line per supervisor. Running and Desired begin with the digits by which the log names"
-        " a configuration; equal ones mean equal content."
+        "One line per supervisor. Running and Desired begin with the digits of a configuration in"
+        " the log; equal digits mean equal content."
     )
     queries = {name: query for name, (query, _, _) in COLUMNS.items()}
     panel = Panel("Instances", text, queries, kind="table")
@@ -169,7 +168,7 @@ def _variable(name: str, chosen: str) -> dict[str, object]:
 
 
 def dashboard() -> dict[str, object]:
-    """The whole dashboard, as Grafana imports it."""
+    """The dashboard in Grafana's format."""
     source = {
         "type": "datasource",
         "name": "datasource",

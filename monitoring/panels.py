@@ -1,8 +1,7 @@
-"""What the dashboard shows: one entry per panel says what it asks, in which unit, and from where on
-it is bad.
+"""The panels of the dashboard: queries, units, and the limits beyond which a value is bad.
 
-Knows the names of metrics and nothing of Grafana but units; how it becomes a dashboard is for
-`dashboard.py`.
+It owns the names of metrics, and must not know Grafana beyond its units; `dashboard.py` makes the
+dashboard.
 """
 
 from __future__ import annotations
@@ -17,17 +16,14 @@ BAD = {"color": "red"}
 GOOD = {"color": "green", "value": None}
 NO_LIMIT = (GOOD,)
 NONE_IS_GOOD = (GOOD, {**BAD, "value": 1})
-NO_RATE_IS_GOOD = (GOOD, {**BAD, "value": 0.001})  # one in a quarter of an hour
+NO_RATE_IS_GOOD = (GOOD, {**BAD, "value": 0.001})  # an event in a quarter of an hour
 ALL_IS_GOOD = ({**BAD, "value": None}, {**GOOD, "value": 1})
-SILENCE = (
-    GOOD,
-    {"color": "orange", "value": 420},
-    {**BAD, "value": 1200},
-)  # a watch answers every 6 minutes
+# A watch answers every 6 minutes.
+SILENCE = (GOOD, {"color": "orange", "value": 420}, {**BAD, "value": 1200})
 
 
 class Panel(NamedTuple):
-    """`queries`: legend to expression, in which CHOSEN stands for what the variables leave."""
+    """`queries`: legend to expression; CHOSEN stands for the matchers of the variables."""
 
     title: str
     text: str
@@ -38,7 +34,7 @@ class Panel(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Panels of one height (in units of Grafana's grid), so many beside each other."""
+    """Panels of equal height (in units of Grafana's grid), `per_line` beside each other."""
 
     title: str
     height: int
@@ -51,7 +47,7 @@ def _rate(metric: str, by: str, extra: str = "") -> str:
 
 
 def _quantile(share: float, metric: str) -> str:
-    # Changes are rare: a quantile of some minutes would mostly be one of nothing.
+    # Changes are rare: over a few minutes there is mostly no value.
     return f"histogram_quantile({share}, sum by (le) (increase({metric}_bucket{{CHOSEN}}[1h])))"
 
 
@@ -72,31 +68,30 @@ FLEET = Row(
     (
         _number(
             "Instances",
-            "Supervisors that are scraped.",
+            "Supervisors that Prometheus scrapes.",
             "count(supervisor_build_info{CHOSEN})",
             NO_LIMIT,
         ),
         _number(
             "Alerts",
-            "Alerts of monitoring/alerts.yaml that fire; what to do stands in"
-            " monitoring/README.md.",
+            "Alerts of monitoring/alerts.yaml that fire; the runbooks are in monitoring/README.md.",
             'count(ALERTS{CHOSEN,alertname=~"Supervisor.*",alertstate="firing"}) or vector(0)',
         ),
         _number(
             "Stale",
-            "Instances whose application runs on something else than the source holds.",
+            "Instances whose application runs on another configuration than the source holds.",
             "sum(supervisor_config_stale{CHOSEN}) or vector(0)",
         ),
         _number(
             "Configurations in use",
-            "Different contents that applications run on. Choose one job: its replicas should have"
-            " one.",
+            "Different contents that applications run on. Choose one job: its replicas should share"
+            " one content.",
             'count(count_values("hash", supervisor_config_hash{CHOSEN,state="running"} > 0))',
             (GOOD,),
         ),
         _number(
             "Rollbacks",
-            "Times that an earlier version was put back, in the time shown.",
+            "Rollbacks to an earlier version, in the time shown.",
             "sum(increase(supervisor_config_rollbacks_total{CHOSEN}[$__range])) or vector(0)",
         ),
         _number(
@@ -122,8 +117,7 @@ CHANGES = Row(
         ),
         Panel(
             "Reloads",
-            "Reloads begun per second, by method; those that follow a failed one once more by"
-            " themselves.",
+            "Reloads that began per second, by method; retries of failed reloads by themselves.",
             {
                 "{{method}}": _rate("supervisor_reloads_total", "method"),
                 "retries": "sum(rate(supervisor_reload_retries_total{CHOSEN}[$__rate_interval]))",
@@ -132,8 +126,8 @@ CHANGES = Row(
         ),
         Panel(
             "Failed reloads, by reason",
-            "no_handler: the application does not catch the signal; verify: --verify said no;"
-            " child_exited: it ended.",
+            "no_handler: the application has no handler for the signal; verify: --verify failed;"
+            " child_exited: the application ended.",
             {
                 "{{method}} {{reason}}": (
                     _rate("supervisor_reload_failures_total", "method, reason") + " > 0"
@@ -144,8 +138,8 @@ CHANGES = Row(
         ),
         Panel(
             "Propagation",
-            "From a change at its origin to the application told, over the last hour. A mounted"
-            " volume adds up to 90 s of the kubelet.",
+            "Time from a change at the source to its delivery to the application, over the last"
+            " hour. A mounted volume adds up to 90 s of the kubelet.",
             {
                 "p50": _quantile(0.5, "supervisor_config_propagation_seconds"),
                 "p99": _quantile(0.99, "supervisor_config_propagation_seconds"),
@@ -155,11 +149,11 @@ CHANGES = Row(
         ),
         Panel(
             "Duration of a reload",
-            "From its start to the application told, and from there to the verdict, --verify-window"
-            " included; over the last hour.",
+            "Time from the start of a reload to its delivery to the application, and from there to"
+            " the verdict, --verify-window included; over the last hour.",
             {
-                "told p50": _quantile(0.5, "supervisor_reload_duration_seconds"),
-                "told p99": _quantile(0.99, "supervisor_reload_duration_seconds"),
+                "delivered p50": _quantile(0.5, "supervisor_reload_duration_seconds"),
+                "delivered p99": _quantile(0.99, "supervisor_reload_duration_seconds"),
                 "verified p50": _quantile(0.5, "supervisor_reload_verification_seconds"),
                 "verified p99": _quantile(0.99, "supervisor_reload_verification_seconds"),
             },
@@ -168,8 +162,8 @@ CHANGES = Row(
         ),
         Panel(
             "Verdicts and versions",
-            "Versions accepted and rejected by --validate, put in place, put back, and overtaken by"
-            " a newer one.",
+            "Versions that --validate accepted and rejected; versions put in place, put back, and"
+            " overtaken by a newer version.",
             {
                 "{{result}}": _rate("supervisor_config_validations_total", "result"),
                 "put in place": (
@@ -186,8 +180,8 @@ CHANGES = Row(
         ),
         Panel(
             "Versions that could not be put in place, by reason",
-            "validate: rejected; bad_key, too_large: cannot be written as files; write: disk or"
-            " permissions.",
+            "validate: rejected by --validate; bad_key, too_large: cannot be written as files;"
+            " write: disk or permissions.",
             {"{{reason}}": _rate("supervisor_config_apply_failures_total", "reason") + " > 0"},
             "cps",
             NO_RATE_IS_GOOD,
@@ -200,8 +194,8 @@ CHANGES = Row(
             (GOOD, {"color": "orange", "value": 1 << 20}),
         ),
         Panel(
-            "Time since the last change was taken up",
-            "The oldest instance of each job.",
+            "Time since the last reload",
+            "Time since the application last took up a version, the oldest instance of each job.",
             {
                 "{{namespace}} {{job}}": (
                     "max by (namespace, job) (time() -"
@@ -220,14 +214,14 @@ SOURCES = Row(
     (
         Panel(
             "Sources that exist",
-            "1 while the ConfigMap, Secret or directory exists for all that read it.",
+            "1 while the ConfigMap, Secret or directory exists for all its readers.",
             {"{{kind}} {{name}}": "min by (kind, name) (supervisor_source_present{CHOSEN})"},
             "bool_yes_no",
             ALL_IS_GOOD,
         ),
         Panel(
             "Time since the source answered",
-            "The worst instance of each source. A watch answers every 6 minutes or more often, a"
+            "The longest silence of each source. A watch answers every 6 minutes or more often, a"
             " directory every minute; after 20 minutes an alert fires.",
             {
                 "{{kind}} {{name}}": (
@@ -240,7 +234,7 @@ SOURCES = Row(
         ),
         Panel(
             "Watches that are down",
-            "Instances that have no watch on some source; a short one is a reconnect.",
+            "Instances without a watch on some source; a short peak is a reconnect.",
             {
                 "{{namespace}} {{job}}": (
                     "sum by (namespace, job) (1 - supervisor_watch_connected{CHOSEN})"
@@ -250,8 +244,7 @@ SOURCES = Row(
         ),
         Panel(
             "Watch events and ends",
-            "Events by type; ends by reason. server_timeout is a watch that ended in the ordinary"
-            " way.",
+            "Watch events by type; ends of watches by reason. server_timeout is an ordinary end.",
             {
                 "event {{type}}": _rate("supervisor_watch_events_total", "type") + " > 0",
                 "end {{reason}}": _rate("supervisor_watch_restarts_total", "reason") + " > 0",
@@ -268,8 +261,8 @@ APP = Row(
     (
         Panel(
             "Starts within 15 minutes",
-            "Starts of the application that were seen, in the same container or a new one; reloads"
-            " by restart too.",
+            "Starts of the application between two scrapes, in the same container or a new one,"
+            " reloads by restart included.",
             {
                 ONE: (
                     f"sum by ({WHO}) (changes((supervisor_app_start_time_seconds{{CHOSEN}} >"
@@ -280,20 +273,19 @@ APP = Row(
         ),
         Panel(
             "Ends, by kind",
-            "Ends of the application that were followed by a new start in the same container.",
+            "Ends of the application before a new start in the same container, per second.",
             {"{{kind}}": _rate("supervisor_app_exits_total", "kind")},
             "cps",
         ),
         Panel(
             "Last exit code",
-            "Of applications that ended other than by 0. 128+n: ended by signal n; 137 is KILL or"
-            " out of memory.",
+            "Exit codes other than 0. 128+n: ended by signal n; 137 is KILL or out of memory.",
             {ONE: _each("supervisor_app_last_exit_code") + " > 0"},
             limits=NONE_IS_GOOD,
         ),
         Panel(
             "Signals and orphans",
-            "Signals passed on to applications; processes adopted and reaped.",
+            "Signals forwarded to applications, and orphaned processes reaped, per second.",
             {
                 "{{signal}}": _rate("supervisor_signals_forwarded_total", "signal") + " > 0",
                 "orphans reaped": (
@@ -304,18 +296,18 @@ APP = Row(
         ),
         Panel(
             "Memory of the application",
-            "Resident memory of its whole process tree; shared pages count once per process.",
+            "Resident memory of the application's processes; shared pages count in each of them.",
             {ONE: _each("supervisor_app_resident_memory_bytes")},
             "bytes",
         ),
         Panel(
             "CPU of the application",
-            "Cores used by its process tree. It dips when a process of the tree ends.",
+            "Cores that the application's process tree uses. The line dips when a process ends.",
             {ONE: _rate("supervisor_app_cpu_seconds_total", WHO)},
         ),
         Panel(
             "Processes, threads, open files",
-            "Of all applications that are chosen.",
+            "Processes, threads and open files of all chosen applications.",
             {
                 "processes": "sum(supervisor_app_processes{CHOSEN})",
                 "threads": "sum(supervisor_app_threads{CHOSEN})",

@@ -1,7 +1,6 @@
-"""What a PromQL expression asks for, and what the program has: metrics, labels and their values.
+"""The metrics, labels and values in a PromQL expression, compared with those of the program.
 
-Reads what monitoring/ uses of PromQL and no more; whether an expression is valid is for promtool to
-say.
+It reads the part of PromQL in monitoring/ only; promtool decides whether an expression is valid.
 """
 
 from __future__ import annotations
@@ -22,13 +21,12 @@ yaml: Any = importlib.import_module("yaml")  # it has no types, and comes with `
 
 MONITORING = Path(__file__).parents[2] / "monitoring"
 
-# What Prometheus adds to every series: by a PodMonitor, by scrape annotations, by whoever collects
-# from many.
+# Labels that Prometheus adds to every series: by a PodMonitor, scrape annotations or a federation.
 TARGET = frozenset({"cluster", "namespace", "job", "instance", "pod", "container"})
 ALERTS = "ALERTS"  # Prometheus' own
 _CLAUSE = re.compile(r"\b(?:by|without|on|ignoring)\s*\(([^()]*)\)")
 _MADE = re.compile(r'"(\w+)", "\$1"')  # by label_replace
-# A string outside of braces is the argument of a function: the first branch skips it.
+# A string outside of braces is an argument of a function: the first branch skips it.
 _SELECTOR = re.compile(r'"[^"]*"|([A-Za-z_:][\w:]*)\s*(\{[^{}]*\}|\()?')
 _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 _WORDS = frozenset({"and", "or", "unless", "bool", "by", "without", "on", "ignoring"})
@@ -42,7 +40,7 @@ class Selector(NamedTuple):
 
 
 def selectors(expression: str) -> list[Selector]:
-    """Every metric that an expression selects."""
+    """Every metric of an expression."""
     bare = re.sub(r"\[[^\]]*\]", "", _CLAUSE.sub("", expression))
     return [
         Selector(name, tuple(_MATCHER.findall(tail)))
@@ -52,16 +50,14 @@ def selectors(expression: str) -> list[Selector]:
 
 
 def grouped(expression: str) -> set[str]:
-    """The labels that an expression groups or joins by, less those that it makes itself."""
+    """The labels of grouping and joins, without those of label_replace."""
     used = {label.strip() for clause in _CLAUSE.findall(expression) for label in clause.split(",")}
     return used - set(_MADE.findall(expression))
 
 
 @functools.cache
 def catalogue() -> dict[str, list[Mapping[str, str]]]:
-    """Name of a sample to the label sets of its series, of a program with a source, for each reload
-    method.
-    """
+    """Sample name to the label sets of its series, over all reload methods, with a source."""
     found: dict[str, list[Mapping[str, str]]] = {}
     for method in METHODS:
         metrics = Metrics(State, method.name)
@@ -75,7 +71,7 @@ def catalogue() -> dict[str, list[Mapping[str, str]]]:
 
 
 def faults(expression: str, known: Mapping[str, list[Mapping[str, str]]]) -> list[str]:
-    """What an expression asks for that no program has; empty when all is there."""
+    """Metrics, labels and values of an expression that no program has."""
     wrong = []
     labels = set(TARGET)
     for name, matchers in selectors(expression):
@@ -98,15 +94,13 @@ def faults(expression: str, known: Mapping[str, list[Mapping[str, str]]]) -> lis
 
 
 def rules() -> list[dict[str, Any]]:
-    """The alert rules, as Prometheus reads them."""
+    """The alert rules in Prometheus' form."""
     text = (MONITORING / "alerts.yaml").read_text()
     return [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
 
 
 def hurried(text: str) -> str:
-    """The rules with a second for every minute, and alerts that fire a second after
-    they are true.
-    """
+    """The rules with seconds for minutes; alerts fire after a second."""
     text = re.sub(r"\[(\d+)h", lambda match: f"[{60 * int(match[1])}s", text)
     text = re.sub(r"\[(\d+)m", r"[\1s", text)
     return re.sub(r"for: \d+m", "for: 1s", text.replace(":30s]", ":1s]"))

@@ -1,6 +1,4 @@
-"""The alert rules: Prometheus' own tests of them, and that they agree with the program and with the
-runbooks.
-"""
+"""The alert rules: Prometheus' own tests, and agreement with the program and the runbooks."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ README = MONITORING / "README.md"
 
 
 def promtool(*arguments: str, cwd: Path = MONITORING) -> None:
-    """Run promtool, which must be content."""
+    """Run promtool, which must succeed."""
     done = subprocess.run(
         [needs("promtool"), *arguments], cwd=cwd, capture_output=True, text=True, check=False
     )
@@ -37,11 +35,11 @@ def test_prometheus_accepts_the_rules() -> None:
     promtool("check", "rules", "alerts.yaml")
 
 
-def test_every_alert_fires_when_it_should_and_only_then() -> None:
+def test_alerts_fire_as_their_tests_expect() -> None:
     promtool("test", "rules", "alerts_test.yaml")
 
 
-def test_every_alert_is_expected_somewhere_in_these_tests() -> None:
+def test_every_alert_is_expected_in_a_test() -> None:
     tests = yaml.safe_load((MONITORING / "alerts_test.yaml").read_text())["tests"]
     expected = {
         one["alertname"]
@@ -65,12 +63,12 @@ def test_every_alert_is_expected_somewhere_in_these_tests() -> None:
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
-def test_an_alert_asks_for_what_the_program_has(rule: dict[str, str]) -> None:
+def test_alert_uses_existing_metrics_and_labels(rule: dict[str, str]) -> None:
     assert [] == faults(rule["expr"], catalogue())
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
-def test_an_alert_says_how_bad_it_is_what_it_means_and_where_to_read_on(
+def test_alert_has_severity_texts_and_a_runbook(
     rule: dict[str, dict[str, str]],
 ) -> None:
     assert {"severity"} == set(rule["labels"])
@@ -79,19 +77,19 @@ def test_an_alert_says_how_bad_it_is_what_it_means_and_where_to_read_on(
     assert f"monitoring/README.md#{str(rule['alert']).lower()}" == rule["annotations"]["runbook"]
 
 
-def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
+def test_alerts_and_runbooks_match() -> None:
     headings = re.findall(r"^### (Supervisor\w+)$", README.read_text(), re.MULTILINE)
 
     assert [rule["alert"] for rule in rules()] == headings
 
 
-def test_a_runbook_names_only_metrics_that_there_are() -> None:
+def test_runbooks_name_existing_metrics() -> None:
     known = {re.sub(r"_(bucket|sum|count)$", "", name) for name in catalogue()}
 
     assert set() == set(re.findall(r"\bsupervisor_\w+", README.read_text())) - known
 
 
-def test_the_rules_become_a_prometheusrule_as_the_readme_shows() -> None:
+def test_readme_command_makes_a_prometheusrule() -> None:
     command = re.search(
         r"^    (\{ .*?\}) \\\n +\| kubectl apply -f -$",
         README.read_text(),
@@ -112,7 +110,7 @@ def test_the_rules_become_a_prometheusrule_as_the_readme_shows() -> None:
     assert yaml.safe_load((MONITORING / "alerts.yaml").read_text()) == made["spec"]
 
 
-def test_hurried_rules_are_the_same_in_seconds(tmp_path: Path) -> None:
+def test_hurried_rules_have_seconds_for_minutes(tmp_path: Path) -> None:
     text = hurried((MONITORING / "alerts.yaml").read_text())
     (tmp_path / "alerts.yaml").write_text(text)
     promtool("check", "rules", "alerts.yaml", cwd=tmp_path)
@@ -136,11 +134,11 @@ def test_hurried_rules_are_the_same_in_seconds(tmp_path: Path) -> None:
         ("sum by (reason) (supervisor_config_stale)", ["nothing has the label reason"]),
     ],
 )
-def test_what_the_program_does_not_have_is_found(expression: str, expected: list[str]) -> None:
+def test_unknown_metric_or_label_is_found(expression: str, expected: list[str]) -> None:
     assert expected == faults(expression, catalogue())
 
 
-def test_every_metric_in_an_expression_is_seen() -> None:
+def test_all_metrics_of_an_expression_are_found() -> None:
     text = (
         'count(ALERTS{a="b"}) or a_b == 1 and on (x) label_replace(c{d=~"e.*",f!="g"}[5m] > 0, "h",'
         ' "$1", "i", "(.+)")'

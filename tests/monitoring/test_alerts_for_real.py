@@ -27,7 +27,7 @@ PATIENCE = 60  # seconds: a busy machine misses scrapes
 
 
 class Prometheus:
-    """Asks a Prometheus on loopback."""
+    """A client of a Prometheus on loopback."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -46,14 +46,14 @@ class Prometheus:
         return [sample["value"][1] for sample in result]
 
     def firing(self) -> dict[str, dict[str, Any]]:
-        """Name of each alert that fires to the alert."""
+        """The firing alerts by name."""
         alerts = self._ask("/api/v1/alerts")["alerts"]
         return {
             alert["labels"]["alertname"]: alert for alert in alerts if alert["state"] == "firing"
         }
 
     def until_fires(self, name: str) -> dict[str, Any]:
-        """Wait until an alert fires; the alert."""
+        """Wait until an alert fires; returns it."""
 
         def fires() -> None:
             assert name in self.firing()
@@ -70,9 +70,7 @@ class Prometheus:
         wait_until(quiet, PATIENCE)
 
     def until_scraped(self) -> None:
-        """Wait until the program's counters are known at 0, and every rule was evaluated without
-        trouble.
-        """
+        """Wait until the counters stand at 0, and every rule was evaluated without an error."""
         expected = sorted((rule["alert"], "ok") for rule in rules())
 
         def scraped() -> None:
@@ -87,10 +85,8 @@ class Prometheus:
 
 @only_process
 @pytest.mark.timeout(4 * PATIENCE)
-def test_a_rejected_configuration_raises_alerts_and_its_correction_clears_them(
-    run: Run, tmp_path: Path
-) -> None:
-    """Prometheus sees a port and no pids: one mode will do."""
+def test_rejected_configuration_raises_alerts_until_corrected(run: Run, tmp_path: Path) -> None:
+    """One mode is enough: Prometheus sees a port and no pids."""
     program = needs("prometheus")
     subject = Reloading(run, tmp_path)
     subject.running(subject.validate())
@@ -114,5 +110,7 @@ def test_a_rejected_configuration_raises_alerts_and_its_correction_clears_them(
         prometheus.until_quiet("SupervisorConfigStale", "SupervisorConfigRefused")
 
     assert ("web-0", "validate") == (refused["labels"]["pod"], refused["labels"]["reason"])
-    assert "web-0 cannot take its new configuration (validate)" == refused["annotations"]["summary"]
+    assert (
+        "web-0 cannot apply its new configuration (validate)" == refused["annotations"]["summary"]
+    )
     assert "web-0 does not run on its newest configuration" == stale["annotations"]["summary"]

@@ -1,6 +1,4 @@
-"""The dashboard: that it is up to date, that Grafana can show it, and that it shows
-what there is.
-"""
+"""The dashboard is up to date, fit for Grafana, and asks for existing metrics."""
 
 from __future__ import annotations
 
@@ -20,10 +18,8 @@ from tests.monitoring.promql import MONITORING, catalogue, faults, yaml
 TEXT = (MONITORING / "dashboard.json").read_text()
 BOARD: dict[str, Any] = json.loads(TEXT)
 PANELS: list[dict[str, Any]] = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
-GRAFANA = {
-    "__rate_interval": "5m",
-    "__range": "6h",
-}  # its own variables, with a value that they may have
+# Grafana's own variables, with a possible value.
+GRAFANA = {"__rate_interval": "5m", "__range": "6h"}
 
 each_panel = pytest.mark.parametrize(
     "panel", PANELS, ids=lambda panel: panel["title"].replace(" ", "-")
@@ -34,7 +30,7 @@ def variables() -> set[str]:
     return {variable["name"] for variable in BOARD["templating"]["list"]}
 
 
-def test_the_file_is_what_the_generator_writes() -> None:
+def test_dashboard_json_is_up_to_date() -> None:
     made = subprocess.run(
         [sys.executable, "-m", "monitoring.dashboard"],
         cwd=MONITORING.parent,
@@ -48,7 +44,7 @@ def test_the_file_is_what_the_generator_writes() -> None:
     )
 
 
-def test_no_two_panels_share_a_place_or_a_number() -> None:
+def test_panels_have_places_and_numbers_of_their_own() -> None:
     taken: dict[tuple[int, int], str] = {}
     for panel in BOARD["panels"]:
         place = panel["gridPos"]
@@ -63,14 +59,14 @@ def test_no_two_panels_share_a_place_or_a_number() -> None:
 
 
 @each_panel
-def test_a_panel_asks_for_what_the_program_has(panel: dict[str, Any]) -> None:
+def test_panel_uses_existing_metrics_and_labels(panel: dict[str, Any]) -> None:
     assert [] == [
         fault for target in panel["targets"] for fault in faults(target["expr"], catalogue())
     ]
 
 
 @each_panel
-def test_a_panel_explains_itself_and_says_in_what_unit_and_from_where_on_it_is_bad(
+def test_panel_has_a_text_a_unit_and_limits(
     panel: dict[str, Any],
 ) -> None:
     field = panel["fieldConfig"]["defaults"]
@@ -82,14 +78,14 @@ def test_a_panel_explains_itself_and_says_in_what_unit_and_from_where_on_it_is_b
 
 
 @each_panel
-def test_a_panel_keeps_to_the_variables(panel: dict[str, Any]) -> None:
+def test_panel_queries_use_all_variables(panel: dict[str, Any]) -> None:
     for target in panel["targets"]:
         used = set(re.findall(r"\$(\w+)", target["expr"]))
         assert {"namespace", "job", "pod"} <= used
         assert set() == used - variables() - set(GRAFANA)
 
 
-def test_the_data_source_is_chosen_once_for_all() -> None:
+def test_all_queries_use_the_chosen_data_source() -> None:
     assert {"${datasource}"} == set(re.findall(r'"uid": "(\$[^"]*)"', TEXT))
     parts = [*PANELS, *(target for panel in PANELS for target in panel["targets"])]
     parts += [variable for variable in BOARD["templating"]["list"] if variable["type"] == "query"]
@@ -102,7 +98,7 @@ def test_the_data_source_is_chosen_once_for_all() -> None:
     assert {"datasource", "namespace", "job", "pod"} == variables()
 
 
-def test_every_column_of_the_table_has_its_query_and_its_look() -> None:
+def test_table_columns_have_queries_and_styles() -> None:
     [table] = [panel for panel in PANELS if panel["type"] == "table"]
     organize = table["transformations"][1]["options"]
     shown = {f"Value #{target['refId']}" for target in table["targets"]} - set(
@@ -114,7 +110,7 @@ def test_every_column_of_the_table_has_its_query_and_its_look() -> None:
     assert sorted(organize["renameByName"].values()) == sorted(looks)
 
 
-def test_prometheus_understands_every_query(tmp_path: Path) -> None:
+def test_prometheus_accepts_every_query(tmp_path: Path) -> None:
     promtool = needs("promtool")
     expressions = [target["expr"] for panel in PANELS for target in panel["targets"]]
     for name, value in GRAFANA.items():
