@@ -1,7 +1,8 @@
-"""What the probes answer, from the state alone.
+"""The verdicts of the probes, from the state alone.
 
-Liveness is about this process and its app, never about the API server: an outage there must not
-restart a single container. Readiness is about the app having started on its first configuration.
+Liveness covers this process and its app, never the API server: an outage there must not restart a
+container. Readiness covers the start of the app on its first configuration. Pure; it must not know
+how a verdict is served.
 """
 
 from __future__ import annotations
@@ -19,9 +20,7 @@ class Verdict(Record):
 
 
 def live(state: State, policy: Policy = Policy()) -> Verdict:
-    """Whether there is a point in going on: the app is up, about to be started, or
-    being stopped.
-    """
+    """Whether to keep the container: the app is up, about to start, or stopping."""
     failed = state.reloads.outcome not in ("", "success", "superseded")
     if (
         policy.unhealthy_on_failure
@@ -33,9 +32,7 @@ def live(state: State, policy: Policy = Policy()) -> Verdict:
 
 
 def ready(state: State) -> Verdict:
-    """Whether the app has been started, on its configuration if there is one, and is not about to
-    end.
-    """
+    """Whether the app has started, on a configuration where it has sources, and is not ending."""
     if state.phase is Phase.WAITING and state.sources:
         waiting = [source.error for source in state.sources if source.error]
         return Verdict(

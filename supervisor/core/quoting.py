@@ -1,24 +1,24 @@
-"""Text that others have chosen, made fit for where it is shown.
+"""Text from outside, made fit for pages and JSON: names in a file system need not be UTF-8.
 
-Pure. A name of the file system need not be UTF-8: Python keeps its bytes as surrogates, which no
-page can encode.
+Pure. Python keeps bytes outside of UTF-8 as surrogates, which no page can encode. It must not know
+where a text comes from.
 """
 
 from __future__ import annotations
 
 
 def encodable(text: str) -> str:
-    r"""The same text, with `\xNN` for each byte that is not UTF-8."""
+    r"""The same text, with `\xNN` for each byte outside of UTF-8."""
     if text.isascii():
         return text
     try:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # surrogates that stand for no byte
+    except UnicodeEncodeError:  # surrogates without a byte
         return text.encode("utf-8", "backslashreplace").decode()
 
 
 def encodable_tree(value: object) -> object:
-    """The same for all text in lists and dictionaries, as JSON has them."""
+    """The same for every text in nested lists and dictionaries."""
     if isinstance(value, str):
         return encodable(value)
     if isinstance(value, dict):

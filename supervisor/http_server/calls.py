@@ -1,4 +1,4 @@
-"""Calls that other threads and timers hand to the server's thread.
+"""Calls into the server's thread, from other threads and from timers.
 
 It owns the eventfd that wakes the poll loop, and the timers; it must not know sockets or HTTP.
 """
@@ -34,7 +34,7 @@ class Calls:
         os.eventfd_write(self.wakeup, 1)
 
     def after(self, seconds: float, body: Callable[[], None]) -> Timer:
-        """Call `body` after this time, unless it is cancelled."""
+        """Call `body` after this time, unless cancelled."""
         timer = (time.monotonic() + seconds, body)
         self._timers.append(timer)
         return timer
@@ -43,12 +43,12 @@ class Calls:
         self._timers = [other for other in self._timers if other is not timer]
 
     def waiting(self) -> list[Callable[[], None]]:
-        """Take the calls that were put; after `wakeup` became readable."""
+        """Take the calls of other threads; after `wakeup` became readable."""
         os.eventfd_read(self.wakeup)
         return [self._calls.popleft() for _ in range(len(self._calls))]
 
     def due(self, now: float) -> list[Callable[[], None]]:
-        """Take the calls of the timers that have run out."""
+        """Take the calls of timers that have run out."""
         due = [body for when, body in self._timers if when <= now]
         self._timers = [timer for timer in self._timers if timer[0] > now]
         return due

@@ -1,4 +1,4 @@
-"""One connection: its stage, its buffers and its deadline.
+"""A connection: its stage, its buffers and its deadline.
 
 It must not know HTTP, other connections or the poll loop; the `Owner` moves it from stage to stage.
 """
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Limits(Record):
-    """Bounds of one server; times in seconds."""
+    """Bounds of a server; times in seconds."""
 
     connections: int = 32
-    # Bytes kept of one connection: its request.
+    # Bytes kept of a connection: its request.
     received: int = 8192
     # Bytes of responses that peers have not taken yet, of all connections together.
     unsent: int = 512 * 1024
@@ -36,7 +36,7 @@ class Limits(Record):
     idle_seconds: float = 75.0
     # For a peer to take a response: the usual timeout of scrapers.
     send_seconds: float = 10.0
-    # Of one core, in the long run.
+    # The share of a core, in the long run.
     processor: float = 0.25
     # Descriptors of the process for each connection; the rest is for the app's needs.
     share_of_files: int = 4
@@ -54,7 +54,7 @@ class Stage(IntEnum):
 
 
 class Connection:
-    """One peer. Only the server's thread may touch it."""
+    """A peer. Only the server's thread may touch it."""
 
     def __init__(self, owner: Owner, sock: socket.socket, now: float, seconds: float) -> None:
         self._owner = owner

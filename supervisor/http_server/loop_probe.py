@@ -1,4 +1,4 @@
-"""Whether the main loop turns: asked once for all requests that wait for the reply.
+"""Whether the main loop turns: asked once for all waiting requests.
 
 It owns the question, its deadline and the waiting requests; it must not know pages or commands.
 """
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
             """Whether the peer still waits for a response."""
 
 
-ANSWER_SECONDS = 1.0  # a loop that takes longer for one turn is not alive
-_TURNED_SECONDS = 0.05  # a loop that turned this recently needs no question
+ANSWER_SECONDS = 1.0  # a longer turn means a loop that is not alive
+_TURNED_SECONDS = 0.05  # after such a recent turn there is no question
 
 
 class _Waiter(Record):
@@ -55,7 +55,7 @@ class LoopProbe:
         self._resume()
 
     def after_events(self, peer: Peer, then: Callable[[bool], None]) -> None:
-        """As `ask`, but only a turn counts that takes the events now in the inbox."""
+        """As `ask`, for a turn after the events now in the inbox."""
         waiter = _Waiter(time.monotonic() + ANSWER_SECONDS, peer, then)
         (self._next if self._asked else self._waiting).append(waiter)
         self._resume()

@@ -1,4 +1,4 @@
-"""A share of one core for a thread: strangers who keep the thread busy leave the rest to the app.
+"""A share of a core for a thread: strangers who keep the thread busy leave the rest to the app.
 
 It must not know the work of the thread.
 """
@@ -11,7 +11,7 @@ _BURST = 0.25  # seconds of processor time at once
 
 
 class ProcessorShare:
-    """Lets a thread rest once it has used more than its share of one core, bursts aside."""
+    """Lets a thread rest once it has used more than its share of a core, bursts aside."""
 
     def __init__(self, share: float) -> None:
         self._share = share

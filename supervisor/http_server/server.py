@@ -1,10 +1,10 @@
-"""Serves many connections in one thread, within bounds on their number, bytes and time.
+"""Serves many connections in a thread, within bounds on their number, bytes and time.
 
 It owns the sockets and the poll loop; it must not know HTTP: a `Talk` reads requests and answers
 them, at once or later. A peer is a stranger. All strangers together can take a few descriptors,
-some KiB each, and a share of one processor; the oldest connection makes room for the newest, so a
-probe is served whatever other peers do. There is one thread because each further running thread
-delays the signals of the main thread.
+some KiB each, and a share of a processor; the oldest connection makes room for the newest, so a
+probe is served whatever other peers do. There is a single thread because each further running
+thread delays the signals of the main thread.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ class Server:
     def _turn(self) -> None:
         found = dict(self._poll.poll(self._timeout()))
         self._share.begin()
-        # Accepting comes last: a new connection may get the descriptor of one that ended in this
-        # turn, and `found` describes the old one.
+        # Accepting comes last: a new connection may get the descriptor of a connection that ended
+        # in this turn, which `found` still describes.
         comes = found.pop(self._listener.fileno(), 0)
         if found.pop(self._calls.wakeup, 0):
             for body in self._calls.waiting():

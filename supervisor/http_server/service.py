@@ -34,7 +34,7 @@ JSON = "application/json"
 
 
 class Exchange:
-    """One request, and the way to answer it; in the server's thread only."""
+    """A request, and the way to answer it; in the server's thread only."""
 
     def __init__(self, connection: Connection, request: Request) -> None:
         self.connection = connection

@@ -1,4 +1,4 @@
-"""Metrics of the app: starts, ends, forwarded signals, reaped orphans."""
+"""Metrics of the app: starts, ends, forwarded signals, reaped orphans. No versions here."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class AppMetrics:
             case ev.SignalReceived():
                 self._count_signals(actions)
             case ev.Started():
-                self._count_signals(actions)  # signals that were held until the start
+                self._count_signals(actions)  # held until the start
                 self._starts.inc()
                 self._started.set_to_current_time()
             case ev.Exited() if after.exits > before.exits:

@@ -1,4 +1,4 @@
-"""The listening socket of the port, on the first free one of several numbers.
+"""The listening socket of the port, on the first free number of a range.
 
 It owns the socket's options and the log lines about the port; it must not know the pages.
 """

@@ -1,6 +1,6 @@
 """Declares metrics: under the prefix `supervisor_`, with all known values of labels from the start.
 
-It owns the registry and must not know which metrics there are.
+It owns the registry, and must not know single metrics.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PREFIX = "supervisor"
 
 
 class MetricRegistry:
-    """The metrics of one supervisor; `state` gives the state that gauges read at a scrape."""
+    """The metrics of a supervisor; `state` gives the state for gauges, at each scrape."""
 
     def __init__(self, state: Callable[[], State]) -> None:
         prom.disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -35,7 +35,7 @@ class MetricRegistry:
         labels: Mapping[str, Sequence[str]] | None = None,
         prefix: str = PREFIX,
     ) -> prom.Counter:
-        """A counter; each combination of these values of labels is 0 from the start, so that
+        """A counter. Each combination of the known values of labels is 0 from the start, so
         `increase()` sees the first event.
         """
         known = labels or {}

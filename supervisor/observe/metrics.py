@@ -1,7 +1,7 @@
-"""All metrics of one supervisor, by group: the app, versions, reloads, sources, processes.
+"""All metrics of a supervisor, by group: the app, versions, reloads, sources, processes.
 
-It owns the choice of groups; each group owns its declarations and the events that change them. To
-add a metric: its declaration in `__init__` of its group, and its case in `observe` there.
+It owns the choice of groups; each group owns its declarations and its events. To add a metric: a
+declaration in `__init__` of a group, and a case in `observe` there.
 
 Imported in a thread of its own after the app's start. `wiring` keeps the events before that; from
 then on the main thread calls `observe` after each turn.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..core.state import State
 
     class Group(Protocol):
-        """Metrics of one subject."""
+        """Metrics of a subject."""
 
         def observe(
             self, event: ev.Event, before: State, after: State, actions: Sequence[Action]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..http_server.service import Exchange
 
 _REST_SECONDS = 1.0  # at most, between two pages
-# Requests that wait for a page whose work has not begun; other connections are left to probes.
+# Requests for a page whose work has not begun; other connections are left to probes.
 _MOST_WAITING = 8
 
 

@@ -1,8 +1,8 @@
 """The pages of the port: /metrics, /livez, /readyz, /status, and the list of them. Read only.
 
 It owns the paths and their content; it must not know sockets, HTTP's syntax or how a metric is
-counted. Two threads at most, whatever comes: the server's, which answers requests that take no
-time, and the thread that makes a page of metrics. So no page holds up a probe.
+counted. Two threads at most, whatever comes: the server's, which answers short requests by itself,
+and a thread for the page of metrics. So no page holds up a probe.
 
 To add an endpoint: a method, and its line in `Site.__init__`.
 """

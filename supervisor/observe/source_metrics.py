@@ -1,4 +1,4 @@
-"""Metrics of the sources: existence, last read, last contact, watches."""
+"""Metrics of the sources: existence, last read, last contact, watches. No content here."""
 
 from __future__ import annotations
 

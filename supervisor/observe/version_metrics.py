@@ -1,4 +1,7 @@
-"""Metrics of configuration versions: wanted, in place, running, rejected, put back."""
+"""Metrics of configuration versions: desired, in place, running, rejected, put back.
+
+A metric shows 48 bits of a digest; names of keys and content stay out.
+"""
 
 from __future__ import annotations
 
