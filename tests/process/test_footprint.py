@@ -87,12 +87,11 @@ BARE_FILES = {"pipe": 3, "directory": 1}
 THREADED_FILES = {"pipe": 3, "directory": 1 + 4}
 FILES = {
     "bare": BARE_FILES,
-    # Of an eventfd each: how other threads wake that of /metrics, that of supervisorctl, and the
-    # source.
+    # Of an eventfd each: how other threads wake that of /metrics, and that of supervisorctl.
     "directory": {
         **THREADED_FILES,
         "socket": 2,
-        "anon_inode:[eventfd]": 3,
+        "anon_inode:[eventfd]": 2,
         "anon_inode:inotify": 1,
     },
     # Those of /metrics, of supervisorctl, and of the watch; and configroot, which no other may take
