@@ -18,9 +18,9 @@ from config_supervisor.sources.protocol import Content, Trouble
 class Volume:
     """A mounted ConfigMap volume: `swap` does what the kubelet does, in its order."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.count = path, 0
-        path.mkdir()
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
 
     def swap(self, files: Mapping[str, str]) -> None:
         before = self.turn(files)
@@ -30,14 +30,13 @@ class Volume:
 
     def turn(self, files: Mapping[str, str]) -> str:
         """The rename of ..data alone; returns where it led before."""
-        self.count += 1
-        name = f"..2026_01_01_00_00_00.{self.count}"
+        before = os.readlink(self.path / "..data") if os.path.lexists(self.path / "..data") else ""
+        name = f"..2026_01_01_00_00_00.{int(before.rpartition('.')[2] or 0) + 1}"
         for key, text in files.items():
             (self.path / name / key).parent.mkdir(parents=True, exist_ok=True)
             (self.path / name / key).write_text(text)
         os.makedirs(self.path / name, exist_ok=True)
         os.symlink(name, self.path / "..data_tmp")
-        before = os.readlink(self.path / "..data") if os.path.lexists(self.path / "..data") else ""
         os.rename(self.path / "..data_tmp", self.path / "..data")
         return before
 
@@ -49,6 +48,11 @@ class Volume:
             os.symlink(f"..data/{top}", self.path / top)
         for top in shown - tops:
             os.unlink(self.path / top)
+
+
+def swap_volume(path: str | os.PathLike[str], files: Mapping[str, str]) -> None:
+    """Write a ConfigMap volume, a new one or another version of it."""
+    Volume(path).swap(files)
 
 
 class Heard:

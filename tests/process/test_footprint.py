@@ -28,7 +28,7 @@ from tests.conftest import needs
 from tests.fake_kube import FakeKube
 from tests.harness import APPS, Program, Run, app, only_process, status, wait_until
 from tests.http import get, metric, port_of
-from tests.sync.test_nginx import swap_volume
+from tests.volume import swap_volume
 
 ROOT = os.path.dirname(os.path.dirname(APPS))
 
@@ -191,12 +191,12 @@ class Roles:
 
     def _directory(self) -> tuple[str, list[str], Callable[[int], None]]:
         volume = f"{self._scratch}/volume"
-        swap_volume(volume, "first", {"app.conf": "first"})
+        swap_volume(volume, {"app.conf": "first"})
         options = [f"--config-dir={volume}", *self._served()]
         return (
             f"{volume}/app.conf",
             options,
-            lambda n: swap_volume(volume, str(n), {"app.conf": str(n)}),
+            lambda n: swap_volume(volume, {"app.conf": str(n)}),
         )
 
     def _api(self) -> tuple[str, list[str], Callable[[int], None]]:

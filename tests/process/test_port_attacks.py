@@ -22,7 +22,7 @@ from tests.bench.procfs import memory, work
 from tests.conftest import needs_open_interpreter, needs_root
 from tests.harness import APPS, NOBODY_KNOWS, Program, Run, app, only_process, until, wait_until
 from tests.http import get, metric, port_of
-from tests.sync.test_nginx import swap_volume
+from tests.volume import swap_volume
 
 pytestmark = [only_process, pytest.mark.timeout(60)]
 
@@ -142,7 +142,7 @@ def test_silent_strangers_leave_the_app_what_it_needs(
     needs_root()
     needs_open_interpreter()
     volume = f"{open_folder}/volume"
-    swap_volume(volume, "1", {"app.conf": "first"})
+    swap_volume(volume, {"app.conf": "first"})
     options = [
         "--listen=127.0.0.1:0",
         f"--config-dir={volume}",
@@ -158,7 +158,7 @@ def test_silent_strangers_leave_the_app_what_it_needs(
     with attack("silence", port, count):
         before, began = work([program.pid]), time.monotonic()
         for number in range(3):
-            swap_volume(volume, f"next-{number}", {"app.conf": f"{number}"})
+            swap_volume(volume, {"app.conf": f"{number}"})
             assert 200 == get(port, "/livez")[0]
             until(lambda: metric(port, "config_last_reload_successful"), 1.0)
         until(lambda: metric(port, "reloads_total", method="exec"), 3.0)

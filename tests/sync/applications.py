@@ -22,7 +22,7 @@ from tests.conftest import needs, needs_root
 from tests.harness import Program, Run, until, wait_until
 from tests.http import metric, port_of
 from tests.servers import free_port
-from tests.sync.test_nginx import swap_volume
+from tests.volume import swap_volume
 
 _PAGE = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "applications.md")
 _QUICK = "--verify-window=500ms"
@@ -95,7 +95,6 @@ class Stage:
             "/run/app": self.scratch,
         }
         self._places |= {str(port): str(free_port()) for port in ports}
-        self._version = 0
         for name, text in application.image.items():
             with open(f"{self.scratch}/{name}", "w", encoding="utf-8") as file:
                 file.write(self.here(text))
@@ -119,9 +118,8 @@ class Stage:
         self.write_files(texts)
 
     def write_files(self, files: Mapping[str, str]) -> None:
-        self._version += 1
         texts = {name: self.here(text) for name, text in files.items()}
-        swap_volume(self.path("/config-in"), str(self._version), texts)
+        swap_volume(self.path("/config-in"), texts)
 
     def start(self, *more: str, without: tuple[str, ...] = ()) -> Program:
         """Run the page's command line, without some of its options and with others."""

@@ -18,7 +18,7 @@ from tests.conftest import needs_root
 from tests.harness import Program, Run, app, wait_until
 from tests.http import metric, port_of, status
 from tests.sync.subject import Kube, Subject
-from tests.sync.test_nginx import swap_volume
+from tests.volume import swap_volume
 
 PIN = {"app.conf": "123456"}
 
@@ -78,7 +78,7 @@ def test_digest_of_configmap_is_the_same_everywhere(run: Run, tmp_path: Path) ->
 def test_digest_over_file_closed_to_others_is_keyed(
     run: Run, tmp_path: Path, mode: int, root: str
 ) -> None:
-    swap_volume(str(tmp_path / "volume"), "1", PIN)
+    swap_volume(str(tmp_path / "volume"), PIN)
     os.chmod(tmp_path / "volume" / "app.conf", mode)
     digest = shown(start(run, str(tmp_path / "volume"), root=root and str(tmp_path / root)))
     assert digest not in (plain(Permission(mode, os.getgid())), plain())
@@ -86,7 +86,7 @@ def test_digest_over_file_closed_to_others_is_keyed(
 
 def test_key_survives_a_restart(run: Run, tmp_path: Path) -> None:
     """Else the same content would be another version, and a mark about it would be lost."""
-    swap_volume(str(tmp_path / "volume"), "1", PIN)
+    swap_volume(str(tmp_path / "volume"), PIN)
     os.chmod(tmp_path / "volume" / "app.conf", 0o600)
     digests = []
     for _ in range(2):
@@ -113,7 +113,7 @@ def test_key_that_others_planted_is_replaced(run: Run, tmp_path: Path, litter: s
     root.mkdir()
     key = root / "..key"
     subprocess.run(["sh", "-c", litter], cwd=root, check=True)
-    swap_volume(str(tmp_path / "volume"), "1", PIN)
+    swap_volume(str(tmp_path / "volume"), PIN)
     os.chmod(tmp_path / "volume" / "app.conf", 0o600)
     digest = shown(start(run, str(tmp_path / "volume"), root=str(root)))
 
@@ -124,13 +124,13 @@ def test_key_that_others_planted_is_replaced(run: Run, tmp_path: Path, litter: s
 
 
 def test_key_is_written_again_with_its_directory(run: Run, tmp_path: Path) -> None:
-    swap_volume(str(tmp_path / "volume"), "1", PIN)
+    swap_volume(str(tmp_path / "volume"), PIN)
     os.chmod(tmp_path / "volume" / "app.conf", 0o600)
     root = tmp_path / "live"
     program = start(run, str(tmp_path / "volume"), "--reload-interval=0s", root=str(root))
     key = (root / "..key").read_bytes()
     shutil.rmtree(root)
-    swap_volume(str(tmp_path / "volume"), "2", {"app.conf": "234567"})
+    swap_volume(str(tmp_path / "volume"), {"app.conf": "234567"})
     program.expect("config: 234567")
 
     assert (root / "..key").read_bytes() == key
@@ -143,7 +143,7 @@ def test_digest_of_volume_in_memory_is_keyed(run: Run, tmp_path: Path) -> None:
     volume.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(volume)], check=True)
     try:
-        swap_volume(str(volume), "1", PIN)
+        swap_volume(str(volume), PIN)
         digest = shown(start(run, str(volume), root=str(tmp_path / "live")))
     finally:
         subprocess.run(["umount", "-l", str(volume)], check=True)

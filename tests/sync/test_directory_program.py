@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import needs_open_interpreter, needs_root
 from tests.harness import NOBODY_KNOWS, Program, Run, app, wait_until
 from tests.http import metric, port_of
-from tests.sync.test_nginx import swap_volume
+from tests.volume import swap_volume
 
 LISTEN = "--listen=127.0.0.1:0"
 
@@ -36,11 +36,11 @@ def start(run: Run, directory: str, *options: str, read: str = "") -> Program:
 
 
 def test_a_swap_by_the_kubelet_is_one_reload(run: Run, volume: str) -> None:
-    swap_volume(volume, "1", {"app.conf": "one"})
+    swap_volume(volume, {"app.conf": "one"})
     program = start(run, volume, "--verify-window=0s")
     program.expect("ready")
     port = port_of(program)
-    swap_volume(volume, "2", {"app.conf": "two"})
+    swap_volume(volume, {"app.conf": "two"})
     program.expect("config: two")
     program.err.expect("reloaded")
 
@@ -49,11 +49,11 @@ def test_a_swap_by_the_kubelet_is_one_reload(run: Run, volume: str) -> None:
 
 
 def test_a_swap_without_a_change_of_content_is_none(run: Run, volume: str) -> None:
-    swap_volume(volume, "1", {"app.conf": "one"})
+    swap_volume(volume, {"app.conf": "one"})
     program = start(run, volume)
     program.expect("ready")
-    swap_volume(volume, "2", {"app.conf": "one"})
-    swap_volume(volume, "3", {"app.conf": "three"})
+    swap_volume(volume, {"app.conf": "one"})
+    swap_volume(volume, {"app.conf": "three"})
     program.expect("config: three")
 
     assert ["config: one", "ready", "config: three"] == program.out.seen
@@ -70,20 +70,20 @@ def test_a_plain_edit_in_a_plain_directory_is_a_reload(run: Run, volume: str) ->
 
 
 def test_a_directory_that_is_replaced_is_followed(run: Run, volume: str) -> None:
-    swap_volume(volume, "1", {"app.conf": "one"})
+    swap_volume(volume, {"app.conf": "one"})
     program = start(run, volume, "--reload-interval=0s")
     program.expect("ready")
     os.rename(volume, volume + ".old")
-    swap_volume(volume, "2", {"app.conf": "two"})
+    swap_volume(volume, {"app.conf": "two"})
     program.expect("config: two")
-    swap_volume(volume, "3", {"app.conf": "three"})
+    swap_volume(volume, {"app.conf": "three"})
     program.expect("config: three")
 
 
 def test_a_missing_directory_is_waited_for(run: Run, volume: str) -> None:
     program = start(run, volume)
     program.err.expect(f"directory {volume} does not exist; waiting for it to be created")
-    swap_volume(volume, "1", {"app.conf": "one"})
+    swap_volume(volume, {"app.conf": "one"})
     program.expect("config: one")
 
 
@@ -91,11 +91,11 @@ def test_with_a_configroot_the_files_are_copied_and_survive_their_volume(
     run: Run, volume: str, tmp_path: os.PathLike[str]
 ) -> None:
     root = os.path.join(tmp_path, "live")
-    swap_volume(volume, "1", {"app.conf": "one"})
+    swap_volume(volume, {"app.conf": "one"})
     program = start(run, volume, f"--configroot={root}", "--reload-interval=0s", read=root)
     program.expect("config: one")
     program.expect("ready")
-    swap_volume(volume, "2", {"app.conf": "two"})
+    swap_volume(volume, {"app.conf": "two"})
     program.expect("config: two")
     shutil.rmtree(volume)
     program.err.expect("does not exist; configuration .* stays in use")
@@ -107,7 +107,7 @@ def test_the_links_in_configroot_hold_under_another_path(
     run: Run, volume: str, tmp_path: os.PathLike[str]
 ) -> None:
     root = os.path.join(tmp_path, "live")
-    swap_volume(volume, "1", {"app.conf": "one"})
+    swap_volume(volume, {"app.conf": "one"})
     program = start(run, volume, f"--configroot={root}", read=root)
     program.expect("ready")
     os.rename(root, os.path.join(tmp_path, "elsewhere"))
@@ -116,24 +116,24 @@ def test_the_links_in_configroot_hold_under_another_path(
 
 
 def test_directories_that_overlap_are_refused(run: Run, volume: str) -> None:
-    swap_volume(volume, "1", {"app.conf": "one"})
+    swap_volume(volume, {"app.conf": "one"})
     program = start(run, volume, f"--configroot={volume}/live")
     program.err.expect("--configroot and --config-dir overlap")
     program.finish(125)
 
 
 def test_relative_paths_are_meant_from_where_we_were_started(run: Run, volume: str) -> None:
-    swap_volume(volume, "1", {"app.conf": "one"})
+    swap_volume(volume, {"app.conf": "one"})
     command = app("read_config.py", "volume/app.conf")
     program = run(*command, options=["--config-dir=volume", LISTEN], cwd=os.path.dirname(volume))
     program.expect("config: one")
     program.expect("ready")
-    swap_volume(volume, "2", {"app.conf": "two"})
+    swap_volume(volume, {"app.conf": "two"})
     program.expect("config: two")
 
 
 def test_metrics_and_probes_do_not_depend_on_the_source(run: Run, volume: str) -> None:
-    swap_volume(volume, "1", {"app.conf": "one"})
+    swap_volume(volume, {"app.conf": "one"})
     program = start(run, volume)
     program.expect("ready")
     port = port_of(program)
@@ -166,7 +166,7 @@ def test_a_change_that_finds_no_thread_to_be_had_waits_for_one(run: Run, open_vo
     """An app that fills its container's limit of processes must not cost it the supervisor."""
     needs_root()
     needs_open_interpreter()
-    swap_volume(open_volume, "1", {"app.conf": "one"})
+    swap_volume(open_volume, {"app.conf": "one"})
     options = [f"--config-dir={open_volume}", LISTEN, "--reload-interval=0s", "--verify-window=0s"]
     program = run(
         *app("read_config.py", f"{open_volume}/app.conf"), options=options, prefix=NOBODY_KNOWS
@@ -174,7 +174,7 @@ def test_a_change_that_finds_no_thread_to_be_had_waits_for_one(run: Run, open_vo
     program.expect("ready")
     port_of(program)  # its log has its thread
     limit_processes(program.pid, 1)
-    swap_volume(open_volume, "2", {"app.conf": "two"})
+    swap_volume(open_volume, {"app.conf": "two"})
     program.err.expect(
         r"warning: cannot start a thread \(apply\): can't start new thread; the limit of processes"
         r" is reached "
@@ -192,7 +192,7 @@ def test_a_change_that_finds_no_thread_to_be_had_waits_for_one(run: Run, open_vo
 def damaged(run: Run, volume: str, tmp_path: os.PathLike[str]) -> str:
     """A configroot whose live file was edited in place after a run."""
     root = os.path.join(tmp_path, "live")
-    swap_volume(volume, "1", {"app.conf": "one"})
+    swap_volume(volume, {"app.conf": "one"})
     program = start(run, volume, f"--configroot={root}", read=root)
     program.expect("ready")
     program.send(signal.SIGTERM)
@@ -229,10 +229,10 @@ def test_start_skips_damaged_good_version_and_says_why(
     """Live and damaged: the start goes on to another generation, and names the damage once."""
     root = os.path.join(tmp_path, "live")
     options = (f"--configroot={root}", "--reload-interval=0s", "--verify-window=0s")
-    swap_volume(volume, "1", {"app.conf": "one"})
+    swap_volume(volume, {"app.conf": "one"})
     program = start(run, volume, *options, read=root)
     program.expect("ready")
-    swap_volume(volume, "2", {"app.conf": "two"})
+    swap_volume(volume, {"app.conf": "two"})
     program.err.expect("reloaded")
     program.send(signal.SIGTERM)
     program.wait()
@@ -251,11 +251,11 @@ def test_key_whose_place_is_taken_is_written_once_it_is_free(
 ) -> None:
     """A state of the disk is no fault of the content: it is tried again."""
     root = os.path.join(tmp_path, "live")
-    swap_volume(volume, "1", {"app.conf": "one"})
+    swap_volume(volume, {"app.conf": "one"})
     program = start(run, volume, f"--configroot={root}", "--reload-interval=0s", read=root)
     program.expect("ready")
     subprocess.run([*make.split(), f"{root}/more"], check=True)
-    swap_volume(volume, "2", {"app.conf": "two", "more": ""})
+    swap_volume(volume, {"app.conf": "two", "more": ""})
     program.err.expect("cannot write .*/more: .*; remove it")
     subprocess.run(["rm", "-r", f"{root}/more"], check=True)
     program.expect("config: two")
@@ -265,7 +265,7 @@ def test_files_that_the_app_adds_do_not_hinder_a_start(
     run: Run, volume: str, tmp_path: os.PathLike[str]
 ) -> None:
     root = os.path.join(tmp_path, "live")
-    swap_volume(volume, "1", {"app.conf": "one"})
+    swap_volume(volume, {"app.conf": "one"})
     program = start(run, volume, f"--configroot={root}", read=root)
     program.expect("ready")
     program.send(signal.SIGTERM)
@@ -288,22 +288,22 @@ def test_emptied_volume_keeps_the_last_files(
 ) -> None:
     """As the kubelet has it when an optional ConfigMap is deleted."""
     root = os.path.join(tmp_path, "live")
-    swap_volume(volume, "1", {"app.conf": "one"})
+    swap_volume(volume, {"app.conf": "one"})
     program = start(run, volume, f"--configroot={root}", "--reload-interval=0s", read=root)
     program.expect("ready")
-    swap_volume(volume, "2", {})
+    swap_volume(volume, {})
     program.err.expect(f"directory {volume} holds no files; configuration .* stays in use")
-    swap_volume(volume, "3", {"app.conf": "three"})
+    swap_volume(volume, {"app.conf": "three"})
     program.expect("config: three")
 
     assert ["config: one", "ready", "config: three"] == program.out.seen
 
 
 def test_volume_without_files_is_waited_for(run: Run, volume: str) -> None:
-    swap_volume(volume, "1", {})
+    swap_volume(volume, {})
     program = start(run, volume)
     program.err.expect(f"directory {volume} holds no files; waiting for it to be created")
-    swap_volume(volume, "2", {"app.conf": "two"})
+    swap_volume(volume, {"app.conf": "two"})
     program.expect("config: two")
 
 

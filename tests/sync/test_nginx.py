@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import shutil
 import socket
 import threading
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from tests.fake_kube import FakeKube
 from tests.harness import Program, Run, children, wait_until
 from tests.http import get, metric, port_of, status
 from tests.real_kube import RealKube
+from tests.volume import swap_volume
 
 CONFIG = """
 worker_processes 2;
@@ -188,29 +188,10 @@ def test_a_swapped_volume_changes_the_page_that_nginx_serves(
     run: Run, site: Site, nginx: list[str], tmp_path: os.PathLike[str]
 ) -> None:
     volume = os.path.join(tmp_path, "volume")
-    swap_volume(volume, "1", {"nginx.conf": site.config("one")})
+    swap_volume(volume, {"nginx.conf": site.config("one")})
     options = ["--config-dir", volume, *QUICK]
     program = run(*nginx, "-c", f"{volume}/nginx.conf", options=options)
 
     change_under_load(
-        program, site, lambda: swap_volume(volume, "2", {"nginx.conf": site.config("two")})
+        program, site, lambda: swap_volume(volume, {"nginx.conf": site.config("two")})
     )
-
-
-def swap_volume(volume: str, version: str, files: dict[str, str]) -> None:
-    """Write a ConfigMap volume as the kubelet does: a new directory, then one rename
-    of `..data`.
-    """
-    generation = os.path.join(volume, f"..{version}")
-    os.makedirs(generation)
-    for name, text in files.items():
-        with open(os.path.join(generation, name), "w", encoding="utf-8") as file:
-            file.write(text)
-        if not os.path.lexists(os.path.join(volume, name)):
-            os.symlink(f"..data/{name}", os.path.join(volume, name))
-    data = os.path.join(volume, "..data")
-    old = os.readlink(data) if os.path.lexists(data) else None
-    os.symlink(f"..{version}", data + "_tmp")
-    os.replace(data + "_tmp", data)
-    if old is not None:
-        shutil.rmtree(os.path.join(volume, old))

@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import needs_root
 from tests.harness import Program, Run, app
-from tests.sync.test_nginx import swap_volume
+from tests.volume import swap_volume
 
 GROUP, STRANGER = 2000, 65534
 
@@ -23,7 +23,7 @@ GROUP, STRANGER = 2000, 65534
 def source(common: Path) -> Path:
     """A directory that holds an ordinary app.conf."""
     path = common / "source"
-    swap_volume(str(path), "1", {"app.conf": "one", "other": "2"})
+    swap_volume(str(path), {"app.conf": "one", "other": "2"})
     return path
 
 

@@ -21,7 +21,8 @@ from tests.conftest import needs, needs_root
 from tests.harness import Program, Run, only_process, wait_until
 from tests.http import metric, port_of
 from tests.servers import free_port
-from tests.sync.test_nginx import CONFIG, swap_volume
+from tests.sync.test_nginx import CONFIG
+from tests.volume import swap_volume
 
 
 class Server(Record):
@@ -148,7 +149,6 @@ class Stage:
         )
         os.mkdir(self.scratch)
         self.port = free_port()
-        self.version = 0
         self.environment: dict[str, str] = {}
         if server.program == "postgres":
             self._make_database()
@@ -177,9 +177,8 @@ class Stage:
         )
 
     def write(self, word: str, more: str = "") -> None:
-        self.version += 1
         text = self.server.content(self.scratch, self.port, word) + more
-        swap_volume(self.volume, str(self.version), {self.server.file: text})
+        swap_volume(self.volume, {self.server.file: text})
 
     def start(self, *options: str) -> Program:
         here = (self.root, self.scratch, self.port)
