@@ -1,10 +1,11 @@
-"""Supervisors of the containers of one pod that share directories, ports or processes: each is
-asked by its own.
+"""Supervisors of containers that share directories, ports or processes: each is asked by its own
+app.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 from collections.abc import Sequence
@@ -21,19 +22,51 @@ from tests.servers import free_port
 SUPERVISORCTL = os.path.join(os.path.dirname(sys.executable), "supervisorctl")
 # An app that runs supervisorctl with each line of its input and tells the code.
 ASKS = ["sh", "-c", f"while read -r words; do {SUPERVISORCTL} $words 2>&1; echo code $?; done"]
+PLAIN = "/run/config-supervisor.sock"
+NAMED = r"^/run/config-supervisor-\d+\.sock$"  # with the container's identity
+# A command with a directory as its /run, in the mount namespace that it has.
+MOUNTED = ["sh", "-ec", 'mount --bind "$0" /run; exec "$@"']
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    """A directory that is /run in the containers of a test."""
+    needs_root()
+    directory = tmp_path / "run"
+    directory.mkdir()
+    return directory
 
 
 def container(
-    run: Run, *options: str, env: dict[str, str] | None = None, command: Sequence[str] = ()
+    run: Run,
+    shared: Path,
+    *options: str,
+    env: dict[str, str] | None = None,
+    command: Sequence[str] = (),
 ) -> Program:
-    """A supervisor whose app asks for it; with its default socket, unless `options` or `env` say
-    otherwise.
+    """A supervisor whose app asks for it; with its default socket, unless `options` or `env` name
+    another place. In one PID namespace for all if the mode is that of an ordinary process.
     """
+    prefix = [*(["unshare", "--mount"] if run.mode == "process" else []), *MOUNTED, str(shared)]
     return run(
         *(command or ASKS),
         options=["-v", *options],
+        prefix=prefix,
         env={"CONFIG_SUPERVISOR_CONTROL": "", **(env or {})},
     )
+
+
+def serving(run: Run, shared: Path, *options: str) -> Program:
+    """A container that serves at a free port, and is answered."""
+    program = container(run, shared, f"--listen=127.0.0.1:{free_port()}", *options)
+    wait_until(partial(_healthy, program))
+    return program
+
+
+def end(program: Program) -> None:
+    program.send(SIGTERM)
+    program.end_of_input()
+    program.wait()
 
 
 def ask(program: Program, words: str) -> tuple[int, str]:
@@ -48,42 +81,106 @@ def socket_of(program: Program) -> str:
     return program.err.expect(r"control socket: (/.*)$")[1]
 
 
-@only_pid1
-def test_each_container_has_a_socket_of_its_own(run: Run) -> None:
-    needs_root()
-    programs = [container(run, f"--listen=127.0.0.1:{free_port()}") for _ in range(2)]
-    places = [socket_of(program) for program in programs]
-    for program in programs:
-        wait_until(partial(_healthy, program))
-    programs[0].send(SIGTERM)
-    programs[0].end_of_input()
-    programs[0].wait()
-
-    assert 2 == len(set(places))
-    assert 0 == ask(programs[1], "health")[0]
-
-
 def _healthy(program: Program) -> None:
     assert (0, "ok: running\ncode 0") == ask(program, "health")
 
 
 @only_pid1
-def test_container_without_a_socket_reaches_no_other(run: Run) -> None:
-    needs_root()
-    first = container(run, f"--listen=127.0.0.1:{free_port()}")
-    socket_of(first)
-    second = container(run, "--listen=off")
+def test_socket_has_the_plain_name(run: Run, shared: Path) -> None:
+    program = container(run, shared, f"--listen=127.0.0.1:{free_port()}")
 
-    assert 4 == ask(second, "status")[0]
-    assert 4 == ask(second, "reload")[0]
+    assert socket_of(program) == PLAIN
+    wait_until(partial(_healthy, program))
+    end(program)
+    assert [] == list(shared.iterdir())
+
+
+def test_second_container_in_a_run_takes_its_own_name(run: Run, shared: Path) -> None:
+    """In a pod with and without a shared PID namespace: each is asked by its own app."""
+    programs = [serving(run, shared) for _ in range(3)]
+
+    places = [socket_of(program) for program in programs]
+    assert places[0] == PLAIN
+    assert [True, True] == [re.match(NAMED, path) is not None for path in places[1:]]
+    assert 3 == len(set(places))
+    programs[1].type("shutdown\n")
+    programs[1].wait()
+    for program in (programs[0], programs[2]):
+        _healthy(program)
+    end(programs[0])
+    _healthy(programs[2])
+
+
+def test_container_without_a_socket_reaches_no_other(run: Run, shared: Path) -> None:
+    serving(run, shared)
+    second = container(run, shared, "--listen=off")
+
+    for command in ("status", "reload", "shutdown"):
+        code, told = ask(second, command)
+        assert 4 == code
+        assert f"does not listen on {PLAIN} (of another container) or /run/" in told
+
+
+def test_stranger_at_the_plain_name_is_asked_nothing(run: Run, shared: Path) -> None:
+    """A neighbour that shares /run, the PID namespace and the user, and says that all is well."""
+    listener = ["unshare", "--mount", *MOUNTED, str(shared), sys.executable, "-S", "-I", "-c"]
+    script = (
+        "import socket\n"
+        f"s = socket.socket(socket.AF_UNIX); s.bind('{PLAIN}'); s.listen(); print('here')\n"
+        "while True: print('asked', s.accept()[0].recv(100))\n"
+    )
+    stranger = run.directly(*listener[:-1], "-u", "-c", script)
+    stranger.expect("here")
+    program = serving(run, shared)
+
+    assert re.match(NAMED, socket_of(program))
+    assert (0, "ok: running\ncode 0") == ask(program, "health")
+    assert [] == [line for line in stranger.out.seen if line not in {"here", "asked b''"}]
+
+
+def test_socket_of_a_dead_supervisor_is_taken_over(run: Run, shared: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(shared / "config-supervisor.sock"))
+    program = serving(run, shared)
+
+    assert socket_of(program) == PLAIN
+
+
+def test_supervisors_that_start_at_once_share_a_run(run: Run, shared: Path) -> None:
+    """Each finds the socket of a dead one, which each would replace."""
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(shared / "config-supervisor.sock"))
+    programs = [container(run, shared, f"--listen=127.0.0.1:{free_port()}") for _ in range(4)]
+
+    for program in programs:
+        wait_until(partial(_healthy, program))
+    assert 4 == len({socket_of(program) for program in programs})
+
+
+@only_process
+def test_second_supervisor_of_a_container_says_so(run: Run, shared: Path) -> None:
+    first = serving(run, shared)
+    enter = ["nsenter", "--mount", f"--target={first.pid}"]
+    second = run(
+        "sleep",
+        "60",
+        options=[f"--listen=127.0.0.1:{free_port()}"],
+        prefix=enter,
+        env={"CONFIG_SUPERVISOR_CONTROL": ""},
+    )
+
+    second.err.expect(f"cannot listen on {PLAIN}: another program answers on it; choose another")
+    _healthy(first)
 
 
 @only_pid1
-def test_chosen_socket_of_another_container_is_not_trusted(run: Run, tmp_path: Path) -> None:
+def test_chosen_socket_of_another_container_is_not_trusted(
+    run: Run, shared: Path, tmp_path: Path
+) -> None:
     env = {"CONFIG_SUPERVISOR_CONTROL": f"{tmp_path}/shared.sock"}
-    first = container(run, f"--listen=127.0.0.1:{free_port()}", env=env)
+    first = container(run, shared, f"--listen=127.0.0.1:{free_port()}", env=env)
     assert env["CONFIG_SUPERVISOR_CONTROL"] == socket_of(first)
-    second = container(run, f"--listen=127.0.0.1:{free_port()}", env=env)
+    second = container(run, shared, f"--listen=127.0.0.1:{free_port()}", env=env)
     second.err.expect("another program answers on it")
     code, said = ask(second, "reload")
 
@@ -93,11 +190,11 @@ def test_chosen_socket_of_another_container_is_not_trusted(run: Run, tmp_path: P
 
 
 @only_pid1
-def test_health_does_not_ask_the_port_of_another_container(run: Run) -> None:
+def test_health_does_not_ask_the_port_of_another_container(run: Run, shared: Path) -> None:
     port = free_port()
-    first = container(run, f"--listen=127.0.0.1:{port}", "--control=off")
+    first = container(run, shared, f"--listen=127.0.0.1:{port}", "--control=off")
     wait_until(partial(_healthy, first))
-    second = container(run, f"--listen=127.0.0.1:{port}", "--control=off")
+    second = container(run, shared, f"--listen=127.0.0.1:{port}", "--control=off")
     second.err.expect("cannot listen on")
     code, said = ask(second, "health")
 
@@ -106,44 +203,32 @@ def test_health_does_not_ask_the_port_of_another_container(run: Run) -> None:
 
 
 @only_pid1
-def test_health_finds_the_next_free_port(run: Run) -> None:
+def test_health_finds_the_next_free_port(run: Run, shared: Path) -> None:
     port = free_port()
     options = [f"--listen=127.0.0.1:{port}", "--control=off", "--listen-next"]
-    first = container(run, *options)
+    first = container(run, shared, *options)
     wait_until(partial(_healthy, first))
-    second = container(run, *options, "--unhealthy-on-reload-failure")
+    second = container(run, shared, *options, "--unhealthy-on-reload-failure")
     wait_until(partial(_healthy, second))
-    first.send(SIGTERM)
-    first.end_of_input()
-    first.wait()
+    end(first)
 
     _healthy(second)
 
 
 @only_process
-@pytest.mark.parametrize("count", [3])
-def test_sockets_of_ended_containers_are_removed(run: Run, count: int) -> None:
-    """A container that is killed leaves one in a /tmp that it shares; the next has another name."""
-    needs_root()
-    left = [f"/run/config-supervisor-{number}.sock" for number in range(count)]
+def test_sockets_of_ended_containers_are_removed(run: Run, shared: Path) -> None:
+    """A container that is killed leaves one in a /run that it shares; the next has another name."""
+    left = [shared / f"config-supervisor-{number}.sock" for number in range(3)]
     for path in left:
         with socket.socket(socket.AF_UNIX) as dead:
-            dead.bind(path)
-    living = "/run/config-supervisor-living.sock"
+            dead.bind(str(path))
+    living = shared / "config-supervisor-living.sock"
     with socket.socket(socket.AF_UNIX) as other:
-        other.bind(living)
+        other.bind(str(living))
         other.listen()
-        program = container(run, f"--listen=127.0.0.1:{free_port()}", command=["sleep", "60"])
-        place = socket_of(program)
+        serving(run, shared)
 
         def tidy() -> None:
-            assert [] == [path for path in left if os.path.exists(path)]
+            assert {living, shared / "config-supervisor.sock"} == set(shared.iterdir())
 
         wait_until(tidy)
-        stays = os.path.exists(living)
-    os.unlink(living)
-    program.send(SIGTERM)
-    program.wait()
-
-    assert stays
-    assert not os.path.exists(place)
