@@ -26,3 +26,8 @@ def encodable_tree(value: object) -> object:
     if isinstance(value, list | tuple):
         return [encodable_tree(inner) for inner in value]
     return value
+
+
+def legible(text: str) -> str:
+    """Text for one line of a log: it can neither move a cursor nor begin a line of its own."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())

@@ -13,10 +13,13 @@ from abc import ABC, abstractmethod
 
 from ..core import events as ev
 from ..core.errors import reason
+from ..core.quoting import legible
 from ..options import parsers
 from ..runtime import log
-from . import http_request
-from .http_request import Interrupt, Request, RequestFailed, Trust, legible
+from . import url
+from .http_request import HttpRequest, RequestFailed
+from .interrupt import Interrupt
+from .trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +83,7 @@ class HttpCheck(Check):
     """A GET that must be answered by a status of 200 to 299."""
 
     def __init__(self, text: str, trust: Trust) -> None:
-        self._request = Request("GET", http_request.url(text), trust=trust)
+        self._request = HttpRequest("GET", url.parse(text), trust=trust)
 
     def once(self, subject: CheckedApp, seconds: float) -> None:
         try:
@@ -102,17 +105,18 @@ class TcpCheck(Check):
         self._hosts, self._port = (host,) if host else ("127.0.0.1", "::1"), port
 
     def once(self, subject: CheckedApp, seconds: float) -> None:
+        from . import deadline_socket
+
         until = time.monotonic() + seconds
         problems = []
         for index, host in enumerate(self._hosts):
-            share = max(0.0, until - time.monotonic()) / (len(self._hosts) - index)
+            now = time.monotonic()
+            share = max(0.0, until - now) / (len(self._hosts) - index)
             try:
-                sock = http_request.dial(host, self._port, share, subject.cancelled)
+                with deadline_socket.connect_tcp(host, self._port, now + share, subject.cancelled):
+                    return
             except OSError as error:
                 problems.append(f"{host}: {reason(error)}")
-            else:
-                subject.cancelled.close(sock)
-                return
         raise CheckFailed(f"cannot connect to port {self._port} of {', of '.join(problems)}")
 
 

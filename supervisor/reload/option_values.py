@@ -10,7 +10,7 @@ import os
 from ..core.errors import UsageError
 from ..options import secret_files
 from ..options.option import flag
-from .http_request import Trust
+from .trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from ..core.quoting import legible
 from ..options.option import flag
 from ..process.pid_lookup import PidLookup
 from ..reload import checks
-from ..reload.http_request import legible
 from ..reload.option_values import read, trust
 from ..reload.reloader import ReloadPlan
 from ..reload.verifiers import registry

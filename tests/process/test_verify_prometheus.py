@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from config_supervisor.reload import checks, http_request
+from config_supervisor.reload import checks, http_request, url
 from config_supervisor.reload.checks import CheckedApp, CheckFailed
-from config_supervisor.reload.http_request import Request
+from config_supervisor.reload.http_request import HttpRequest
 from config_supervisor.reload.methods.http import Http
 from config_supervisor.reload.methods.restart import Restart
 from config_supervisor.reload.reloader import ReloadPlan
@@ -116,7 +116,7 @@ def test_no_reload_is_not_taken_for_one(main: MainThread, monitor: Monitor) -> N
 
 def test_a_reload_by_request_tells_what_was_wrong(main: MainThread, monitor: Monitor) -> None:
     method = Http(
-        Request("POST", http_request.url(f"{monitor.url}/-/reload")),
+        HttpRequest("POST", url.parse(f"{monitor.url}/-/reload")),
         http_request.status_ranges("200-299"),
     )
     assert ("", "") == Reloading(main, ReloadPlan(method, monitor.check, 1), main.app).end()

@@ -19,7 +19,7 @@ import pytest
 from config_supervisor.core import events as ev
 from config_supervisor.reload import checks
 from config_supervisor.reload.checks import CheckedApp, CheckFailed, Readiness
-from config_supervisor.reload.http_request import Trust
+from config_supervisor.reload.trust import Trust
 from tests.answering import Answering, answer, hang
 from tests.fake_kube_tls import Authority
 from tests.harness import wait_until

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from config_supervisor.process.pid_lookup import PidLookup
-from config_supervisor.reload import checks, http_request
-from config_supervisor.reload.http_request import Request
+from config_supervisor.reload import checks, http_request, url
+from config_supervisor.reload.http_request import HttpRequest
 from config_supervisor.reload.methods.exec import Exec
 from config_supervisor.reload.methods.http import Http
 from config_supervisor.reload.methods.process import Process
@@ -98,7 +98,7 @@ def test_an_app_that_is_being_stopped_gets_no_signal(
 
 
 def http(server: Answering, method: str = "POST", accepted: Sequence[range] = ANY_2XX) -> Http:
-    return Http(Request(method, http_request.url(server.url("/-/reload"))), accepted)
+    return Http(HttpRequest(method, url.parse(server.url("/-/reload"))), accepted)
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ import pytest
 
 from config_supervisor.core import events as ev
 from config_supervisor.process.pid_lookup import PidLookup
-from config_supervisor.reload import http_request
+from config_supervisor.reload import url
 from config_supervisor.reload.attempt import Attempt
 from config_supervisor.reload.checks import Check, CheckedApp, CheckFailed, CommandCheck
-from config_supervisor.reload.http_request import Request
+from config_supervisor.reload.http_request import HttpRequest
 from config_supervisor.reload.methods.exec import Exec
 from config_supervisor.reload.methods.http import Http
 from config_supervisor.reload.methods.process import Process
@@ -212,13 +212,13 @@ def test_the_wait_for_a_process_of_another_container_is_given_up_at_once(main: M
 
 def test_a_request_that_hangs_is_given_up_at_once(main: MainThread) -> None:
     with Answering(hang) as server:
-        method = Http(Request("POST", http_request.url(server.url())), (range(200, 300),))
+        method = Http(HttpRequest("POST", url.parse(server.url())), (range(200, 300),))
         assert given_up(main, ReloadPlan(method), server.connected.acquire) < 1
 
 
 def test_the_wait_for_the_next_try_is_given_up_at_once(main: MainThread) -> None:
     with Answering(answer("503 No", "", "Retry-After: 9")) as server:
-        method = Http(Request("POST", http_request.url(server.url())), (range(200, 300),))
+        method = Http(HttpRequest("POST", url.parse(server.url())), (range(200, 300),))
         assert given_up(main, ReloadPlan(method), server.gone.acquire) < 1
 
 

@@ -18,8 +18,10 @@ from typing import Any
 
 import pytest
 
-from config_supervisor.reload import http_request
-from config_supervisor.reload.http_request import Answer, Interrupt, Request, RequestFailed, Trust
+from config_supervisor.reload import http_request, url
+from config_supervisor.reload.http_request import HttpAnswer, HttpRequest, RequestFailed
+from config_supervisor.reload.interrupt import Interrupt
+from config_supervisor.reload.trust import Trust
 from tests.answering import Answering, answer, hang
 from tests.fake_kube_tls import Authority
 from tests.harness import wait_until
@@ -28,8 +30,8 @@ OK = answer("200 OK", "fine")
 SYSTEM = Trust()
 
 
-def ask(text: str, seconds: float = 5, trust: Trust = SYSTEM) -> Answer:
-    return Request("GET", http_request.url(text), trust=trust).send(seconds, Interrupt())
+def ask(text: str, seconds: float = 5, trust: Trust = SYSTEM) -> HttpAnswer:
+    return HttpRequest("GET", url.parse(text), trust=trust).send(seconds, Interrupt())
 
 
 def refused(text: str, seconds: float = 5, trust: Trust = SYSTEM) -> RequestFailed:
@@ -44,9 +46,7 @@ def refused(text: str, seconds: float = 5, trust: Trust = SYSTEM) -> RequestFail
 def test_method_path_headers_and_an_empty_body_are_sent() -> None:
     with Answering(OK) as server:
         headers = (http_request.header("X-Token: abc"), http_request.header("user-agent: mine"))
-        Request("POST", http_request.url(server.url("/-/reload?now=1")), headers).send(
-            5, Interrupt()
-        )
+        HttpRequest("POST", url.parse(server.url("/-/reload?now=1")), headers).send(5, Interrupt())
 
     lines = server.asked[0].split("\r\n")
     assert "POST /-/reload?now=1 HTTP/1.1" == lines[0]
@@ -67,7 +67,7 @@ def test_a_get_has_no_length_and_the_answer_is_read() -> None:
     with Answering(answer("503 Service Unavailable", "later", "Retry-After: 7")) as server:
         actual = ask(server.url())
 
-    assert Answer(503, "Service Unavailable", b"later", 7.0) == actual
+    assert HttpAnswer(503, "Service Unavailable", b"later", 7.0) == actual
     assert "Content-Length" not in server.asked[0]
 
 
@@ -81,7 +81,7 @@ def test_only_the_first_of_a_body_is_read() -> None:
     with Answering(answer("200 OK", "x" * 5000)) as server:
         assert 1024 == len(ask(server.url()).body)
         assert 5000 == len(
-            Request("GET", http_request.url(server.url())).send(5, Interrupt(), 9000).body
+            HttpRequest("GET", url.parse(server.url())).send(5, Interrupt(), 9000).body
         )
 
 
@@ -120,7 +120,7 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_redirect_is_an_answer_that_explains_itself() -> None:
     with Answering(answer("302 Found", "", "Location: /other"), OK) as server:
-        asked = Request("GET", http_request.url(server.url()))
+        asked = HttpRequest("GET", url.parse(server.url()))
         actual = asked.send(5, Interrupt())
         assert 1 == len(server.asked)
 
@@ -241,7 +241,7 @@ def interrupted(work: Callable[[Interrupt], object], when: Callable[[], object])
 
 def test_the_wait_for_an_answer_ends_at_once() -> None:
     with Answering(hang) as server:
-        asked = Request("GET", http_request.url(server.url()))
+        asked = HttpRequest("GET", url.parse(server.url()))
         seconds = interrupted(lambda i: asked.send(10, i), server.connected.acquire)
 
     assert seconds < 1
@@ -251,8 +251,8 @@ def test_the_wait_for_a_handshake_and_for_an_answer_over_tls_ends_at_once(tmp_pa
     authority = Authority()
     trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        mute = Request(
-            "GET", http_request.url(f"https://127.0.0.1:{silent.getsockname()[1]}/"), trust=trust
+        mute = HttpRequest(
+            "GET", url.parse(f"https://127.0.0.1:{silent.getsockname()[1]}/"), trust=trust
         )
         taken: list[tuple[socket.socket, object]] = []
         assert interrupted(lambda i: mute.send(10, i), lambda: taken.append(silent.accept())) < 1
@@ -264,12 +264,12 @@ def test_the_wait_for_a_handshake_and_for_an_answer_over_tls_ends_at_once(tmp_pa
         hang(connection)
 
     with Answering(hold, tls=authority.server_context()) as server:
-        asked = Request("GET", http_request.url(server.url()), trust=trust)
+        asked = HttpRequest("GET", url.parse(server.url()), trust=trust)
         assert interrupted(lambda i: asked.send(10, i), reached.wait) < 1
 
 
 def test_the_wait_for_a_connection_ends_at_once(full_backlog: int) -> None:
-    asked = Request("GET", http_request.url(f"http://127.0.0.1:{full_backlog}/"))
+    asked = HttpRequest("GET", url.parse(f"http://127.0.0.1:{full_backlog}/"))
 
     def connecting() -> int:
         with open("/proc/net/tcp", encoding="ascii") as table:
@@ -296,7 +296,7 @@ def test_an_interrupt_that_came_first_keeps_a_request_from_being_made() -> None:
     interrupt = Interrupt()
     interrupt.set()
     with Answering(OK) as server, pytest.raises(RequestFailed):
-        Request("GET", http_request.url(server.url())).send(5, interrupt)
+        HttpRequest("GET", url.parse(server.url())).send(5, interrupt)
 
     assert [] == server.asked
 
@@ -423,4 +423,4 @@ def test_an_image_without_certificates_trusts_those_that_come_with_the_program(
         monkeypatch.setenv(variable, "/nonexistent")
     assert 0 == ssl.create_default_context().cert_store_stats()["x509_ca"]
 
-    assert 50 < http_request._context(Trust()).cert_store_stats()["x509_ca"]
+    assert 50 < Trust().context().cert_store_stats()["x509_ca"]

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from config_supervisor.reload.http_request import Answer
+from config_supervisor.reload.http_request import HttpAnswer
 from tests.answering import Answering, hang
 from tests.unit.test_request import OK, ask, refused
 
@@ -27,7 +27,7 @@ def test_interim_answers_are_skipped(interim: str, count: int) -> None:
     with Answering(f"HTTP/1.1 {interim}\r\n\r\n".encode() * count + OK) as server:
         actual = ask(server.url())
 
-    assert Answer(200, "OK", b"fine") == actual
+    assert HttpAnswer(200, "OK", b"fine") == actual
 
 
 def test_interim_answers_without_an_end_are_a_failure() -> None:

@@ -8,8 +8,9 @@ import socket
 
 import pytest
 
-from config_supervisor.reload import http_request
-from config_supervisor.reload.http_request import Answer, Interrupt, Request, RequestFailed
+from config_supervisor.reload import http_request, url
+from config_supervisor.reload.http_request import HttpAnswer, HttpRequest, RequestFailed
+from config_supervisor.reload.interrupt import Interrupt
 from tests.answering import Answering, answer
 
 # --- secrets --------------------------------------------------------------------------------------
@@ -17,8 +18,8 @@ from tests.answering import Answering, answer
 
 def test_no_message_and_no_repr_shows_a_secret() -> None:
     text = "http://root:hunter22@127.0.0.1:1/x?token=s3cr3t"
-    asked = Request(
-        "GET", http_request.url(text), (http_request.header("Authorization: Bearer abcdef"),)
+    asked = HttpRequest(
+        "GET", url.parse(text), (http_request.header("Authorization: Bearer abcdef"),)
     )
     with pytest.raises(RequestFailed) as caught:
         asked.send(5, Interrupt())
@@ -34,8 +35,8 @@ def test_what_a_server_echoes_of_our_secrets_is_hidden() -> None:
         connection.sendall(answer("500 No", server.asked[-1] + " for root:hunter22"))
 
     with Answering(echo) as server:
-        url = http_request.url(server.url("/x?token=s3cr3t", "root:hunter22@"))
-        asked = Request("GET", url, (http_request.header("X-Key: Bearer abcdef"),))
+        target = url.parse(server.url("/x?token=s3cr3t", "root:hunter22@"))
+        asked = HttpRequest("GET", target, (http_request.header("X-Key: Bearer abcdef"),))
         shown = asked.words(asked.send(5, Interrupt()))
 
     assert "GET /x?[hidden] HTTP/1.1" in shown
@@ -45,9 +46,9 @@ def test_what_a_server_echoes_of_our_secrets_is_hidden() -> None:
 
 def test_foreign_text_cannot_move_a_cursor_or_begin_a_line() -> None:
     body = "bad\x1b[2J\r\n2030-01-01 supervisor info: all is well\u2028\u202e\x00 end"
-    asked = Request("GET", http_request.url("http://127.0.0.1/"))
+    asked = HttpRequest("GET", url.parse("http://127.0.0.1/"))
 
-    actual = Answer(500, "In\x07ternal", body.encode())
+    actual = HttpAnswer(500, "In\x07ternal", body.encode())
     assert "500 In ternal" == asked.explain(actual)
     assert "bad [2J 2030-01-01 supervisor info: all is well end" == asked.words(actual)
 
@@ -66,7 +67,7 @@ def test_foreign_text_cannot_move_a_cursor_or_begin_a_line() -> None:
     ],
 )
 def test_a_url_is_read(text: str, shown: str, host: str, port: int, target: str) -> None:
-    actual = http_request.url(text)
+    actual = url.parse(text)
 
     assert (shown, host, port, target) == (str(actual), actual.host, actual.port, actual.target)
 
@@ -93,7 +94,7 @@ def test_a_url_is_read(text: str, shown: str, host: str, port: int, target: str)
 )
 def test_what_is_no_url_is_refused_without_being_repeated(text: str) -> None:
     with pytest.raises(ValueError, match="URL") as caught:
-        http_request.url(text)
+        url.parse(text)
 
     assert "secret" not in str(caught.value)
 

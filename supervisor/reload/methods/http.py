@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ...core.outcomes import Outcome
 from ...options import secret_files
+from .. import url
 from ..attempt import ReloadError
-from ..http_request import Request, RequestFailed, header, method, status_ranges, url
+from ..http_request import HttpRequest, RequestFailed, header, method, status_ranges
 from ..option_values import delivered, read, trust
 
 TYPE_CHECKING = False
@@ -31,9 +32,9 @@ class Http:
 
     def __init__(
         self,
-        request: Request,
+        request: HttpRequest,
         accepted: Sequence[range],
-        renew: Callable[[], Request] | None = None,
+        renew: Callable[[], HttpRequest] | None = None,
     ) -> None:
         """`renew` gives the request as it is to be sent now; it may raise ValueError."""
         self._request, self._accepted, self._renew = request, tuple(accepted), renew
@@ -89,25 +90,25 @@ class Http:
 
 def make(settings: Settings, directory: str) -> Http:
     del directory
-    address = read("reload_http", lambda: url(settings.reload_http or ""))
+    address = read("reload_http", lambda: url.parse(settings.reload_http or ""))
     verb = read("reload_http_method", lambda: method(settings.reload_http_method))
     headers = read(
         "reload_http_header", lambda: tuple(header(text) for text in settings.reload_http_header)
     )
     accepted = read("reload_http_status", lambda: status_ranges(settings.reload_http_status))
-    request = Request(verb, address, headers, trust(settings))
+    request = HttpRequest(verb, address, headers, trust(settings))
     path = settings.reload_http_header_file
     if path and not delivered(settings, path):
         read("reload_http_header_file", lambda: _renewed(settings, request))
     return Http(request, accepted, lambda: _renewed(settings, request))
 
 
-def _renewed(settings: Settings, request: Request) -> Request:
+def _renewed(settings: Settings, request: HttpRequest) -> HttpRequest:
     """The request with the present content of its files: passwords and tokens are renewed. Raises
     ValueError.
     """
     if settings.reload_http_file:
-        request = request.replace(url=url(secret_files.value(settings.reload_http_file)))
+        request = request.replace(url=url.parse(secret_files.value(settings.reload_http_file)))
     if settings.reload_http_header_file:
         more = tuple(header(line) for line in secret_files.lines(settings.reload_http_header_file))
         request = request.replace(headers=(*request.headers, *more))

@@ -10,11 +10,9 @@ from ..checks import Check, CheckFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
-
     from ...process.pid_lookup import PidLookup
     from ..checks import CheckedApp
-    from ..http_request import Trust
+    from ..trust import Trust
 
 _MOST_BYTES = 4 * 1024 * 1024  # of an answer
 
@@ -95,28 +93,11 @@ def _processes(text: str) -> _Processes:
     return _Processes(failed, frozenset(workers))
 
 
-def _converse(path: str, question: bytes, until: float, subject: CheckedApp) -> str:
-    """Say one thing to a unix socket and return all that it answers; raises OSError."""
-    import socket
+def _converse(path: str, question: bytes, until: float, app: CheckedApp) -> str:
+    """Send one question to a unix socket; all of the answer. Raises OSError."""
+    from .. import deadline_socket
 
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        _limit(sock, until)
-        sock.connect(path)
-        subject.cancelled.hold(sock)
+    with deadline_socket.connect_unix(path, until, app.cancelled) as sock:
         sock.sendall(question)
-        sock.shutdown(socket.SHUT_WR)  # else haproxy waits for more to be asked
-        answer = b""
-        while len(answer) < _MOST_BYTES:
-            _limit(sock, until)
-            piece = sock.recv(65536)
-            if not piece:
-                break
-            answer += piece
-        return answer.decode(errors="replace")
-    finally:
-        subject.cancelled.close(sock)
-
-
-def _limit(sock: socket.socket, until: float) -> None:
-    sock.settimeout(max(0.001, until - time.monotonic()))
+        sock.end_sending()  # else haproxy waits for the next question
+        return sock.makefile("rb").read(_MOST_BYTES).decode(errors="replace")

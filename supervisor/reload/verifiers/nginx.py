@@ -9,7 +9,7 @@ from ..checks import Check, CheckFailed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..checks import CheckedApp
-    from ..http_request import Trust
+    from ..trust import Trust
 
 
 def parse(rest: str, trust: Trust, target: PidLookup | None) -> Check:

@@ -7,7 +7,7 @@ from ..checks import Check, CommandCheck
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...process.pid_lookup import PidLookup
-    from ..http_request import Trust
+    from ..trust import Trust
 
 # `postgres`: an exit code and a sentence from what PostgreSQL knows of its files.
 #

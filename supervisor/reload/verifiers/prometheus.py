@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from .. import http_request
+from .. import http_request, url
 from ..checks import Check, CheckFailed
-from ..http_request import Request, RequestFailed, Trust
+from ..http_request import HttpRequest, RequestFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...process.pid_lookup import PidLookup
     from ..checks import CheckedApp
+    from ..trust import Trust
 
 _MOST_BYTES = 4 * 1024 * 1024  # of a page of metrics: Prometheus' own has 200 KiB
 
@@ -39,13 +40,13 @@ class Prometheus(Check):
         """`text` is the address of its web interface, with the prefix of its routes if
         it has one.
         """
-        base = http_request.url(text)
+        base = url.parse(text)
         if "?" in base.target:
             raise ValueError(
                 "the address of Prometheus has no query: it is only that of its web interface"
             )
         page = base.replace(target=base.target.rstrip("/") + "/metrics")
-        self._request = Request("GET", page, trust=trust)
+        self._request = HttpRequest("GET", page, trust=trust)
 
     def before(self, subject: CheckedApp, seconds: float) -> Check:
         return _NewSuccess(self, self.last_reload(subject, seconds)[1])

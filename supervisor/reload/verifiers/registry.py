@@ -11,7 +11,7 @@ from importlib import import_module
 
 from ...options.reload_options import VERIFIERS
 from .. import checks
-from ..http_request import Trust
+from ..trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
