@@ -78,17 +78,15 @@ def _objects(settings: Settings) -> Iterator[tuple[str, ObjectName]]:
 def _owner(owner: tuple[str, str] | None) -> tuple[int, int] | None:
     if owner is None:
         return None
-    import grp
-    import pwd
+    from ..process import users
 
     name, group = owner
     try:
-        uid = int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
-        gid = -1 if not group else int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
-    except KeyError as error:
-        known = ":".join(filter(None, owner))
-        raise UsageError(f"--owner: cannot give files to {known!r}: {error.args[0]}") from error
-    return uid, gid
+        return users.user_id(name), users.group_id(group) if group else -1
+    except users.UnknownNameError as error:
+        raise UsageError(
+            f"--owner: cannot give files to {error.kind} {error.name}: {error}"
+        ) from error
 
 
 def _open_directory(path: str, ignore: Sequence[str]) -> Source:

@@ -44,45 +44,24 @@ def _look_up_user(name: str, group: str, env: Environment) -> User | None:
     """The ids behind `--user`, and HOME, USER, LOGNAME as login(1) sets them. None if we are that
     user already.
     """
-    import grp
-    import pwd
+    from ..process import users
 
     try:
-        entry = pwd.getpwuid(int(name)) if name.isdecimal() else pwd.getpwnam(name)
-    except KeyError:
-        entry = None
-        if not name.isdecimal():
-            raise StartError(
-                f"cannot run as user {name}: there is no such user in /etc/passwd"
-            ) from None
-        if not group:
-            raise StartError(
-                f"cannot run as user {name}: it is not in /etc/passwd, so name its group too"
-                f" (--user {name}:{name})"
-            ) from None
-    try:
-        gid = (
-            int(group)
-            if group.isdecimal()
-            else grp.getgrnam(group).gr_gid
-            if group
-            else entry.pw_gid
-            if entry
-            else 0
-        )
-    except KeyError:
+        account = users.account(name)
+        gid = users.group_id(group) if group else None
+    except users.UnknownNameError as error:
+        raise StartError(f"cannot run as {error.kind} {error.name} (--user): {error}") from None
+    if account is not None:
+        env.set("HOME", account.home)
+        env.set("USER", account.name)
+        env.set("LOGNAME", account.name)
+    if gid is not None:
+        user = User(account.uid if account else int(name), gid, (gid,))
+    elif account is not None:
+        user = User(account.uid, account.gid, account.groups())
+    else:
         raise StartError(
-            f"cannot run as group {group}: there is no such group in /etc/group"
-        ) from None
-    uid = entry.pw_uid if entry else int(name)
-    if entry is not None:
-        for variable, value in (
-            ("HOME", entry.pw_dir),
-            ("USER", entry.pw_name),
-            ("LOGNAME", entry.pw_name),
-        ):
-            env.set(variable, value)
-    if (uid, gid) == (os.geteuid(), os.getegid()):
-        return None
-    groups = tuple(os.getgrouplist(entry.pw_name, gid)) if entry and not group else (gid,)
-    return User(uid, gid, groups)
+            f"cannot run as user {name} (--user): it is not in /etc/passwd; name its group too"
+            f" (--user {name}:{name})"
+        )
+    return None if (user.uid, user.gid) == (os.geteuid(), os.getegid()) else user
