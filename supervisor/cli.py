@@ -7,6 +7,7 @@ prometheus_client.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -59,6 +60,11 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     except StartError as error:
         code, why = 125, str(error)
         log.error(why, event="cannot_run", exit_code=code)
+    except OSError as error:
+        code, why = 125, f"cannot run: {reason(error)}"
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            why += "; raise the limit of open files (ulimit -n)"
+        log.error(why, event="cannot_run", exit_code=code)
     except Exception as error:  # no traceback reaches a user
         code, why = 125, f"cannot run: internal error: {error!r}"
         log.error(why, event="cannot_run", exit_code=code)
@@ -84,9 +90,12 @@ def _leave(code: int, why: str = "") -> NoReturn:
     our own.
     """
     if why:
-        from .runtime import termination_message
+        try:
+            from .runtime import termination_message
 
-        termination_message.explain(why, os.environ)
+            termination_message.explain(why, os.environ)
+        except OSError:
+            pass  # no descriptor is left to import it
     log.flush()
     os._exit(code)
 

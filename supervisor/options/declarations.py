@@ -8,6 +8,7 @@ the command line and the environment are read in `config.py`.
 from __future__ import annotations
 
 from ..core.record import Record
+from ..runtime import log
 from . import parsers
 from .option import option
 from .reload_options import ReloadOptions
@@ -213,14 +214,14 @@ class Settings(_Configuration, ReloadOptions):
         default=False,
     )
     log_format: str = option(
-        parsers.choice("text", "json"),
-        "text|json",
+        parsers.choice(*log.FORMATS),
+        "|".join(log.FORMATS),
         "of our own log, on standard error",
-        default="text",
+        default=log.TEXT,
     )
     log_level: str = option(
-        parsers.choice("debug", "info", "warning", "error", warn="warning", err="error"),
-        "debug|info|warning|error",
+        parsers.choice(*log.LEVELS, warn="warning", err="error"),
+        "|".join(log.LEVELS),
         "of our own log",
         default="info",
     )

@@ -7,7 +7,9 @@ which variables the program itself reads.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_MOST_BYTES = 1 << 24  # of an env file, far above what execve(2) takes
+_PIECE = 1 << 16
+_PATIENCE = 2.0  # seconds for a pipe to have bytes
 _SEPARATORS = "\x1c\x1d\x1e\x1f"  # white space to Python, not to docker (unicode.IsSpace)
 
 
@@ -130,8 +135,7 @@ def read_file(path: str) -> list[tuple[str, str]]:
     A name alone means the variable of ours, which the app inherits anyway. Raises OSError, and
     ValueError for a line that is not KEY=VALUE.
     """
-    with open(path, "rb") as file:
-        lines = file.read().removeprefix(_BYTE_ORDER_MARK).split(b"\n")
+    lines = _read_all(path).removeprefix(_BYTE_ORDER_MARK).split(b"\n")
     found = []
     for number, raw in enumerate(lines, 1):
         line = _without_indent(os.fsdecode(raw.removesuffix(b"\r")))
@@ -143,6 +147,43 @@ def read_file(path: str) -> list[tuple[str, str]]:
         if equals:
             found.append((name, value))
     return found
+
+
+def _read_all(path: str) -> bytes:
+    """The bytes of a file, or of a pipe that has a writer (`<(...)` of a shell). Raises OSError.
+
+    A TERM waits for it: a FIFO without a writer is an error at once, a silent writer soon.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    data = b""
+    try:
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode) and not _is_ready(descriptor):
+            raise OSError(errno.EAGAIN, "it is a FIFO, and nothing was written to it")
+        while piece := _read_piece(descriptor):
+            data += piece
+            if len(data) > _MOST_BYTES:
+                raise OSError(errno.EFBIG, f"it has more than {_MOST_BYTES} bytes")
+    finally:
+        os.close(descriptor)
+    return data
+
+
+def _read_piece(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, _PIECE)
+    except BlockingIOError:
+        if _is_ready(descriptor):
+            return os.read(descriptor, _PIECE)
+        raise OSError(errno.EAGAIN, "its writer fell silent") from None
+
+
+def _is_ready(descriptor: int) -> bool:
+    """Whether a pipe has bytes or an end to read, in time."""
+    import select
+
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(_PATIENCE * 1000))
 
 
 def _without_indent(line: str) -> str:

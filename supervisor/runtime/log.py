@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import os
 import time
-
-from . import threads
+from _thread import allocate_lock, start_new_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import LockType
     from queue import SimpleQueue
 
     Line = tuple[float, str, str, dict[str, object]]  # epoch seconds, level, message, fields
 
 LEVELS = ("debug", "info", "warning", "error")
-FORMATS = ("text", "json")
+TEXT = "text"
+JSON = "json"
+FORMATS = (TEXT, JSON)
 
 _MOST_WAITING = 1000  # lines
 _FLUSH_SECONDS = 0.5
@@ -32,7 +34,7 @@ class _Log:
         self.level = LEVELS.index("info")
         self.json = False
         self.dropped = 0
-        self.queue: SimpleQueue[Line | threads.Gate] | None = None
+        self.queue: SimpleQueue[Line | LockType] | None = None
 
 
 _log = _Log()
@@ -42,13 +44,10 @@ def error(message: str, **fields: object) -> None:
     write("error", message, **fields)
 
 
-threads.complain = error
-
-
 def configure(level: str, style: str) -> None:
     """Say from which of LEVELS on lines are written, and in which of FORMATS."""
     _log.level = LEVELS.index(level)
-    _log.json = style == "json"
+    _log.json = style == JSON
 
 
 def wanted(level: str) -> bool:
@@ -80,20 +79,25 @@ def write(level: str, message: str, **fields: object) -> None:
         return
     fields.setdefault("event", "note")
     line = (time.time(), level, message, fields)
-    if _log.queue is None:
+    queue = _log.queue or _begin()
+    if queue is None:
+        _write_briefly(_format(line))
+    elif queue.qsize() >= _MOST_WAITING:
+        _log.dropped += 1
+    else:
+        queue.put(line)
+
+
+def _begin() -> SimpleQueue[Line | LockType] | None:
+    """The queue of the log, whose thread starts now; None where there is no thread."""
+    try:
         from _queue import SimpleQueue
 
         _log.queue = SimpleQueue()
-        try:
-            threads.start(_write_lines, "log")
-        except RuntimeError:  # the limit of processes is reached
-            _log.queue = None
-            _write_briefly(_format(line))
-            return
-    if _log.queue.qsize() >= _MOST_WAITING:
-        _log.dropped += 1
-        return
-    _log.queue.put(line)
+        start_new_thread(_write_lines, ())
+    except (RuntimeError, ImportError, OSError):  # no process, or no descriptor, is left
+        _log.queue = None
+    return _log.queue
 
 
 def flush() -> None:
@@ -102,9 +106,10 @@ def flush() -> None:
     """
     if _log.queue is None:
         return
-    done = threads.Gate()
+    done = allocate_lock()
+    done.acquire()
     _log.queue.put(done)
-    done.wait(_FLUSH_SECONDS)
+    done.acquire(timeout=_FLUSH_SECONDS)
 
 
 def capture() -> None:
@@ -153,8 +158,8 @@ def _write_lines() -> None:
     assert _log.queue is not None  # noqa: S101 - `write` made it before it started this thread
     while True:
         item = _log.queue.get()
-        if isinstance(item, threads.Gate):
-            item.open()
+        if not isinstance(item, tuple):
+            item.release()
             continue
         data = _format(item)
         if _log.dropped:
@@ -164,7 +169,7 @@ def _write_lines() -> None:
         try:
             _write_fully(data)
         except OSError:
-            pass  # standard error is closed; there is nowhere left to say so
+            pass  # standard error is closed
 
 
 def _write_fully(data: bytes) -> None:
@@ -179,9 +184,9 @@ def _write_fully(data: bytes) -> None:
             poll.poll()
 
 
-def complain(message: str, *, style: str = "text", **fields: object) -> None:
+def complain(message: str, *, style: str = TEXT, **fields: object) -> None:
     """Say something before there is a log: usage errors. Never raises, never blocks for long."""
-    if style == "json":
+    if style == JSON:
         _log.json = True
         _write_briefly(_format((time.time(), "error", message, fields)))
     else:
@@ -190,12 +195,18 @@ def complain(message: str, *, style: str = "text", **fields: object) -> None:
 
 def _write_briefly(data: bytes) -> None:
     # A pipe that polls as writable takes 4 KiB at least without blocking (pipe(7)).
-    import select
-
-    poll = select.poll()
-    poll.register(2, select.POLLOUT)
     try:
-        if poll.poll(_FLUSH_SECONDS * 1000):
+        if _is_writable():
             os.write(2, data[:4096])
     except OSError:
-        pass  # standard error is closed; there is nowhere left to say so
+        pass  # standard error is closed
+
+
+def _is_writable() -> bool:
+    try:
+        import select
+    except (ImportError, OSError):
+        return True  # without a descriptor to import it, a line is worth the risk
+    poll = select.poll()
+    poll.register(2, select.POLLOUT)
+    return bool(poll.poll(_FLUSH_SECONDS * 1000))

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from _thread import allocate_lock, start_new_thread
 
+from . import log
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Lock = allocate_lock
-
-
-def complain(message: str) -> None:
-    """Say what a thread did not expect: set by `log`, which needs a thread itself."""
 
 
 def start(body: Callable[[], object], name: str) -> None:
@@ -31,7 +29,7 @@ def _run(body: Callable[[], object], name: str) -> None:
     except (
         Exception
     ) as error:  # the outer edge of a thread: one line, no traceback; all else goes on
-        complain(f"internal error in thread {name}: {error!r}")
+        log.error(f"internal error in thread {name}: {error!r}")
 
 
 class Gate:

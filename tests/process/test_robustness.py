@@ -10,7 +10,7 @@ from signal import SIGHUP, SIGTERM, SIGUSR1
 import pytest
 
 from tests.conftest import needs_open_interpreter, needs_root
-from tests.harness import NOBODY_KNOWS, Run, app
+from tests.harness import NOBODY_KNOWS, Run, app, only_process
 
 VERBOSE = ["-v", "--log-level", "debug"]
 
@@ -27,6 +27,36 @@ def full_pipe() -> tuple[int, int]:
             continue
     os.set_blocking(writing, True)
     return reading, writing
+
+
+ROLES = {
+    "bare": [],
+    "directory": ["--config-dir={source}", "--configroot={root}", "--initial-sync-timeout=1s"],
+    "served": ["--config-dir={source}", "--listen=127.0.0.1:0", "--control={root}.sock"],
+}
+
+
+@only_process
+@pytest.mark.parametrize("limit", [6, 8, 10, 12])
+@pytest.mark.parametrize("role", ROLES)
+def test_too_few_descriptors_make_no_traceback(
+    run: Run, tmp_path: Path, role: str, limit: int
+) -> None:
+    """Either the app runs and ends by itself, or one line says that it cannot, and what to do.
+
+    The interpreter itself needs five, so there are six at least.
+    """
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "app.conf").write_text("one")
+    options = [option.format(source=source, root=tmp_path / "root") for option in ROLES[role]]
+    limited = ["sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh"]
+    program = run("true", options=options, prefix=limited)
+    code = program.wait()
+    lines = program.err.rest()
+
+    assert code == 0 or (code, True) == (125, "too many open files" in lines[-1])
+    assert [] == [line for line in lines if " supervisor " not in line]
 
 
 def test_a_closed_stderr_stops_nothing(run: Run) -> None:

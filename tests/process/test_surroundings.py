@@ -183,6 +183,35 @@ def test_a_missing_env_file_is_named_with_the_reason(run: Run) -> None:
     assert [] == program.out.rest()
 
 
+def test_env_file_may_be_a_pipe(run: Run) -> None:
+    """As `<(...)` of a shell makes one."""
+    program = run("env", options=["--env-file=/dev/stdin"])
+    program.type("FIRST=1\n")
+    program.type("SECOND=2\n")
+    program.end_of_input()
+
+    assert {"FIRST=1", "SECOND=2"} <= set(output(program))
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_env_file_without_a_writer_holds_no_term(run: Run, tmp_path: Path, silent: bool) -> None:
+    """With a FIFO, and with a pipe whose writer stays silent; to wait would hold back a TERM."""
+    os.mkfifo(tmp_path / "fifo")
+    path = "/dev/stdin" if silent else f"{tmp_path}/fifo"
+    program = run("echo", "ran", options=[f"--env-file={path}"])
+
+    program.finish(125)
+    program.err.expect(f"cannot read env file {path}: it is a FIFO, and nothing was written to it")
+    assert [] == program.out.rest()
+
+
+def test_env_file_without_an_end_is_refused(run: Run) -> None:
+    program = run("echo", "ran", options=["--env-file=/dev/zero"])
+
+    program.finish(125)
+    program.err.expect("cannot read env file /dev/zero: it has more than 16777216 bytes")
+
+
 def test_python_settings_of_the_app_do_not_reach_us(run: Run, tmp_path: Path) -> None:
     """By `python3 -I -m`: pip's launcher obeys them. A `signal.py` of the app must not be ours."""
     (tmp_path / "signal.py").write_text("raise SystemExit(9)")
