@@ -1,32 +1,31 @@
-# make demo         the main job in some seconds, without a cluster and without root
-# make test         everything that is checked: style, types, architecture, tests
-# make images       build every image (podman, or BUILD='docker build'), each with its SBOM in dist/
-# make test-images  build them, run them in containers and test them; needs root, podman and runc
-# make bench        measure it beside other inits; needs root, gcc, and from Debian the inits themselves (20 minutes)
-# make lock         renew the versions that the images pin
-# make format       rewrite the sources in the project's style
+# The targets: make help
 
 PYTHON ?= python3
 BIN := .venv/bin
 # Most tests wait for processes: two at a time keep a core busy. A file's tests stay together, in order.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 IMAGES_ARGS ?= -n 2 --dist loadfile
+COVERAGE_ARGS ?= -q -n 2 --dist loadfile --deselect tests/unit/test_house.py --ignore tests/process/test_footprint.py
 
-.PHONY: demo test lint format clean images test-images bench lock
+.PHONY: help demo test check lint format coverage clean images test-images bench lock
 
-demo: .venv/.run
+help:            ## show this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf 'make %-12s %s\n' "$$name" "$$text"; done
+
+demo: .venv/.run  ## the main job in some seconds, without a cluster and without root
 	@$(BIN)/python tests/demo/demo.py
 
-test: lint
+test: lint         ## all checks and tests: style, types, architecture, behaviour
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-images: .venv/.dev
+test-images: .venv/.dev  ## build the images, run them in containers; needs root, podman and runc
 	$(BIN)/python -m pytest -m images $(IMAGES_ARGS)
 
-bench: .venv/.dev
+bench: .venv/.dev  ## measure beside other inits; needs root, gcc, and from Debian the inits themselves (20 minutes)
 	$(BIN)/python -m tests.bench --write
 
-images: .venv/.dev
+images: .venv/.dev  ## build every image (podman, or BUILD='docker build'), each with its bill of materials in dist/
 	SBOM=$(BIN)/python images/build.sh
 
 # Left out is what only kubernetes/aio needs, which the images do not have, and tzdata, which nothing here reads.
@@ -34,9 +33,11 @@ UNUSED := aiohappyeyeballs aiohttp aiohttp-retry aiosignal attrs frozenlist mult
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command 'make lock'
 
-lock: .venv/.dev
+lock: .venv/.dev  ## renew the versions that the images pin
 	$(LOCK) $(UNUSED:%=--no-emit-package %) --output-file images/locks/runtime.txt pyproject.toml
 	$(LOCK) --output-file images/locks/build.txt images/locks/build.in
+
+check: lint        ## style, types, spelling, import contracts
 
 lint: .venv/.dev
 	$(BIN)/ruff format --check .
@@ -44,8 +45,17 @@ lint: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/mypy --strict images/sbom.py images/bundle
 	$(BIN)/lint-imports
+	$(BIN)/codespell
 
-format: .venv/.dev
+# Subprocesses count too: each supervisor that a test starts. Left out are tests of what a start imports and costs.
+coverage: .venv/.dev  ## all tests but those of images, with coverage of each process: the figure, and htmlcov/
+	$(BIN)/coverage erase
+	-$(BIN)/coverage run -m pytest $(COVERAGE_ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage html --quiet
+	$(BIN)/coverage report --skip-covered --sort=cover
+
+format: .venv/.dev  ## rewrite the sources in the style of the project
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -67,5 +77,5 @@ format: .venv/.dev
 	$(BIN)/pip install --quiet --config-settings editable_mode=compat --editable '.[dev]'
 	@touch $@
 
-clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+clean:           ## remove .venv and everything built
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache htmlcov .coverage*
