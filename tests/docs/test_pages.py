@@ -126,7 +126,16 @@ def test_documented_options_exist() -> None:
 
 
 # Options of other programs that the pages mention, and those of supervisorctl.
-_OF_OTHERS = {"some-option", "synced", "socket", "build-arg", "tmpfs", "auth-file", "opt", "isolation"}
+_OF_OTHERS = {
+    "some-option",
+    "synced",
+    "socket",
+    "build-arg",
+    "tmpfs",
+    "auth-file",
+    "opt",
+    "isolation",
+}
 
 
 def test_documented_variables_exist() -> None:
