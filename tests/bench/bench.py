@@ -1,8 +1,8 @@
-"""What every measure has at hand: the workshop, the API server, subjects that run side by side, and
+"""What every measure has at hand: the workshop, the API server, candidates that run side by side, and
 results.
 
 A measure is a function from a `Bench` to `Result`s. It takes its samples in turns, one of each
-subject, so that what else the machine does falls on all alike. Knows nothing of targets and of how
+candidate, so that what else the machine does falls on all alike. Knows nothing of targets and of how
 results are shown.
 """
 
@@ -13,17 +13,17 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from config_supervisor.core.record import Record
-from tests.bench import running, subjects
+from tests.bench import candidates, running
+from tests.bench.candidates import Api, Candidate, Place
 from tests.bench.kube_server import KubeServer
-from tests.bench.running import Run, What
-from tests.bench.subjects import Api, Place, Subject
+from tests.bench.running import Moment, Run
 from tests.bench.workshop import Workshop
 
 SMALL, LARGE = 1000, 1 << 20  # bytes of an object; the second is the most that a cluster takes
 
 
 class Placing(Record):
-    """What subjects follow, if they follow anything, and on what kind of disk they write."""
+    """What candidates follow, if they follow anything, and on what kind of disk they write."""
 
     size: int = SMALL
     keys: int = 1
@@ -35,10 +35,10 @@ USUAL = Placing()
 
 
 class Result(Record):
-    """One figure of several subjects: `samples` by name, in `unit`, less is better; `kinds` says
+    """One figure of several candidates: `samples` by name, in `unit`, less is better; `kinds` says
     who they are.
 
-    `note` is what a reader must know to judge it; `failed` names subjects that could not be
+    `note` is what a reader must know to judge it; `failed` names candidates that could not be
     measured, and why.
     """
 
@@ -52,9 +52,9 @@ class Result(Record):
 
 
 class Live(Record):
-    """A subject that runs and whose app has started."""
+    """A candidate that runs and whose app has started."""
 
-    subject: Subject
+    candidate: Candidate
     place: Place
     run: Run
     started: float  # ms from exec to the app's first instruction
@@ -93,51 +93,53 @@ class Bench:
 
     @contextlib.contextmanager
     def live(
-        self, subject: Subject, where: Place, more: Sequence[tuple[str, str]] = ()
+        self, candidate: Candidate, where: Place, more: Sequence[tuple[str, str]] = ()
     ) -> Iterator[Live]:
-        """The subject, running at that place; the place is cleared in the end. Raises
+        """The candidate, running at that place; the place is cleared in the end. Raises
         SilentError.
         """
         try:
             with Run(
-                self.shop.app, subject.command(where), subjects.environment(where, subject, more)
+                self.shop.app,
+                candidate.command(where),
+                candidates.environment(where, candidate, more),
             ) as run:
-                started = synced = run.next(What.START).ns
-                run.next(What.READY)
-                if subject.requests:
-                    synced = run.next(What.REQUEST).ns
+                started = synced = run.next(Moment.START).ns
+                run.next(Moment.READY)
+                if candidate.requests:
+                    synced = run.next(Moment.REQUEST).ns
                 yield Live(
-                    subject, where, run, (started - run.began) / 1e6, (synced - run.began) / 1e6
+                    candidate, where, run, (started - run.began) / 1e6, (synced - run.began) / 1e6
                 )
         finally:
-            subjects.clear(where)
+            candidates.clear(where)
 
-    def place(self, subject: Subject, placing: Placing = USUAL) -> Place:
-        """A place for a subject, with objects of its own to follow if it follows any."""
-        api = self.api(placing) if subject.follows else None
-        return subjects.place(self.shop, api, in_memory=placing.in_memory)
+    def place(self, candidate: Candidate, placing: Placing = USUAL) -> Place:
+        """A place for a candidate, with objects of its own to follow if it follows any."""
+        api = self.api(placing) if candidate.follows else None
+        return candidates.place(self.shop, api, in_memory=placing.in_memory)
 
     @contextlib.contextmanager
     def side_by_side(
-        self, chosen: Sequence[Subject], placing: Placing = USUAL
+        self, chosen: Sequence[Candidate], placing: Placing = USUAL
     ) -> Iterator[tuple[list[Live], dict[str, str]]]:
         """All of them, running and at rest; and those that did not get there, with the reason."""
         with contextlib.ExitStack() as stack:
             lives, failed = [], {}
-            for subject in present(chosen):
+            for candidate in present(chosen):
                 try:
-                    live = stack.enter_context(self.live(subject, self.place(subject, placing)))
+                    live = stack.enter_context(self.live(candidate, self.place(candidate, placing)))
                     live.run.settle()
                     lives.append(live)
                 except running.SilentError as error:
-                    failed[subject.name] = str(error)
+                    failed[candidate.name] = str(error)
             yield lives, failed
 
 
-def present(chosen: Sequence[Subject]) -> list[Subject]:
+def present(chosen: Sequence[Candidate]) -> list[Candidate]:
     """Those that this machine has."""
-    return [subject for subject in chosen if not subject.missing]
+    return [candidate for candidate in chosen if not candidate.missing]
 
 
-def kinds(chosen: Sequence[Subject]) -> dict[str, str]:
-    return {subject.name: subject.kind for subject in chosen}
+def kinds(chosen: Sequence[Candidate]) -> dict[str, str]:
+    return {candidate.name: candidate.kind for candidate in chosen}

@@ -1,4 +1,4 @@
-"""A package and all that it requires, as pip recorded them: what of an environment a subject really
+"""A package and all that it requires, as pip recorded them: what of an environment a candidate really
 needs.
 
 Used to measure our program with its run-time dependencies alone, as an image has it: what else is

@@ -1,4 +1,4 @@
-"""The measure of size: bytes on disk of what has to be installed for each subject, beside the
+"""The measure of size: bytes on disk of what has to be installed for each candidate, beside the
 interpreter and libc.
 
 A PyPI package counts with the packages that it requires, as pip recorded their files; a Debian
@@ -13,8 +13,8 @@ import sys
 
 from tests.bench import peers
 from tests.bench.bench import Bench, Result
+from tests.bench.candidates import OURS, PYTHON, C
 from tests.bench.closure import closure, requirements, size
-from tests.bench.subjects import OURS, PYTHON, C
 
 DEBIAN = ("tini", "dumb-init", "catatonit", "s6", "runit")
 PYPI = {"supervisord": "supervisor", "circus": "circus"}

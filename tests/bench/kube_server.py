@@ -4,7 +4,7 @@ Run with a kubeconfig's path, it serves, and takes orders on stdin, one JSON lin
 answered with one JSON line. `KubeServer` is the other end: it starts the process and gives the
 orders. The moment that counts as "accepted" is taken when the new version is in the store and
 rendered for the watches, before a byte of it is sent: what the server takes to render is nobody's
-to pay, what it takes to send is in every subject's figure alike.
+to pay, what it takes to send is in every candidate's figure alike.
 """
 
 from __future__ import annotations

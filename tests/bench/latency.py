@@ -2,7 +2,7 @@
 while updates stream.
 
 One signal at a time, at random moments, each waited for. What the machine's scheduler adds under
-load shows in a subject that has no load itself: tini, beside one that is streamed at.
+load shows in a candidate that has no load itself: tini, beside one that is streamed at.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import subprocess
 import time
 from collections.abc import Sequence
 
-from tests.bench import running, subjects
+from tests.bench import candidates, running
 from tests.bench.bench import LARGE, Bench, Live, Placing, Result, kinds
-from tests.bench.running import Run, What
-from tests.bench.subjects import Subject
+from tests.bench.candidates import Candidate
+from tests.bench.running import Moment, Run
 
 LONGEST_PAUSE = (
     0.002  # seconds between two signals, at random: they must not fall into step with anything
@@ -32,36 +32,36 @@ BESIDE_IMPORT, BESIDE_STREAM = (
 def probe(run: Run) -> float:
     """Send one USR1 to PID 1; ms until the app's handler."""
     sent = run.signal(signal.SIGUSR1)
-    took = run.next(What.SIGNAL, 10, int(signal.SIGUSR1)).ns - sent
+    took = run.next(Moment.SIGNAL, 10, int(signal.SIGUSR1)).ns - sent
     time.sleep(random.uniform(0, LONGEST_PAUSE))
     return took / 1e6
 
 
 def _command(live: Live) -> float:
     """The same by the peer's own command."""
-    assert live.subject.sender is not None
-    command = live.subject.sender(live.place, "USR1")
+    assert live.candidate.sender is not None
+    command = live.candidate.sender(live.place, "USR1")
     began = time.monotonic_ns()
     subprocess.run(command, check=True, capture_output=True, timeout=30)
-    return (live.run.next(What.SIGNAL, 10, int(signal.SIGUSR1)).ns - began) / 1e6
+    return (live.run.next(Moment.SIGNAL, 10, int(signal.SIGUSR1)).ns - began) / 1e6
 
 
 def at_rest(bench: Bench) -> list[Result]:
-    """All subjects run; each gets ten signals in its turn."""
-    chosen = [*subjects.inits(), subjects.OURS_API, subjects.FLOOR_API]
+    """All candidates run; each gets ten signals in its turn."""
+    chosen = [*candidates.inits(), candidates.OURS_API, candidates.FLOOR_API]
     with bench.side_by_side(chosen) as (lives, failed):
-        samples: dict[str, list[float]] = {live.subject.name: [] for live in lives}
+        samples: dict[str, list[float]] = {live.candidate.name: [] for live in lives}
         for turn in range(bench.times(100)):
             for live in lives:
-                if live.subject.sender is None:
-                    samples[live.subject.name] += [probe(live.run) for _ in range(10)]
+                if live.candidate.sender is None:
+                    samples[live.candidate.name] += [probe(live.run) for _ in range(10)]
                 elif turn < bench.times(20):
-                    samples[live.subject.name].append(_command(live))
+                    samples[live.candidate.name].append(_command(live))
     note = (
         "s6, runit, supervisord and circus forward nothing as PID 1: theirs is by their own"
         " command."
     )
-    failed |= {subject.name: subject.missing for subject in chosen if subject.missing}
+    failed |= {candidate.name: candidate.missing for candidate in chosen if candidate.missing}
     return [Result("signal_rest", f"{TITLE}, at rest", "ms", samples, kinds(chosen), note, failed)]
 
 
@@ -69,15 +69,15 @@ def importing(bench: Bench) -> list[Result]:
     """While a thread imports: `kubernetes` in the API role, `prometheus_client` in the directory
     role.
     """
-    api, directory, tini = subjects.OURS_API, subjects.OURS_DIRECTORY, _bystander(BESIDE_IMPORT)
+    api, directory, tini = candidates.OURS_API, candidates.OURS_DIRECTORY, _bystander(BESIDE_IMPORT)
     chosen = [api, directory, *([tini] if tini else [])]
-    samples: dict[str, list[float]] = {subject.name: [] for subject in chosen}
+    samples: dict[str, list[float]] = {candidate.name: [] for candidate in chosen}
     with bench.side_by_side([tini] if tini else []) as (beside, failed):
         for _ in range(bench.times(12)):
             found = _import_kubernetes(bench, beside)
-            for subject, taken in zip((api, tini), found, strict=True):
-                if subject is not None:
-                    samples[subject.name] += taken
+            for candidate, taken in zip((api, tini), found, strict=True):
+                if candidate is not None:
+                    samples[candidate.name] += taken
             with bench.live(directory, bench.place(directory)) as live:
                 end = time.monotonic() + 0.3
                 while time.monotonic() < end:
@@ -98,17 +98,17 @@ def importing(bench: Bench) -> list[Result]:
 
 def _import_kubernetes(bench: Bench, beside: Sequence[Live]) -> tuple[list[float], list[float]]:
     """Latencies of ours while it imports, and of who stands beside, in turns."""
-    subject, ours, theirs = subjects.OURS_API, [], []
-    where = bench.place(subject)
+    candidate, ours, theirs = candidates.OURS_API, [], []
+    where = bench.place(candidate)
     assert where.api is not None
     try:
-        command = subject.command(where)
+        command = candidate.command(where)
         with Run(bench.shop.app, command) as run:
-            run.next(What.START)
+            run.next(Moment.START)
         seen = len(bench.kube.order("asked", where.api.namespace))
         command.insert(1, "--initial-sync-timeout=1ms")
         with Run(bench.shop.app, command) as run:
-            run.next(What.READY)
+            run.next(Moment.READY)
             end = time.monotonic() + 20
             while (
                 len(bench.kube.order("asked", where.api.namespace)) == seen
@@ -117,13 +117,13 @@ def _import_kubernetes(bench: Bench, beside: Sequence[Live]) -> tuple[list[float
                 ours += [probe(run) for _ in range(20)]
                 theirs += [probe(live.run) for live in beside for _ in range(10)]
     finally:
-        subjects.clear(where)
+        candidates.clear(where)
     return ours, theirs
 
 
-def _bystander(name: str) -> Subject | None:
+def _bystander(name: str) -> Candidate | None:
     """Tini under another name, where there is tini."""
-    tini = next(one for one in subjects.inits() if one.name == "tini")
+    tini = next(one for one in candidates.inits() if one.name == "tini")
     return None if tini.missing else tini.replace(name=name)
 
 
@@ -134,13 +134,16 @@ def streaming(bench: Bench) -> list[Result]:
 
 def _stream(bench: Bench, keys: int) -> Result:
     tini = _bystander(BESIDE_STREAM)
-    pairs = [(subjects.OURS_API, subjects.OURS_API), (subjects.FLOOR_API, subjects.FLOOR_API)]
-    pairs += [(tini, subjects.FLOOR_API)] if tini else []
+    pairs = [
+        (candidates.OURS_API, candidates.OURS_API),
+        (candidates.FLOOR_API, candidates.FLOOR_API),
+    ]
+    pairs += [(tini, candidates.FLOOR_API)] if tini else []
     samples: dict[str, list[float]] = {probed.name: [] for probed, _ in pairs}
     versions = dict.fromkeys(samples, 0)
     chosen = [probed for probed, _ in pairs]
     with bench.side_by_side(chosen, Placing(LARGE, keys)) as (lives, failed):
-        found = {live.subject.name: live for live in lives}
+        found = {live.candidate.name: live for live in lives}
         for _ in range(bench.times(4)):
             for probed, streamed in pairs:
                 if probed.name in found and streamed.name in found:

@@ -60,7 +60,7 @@ def describe() -> str:
     return (
         f"{_processor()}, {os.cpu_count()} cores, Linux {platform.release()}, {_system()}, Python"
         f" {platform.python_version()}; {', '.join(versions)}. Load average after the run:"
-        f" {one:.1f}, {five:.1f}, {fifteen:.1f}.\n\nEvery subject is PID 1 of a fresh pid namespace"
+        f" {one:.1f}, {five:.1f}, {fifteen:.1f}.\n\nEvery candidate is PID 1 of a fresh pid namespace"
         " (`unshare -pf --mount-proc`) over the same static C app, and takes its samples in turn"
         " with the others. The floor is the least that a Python program can be (`floor.py`)."
         " Ratios hold on other machines, milliseconds do not."

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import signal
 
-from tests.bench import procfs, running, subjects
+from tests.bench import candidates, procfs, running
 from tests.bench.bench import Bench, Live, Result, kinds, present
-from tests.bench.running import What
+from tests.bench.running import Moment
 
 ORPHANS = 20_000
 FIGURES = {
@@ -25,25 +25,25 @@ FIGURES = {
 
 def orphans(bench: Bench) -> list[Result]:
     """Three rounds."""
-    chosen = subjects.inits()
+    chosen = candidates.inits()
     count = bench.times(ORPHANS, 500)
     of: dict[str, dict[str, list[float]]] = {figure: {} for figure in FIGURES}
-    failed = {subject.name: subject.missing for subject in chosen if subject.missing}
+    failed = {candidate.name: candidate.missing for candidate in chosen if candidate.missing}
     for _ in range(3 if bench.scale >= 1 else 1):
-        for subject in present(chosen):
-            if subject.name in failed:
+        for candidate in present(chosen):
+            if candidate.name in failed:
                 continue
             try:
                 with bench.live(
-                    subject, bench.place(subject), [("BENCH_ORPHANS", str(count))]
+                    candidate, bench.place(candidate), [("BENCH_ORPHANS", str(count))]
                 ) as live:
                     live.run.settle()
                     found = _make(live)
             except running.SilentError as error:
-                failed[subject.name] = str(error)
+                failed[candidate.name] = str(error)
                 continue
             for figure, value in zip(FIGURES, found, strict=True):
-                of[figure].setdefault(subject.name, []).append(value)
+                of[figure].setdefault(candidate.name, []).append(value)
     note = (
         "Each is forked by a child of the app that ends at once. 5 s after the last fork the app"
         " gives up."
@@ -57,10 +57,10 @@ def orphans(bench: Bench) -> list[Result]:
 def _make(live: Live) -> tuple[float, float, float, float]:
     before = procfs.work(live.run.supervisors()).cpu
     os.kill(live.run.app_pid(), signal.SIGUSR2)
-    first = live.run.next(What.FIRST_ORPHAN)
-    last = live.run.next(What.LAST_ORPHAN, 120)
-    none = live.run.next(What.NONE_LEFT, 20)
-    peak = live.run.next(What.PEAK).value
+    first = live.run.next(Moment.FIRST_ORPHAN)
+    last = live.run.next(Moment.LAST_ORPHAN, 120)
+    none = live.run.next(Moment.NONE_LEFT, 20)
+    peak = live.run.next(Moment.PEAK).value
     cpu = procfs.work(live.run.supervisors()).cpu - before
     if none.value > 0:
         raise running.SilentError(

@@ -1,7 +1,7 @@
 """Reads a ConfigMap's watch and does nothing with it but send HUP to the app when a line is
 complete.
 
-`read_only.py KUBECONFIG NAMESPACE NAME APP...`: what is left of a subject's time when the API
+`read_only.py KUBECONFIG NAMESPACE NAME APP...`: what is left of a candidate's time when the API
 server, TLS and the signal are taken away shows against this one. Run by the benchmark with `python
 -I`; standard library only.
 """

@@ -1,7 +1,7 @@
 """Measures of rest: memory, threads, context switches and CPU time when nothing happens; requests
 per hour.
 
-All subjects rest side by side: who does nothing disturbs nobody. Those with /metrics are scraped
+All candidates rest side by side: who does nothing disturbs nobody. Those with /metrics are scraped
 once before, as what a first scrape imports and builds stays.
 """
 
@@ -11,7 +11,7 @@ import statistics
 import time
 import urllib.request
 
-from tests.bench import procfs, subjects
+from tests.bench import candidates, procfs
 from tests.bench.bench import Bench, Live, Result, kinds
 
 FIGURES = {
@@ -27,7 +27,7 @@ SETTLED = 3.0  # seconds of rest before it counts
 
 def rest(bench: Bench) -> list[Result]:
     """Everything about rest, from two rounds of starts."""
-    chosen = [*subjects.inits(), *subjects.followers()]
+    chosen = [*candidates.inits(), *candidates.followers()]
     of: dict[str, dict[str, list[float]]] = {figure: {} for figure in FIGURES}
     failed: dict[str, str] = {}
     seconds = bench.seconds(60, 5)
@@ -41,12 +41,12 @@ def rest(bench: Bench) -> list[Result]:
             time.sleep(seconds)
             for live, was in zip(lives, before, strict=True):
                 for figure, value in _look(live, was, seconds).items():
-                    of[figure].setdefault(live.subject.name, []).append(value)
+                    of[figure].setdefault(live.candidate.name, []).append(value)
     note = (
-        "All processes of the subject but the app, after a scrape of /metrics where there is one;"
+        "All processes of the candidate but the app, after a scrape of /metrics where there is one;"
         f" {seconds:.0f} s."
     )
-    failed |= {subject.name: subject.missing for subject in chosen if subject.missing}
+    failed |= {candidate.name: candidate.missing for candidate in chosen if candidate.missing}
     return [
         Result(f"rest_{figure}", title, unit, of[figure], kinds(chosen), note, failed)
         for figure, (title, unit) in FIGURES.items()
@@ -54,7 +54,7 @@ def rest(bench: Bench) -> list[Result]:
 
 
 def _scrape(live: Live) -> None:
-    if live.subject.serves:
+    if live.candidate.serves:
         with urllib.request.urlopen(
             f"http://127.0.0.1:{live.place.port}/metrics", timeout=10
         ) as page:
@@ -81,23 +81,23 @@ def requests(bench: Bench) -> list[Result]:
     what comes until the next watch stands. A cycle at rest takes what the client asked for, on
     average, and its pause.
     """
-    chosen = subjects.followers()
+    chosen = candidates.followers()
     cycles, lasting = (
         bench.times(8, 3),
         6.0,
     )  # a watch that ends sooner counts as broken: see kubernetes.py, CLEAN_LIFE
     with bench.side_by_side(chosen) as (lives, failed):
-        began = {live.subject.name: len(_asked(bench, live)) for live in lives}
+        began = {live.candidate.name: len(_asked(bench, live)) for live in lives}
         for _ in range(cycles):
             time.sleep(lasting)
             bench.kube.order("cut")
         time.sleep(lasting)
         samples = {}
         for live in lives:
-            asked = _asked(bench, live)[began[live.subject.name] :]
+            asked = _asked(bench, live)[began[live.candidate.name] :]
             timeouts = [timeout for verb, timeout in asked if verb == "watch"]
             if timeouts:
-                samples[live.subject.name] = [
+                samples[live.candidate.name] = [
                     len(asked) / len(timeouts) * 3600 / statistics.mean(timeouts)
                 ]
     note = (

@@ -1,8 +1,8 @@
-"""One subject that runs: PID 1 of a fresh pid namespace, with the app below it telling what happens
+"""One candidate that runs: PID 1 of a fresh pid namespace, with the app below it telling what happens
 to it.
 
 Starts it, reads the app's reports, finds its processes, sends signals and ends it. Nothing here
-sleeps: waiting is for a report or for an end, and always bounded. Knows nothing of who the subject
+sleeps: waiting is for a report or for an end, and always bounded. Knows nothing of who the candidate
 is or of what is measured.
 """
 
@@ -21,7 +21,7 @@ from typing import Self
 from config_supervisor.core.record import Record
 from tests.bench import procfs
 
-# Whatever happens to the harness, nothing of a subject is left.
+# Whatever happens to the harness, nothing of a candidate is left.
 NAMESPACE = ("setpriv", "--pdeathsig", "KILL", "unshare", "-pf", "--mount-proc", "--kill-child")
 _REPORT = struct.Struct("qii")
 _QUIET_SECONDS, _QUIET_CPU = (
@@ -30,7 +30,7 @@ _QUIET_SECONDS, _QUIET_CPU = (
 )  # what counts as rest: that much CPU time in so many seconds
 
 
-class What(enum.IntEnum):
+class Moment(enum.IntEnum):
     """What the app tells; the same list as in app.c."""
 
     EXEC = 1
@@ -50,7 +50,7 @@ class Report(Record):
     """
 
     ns: int
-    what: What
+    moment: Moment
     value: int
 
 
@@ -61,7 +61,7 @@ class SilentError(Exception):
 
 
 class Run:
-    """A running subject; `close` ends it and all that it started."""
+    """A running candidate; `close` ends it and all that it started."""
 
     def __init__(
         self, app: str, command: Sequence[str], environment: Mapping[str, str] | None = None
@@ -89,7 +89,7 @@ class Run:
                 cwd=self._folder,
             )
         try:
-            self.began = self.next(What.EXEC, 10).ns
+            self.began = self.next(Moment.EXEC, 10).ns
             self.pid = procfs.children(self._popen.pid)[0]
             self._pidfd = os.pidfd_open(self.pid)
         except BaseException:
@@ -102,7 +102,7 @@ class Run:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def next(self, what: What, timeout: float = 30, value: int | None = None) -> Report:
+    def next(self, moment: Moment, timeout: float = 30, value: int | None = None) -> Report:
         """The next such report, earlier ones of other kinds dropped. `timeout` in seconds;
         SilentError after it.
         """
@@ -110,25 +110,25 @@ class Run:
         while True:
             while self._held:
                 report = self._held.pop(0)
-                if report.what == what and value in {None, report.value}:
+                if report.moment == moment and value in {None, report.value}:
                     return report
-            self._read(end - time.monotonic(), what)
+            self._read(end - time.monotonic(), moment)
 
-    def _read(self, seconds: float, what: What) -> None:
+    def _read(self, seconds: float, moment: Moment) -> None:
         ends = [self._pidfd] if self._pidfd >= 0 else []
         found = select.select([self._fifo, *ends], [], [], max(0.0, seconds))[0]
         if self._fifo not in found:
             why = "it ended" if found else "nothing came in time"
-            raise self._silent(f"no {what.name} of the app: {why}")
+            raise self._silent(f"no {moment.name} of the app: {why}")
         data = self._rest + os.read(self._fifo, 65536)
         whole = len(data) - len(data) % _REPORT.size
         self._rest = data[whole:]
         self._held += [
-            Report(ns, What(kind), value) for ns, kind, value in _REPORT.iter_unpack(data[:whole])
+            Report(ns, Moment(kind), value) for ns, kind, value in _REPORT.iter_unpack(data[:whole])
         ]
 
     def settle(self, timeout: float = 10) -> None:
-        """Wait until the subject has used next to no CPU time for a while; SilentError after
+        """Wait until the candidate has used next to no CPU time for a while; SilentError after
         `timeout` seconds.
         """
         end, before = time.monotonic() + timeout, -1.0
@@ -150,12 +150,12 @@ class Run:
         return SilentError(f"{why}\n{' '.join(self.command)}\n{self.words()}")
 
     def words(self) -> str:
-        """What the subject wrote, the last of it."""
+        """What the candidate wrote, the last of it."""
         with open(self._log, encoding="utf-8", errors="replace") as log:
             return log.read()[-2000:]
 
     def signal(self, number: int) -> int:
-        """Send a signal to the subject; the moment just before, in ns."""
+        """Send a signal to the candidate; the moment just before, in ns."""
         now = time.monotonic_ns()
         os.kill(self.pid, number)
         return now
@@ -168,7 +168,7 @@ class Run:
         raise self._silent("it has no app")
 
     def supervisors(self) -> list[int]:
-        """All processes of the subject but the app."""
+        """All processes of the candidate but the app."""
         return [
             pid
             for pid in [self.pid, *procfs.descendants(self.pid)]
@@ -186,7 +186,7 @@ class Run:
         return self._popen.wait(10)
 
     def close(self) -> None:
-        """End the subject, if it has not ended, and release what it held."""
+        """End the candidate, if it has not ended, and release what it held."""
         if self._popen.poll() is None:
             self._popen.kill()  # and PID 1 with it: --kill-child
         self._popen.wait(10)
@@ -200,7 +200,7 @@ class Run:
 
 
 def clean_environment() -> dict[str, str]:
-    """Our environment without what would configure a subject."""
+    """Our environment without what would configure a candidate."""
     return {
         k: v
         for k, v in os.environ.items()

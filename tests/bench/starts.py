@@ -9,16 +9,16 @@ import subprocess
 import time
 from collections.abc import Sequence
 
-from tests.bench import running, subjects
+from tests.bench import candidates, running
 from tests.bench.bench import Bench, Result, kinds, present
-from tests.bench.subjects import Subject
+from tests.bench.candidates import Candidate
 
 
 def start(bench: Bench) -> list[Result]:
     """From exec to the app's first instruction; few rounds for those that take a second."""
-    chosen = [_bare_app(), *subjects.inits()]
+    chosen = [_bare_app(), *candidates.inits()]
     note = (
-        "Exec of the subject to the first instruction of the app's main. runit waits a second by"
+        "Exec of the candidate to the first instruction of the app's main. runit waits a second by"
         " design."
     )
     return [_begin(bench, "start", "Exec to the app's first instruction", chosen, note)]
@@ -26,7 +26,7 @@ def start(bench: Bench) -> list[Result]:
 
 def first_sync(bench: Bench) -> list[Result]:
     """From exec to the first configuration applied and, but for the sidecar, the app started."""
-    chosen = [*subjects.followers(), subjects.LIST_AND_EXEC]
+    chosen = [*candidates.followers(), candidates.LIST_AND_EXEC]
     note = (
         "Exec to the app's first instruction, which comes after the first list is written; for"
         " k8s-sidecar, which is no init, to its first reload request. 'list and exec' imports"
@@ -36,52 +36,52 @@ def first_sync(bench: Bench) -> list[Result]:
     return [_begin(bench, "first_sync", "Exec to first configuration applied", chosen, note)]
 
 
-def _bare_app() -> Subject:
-    return Subject("the app alone", "floor", lambda at: [at.shop.app])
+def _bare_app() -> Candidate:
+    return Candidate("the app alone", "floor", lambda at: [at.shop.app])
 
 
-def _begin(bench: Bench, key: str, title: str, chosen: Sequence[Subject], note: str) -> Result:
-    samples: dict[str, list[float]] = {subject.name: [] for subject in present(chosen)}
+def _begin(bench: Bench, key: str, title: str, chosen: Sequence[Candidate], note: str) -> Result:
+    samples: dict[str, list[float]] = {candidate.name: [] for candidate in present(chosen)}
     failed: dict[str, str] = {
-        subject.name: subject.missing for subject in chosen if subject.missing
+        candidate.name: candidate.missing for candidate in chosen if candidate.missing
     }
     for turn in range(bench.times(40 if key == "start" else 20)):
-        for subject in present(chosen):
-            taken = samples[subject.name]
-            if subject.name in failed or (
+        for candidate in present(chosen):
+            taken = samples[candidate.name]
+            if candidate.name in failed or (
                 turn % 8 and taken and min(taken) > 400 and key == "start"
             ):
                 continue
             try:
-                with bench.live(subject, bench.place(subject)) as live:
+                with bench.live(candidate, bench.place(candidate)) as live:
                     taken.append(live.synced)
             except running.SilentError as error:
-                failed[subject.name] = str(error)
+                failed[candidate.name] = str(error)
     return Result(key, title, "ms", samples, kinds(chosen), note, failed)
 
 
 def stop(bench: Bench) -> list[Result]:
     """TERM to PID 1 until nothing of its namespace is left, with an app that ends at once."""
-    chosen = [*subjects.inits(), *subjects.followers()[:2]]
-    samples: dict[str, list[float]] = {subject.name: [] for subject in present(chosen)}
+    chosen = [*candidates.inits(), *candidates.followers()[:2]]
+    samples: dict[str, list[float]] = {candidate.name: [] for candidate in present(chosen)}
     failed: dict[str, str] = {
-        subject.name: subject.missing for subject in chosen if subject.missing
+        candidate.name: candidate.missing for candidate in chosen if candidate.missing
     }
     codes: dict[str, int] = {}
     for turn in range(bench.times(12)):
-        for subject in present(chosen):
-            if subject.name in failed or (
-                turn >= bench.times(4) and min(samples[subject.name], default=0) > 100
+        for candidate in present(chosen):
+            if candidate.name in failed or (
+                turn >= bench.times(4) and min(samples[candidate.name], default=0) > 100
             ):
                 continue
             try:
-                with bench.live(subject, bench.place(subject)) as live:
+                with bench.live(candidate, bench.place(candidate)) as live:
                     live.run.settle()
                     sent = live.run.signal(signal.SIGTERM)
-                    samples[subject.name].append((live.run.gone(20) - sent) / 1e6)
-                    codes[subject.name] = live.run.code()
+                    samples[candidate.name].append((live.run.gone(20) - sent) / 1e6)
+                    codes[candidate.name] = live.run.code()
             except running.SilentError as error:
-                failed[subject.name] = str(error)
+                failed[candidate.name] = str(error)
     said = ", ".join(f"{name} {code}" for name, code in codes.items())
     note = f"The app ends at once, with code 42. Exit codes seen: {said}. runit kills the app."
     return [Result("stop", "TERM to nothing left", "ms", samples, kinds(chosen), note, failed)]
@@ -91,15 +91,20 @@ def health(bench: Bench) -> list[Result]:
     """What a health check by command takes, exec to exit; an interpreter that does nothing beside
     it.
     """
-    chosen = [subject for subject in [*subjects.inits(), subjects.OURS_API] if subject.status]
+    chosen = [
+        candidate for candidate in [*candidates.inits(), candidates.OURS_API] if candidate.status
+    ]
     nothing = "floor, an interpreter that does nothing"
     with bench.side_by_side(chosen) as (lives, failed):
-        samples: dict[str, list[float]] = {nothing: [], **{live.subject.name: [] for live in lives}}
+        samples: dict[str, list[float]] = {
+            nothing: [],
+            **{live.candidate.name: [] for live in lives},
+        }
         for _ in range(bench.times(20)):
             samples[nothing].append(_run([bench.shop.python, "-I", "-c", ""]))
             for live in lives:
-                assert live.subject.status is not None
-                samples[live.subject.name].append(_run(live.subject.status(live.place)))
+                assert live.candidate.status is not None
+                samples[live.candidate.name].append(_run(live.candidate.status(live.place)))
     note = "`supervisorctl health` through the control socket; the peers' own status commands."
     of = {**kinds(chosen), nothing: "floor"}
     return [Result("health", "A health check by command", "ms", samples, of, note, failed)]

@@ -15,13 +15,13 @@ from typing import Any
 
 from config_supervisor.core.record import Record
 from tests.bench.bench import Result
-from tests.bench.subjects import PYTHON
+from tests.bench.candidates import PYTHON
 
 _HUNDRED = 100  # samples without which a p99 is but the greatest
 
 
 class Summary(Record):
-    """Of the samples of one subject."""
+    """Of the samples of one candidate."""
 
     count: int
     least: float
@@ -31,7 +31,7 @@ class Summary(Record):
 
 
 class Table(Record):
-    """One result: a summary per subject, who they are, and when and of which source it was
+    """One result: a summary per candidate, who they are, and when and of which source it was
     measured.
     """
 
@@ -49,7 +49,7 @@ class Table(Record):
         return self.figure("median", name)
 
     def figure(self, figure: str, name: str) -> float:
-        """A field of the subject's summary; NaN for who was not measured, and for a p99 of too few
+        """A field of the candidate's summary; NaN for who was not measured, and for a p99 of too few
         samples.
         """
         row = self.rows.get(name)
@@ -87,7 +87,7 @@ def load(path: str) -> dict[str, Table]:
 
 
 def save(path: str, tables: Iterable[Table]) -> None:
-    """Write them with four significant digits, one subject a line."""
+    """Write them with four significant digits, one candidate a line."""
     kept = []
     for table in tables:
         rows = {name: _values(row) for name, row in table.rows.items()}

@@ -11,20 +11,20 @@ import math
 from collections.abc import Callable, Mapping
 
 from config_supervisor.core.record import Record
-from tests.bench import latency, subjects
+from tests.bench import candidates, latency
 from tests.bench.tables import Table, grid, number
 
 Tables = Mapping[str, Table]
 BARE, FLOOR, TINI = "ours, bare init", "floor, bare init", "tini"
-DIRECTORY, API = subjects.OURS_DIRECTORY.name, subjects.OURS_API.name
-FLOOR_API = subjects.FLOOR_API.name
+DIRECTORY, API = candidates.OURS_DIRECTORY.name, candidates.OURS_API.name
+FLOOR_API = candidates.FLOOR_API.name
 STREAMS = ("signal_stream_1", "signal_stream_200")
-SIDECAR, EXEC = subjects.SIDECAR.name, subjects.LIST_AND_EXEC.name
+SIDECAR, EXEC = candidates.SIDECAR.name, candidates.LIST_AND_EXEC.name
 ROLES = (BARE, DIRECTORY, API)
 
 
 class Target(Record):
-    """`measured` and `limit` give numbers in `unit`, NaN where a table or a subject is missing."""
+    """`measured` and `limit` give numbers in `unit`, NaN where a table or a candidate is missing."""
 
     text: str
     unit: str

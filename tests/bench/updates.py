@@ -11,16 +11,16 @@ import os
 import signal
 import time
 
-from tests.bench import procfs, running, subjects
+from tests.bench import candidates, procfs, running
 from tests.bench.bench import LARGE, SMALL, Bench, Live, Placing, Result, kinds, present
-from tests.bench.running import What
-from tests.bench.subjects import Subject
+from tests.bench.candidates import Candidate
+from tests.bench.running import Moment
 from tests.bench.workshop import HERE
 
 TITLE = "Update accepted to app signalled"
-READER = Subject(
+READER = Candidate(
     "the API server itself, to a bare reader",
-    subjects.FLOOR,
+    candidates.FLOOR,
     lambda at: [
         at.shop.python,
         "-I",
@@ -37,20 +37,20 @@ NOTE = (
 )
 
 
-def _followed(at: subjects.Place) -> list[str]:
+def _followed(at: candidates.Place) -> list[str]:
     assert at.api is not None
     return [at.api.kubeconfig, at.api.namespace, at.api.names[0]]
 
 
 def update(bench: Bench, live: Live, placing: Placing) -> float:
-    """Change the subject's first object; ms until its app knows."""
+    """Change the candidate's first object; ms until its app knows."""
     assert live.place.api is not None
     live.run.forget()
     api = live.place.api
     accepted: int = bench.kube.order("put", api.namespace, api.names[0], placing.size, placing.keys)
-    if live.subject.requests:
-        return (live.run.next(What.REQUEST).ns - accepted) / 1e6
-    return (live.run.next(What.SIGNAL, 20, int(signal.SIGHUP)).ns - accepted) / 1e6
+    if live.candidate.requests:
+        return (live.run.next(Moment.REQUEST).ns - accepted) / 1e6
+    return (live.run.next(Moment.SIGNAL, 20, int(signal.SIGHUP)).ns - accepted) / 1e6
 
 
 def small(bench: Bench) -> list[Result]:
@@ -80,20 +80,20 @@ def large(bench: Bench) -> list[Result]:
 
 
 def _series(bench: Bench, key: str, turns: int, placing: Placing) -> Result:
-    chosen = subjects.followers() + ([READER] if placing.objects == 1 else [])
+    chosen = candidates.followers() + ([READER] if placing.objects == 1 else [])
     with bench.side_by_side(chosen, placing) as (lives, failed):
-        samples: dict[str, list[float]] = {live.subject.name: [] for live in lives}
+        samples: dict[str, list[float]] = {live.candidate.name: [] for live in lives}
         _wait_for_watches(bench, lives, placing.objects)
         for turn in range(bench.times(turns) + 1):
             for live in lives:
-                if live.subject.name in failed:
+                if live.candidate.name in failed:
                     continue
                 try:
                     took = update(bench, live, placing)
                 except running.SilentError as error:
-                    failed[live.subject.name] = str(error)
+                    failed[live.candidate.name] = str(error)
                 else:
-                    samples[live.subject.name] += (
+                    samples[live.candidate.name] += (
                         [took] if turn else []
                     )  # the first finds everything cold
     return Result(
@@ -113,33 +113,33 @@ def _described(placing: Placing) -> str:
 def _wait_for_watches(bench: Bench, lives: list[Live], objects: int) -> None:
     for live in lives:
         assert live.place.api is not None
-        wanted = 1 if live.subject.requests else objects
+        wanted = 1 if live.candidate.requests else objects
         end = time.monotonic() + 20
         while bench.kube.order("watchers", live.place.api.namespace) < wanted:
             if time.monotonic() > end:
                 raise running.SilentError(
-                    f"{live.subject.name} does not watch its {objects} objects\n{live.run.words()}"
+                    f"{live.candidate.name} does not watch its {objects} objects\n{live.run.words()}"
                 )
             time.sleep(0.05)
 
 
 def _swaps(bench: Bench) -> Result:
     """The directory role: from the kubelet's swap of `..data` to the signal."""
-    subject = subjects.OURS_DIRECTORY
+    candidate = candidates.OURS_DIRECTORY
     samples: list[float] = []
-    with bench.side_by_side([subject]) as (lives, failed):
+    with bench.side_by_side([candidate]) as (lives, failed):
         for live in lives:
             mounted = os.path.join(live.place.folder, "mounted")
             for turn in range(bench.times(200)):
                 live.run.forget()
                 swapped = _swap(mounted, turn)
                 samples.append(
-                    (live.run.next(What.SIGNAL, 20, int(signal.SIGHUP)).ns - swapped) / 1e6
+                    (live.run.next(Moment.SIGNAL, 20, int(signal.SIGHUP)).ns - swapped) / 1e6
                 )
     title = "Swap of a mounted directory to app signalled"
     note = "The kubelet's own 60 to 90 s before the swap are not in it."
     return Result(
-        "update_directory", title, "ms", {subject.name: samples}, kinds([subject]), note, failed
+        "update_directory", title, "ms", {candidate.name: samples}, kinds([candidate]), note, failed
     )
 
 
@@ -160,27 +160,29 @@ def _swap(mounted: str, turn: int) -> int:
 def memory_after(bench: Bench) -> list[Result]:
     """Resident memory at rest after 20 updates of 1 MiB in 200 keys."""
     samples: dict[str, list[float]] = {
-        subject.name: [] for subject in present(subjects.followers())
+        candidate.name: [] for candidate in present(candidates.followers())
     }
     placing = Placing(LARGE, 200, in_memory=True)
-    with bench.side_by_side(subjects.followers(), placing) as (lives, failed):
+    with bench.side_by_side(candidates.followers(), placing) as (lives, failed):
         _wait_for_watches(bench, lives, 1)
         for live in lives:
             for _ in range(20):
                 update(bench, live, placing)
-            samples[live.subject.name].append(_resident(live))
+            samples[live.candidate.name].append(_resident(live))
     title = "RSS at rest after 20 updates of 1 MiB in 200 keys"
     return [
-        Result("memory_after_1MiB", title, "MiB", samples, kinds(subjects.followers()), "", failed)
+        Result(
+            "memory_after_1MiB", title, "MiB", samples, kinds(candidates.followers()), "", failed
+        )
     ]
 
 
 def growth(bench: Bench) -> list[Result]:
     """What 10,000 reloads of a 100 KiB object add to the resident memory."""
-    subject, placing = subjects.OURS_API, Placing(100 << 10, in_memory=True)
+    candidate, placing = candidates.OURS_API, Placing(100 << 10, in_memory=True)
     samples: list[float] = []
     reloads, warm = bench.times(10_000, 600), 500
-    with bench.side_by_side([subject], placing) as (lives, failed):
+    with bench.side_by_side([candidate], placing) as (lives, failed):
         _wait_for_watches(bench, lives, 1)
         for live in lives:
             for _ in range(warm):
@@ -190,7 +192,9 @@ def growth(bench: Bench) -> list[Result]:
                 update(bench, live, placing)
             samples.append(_resident(live) - first)
     title = f"Growth of RSS from reload {warm} to reload {reloads:,}, an object of 100 KiB"
-    return [Result("growth", title, "MiB", {subject.name: samples}, kinds([subject]), "", failed)]
+    return [
+        Result("growth", title, "MiB", {candidate.name: samples}, kinds([candidate]), "", failed)
+    ]
 
 
 def _resident(live: Live) -> float:

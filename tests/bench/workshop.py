@@ -1,5 +1,5 @@
 """What a benchmark run is made of: the compiled app, our program as an image has it, a place per
-subject.
+candidate.
 
 Our program is measured as a copy of the tree with compiled modules that are never checked for age,
 behind a file whose first line is `#!PYTHON -I`: so does an image have it. A console script by pip

@@ -3,7 +3,7 @@ instructions.
 
 Counts only, so that a verdict does not depend on the machine or on what else it does; how long
 things take is measured by tests/bench. A number here is no promise to users: who has a good reason
-changes it together with the code. The roles are those of tests/bench/subjects.py: a bare init, one
+changes it together with the code. The roles are those of tests/bench/candidates.py: a bare init, one
 that follows a mounted directory and is scraped, and one that follows a ConfigMap and is scraped;
 each with its control socket, as by default.
 """

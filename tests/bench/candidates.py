@@ -1,6 +1,6 @@
 """Who is measured: our program in its roles, the floor, and the peers; what each is started with.
 
-A subject is a name, a kind, and a function from a `Place` (its own directory, the app, the API
+A candidate is a name, a kind, and a function from a `Place` (its own directory, the app, the API
 server) to a command. Knows nothing of what is measured, nor how.
 """
 
@@ -23,7 +23,7 @@ QUICK = ("--reload-interval=0s", "--verify-window=0s")
 
 
 class Api(Record):
-    """The objects that a subject follows: where they are, and how to reach them."""
+    """The objects that a candidate follows: where they are, and how to reach them."""
 
     kubeconfig: str
     namespace: str
@@ -31,7 +31,7 @@ class Api(Record):
 
 
 class Place(Record):
-    """What one run of a subject has for itself: a directory for its files, ports, the objects it
+    """What one run of a candidate has for itself: a directory for its files, ports, the objects it
     follows if any.
     """
 
@@ -47,12 +47,12 @@ class Place(Record):
         return os.path.join(self.folder, "live")
 
 
-class Subject(Record):
+class Candidate(Record):
     """Somebody to measure.
 
     `command` gives what is executed at a place; `sender`, for those that forward nothing as PID 1,
     the command by which a signal of that name reaches the app; `status`, a command that asks a
-    running subject how it is.
+    running candidate how it is.
     """
 
     name: str
@@ -77,12 +77,12 @@ def clear(where: Place) -> None:
     shutil.rmtree(where.folder, ignore_errors=True)
 
 
-def inits() -> list[Subject]:
+def inits() -> list[Candidate]:
     """Everybody who can be a bare init, and our directory role."""
     found = [
-        Subject("ours, bare init", OURS, lambda at: [at.shop.supervisor, "--", at.shop.app]),
+        Candidate("ours, bare init", OURS, lambda at: [at.shop.supervisor, "--", at.shop.app]),
         OURS_DIRECTORY,
-        Subject(
+        Candidate(
             "floor, bare init",
             FLOOR,
             lambda at: [at.shop.python, "-I", _file("floor.py"), "--", at.shop.app],
@@ -90,13 +90,13 @@ def inits() -> list[Subject]:
         _plain("tini"),
         _plain("dumb-init"),
         _plain("catatonit"),
-        Subject("s6", C, _s6, _s6_signal, missing=_lacks("s6-svscan")),
-        Subject("runit", C, _runit, _runit_signal, missing=_lacks("runsvdir")),
+        Candidate("s6", C, _s6, _s6_signal, missing=_lacks("s6-svscan")),
+        Candidate("runit", C, _runit, _runit_signal, missing=_lacks("runsvdir")),
     ]
     return found + _python_inits()
 
 
-def followers() -> list[Subject]:
+def followers() -> list[Candidate]:
     """Everybody who follows ConfigMaps through the API."""
     return [OURS_API, FLOOR_API, SIDECAR]
 
@@ -109,8 +109,8 @@ def _lacks(program: str) -> str:
     return "" if shutil.which(program) else f"{program} is not in PATH"
 
 
-def _plain(program: str) -> Subject:
-    return Subject(program, C, lambda at: [program, "--", at.shop.app], missing=_lacks(program))
+def _plain(program: str) -> Candidate:
+    return Candidate(program, C, lambda at: [program, "--", at.shop.app], missing=_lacks(program))
 
 
 def _served(at: Place) -> list[str]:
@@ -174,11 +174,13 @@ def _health(at: Place) -> list[str]:
     return [at.shop.supervisorctl, f"--socket={at.folder}/control", "health"]
 
 
-OURS_DIRECTORY = Subject("ours, directory + metrics", OURS, _directory, status=_health, serves=True)
-OURS_API = Subject("ours, API + metrics", OURS, _api, status=_health, serves=True, follows=True)
-FLOOR_API = Subject("floor, API", FLOOR, _floor_api, follows=True)
-SIDECAR = Subject("k8s-sidecar (stand-in)", PYTHON, _sidecar, requests=True, follows=True)
-LIST_AND_EXEC = Subject("floor, list and exec", FLOOR, _list_and_exec, follows=True)
+OURS_DIRECTORY = Candidate(
+    "ours, directory + metrics", OURS, _directory, status=_health, serves=True
+)
+OURS_API = Candidate("ours, API + metrics", OURS, _api, status=_health, serves=True, follows=True)
+FLOOR_API = Candidate("floor, API", FLOOR, _floor_api, follows=True)
+SIDECAR = Candidate("k8s-sidecar (stand-in)", PYTHON, _sidecar, requests=True, follows=True)
+LIST_AND_EXEC = Candidate("floor, list and exec", FLOOR, _list_and_exec, follows=True)
 
 
 def _s6(at: Place) -> list[str]:
@@ -203,14 +205,14 @@ def _runit_signal(at: Place, name: str) -> list[str]:
     return ["sv", word, os.path.join(at.folder, "services", "app")]
 
 
-def _python_inits() -> list[Subject]:
+def _python_inits() -> list[Candidate]:
     scripts = peers.scripts()
     lacks = "" if scripts else "it could not be installed from PyPI"
     return [
-        Subject(
+        Candidate(
             "supervisord", PYTHON, _supervisord, _supervisord_signal, _supervisord_status, lacks
         ),
-        Subject("circus", PYTHON, _circus, _circus_signal, _circus_status, lacks),
+        Candidate("circus", PYTHON, _circus, _circus_signal, _circus_status, lacks),
     ]
 
 
@@ -272,10 +274,10 @@ def _circus_status(at: Place) -> list[str]:
 
 
 def environment(
-    at: Place, subject: Subject, more: Sequence[tuple[str, str]] = ()
+    at: Place, candidate: Candidate, more: Sequence[tuple[str, str]] = ()
 ) -> dict[str, str]:
-    """What the app below this subject gets told."""
+    """What the app below this candidate gets told."""
     told = dict(more)
-    if subject.requests:
+    if candidate.requests:
         told["BENCH_PORT"] = str(at.app_port)
     return told
