@@ -1,10 +1,8 @@
-"""`python -m tests.bench`: measure our program, the floor and the peers in one run, and say how
-they compare.
+"""`python -m tests.bench`: measure our program, the floor and the peers in one run, side by side.
 
-Needs root (fresh pid namespaces) and gcc. What else is missing is named and left out. Prints a
-table per measure and the table of targets; `--write` keeps them in RESULTS.md and results.json
-beside this file: tables that this run did not measure stay as they are there, and what stands below
-the marker is a person's.
+Needs root (fresh pid namespaces) and gcc; other missing programs are named and left out. Prints a
+table per measure and the table of targets. `--write` keeps them in RESULTS.md and results.json
+beside this file: tables of other measures stay, and so does the text below the marker.
 """
 
 from __future__ import annotations
@@ -44,6 +42,7 @@ MEASURES: dict[str, Callable[[Bench], list[Result]]] = {
 }
 RESULTS = os.path.join(workshop.HERE, "RESULTS.md")
 NUMBERS = os.path.join(workshop.HERE, "results.json")
+_ENDED_BY_TERM = 128 + signal.SIGTERM
 MARKER = "<!-- Above: written by `make bench`. Below: by hand. -->"
 
 
@@ -53,9 +52,8 @@ def main() -> int:
     if lacking:
         print(f"cannot measure: {lacking}", file=sys.stderr)
         return 1
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(143)
-    )  # unwinds, so that nothing is left running
+    # The exit unwinds, so nothing is left running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_ENDED_BY_TERM))
     when = f"{time.strftime('%Y-%m-%d')} at {machine.commit()}"
     when += f", at {options.scale} of the repetitions" if options.scale != 1 else ""
     tables, failures = _measure(options, when)
@@ -70,22 +68,28 @@ def main() -> int:
 
 
 def _options() -> argparse.Namespace:
-    about = "Measure the supervisor, the least that Python can do, and the peers, in one run."
+    about = "Measure the supervisor, a minimal Python init (the floor) and the peers, in one run."
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=about)
     parser.add_argument(
-        "--only", nargs="+", choices=list(MEASURES), metavar="MEASURE", help=", ".join(MEASURES)
+        "--only",
+        nargs="+",
+        choices=list(MEASURES),
+        metavar="MEASURE",
+        help=f"measures to take: {', '.join(MEASURES)}",
     )
     parser.add_argument(
         "--scale",
         type=float,
         default=1.0,
-        help="of repetitions and durations (default 1: 20 minutes)",
+        help="factor for repetitions and durations (default 1: 20 minutes)",
     )
     parser.add_argument(
-        "--python", default="/usr/bin/python3", help="the interpreter (default: %(default)s)"
+        "--python",
+        default="/usr/bin/python3",
+        help="interpreter of all candidates (default: %(default)s)",
     )
     parser.add_argument(
-        "--write", action="store_true", help="keep the figures in tests/bench/RESULTS.md"
+        "--write", action="store_true", help="write the figures to tests/bench/RESULTS.md"
     )
     return parser.parse_args()
 
@@ -100,7 +104,7 @@ def _lacking() -> str:
 
 
 def _measure(options: argparse.Namespace, when: str) -> tuple[dict[str, Table], list[str]]:
-    """The tables by key, and the measures that failed as a whole."""
+    """The tables by key, and the measures that failed."""
     tables: dict[str, Table] = {}
     failures: list[str] = []
     in_memory = tempfile.TemporaryDirectory(prefix="bench-", dir="/dev/shm")
@@ -125,12 +129,12 @@ def _measure(options: argparse.Namespace, when: str) -> tuple[dict[str, Table], 
 
 
 def _write(tables: dict[str, Table]) -> None:
-    by_hand = "\n\n## What did not help\n"
+    by_hand = "\n\n## Changes without effect\n"
     if os.path.exists(RESULTS):
         with open(RESULTS, encoding="utf-8") as file:
             by_hand = file.read().partition(MARKER)[2]
     parts = [
-        "# What it costs, and what others cost",
+        "# Costs of config-supervisor and its peers",
         machine.describe(),
         "## Targets",
         targets.render(tables),

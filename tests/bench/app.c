@@ -1,13 +1,13 @@
-/* The app under every supervisor. It tells the harness what happened to it, and when, and does nothing else.
+/* The app under every supervisor. It only reports its moments to the harness.
  *
- * app                      tells its first instruction, every signal that it handles, and every HTTP request
- * app --then COMMAND...    tells the moment, then becomes COMMAND: the exec that a start is measured from
+ * app                      reports its first instruction, every handled signal, and every HTTP request
+ * app --then COMMAND...    reports the moment, then becomes COMMAND: the exec at the beginning of a start
  *
- * BENCH_REPORT  the FIFO to tell it to: records of CLOCK_MONOTONIC in ns, what (enum), and a value
- * BENCH_PORT    a loopback port to take requests on; each is answered 200 and told
- * BENCH_ORPHANS how many orphans SIGUSR2 makes, one after another
+ * BENCH_REPORT  the FIFO of the reports: records of CLOCK_MONOTONIC in ns, moment (enum), and a value
+ * BENCH_PORT    a loopback port for requests; each is answered 200 and reported
+ * BENCH_ORPHANS the number of orphans that SIGUSR2 makes, one after another
  *
- * TERM ends it at once with code 42. Knows nothing of supervisors and of what the times are for.
+ * TERM ends it at once with code 42. It must not know supervisors or measures.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -63,10 +63,10 @@ static int processes(void)
     return count;
 }
 
-/* Each orphan is forked by a child that has ended by the time that the orphan ends, or ends just then. */
+/* A child forks each orphan, and ends before the orphan or at the same time. */
 static void make_orphans(void)
 {
-    const int64_t patience = 5000000000; /* ns to wait for the last one to be reaped */
+    const int64_t patience = 5000000000; /* ns to wait until the last orphan is reaped */
     int before = processes(), peak = 0, left;
     int64_t last;
     tell(now(), FIRST_ORPHAN, orphans);

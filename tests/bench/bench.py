@@ -1,8 +1,7 @@
-"""What every measure has at hand: the workshop, the API server, candidates that run side by side, and
-results.
+"""The tools of every measure: the workshop, the API server, running candidates, results.
 
-A measure is a function from a `Bench` to `Result`s. It takes its samples in turns, one of each
-candidate, so that what else the machine does falls on all alike. Knows nothing of targets and of how
+A measure is a function from a `Bench` to `Result`s. It takes its samples in turns, a sample of each
+candidate, so other work of the machine falls on all alike. It must not know targets, nor how
 results are shown.
 """
 
@@ -19,11 +18,11 @@ from tests.bench.kube_server import KubeServer
 from tests.bench.running import Moment, Run
 from tests.bench.workshop import Workshop
 
-SMALL, LARGE = 1000, 1 << 20  # bytes of an object; the second is the most that a cluster takes
+SMALL, LARGE = 1000, 1 << 20  # bytes of an object; a cluster takes no larger object
 
 
 class Placing(Record):
-    """What candidates follow, if they follow anything, and on what kind of disk they write."""
+    """The objects for candidates that follow some, and the kind of disk for their files."""
 
     size: int = SMALL
     keys: int = 1
@@ -35,11 +34,10 @@ USUAL = Placing()
 
 
 class Result(Record):
-    """One figure of several candidates: `samples` by name, in `unit`, less is better; `kinds` says
-    who they are.
+    """A figure of several candidates: `samples` by name, in `unit`, less is better.
 
-    `note` is what a reader must know to judge it; `failed` names candidates that could not be
-    measured, and why.
+    `kinds` has the kind by name; `note` helps the reader to judge; `failed` has the reason by name
+    of each candidate without samples.
     """
 
     key: str
@@ -52,19 +50,18 @@ class Result(Record):
 
 
 class Live(Record):
-    """A candidate that runs and whose app has started."""
+    """A running candidate whose app has started."""
 
     candidate: Candidate
     place: Place
     run: Run
     started: float  # ms from exec to the app's first instruction
-    synced: (
-        float  # ms from exec to the first sync: the app's start, or the first request that it got
-    )
+    # ms from exec to the first sync: the start of the app, or the first request to it.
+    synced: float
 
 
 class Bench:
-    """One run of the harness. `scale` multiplies repetitions and durations: 1 is the real run."""
+    """A run of the harness. `scale` multiplies repetitions and durations: 1 is the real run."""
 
     def __init__(self, shop: Workshop, kube: KubeServer, scale: float) -> None:
         self.shop, self.kube, self.scale = shop, kube, scale
@@ -79,7 +76,7 @@ class Bench:
         return max(least, seconds * self.scale)
 
     def say(self, text: str) -> None:
-        """Progress, for who waits."""
+        """Print progress."""
         print(f"  {text}", file=sys.stderr, flush=True)
 
     def api(self, placing: Placing) -> Api:
@@ -95,9 +92,7 @@ class Bench:
     def live(
         self, candidate: Candidate, where: Place, more: Sequence[tuple[str, str]] = ()
     ) -> Iterator[Live]:
-        """The candidate, running at that place; the place is cleared in the end. Raises
-        SilentError.
-        """
+        """The candidate, running at a place, which is cleared in the end. Raises SilentError."""
         try:
             with Run(
                 self.shop.app,
@@ -115,7 +110,7 @@ class Bench:
             candidates.clear(where)
 
     def place(self, candidate: Candidate, placing: Placing = USUAL) -> Place:
-        """A place for a candidate, with objects of its own to follow if it follows any."""
+        """A place for a candidate, with objects of its own if it follows any."""
         api = self.api(placing) if candidate.follows else None
         return candidates.place(self.shop, api, in_memory=placing.in_memory)
 
@@ -123,7 +118,7 @@ class Bench:
     def side_by_side(
         self, chosen: Sequence[Candidate], placing: Placing = USUAL
     ) -> Iterator[tuple[list[Live], dict[str, str]]]:
-        """All of them, running and at rest; and those that did not get there, with the reason."""
+        """The candidates, running and at rest; and the reasons of those that failed to start."""
         with contextlib.ExitStack() as stack:
             lives, failed = [], {}
             for candidate in present(chosen):
@@ -137,7 +132,7 @@ class Bench:
 
 
 def present(chosen: Sequence[Candidate]) -> list[Candidate]:
-    """Those that this machine has."""
+    """The candidates that this machine has."""
     return [candidate for candidate in chosen if not candidate.missing]
 
 

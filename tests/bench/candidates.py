@@ -1,7 +1,7 @@
-"""Who is measured: our program in its roles, the floor, and the peers; what each is started with.
+"""The measured programs: ours in its roles, the floor, and the peers; with their commands.
 
 A candidate is a name, a kind, and a function from a `Place` (its own directory, the app, the API
-server) to a command. Knows nothing of what is measured, nor how.
+server) to a command. Must not know the measures.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from tests.bench import peers
 from tests.bench.workshop import HERE, Workshop, free_port, write_program
 
 OURS, FLOOR, PYTHON, C = "ours", "floor", "Python", "C"
-# Paces that a fleet wants and a stopwatch does not: every change is applied at once, and none is
-# waited for.
+# A stopwatch wants no pace of a fleet: every change is applied at once, without a wait.
 QUICK = ("--reload-interval=0s", "--verify-window=0s")
 
 
 class Api(Record):
-    """The objects that a candidate follows: where they are, and how to reach them."""
+    """The objects of a candidate: where they are, and how to reach them."""
 
     kubeconfig: str
     namespace: str
@@ -31,9 +30,7 @@ class Api(Record):
 
 
 class Place(Record):
-    """What one run of a candidate has for itself: a directory for its files, ports, the objects it
-    follows if any.
-    """
+    """The own things of a run: a directory for files, ports, the followed objects if any."""
 
     shop: Workshop
     folder: str
@@ -43,16 +40,16 @@ class Place(Record):
 
     @property
     def root(self) -> str:
-        """Where files are written."""
+        """The directory of the written files."""
         return os.path.join(self.folder, "live")
 
 
 class Candidate(Record):
-    """Somebody to measure.
+    """A program to measure.
 
-    `command` gives what is executed at a place; `sender`, for those that forward nothing as PID 1,
-    the command by which a signal of that name reaches the app; `status`, a command that asks a
-    running candidate how it is.
+    `command` gives the command at a place; `sender`, for candidates that forward no signals as
+    PID 1, the command that sends a signal of this name to the app; `status`, the command of a
+    health check.
     """
 
     name: str
@@ -60,14 +57,14 @@ class Candidate(Record):
     command: Callable[[Place], list[str]]
     sender: Callable[[Place, str], list[str]] | None = None
     status: Callable[[Place], list[str]] | None = None
-    missing: str = ""  # what the machine lacks for it; '' when it can run
-    serves: bool = False  # has /metrics, to be scraped once before memory is read
+    missing: str = ""  # the program that the machine lacks; '' when it can run
+    serves: bool = False  # has /metrics, scraped once before memory is read
     requests: bool = False  # reloads the app by a request, not by a signal
     follows: bool = False  # reads ConfigMaps through the API
 
 
 def place(shop: Workshop, api: Api | None = None, *, in_memory: bool = False) -> Place:
-    """A new place on disk, or on tmpfs; to be removed with `clear`."""
+    """A new place on disk, or on tmpfs; `clear` removes it."""
     folder = tempfile.mkdtemp(prefix="bench-", dir=shop.memory if in_memory else shop.folder)
     os.mkdir(os.path.join(folder, "live"))
     return Place(shop, folder, free_port(), free_port(), api)
@@ -78,7 +75,7 @@ def clear(where: Place) -> None:
 
 
 def inits() -> list[Candidate]:
-    """Everybody who can be a bare init, and our directory role."""
+    """All bare inits, and our directory role."""
     found = [
         Candidate("ours, bare init", OURS, lambda at: [at.shop.supervisor, "--", at.shop.app]),
         OURS_DIRECTORY,
@@ -97,7 +94,7 @@ def inits() -> list[Candidate]:
 
 
 def followers() -> list[Candidate]:
-    """Everybody who follows ConfigMaps through the API."""
+    """All followers of ConfigMaps through the API."""
     return [OURS_API, FLOOR_API, SIDECAR]
 
 
@@ -118,7 +115,7 @@ def _served(at: Place) -> list[str]:
 
 
 def _directory(at: Place) -> list[str]:
-    """A mounted volume as the kubelet makes it: files behind `..data`."""
+    """A mounted volume in the kubelet's form: files behind `..data`."""
     first = os.path.join(at.folder, "mounted", "..first")
     os.makedirs(first)
     with open(os.path.join(first, "app.conf"), "w", encoding="utf-8") as file:
@@ -207,7 +204,7 @@ def _runit_signal(at: Place, name: str) -> list[str]:
 
 def _python_inits() -> list[Candidate]:
     scripts = peers.scripts()
-    lacks = "" if scripts else "it could not be installed from PyPI"
+    lacks = "" if scripts else "the installation from PyPI failed"
     return [
         Candidate(
             "supervisord", PYTHON, _supervisord, _supervisord_signal, _supervisord_status, lacks
@@ -276,7 +273,7 @@ def _circus_status(at: Place) -> list[str]:
 def environment(
     at: Place, candidate: Candidate, more: Sequence[tuple[str, str]] = ()
 ) -> dict[str, str]:
-    """What the app below this candidate gets told."""
+    """The variables for the app below this candidate."""
     told = dict(more)
     if candidate.requests:
         told["BENCH_PORT"] = str(at.app_port)

@@ -1,8 +1,7 @@
-"""The measure of size: bytes on disk of what has to be installed for each candidate, beside the
-interpreter and libc.
+"""The measure of size: bytes on disk of each candidate, without the interpreter and libc.
 
-A PyPI package counts with the packages that it requires, as pip recorded their files; a Debian
-package with the installed size that dpkg knows. Reads metadata only.
+A PyPI package counts with its requirements, as pip recorded their files; a Debian package with
+dpkg's installed size. Reads metadata only.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ PYPI = {"supervisord": "supervisor", "circus": "circus"}
 
 
 def disk(bench: Bench) -> list[Result]:
-    """Ours with and without what only the API role imports."""
+    """Ours with and without the requirements of the API role."""
     everything = {name: size(package) for name, package in requirements().items()}
     heavy = closure("kubernetes", sys.path)
     package = os.path.join(bench.shop.folder, "site")
@@ -45,10 +44,10 @@ def disk(bench: Bench) -> list[Result]:
         if parts := closure(package, [peers.packages()]):
             samples[name], of[name] = [sum(map(size, parts.values())) / 2**20], PYTHON
     note = (
-        "Compiled modules included. Debian's packages by dpkg's Installed-Size, libraries that they"
-        " need not counted."
+        "Compiled modules included. Debian's packages by dpkg's Installed-Size, without the"
+        " libraries."
     )
-    return [Result("disk", "Size on disk of what is installed", "MiB", samples, of, note)]
+    return [Result("disk", "Size on disk", "MiB", samples, of, note)]
 
 
 def _installed_size(package: str) -> int:

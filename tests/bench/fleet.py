@@ -1,9 +1,9 @@
 """A fleet of pods against one API server, in virtual time.
 
-`python -m tests.bench.fleet [--pods N] [--seed N] [--write]` prints what the program's defaults
-cost the server and how long a change takes, beside other values of them; with `--write` it renews
+`python -m tests.bench.fleet [--pods N] [--seed N] [--write]` prints the load of the program's
+defaults on the server and the duration of a change, beside other values; with `--write` it renews
 the figures in FLEET.md and fleet.png (matplotlib). The same seed gives the same figures. This
-module says which runs there are; what happens in them is in `fleet_runs.py`, how they are shown in
+module owns the list of runs; their courses are in `fleet_runs.py`, their tables in
 `fleet_report.py`.
 """
 
@@ -25,29 +25,20 @@ from tests.bench.fleet_server import Capacity
 
 DEPLOYMENT_PACE = 20.0  # pods per second: kube-controller-manager's default --kube-api-qps
 AWAY = 600.0  # seconds of the long outage
-SHORT = (20.0, 60.0)  # seconds of those that happen every week
-GRANTS = (
-    30,
-    40,
-    45,
-    50,
-    55,
-    58,
-    59,
-)  # seconds after which a role is granted to pods that wait for 60 s
-RESTART = 1.0  # seconds that an API server is away when it is restarted behind a load balancer
-WATCHED = 220.0  # seconds that a return is looked at
+SHORT = (20.0, 60.0)  # seconds of the outages of every week
+# Seconds until the grant of a role to pods that wait for 60 s.
+GRANTS = (30, 40, 45, 50, 55, 58, 59)
+RESTART = 1.0  # seconds without an API server during its restart behind a load balancer
+WATCHED = 220.0  # seconds after a return that the report covers
 PLACE = os.path.dirname(os.path.abspath(__file__))
 
-SEEDS = 3  # for runs in which the server refuses: what comes of that differs from one to the next
+SEEDS = 3  # for runs with refusals of the server, whose outcomes differ from seed to seed
 
 Plan = tuple[Callable[..., Outcome], Setup, tuple[Any, ...]]
 
 
 def plans(base: Setup) -> dict[str, Plan]:
-    """Every run by its name: the program's defaults, then another server, then other values of one
-    setting.
-    """
+    """Every run by name: the program's defaults, another server, other values of a setting."""
     runs: dict[str, Plan] = {
         "rollout": (rollout, base, (DEPLOYMENT_PACE, base.pods / DEPLOYMENT_PACE + 1500))
     }
@@ -98,7 +89,7 @@ def _timed(setup: Setup, **timing: Any) -> Setup:
 
 
 def simulate(base: Setup) -> dict[str, list[Outcome]]:
-    """The outcomes of every run, by name; two at a time, each in a process."""
+    """The outcomes of every run, by name; two processes work at a time."""
     runs = [
         (name, (scenario, dataclasses.replace(setup, seed=base.seed + more), arguments))
         for name, (scenario, setup, arguments) in plans(base).items()
@@ -107,7 +98,7 @@ def simulate(base: Setup) -> dict[str, list[Outcome]]:
     outcomes: dict[str, list[Outcome]] = {name: [] for name, _ in runs}
     with ProcessPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
         for (name, _), outcome in zip(
-            runs, pool.map(_one, (plan for _, plan in runs)), strict=True
+            runs, pool.map(_simulated, (plan for _, plan in runs)), strict=True
         ):
             outcomes[name].append(outcome)
     return outcomes
@@ -119,8 +110,8 @@ def _refuses(name: str) -> bool:
     )
 
 
-def _one(plan: Plan) -> Outcome:
-    gc.disable()  # a quarter of the time, for a process that ends with the run and makes few cycles
+def _simulated(plan: Plan) -> Outcome:
+    gc.disable()  # saves a quarter of the time; the process ends with the run
     scenario, setup, arguments = plan
     return scenario(setup, *arguments)
 
@@ -129,9 +120,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench.fleet", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--pods", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--write", action="store_true", help="renew FLEET.md and fleet.png")
+    parser.add_argument(
+        "--pods", type=int, default=10_000, help="pods of the fleet (default 10,000)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="first seed of the dice (default 1)")
+    parser.add_argument(
+        "--write", action="store_true", help="write the figures to FLEET.md and fleet.png"
+    )
     chosen = parser.parse_args()
     outcomes = simulate(Setup(pods=chosen.pods, seed=chosen.seed))
     figures = fleet_report.figures(outcomes, chosen.seed)

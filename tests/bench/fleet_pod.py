@@ -1,10 +1,9 @@
-"""One pod of the simulated fleet: the program's own rules, in virtual time.
+"""A pod of the simulated fleet: the program's own rules, in virtual time.
 
-What is real: the pauses and their jitter (`Pace`), what a failure means and how long a server may
-ask to wait (`fault_of`), the timings, and when an app is started, a version applied and a reload
-ordered (`machine.step`). What is retold here, because the real thing blocks a thread: the order of
-one list, one watch and a pause. `tests/unit/test_fleet.py` compares that with the real
-`KubernetesSource`. Must not know of the fleet.
+Real are the pauses and their jitter (`Pace`), the meaning of a failure and of Retry-After
+(`fault_of`), the timings, and the rules for the app's start, versions and reloads (`machine.step`).
+Imitated is the order of list, watch and pause, because the real code blocks a thread;
+`tests/unit/test_fleet.py` compares it with the real `KubernetesSource`. Must not know of the fleet.
 """
 
 from __future__ import annotations
@@ -33,19 +32,17 @@ LINK = cast(
     "Link", SimpleNamespace(url="https://api", hint="", user=lambda: "", credential=lambda: "")
 )
 LABEL = Label("configmap", "production", "web")
-# Assumptions about everything that is not the program's own waiting, in seconds.
-IMPORTS = (0.4, 1.4)  # from the container's start to the first request: half a CPU to a whole one
-APPLY = 0.003  # a version of some files is written and swapped
+# Assumptions about all other durations, in seconds.
+IMPORTS = (0.4, 1.4)  # from the container's start to the first request: with a CPU, with half
+APPLY = 0.003  # to write and swap a version of some files
 RELOAD = 5.1  # a reload by signal and its window
-CRASH_FIRST, CRASH_MOST = (
-    10.0,
-    300.0,
-)  # the kubelet's pause before a container that failed starts again, doubling
+# The kubelet's pause before it starts a failed container again, doubling.
+CRASH_FIRST, CRASH_MOST = 10.0, 300.0
 
 
 @dataclass
 class World:
-    """Everything that pods share."""
+    """Everything shared by pods."""
 
     capacity: Capacity = field(default_factory=Capacity)
     timing: Timing = field(default_factory=Timing)
@@ -57,9 +54,7 @@ class World:
 
 
 class Follower:
-    """Follows the object as `KubernetesSource.run` does; tells each content that differs from the
-    last.
-    """
+    """Follows the object as `KubernetesSource.run` does, and offers each new content."""
 
     def __init__(
         self, world: World, offer: Callable[[int], None], due: float | None = None
@@ -70,7 +65,7 @@ class Follower:
         self._fresh = True  # the next request needs a new connection
         self._began = 0.0
         self._watching = False
-        self._turn = 0  # counts tries; what was planned for an earlier one is void
+        self._turn = 0  # counts tries; plans of an earlier try are void
 
     def start(self) -> None:
         self._began, self._watching = self._world.agenda.now, False
@@ -109,7 +104,7 @@ class Follower:
 
     def _watched(self, seconds: int) -> None:
         self._world.server.watch(self)
-        self.changed(self._world.server.version)  # it begins with what happened since the list
+        self.changed(self._world.server.version)  # it begins with the events since the list
         self._world.agenda.after(seconds, self._ended, self._turn, None)
 
     def _ended(self, turn: int, error: Exception | None) -> None:
@@ -130,7 +125,7 @@ class Follower:
 
 
 class Pod:
-    """A container with the program in it: started again by the kubelet when it ends."""
+    """A container with the program: the kubelet starts it again when it ends."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -182,7 +177,7 @@ class Pod:
                 self._crashes += 1
 
     def _report(self, delay: float, event: ev.Event) -> None:
-        """What was ordered is done: in this life of the container, or nobody hears of it."""
+        """Report the end of an action later, unless the container has ended by then."""
         self._world.agenda.after(delay, self._reported, self._crashes, event)
 
     def _reported(self, crashes: int, event: ev.Event) -> None:
@@ -194,9 +189,7 @@ _FAULTS: dict[str, Fault] = {}
 
 
 def _fault(error: Exception) -> Fault:
-    """What the program makes of a failure; asked once for each kind, as it is 50 microseconds of
-    text.
-    """
+    """The program's reading of a failure; kept for each kind, since it takes 50 microseconds."""
     kind = repr(error)
     if isinstance(error, HttpError):
         kind += error.headers.get("Retry-After", "")

@@ -11,14 +11,12 @@ from typing import Any
 from config_supervisor.sources.kubernetes.pace import Timing
 from tests.bench.fleet_runs import REQUESTS, Outcome
 
-BEGIN, END = (
-    "<!-- figures: renewed by python -m tests.bench.fleet --write -->",
-    "<!-- end of the figures -->",
-)
-STEADY = 900  # seconds, three cycles of a watch, over which the requests at rest are counted
+BEGIN = "<!-- figures: renewed by python -m tests.bench.fleet --write -->"
+END = "<!-- end of the figures -->"
+STEADY = 900  # seconds of requests at rest: three cycles of a watch
 
 Row = tuple[str, ...]
-Outcomes = Mapping[str, Sequence[Outcome]]  # of each run by its name, one for each seed
+Outcomes = Mapping[str, Sequence[Outcome]]  # of each run by name, for each seed
 
 
 def figures(outcomes: Outcomes, seed: int) -> str:
@@ -27,7 +25,7 @@ def figures(outcomes: Outcomes, seed: int) -> str:
     most = max(map(len, outcomes.values()))
     parts = [
         (
-            f"{pods:,} pods, seed {seed}. Three figures: the least, the median and the most of"
+            f"{pods:,} pods, seed {seed}. Three figures: the lowest, the median and the highest of"
             f" {most} seeds."
         ),
         "### With the defaults",
@@ -133,9 +131,7 @@ def _row(title: str, seen: Sequence[Outcome]) -> Row:
 
 
 def _cell(seen: Sequence[Outcome], figure: Callable[[Outcome], float | None]) -> str:
-    """One figure, or the least, the median and the most of several; `never` sorts behind all
-    numbers.
-    """
+    """A figure, or the lowest, the median and the highest of several; `never` sorts last."""
     found = sorted(math.inf if (number := figure(outcome)) is None else number for outcome in seen)
     shown = (found[0], found[len(found) // 2], found[-1]) if found[0] != found[-1] else found[:1]
     return " / ".join("never" if math.isinf(number) else _number(number) for number in shown)
@@ -146,7 +142,7 @@ def _number(number: float) -> str:
 
 
 def _lead(outcome: Outcome) -> float:
-    """A second before the return belongs to it where the server was away no longer than that."""
+    """Seconds before the return that count as part of it: an outage may be that short."""
     return 0.0 if outcome.version == 1 else 1.0
 
 
@@ -194,9 +190,7 @@ def _table(head: Row, rows: Iterable[Row]) -> str:
 
 
 def renew(path: str, text: str) -> None:
-    """Put the text in place of what stands between the two marks. Raises ValueError if they are not
-    there.
-    """
+    """Replace the text between the two marks. Raises ValueError without the marks."""
     with open(path, encoding="utf-8") as file:
         before, begin, rest = file.read().partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -207,8 +201,8 @@ def renew(path: str, text: str) -> None:
 
 
 def draw(path: str, outcomes: Outcomes) -> None:
-    """Draw the course of the runs into a PNG. Raises ImportError without matplotlib."""
-    # By name: the type checker would read all of numpy for one picture.
+    """Draw the runs into a PNG. Raises ImportError without matplotlib."""
+    # By name: otherwise the type checker reads all of numpy.
     figure: Any = importlib.import_module("matplotlib.figure").Figure(
         figsize=(12, 8), layout="constrained"
     )
@@ -233,7 +227,7 @@ def draw(path: str, outcomes: Outcomes) -> None:
 
 
 def _lines(axes: Any, title: str, lines: Mapping[str, Sequence[int]], first: int = 0) -> None:
-    """One panel: each line begins in second `first`."""
+    """A panel: each line begins in second `first`."""
     for label, series in lines.items():
         axes.plot(range(first, first + len(series)), series, label=label)
     axes.set(

@@ -1,7 +1,6 @@
-"""What happens to the simulated fleet: a rollout, an outage of the API, a change; and what is seen
-of it.
+"""The courses of the simulated fleet: a rollout, an outage of the API, a change; and the outcome.
 
-Must not know how it is shown.
+Must not know how an outcome is shown.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from config_supervisor.sources.kubernetes.pace import Timing
 from tests.bench.fleet_pod import Pod, World
 from tests.bench.fleet_server import Capacity, Tally
 
-SPREAD = 360.0  # seconds in which a fleet starts that is to be evenly spread
-SETTLED = SPREAD + 10.0  # then all of it watches
+SPREAD = 360.0  # seconds for the starts of an evenly spread fleet
+SETTLED = SPREAD + 10.0  # then all pods watch
 REQUESTS = ("list", "watch")
 
 
 @dataclass(frozen=True)
 class Setup:
-    """A fleet and its server; what is not said is the program's default."""
+    """A fleet and its server; the defaults are the program's."""
 
     pods: int = 10_000
     seed: int = 1
@@ -32,16 +31,14 @@ class Setup:
     splay: float = 0.0
 
     def world(self) -> World:
-        # The program draws from the module's generator, so that is the one to seed.
+        # The program draws from the generator of `random`.
         random.seed(self.seed)
         return World(self.capacity, self.timing, Policy(configured=True, reload_splay=self.splay))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was seen; times are seconds, `began` and `ended` virtual ones, `version` the content
-    looked for.
-    """
+    """The course of a run: `began` and `ended` in virtual seconds; `version` is the new content."""
 
     tally: Tally
     pods: int
@@ -50,29 +47,27 @@ class Outcome:
     version: int = 1
 
     def series(self, *what: str, lead: float = 0) -> list[int]:
-        """How often in each second, from `lead` seconds before the beginning to the end."""
+        """Counts of each second, from `lead` seconds before the beginning to the end."""
         total: Counter[int] = Counter()
         for name in what:
             total.update(self.tally.per_second[name])
         return [total[second] for second in range(int(self.began - lead), int(self.ended))]
 
     def peak(self, *what: str, lead: float = 0) -> int:
-        """The most in one second."""
+        """The highest count of a second."""
         return max(self.series(*what, lead=lead), default=0)
 
     def total(self, *what: str) -> int:
         return sum(self.series(*what))
 
     def until(self, share: float) -> float | None:
-        """Seconds until that share of the pods (0 to 1) ran on the version; None if it
-        never did.
-        """
+        """Seconds until this share of the pods (0 to 1) ran on the version; None for never."""
         times = sorted(self.tally.times[f"version {self.version}"])
         needed = math.ceil(share * self.pods)
         return times[needed - 1] - self.began if len(times) >= needed else None
 
     def watching(self, share: float) -> float | None:
-        """Seconds until that share of the pods watched at one time; None if it never did."""
+        """Seconds until this share of the pods watched at the same time; None for never."""
         numbers = enumerate(self.series("watching"))
         return next(
             (float(second) for second, number in numbers if number >= share * self.pods), None
@@ -84,7 +79,7 @@ class Outcome:
 
 
 def rollout(setup: Setup, pace: float, seconds: float) -> Outcome:
-    """All pods start, `pace` of them per second; looked at for `seconds`."""
+    """All pods start, `pace` of them per second; the run takes `seconds`."""
     world = setup.world()
     for number in range(setup.pods):
         world.agenda.after(number / pace, Pod, world)
@@ -93,11 +88,9 @@ def rollout(setup: Setup, pace: float, seconds: float) -> Outcome:
 
 
 def outage(setup: Setup, how: str, away: float, seconds: float) -> Outcome:
-    """The server is away for a while and returns with another content, which counts as the
-    beginning.
+    """The server is away, and returns with another content: the beginning of the outcome.
 
-    how: `refused` or `silent`, as `ApiServer.go_down` has it; seconds: how long the return is
-    looked at.
+    how: `refused` or `silent`, as in `ApiServer.go_down`; seconds: from the return to the end.
     """
     world = _settled(setup)
     world.server.go_down(how)
@@ -107,9 +100,7 @@ def outage(setup: Setup, how: str, away: float, seconds: float) -> Outcome:
 
 
 def granted(setup: Setup, after: float, seconds: float) -> Outcome:
-    """All pods start within a second and are refused (403), until their role is granted, which is
-    the beginning.
-    """
+    """All pods start within a second and get 403 until the grant of their role: the beginning."""
     world = setup.world()
     world.server.forbid()
     for number in range(setup.pods):
@@ -121,7 +112,7 @@ def granted(setup: Setup, after: float, seconds: float) -> Outcome:
 
 
 def change(setup: Setup, seconds: float) -> Outcome:
-    """The object changes once, while all is well."""
+    """The object changes once, without any fault."""
     return _changed(_settled(setup), setup, seconds)
 
 

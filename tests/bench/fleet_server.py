@@ -1,11 +1,11 @@
-"""Virtual time, and one API server with a limited capacity, for the simulation of a fleet.
+"""Virtual time, and an API server with a limited capacity, for the simulation of a fleet.
 
-The server is a queue: it does `rate` units of work per second, a request is one unit, and what
-finds `backlog` units before it is refused with 429 and a Retry-After. It counts what it is asked
-and by when it has answered. Must not know what its clients do with an answer, nor when they come
-again: that is the program's own code.
+The server is a queue: it does `rate` units of work per second, a request is a unit, and a request
+behind `backlog` units gets 429 and a Retry-After. It counts requests and the times of its answers.
+Must not know how its clients use an answer, nor when they come again: the program's own code
+decides.
 
-Where the figures come from: kube-apiserver's default limits (600 requests in flight, of which the
+The figures come from kube-apiserver's default limits (600 requests in flight, of which the
 priority level of service accounts, workload-low, has 100 of 245 shares: 245) and that level's
 queues (50 places in each of the 6 that the pods of one service account share: 300),
 https://kubernetes.io/docs/concepts/cluster-administration/flow-control/.
@@ -22,18 +22,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-KEEPALIVE_LOSS = (
-    40.0  # seconds until the program's TCP keepalive (20, 5, 4) gives a silent connection up
-)
-RETRY_AFTER_MOST = 32  # seconds that kube-apiserver asks for at most
+# Seconds until the program's TCP keepalive (20, 5, 4) gives up a silent connection.
+KEEPALIVE_LOSS = 40.0
+RETRY_AFTER_MOST = 32  # seconds: kube-apiserver asks for no longer wait
 
 Reply = Callable[[Exception | None], None]
 
 
 class Agenda:
-    """What is to happen, in the order of virtual time; at one instant, in the order in which it was
-    put.
-    """
+    """Coming calls, in the order of virtual time; at the same instant, in the order of `after`."""
 
     def __init__(self) -> None:
         self.now = 0.0  # seconds
@@ -45,8 +42,8 @@ class Agenda:
         heapq.heappush(self._heap, (self.now + delay, next(self._numbers), call, args))
 
     def step(self, until: float) -> bool:
-        """Make the next thing happen, if it is due before `until`; else it is `until`, and False is
-        returned.
+        """Make the next call, if it is due before `until`; else set the time to `until` and return
+        False.
         """
         if not self._heap or self._heap[0][0] >= until:
             self.now = until
@@ -56,14 +53,14 @@ class Agenda:
         return True
 
     def run(self, until: float) -> None:
-        """Make everything happen that is due before `until`, and what follows from it."""
+        """Make all calls before `until`, and those that they add."""
         while self.step(until):
             pass
 
 
 @dataclass
 class Tally:
-    """What happened: how often in each second of virtual time, and at which times exactly."""
+    """Counts of each second of virtual time, and exact times."""
 
     per_second: dict[str, Counter[int]] = field(
         default_factory=functools.partial(defaultdict, Counter)
@@ -74,7 +71,7 @@ class Tally:
         self.per_second[what][int(now)] += 1
 
     def most(self, what: str, now: float, number: int) -> None:
-        """Keep the highest number of a second instead of how often it came."""
+        """Keep the highest number of a second instead of a count."""
         seconds = self.per_second[what]
         seconds[int(now)] = max(seconds[int(now)], number)
 
@@ -85,21 +82,18 @@ class Tally:
 
 @dataclass(frozen=True)
 class Capacity:
-    """What one API server can do. Assumptions; the report shows what follows from others."""
+    """The capacity of an API server. Assumptions; the report shows the effect of others."""
 
-    rate: float = (
-        1000.0  # requests per second: a list of one object by name, or the set-up of a watch on it
-    )
-    backlog: int = 545  # requests that may wait or be worked on; beyond, 429
-    handshakes: float = 2000.0  # TLS connections per second; who comes first is served first
-    latency: float = 0.005  # seconds, of the way there and back
-    fanout: float = 10_000.0  # events per second that it sends: 10 KiB each over 1 Gbit/s
+    # Requests per second: a list of an object by name, or the set-up of a watch on it.
+    rate: float = 1000.0
+    backlog: int = 545  # requests in work or waiting; beyond, 429
+    handshakes: float = 2000.0  # TLS connections per second, first come, first served
+    latency: float = 0.005  # seconds, there and back
+    fanout: float = 10_000.0  # sent events per second: 10 KiB each over 1 Gbit/s
 
 
 class HttpError(Exception):
-    """An answer that is no success, with the attributes by which the program knows the
-    library's.
-    """
+    """A failed answer, with the attributes of the library's exception."""
 
     def __init__(self, status: int, retry_after: int = 0) -> None:
         super().__init__(f"status {status}")
@@ -118,13 +112,12 @@ class Watcher(Protocol):
 
 
 class ApiServer:
-    """One object of one API server, whose content is a version number."""
+    """An API server with a single object, whose content is a version number."""
 
     def __init__(self, agenda: Agenda, tally: Tally, capacity: Capacity) -> None:
         self.version = 1
-        self.watchers: dict[
-            Watcher, None
-        ] = {}  # in the order of their coming: a set's order differs from run to run
+        # In the order of arrival: the order of a set differs from run to run.
+        self.watchers: dict[Watcher, None] = {}
         self._agenda, self._tally, self._capacity = agenda, tally, capacity
         self._busy_until = 0.0
         self._shaking_until = 0.0
@@ -133,11 +126,9 @@ class ApiServer:
         self._pushback = _Pushback(random.random())
 
     def request(self, kind: str, then: Reply, *, connect: float | None = None) -> None:
-        """Ask for a list or a watch; `then` is called when the answer is there, with an error or
-        None.
+        """Ask for a list or a watch; the answer calls `then` with an error or None.
 
-        connect: seconds after which a new connection, which this request needs, is given up; None:
-        it has one.
+        connect: seconds until the client gives up a new connection; None for a kept connection.
         """
         self._tally.count(kind, self._agenda.now)
         if self._down:
@@ -182,17 +173,17 @@ class ApiServer:
         then(error)
 
     def watch(self, watcher: Watcher) -> None:
-        """From now on the watcher is told."""
+        """Send events to the watcher from now on."""
         self.watchers[watcher] = None
         self._tally.most("watching", self._agenda.now, len(self.watchers))
 
     def forbid(self, *, forbidden: bool = True) -> None:
-        """From now on (or no more) every request is answered 403."""
+        """Answer every request with 403 from now on, or no longer."""
         self._forbidden = forbidden
 
     def go_down(self, how: str) -> None:
-        """From now on no request is answered: `refused` says so at once and ends all watches,
-        `silent` does not.
+        """Serve no request from now on: `refused` fails at once and ends all watches, `silent`
+        leaves clients waiting.
         """
         self._down = how
         error = (
@@ -208,7 +199,7 @@ class ApiServer:
         self._down = ""
 
     def change(self) -> None:
-        """Give the object another content; those who watch it are told one after another."""
+        """Give the object another content, and send the event to the watchers, each in turn."""
         self.version += 1
         for position, watcher in enumerate(self.watchers):
             delay = self._capacity.latency + position / self._capacity.fanout
@@ -224,15 +215,15 @@ class ApiServer:
 
 
 class _Pushback:
-    """The Retry-After of kube-apiserver (1.28 and newer): doubled while it refuses much, less by
-    one when it does not.
+    """The Retry-After of kube-apiserver (1.28 and newer): doubled under many refusals, less by a
+    second under few.
 
-    It looks back as many seconds as it asks for: three refusals for each of these are much, fewer
-    than one are not.
+    It looks back over the seconds of its last Retry-After: three refusals for each second are many,
+    less than a refusal for each second are few.
     """
 
     def __init__(self, phase: float) -> None:
-        """phase: 0 to 1, how far the server's clock is in its second when virtual time begins."""
+        """phase: 0 to 1, the fraction of the server's second at the beginning of virtual time."""
         self._phase = phase
         self._seconds = 1
         self._raised = 0
@@ -240,7 +231,7 @@ class _Pushback:
         self._refusals: Counter[int] = Counter()
 
     def retry_after(self, now: float) -> int:
-        """Seconds to ask for, of a request that is refused now."""
+        """Seconds to ask for, in a refusal now."""
         second = int(now + self._phase)
         if second != self._second:
             self._second = second

@@ -1,11 +1,10 @@
-"""The floor: the least that a Python program can be, as an init, and as one that follows
-ConfigMaps.
+"""The floor: a minimal Python program as an init, and as a follower of ConfigMaps.
 
 `floor.py -- APP...` reaps, forwards signals, and ends with the app's exit code. `floor.py
-KUBECONFIG NAMESPACE NAMES ROOT -- APP...` also lists each of the objects, writes its files plainly,
-starts the app, watches, writes what changed and sends HUP. Nothing else: no options, no checks, no
-atomic swap, no errors, no metrics. Run by the benchmark with `python -I` as a script; it must
-import nothing but the standard library.
+KUBECONFIG NAMESPACE NAMES ROOT -- APP...` also lists each object, writes its files plainly, starts
+the app, watches, writes changes and sends HUP. Nothing else: no options, no checks, no atomic swap,
+no errors, no metrics. Run by the benchmark with `python -I` as a script; it must import only the
+standard library.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def run(app: int) -> int:
 
 
 class Follower:
-    """One ConfigMap and the connection that it is watched on."""
+    """A ConfigMap and the connection of its watch."""
 
     def __init__(self, kubeconfig: str, namespace: str, name: str, root: str) -> None:
         import base64
@@ -84,7 +83,7 @@ class Follower:
                 file.write(value)
 
     def follow(self, app: int) -> None:
-        """Watch until the server ends it, list, for ever."""
+        """Watch until the server ends the watch, list, and begin again."""
         while True:
             for line in self.ask(f"&watch=1&timeoutSeconds=300&resourceVersion={self.version}"):
                 self.write(self.parse(line)["object"])

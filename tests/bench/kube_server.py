@@ -1,10 +1,9 @@
-"""The fake API server in a process of its own, so that it shares no interpreter with what measures.
+"""The fake API server in a process of its own: it shares no interpreter with the harness.
 
-Run with a kubeconfig's path, it serves, and takes orders on stdin, one JSON line each; each is
-answered with one JSON line. `KubeServer` is the other end: it starts the process and gives the
-orders. The moment that counts as "accepted" is taken when the new version is in the store and
-rendered for the watches, before a byte of it is sent: what the server takes to render is nobody's
-to pay, what it takes to send is in every candidate's figure alike.
+Run with a kubeconfig's path, it serves, and takes orders on stdin, a JSON line each; the answer is
+a JSON line. `KubeServer` is the other end: it starts the process and gives the orders. "Accepted"
+is the moment when the new version is in the store and rendered for the watches, before its first
+byte is sent: the rendering is in no figure, the sending is in the figure of every candidate.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ from typing import Any, Self
 from tests.fake_kube import FakeKube
 from tests.fake_kube_store import Event, manifest
 
-PATIENCE = 30.0  # seconds for the stream to take one version before the next
+PATIENCE = 30.0  # seconds for the stream to take a version before the next
 
 
 class Content:
-    """Contents of a wanted size that differ in every version; cheap to make and to compare."""
+    """Contents of a given size, different in every version; cheap to make and to compare."""
 
     @staticmethod
     def data(version: int, size: int, keys: int) -> dict[str, str]:
-        """`keys` values of `size` bytes together: lines of configuration, the first one told apart
-        by `version`.
+        """`keys` values of `size` bytes together: lines of configuration, the first with
+        `version`.
         """
         line = "listen 127.0.0.1:8080;  # what an administrator would have written\n"
         each = max(16, size // keys)
@@ -40,7 +39,7 @@ class Content:
 
 
 class _Orders:
-    """What the process does on an order; every method answers something that JSON can say."""
+    """The orders of the process, a method each; every answer is fit for JSON."""
 
     def __init__(self, kube: FakeKube) -> None:
         self._kube = kube
@@ -53,7 +52,7 @@ class _Orders:
         self._accepted = time.monotonic_ns()
 
     def put(self, namespace: str, name: str, size: int, keys: int) -> int:
-        """Make or change an object; when it was accepted, in ns."""
+        """Make or change an object; the moment of its acceptance, in ns."""
         self._version += 1
         store = self._kube.store
         store.namespaces.add(namespace)
@@ -66,9 +65,7 @@ class _Orders:
         return self._accepted
 
     def stream(self, namespace: str, name: str, size: int, keys: int, seconds: float) -> int:
-        """Change an object without a pause: the next version when the last is sent. How many there
-        were.
-        """
+        """Change an object without a pause, each version once the last is sent; their number."""
         count, end = 0, time.monotonic() + seconds
         while time.monotonic() < end:
             self.put(namespace, name, size, keys)
@@ -87,7 +84,7 @@ class _Orders:
         return False
 
     def cut(self) -> int:
-        """End every watch as at its timeout; how many."""
+        """End every watch as at its timeout; their number."""
         watchers = self._kube.watchers()
         self._kube.cut("clean")
         return watchers
@@ -97,15 +94,13 @@ class _Orders:
             return sum(stream.ask.namespace == namespace for stream in self._kube._streams)
 
     def asked(self, namespace: str) -> list[tuple[str, float]]:
-        """Each request for that namespace: its verb, and the watch timeout that it asked for (else
-        0).
-        """
+        """Each request for a namespace: its verb, and the timeout of a watch (else 0)."""
         own = (ask for ask in self._kube.log if ask.namespace == namespace)
         return [(ask.verb, float(ask.query.get("timeoutSeconds") or 0)) for ask in own]
 
 
 class KubeServer:
-    """The running server, from the side of who measures."""
+    """The running server, from the side of the harness."""
 
     def __init__(self, folder: str) -> None:
         self.kubeconfig = os.path.join(folder, "kubeconfig")
@@ -130,12 +125,12 @@ class KubeServer:
         return self._popen.pid
 
     def order(self, word: str, *arguments: object) -> Any:
-        """Have one of the methods of the server's side carried out; its answer."""
+        """Call a method of `_Orders` in the process; its answer."""
         self.begin(word, *arguments)
         return self._answer()
 
     def begin(self, word: str, *arguments: object) -> None:
-        """The same without waiting: `end` gives the answer."""
+        """The same without a wait: `end` gives the answer."""
         assert self._popen.stdin is not None
         self._popen.stdin.write(json.dumps([word, *arguments]) + "\n")
         self._popen.stdin.flush()
@@ -148,18 +143,17 @@ class KubeServer:
         line = self._popen.stdout.readline()
         if not line:
             raise RuntimeError(
-                f"the API server ended with {self._popen.wait(10)}; its words are above"
+                f"the API server ended with {self._popen.wait(10)}; its output is above"
             )
         return json.loads(line)
 
 
 def serve(kubeconfig: str) -> None:
     """Until stdin ends."""
-    sys.setswitchinterval(
-        0.0002
-    )  # the thread that sends must not wait for the one that takes orders
+    # The thread that sends must not wait for the thread of the orders.
+    sys.setswitchinterval(0.0002)
     with FakeKube() as kube:
-        kube.bookmark_every = math.inf  # as in a quiet cluster: there a real server sends none
+        kube.bookmark_every = math.inf  # as a real server in a quiet cluster
         orders = _Orders(kube)
         print(json.dumps(kube.write_kubeconfig(kubeconfig)), flush=True)
         for line in sys.stdin:

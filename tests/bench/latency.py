@@ -1,8 +1,8 @@
 """Measures of signals: from just before kill(2) to the app's handler; at rest, while importing,
 while updates stream.
 
-One signal at a time, at random moments, each waited for. What the machine's scheduler adds under
-load shows in a candidate that has no load itself: tini, beside one that is streamed at.
+A signal at a time, at random moments, each waited for. The machine's scheduler adds time under
+load; tini, without load of its own beside a candidate with updates, shows how much.
 """
 
 from __future__ import annotations
@@ -19,18 +19,17 @@ from tests.bench.bench import LARGE, Bench, Live, Placing, Result, kinds
 from tests.bench.candidates import Candidate
 from tests.bench.running import Moment, Run
 
-LONGEST_PAUSE = (
-    0.002  # seconds between two signals, at random: they must not fall into step with anything
-)
+# Seconds between two signals, at random: they must not fall into step with anything.
+LONGEST_PAUSE = 0.002
 TITLE = "Signal to the app's handler"
 BESIDE_IMPORT, BESIDE_STREAM = (
     "tini, beside the API role",
-    "tini, beside a floor that is streamed at",
+    "tini, beside a floor with updates",
 )
 
 
 def probe(run: Run) -> float:
-    """Send one USR1 to PID 1; ms until the app's handler."""
+    """Send USR1 to PID 1; ms until the app's handler."""
     sent = run.signal(signal.SIGUSR1)
     took = run.next(Moment.SIGNAL, 10, int(signal.SIGUSR1)).ns - sent
     time.sleep(random.uniform(0, LONGEST_PAUSE))
@@ -47,7 +46,7 @@ def _command(live: Live) -> float:
 
 
 def at_rest(bench: Bench) -> list[Result]:
-    """All candidates run; each gets ten signals in its turn."""
+    """All candidates run; each gets ten signals in turn."""
     chosen = [*candidates.inits(), candidates.OURS_API, candidates.FLOOR_API]
     with bench.side_by_side(chosen) as (lives, failed):
         samples: dict[str, list[float]] = {live.candidate.name: [] for live in lives}
@@ -58,8 +57,7 @@ def at_rest(bench: Bench) -> list[Result]:
                 elif turn < bench.times(20):
                     samples[live.candidate.name].append(_command(live))
     note = (
-        "s6, runit, supervisord and circus forward nothing as PID 1: theirs is by their own"
-        " command."
+        "s6, runit, supervisord and circus forward no signal as PID 1: their own commands send it."
     )
     failed |= {candidate.name: candidate.missing for candidate in chosen if candidate.missing}
     return [Result("signal_rest", f"{TITLE}, at rest", "ms", samples, kinds(chosen), note, failed)]
@@ -97,7 +95,7 @@ def importing(bench: Bench) -> list[Result]:
 
 
 def _import_kubernetes(bench: Bench, beside: Sequence[Live]) -> tuple[list[float], list[float]]:
-    """Latencies of ours while it imports, and of who stands beside, in turns."""
+    """Latencies of ours while it imports, and of the candidates beside it, in turns."""
     candidate, ours, theirs = candidates.OURS_API, [], []
     where = bench.place(candidate)
     assert where.api is not None
@@ -122,7 +120,7 @@ def _import_kubernetes(bench: Bench, beside: Sequence[Live]) -> tuple[list[float
 
 
 def _bystander(name: str) -> Candidate | None:
-    """Tini under another name, where there is tini."""
+    """Tini under another name, where it is installed."""
     tini = next(one for one in candidates.inits() if one.name == "tini")
     return None if tini.missing else tini.replace(name=name)
 
@@ -155,8 +153,8 @@ def _stream(bench: Bench, keys: int) -> Result:
     sent = ", ".join(f"{name} {count}" for name, count in versions.items())
     note = (
         "The API server changes the object as soon as the last version is sent; it runs at nice"
-        f" 10, so that what it takes to render is no delay of others. Versions sent: {sent}. Ours"
-        " writes, swaps and reloads each."
+        f" 10, so its rendering delays no candidate. Versions sent: {sent}. Ours writes, swaps and"
+        " reloads each."
     )
     title = f"{TITLE}, while 1 MiB in {keys} key{'s'[: keys > 1]} streams in"
     return Result(f"signal_stream_{keys}", title, "ms", samples, kinds(chosen), note, failed)
@@ -182,6 +180,6 @@ def _probe_under(bench: Bench, probed: Run, streamed: Live, keys: int) -> tuple[
 
 
 def _be_nice(pid: int, value: int) -> None:
-    # To Linux a priority is a thread's: sched(7).
+    # In Linux a priority belongs to a thread: sched(7).
     for task in os.listdir(f"/proc/{pid}/task"):
         os.setpriority(os.PRIO_PROCESS, int(task), value)

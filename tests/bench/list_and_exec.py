@@ -1,5 +1,5 @@
-"""The floor of a start through the Kubernetes client: import it, list the one object, write it,
-exec the app.
+"""The floor of a start with the Kubernetes client: import it, list an object, write it, exec the
+app.
 
 `list_and_exec.py KUBECONFIG NAMESPACE NAME ROOT -- APP...`. Reads through the DynamicClient, the
 cheapest public way (CoreV1Api costs 300 ms more). Run by the benchmark with `python -I`; no error

@@ -1,5 +1,4 @@
-"""On what, and of what, was measured: the processor, the kernel, the versions of everything that
-takes part.
+"""The machine of a run: the processor, the kernel, the versions of all candidates.
 
 Reads /proc, /etc/os-release, package metadata and git; measures nothing.
 """
@@ -17,7 +16,7 @@ LIBRARIES = ("kubernetes", "urllib3", "prometheus_client", "psutil")
 
 
 def commit() -> str:
-    """The short commit of the source, with `+` when the program was changed since."""
+    """The short commit of the source, with `+` after a later change of the program."""
     git = ["git", "-C", workshop.ROOT]
     try:
         short = subprocess.run(
@@ -30,15 +29,13 @@ def commit() -> str:
 
 
 class Stolen:
-    """From its making on: the share of the CPU time that this machine wanted and its host gave to
-    others.
-    """
+    """The share of this machine's CPU time that its host gave to others since the construction."""
 
     def __init__(self) -> None:
         self._before = _wanted_and_stolen()
 
     def share(self) -> float:
-        """In per cent; what is measured while it is high is the neighbours' work as well."""
+        """In per cent; while it is high, the figures include the neighbours' work."""
         wanted, stolen = (
             now - was for now, was in zip(_wanted_and_stolen(), self._before, strict=True)
         )
@@ -60,9 +57,9 @@ def describe() -> str:
     return (
         f"{_processor()}, {os.cpu_count()} cores, Linux {platform.release()}, {_system()}, Python"
         f" {platform.python_version()}; {', '.join(versions)}. Load average after the run:"
-        f" {one:.1f}, {five:.1f}, {fifteen:.1f}.\n\nEvery candidate is PID 1 of a fresh pid namespace"
-        " (`unshare -pf --mount-proc`) over the same static C app, and takes its samples in turn"
-        " with the others. The floor is the least that a Python program can be (`floor.py`)."
+        f" {one:.1f}, {five:.1f}, {fifteen:.1f}.\n\nEvery candidate is PID 1 of a fresh pid"
+        " namespace (`unshare -pf --mount-proc`) over the same static C app, and takes its samples"
+        " in turn with the others. The floor is a minimal Python program (`floor.py`)."
         " Ratios hold on other machines, milliseconds do not."
     )
 

@@ -1,8 +1,7 @@
-"""The measure of reaping: 20,000 orphans, one after another, and how soon after the last nothing is
-left.
+"""The measure of reaping: 20,000 orphans in a row, and the time from the last fork to none left.
 
-The app itself counts the processes of its pid namespace. Who does not finish within the app's
-patience is shown with what was left, not with a time.
+The app counts the processes of its pid namespace. A candidate that does not finish within the app's
+patience appears with the orphans left, without a time.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def orphans(bench: Bench) -> list[Result]:
             for figure, value in zip(FIGURES, found, strict=True):
                 of[figure].setdefault(candidate.name, []).append(value)
     note = (
-        "Each is forked by a child of the app that ends at once. 5 s after the last fork the app"
+        "A child of the app forks each orphan and ends at once. 5 s after the last fork the app"
         " gives up."
     )
     return [
@@ -64,7 +63,7 @@ def _make(live: Live) -> tuple[float, float, float, float]:
     cpu = procfs.work(live.run.supervisors()).cpu - before
     if none.value > 0:
         raise running.SilentError(
-            f"{none.value:,} of {first.value:,} were left 5 s after the last; {cpu * 1000:.0f} ms"
-            " of CPU time"
+            f"{none.value:,} of {first.value:,} were left 5 s after the last fork; {cpu * 1000:.0f}"
+            " ms of CPU time"
         )
     return (none.ns - first.ns) / 1e6, (none.ns - last.ns) / 1e6, peak, cpu * 1000

@@ -1,8 +1,7 @@
-"""The peers that PyPI has, in a virtual environment of their own; which of Debian's are there is
-asked of PATH.
+"""The peers from PyPI, in a virtual environment of their own; those from Debian are found in PATH.
 
-The environment is made once and kept in the user's cache, so that a second run needs no network. A
-peer that cannot be had is named by the harness and left out.
+The environment is made once and kept in the user's cache: a second run needs no network. The
+harness names a missing peer and leaves it out.
 """
 
 from __future__ import annotations
@@ -12,18 +11,15 @@ import os
 import subprocess
 import sys
 
-PINNED = (
-    "supervisor==4.3.*",
-    "circus",
-    "setuptools<81",
-)  # supervisor 4 asks setuptools for its version
+# supervisor 4 asks setuptools for its version.
+PINNED = ("supervisor==4.3.*", "circus", "setuptools<81")
 CACHE = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
 FOLDER = os.path.join(CACHE, "supervisor-bench", "peers")
 
 
 @functools.cache
 def scripts() -> str:
-    """The directory of supervisord, circusd and the like; '' when they cannot be installed."""
+    """The directory of supervisord and circusd; '' when they cannot be installed."""
     folder = os.path.join(FOLDER, "bin")
     if os.path.exists(os.path.join(FOLDER, "complete")):
         return folder
@@ -39,7 +35,7 @@ def scripts() -> str:
 
 
 def packages() -> str:
-    """Where their packages are; '' when they cannot be installed."""
+    """The directory of their packages; '' when they cannot be installed."""
     major, minor = sys.version_info[:2]
     return (
         os.path.join(FOLDER, "lib", f"python{major}.{minor}", "site-packages") if scripts() else ""

@@ -1,8 +1,7 @@
-"""What the kernel says about processes: who their children are, their memory, switches, CPU time
-and threads.
+"""Figures of processes from /proc: children, memory, context switches, CPU time and threads.
 
-Reads /proc and nothing else; a process that has ended has no children and no figures. Units: KiB as
-proc(5) has them become MiB here, CPU time is in seconds.
+Reads only /proc, by code of its own: it measures the program, and shares none with it. A process
+after its end has no children and no figures. Units: MiB, CPU time in seconds.
 https://docs.kernel.org/filesystems/proc.html
 """
 
@@ -15,9 +14,7 @@ from config_supervisor.core.record import Record
 
 
 class Memory(Record):
-    """Of one or several processes, in MiB: resident, its proportional share, and what is private
-    and written to.
-    """
+    """Of some processes, in MiB: resident, proportional share, private and dirty."""
 
     rss: float
     pss: float
@@ -25,9 +22,7 @@ class Memory(Record):
 
 
 class Work(Record):
-    """What processes have done so far: CPU seconds, context switches of all threads; and how many
-    threads they are.
-    """
+    """Of some processes: CPU seconds and context switches of all threads; number of threads."""
 
     cpu: float
     switches: int
@@ -61,7 +56,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def program(pid: int) -> str:
-    """The path of the program that a process runs; '' when it has ended."""
+    """The path of a process's program; '' after the end of the process."""
     try:
         return os.readlink(f"/proc/{pid}/exe")
     except OSError:

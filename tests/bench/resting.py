@@ -1,8 +1,7 @@
-"""Measures of rest: memory, threads, context switches and CPU time when nothing happens; requests
-per hour.
+"""Measures of rest: memory, threads, context switches and CPU time at rest; requests per hour.
 
-All candidates rest side by side: who does nothing disturbs nobody. Those with /metrics are scraped
-once before, as what a first scrape imports and builds stays.
+All candidates rest side by side: at rest they do not disturb each other. Those with /metrics are
+scraped once before, since the imports of a first scrape stay in memory.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ FIGURES = {
     "switches": ("Context switches at rest", "per s"),
     "cpu": ("CPU time at rest", "µs per s"),
 }
-SETTLED = 3.0  # seconds of rest before it counts
+SETTLED = 3.0  # seconds of rest before the count
 
 
 def rest(bench: Bench) -> list[Result]:
-    """Everything about rest, from two rounds of starts."""
+    """All figures of rest, from two rounds of starts."""
     chosen = [*candidates.inits(), *candidates.followers()]
     of: dict[str, dict[str, list[float]]] = {figure: {} for figure in FIGURES}
     failed: dict[str, str] = {}
@@ -77,15 +76,12 @@ def _look(live: Live, before: procfs.Work, seconds: float) -> dict[str, float]:
 def requests(bench: Bench) -> list[Result]:
     """Requests per hour and object, from a few watches that the server ends early.
 
-    A watch is asked for with a timeout; the server ends it after a few seconds instead, and counts
-    what comes until the next watch stands. A cycle at rest takes what the client asked for, on
-    average, and its pause.
+    A client asks for a watch with a timeout; the server ends it after a few seconds instead, and
+    counts the requests up to the next watch. A cycle at rest takes the average timeout and a pause.
     """
     chosen = candidates.followers()
-    cycles, lasting = (
-        bench.times(8, 3),
-        6.0,
-    )  # a watch that ends sooner counts as broken: see kubernetes.py, CLEAN_LIFE
+    cycles = bench.times(8, 3)
+    lasting = 6.0  # a shorter watch counts as broken: see CLEAN_LIFE in sources/kubernetes
     with bench.side_by_side(chosen) as (lives, failed):
         began = {live.candidate.name: len(_asked(bench, live)) for live in lives}
         for _ in range(cycles):
@@ -101,9 +97,9 @@ def requests(bench: Bench) -> list[Result]:
                     len(asked) / len(timeouts) * 3600 / statistics.mean(timeouts)
                 ]
     note = (
-        f"Computed, not waited for: requests per cycle, counted over {cycles} watches that the"
-        f" server ended after {lasting:.0f} s, by the timeout that each watch asked for. The pauses"
-        " between cycles would lower it a little."
+        f"Computed: requests per cycle, counted over {cycles} watches that the server ended after"
+        f" {lasting:.0f} s, by the timeout of each watch. The pauses between cycles would lower the"
+        " figure a little."
     )
     return [
         Result("requests", "API requests at rest", "per hour", samples, kinds(chosen), note, failed)

@@ -1,9 +1,7 @@
-"""One candidate that runs: PID 1 of a fresh pid namespace, with the app below it telling what happens
-to it.
+"""A running candidate: PID 1 of a fresh pid namespace, above the app, which reports its moments.
 
-Starts it, reads the app's reports, finds its processes, sends signals and ends it. Nothing here
-sleeps: waiting is for a report or for an end, and always bounded. Knows nothing of who the candidate
-is or of what is measured.
+Starts it, reads the app's reports, finds its processes, sends signals and ends it. Every wait is
+for a report or for an end, and bounded. Must not know the candidates, nor the measures.
 """
 
 from __future__ import annotations
@@ -21,17 +19,15 @@ from typing import Self
 from config_supervisor.core.record import Record
 from tests.bench import procfs
 
-# Whatever happens to the harness, nothing of a candidate is left.
+# No process of a candidate survives the harness.
 NAMESPACE = ("setpriv", "--pdeathsig", "KILL", "unshare", "-pf", "--mount-proc", "--kill-child")
 _REPORT = struct.Struct("qii")
-_QUIET_SECONDS, _QUIET_CPU = (
-    0.2,
-    0.001,
-)  # what counts as rest: that much CPU time in so many seconds
+# Rest is at most this CPU time within these seconds.
+_QUIET_SECONDS, _QUIET_CPU = 0.2, 0.001
 
 
 class Moment(enum.IntEnum):
-    """What the app tells; the same list as in app.c."""
+    """The reports of the app; the same list as in app.c."""
 
     EXEC = 1
     START = 2
@@ -45,9 +41,7 @@ class Moment(enum.IntEnum):
 
 
 class Report(Record):
-    """One thing that happened to the app: when (ns, CLOCK_MONOTONIC), what, and a number that goes
-    with it.
-    """
+    """A report of the app: time (ns, CLOCK_MONOTONIC), moment, and a number for it."""
 
     ns: int
     moment: Moment
@@ -55,30 +49,27 @@ class Report(Record):
 
 
 class SilentError(Exception):
-    """What should have happened in time did not: why, and on further lines the command and its last
-    words.
-    """
+    """A report did not come in time: the reason, then the command and its last output."""
 
 
 class Run:
-    """A running candidate; `close` ends it and all that it started."""
+    """A running candidate; `close` ends it and all its processes."""
 
     def __init__(
         self, app: str, command: Sequence[str], environment: Mapping[str, str] | None = None
     ) -> None:
-        """`app`: path of the compiled app, which also marks the moment of the exec of `command`."""
+        """`app`: path of the compiled app, which also reports the exec of `command`."""
         self.command = command
         self._app = app
         self._folder = tempfile.mkdtemp(prefix="bench-run-")
         fifo = os.path.join(self._folder, "report")
         os.mkfifo(fifo)
-        self._fifo = os.open(
-            fifo, os.O_RDWR | os.O_CLOEXEC
-        )  # for both: it never ends, and no writer waits
+        # Open for both: it never ends, and no writer waits.
+        self._fifo = os.open(fifo, os.O_RDWR | os.O_CLOEXEC)
         self._held: list[Report] = []
         self._rest = b""
         self._log = os.path.join(self._folder, "log")
-        self._pidfd = -1  # of PID 1, once it is known
+        self._pidfd = -1  # of PID 1, once known
         with open(self._log, "wb") as log:
             self._popen = subprocess.Popen(
                 [*NAMESPACE, app, "--then", *command],
@@ -103,8 +94,8 @@ class Run:
         self.close()
 
     def next(self, moment: Moment, timeout: float = 30, value: int | None = None) -> Report:
-        """The next such report, earlier ones of other kinds dropped. `timeout` in seconds;
-        SilentError after it.
+        """The next report of this moment; earlier reports of others are dropped. Raises SilentError
+        after `timeout` seconds.
         """
         end = time.monotonic() + timeout
         while True:
@@ -118,7 +109,7 @@ class Run:
         ends = [self._pidfd] if self._pidfd >= 0 else []
         found = select.select([self._fifo, *ends], [], [], max(0.0, seconds))[0]
         if self._fifo not in found:
-            why = "it ended" if found else "nothing came in time"
+            why = "the candidate ended" if found else "no report came in time"
             raise self._silent(f"no {moment.name} of the app: {why}")
         data = self._rest + os.read(self._fifo, 65536)
         whole = len(data) - len(data) % _REPORT.size
@@ -128,8 +119,8 @@ class Run:
         ]
 
     def settle(self, timeout: float = 10) -> None:
-        """Wait until the candidate has used next to no CPU time for a while; SilentError after
-        `timeout` seconds.
+        """Wait until the candidate uses next to no CPU time. Raises SilentError after `timeout`
+        seconds.
         """
         end, before = time.monotonic() + timeout, -1.0
         while time.monotonic() < end:
@@ -138,10 +129,10 @@ class Run:
                 return
             before = now
             time.sleep(_QUIET_SECONDS)
-        raise self._silent(f"it did not come to rest in {timeout:.0f} s")
+        raise self._silent(f"the candidate did not come to rest in {timeout:.0f} s")
 
     def forget(self) -> None:
-        """Drop all reports that have come."""
+        """Drop all reports so far."""
         while select.select([self._fifo], [], [], 0)[0]:
             os.read(self._fifo, 65536)
         self._held.clear()
@@ -150,22 +141,22 @@ class Run:
         return SilentError(f"{why}\n{' '.join(self.command)}\n{self.words()}")
 
     def words(self) -> str:
-        """What the candidate wrote, the last of it."""
+        """The last output of the candidate."""
         with open(self._log, encoding="utf-8", errors="replace") as log:
             return log.read()[-2000:]
 
     def signal(self, number: int) -> int:
-        """Send a signal to the candidate; the moment just before, in ns."""
+        """Send a signal to the candidate; the time just before, in ns."""
         now = time.monotonic_ns()
         os.kill(self.pid, number)
         return now
 
     def app_pid(self) -> int:
-        """The app's pid as we see it. Raises SilentError when there is none."""
+        """The app's pid in our namespace. Raises SilentError without an app."""
         for pid in procfs.descendants(self.pid):
             if procfs.program(pid) == self._app:
                 return pid
-        raise self._silent("it has no app")
+        raise self._silent("the candidate has no app")
 
     def supervisors(self) -> list[int]:
         """All processes of the candidate but the app."""
@@ -176,17 +167,17 @@ class Run:
         ]
 
     def gone(self, timeout: float) -> int:
-        """Wait until PID 1, and with it all else in its namespace, has ended; the moment, in ns."""
+        """Wait for the end of PID 1, and of its namespace with it; the time, in ns."""
         if not select.select([self._pidfd], [], [], timeout)[0]:
-            raise self._silent(f"it did not end in {timeout:.0f} s")
+            raise self._silent(f"the candidate did not end in {timeout:.0f} s")
         return time.monotonic_ns()
 
     def code(self) -> int:
-        """The exit code, once it is gone."""
+        """The exit code, after `gone`."""
         return self._popen.wait(10)
 
     def close(self) -> None:
-        """End the candidate, if it has not ended, and release what it held."""
+        """End the candidate, if it still runs, and release its resources."""
         if self._popen.poll() is None:
             self._popen.kill()  # and PID 1 with it: --kill-child
         self._popen.wait(10)
@@ -200,7 +191,7 @@ class Run:
 
 
 def clean_environment() -> dict[str, str]:
-    """Our environment without what would configure a candidate."""
+    """Our environment without the configuration of a candidate."""
     return {
         k: v
         for k, v in os.environ.items()

@@ -1,12 +1,11 @@
-"""A stand-in for k8s-sidecar, which neither PyPI nor Debian has: the same calls of the same
-libraries, and no more.
+"""A stand-in for k8s-sidecar, which is neither on PyPI nor in Debian: the same library calls only.
 
 `sidecar.py KUBECONFIG NAMESPACE ROOT URL [APP...]`: CoreV1Api and Watch over the namespace's
-ConfigMaps with the server timeout of 60 s and the client timeout of 66 s that are its defaults, a
-file written in place when its digest differs, and a POST with a fresh `requests` session and
-retries when one did. What the real one has beside that (structured logs, a health server, a process
-per kind of resource) is left out, so it costs more than this. It is no init: to be measured like
-the others, it starts the app itself, first. Run by the benchmark with `python -I`.
+ConfigMaps with its default timeouts (server 60 s, client 66 s), a file written in place when its
+digest differs, and then a POST with a fresh `requests` session and retries. The original also has
+structured logs, a health server and a process per kind of resource, and costs more than this. It is
+no init: here it starts the app itself, first, to be measured like the others. Run by the benchmark
+with `python -I`.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class Sidecar:
         self.known: dict[str, Any] = {}
 
     def follow(self) -> None:
-        """One watch, from the beginning: every object comes as ADDED first."""
+        """A watch from the beginning: every object comes as ADDED first."""
         api = client.CoreV1Api()
         events = kubernetes_watch.Watch().stream(
             api.list_namespaced_config_map,

@@ -1,5 +1,5 @@
-"""Measures of beginning and end: exec to the app, exec to the first sync, TERM to gone; and of
-health checks.
+"""Measures of starts, stops and health checks: exec to the app, exec to the first sync, TERM to
+gone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.bench.candidates import Candidate
 
 
 def start(bench: Bench) -> list[Result]:
-    """From exec to the app's first instruction; few rounds for those that take a second."""
+    """From exec to the app's first instruction; fewer rounds for slow candidates."""
     chosen = [_bare_app(), *candidates.inits()]
     note = (
         "Exec of the candidate to the first instruction of the app's main. runit waits a second by"
@@ -28,9 +28,9 @@ def first_sync(bench: Bench) -> list[Result]:
     """From exec to the first configuration applied and, but for the sidecar, the app started."""
     chosen = [*candidates.followers(), candidates.LIST_AND_EXEC]
     note = (
-        "Exec to the app's first instruction, which comes after the first list is written; for"
+        "Exec to the app's first instruction, which follows the write of the first list; for"
         " k8s-sidecar, which is no init, to its first reload request. 'list and exec' imports"
-        " `kubernetes`, lists the one object through the DynamicClient, writes it and execs the"
+        " `kubernetes`, lists an object through the DynamicClient, writes it and execs the"
         " app."
     )
     return [_begin(bench, "first_sync", "Exec to first configuration applied", chosen, note)]
@@ -61,7 +61,7 @@ def _begin(bench: Bench, key: str, title: str, chosen: Sequence[Candidate], note
 
 
 def stop(bench: Bench) -> list[Result]:
-    """TERM to PID 1 until nothing of its namespace is left, with an app that ends at once."""
+    """From TERM at PID 1 to the end of its namespace, with an app that ends at once."""
     chosen = [*candidates.inits(), *candidates.followers()[:2]]
     samples: dict[str, list[float]] = {candidate.name: [] for candidate in present(chosen)}
     failed: dict[str, str] = {
@@ -88,13 +88,11 @@ def stop(bench: Bench) -> list[Result]:
 
 
 def health(bench: Bench) -> list[Result]:
-    """What a health check by command takes, exec to exit; an interpreter that does nothing beside
-    it.
-    """
+    """The time of a health check by command, exec to exit, beside an idle interpreter."""
     chosen = [
         candidate for candidate in [*candidates.inits(), candidates.OURS_API] if candidate.status
     ]
-    nothing = "floor, an interpreter that does nothing"
+    nothing = "floor, an idle interpreter"
     with bench.side_by_side(chosen) as (lives, failed):
         samples: dict[str, list[float]] = {
             nothing: [],

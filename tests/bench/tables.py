@@ -1,7 +1,7 @@
-"""Results as they are kept and shown: summaries of samples, their JSON, and Markdown tables.
+"""Summaries of samples, their JSON, and Markdown tables.
 
-Only summaries are kept: they are what a later reader compares, and the file stays small. Knows
-nothing of how anything is measured.
+Only summaries are kept: a later reader compares them, and the file stays small. Must not know the
+measures.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from config_supervisor.core.record import Record
 from tests.bench.bench import Result
 from tests.bench.candidates import PYTHON
 
-_HUNDRED = 100  # samples without which a p99 is but the greatest
+_HUNDRED = 100  # with fewer samples a p99 is just the greatest
 
 
 class Summary(Record):
-    """Of the samples of one candidate."""
+    """Of the samples of a candidate."""
 
     count: int
     least: float
@@ -31,9 +31,7 @@ class Summary(Record):
 
 
 class Table(Record):
-    """One result: a summary per candidate, who they are, and when and of which source it was
-    measured.
-    """
+    """A result: a summary and a kind per candidate, with date and commit of the run."""
 
     key: str
     title: str
@@ -45,13 +43,11 @@ class Table(Record):
     when: str
 
     def median(self, name: str) -> float:
-        """NaN for who was not measured."""
+        """NaN for a candidate without samples."""
         return self.figure("median", name)
 
     def figure(self, figure: str, name: str) -> float:
-        """A field of the candidate's summary; NaN for who was not measured, and for a p99 of too few
-        samples.
-        """
+        """A field of the candidate's summary; NaN without samples, and for a p99 of few samples."""
         row = self.rows.get(name)
         if row is None or (figure == "p99" and row.count < _HUNDRED):
             return math.nan
@@ -87,7 +83,7 @@ def load(path: str) -> dict[str, Table]:
 
 
 def save(path: str, tables: Iterable[Table]) -> None:
-    """Write them with four significant digits, one candidate a line."""
+    """Write them with four significant digits, a candidate a line."""
     kept = []
     for table in tables:
         rows = {name: _values(row) for name, row in table.rows.items()}

@@ -1,8 +1,7 @@
-"""What the program is held to, as ratios where a machine could flatter, and whether the figures
-keep it.
+"""The targets of the program, as ratios where a fast machine could flatter, and their verdicts.
 
-A target is a sentence, a limit, and what is compared with it, from the tables of a run. A target
-whose tables were not measured is shown as such.
+A target is a sentence, a limit, and a figure from the tables of a run. Without its tables a target
+is "not measured".
 """
 
 from __future__ import annotations
@@ -24,19 +23,18 @@ ROLES = (BARE, DIRECTORY, API)
 
 
 class Target(Record):
-    """`measured` and `limit` give numbers in `unit`, NaN where a table or a candidate is missing."""
+    """`measured` and `limit` give numbers in `unit`; NaN without a table or a candidate."""
 
     text: str
     unit: str
     measured: Callable[[Tables], float]
     limit: Callable[[Tables], float]
     inclusive: bool = True  # "at most", not "under"
-    beside: tuple[str, Callable[[Tables], float]] | None = (
-        None  # who had what in the same run: milliseconds flatter
-    )
+    # A candidate with its figure of the same run: milliseconds alone flatter.
+    beside: tuple[str, Callable[[Tables], float]] | None = None
 
     def row(self, tables: Tables) -> list[str]:
-        """Its line in the table of targets."""
+        """The line of the target in the table."""
         measured, limit = self.measured(tables), self.limit(tables)
         if math.isnan(measured) or math.isnan(limit):
             verdict = "not measured"
@@ -74,7 +72,7 @@ def _ratio(key: str, name: str, to: str) -> Callable[[Tables], float]:
 
 
 def _whole(key: str, words: str, measured: Callable[[Tables], float]) -> Callable[[Tables], float]:
-    """NaN unless the table's title has these words: a shortened run proves nothing here."""
+    """NaN unless the table's title has these words: a shortened run is no proof here."""
     return lambda tables: (
         measured(tables) if key in tables and words in tables[key].title else math.nan
     )
@@ -85,8 +83,8 @@ def _at(limit: float) -> Callable[[Tables], float]:
 
 
 def _worst(figure: str, keys: tuple[str, ...], names: tuple[str, ...]) -> Callable[[Tables], float]:
-    """The greatest of a figure (median, p99, most) over our roles and several tables; NaN if one is
-    missing.
+    """The greatest of a figure (median, p99, most) over several roles and tables; NaN where a table
+    is missing.
     """
 
     def worst(tables: Tables) -> float:

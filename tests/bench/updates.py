@@ -31,9 +31,9 @@ READER = Candidate(
     follows=True,
 )
 NOTE = (
-    "Accepted: the new version is in the server's store and rendered, and no byte of it is sent."
-    " k8s-sidecar's ends with the app's first sight of its request. The reader reads the watch and"
-    " sends HUP at the end of the line."
+    "Accepted: the new version is in the server's store and rendered, and no byte is sent yet."
+    " The figure of k8s-sidecar ends with the app's receipt of its request. The reader reads the"
+    " watch and sends HUP at the end of the line."
 )
 
 
@@ -43,7 +43,7 @@ def _followed(at: candidates.Place) -> list[str]:
 
 
 def update(bench: Bench, live: Live, placing: Placing) -> float:
-    """Change the candidate's first object; ms until its app knows."""
+    """Change the candidate's first object; ms until its app hears of it."""
     assert live.place.api is not None
     live.run.forget()
     api = live.place.api
@@ -54,9 +54,7 @@ def update(bench: Bench, live: Live, placing: Placing) -> float:
 
 
 def small(bench: Bench) -> list[Result]:
-    """Objects of 1,000 bytes: one, ten, a hundred of them followed; and a swap in a mounted
-    directory.
-    """
+    """Objects of 1,000 bytes: 1, 10 and 100 of them; and a swap in a mounted directory."""
     turns = {1: 200, 10: 60, 100: 30}
     found = [
         _series(bench, f"update_small_{count}", turns[count], Placing(objects=count))
@@ -93,9 +91,8 @@ def _series(bench: Bench, key: str, turns: int, placing: Placing) -> Result:
                 except running.SilentError as error:
                     failed[live.candidate.name] = str(error)
                 else:
-                    samples[live.candidate.name] += (
-                        [took] if turn else []
-                    )  # the first finds everything cold
+                    if turn:  # the first finds everything cold
+                        samples[live.candidate.name].append(took)
     return Result(
         key, f"{TITLE}: {_described(placing)}", "ms", samples, kinds(chosen), NOTE, failed
     )
@@ -117,9 +114,8 @@ def _wait_for_watches(bench: Bench, lives: list[Live], objects: int) -> None:
         end = time.monotonic() + 20
         while bench.kube.order("watchers", live.place.api.namespace) < wanted:
             if time.monotonic() > end:
-                raise running.SilentError(
-                    f"{live.candidate.name} does not watch its {objects} objects\n{live.run.words()}"
-                )
+                why = f"{live.candidate.name} does not watch its {objects} objects"
+                raise running.SilentError(f"{why}\n{live.run.words()}")
             time.sleep(0.05)
 
 
@@ -137,16 +133,14 @@ def _swaps(bench: Bench) -> Result:
                     (live.run.next(Moment.SIGNAL, 20, int(signal.SIGHUP)).ns - swapped) / 1e6
                 )
     title = "Swap of a mounted directory to app signalled"
-    note = "The kubelet's own 60 to 90 s before the swap are not in it."
+    note = "Without the kubelet's own 60 to 90 s before the swap."
     return Result(
         "update_directory", title, "ms", {candidate.name: samples}, kinds([candidate]), note, failed
     )
 
 
 def _swap(mounted: str, turn: int) -> int:
-    """What the kubelet does: a new directory, a new link, one rename; the moment just before that,
-    in ns.
-    """
+    """The kubelet's steps: a directory, a link, a rename; the time before the rename, in ns."""
     name = f"..{turn}"
     os.mkdir(os.path.join(mounted, name))
     with open(os.path.join(mounted, name, "app.conf"), "w", encoding="utf-8") as file:
@@ -178,7 +172,7 @@ def memory_after(bench: Bench) -> list[Result]:
 
 
 def growth(bench: Bench) -> list[Result]:
-    """What 10,000 reloads of a 100 KiB object add to the resident memory."""
+    """Growth of the resident memory over 10,000 reloads of a 100 KiB object."""
     candidate, placing = candidates.OURS_API, Placing(100 << 10, in_memory=True)
     samples: list[float] = []
     reloads, warm = bench.times(10_000, 600), 500

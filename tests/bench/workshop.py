@@ -1,11 +1,10 @@
-"""What a benchmark run is made of: the compiled app, our program as an image has it, a place per
-candidate.
+"""The parts of a benchmark run: the compiled app, and our program as in an image.
 
-Our program is measured as a copy of the tree with compiled modules that are never checked for age,
-behind a file whose first line is `#!PYTHON -I`: so does an image have it. A console script by pip
-would import `re` first. The interpreter is that of an empty virtual environment, for the floor too:
-what a distribution or a machine hooks into its own (`.pth` files) costs tens of milliseconds and
-hides what a program imports. Knows nothing of what is measured.
+Our program is a copy of the tree with compiled modules without a check of their age, behind a file
+whose first line is `#!PYTHON -I`, as in an image; a console script by pip imports `re` first. The
+interpreter belongs to an empty virtual environment, for the floor too: hooks of a distribution
+(`.pth` files) cost tens of milliseconds and hide a program's own imports. Must not know the
+measures.
 """
 
 from __future__ import annotations
@@ -32,9 +31,7 @@ from config_supervisor.{module} import {name}
 
 
 class Workshop(Record):
-    """Where things are: `folder` on disk, `memory` on tmpfs; paths of the app, our two programs, an
-    interpreter.
-    """
+    """Paths: `folder` on disk, `memory` on tmpfs; the app, our two programs, the interpreter."""
 
     folder: str
     memory: str
@@ -42,13 +39,11 @@ class Workshop(Record):
     app: str
     supervisor: str
     supervisorctl: str
-    with_libraries: str  # a launcher for a script that needs the run-time dependencies
+    with_libraries: str  # a launcher for scripts with the run-time dependencies
 
 
 def build(folder: str, memory: str, python: str) -> Workshop:
-    """Make everything in `folder`. Raises OSError or CalledProcessError, after which nothing can be
-    measured.
-    """
+    """Build all parts in `folder`. Raises OSError or CalledProcessError."""
     empty = os.path.join(folder, "python")
     subprocess.run([python, "-m", "venv", "--without-pip", empty], check=True)
     python = os.path.join(empty, "bin", "python")
@@ -92,12 +87,12 @@ def write_program(path: str, text: str) -> str:
     """Write an executable file; returns its path."""
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
-    os.chmod(path, 0o755)  # noqa: S103 - it is a program
+    os.chmod(path, 0o755)  # noqa: S103 - an executable
     return path
 
 
 def free_port() -> int:
-    """A port of loopback that nobody has now."""
+    """A port of loopback that is free now."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
