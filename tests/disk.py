@@ -85,7 +85,8 @@ def as_nobody(path: Path, code: str) -> str:
     # All imports come first: others than root may not be allowed to read where the program is.
     head = """
         import hashlib, inotify_simple, json, os, sys
-        from config_supervisor.store.configroot import FilesError, Modes, Root
+        from config_supervisor.store.configroot import Modes, Root
+        from config_supervisor.store.write_errors import ApplyError
         from config_supervisor.core.content import Entry, version_of
         from config_supervisor.sources.directory.directory_source import DirectorySource
         path = sys.argv[1]

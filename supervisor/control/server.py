@@ -26,7 +26,7 @@ from ..http_server.messages import Response
 from ..http_server.service import STUCK, Service, as_json, plain, verdict
 from ..runtime import log
 from ..runtime.client_limit import affordable
-from ..store.configroot import FilesError
+from ..store.write_errors import ApplyError
 from . import commands, peer
 from .background import Background
 from .held_requests import HeldRequests
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
         """What is shown and not in the state alone."""
 
         def generations(self) -> Sequence[Generation]:
-            """The generations on disk, newest first. Raises FilesError."""
+            """The generations on disk, newest first. Raises ApplyError."""
 
         def status(self, state: State) -> Mapping[str, object]:
             """The page /status of a state."""
@@ -191,7 +191,7 @@ class Control(Service):
         def call() -> Callable[[], None]:
             try:
                 found = self._pages.generations()
-            except FilesError as error:
+            except ApplyError as error:
                 return partial(exchange.answer, plain(HTTPStatus.CONFLICT, str(error)))
             except Exception as error:  # as for every request: a failure is an answer too
                 return partial(exchange.answer, self.failed(exchange.request.path, error))

@@ -19,6 +19,7 @@ import os
 import time
 
 from ..core.content import diff, shown
+from ..core.outcomes import ApplyFailure
 from ..core.record import Record
 from ..core.state import Marks
 from ..runtime import log
@@ -29,7 +30,7 @@ from .manifest import MOST_SERIAL, Generation
 from .retention import kept_names
 from .root_directory import RootDirectory
 from .safe_open import contents
-from .write_errors import FilesError
+from .write_errors import ApplyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
 
     from ..core.content import Changes, Version
 
-__all__ = ["KEPT", "FilesError", "Generation", "Modes", "Root"]
+__all__ = ["Generation", "Modes", "Root"]
 
-KEPT = 3  # versions, the live one included: what readers still have open, and what to go back to
+_KEPT = 3  # versions, the live one included: what readers still have open, and what to go back to
 
 _TOLD = 5  # names in a message
 _MARKS = "..marks"
@@ -58,7 +59,7 @@ class Live(Record):
 
 
 class Root:
-    """The directory that shows one generation and keeps some. All methods raise FilesError.
+    """The directory that shows one generation and keeps some. All methods raise ApplyError.
 
     `keep` is the number of versions that stay, the live one included. `path` may be relative to
     where the process is now. `clock` gives nanoseconds since the epoch; it only makes names: the
@@ -66,7 +67,7 @@ class Root:
     """
 
     def __init__(
-        self, path: str, modes: Modes, *, keep: int = KEPT, clock: Callable[[], int] = time.time_ns
+        self, path: str, modes: Modes, *, keep: int = _KEPT, clock: Callable[[], int] = time.time_ns
     ) -> None:
         self._directory = RootDirectory(path, modes, self._forget)
         self.path = self._directory.path
@@ -87,11 +88,11 @@ class Root:
         Raises nothing.
         """
         try:
-            with self._directory.saying("write to"), self._directory.opened(make=True) as root:
+            with self._directory.explaining("write to"), self._directory.opened(make=True) as root:
                 self._directory.check_data(root)
                 self._key = digest_key.kept(root, self._key)
                 self._key_kept = True
-        except FilesError as error:
+        except ApplyError as error:
             log.debug(f"{error}; until then digests are other ones after a restart")
             self._key = self._key or digest_key.new()
         return self._key
@@ -103,7 +104,7 @@ class Root:
         Refuses a directory whose `..data` is not ours, so that a mounted volume is never written
         to.
         """
-        with self._directory.saying("prepare"), self._directory.opened(make=True) as root:
+        with self._directory.explaining("prepare"), self._directory.opened(make=True) as root:
             self._directory.check_data(root)
             clear_scratch(root)
             name = target(root, DATA)
@@ -148,7 +149,7 @@ class Root:
         """Write a new generation, which no reader sees until `swap`. On failure nothing of it
         remains.
         """
-        with self._directory.saying("write to"), self._directory.opened(make=True) as root:
+        with self._directory.explaining("write to"), self._directory.opened(make=True) as root:
             if self._key and not self._key_kept:
                 digest_key.kept(root, self._key)
                 self._key_kept = True
@@ -181,14 +182,18 @@ class Root:
 
         On failure a generation that never was live is removed.
         """
-        with self._directory.saying("put a configuration into"), self._directory.opened() as root:
+        with (
+            self._directory.explaining("put a configuration into"),
+            self._directory.opened() as root,
+        ):
             before = target(root, DATA)
             old = self._known.read(root, before)
             if old is None:
                 self._directory.check_data(root)
             if self._known.read(root, generation.name) is None:
-                raise FilesError(
-                    "write", f"cannot use {self.directory(generation)}: it is gone; write it again"
+                raise ApplyError(
+                    ApplyFailure.WRITE,
+                    f"cannot use {self.directory(generation)}: it is gone; write it again",
                 )
             links = Links(root, generation.tops, self.path)
             try:
@@ -229,7 +234,7 @@ class Root:
                 if live:
                     Links(root, live.tops, self.path).drop(os.listdir(root))
                     self._prune(root, live, good)
-        except (OSError, FilesError):
+        except (OSError, ApplyError):
             pass
 
     def _prune(self, root: int, live: Generation, good: Sequence[str]) -> None:
@@ -243,10 +248,10 @@ class Root:
 
     def discard(self, generation: Generation) -> None:
         """Remove a generation that is not live."""
-        with self._directory.saying("clear"), self._directory.opened() as root:
+        with self._directory.explaining("clear"), self._directory.opened() as root:
             if target(root, DATA) == generation.name:
-                raise FilesError(
-                    "write",
+                raise ApplyError(
+                    ApplyFailure.WRITE,
                     f"cannot remove {self.directory(generation)}: it is live; swap it first",
                 )
             generations.remove(root, generation.name)
@@ -257,7 +262,7 @@ class Root:
         files beside them are left alone. Raises nothing.
         """
         try:
-            with self._directory.saying("read"), self._directory.opened() as root:
+            with self._directory.explaining("read"), self._directory.opened() as root:
                 name = target(root, DATA)
                 if not name:
                     return Live(None, f"{self.path} holds no configuration yet")
@@ -266,7 +271,7 @@ class Root:
                     return self._unreadable(root, name)
                 fault = integrity.fault(root, generation)
                 self._tell_strangers(root, generation)
-        except FilesError as error:
+        except ApplyError as error:
             return Live(None, str(error))
         if fault:
             return Live(None, self._cannot_use(generation.name, fault), damaged=True)
@@ -301,9 +306,9 @@ class Root:
         Raises nothing.
         """
         try:
-            with self._directory.saying("read"), self._directory.opened() as root:
+            with self._directory.explaining("read"), self._directory.opened() as root:
                 why = integrity.fault(root, generation)
-        except FilesError as error:
+        except ApplyError as error:
             return str(error)
         return self._cannot_use(generation.name, why) if why else ""
 
@@ -313,7 +318,7 @@ class Root:
             return False
         if generation.modes != self._modes.of_all(version.files):
             return False
-        with self._directory.saying("read"), self._directory.opened() as root:
+        with self._directory.explaining("read"), self._directory.opened() as root:
             status = os.stat(generation.name, dir_fd=root, follow_symlinks=False)
         return self._modes.owned(status)
 
@@ -330,7 +335,7 @@ class Root:
         try:
             with self._directory.opened() as root:
                 data = contents(root, _MARKS, _MOST_MARKS)
-        except (OSError, FilesError):
+        except (OSError, ApplyError):
             return Marks()
         from ..core import rollout_marks
 
@@ -341,7 +346,7 @@ class Root:
         from ..core import rollout_marks
 
         with (
-            write_errors.Saying("write", f"{self.path}/{_MARKS}", giving=False),
+            write_errors.Explaining("write", f"{self.path}/{_MARKS}", giving=False),
             self._directory.opened() as root,
         ):
             write_over(root, _MARKS, rollout_marks.render(what))
@@ -350,7 +355,7 @@ class Root:
         """The generations that have a readable manifest, newest first. Their files are not looked
         at.
         """
-        with self._directory.saying("read"):
+        with self._directory.explaining("read"):
             try:
                 with self._directory.opened() as root:
                     whole = [one for one in self._known.found(root).values() if one]

@@ -11,11 +11,12 @@ import time
 
 from ..core import events as ev
 from ..core.content import KEY_BYTES, Changes, Version, diff
+from ..core.outcomes import ApplyFailure
 from ..core.record import Record
 from ..runtime import log, threads
 from . import source_threads
 from .newest_version import NewestVersion, Unwritable
-from .write_errors import FilesError
+from .write_errors import ApplyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from .marks_file import MarksFile
     from .source_threads import DeclaredSource, Put
 
-    # Validates a directory, or gives up once a newer version has come; raises FilesError.
+    # Validates a directory, or gives up once a newer version has come; raises ApplyError.
     Validator = Callable[[str, Callable[[], bool]], None]
 
 
@@ -99,15 +100,17 @@ class Delivery:
     def _reporting(self, desired: Version | Unwritable, do: Callable[[Version], None]) -> bool:
         """Do something with the newest version; whether it worked. A failure is reported."""
         if isinstance(desired, Unwritable):
-            self._fail(desired.digest, "bad_key", desired.error)
+            self._fail(desired.digest, ApplyFailure.BAD_KEY, desired.error)
             return False
         try:
             do(desired)
-        except FilesError as error:
-            if error.reason == "hook" and self._newest.version is not desired:
+        except ApplyError as error:
+            if error.reason is ApplyFailure.HOOK and self._newest.version is not desired:
                 self._put(
                     ev.ConfigFailed(
-                        desired.digest, "overtaken", "a newer version ended the validation"
+                        desired.digest,
+                        ApplyFailure.OVERTAKEN,
+                        "a newer version ended the validation",
                     )
                 )
             else:
@@ -115,14 +118,14 @@ class Delivery:
         except Exception as error:  # the outer edge of the thread: applying always reports
             self._fail(
                 desired.digest,
-                "write",
+                ApplyFailure.WRITE,
                 f"cannot write the configuration: internal error: {error!r}",
             )
         else:
             return True
         return False
 
-    def _fail(self, digest: str, reason: str, error: str, words: str = "") -> None:
+    def _fail(self, digest: str, reason: ApplyFailure, error: str, words: str = "") -> None:
         self._apply_error = error
         self._put(ev.ConfigFailed(digest, reason, error, words))
 
@@ -157,7 +160,7 @@ class Delivery:
         with self._store:
             self._find_live(root)
             if self._marks is not None and (objection := self._marks.objection(desired.digest)):
-                raise FilesError("failed", objection)
+                raise ApplyError(ApplyFailure.FAILED, objection)
             if self._live is not None and root.up_to_date(self._live, desired):
                 return str(Changes())
         staged = self._stage(root, desired)
@@ -170,7 +173,7 @@ class Delivery:
         return str(changes)
 
     def _prepare(self, desired: Version) -> None:
-        """Stage and validate a version, unless that was done before; raises FilesError."""
+        """Stage and validate a version, unless that was done before; raises ApplyError."""
         if self._root is not None:
             self._stage(self._root, desired)
         elif self._validated != desired.digest:
@@ -249,7 +252,9 @@ class Delivery:
                 changes, found = self._return_to(digest)
             except Exception as error:  # as in `apply`
                 self._fail(
-                    digest, "rollback", f"cannot put configuration {digest[:8]} back: {error}"
+                    digest,
+                    ApplyFailure.ROLLBACK,
+                    f"cannot put configuration {digest[:8]} back: {error}",
                 )
                 return
             previous, self._previous, self._live = self._previous, digest, found
@@ -262,13 +267,17 @@ class Delivery:
 
     def _return_to(self, digest: str) -> tuple[str, Generation]:
         if self._root is None:
-            raise FilesError("rollback", "its files are not ours to write; use --configroot")
+            raise ApplyError(
+                ApplyFailure.ROLLBACK, "its files are not ours to write; use --configroot"
+            )
         for generation in self._root.generations():
             if generation.digest == digest:
                 changes = str(self._root.show(generation))
                 self._tidy(self._root)
                 return changes, generation
-        raise FilesError("rollback", f"no generation in {self._root.path} has it any more")
+        raise ApplyError(
+            ApplyFailure.ROLLBACK, f"no generation in {self._root.path} has it any more"
+        )
 
     def recover(self) -> None:
         """Find the best version of an earlier run; reports `ConfigApplied` (cached) or
@@ -289,7 +298,7 @@ class Delivery:
             except Exception as failure:  # as in `apply`
                 error += f"; {failure}"
             if found is None:
-                self._put(ev.ConfigFailed("", "no_generation", error))
+                self._put(ev.ConfigFailed("", ApplyFailure.NO_GENERATION, error))
                 return
             previous, self._previous, self._live = self._previous, found.digest, found
             self._in_place = found.files

@@ -13,7 +13,8 @@ import os
 import stat
 
 from ..core.content import shown
-from .write_errors import FilesError
+from ..core.outcomes import ApplyFailure
+from .write_errors import ApplyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Links:
 
     def prepare(self) -> None:
         """Make the missing links; make those that shall replace a file under other names. Raises
-        FilesError.
+        ApplyError.
         """
         for name in sorted(self._names):
             led = self._look(name)
@@ -79,14 +80,14 @@ class Links:
             return ""
         if not stat.S_ISLNK(mode):
             kind = "a directory" if stat.S_ISDIR(mode) else "no regular file"
-            raise FilesError(
-                "write",
+            raise ApplyError(
+                ApplyFailure.WRITE,
                 f"cannot write {self._path}/{shown(name)}: {kind} is in its place; remove it",
             )
         led = os.readlink(name, dir_fd=self._root)
         if not led.startswith(f"{DATA}/"):
-            raise FilesError(
-                "write",
+            raise ApplyError(
+                ApplyFailure.WRITE,
                 f"cannot write {self._path}/{shown(name)}: it is a link to {led!r}; remove it",
             )
         return led

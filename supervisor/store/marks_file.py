@@ -8,7 +8,7 @@ The rules stand in `marks.py`; here is what they need of the disk. For one threa
 from __future__ import annotations
 
 from ..runtime import log, threads
-from .write_errors import FilesError
+from .write_errors import ApplyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class MarksFile:
 
     def best(self, live: Generation | None) -> Generation | None:
         """The intact version that is most likely to work, shown if it is not `live`. Raises
-        FilesError.
+        ApplyError.
         """
         from ..core import rollout_marks
 
@@ -84,7 +84,7 @@ class MarksFile:
     def _write(self, marks: Marks) -> None:
         try:
             self._root.mark(marks)
-        except FilesError as error:
+        except ApplyError as error:
             log.warning(
                 f"{error}; a restart will not know which version failed", event="marks_failed"
             )

@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import os
 
+from ..core.outcomes import ApplyFailure
 from ..runtime import log, threads
 from . import generations, write_errors
 from .links import DATA, exists
 from .safe_open import Kept, LinkError
-from .write_errors import FilesError
+from .write_errors import ApplyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ class RootDirectory:
         # Of `_kept`: the control socket reads the list of generations meanwhile.
         self._using = threads.Lock()
 
-    def saying(self, verb: str) -> write_errors.Saying:
-        """For `with`: an OSError becomes a FilesError that says what could not be done."""
-        return write_errors.Saying(verb, self.path, giving=self._modes.owner is not None)
+    def explaining(self, verb: str) -> write_errors.Explaining:
+        """For `with`: an OSError becomes a ApplyError that says what could not be done."""
+        return write_errors.Explaining(verb, self.path, giving=self._modes.owner is not None)
 
     def opened(self, *, make: bool = False) -> Walk:
         """The directory, for `with`: the one of the first use, unless it was removed and made or
@@ -50,8 +51,8 @@ class RootDirectory:
                 replaced = self._kept.replaced
         except LinkError as error:
             where = error.filename
-            raise FilesError(
-                "write",
+            raise ApplyError(
+                ApplyFailure.WRITE,
                 f"cannot use {self.path}: {where} is a link that uid {error.uid} made; put a"
                 " directory in its place, or give the one that it leads to",
             ) from None
@@ -66,7 +67,7 @@ class RootDirectory:
         return walk
 
     def check_data(self, root: int) -> None:
-        """Raise FilesError unless `..data` is missing, or leads to a generation of ours."""
+        """Raise ApplyError unless `..data` is missing, or leads to a generation of ours."""
         try:
             target = os.readlink(DATA, dir_fd=root)
         except FileNotFoundError:
@@ -74,8 +75,8 @@ class RootDirectory:
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            raise FilesError(
-                "write", f"cannot use {self.path}: {DATA} in it is no link; remove it"
+            raise ApplyError(
+                ApplyFailure.WRITE, f"cannot use {self.path}: {DATA} in it is no link; remove it"
             ) from None
         # One that leads nowhere would be ours too, if it has such a name: somebody removed the
         # generation.
@@ -83,8 +84,8 @@ class RootDirectory:
             generations.is_name(target) and not exists(root, target)
         ):
             return
-        raise FilesError(
-            "write",
+        raise ApplyError(
+            ApplyFailure.WRITE,
             f"cannot use {self.path}: {DATA} in it points to {target!r}, which this program did not"
             " write; give another directory if a volume is mounted there, else remove that link",
         )

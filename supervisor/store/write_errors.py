@@ -10,6 +10,7 @@ import os
 
 from ..core.content import shown
 from ..core.errors import reason
+from ..core.outcomes import ApplyFailure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,27 +37,26 @@ _WHOLE = (
     errno.ENOMEM,
 )
 _REASONS = {
-    errno.EFBIG: "too_large",
-    errno.E2BIG: "too_large",
-    errno.ENAMETOOLONG: "bad_key",
-    errno.EILSEQ: "bad_key",
+    errno.EFBIG: ApplyFailure.TOO_LARGE,
+    errno.E2BIG: ApplyFailure.TOO_LARGE,
+    errno.ENAMETOOLONG: ApplyFailure.BAD_KEY,
+    errno.EILSEQ: ApplyFailure.BAD_KEY,
 }
 
 
-class FilesError(Exception):
+class ApplyError(Exception):
     """What is live is as it was. The message says why and what to do.
 
-    `reason` is write, hook, bad_key, too_large, validate or failed; `words` are those of another
-    program.
+    `words` are those of another program.
     """
 
-    def __init__(self, reason: str, message: str, words: str = "") -> None:
+    def __init__(self, reason: ApplyFailure, message: str, words: str = "") -> None:
         super().__init__(message)
         self.reason, self.words = reason, words
 
 
-class Saying:
-    """Turns an OSError that leaves a `with` into a FilesError with a sentence for people."""
+class Explaining:
+    """Turns an OSError that leaves a `with` into a ApplyError with a sentence for people."""
 
     def __init__(self, verb: str, path: str, *, giving: bool) -> None:
         """`verb` is what is done to `path`; `giving`: files are given to another owner."""
@@ -81,7 +81,7 @@ class Saying:
         else:
             advice = _ADVICE.get(code, "look at that volume")
         message = f"cannot {self._verb} {self._path}: {_named(error)}; {advice}"
-        raise FilesError(_REASONS.get(code, "write"), message) from error
+        raise ApplyError(_REASONS.get(code, ApplyFailure.WRITE), message) from error
 
 
 def _named(error: OSError) -> str:

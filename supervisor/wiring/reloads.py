@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from ..core.outcomes import ApplyFailure
 from ..core.quoting import legible
 from ..options.option import flag
 from ..process.pid_lookup import PidLookup
@@ -13,7 +14,7 @@ from ..reload import checks
 from ..reload.option_values import read, trust
 from ..reload.reloader import ReloadPlan
 from ..reload.verifiers import registry
-from ..store.write_errors import FilesError
+from ..store.write_errors import ApplyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def commands(settings: Settings, directory: str) -> Iterator[tuple[str, Sequence
 
 
 def validator(settings: Settings, argv: Sequence[str], runner: Runner) -> Validator:
-    """What validates a directory: raises FilesError for `validate` if it is rejected, for `hook` if
+    """What validates a directory: raises ApplyError for `validate` if it is rejected, for `hook` if
     it cannot tell.
     """
 
@@ -77,8 +78,8 @@ def validator(settings: Settings, argv: Sequence[str], runner: Runner) -> Valida
         words = " / ".join(legible(line) for line in outcome.output.splitlines()[-_LINES:])
         if outcome.unable:
             message = f"cannot validate the new configuration: {outcome.unable}; trying again"
-            raise FilesError("hook", message, words)
+            raise ApplyError(ApplyFailure.HOOK, message, words)
         message = f"the new configuration is rejected: {argv[0]} ended with code {outcome.code}"
-        raise FilesError("validate", message, words)
+        raise ApplyError(ApplyFailure.VALIDATE, message, words)
 
     return validate

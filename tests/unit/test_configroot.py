@@ -14,7 +14,8 @@ import pytest
 from config_supervisor.core.content import Changes, Entry, version_of
 from config_supervisor.core.permissions import PRIVATE
 from config_supervisor.core.state import Marks
-from config_supervisor.store.configroot import FilesError, Modes, Root
+from config_supervisor.store.configroot import Modes, Root
+from config_supervisor.store.write_errors import ApplyError
 from tests.conftest import needs_root
 from tests.disk import NEW, OLD, as_nobody, everything, mode, of, put, shown, umask
 
@@ -131,7 +132,7 @@ def test_a_discarded_generation_leaves_nothing(root: Root) -> None:
 
 def test_what_is_live_is_not_discarded(root: Root) -> None:
     generation = put(root, OLD)
-    with pytest.raises(FilesError, match="it is live"):
+    with pytest.raises(ApplyError, match="it is live"):
         root.discard(generation)
     assert shown(root.path) == OLD
 
@@ -141,7 +142,7 @@ def test_a_generation_that_is_gone_is_not_put_in_place(root: Root) -> None:
     staged = root.stage(of(NEW))
     root.discard(staged)
     before = everything(root.path)
-    with pytest.raises(FilesError, match="it is gone"):
+    with pytest.raises(ApplyError, match="it is gone"):
         root.swap(staged)
     assert everything(root.path) == before
 

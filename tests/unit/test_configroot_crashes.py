@@ -53,7 +53,8 @@ def test_a_reader_sees_only_whole_generations(root: Root) -> None:
 CRASH = """
 import json, os, sys
 import hashlib  # and json: so that their files are not among those counted
-from config_supervisor.store.configroot import FilesError, Modes, Root
+from config_supervisor.store.configroot import Modes, Root
+from config_supervisor.store.write_errors import ApplyError
 from config_supervisor.core.content import Entry, version_of
 
 path, old, new, start = sys.argv[1:]

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from config_supervisor.store.configroot import FilesError, Modes, Root
+from config_supervisor.store.configroot import Modes, Root
+from config_supervisor.store.write_errors import ApplyError
 from tests.conftest import needs_root
 from tests.disk import NEW, OLD, as_nobody, everything, of, put, shown
 
@@ -24,7 +25,7 @@ def test_a_full_disk_leaves_the_live_generation_alone(small: Path) -> None:
     put(root, OLD)
     before = everything(root.path)
     with pytest.raises(
-        FilesError, match=r"cannot write to .*: no space left on device; free some space"
+        ApplyError, match=r"cannot write to .*: no space left on device; free some space"
     ) as caught:
         root.stage(of({"a": b"new", "big": b"x" * 100_000}))
     assert caught.value.reason == "write"
@@ -49,7 +50,7 @@ def test_no_moment_is_too_full_to_keep_what_is_live(small: Path) -> None:
             filler.symlink_to("nothing")
         try:
             put(root, NEW)
-        except FilesError as error:
+        except ApplyError as error:
             assert "no space left on device" in str(error)  # noqa: PT017 - it is raised or not
             failures += 1
             assert everything(root.path) == before
@@ -70,9 +71,9 @@ def test_a_read_only_file_system_is_named_as_such(small: Path) -> None:
     again = Root(root.path, Modes())
     again.prepare()
     assert again.live().generation is not None
-    with pytest.raises(FilesError, match="read-only file system; mount a writable volume"):
+    with pytest.raises(ApplyError, match="read-only file system; mount a writable volume"):
         again.stage(of(NEW))
-    with pytest.raises(FilesError, match="read-only file system"):
+    with pytest.raises(ApplyError, match="read-only file system"):
         Root(str(small / "other"), Modes()).prepare()
 
 
@@ -88,7 +89,7 @@ def test_a_denied_permission_leaves_the_live_generation_alone(common: Path) -> N
         root.prepare()
         try:
             root.stage(version_of({"a": Entry(b"new")}))
-        except FilesError as error:
+        except ApplyError as error:
             print(error.reason, error)
         """,
     )
@@ -104,7 +105,7 @@ def test_only_root_gives_files_away(common: Path) -> None:
         root = Root(path, Modes(owner=(1, 1)))
         try:
             root.stage(version_of({"a": Entry(b"new")}))
-        except FilesError as error:
+        except ApplyError as error:
             print(error, os.listdir(path))
         """,
     )
@@ -117,12 +118,13 @@ def test_a_file_beyond_the_limit_of_sizes_is_too_large(root: Root) -> None:
     before = everything(root.path)
     code = """
     import resource, sys
-    from config_supervisor.store.configroot import FilesError, Modes, Root
+    from config_supervisor.store.configroot import Modes, Root
+    from config_supervisor.store.write_errors import ApplyError
     from config_supervisor.core.content import Entry, version_of
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
     try:
         Root(sys.argv[1], Modes()).stage(version_of({"a": Entry(b"x" * 2000)}))
-    except FilesError as error:
+    except ApplyError as error:
         print(error.reason, error)
     """
     command = [sys.executable, "-c", textwrap.dedent(code), root.path]
@@ -135,7 +137,7 @@ def test_a_file_beyond_the_limit_of_sizes_is_too_large(root: Root) -> None:
 def test_a_root_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(FilesError, match=r"cannot prepare .*; give a directory"):
+        with pytest.raises(ApplyError, match=r"cannot prepare .*; give a directory"):
             Root(str(path), Modes()).prepare()
 
 
@@ -159,7 +161,7 @@ def test_a_planted_link_is_refused_and_not_followed(root: Root, name: str, targe
     os.symlink(target, f"{root.path}/{name}")
     before = everything(root.path)
     with pytest.raises(
-        FilesError, match=f"cannot write {root.path}/{name}: it is a link to '{target}'; remove it"
+        ApplyError, match=f"cannot write {root.path}/{name}: it is a link to '{target}'; remove it"
     ) as caught:
         put(root, OLD)
     assert caught.value.reason == "write"  # a state of the disk: tried again
@@ -176,7 +178,7 @@ def test_what_is_neither_link_nor_file_is_refused(root: Root, make: str, why: st
     put(root, {"b": b"1"})
     subprocess.run(["sh", "-c", make], cwd=root.path, check=True)
     before = everything(root.path)
-    with pytest.raises(FilesError, match=f"/a: {why} is in its place; remove it") as caught:
+    with pytest.raises(ApplyError, match=f"/a: {why} is in its place; remove it") as caught:
         put(root, OLD)
     assert caught.value.reason == "write"
     assert everything(root.path) == before
@@ -200,7 +202,7 @@ def test_default_files_stay_where_one_of_them_cannot_be_replaced(root: Root) -> 
     subprocess.run(["mount", "--bind", f"{root.path}/d", f"{root.path}/d"], check=True)
     try:
         before = everything(root.path)
-        with pytest.raises(FilesError, match="busy"):
+        with pytest.raises(ApplyError, match="busy"):
             put(root, OLD)
         assert everything(root.path) == before
     finally:
@@ -266,9 +268,9 @@ def test_a_directory_that_somebody_else_swaps_is_refused(root: Root, make: str, 
         check=True,
     )
     before = everything(root.path)
-    with pytest.raises(FilesError, match=r"cannot use .*remove") as caught:
+    with pytest.raises(ApplyError, match=r"cannot use .*remove") as caught:
         root.prepare()
     assert why in str(caught.value)
-    with pytest.raises(FilesError, match="cannot use "):
+    with pytest.raises(ApplyError, match="cannot use "):
         root.swap(staged)
     assert everything(root.path) == before

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from config_supervisor.store.configroot import FilesError, Modes, Root
+from config_supervisor.store.configroot import Modes, Root
+from config_supervisor.store.write_errors import ApplyError
 from tests.conftest import needs_root
 from tests.disk import NEW, OLD, everything, put, shown
 
@@ -37,7 +38,7 @@ def test_link_in_place_of_configroot_leads_no_write_elsewhere(
     os.rename(tmp_path / level, tmp_path / "aside")
     os.symlink(victim, tmp_path / level)
     with pytest.raises(
-        FilesError, match=f"{tmp_path / level} is a link that uid .* made"
+        ApplyError, match=f"{tmp_path / level} is a link that uid .* made"
     ) as caught:
         put(root, NEW)
     assert caught.value.reason == "write"
@@ -61,7 +62,7 @@ def test_link_of_another_user_is_refused_from_the_start(tmp_path: Path, victim: 
     root = Root(str(tmp_path / "live"), Modes())
     for attempt in (root.prepare, lambda: put(root, OLD)):
         with pytest.raises(
-            FilesError, match="live is a link that uid 12345 made; put a directory in its place"
+            ApplyError, match="live is a link that uid 12345 made; put a directory in its place"
         ):
             attempt()
     assert everything(victim) == before

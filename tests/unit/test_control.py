@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from config_supervisor.core import events as ev
+from config_supervisor.core.outcomes import ApplyFailure
 from config_supervisor.core.state import Phase, State
 from config_supervisor.runtime import log, threads
-from config_supervisor.store.configroot import FilesError
 from config_supervisor.store.manifest import Generation
+from config_supervisor.store.write_errors import ApplyError
 from tests.conftest import needs_root
 from tests.harness import wait_until
 from tests.unit.control_socket import RUNNING, Served, answer, generation
@@ -173,7 +174,7 @@ def test_unreadable_generations_are_an_error(
     served: Served, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def no_files() -> list[Generation]:
-        raise FilesError("write", "cannot read /x: Permission denied")
+        raise ApplyError(ApplyFailure.WRITE, "cannot read /x: Permission denied")
 
     served.pages.kept = no_files
     assert (409, "cannot read /x: Permission denied") == served.get("/generations")
