@@ -38,20 +38,17 @@ def in_our_container(pid: int) -> bool:
         return not os.path.exists("/proc/self/ns/mnt")
     except OSError:
         # A process of another user (ptrace(2)). Each mount of the machine has a number of its own.
-        root = _root_mount("self")
-        return root != "" and root == _root_mount(pid)
+        root = _root_mount(os.getpid())
+        return root != 0 and root == _root_mount(pid)
     return (ours.st_dev, ours.st_ino) == (its.st_dev, its.st_ino)
 
 
-def _root_mount(whose: int | str) -> str:
-    """The number of a process' mount at / (proc(5)); empty if it cannot be read."""
-    found = ""
+def _root_mount(pid: int) -> int:
+    """The number of a process' mount at /; 0 if it cannot be read."""
+    from ..process import procfs
+
     try:
-        with open(f"/proc/{whose}/mountinfo", "rb") as mounts:
-            for line in mounts:
-                number, _, _, _, point = line.split(b" ", 5)[:5]
-                if point == b"/":
-                    found = number.decode()
+        numbers = [mount.number for mount in procfs.mounts(pid) if mount.point == b"/"]
     except OSError:
-        return ""
-    return found
+        return 0
+    return numbers[-1] if numbers else 0

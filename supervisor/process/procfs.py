@@ -2,7 +2,8 @@
 
 Owns the form of these files and the difference between gone, hidden and unreadable. It knows
 neither signals to send nor reasons to read: it reads once, remembers nothing, and decides nothing.
-Names and arguments of processes stay bytes. Our own environment at the start is `environment`'s.
+Names and arguments of processes stay bytes. A few files about ourselves that a start reads before
+the app runs are read where they are needed, without this module: environ, fd, mountinfo.
 """
 
 from __future__ import annotations
@@ -59,6 +60,13 @@ class Status(Record):
     ignored: int | None
     caught: int | None
     pending: int | None  # for the whole process
+
+
+class Mount(Record):
+    """A line of /proc/PID/mountinfo."""
+
+    number: int  # each mount of the machine has its own
+    point: bytes
 
 
 Processes = dict[int, Stat]
@@ -206,6 +214,15 @@ def cgroups(pid: int) -> dict[str, str]:
     lines = os.fsdecode(_read(pid, "cgroup")).splitlines()
     fields = (line.split(":", 2) for line in lines)
     return {field[1]: field[2] for field in fields if len(field) == 3}
+
+
+def mounts(pid: int) -> list[Mount]:
+    """The mounts that a process sees, the later ones above. Raises Gone, Hidden, Unreadable."""
+    try:
+        fields = [line.split(b" ", 5) for line in _read(pid, "mountinfo").splitlines()]
+        return [Mount(int(field[0]), field[4]) for field in fields]
+    except (ValueError, IndexError) as error:
+        raise _malformed(pid, "mountinfo") from error
 
 
 def resident_bytes(pid: int) -> int:

@@ -15,6 +15,7 @@ from ..core import events as ev
 from ..core.errors import reason
 from ..core.quoting import legible
 from ..options import parsers
+from ..process import procfs
 from ..runtime import log
 from . import url
 from .http_request import HttpRequest, RequestFailed
@@ -193,7 +194,7 @@ class Readiness:
         self.cancel()
         self._subject = subject = CheckedApp(pid, self._runner)
         pause, late_at, late = _READY_FIRST, time.monotonic() + self._seconds, False
-        while not subject.cancelled.is_set() and os.path.exists(f"/proc/{pid}"):
+        while not subject.cancelled.is_set() and procfs.exists(pid):
             try:
                 self._check.once(subject, _READY_TRY)
             except Exception as failure:  # the outer edge of the thread; mostly CheckFailed

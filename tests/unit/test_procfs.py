@@ -151,6 +151,12 @@ def test_listening_ports_are_those_of_the_process() -> None:
         assert port not in procfs.listening_ports(other.pid)
 
 
+def test_mounts_are_those_of_the_process() -> None:
+    points = [mount.point for mount in procfs.mounts(os.getpid())]
+
+    assert {b"/", b"/proc"} <= set(points)
+
+
 def test_descendants_are_found_at_any_depth() -> None:
     with running("sh", "-c", "sh -c 'cat; true'; true") as process:
         until(lambda: len(procfs.descendants(process.pid)), 2)
