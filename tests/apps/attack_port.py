@@ -1,9 +1,8 @@
 """Strangers at a port of 127.0.0.1, or at a socket file: `attack_port.py KIND PORT|PATH COUNT
 SECONDS`.
 
-KIND is one of the functions below; each opens COUNT connections, prints `attacks` when they stand,
-and goes on in its way until SECONDS are over or its standard input ends. A connection that the
-other end closes is opened again.
+KIND is a function below; each opens COUNT connections, prints `attacks` when they stand, and
+attacks until SECONDS are over or its standard input ends. It renews closed connections.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-MOST_RENEWED = 50  # in one turn
+MOST_RENEWED = 50  # in a turn
 HEADERS = b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(
     b"x-%d: %s\r\n" % (n, b"a" * 65000) for n in range(98)
 )
@@ -25,7 +24,7 @@ HALF, REST = b"GET /livez HTTP/1.1\r\nHost: a\r\n", b"x: y\r\n\r\n"
 
 
 class Stranger:
-    """One connection: what it has yet to say, and whether the other end has closed it."""
+    """A connection, and whether the other end has closed it."""
 
     def __init__(self, place: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX if "/" in place else socket.AF_INET)
@@ -60,14 +59,14 @@ class Crowd:
         print("attacks", flush=True)
 
     def turns(self, pause: float) -> Iterator[None]:
-        """So many turns as there is time, with a pause after each in which nothing is done."""
+        """Turns until the time is over, with a pause after each."""
         while time.monotonic() < self._ends:
             yield
             if select.select([0], [], [], pause)[0]:
                 return
 
     def renew(self, most: int = MOST_RENEWED) -> list[Stranger]:
-        """Open again what the other end has closed, some at a time; the new ones."""
+        """Renew closed connections, some at a time; returns the new."""
         new: list[Stranger] = []
         for number, one in enumerate(self.all):
             if one.closed and len(new) < most:
@@ -97,7 +96,7 @@ def trickle(crowd: Crowd) -> None:
 
 
 def silence(crowd: Crowd) -> None:
-    """Nothing is said; a place that is lost is taken again."""
+    """Silent connections; a lost place is taken again."""
     for _ in crowd.turns(0.05):
         for one in crowd.all:
             one.hear()
@@ -117,7 +116,7 @@ def together(crowd: Crowd) -> None:
 
 
 def deaf(crowd: Crowd) -> None:
-    """Many large answers are asked for and none is read."""
+    """Requests for many large answers, without a read."""
     for _ in crowd.turns(0.02):
         for one in crowd.all:
             one.say(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 20)
@@ -125,7 +124,7 @@ def deaf(crowd: Crowd) -> None:
 
 
 def flood(crowd: Crowd) -> None:
-    """Whole requests as quickly as they can be sent, many in a row on each connection."""
+    """Whole requests at full speed, many in a row on each connection."""
     for _ in crowd.turns(0):
         for one in crowd.all:
             one.say((HALF + REST) * 20)
@@ -134,7 +133,7 @@ def flood(crowd: Crowd) -> None:
 
 
 def churn(crowd: Crowd) -> None:
-    """Each asks once and goes away before it is answered."""
+    """Each asks once and goes away before the answer."""
     for _ in crowd.turns(0):
         for one in crowd.all:
             one.say(HALF + REST)
@@ -147,7 +146,7 @@ def _request(path: str) -> bytes:
 
 
 def orders(crowd: Crowd) -> None:
-    """The requests of supervisorctl, again and again: one for each connection."""
+    """The requests of supervisorctl, repeatedly, one for each connection."""
     for _ in crowd.turns(0):
         for one in crowd.all:
             one.say(_request("/status"))
@@ -156,7 +155,7 @@ def orders(crowd: Crowd) -> None:
 
 
 def waits(crowd: Crowd) -> None:
-    """All wait for what does not come."""
+    """All wait for a state that does not come."""
     for one in crowd.all:
         one.say(_request("/wait/synced?seconds=60"))
     for _ in crowd.turns(0.05):

@@ -1,6 +1,4 @@
-"""Our own log: JSON lines with fields, a line at the start of a configured role, and nothing that
-moves a cursor.
-"""
+"""The log: JSON lines with fields, a line at the start of a configured role, plain characters."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ def write(path: str, text: str) -> None:
 
 
 def following(run: Run, tmp_path: os.PathLike[str], *options: str) -> tuple[Program, str]:
-    """A program that follows a directory by copies, and the file to change."""
+    """A program on copies of a directory, and the file to change."""
     source, root = f"{tmp_path}/source", f"{tmp_path}/live"
     os.mkdir(source)
     write(f"{source}/app.conf", "one")
@@ -40,13 +38,13 @@ def following(run: Run, tmp_path: os.PathLike[str], *options: str) -> tuple[Prog
 
 
 def lines(program: Program) -> list[dict[str, Any]]:
-    """All lines of a program that has ended."""
+    """All lines of a program, after its end."""
     program.err.rest()
     return [json.loads(one) for one in program.err.seen]
 
 
 def of(found: list[dict[str, Any]], event: str) -> dict[str, Any]:
-    """The one line about an event."""
+    """The only line of an event."""
     (one,) = [each for each in found if each.get("event") == event]
     return one
 
@@ -97,7 +95,7 @@ def test_start_line_names_role_version_and_sources(run: Run, tmp_path: os.PathLi
     assert [f"directory {tmp_path}/source"] == started["sources"]
 
 
-def test_bare_init_says_nothing(run: Run) -> None:
+def test_bare_init_logs_nothing(run: Run) -> None:
     program = run("true", options=[JSON])
     program.finish()
 

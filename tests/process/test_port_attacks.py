@@ -1,8 +1,8 @@
-"""Strangers at the port of metrics and probes: whatever they do, the app keeps its supervisor.
+"""Strangers at the port of metrics and probes: the app keeps its supervisor.
 
 Each attack is bounded in connections and time, stays on 127.0.0.1, and runs in a process of its
-own. Bounds of time are wide: a machine that builds several things at once takes tens of
-milliseconds where a quiet one takes one.
+own. Bounds of time are wide: a busy machine takes tens of milliseconds where a quiet machine takes
+a millisecond.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ ATTACKS = {  # kind: connections
     "flood": 20,
     "churn": 20,
 }
-SECONDS = 30  # an attack ends by itself after so long, whatever becomes of its test
-LOOKS = 12  # at the supervisor during an attack
-UNPROBED = {"churn"}  # more whole requests than are served: a probe waits in the same queue
-SIGNALS = 10  # at each look
+SECONDS = 30  # an attack ends by itself, even without its test
+LOOKS = 12  # checks during an attack
+UNPROBED = {"churn"}  # more whole requests than the server takes: a probe waits in their queue
+SIGNALS = 10  # at each check
 MOST_MEMORY = 2.0  # MiB more than before
 MOST_THREADS = 2  # more than before
-MOST_PROBE = 1.0  # seconds: what the kubelet allows
+MOST_PROBE = 1.0  # seconds: the default timeout of the kubelet
 MOST_SIGNAL = 0.1  # seconds, of all but the slowest in a hundred
 
 
 @contextlib.contextmanager
 def attack(kind: str, place: int | str, count: int = 0) -> Iterator[None]:
-    """Strangers come, and stay until the end of the block."""
+    """Strangers, from here to the end of the block."""
     command = [sys.executable, "-S", "-I", os.path.join(APPS, "attack_port.py"), kind]
     command += [str(place), str(count or ATTACKS[kind]), str(SECONDS)]
     with subprocess.Popen(
@@ -65,11 +65,11 @@ def attack(kind: str, place: int | str, count: int = 0) -> Iterator[None]:
 
 
 class Watched:
-    """A supervisor and its app: what it takes, and how quick it is."""
+    """A supervisor and its app: memory, threads, and times of probes and signals."""
 
     def __init__(self, program: Program, port: int) -> None:
         self.program, self.port = program, port
-        for _ in range(3):  # what the first requests import and build stays
+        for _ in range(3):  # imports of the first requests stay in memory
             get(port, "/metrics")
             get(port, "/livez")
         self.memory, self.threads = self.figures()
@@ -82,20 +82,20 @@ class Watched:
         return memory([pid]).rss, work([pid]).threads
 
     def probe(self) -> None:
-        """Ask as the kubelet does."""
+        """Probe as the kubelet does."""
         began = time.monotonic()
         assert (200, "ok: running\n") == get(self.port, "/livez")
         self.probes.append(time.monotonic() - began)
 
     def forward(self) -> None:
-        """Some signals, one after the other."""
+        """Forward some signals in turn."""
         for _ in range(SIGNALS):
             sent = time.monotonic_ns()
             self.program.send(signal.SIGUSR1)
             self.signals.append((int(self.program.out.next()) - sent) / 1e9)
 
     def assert_unharmed(self, *, probed: bool) -> None:
-        """Look again and again; nothing may be much slower or larger than before."""
+        """Check repeatedly: no figure may be much greater than before."""
         for _ in range(LOOKS):
             if probed:
                 self.probe()
@@ -116,7 +116,7 @@ def watched(run: Run) -> Watched:
 
 @pytest.fixture
 def open_folder() -> Iterator[str]:
-    """A directory that every user may read."""
+    """A directory readable for every user."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)  # noqa: S103 - other users take part
         yield folder
@@ -124,21 +124,19 @@ def open_folder() -> Iterator[str]:
 
 @pytest.mark.parametrize("kind", ATTACKS)
 def test_strangers_at_the_port_cost_next_to_nothing(run: Run, kind: str) -> None:
-    """The figures of a test of strength: 3,000 threads, out of memory in 1.7 s, signals
-    after 5 s.
-    """
-    one = watched(run)
-    with attack(kind, one.port):
-        one.assert_unharmed(probed=kind not in UNPROBED)
-    one.program.send(signal.SIGTERM)
-    one.program.finish(0)
+    """A thread for each connection would mean thousands of threads, and late signals."""
+    supervisor = watched(run)
+    with attack(kind, supervisor.port):
+        supervisor.assert_unharmed(probed=kind not in UNPROBED)
+    supervisor.program.send(signal.SIGTERM)
+    supervisor.program.finish(0)
 
 
 @pytest.mark.parametrize(("limit", "count"), [("--nofile=40:40", 60), ("--nproc=120:120", 300)])
-def test_silent_strangers_leave_the_app_what_it_needs(
+def test_silent_strangers_leave_descriptors_for_a_reload(
     run: Run, open_folder: str, limit: str, count: int
 ) -> None:
-    """Descriptors and processes are few: a reload that starts a command must still find some."""
+    """Under tight limits a reload by command still needs descriptors and a process."""
     needs_root()
     needs_open_interpreter()
     volume = f"{open_folder}/volume"
@@ -172,15 +170,15 @@ def test_silent_strangers_leave_the_app_what_it_needs(
 def test_busy_control_socket_costs_next_to_nothing(
     run: Run, tmp_path: os.PathLike[str], kind: str, count: int
 ) -> None:
-    """Its clients have our user: what the app itself, or what has broken into it, can do."""
+    """Clients of the socket have our user: the app itself, or an intruder in it."""
     path = f"{tmp_path}/control.sock"
     options = ["--listen", "127.0.0.1:0", "--control", path]
     program = run(*app("time_signals.py"), options=options)
-    one = Watched(program, port_of(program))
+    supervisor = Watched(program, port_of(program))
     program.expect("ready")
     wait_until(lambda: exists(path))
     with attack(kind, path, count):
-        one.assert_unharmed(probed=True)
+        supervisor.assert_unharmed(probed=True)
 
 
 def exists(path: str) -> None:

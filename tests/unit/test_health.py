@@ -108,7 +108,7 @@ def test_probes_answer_as_the_page_says(name: str, app: App, alive: bool, is_rea
     assert (alive, is_ready) == (row[1].startswith("ok"), row[2] == "ok")
 
 
-def test_a_failed_reload_that_was_not_rolled_back_is_unhealthy_if_asked_for() -> None:
+def test_failed_reload_is_unhealthy_with_the_option() -> None:
     app = failed(rollback=False, unhealthy=True)
 
     assert (False, True) == (live(app.state, app.policy).ok, ready(app.state).ok)

@@ -1,6 +1,4 @@
-"""Requests out of bytes and answers into bytes: what probes and scrapers send, and what nothing
-well-meaning sends.
-"""
+"""Bytes to requests and responses to bytes: of probes and scrapers, and of attackers."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What histories leave in the metrics: the real machine, the real registry, and times that are
-told.
-"""
+"""Histories in the metrics: the real machine, the real registry, given times."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from config_supervisor.observe.metrics import Metrics
 
 
 class Counted:
-    """A machine whose turns are counted."""
+    """A machine with metrics of its turns."""
 
     def __init__(self, **policy: object) -> None:
         self.state = State(sources=(SourceState("configmap a/b"),))
@@ -35,16 +33,16 @@ class Counted:
         self.turn(ev.Began(), *([] if cached else [ev.ConfigOffered("a")]), applied, ev.Started(7))
 
     def change(self, digest: str, ago: float) -> None:
-        """A version that was changed so many seconds ago is put in place."""
+        """A version, changed `ago` seconds before, is put in place."""
         self.turn(ev.ConfigOffered(digest), ev.ConfigApplied(digest, changed_at=time.time() - ago))
 
     def finish(self, reason: str = "", *, ago: float | None = None) -> None:
-        """The last reload ends, having told the app so many seconds ago."""
+        """The last reload ends, `ago` seconds after its delivery to the app."""
         delivered = None if ago is None else time.monotonic() - ago
         self.turn(ev.ReloadFinished(self.state.reloads.attempt, reason, delivered=delivered))
 
     def seen(self, histogram: str) -> tuple[float, float]:
-        """How many observations a histogram has, and their mean."""
+        """The number of observations in a histogram, and their mean."""
         name = f"supervisor_{histogram}_seconds"
         count = self.metrics.registry.get_sample_value(f"{name}_count") or 0.0
         return count, (self.metrics.registry.get_sample_value(f"{name}_sum") or 0.0) / (
@@ -53,7 +51,7 @@ class Counted:
 
 
 def test_delivery_and_proof_are_counted_apart() -> None:
-    """The window of a verification, 5 s, was part of both: each reload took as long as that."""
+    """The window of a verification, 5 s, must not count as delivery."""
     app = Counted()
     app.start()
     app.change("b", ago=12)
@@ -66,9 +64,7 @@ def test_delivery_and_proof_are_counted_apart() -> None:
 
 
 def test_first_version_of_a_start_is_no_propagation() -> None:
-    """It was changed when nothing ran here that could have taken it up: 2,551 s ago, after a
-    restart.
-    """
+    """The change was made before this container: after a restart its age says nothing."""
     app = Counted()
     app.start(changed_at=time.time() - 2551)
 
@@ -136,9 +132,7 @@ def test_version_put_back_is_no_propagation() -> None:
 
 
 def test_order_during_a_reload_does_not_lengthen_it() -> None:
-    """The order forgets when the last reload began, which was then taken as the start of the
-    machine.
-    """
+    """An order resets the pace of reloads, not the beginning of the reload under way."""
     app = Counted()
     app.start()
     app.change("b", ago=1)

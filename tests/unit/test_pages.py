@@ -1,6 +1,4 @@
-"""The port of metrics and probes on real sockets, in a thread of this process, with limits that are
-quick to reach.
-"""
+"""The port of metrics and probes on real sockets, in a thread here, with short limits."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ QUICK = Limits(
     connections=4, request_seconds=0.3, idle_seconds=0.5, send_seconds=0.3, unsent=1 << 20
 )
 ASK = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
-LONG = b"x" * (4 << 20)  # more than the kernel takes for a peer that does not read
+LONG = b"x" * (4 << 20)  # more than the kernel buffers for a peer without reads
 
 
 class Port:
@@ -52,7 +50,7 @@ class Port:
         return self.page(accept)
 
     def open(self, data: bytes = b"", timeout: float = 5) -> socket.socket:
-        """A client that has sent this; it stays until the end of the test."""
+        """A client with these bytes sent; it stays until the end of the test."""
         client = socket.create_connection(self.address, timeout)
         self.clients.append(client)
         client.sendall(data)
@@ -75,7 +73,7 @@ class Port:
 
 
 def answer(client: socket.socket) -> tuple[int, str]:
-    """Status and body of one answer; what comes after it is left."""
+    """Status and body of an answer; further bytes are left."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         piece = client.recv(1)
@@ -197,7 +195,7 @@ def test_client_that_never_reads_is_dropped(port: Port) -> None:
     client = port.open(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
 
     def dropped() -> None:
-        client.sendall(b"x")  # fails once the other end has closed
+        client.sendall(b"x")  # fails after a close of the other end
 
     with pytest.raises((ConnectionResetError, BrokenPipeError)):
         wait_until_raises(dropped)
@@ -206,13 +204,13 @@ def test_client_that_never_reads_is_dropped(port: Port) -> None:
 def wait_until_raises(body: Callable[[], None]) -> None:
     def never() -> None:
         body()
-        raise AssertionError("it goes on")
+        raise AssertionError("the connection stays")
 
     wait_until(never, 5)
 
 
 def test_slow_readers_hold_one_page_at_most(port: Port) -> None:
-    """Each of them could keep a page of its own."""
+    """Each of them could hold a page of its own."""
     port.page = lambda _: ("text/plain", LONG)
     slow = [
         port.open(b"GET /metrics HTTP/1.1\r\nHost: a\r\nAccept: %d\r\n\r\n" % n) for n in range(3)
@@ -270,7 +268,7 @@ def test_scrapes_that_wait_share_one_page(port: Port) -> None:
     clients = [port.open(request)]
     assert begun.acquire(timeout=5)
     clients += [port.open(request) for _ in range(2)]
-    assert 200 == port.ask()[0]  # the others were read before this one
+    assert 200 == port.ask()[0]  # the server has read the others before
     go_on.set()
 
     assert [(200, "page\n")] * 3 == [answer(client) for client in clients]
@@ -296,7 +294,7 @@ def test_main_loop_is_asked_once_for_all_who_wait(port: Port) -> None:
     assert 1 == len(replies)
 
 
-def test_failing_page_is_said_once_until_it_succeeds(
+def test_failing_page_is_logged_once_until_it_succeeds(
     port: Port, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_: str) -> tuple[str, bytes]:
@@ -335,15 +333,15 @@ def test_person_at_the_port_sees_the_pages(port: Port) -> None:
     )
 
 
-def test_failed_accept_is_said_once_and_does_not_spin(
+def test_failed_accept_is_logged_once_and_does_not_spin(
     port: Port, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """No descriptor is left in this process."""
+    """No descriptor is left in the process."""
     serves_and_has_closed(port)
     clients = [socket.socket() for _ in range(3)]
     port.clients[:0] = clients
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # The lowest number that is free becomes the limit: no further descriptor can be had.
+    # The lowest free number becomes the limit: there is no further descriptor.
     free = os.dup(0)
     os.close(free)
     resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
@@ -363,14 +361,14 @@ def test_failed_accept_is_said_once_and_does_not_spin(
 
 
 def silent_for(port: Port, seconds: float) -> None:
-    """Let time pass in which no client hears anything."""
+    """Let time pass without an answer to any client."""
     port.clients[0].settimeout(seconds)
     with pytest.raises(TimeoutError):
         port.clients[0].recv(1)
 
 
 def serves_and_has_closed(port: Port) -> None:
-    """Ask once; no descriptor of that is left on either side."""
+    """Ask once; afterwards neither side has a descriptor of it."""
     client = port.open(b"GET /livez HTTP/1.0\r\n\r\n")
     assert 200 == answer(client)[0]
     both = len(os.listdir("/proc/self/fd"))

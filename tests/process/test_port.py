@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.http import get, metric, port_of, request, status
 LISTEN = ("--listen", "127.0.0.1:0")
 
 
-def test_probes_say_whether_the_app_lives_and_is_ready(run: Run) -> None:
+def test_probes_of_a_running_app_are_ok(run: Run) -> None:
     program = run(*app("print_signals.py"), options=LISTEN)
     port = port_of(program)
 
@@ -26,7 +27,7 @@ def test_probes_say_whether_the_app_lives_and_is_ready(run: Run) -> None:
     assert (200, "ok: running\n") == get(port, "/readyz?verbose")
 
 
-def test_an_app_between_two_starts_is_alive_and_not_ready(run: Run) -> None:
+def test_app_between_two_starts_is_alive_and_not_ready(run: Run) -> None:
     program = run("sh", "-c", "exit 3", options=[*LISTEN, "--restart", "always"])
     port = port_of(program)
 
@@ -50,7 +51,7 @@ def test_status_shows_the_app_and_no_secret(run: Run) -> None:
         assert program.app == shown["app"]["pid"]
 
 
-def test_everything_else_is_not_found_and_only_read(run: Run) -> None:
+def test_other_paths_are_not_found_and_methods_refused(run: Run) -> None:
     port = port_of(run(*app("print_signals.py"), options=LISTEN))
 
     assert (404, 200) == (get(port, "/nothing")[0], get(port, "/")[0])
@@ -63,7 +64,7 @@ def test_everything_else_is_not_found_and_only_read(run: Run) -> None:
     assert (200, "", "12") == (code, body, headers["content-length"])
 
 
-def test_what_happened_before_the_metrics_were_there_is_counted(run: Run) -> None:
+def test_events_before_the_metrics_are_imported_are_counted(run: Run) -> None:
     program = run("sh", "-c", "(sh -c 'true &' &); echo ready; exec sleep 60", options=LISTEN)
     port = port_of(program)
     program.expect("ready")
@@ -77,7 +78,7 @@ def test_what_happened_before_the_metrics_were_there_is_counted(run: Run) -> Non
     assert (metric(port, "process_resident_memory_bytes") or 0) > 1_000_000
 
 
-def test_the_app_and_what_it_started_are_measured_as_psutil_measures_them(run: Run) -> None:
+def test_process_tree_is_measured_as_by_psutil(run: Run) -> None:
     program = run("sh", "-c", "sleep 60 & echo ready; wait", options=LISTEN)
     port = port_of(program)
     program.expect("ready")
@@ -98,9 +99,9 @@ def test_signals_are_counted_by_name(run: Run) -> None:
     port = port_of(program)
     program.expect("ready")
     assert metric(port, "signals_forwarded_total", signal="SIGUSR1") == 0
-    program.send(10)
+    program.send(signal.SIGUSR1)
     program.expect("10")
-    program.send(36)
+    program.send(signal.SIGRTMIN + 2)
     program.expect("36")
 
     assert metric(port, "signals_forwarded_total", signal="SIGUSR1") == 1
@@ -108,9 +109,7 @@ def test_signals_are_counted_by_name(run: Run) -> None:
 
 
 @pytest.mark.parametrize("kind", ["bare", "configured"])
-def test_promtool_has_nothing_to_say_about_the_metrics(
-    run: Run, kind: str, tmp_path: object
-) -> None:
+def test_promtool_accepts_the_metrics(run: Run, kind: str, tmp_path: object) -> None:
     promtool = needs("promtool")
     more = ["--config-dir", str(tmp_path)] if kind == "configured" else []
     port = port_of(run(*app("print_signals.py"), options=[*LISTEN, *more]))
@@ -122,13 +121,13 @@ def test_promtool_has_nothing_to_say_about_the_metrics(
     assert (0, "") == (checked.returncode, checked.stdout + checked.stderr)
 
 
-def test_a_taken_port_is_a_warning_and_the_app_runs_on(run: Run) -> None:
+def test_taken_port_is_a_warning_and_the_app_runs_on(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         program = run(*app("print_signals.py"), options=["--listen", f"127.0.0.1:{port}"])
         program.err.expect(f"cannot listen on 127.0.0.1:{port}: .*in use.*everything else goes on")
         program.expect("ready")
-        program.send(10)
+        program.send(signal.SIGUSR1)
         program.expect("10")
 
 
@@ -143,7 +142,7 @@ def test_second_supervisor_of_a_pod_takes_the_next_port(run: Run) -> None:
         assert 200 == get(port, "/livez")[0]
 
 
-def test_taken_port_says_how_to_choose_another(run: Run) -> None:
+def test_warning_of_a_taken_port_names_the_remedy(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
         program = run(*app("print_signals.py"), options=["--listen", f"127.0.0.1:{taken}"])
@@ -151,7 +150,7 @@ def test_taken_port_says_how_to_choose_another(run: Run) -> None:
         program.err.expect("containers of a pod share their ports: choose another with --listen")
 
 
-def test_a_client_that_says_nothing_keeps_nobody_else_waiting(run: Run) -> None:
+def test_silent_clients_do_not_delay_a_probe(run: Run) -> None:
     port = port_of(run(*app("print_signals.py"), options=LISTEN))
     silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
     try:
@@ -172,7 +171,7 @@ def test_both_address_families_are_served(run: Run) -> None:
 
 
 def test_app_whose_name_is_not_utf8_has_metrics(run: Run, tmp_path: Path) -> None:
-    """The name of a directory is a label: the whole page failed, at each scrape."""
+    """The name of a directory is a label, and must be UTF-8 on the page."""
     folder = os.fsencode(tmp_path) + b"/caf\xe9"
     os.mkdir(folder)
     (tmp_path / os.fsdecode(folder) / "app.conf").write_text("first")
