@@ -54,7 +54,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
 def common() -> Iterator[Path]:
     """A directory every user may reach and write to, unlike tmp_path."""
     path = tempfile.mkdtemp()
-    os.chmod(path, 0o777)  # noqa: S103 - other users take part
+    os.chmod(path, 0o777)
     yield Path(path)
     shutil.rmtree(path)
 

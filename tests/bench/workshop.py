@@ -87,7 +87,7 @@ def write_program(path: str, text: str) -> str:
     """Write an executable file; returns its path."""
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
-    os.chmod(path, 0o755)  # noqa: S103 - an executable
+    os.chmod(path, 0o755)
     return path
 
 

@@ -253,7 +253,7 @@ class Trial:
     def __init__(self, manifest: Manifest) -> None:
         self.manifest, self.settings = manifest, manifest.supervised.settings
         self.top = tempfile.mkdtemp()  # another user may have to enter it
-        os.chmod(self.top, 0o755)  # noqa: S103 - as above
+        os.chmod(self.top, 0o755)
         self.source, self.scratch = f"{self.top}/source", f"{self.top}/scratch"
         os.mkdir(self.source)
         os.mkdir(self.scratch)

@@ -118,7 +118,7 @@ def watched(run: Run) -> Watched:
 def open_folder() -> Iterator[str]:
     """A directory readable for every user."""
     with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)  # noqa: S103 - other users take part
+        os.chmod(folder, 0o755)
         yield folder
 
 

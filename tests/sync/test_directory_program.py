@@ -151,7 +151,7 @@ def test_metrics_and_probes_do_not_depend_on_the_source(run: Run, volume: str) -
 def open_volume() -> Iterator[str]:
     """A volume that every user may read."""
     with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)  # noqa: S103 - that is what it is for
+        os.chmod(folder, 0o755)
         yield f"{folder}/volume"
 
 

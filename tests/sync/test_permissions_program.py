@@ -125,7 +125,7 @@ def test_copy_follows_a_later_change_of_mode(run: Run, source: Path) -> None:
 
 
 def test_script_in_source_can_be_run_in_configroot(run: Run, source: Path) -> None:
-    os.chmod(source / "other", 0o755)  # noqa: S103 - a script that all may run
+    os.chmod(source / "other", 0o755)
     copied(run, source)
 
     assert access(source, "other")[0] == "0755"

@@ -143,7 +143,7 @@ class Stage:
         self.top = (
             tempfile.mkdtemp()
         )  # another user may have to enter it, and a socket's path must be short
-        os.chmod(self.top, 0o755)  # noqa: S103 - as above
+        os.chmod(self.top, 0o755)
         self.volume, self.root, self.scratch = (
             f"{self.top}/{name}" for name in ("volume", "live", "scratch")
         )

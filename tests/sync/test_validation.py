@@ -250,7 +250,7 @@ def test_a_validation_runs_as_the_app_would_on_the_staged_files(
     """As another user: the scratch directory of pytest is closed to that one."""
     needs_root()
     scratch = tempfile.mkdtemp()
-    os.chmod(scratch, 0o711)  # noqa: S103 - another user takes part
+    os.chmod(scratch, 0o711)
     subject = Reloading(run, tmp_path)
     subject.root = f"{scratch}/live"
     facts = (

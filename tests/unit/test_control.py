@@ -43,7 +43,7 @@ def logged(capfd: pytest.CaptureFixture[str]) -> str:
 def test_another_user_is_refused_whatever_the_mode(common: Path) -> None:
     needs_root()
     served = Served(str(common / "control.sock"))
-    os.chmod(served.path, 0o666)  # noqa: S103 - what the credentials are for
+    os.chmod(served.path, 0o666)
     script = (
         "import _socket, os, sys\n"
         "os.setuid(int(sys.argv[2]))\n"
