@@ -63,13 +63,12 @@ format: .venv/.dev  ## rewrite the sources in the style of the project
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "this needs Python 3.11 or newer; name one: make PYTHON=python3.11" >&2; exit 1; }
+	@echo "preparing .venv with the supervisor and its requirements: once, half a minute"
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || sh tests/demo/install-venv.sh
-	@echo "making a virtual environment in .venv"
 	@$(PYTHON) -m venv --clear .venv
 
 # `compat`: an import hook would cost each start of the program 20 ms.
 .venv/.run: .venv/bin/pip pyproject.toml
-	@echo "installing the supervisor and its requirements there (once, half a minute)"
 	@$(BIN)/pip install --quiet --config-settings editable_mode=compat --editable .
 	@touch $@
 

@@ -1,7 +1,7 @@
-"""A small server for the demo: greets as its configuration says, and reads it again on SIGHUP.
+"""A small server for the demo: it greets with the text of its configuration, and reads it on SIGHUP.
 
-app.py FILE [PORT]: FILE holds a greeting in which {name} stands for the guest. With PORT it answers
-GET / with it, and with 500 where the greeting names anything else.
+app.py FILE [PORT]: FILE holds a greeting in which {name} stands for the guest. With PORT, GET / is
+answered with the greeting, or with 500 where it names another field.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""The validator of the demo: check.py DIR says what is wrong with the greeting there, and ends with
-1.
-"""
+"""The validator of the demo: check.py DIR prints the fault of the greeting in DIR and ends with 1."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The main job in some seconds: start, change, a change refused, a change rolled back, metrics, a
-clean stop.
+"""The main job in some seconds: a start, a change, a change refused, a change rolled back, metrics,
+a clean stop.
 
-Needs no cluster and no root: the configuration comes from a directory, as a mounted ConfigMap
-volume would be. Ends with 0 if everything was seen.
+It needs no cluster and no root: the configuration comes from a directory, like a mounted ConfigMap
+volume. It ends with 0 once it has seen everything that it promises.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SHOWN = re.compile(
 
 
 class Failed(Exception):
-    """The demo did not see what it is to show."""
+    """A scene did not happen."""
 
 
 class Demo:
@@ -52,11 +52,8 @@ class Demo:
             "--listen=127.0.0.1:0",
         ]
         app = [sys.executable, f"{HERE}/app.py", f"{self.live}/greeting.conf", str(self.port)]
-        show(
-            "$ supervisor \\\n      "
-            + " \\\n      ".join(options)
-            + f" \\\n      -- {' '.join(app)}"
-        )
+        lines = ["$ supervisor", *map(quoted, options), f"-- {' '.join(app)}"]
+        show(" \\\n      ".join(lines))
         self.process = subprocess.Popen(
             [SUPERVISOR, *options, "--", *app],
             stdout=subprocess.PIPE,
@@ -115,6 +112,12 @@ def get(port: int, path: str) -> str:
         connection.close()
 
 
+def quoted(option: str) -> str:
+    """An option as a person types it: only its value is quoted."""
+    name, _, value = option.partition("=")
+    return f"{name}='{value}'" if " " in value else option
+
+
 def heading(text: str) -> None:
     print(f"\n=== {text}\n", flush=True)
 
@@ -126,7 +129,7 @@ def show(text: str) -> None:
 
 def play(demo: Demo) -> int:
     """The scenes, one after the other; the supervisor's exit code. Raises Failed."""
-    heading("1. Start: the app begins on its configuration, which was validated first")
+    heading("1. Start: the configuration is validated, then the app starts on it")
     demo.change("Hello, {name}!")
     demo.start()
     seen = demo.see(
@@ -135,21 +138,21 @@ def play(demo: Demo) -> int:
     metrics = int(seen[-1][1])
     demo.served("Hello, world!")
 
-    heading(
-        "2. A change: validated, in place at once, SIGHUP to the app, verified by asking the app"
-    )
+    heading("2. A change: validated, swapped in one step, SIGHUP to the app, verified by a request")
     demo.change("Good morning, {name}!")
     demo.see("got SIGHUP.*: Good morning", "reloaded python")
     demo.served("Good morning, world!")
 
-    heading("3. A broken change: refused with the validator's own words, and the app never sees it")
+    heading(
+        "3. A broken change: refused with the validator's own words; the app serves the old version"
+    )
     demo.change("Good night, {name!")
     demo.see('greeting.conf:1: unexpected end of line, expecting "}"')
     demo.served("Good morning, world!")
 
     heading(
-        "4. A change that only fails in use: the app cannot serve it, so the last good one is put"
-        " back"
+        "4. A change that fails its verification: the app cannot serve it, and the last good version"
+        " is put back"
     )
     demo.change("Good night, {nmae}!")
     demo.see("got SIGHUP.*: Good night", "cannot reload", "got SIGHUP.*: Good morning")
@@ -163,8 +166,7 @@ def play(demo: Demo) -> int:
         raise Failed("the metrics do not show the rollback")
 
     heading(
-        "6. Stop: TERM, as from the container runtime, goes to the app; its exit code is the"
-        " supervisor's"
+        "6. Stop: the runtime's TERM goes to the app, and the app's exit code is the supervisor's"
     )
     demo.process.send_signal(signal.SIGTERM)
     demo.see("ended with code 0")

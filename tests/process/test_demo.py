@@ -1,6 +1,4 @@
-"""`make demo` shows what it promises: every scene, in order, within the time that a visitor gives
-it.
-"""
+"""`make demo`: every scene, in order, within a visitor's patience."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ SCENES = (
     "=== 3. A broken change",
     "greeting.conf:1: unexpected end of line",
     "Good morning, world!",
-    "=== 4. A change that only fails in use",
+    "=== 4. A change that fails its verification",
     "app: got SIGHUP, reading my configuration again: Good night",
     "app: got SIGHUP, reading my configuration again: Good morning",
     "Good morning, world!",

@@ -22,9 +22,10 @@ from tests.conftest import needs, needs_root
 from tests.harness import Program, Run, until, wait_until
 from tests.http import metric, port_of
 from tests.servers import free_port
+from tests.snippets import ROOT, snippets
 from tests.volume import swap_volume
 
-_PAGE = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "applications.md")
+_PAGE = ROOT / "docs" / "applications.md"
 _QUICK = "--verify-window=500ms"
 # Far more than an application takes to end on a bad version; its end closes the window.
 _UNTIL_ITS_END = "--verify-window=10s"
@@ -49,8 +50,7 @@ class Application(Record):
 
 
 def page() -> str:
-    with open(_PAGE, encoding="utf-8") as file:
-        return file.read()
+    return _PAGE.read_text(encoding="utf-8")
 
 
 def blocks(title: str) -> dict[str, str]:
@@ -59,12 +59,7 @@ def blocks(title: str) -> dict[str, str]:
         rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", page(), re.MULTILINE | re.DOTALL
     )
     assert section is not None, f"{title} has no section"
-    return {
-        name.strip(): text
-        for name, text in re.findall(
-            r"^```sh(.*?)\n(.*?)^```", section[1], re.MULTILINE | re.DOTALL
-        )
-    }
+    return {one.lane: one.text for one in snippets(_PAGE) if one.text in section[1]}
 
 
 def command(title: str) -> list[str]:
