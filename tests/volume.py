@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from config_supervisor.sources.directory.directory_source import DirectorySource
-from config_supervisor.sources.protocol import Content, Trouble
+from config_supervisor.sources.interface import Content, Failure
 
 
 class Volume:
@@ -102,7 +102,7 @@ class Heard:
     def restarted(self, reason: str) -> None:
         self._note("restarted", reason)
 
-    def failed(self, trouble: Trouble, retry_in: float) -> None:
+    def failed(self, trouble: Failure, retry_in: float) -> None:
         self._note("failed", (trouble.reason, trouble.message, retry_in))
 
     def of(self, kind: str) -> list[object]:

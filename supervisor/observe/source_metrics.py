@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core import events as ev
 from ..core.quoting import encodable
-from ..sources.protocol import RESTART_REASONS
+from ..sources.interface import RestartReason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ class SourceMetrics:
             "watch_events", "Events from watches on sources, by type", {"type": _WATCH_EVENTS}
         )
         self._restarts = registry.counter(
-            "watch_restarts", "Ends of watches on sources, by reason", {"reason": RESTART_REASONS}
+            "watch_restarts",
+            "Ends of watches on sources, by reason",
+            {"reason": tuple(RestartReason)},
         )
         self._names: dict[int, tuple[str, str, str]] = {}
         self._up: dict[int, bool] = {}

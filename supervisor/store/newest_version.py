@@ -30,7 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..sources.protocol import Content
+    from ..sources.interface import Content
 
 
 class Unwritable(Record):

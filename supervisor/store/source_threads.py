@@ -10,12 +10,13 @@ from functools import partial
 from ..core import events as ev
 from ..core.record import Record
 from ..runtime import log, threads
+from ..sources.interface import FailureReason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..sources.protocol import Content, Label, Source, Trouble
+    from ..sources.interface import Content, Failure, Label, Source
     from .newest_version import NewestVersion
 
     Put = Callable[[ev.Event], None]
@@ -42,7 +43,11 @@ def _follow(index: int, declared: DeclaredSource, newest: NewestVersion, put: Pu
         source.run(_Sink(newest, index, source, put))
     except Exception as error:  # the outer edge of the thread: a broken source is said, not raised
         newest.note_error(index, f"internal error: {error!r}")
-        put(ev.SourceFailed(index, "config", f"cannot read source {index}: {error!r}", fatal=True))
+        put(
+            ev.SourceFailed(
+                index, FailureReason.CONFIG, f"cannot read source {index}: {error!r}", fatal=True
+            )
+        )
 
 
 class _Sink:
@@ -86,7 +91,7 @@ class _Sink:
     def restarted(self, reason: str) -> None:
         self._say(ev.WatchRestarted(reason))
 
-    def failed(self, trouble: Trouble, retry_in: float) -> None:
-        self._newest.note_error(self._index, trouble.message)
-        log.debug(f"{trouble.message}; next try in {retry_in:.1f}s")
-        self._say(ev.SourceFailed(self._index, trouble.reason, trouble.message, trouble.fatal))
+    def failed(self, failure: Failure, retry_in: float) -> None:
+        self._newest.note_error(self._index, failure.message)
+        log.debug(f"{failure.message}; next try in {retry_in:.1f}s")
+        self._say(ev.SourceFailed(self._index, failure.reason, failure.message, failure.fatal))

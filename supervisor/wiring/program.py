@@ -17,7 +17,7 @@ from ..core.errors import StartError
 from ..core.state import SourceState, ended_unstarted
 from ..runtime import log, threads
 from ..store import delivery
-from . import feeds
+from . import destination, sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Assembly:
             lambda event, *_: self._started.open() if isinstance(event, first) else None
         )
         self._settings, self._loop, self._inbox = settings, loop, inbox
-        self._root = feeds.root(settings)
+        self._root = destination.root(settings)
         self._directory = settings.configroot or settings.config_dir or ""
         if settings.reload_method.command or any(getattr(settings, name) for name in _HOOKS):
             from ..process import executables
@@ -78,21 +78,21 @@ class Assembly:
         settings, loop, put = self._settings, self._loop, self._inbox.put
         if not settings.configured:
             return
-        names = feeds.names(settings)
+        names = sources.names(settings)
         loop.state = loop.state.replace(sources=tuple(SourceState(name) for name in names))
         self._warn_of_owner()
         # Values of other methods and of --verify may be wrong, which is said before the app starts.
         usual = not settings.reload_method.option and settings.verify is None
         loop.reload = _Late(self._reloader) if usual else self._reloader()
-        destination = delivery.Destination(
+        place = delivery.Destination(
             self._root, self._directory, dict(settings.map), self._validator(), self._marks_file()
         )
         syncer = delivery.Delivery(
-            feeds.feeds(settings), destination, put, lambda: loop.state.config
+            sources.declared(settings), place, put, lambda: loop.state.config
         )
         loop.sync = syncer
         self._introduce(names)
-        loop.at_end += [syncer.end, feeds.forget]
+        loop.at_end += [syncer.end, sources.remove_key_files]
         syncer.start()
 
     def _marks_file(self) -> MarksFile | None:
@@ -226,19 +226,21 @@ class Assembly:
                 "--events needs POD_NAME, POD_NAMESPACE and POD_UID by the downward API (see"
                 " docs/rbac.md)"
             )
-        teller = event_sender.Teller(pod, Access(self._settings.kubeconfig, self._settings.context))
+        sender = event_sender.EventSender(
+            pod, Access(self._settings.kubeconfig, self._settings.context)
+        )
 
         def observe(event: ev.Event, before: State, after: State, _: Sequence[Action]) -> None:
             for notice in pod_events.notices(event, before, after):
-                teller.tell(notice.reason, notice.note, warning=notice.warning)
+                sender.send(notice.reason, notice.note, warning=notice.warning)
 
         def explain_end() -> None:
             if ended_unstarted(self._loop.state):
-                teller.finish(_LAST_WORDS)
+                sender.finish(_LAST_WORDS)
 
         self._loop.observers.append(observe)
         self._loop.at_end.append(explain_end)
-        threads.start(teller.run, "events")
+        threads.start(sender.run, "events")
 
 
 class _Pages:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-from config_supervisor.sources.kubernetes.pace import Timing
+from config_supervisor.sources.kubernetes.retry_pace import Timing
 from tests.bench import fleet_report
 from tests.bench.fleet_runs import Outcome, Setup, change, granted, outage, rollout
 from tests.bench.fleet_server import Capacity

@@ -1,7 +1,7 @@
 """A pod of the simulated fleet: the program's own rules, in virtual time.
 
 Real are the pauses and their jitter (`Pace`), the meaning of a failure and of Retry-After
-(`fault_of`), the timings, and the rules for the app's start, versions and reloads (`machine.step`).
+(`failed_try`), the timings, and the rules for the app's start, versions and reloads (`machine.step`).
 Imitated is the order of list, watch and pause, because the real code blocks a thread;
 `tests/unit/test_fleet.py` compares it with the real `KubernetesSource`. Must not know of the fleet.
 """
@@ -18,18 +18,18 @@ from config_supervisor.core import events as ev
 from config_supervisor.core import machine
 from config_supervisor.core.actions import Action, Apply, Done, Recover, Reload, Spawn
 from config_supervisor.core.state import Policy, State
-from config_supervisor.sources.kubernetes.api_errors import Fault, fault_of
-from config_supervisor.sources.kubernetes.api_source import Label
-from config_supervisor.sources.kubernetes.pace import Pace, Timing, Tried, watch_seconds
+from config_supervisor.sources.interface import Label
+from config_supervisor.sources.kubernetes.api_errors import FailedTry, failed_try
+from config_supervisor.sources.kubernetes.retry_pace import Pace, Timing, Tried, watch_seconds
 from tests.bench.fleet_server import Agenda, ApiServer, Capacity, HttpError, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from config_supervisor.sources.kubernetes.api_client import Link
+    from config_supervisor.sources.kubernetes.api_client import ApiClient
 
-LINK = cast(
-    "Link", SimpleNamespace(url="https://api", hint="", user=lambda: "", credential=lambda: "")
+CLIENT = cast(
+    "ApiClient", SimpleNamespace(url="https://api", hint="", user=lambda: "", credential=lambda: "")
 )
 LABEL = Label("configmap", "production", "web")
 # Assumptions about all other durations, in seconds.
@@ -111,7 +111,7 @@ class Follower:
         if turn != self._turn:
             return
         self._world.server.watchers.pop(self, None)
-        fault = _fault(error) if error else None
+        fault = _failed_try(error) if error else None
         tried = Tried(self._began, self._world.agenda.now, self._watching, fault)
         delay = self._pace.after(tried)
         if fault is not None and not fault.status:
@@ -185,14 +185,14 @@ class Pod:
             self._step(event)
 
 
-_FAULTS: dict[str, Fault] = {}
+_FAILED_TRIES: dict[str, FailedTry] = {}
 
 
-def _fault(error: Exception) -> Fault:
+def _failed_try(error: Exception) -> FailedTry:
     """The program's reading of a failure; kept for each kind, since it takes 50 microseconds."""
     kind = repr(error)
     if isinstance(error, HttpError):
         kind += error.headers.get("Retry-After", "")
-    if kind not in _FAULTS:
-        _FAULTS[kind] = fault_of(error, LINK, LABEL)
-    return _FAULTS[kind]
+    if kind not in _FAILED_TRIES:
+        _FAILED_TRIES[kind] = failed_try(error, CLIENT, LABEL)
+    return _FAILED_TRIES[kind]

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from config_supervisor.sources.kubernetes.pace import Timing
+from config_supervisor.sources.kubernetes.retry_pace import Timing
 from tests.bench.fleet_runs import REQUESTS, Outcome
 
 BEGIN = "<!-- figures: renewed by python -m tests.bench.fleet --write -->"

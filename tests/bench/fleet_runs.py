@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from config_supervisor.core.state import Policy
-from config_supervisor.sources.kubernetes.pace import Timing
+from config_supervisor.sources.kubernetes.retry_pace import Timing
 from tests.bench.fleet_pod import Pod, World
 from tests.bench.fleet_server import Capacity, Tally
 

@@ -51,9 +51,9 @@ DIRECTORY = set(
     process.spawning process.terminal
     runtime runtime.inbox runtime.log runtime.loop runtime.signals runtime.threads
     sources sources.directory sources.directory.directory_source sources.directory.inotify
-    sources.directory.tree sources.protocol
+    sources.directory.tree sources.interface
     store store.delivery store.newest_version store.source_threads store.write_errors
-    wiring wiring.feeds wiring.launch wiring.program
+    wiring wiring.destination wiring.launch wiring.program wiring.sources
     """.split()
 )
 # Small modules in C that come with those above. Python 3.12 has _sha2 where 3.11 has _sha256.

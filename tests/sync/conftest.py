@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from config_supervisor.sources.kubernetes.api_source import Access, Label, Timing
+from config_supervisor.sources.interface import Label
+from config_supervisor.sources.kubernetes.credentials import Access
+from config_supervisor.sources.kubernetes.retry_pace import Timing
 from tests.fake_kube import FakeKube
 from tests.real_kube import RealKube
 

@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from config_supervisor.sources.kubernetes.api_source import Access, KubernetesSource, Label, Timing
-from config_supervisor.sources.protocol import Content, Trouble
+from config_supervisor.sources.interface import Content, Failure, Label
+from config_supervisor.sources.kubernetes.credentials import Access
+from config_supervisor.sources.kubernetes.kubernetes_source import KubernetesSource
+from config_supervisor.sources.kubernetes.retry_pace import Timing
 from tests.fake_kube_http import Ask
 from tests.harness import wait_until
 
@@ -65,7 +67,7 @@ class Recorder:
     def restarted(self, reason: str) -> None:
         self._note("restarted", reason)
 
-    def failed(self, trouble: Trouble, retry_in: float) -> None:
+    def failed(self, trouble: Failure, retry_in: float) -> None:
         self._note("failed", (trouble, retry_in))
 
 
@@ -104,7 +106,7 @@ class Following:
         return [None if content is None else dict(content.files) for content in self.contents]
 
     @property
-    def troubles(self) -> list[Trouble]:
+    def troubles(self) -> list[Failure]:
         return [trouble for trouble, _ in self.said("failed")]
 
     def expect_reads(self, *expected: dict[str, bytes] | None) -> None:
@@ -131,7 +133,7 @@ class Following:
 
         wait_until(said)
 
-    def expect_trouble(self, *parts: str) -> Trouble:
+    def expect_trouble(self, *parts: str) -> Failure:
         """Wait for its first trouble, which must contain all the parts."""
 
         def troubled() -> None:

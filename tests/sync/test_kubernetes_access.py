@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from config_supervisor.sources.kubernetes.api_errors import redact
-from config_supervisor.sources.kubernetes.api_source import Access, namespace
-from config_supervisor.sources.kubernetes.credentials import AccessError
+from config_supervisor.sources.kubernetes.credentials import Access, CredentialsError, namespace
 from tests.fake_kube import FakeKube
 from tests.fake_kube_tls import Authority
 from tests.harness import wait_until
@@ -410,7 +409,7 @@ def test_the_namespace_is_known_before_a_connection(fake: FakeKube, pod: Access)
     assert "production" == namespace(Access(fake.kubeconfig))
     fake.write_kubeconfig(fake.kubeconfig, context={"namespace": None})
     assert "default" == namespace(Access(fake.kubeconfig))
-    with pytest.raises(AccessError, match="no such context 'x'; contexts are fake"):
+    with pytest.raises(CredentialsError, match="no such context 'x'; contexts are fake"):
         namespace(Access(fake.kubeconfig, "x"))
 
 

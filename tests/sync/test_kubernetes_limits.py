@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from config_supervisor.sources.kubernetes.api_errors import BadDataError
-from config_supervisor.sources.kubernetes.objects import DEPTH, KEYS, VALUES, files, parsed
+from config_supervisor.sources.kubernetes.object_decoding import DEPTH, KEYS, VALUES, files, parsed
 from tests.fake_kube import FakeKube
 from tests.fake_kube_store import Json
 from tests.sync.following import QUICK, Following

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from config_supervisor.sources.kubernetes.api_source import Access
+from config_supervisor.sources.kubernetes.credentials import Access
 from tests.fake_kube import FakeKube
 from tests.fake_kube_files import write
 from tests.fake_kube_tls import Authority

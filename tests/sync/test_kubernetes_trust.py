@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 from urllib3.util import ssl_
 
-from config_supervisor.sources.kubernetes.api_source import Access
+from config_supervisor.sources.kubernetes.credentials import Access
 from tests.fake_kube import FakeKube
 from tests.fake_kube_files import write
 from tests.fake_kube_tls import Authority

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
-from config_supervisor.sources.kubernetes import api_source
-from config_supervisor.sources.kubernetes.api_source import Access, KubernetesSource, Label
+from config_supervisor.sources.interface import Label
+from config_supervisor.sources.kubernetes import kubernetes_source
+from config_supervisor.sources.kubernetes.credentials import Access
+from config_supervisor.sources.kubernetes.kubernetes_source import KubernetesSource
 from tests.bench import fleet, fleet_report
 from tests.bench.fleet_pod import LABEL, Follower, Pod, World
 from tests.bench.fleet_runs import Setup, change, granted, outage, rollout
@@ -74,7 +76,7 @@ class Noted(ApiServer):
 
 
 class Client:
-    """The part of `Link` and of urllib3 that blocks, in virtual time, and the watch's
+    """The part of `ApiClient` and of urllib3 that blocks, in virtual time, and the watch's
     own stream.
     """
 
@@ -192,8 +194,8 @@ def test_a_simulated_pod_asks_and_learns_exactly_when_the_real_source_does(
 ) -> None:
     world, real, heard = _history(how)
     source = KubernetesSource(Label(LABEL.kind, LABEL.namespace, LABEL.name), Access())
-    monkeypatch.setattr(api_source, "time", Clock(world.agenda))
-    monkeypatch.setattr(api_source, "open_link", lambda *_: Client(real))
+    monkeypatch.setattr(kubernetes_source, "time", Clock(world.agenda))
+    monkeypatch.setattr(kubernetes_source, "open_client", lambda *_: Client(real))
     with pytest.raises(SystemExit):
         source.run(heard)
 

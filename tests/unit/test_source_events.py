@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from config_supervisor.core import events as ev
 from config_supervisor.core.actions import Apply
-from config_supervisor.sources.protocol import Content, Label
+from config_supervisor.sources.interface import Content, Label
 from config_supervisor.store import source_threads
 from config_supervisor.store.newest_version import NewestVersion
 from config_supervisor.store.source_threads import DeclaredSource
 from tests.unit.histories import configured
 
 if TYPE_CHECKING:
-    from config_supervisor.sources.protocol import Sink
+    from config_supervisor.sources.interface import Sink
 
 Reports = Callable[["Sink"], None]
 

@@ -13,7 +13,7 @@ import time
 
 from ...core.content import shown
 from ...runtime import log
-from ..protocol import Content, Label, Trouble
+from ..interface import Content, Failure, FailureReason, Label, RestartReason
 from .inotify import EDITED, NOTHING, SWAPPED, Watch
 from .tree import GONE, ChangingError, Ignored, Tree, UnreadableError, unreadable
 
@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..protocol import Sink
+    from ..interface import Sink
 
 # A directory that changes while it is read is read again: for this long, but so often at least.
 _PATIENCE, _PAUSE, _TRIES = 1.0, 0.01, 3
@@ -87,7 +87,7 @@ class DirectorySource:
             while True:
                 if watch.overflowed:
                     watch.overflowed = False
-                    sink.restarted("gone")
+                    sink.restarted(RestartReason.GONE)
                 wait = self._round(sink, watch, changed)
                 changed = _pause(watch, wait)
         finally:
@@ -100,7 +100,7 @@ class DirectorySource:
         except UnreadableError as error:
             wait = min(_RETRY, self._recheck)
             self._seen = ()
-            sink.failed(Trouble(error.reason, str(error)), wait)
+            sink.failed(Failure(error.reason, str(error)), wait)
             return wait
         if not told:
             sink.contact()
@@ -125,7 +125,7 @@ class DirectorySource:
                 seen = str(error)
             if tries >= _TRIES and time.monotonic() > until:
                 raise UnreadableError(
-                    "bad_data",
+                    FailureReason.BAD_DATA,
                     f"cannot read {self._path}: {seen}; wait for it, or leave it out with --ignore",
                 )
             time.sleep(_PAUSE)
@@ -211,7 +211,7 @@ class DirectorySource:
                 f" {self._recheck:g} s only; raise fs.inotify.max_user_watches or"
                 " max_user_instances on the node"
             )
-            sink.failed(Trouble("config", message), self._recheck)
+            sink.failed(Failure(FailureReason.CONFIG, message), self._recheck)
 
 
 def _pause(watch: Watch, seconds: float) -> bool:

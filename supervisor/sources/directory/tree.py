@@ -14,7 +14,7 @@ from ...core import permissions
 from ...core.content import shown
 from ...core.errors import reason
 from ...core.permissions import Permission
-from ..protocol import Content
+from ..interface import Content, FailureReason
 from .inotify import DATA
 
 TYPE_CHECKING = False
@@ -38,9 +38,9 @@ GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 class UnreadableError(Exception):
-    """`reason` is that of a Trouble, the argument its message."""
+    """`reason` is that of a Failure, the argument its message."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: FailureReason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -120,7 +120,8 @@ class Tree:
             return
         if not stat.S_ISDIR(status.st_mode):
             raise UnreadableError(
-                "config", f"cannot read {self._top}: it is no directory; give the one that holds it"
+                FailureReason.CONFIG,
+                f"cannot read {self._top}: it is no directory; give the one that holds it",
             )
         ahead: list[Place] = [
             (self._top, real, "", frozenset({(status.st_dev, status.st_ino)}), _OPEN, False)
@@ -251,7 +252,7 @@ class Tree:
             "give a directory that holds configuration only, or leave the rest out with --ignore"
         )
         raise UnreadableError(
-            "bad_data", f"cannot read {self._top}: it has more than {limit}; {advice}"
+            FailureReason.BAD_DATA, f"cannot read {self._top}: it has more than {limit}; {advice}"
         )
 
     @property
@@ -348,8 +349,10 @@ def unreadable(top: str, error: OSError) -> UnreadableError:
             f"let uid {os.geteuid()} read it (in a pod: fsGroup, defaultMode), or leave it out with"
             " --ignore"
         )
-        return UnreadableError("forbidden", f"cannot read {shown(path)}: {reason(error)}; {advice}")
+        return UnreadableError(
+            FailureReason.FORBIDDEN, f"cannot read {shown(path)}: {reason(error)}; {advice}"
+        )
     return UnreadableError(
-        "unreachable",
+        FailureReason.UNREACHABLE,
         f"cannot read {shown(path)}: {reason(error)}; look at the volume that it is on",
     )

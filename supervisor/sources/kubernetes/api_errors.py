@@ -1,4 +1,4 @@
-"""Failures of the API, in this program's words: one function from an exception to a `Fault`.
+"""Failures of the API, in this program's words: one function from an exception to a `FailedTry`.
 
 Every message says what cannot be done, why, and what to do about it. Nothing in here quotes a
 header, a token or the content of an object. Must not decide what happens next, nor import the
@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import json
 import re
+from http import HTTPStatus
 
 from ...core.errors import reason
 from ...core.record import Record
-from ..protocol import Label, Trouble
-from .credentials import AccessError
+from ..interface import Failure, FailureReason, Label, RestartReason
+from .credentials import CredentialsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .api_client import Link
+    from .api_client import ApiClient
 
 _STATUS_LIMIT, _STATUS_DEPTH = (
     1 << 16,
@@ -38,44 +39,50 @@ class EventError(Exception):
     def __init__(self, status: dict[str, Any]) -> None:
         super().__init__("ERROR event")
         code = status.get("code")
-        self.status = code if isinstance(code, int) else 500
+        self.status = code if isinstance(code, int) else HTTPStatus.INTERNAL_SERVER_ERROR
         self.message = str(status.get("message") or status.get("reason") or "no reason given")
 
 
-class Fault(Record):
+class FailedTry(Record):
     """A failed try: the watch's end for metrics, the HTTP status (0: none), what to tell people."""
 
-    restart: str  # one of RESTART_REASONS
-    trouble: Trouble
+    restart: RestartReason
+    failure: Failure
     status: int = 0
     retry_after: float = 0.0  # seconds that the server asks for
     crowded: bool = False  # the server has too much to do
     by_files: bool = False  # another token or CA file may be the cure
 
 
-def fault_of(error: Exception, link: Link | None, label: Label, *, listed: bool = False) -> Fault:
+def failed_try(
+    error: Exception, client: ApiClient | None, label: Label, *, listed: bool = False
+) -> FailedTry:
     """The meaning of an error; raises nothing.
 
-    It was raised while `label` was read over `link` (None: not yet open), or watched, after it was
+    It was raised while `label` was read over `client` (None: not yet open), or watched, after it was
     `listed`.
     """
     try:
-        return _explained(error, link, label, listed=listed)
+        return _explained(error, client, label, listed=listed)
     except Exception:  # to explain a failure must not be a failure of its own
         return _ours(error, label)
 
 
-def _explained(error: Exception, link: Link | None, label: Label, *, listed: bool) -> Fault:
-    if isinstance(error, AccessError):
-        return Fault("auth", _redacted(error.trouble), by_files=True)
+def _explained(
+    error: Exception, client: ApiClient | None, label: Label, *, listed: bool
+) -> FailedTry:
+    if isinstance(error, CredentialsError):
+        return FailedTry(RestartReason.AUTH, _redacted(error.failure), by_files=True)
     if isinstance(error, BadDataError):
-        return _fault("bad_data", "bad_data", f"cannot read {label}: {error}")
+        return _failed(
+            RestartReason.BAD_DATA, FailureReason.BAD_DATA, f"cannot read {label}: {error}"
+        )
     status = getattr(error, "status", None)
-    if link is not None and isinstance(status, int) and status > 0:
-        return _answered(error, status, link, label, listed=listed)
-    if link is not None and status == 0:
-        return _untrusted(str(getattr(error, "reason", "")), link)
-    return _broken(error, link, label)
+    if client is not None and isinstance(status, int) and status > 0:
+        return _answered(error, status, client, label, listed=listed)
+    if client is not None and status == 0:
+        return _untrusted(str(getattr(error, "reason", "")), client)
+    return _broken(error, client, label)
 
 
 def redact(text: str) -> str:
@@ -97,37 +104,42 @@ def _escaped(one: str) -> str:
     return one if one.isprintable() else one.encode("unicode_escape").decode()
 
 
-def _fault(restart: str, reason: str, message: str) -> Fault:
-    return Fault(restart, _redacted(Trouble(reason, message)))
+def _failed(restart: RestartReason, reason: FailureReason, message: str) -> FailedTry:
+    return FailedTry(restart, _redacted(Failure(reason, message)))
 
 
-def _redacted(trouble: Trouble) -> Trouble:
-    return trouble.replace(message="".join(map(_escaped, redact(trouble.message))))
+def _redacted(failure: Failure) -> Failure:
+    return failure.replace(message="".join(map(_escaped, redact(failure.message))))
 
 
-def _answered(error: Exception, status: int, link: Link, label: Label, *, listed: bool) -> Fault:
+def _answered(
+    error: Exception, status: int, client: ApiClient, label: Label, *, listed: bool
+) -> FailedTry:
     said = words(error)
-    deed, why, restart, reason = "read", f"{status} {said}", "http", "server_error"
-    advice = "it is tried again"
-    if status == 401:
-        restart, reason, why = "auth", "unauthorized", "unauthorized"
-        advice = f"{link.credential()} was refused: is it expired, or for another cluster?"
-    elif status == 403:
-        restart, reason, why = "auth", "forbidden", "forbidden"
+    restart, reason = RestartReason.HTTP, FailureReason.SERVER_ERROR
+    deed, why, advice = "read", f"{status} {said}", "it is tried again"
+    if status == HTTPStatus.UNAUTHORIZED:
+        restart, reason, why = RestartReason.AUTH, FailureReason.UNAUTHORIZED, "unauthorized"
+        advice = f"{client.credential()} was refused: is it expired, or for another cluster?"
+    elif status == HTTPStatus.FORBIDDEN:
+        restart, reason, why = RestartReason.AUTH, FailureReason.FORBIDDEN, "forbidden"
         deed, verbs = ("watch", "watch beside list") if listed else ("read", "list, watch")
-        advice = f"{_who(said, link)} needs {verbs} on it (see docs/rbac.md)"
-    elif status == 404:
-        why, advice = "not found", f"is {link.url} a Kubernetes API server? check {link.hint}"
-    elif status == 410:
-        restart, advice = "gone", "it is listed again"
-    fault = _fault(restart, reason, f"cannot {deed} {label}: {why}; {advice}")
+        advice = f"{_who(said, client)} needs {verbs} on it (see docs/rbac.md)"
+    elif status == HTTPStatus.NOT_FOUND:
+        why, advice = "not found", f"is {client.url} a Kubernetes API server? check {client.hint}"
+    elif status == HTTPStatus.GONE:
+        restart, advice = RestartReason.GONE, "it is listed again"
+    failed = _failed(restart, reason, f"cannot {deed} {label}: {why}; {advice}")
     headers = getattr(error, "headers", None) or {}
     after = str(headers.get("Retry-After") or "")
     seconds = min(float(after), RETRY_AFTER_LIMIT) if after.isdecimal() else 0.0
     # A server that just started says 429 too, while its caches fill: that is soon over.
-    crowded = status == 429 and "initializing" not in said
-    return fault.replace(
-        status=status, retry_after=seconds, crowded=crowded, by_files=status == 401
+    crowded = status == HTTPStatus.TOO_MANY_REQUESTS and "initializing" not in said
+    return failed.replace(
+        status=status,
+        retry_after=seconds,
+        crowded=crowded,
+        by_files=status == HTTPStatus.UNAUTHORIZED,
     )
 
 
@@ -144,33 +156,37 @@ def words(error: Exception) -> str:
     return shown(str(said))
 
 
-def _who(said: str, link: Link) -> str:
+def _who(said: str, client: ApiClient) -> str:
     """Who lacks the right: the API server says `User "NAME" cannot list resource ...`."""
     _, found, rest = said.partition('User "')
-    user = rest.partition('"')[0] if found else link.user()
+    user = rest.partition('"')[0] if found else client.user()
     kind, _, name = user.partition(":serviceaccount:")
     if kind == "system" and name:
         return f"the service account {name.replace(':', '/')}"
     return f"the user {user}" if user else "its user"
 
 
-def _untrusted(said: str, link: Link) -> Fault:
+def _untrusted(said: str, client: ApiClient) -> FailedTry:
     """A TLS failure; the library gives only the text of it, after the name of its class."""
     why = said.replace("\n", " ").rpartition("certificate verify failed: ")[2]
     why = why.partition(" (_ssl")[0].rpartition("] ")[2]
-    checked = f"it is checked with {link.ca}" if link.ca else "no certificate authority is given"
+    checked = (
+        f"it is checked with {client.ca}" if client.ca else "no certificate authority is given"
+    )
     message = (
-        f"cannot trust the API server at {link.url}: {why}; {checked}: is that the CA of this"
+        f"cannot trust the API server at {client.url}: {why}; {checked}: is that the CA of this"
         " cluster?"
     )
-    return _fault("connection", "unreachable", message).replace(by_files=True)
+    return _failed(RestartReason.CONNECTION, FailureReason.UNREACHABLE, message).replace(
+        by_files=True
+    )
 
 
-def _broken(error: Exception, link: Link | None, label: Label) -> Fault:
+def _broken(error: Exception, client: ApiClient | None, label: Label) -> FailedTry:
     """A transport failure (urllib3 or the socket), or an error of our own."""
     from urllib3 import exceptions as http
 
-    if link is None or not isinstance(error, (http.HTTPError, OSError)):
+    if client is None or not isinstance(error, (http.HTTPError, OSError)):
         return _ours(error, label)
     late = isinstance(error, (http.ReadTimeoutError, TimeoutError))
     if isinstance(error, http.LocationValueError):
@@ -184,15 +200,14 @@ def _broken(error: Exception, link: Link | None, label: Label) -> Fault:
             "its proxy (HTTPS_PROXY, proxy-url): " if isinstance(error, http.ProxyError) else ""
         )
         why = through + _cause(error)
-    message = (
-        f"cannot reach the API server at {link.url}: {why}; check that it is up, and {link.hint}"
-    )
-    return _fault("read_timeout" if late else "connection", "unreachable", message)
+    message = f"cannot reach the API server at {client.url}: {why}; check that it is up, and {client.hint}"
+    restart = RestartReason.READ_TIMEOUT if late else RestartReason.CONNECTION
+    return _failed(restart, FailureReason.UNREACHABLE, message)
 
 
-def _ours(error: Exception, label: Label) -> Fault:
+def _ours(error: Exception, label: Label) -> FailedTry:
     message = f"cannot read {label}: {type(error).__name__} in the supervisor itself; report it"
-    return _fault("connection", "server_error", message)
+    return _failed(RestartReason.CONNECTION, FailureReason.SERVER_ERROR, message)
 
 
 def _cause(error: BaseException) -> str:

@@ -12,13 +12,13 @@ import os
 
 from ...core.errors import reason
 from ...core.record import Record
-from ..protocol import Trouble
+from ..interface import Failure, FailureReason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
-    Origin: TypeAlias = "_Account | _Kubeconfig"
+    Credentials: TypeAlias = "ServiceAccount | Kubeconfig"
     Stamp = tuple[tuple[str, int, int, int], ...]
 
 # Entries of a kubeconfig may keep these in files of their own: the kind of entry, its keys.
@@ -42,28 +42,28 @@ class Access(Record):
     account: str = SERVICE_ACCOUNT  # the directory that a kubelet mounts: token, ca.crt, namespace
 
 
-class AccessError(Exception):
-    """The access itself is unusable; `trouble` says why and what to do."""
+class CredentialsError(Exception):
+    """The access itself is unusable; `failure` says why and what to do."""
 
-    def __init__(self, reason: str, message: str, *, fatal: bool = False) -> None:
+    def __init__(self, reason: FailureReason, message: str, *, fatal: bool = False) -> None:
         super().__init__(message)
-        self.trouble = Trouble(reason, message, fatal)
+        self.failure = Failure(reason, message, fatal)
 
 
 def namespace(access: Access) -> str:
     """The namespace to use where none is said: the pod's own, else the context's, else `default`.
 
-    Raises AccessError when there is no usable kubeconfig outside of a pod.
+    Raises CredentialsError when there is no usable kubeconfig outside of a pod.
     """
-    return origin_of(access).namespace() or "default"
+    return credentials_of(access).namespace() or "default"
 
 
 def files_of(access: Access) -> list[str]:
     """The files that credentials, and trust, come from."""
     try:
-        return origin_of(access).files()
-    except AccessError:
-        return _Account(access.account, "").files()  # a token that is missing may come
+        return credentials_of(access).files()
+    except CredentialsError:
+        return ServiceAccount(access.account, "").files()  # a token that is missing may come
 
 
 def stamp(files: list[str]) -> Stamp:
@@ -78,12 +78,12 @@ def stamp(files: list[str]) -> Stamp:
     return tuple(found)
 
 
-def origin_of(access: Access) -> Origin:
+def credentials_of(access: Access) -> Credentials:
     named = access.kubeconfig or access.context
     host = os.environ.get("KUBERNETES_SERVICE_HOST")
     token = os.path.join(access.account, "token")
     if not named and host and os.access(token, os.R_OK):
-        return _Account(access.account, host)
+        return ServiceAccount(access.account, host)
     paths = access.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     files = [os.path.expanduser(path) for path in paths.split(":") if path]
     if not named and not any(map(os.path.exists, files)):
@@ -96,11 +96,11 @@ def origin_of(access: Access) -> Origin:
             f"cannot find an API server: {where}, and there is no kubeconfig {paths}; "
             "give --kubeconfig FILE, or run in a pod that has a service account"
         )
-        raise AccessError("config", message, fatal=True)
-    return _Kubeconfig(files, access.context)
+        raise CredentialsError(FailureReason.CONFIG, message, fatal=True)
+    return Kubeconfig(files, access.context)
 
 
-class _Account:
+class ServiceAccount:
     """A pod's service account, as the kubelet mounts it."""
 
     hint = "that no NetworkPolicy forbids it"
@@ -121,7 +121,7 @@ class _Account:
                 f"cannot read {self._ca}, which the API server's certificate is checked with; "
                 "is the service account mounted whole?"
             )
-            raise AccessError("config", message, fatal=True)
+            raise CredentialsError(FailureReason.CONFIG, message, fatal=True)
         conf.host = self._url
         conf.proxy = None  # HTTPS_PROXY is meant for the app, and proxies know no cluster addresses
         conf.ssl_ca_cert = self._ca
@@ -135,7 +135,7 @@ class _Account:
                 conf.api_key["BearerToken"] = f"Bearer {file.read().strip()}"
         except (OSError, ValueError) as exc:
             message = f"cannot read the token {self._token}: {reason(exc)}"
-            raise AccessError("unauthorized", message) from exc
+            raise CredentialsError(FailureReason.UNAUTHORIZED, message) from exc
 
     def namespace(self) -> str:
         try:
@@ -151,7 +151,7 @@ class _Account:
         return f"the token in {self._token}"
 
 
-class _Kubeconfig:
+class Kubeconfig:
     """One kubeconfig, or several merged as $KUBECONFIG lists them."""
 
     def __init__(self, files: list[str], context: str | None) -> None:
@@ -164,8 +164,8 @@ class _Kubeconfig:
         for path in self._files:
             try:
                 names = _references(self._parse(path))
-            except (AccessError, AttributeError, TypeError):
-                continue  # opening the link tells what is wrong with it
+            except (CredentialsError, AttributeError, TypeError):
+                continue  # opening the client tells what is wrong with it
             found += (os.path.join(os.path.dirname(path), name) for name in names)
         return found
 
@@ -199,7 +199,7 @@ class _Kubeconfig:
     def user(self) -> str:
         try:
             return str(self._chosen().get("user") or "")
-        except AccessError:
+        except CredentialsError:
             return ""  # it was fine when it was read; here it only helps to explain another failure
 
     def credential(self) -> str:
@@ -207,7 +207,7 @@ class _Kubeconfig:
 
     def _current(self) -> str | None:
         """The current context of several files; the library would take the last one. Raises
-        AccessError.
+        CredentialsError.
         """
         if len(self._files) == 1:
             return None
@@ -217,7 +217,7 @@ class _Kubeconfig:
         return next((str(name) for name in found if name), None)
 
     def _chosen(self) -> dict[str, Any]:
-        """The chosen context: cluster, user, namespace. Raises AccessError if there is none."""
+        """The chosen context: cluster, user, namespace. Raises CredentialsError if there is none."""
         contexts: dict[str, Any] = {}
         current = None
         for path in self._files:
@@ -262,9 +262,9 @@ class _Kubeconfig:
         # The library quotes the whole entry, tokens and all, after " in ".
         return str(exc).split(" in ")[0].split("\n")[0] or type(exc).__name__
 
-    def _error(self, why: str, path: str = "") -> AccessError:
+    def _error(self, why: str, path: str = "") -> CredentialsError:
         message = f"cannot use kubeconfig {path or self._name}: {why}"
-        return AccessError("config", message, fatal=True)
+        return CredentialsError(FailureReason.CONFIG, message, fatal=True)
 
 
 def _references(content: dict[str, Any]) -> list[str]:

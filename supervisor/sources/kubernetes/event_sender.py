@@ -16,12 +16,14 @@ import random
 import threading
 import time
 import uuid
+from http import HTTPStatus
 
 from ...core.record import Record
 from ...runtime import log
-from .api_client import LibraryLog, Link, open_link
+from .api_client import ApiClient, open_client
 from .api_errors import redact, shown, words
-from .credentials import Access, AccessError
+from .client_library import LibraryLog
+from .credentials import Access, CredentialsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +40,6 @@ _NAME_LENGTH = 253  # of any object (RFC 1123)
 _BURST, _EVERY = 10, 10.0  # Events at once; then one in this many seconds
 _SECONDS = (5.0, 10.0)  # to connect, and for the answer
 _AGAIN_FIRST, _AGAIN_MOST = 5.0, 60.0  # seconds before the newest Event is tried again
-_EXISTS, _FORBIDDEN, _TOO_MANY, _SERVER_ERROR = 409, 403, 429, 500
 
 
 class Pod(Record):
@@ -106,8 +107,8 @@ class Outbox:
             self._waiting.append(newest)
 
 
-class Teller:
-    """Sends Events. `tell` and `finish` are for the main thread; `run` is the body of a thread."""
+class EventSender:
+    """Sends Events. `send` and `finish` are for the main thread; `run` is the body of a thread."""
 
     def __init__(self, pod: Pod, access: Access) -> None:
         self._pod, self._access = pod, access
@@ -115,11 +116,11 @@ class Teller:
         self._changed = threading.Condition()  # guards the outbox and _ending
         self._ending = False
         self._idle = threading.Event()
-        self._link: Link | None = None
+        self._client: ApiClient | None = None
         self._said = False  # the log was told of a failure, and of no success since
         self._worked = False  # the last Event was taken
 
-    def tell(self, reason: str, note: str, *, warning: bool) -> None:
+    def send(self, reason: str, note: str, *, warning: bool) -> None:
         """Queue an Event about what happened now; returns at once."""
         body = event(self._pod, reason, note, warning=warning)
         with self._changed:
@@ -138,7 +139,7 @@ class Teller:
         library = LibraryLog()
         while (body := self._next()) is not None:
             try:
-                self._send(library, body)
+                self._post(library, body)
             except Exception as error:  # best effort: a failure in here must not reach the app
                 self._drop(body, error)
             else:
@@ -156,25 +157,26 @@ class Teller:
                     return body
                 self._changed.wait(wait)
 
-    def _send(self, library: LibraryLog, body: Mapping[str, object]) -> None:
-        if self._link is None:
-            self._link = open_link(self._access, library)
+    def _post(self, library: LibraryLog, body: Mapping[str, object]) -> None:
+        if self._client is None:
+            self._client = open_client(self._access, library)
         try:
-            self._link.post(
+            self._client.post(
                 f"/apis/events.k8s.io/v1/namespaces/{self._pod.namespace}/events", body, _SECONDS
             ).close()
         except Exception as error:
             if (
-                getattr(error, "status", None) != _EXISTS
+                getattr(error, "status", None) != HTTPStatus.CONFLICT
             ):  # an earlier try came through, only its answer did not
                 raise
 
     def _drop(self, body: Body, error: Exception) -> None:
         status = getattr(error, "status", None) or 0
-        passing = not isinstance(error, AccessError) and (
-            status in (0, _TOO_MANY) or status >= _SERVER_ERROR
+        passing = not isinstance(error, CredentialsError) and (
+            status in (0, HTTPStatus.TOO_MANY_REQUESTS)
+            or status >= HTTPStatus.INTERNAL_SERVER_ERROR
         )
-        if status == _FORBIDDEN and self._worked:
+        if status == HTTPStatus.FORBIDDEN and self._worked:
             passing = quiet = True  # an API server that just started does not know its roles yet
         else:
             quiet = self._said
@@ -189,9 +191,9 @@ class Teller:
             f"cannot create events on the pod: {_why(error, self._pod)}; {rest}",
             event="events_failed",
         )
-        if self._link is not None:
-            self._link.close()
-            self._link = None
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
 
 def event(pod: Pod, reason: str, note: str, *, warning: bool) -> Body:
@@ -227,11 +229,15 @@ def _name(pod: Pod) -> str:
 
 def _why(error: Exception, pod: Pod) -> str:
     status = getattr(error, "status", None)
-    if isinstance(error, AccessError):
+    if isinstance(error, CredentialsError):
         why = str(error)
     elif status:
-        why = f"forbidden: {words(error)}" if status == _FORBIDDEN else f"{status} {words(error)}"
-        if status == _FORBIDDEN and " cannot create " in why:
+        why = (
+            f"forbidden: {words(error)}"
+            if status == HTTPStatus.FORBIDDEN
+            else f"{status} {words(error)}"
+        )
+        if status == HTTPStatus.FORBIDDEN and " cannot create " in why:
             why += (
                 "; the service account needs create on events in the API group events.k8s.io"
                 f" in the namespace {pod.namespace} of POD_NAMESPACE (see docs/rbac.md)"

@@ -1,7 +1,7 @@
 """How the bytes of an answer arrive: whom TLS trusts, and bounds in time and size for whatever a
 server sends.
 
-Owns the connections of one `Link`. It must not know what is asked, nor what an answer means.
+Owns the connections of one `ApiClient`. It must not know what is asked, nor what an answer means.
 Imported with the client library, whose connection pool it builds on.
 """
 

@@ -9,17 +9,17 @@ is told of it.
 from __future__ import annotations
 
 import random
+from http import HTTPStatus
 
 from ...core.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .api_errors import Fault
+    from .api_errors import FailedTry
 
 CLEAN_LIFE = 5.0  # seconds of a try after which the end of its watch by the server is a good end
 LONG_LIFE = 10.0  # seconds of a try after which a watch that breaks says nothing about the next one
-CURABLE = frozenset({401, 410})  # by new credentials, by a new list
-FORBIDDEN = 403
+CURABLE = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.GONE})  # by new credentials, by a new list
 LEAST = 0.2  # seconds between the last tries before the first content is due
 
 
@@ -60,7 +60,7 @@ class Tried(Record):
     began: float
     ended: float
     listed: bool
-    fault: Fault | None
+    failed: FailedTry | None
     found: bool = True  # there is content
 
 
@@ -80,13 +80,13 @@ class Pace:
         """
         self.failures = self.flaps = 0
         self.refusals = 0  # tries in a row that ended with 403
-        self.at_once = False  # the last fault is most likely cured by the very next try
+        self.at_once = False  # the last failed is most likely cured by the very next try
         self._timing, self._due = timing, due
         self._down_since = 0.0
         self._cured, self._status = (
             float("-inf"),
             0,
-        )  # when the last try at once was granted; of the last fault
+        )  # when the last try at once was granted; of the last failed
 
     @property
     def row(self) -> int:
@@ -96,8 +96,8 @@ class Pace:
     def after(self, tried: Tried) -> float:
         """Seconds to wait after a try."""
         self._count(tried)
-        fault = tried.fault
-        asked = fault.retry_after if fault else 0.0
+        failed = tried.failed
+        asked = failed.retry_after if failed else 0.0
         self.at_once = self._curable(tried)
         if self.at_once:
             return asked
@@ -113,7 +113,7 @@ class Pace:
         """Whether to try again at once: not twice in a row, nor soon again, whatever failed in
         between.
         """
-        before, self._status = self._status, tried.fault.status if tried.fault else 0
+        before, self._status = self._status, tried.failed.status if tried.failed else 0
         if (
             self._status not in CURABLE
             or before in CURABLE
@@ -135,7 +135,9 @@ class Pace:
 
     def _count(self, tried: Tried) -> None:
         lived = tried.ended - tried.began
-        self.refusals = self.refusals + 1 if tried.fault and tried.fault.status == FORBIDDEN else 0
+        self.refusals = (
+            self.refusals + 1 if tried.failed and tried.failed.status == HTTPStatus.FORBIDDEN else 0
+        )
         if not tried.listed:
             if not self.failures:
                 self._down_since = tried.began
@@ -144,7 +146,7 @@ class Pace:
         self.failures = 0
         if tried.found:
             self._due = None
-        if tried.fault is None and lived > CLEAN_LIFE:
+        if tried.failed is None and lived > CLEAN_LIFE:
             self.flaps = 0
         else:
             # A watch that the server ends at once is a failure, or it would be asked for without
@@ -153,16 +155,16 @@ class Pace:
 
     def _own(self, tried: Tried) -> float:
         """The pause that the server has no say in."""
-        timing, status = self._timing, tried.fault.status if tried.fault else 0
+        timing, status = self._timing, tried.failed.status if tried.failed else 0
         row = self.row
         if not row:
             return _between(0, timing.spread)
-        if status == FORBIDDEN and self._left(tried.ended) <= 0:
+        if status == HTTPStatus.FORBIDDEN and self._left(tried.ended) <= 0:
             if self.refusals == 1:
                 return _between(*timing.refusal)
             if tried.listed:
                 return _between(*timing.poll)
-        if tried.fault is not None and tried.fault.crowded:
+        if tried.failed is not None and tried.failed.crowded:
             return _between(0, timing.crowd[tried.listed])
         if tried.listed and not status and row == 1 and tried.ended - tried.began > LONG_LIFE:
             return _between(0, timing.relist)

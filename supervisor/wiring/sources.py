@@ -1,12 +1,10 @@
-"""From settings to sources: which objects or directories are read, and where their files go."""
+"""From settings to sources: which objects or directories are read."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 
-from ..core.errors import UsageError
 from ..store.source_threads import DeclaredSource
 
 TYPE_CHECKING = False
@@ -15,8 +13,7 @@ if TYPE_CHECKING:
 
     from ..options.command_line import Settings
     from ..options.parsers import ObjectName
-    from ..sources.protocol import Source
-    from ..store.configroot import Root
+    from ..sources.interface import Source
 
 _HEAD_START = (
     0.05  # seconds for the app to start on a directory, before what watches it is imported
@@ -33,7 +30,7 @@ def names(settings: Settings) -> list[str]:
     ]
 
 
-def feeds(settings: Settings) -> list[DeclaredSource]:
+def declared(settings: Settings) -> list[DeclaredSource]:
     """Each source as something to be opened in its own thread: what it imports is
     imported there.
     """
@@ -47,7 +44,7 @@ def feeds(settings: Settings) -> list[DeclaredSource]:
     ]
 
 
-def forget() -> None:
+def remove_key_files() -> None:
     """Remove the files that the client library has made of keys in a kubeconfig; it would do so at
     a usual exit.
     """
@@ -56,37 +53,11 @@ def forget() -> None:
         library._cleanup_temp_files()  # noqa: SLF001 - it is registered with atexit, which does not run here
 
 
-def root(settings: Settings) -> Root | None:
-    """Where files are written; None when they are used where they are. Raises UsageError."""
-    if settings.configroot is None:
-        return None
-    from ..store.configroot import Modes, Root
-
-    umask = os.umask(0o022)  # the only way to read it
-    os.umask(umask)
-    modes = Modes(settings.file_mode, settings.dir_mode, _owner(settings.owner), umask)
-    return Root(settings.configroot, modes, keep=settings.keep_versions)
-
-
 def _objects(settings: Settings) -> Iterator[tuple[str, ObjectName]]:
     for one in settings.configmap:
         yield "configmap", one
     for one in settings.secret:
         yield "secret", one
-
-
-def _owner(owner: tuple[str, str] | None) -> tuple[int, int] | None:
-    if owner is None:
-        return None
-    from ..process import users
-
-    name, group = owner
-    try:
-        return users.user_id(name), users.group_id(group) if group else -1
-    except users.UnknownNameError as error:
-        raise UsageError(
-            f"--owner: cannot give files to {error.kind} {error.name}: {error}"
-        ) from error
 
 
 def _open_directory(path: str, ignore: Sequence[str]) -> Source:
@@ -97,7 +68,9 @@ def _open_directory(path: str, ignore: Sequence[str]) -> Source:
 
 def _opener(settings: Settings, kind: str, one: ObjectName, due: float) -> Callable[[], Source]:
     def open_object() -> Source:
-        from ..sources.kubernetes.api_source import Access, KubernetesSource, Label
+        from ..sources.interface import Label
+        from ..sources.kubernetes.credentials import Access
+        from ..sources.kubernetes.kubernetes_source import KubernetesSource
 
         access = Access(settings.kubeconfig, settings.context)
         namespace = one.namespace or settings.namespace or ""

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config_supervisor.sources.kubernetes.api_errors import Fault
-from config_supervisor.sources.kubernetes.pace import (
+from config_supervisor.sources.interface import Failure, FailureReason, RestartReason
+from config_supervisor.sources.kubernetes.api_errors import FailedTry
+from config_supervisor.sources.kubernetes.retry_pace import (
     LONG_LIFE,
     Flow,
     Pace,
@@ -20,20 +21,19 @@ from config_supervisor.sources.kubernetes.pace import (
     Tried,
     watch_seconds,
 )
-from config_supervisor.sources.protocol import Trouble
 
 TIMES = 300
 DUE = 60.0
 TIMING = Timing()
 
 
-def fault(status: int = 0, retry_after: float = 0.0) -> Fault:
-    trouble = Trouble("unreachable", "cannot read it")
-    return Fault("connection", trouble, status, retry_after, crowded=status == 429)
+def fault(status: int = 0, retry_after: float = 0.0) -> FailedTry:
+    trouble = Failure(FailureReason.UNREACHABLE, "cannot read it")
+    return FailedTry(RestartReason.CONNECTION, trouble, status, retry_after, crowded=status == 429)
 
 
 Answer = tuple[
-    Fault | None, float, bool
+    FailedTry | None, float, bool
 ]  # what ended a try, how long it took, whether there was a list
 REFUSED: Answer = (fault(), 0.01, False)
 
@@ -118,7 +118,7 @@ def test_a_success_resets_the_pause() -> None:
 @pytest.mark.parametrize("granted", [0.5, 3, 17, 30, 40, 45, 50, 55, 57, 58, 59, 59.5])
 @pytest.mark.parametrize("refusal", [fault(403), fault(401), fault(500), fault()])
 def test_what_is_granted_before_the_deadline_is_read_before_it(
-    granted: float, refusal: Fault
+    granted: float, refusal: FailedTry
 ) -> None:
     """A role, an API server or a network that comes late; without it the container
     ends with 125.
@@ -172,13 +172,13 @@ def test_401_and_410_in_turn_are_not_asked_for_without_pause() -> None:
 
 
 @pytest.mark.parametrize("between", [fault(500), fault(), fault(403)])
-def test_curable_failures_with_others_in_turn_are_paced(between: Fault) -> None:
+def test_curable_failures_with_others_in_turn_are_paced(between: FailedTry) -> None:
     drawn = history(*[(fault(401), 0.001, False), (between, 0.001, False)] * 20)
     assert sum(pause < 0.05 for pause in drawn) <= 2 + sum(drawn) / LONG_LIFE
 
 
 LIVES = st.sampled_from([0.001, 1.0, 4.9, 5.1, 11.0])
-ENDS: st.SearchStrategy[Fault | None] = st.sampled_from(
+ENDS: st.SearchStrategy[FailedTry | None] = st.sampled_from(
     [None, *map(fault, (0, 401, 403, 410, 429, 500))]
 )
 

@@ -1,0 +1,114 @@
+"""The two sides of a source: `Source` reads, `Sink` takes what it reports.
+
+A source runs in a thread of its own, reads the whole content whenever it may have changed, and
+reports it. It must not know whether the content is new, where it is written and when the app is
+reloaded. To add a source: a module here with a class like `Source`, and its opener in
+`wiring/sources.py`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from ..core.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Protocol
+
+    from ..core.permissions import Permission
+
+    class Sink(Protocol):
+        """The reports of a source. Every call is safe from any thread, returns at once and raises
+        nothing. Each is also a contact, but for `disconnected`, `restarted` and `failed`.
+        """
+
+        def read(
+            self, content: Content | None, missing: str = "does not exist", saw: str = ""
+        ) -> None:
+            """The whole content now; None when there is none, with the end of a sentence in
+            `missing` for the reason. `saw` is the type of the watch event that brought it.
+            """
+
+        def connected(self) -> None:
+            """A watch was established."""
+
+        def disconnected(self) -> None:
+            """A watch ended."""
+
+        def contact(self) -> None:
+            """The server (or the directory) answered just now, and had nothing new."""
+
+        def watched(self, kind: str) -> None:
+            """A watch event brought nothing new: added, modified, deleted, bookmark or error."""
+
+        def restarted(self, reason: RestartReason) -> None:
+            """A watch ended, and the source begins again."""
+
+        def failed(self, failure: Failure, retry_in: float) -> None:
+            """Reading failed; the next try comes in `retry_in` seconds (none if it is fatal)."""
+
+    class Source(Protocol):
+        """One object or directory. `run` is the body of a thread."""
+
+        label: Label
+
+        def run(self, sink: Sink) -> None:
+            """Read, watch, read again, until a failure that is fatal; raises only what the sink
+            raises.
+            """
+
+
+class RestartReason(StrEnum):
+    """Why a watch ended: the label of a metric."""
+
+    SERVER_TIMEOUT = "server_timeout"  # as it was asked to
+    READ_TIMEOUT = "read_timeout"
+    GONE = "gone"  # events were lost
+    HTTP = "http"
+    CONNECTION = "connection"
+    AUTH = "auth"
+    BAD_DATA = "bad_data"
+
+
+class FailureReason(StrEnum):
+    """Why reading failed: in metrics, status and log."""
+
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    UNREACHABLE = "unreachable"
+    SERVER_ERROR = "server_error"
+    BAD_DATA = "bad_data"
+    CONFIG = "config"
+
+
+class Label(Record):
+    """Names a source in logs and metrics: kind is configmap, secret or directory."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        where = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind} {where}"
+
+
+class Content(Record):
+    """Everything that a source holds: relative path (a key) to bytes."""
+
+    files: Mapping[str, bytes]
+    # A Secret: its files are for their owner only, where `permitted` does not tell.
+    private: bool = False
+    changed_at: float | None = None  # when it was changed at its origin, epoch seconds, if known
+    permitted: Mapping[str, Permission] = {}  # who may read each file, where files have that
+    directories: Sequence[str] = ()  # those with nothing in them, each with `/` at its end
+
+
+class Failure(Record):
+    """Why reading failed: a reason for metrics and change of state, a sentence for people."""
+
+    reason: FailureReason
+    message: str
+    fatal: bool = False  # retrying cannot help: the access itself is misconfigured
