@@ -1,8 +1,8 @@
-"""Questions whose answer is yes, or why not: whether the app is ready, whether a reload has worked.
+"""Checks: questions about the app, answered by yes, or by no with the reason.
 
-A check is asked in a thread that may wait; it is given seconds and must keep to them. It knows
-nothing of reloads, phases or versions: `reload.py` and the machine decide what follows from an
-answer. Checks of single programs stand in `verifiers.py`.
+A check runs in a thread that may wait; it keeps to the seconds that it gets. It knows nothing of
+reloads, phases or versions: the caller decides what follows. Checks of single programs stand in
+`verifiers/`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,9 @@ import os
 import time
 from abc import ABC, abstractmethod
 
-from ..core import events as ev
 from ..core.errors import reason
 from ..core.quoting import legible
 from ..options import parsers
-from ..process import procfs
-from ..runtime import log
 from . import url
 from .http_request import HttpRequest, RequestFailed
 from .interrupt import Interrupt
@@ -24,23 +21,19 @@ from .trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from ..process.hooks import Outcome, Runner
 
-_OUTPUT = 1024  # characters of a command's output in a message, the last ones: as much as of a body
-_READY_TRY = 5.0  # seconds for one try of a readiness check
-_READY_FIRST, _READY_MOST = (
-    0.1,
-    1.0,
-)  # seconds between two tries: an app starts in a moment, or takes long
+# Characters of a command's output in a message, the last ones: as much as of an answer's body.
+_OUTPUT = 1024
 
 
 class CheckFailed(Exception):
-    """No; the message says why, in a sentence that can stand behind the name of what was checked.
+    """No; the message is a sentence that can stand behind the name of the check.
 
-    `unable`: it could not be asked, which is no answer. `words` are those of another program, which
-    may hold secrets.
+    `unable`: the question could not be asked, so there is no answer. `words` come from another
+    program and may hold secrets.
     """
 
     def __init__(self, message: str, *, unable: bool = False, words: str = "") -> None:
@@ -58,37 +51,37 @@ class CheckedApp:
         self._runner = runner
 
     def run(self, argv: Sequence[str], seconds: float) -> Outcome:
-        """Run a command as the app's user, in its environment; code 124 when its time was over.
+        """Run a command as the app's user, in its environment; code 124 when its time is over.
         Never raises.
         """
         return self._runner.run(argv, seconds, self.cancelled.is_set)
 
 
 class Check(ABC):
-    """One question. By itself it is about the present; `before` makes it one about a change."""
+    """A question about the present; `before` makes it a question about a change."""
 
-    def before(self, subject: CheckedApp, seconds: float) -> Check:  # noqa: ARG002 - what the others need
-        """Look at how things are before a reload, within `seconds`; the check to ask after it.
+    def before(self, app: CheckedApp, seconds: float) -> Check:
+        """Look at the app before a reload, within `seconds`; the check to ask after the reload.
 
-        Raises CheckFailed when it cannot be seen: whether something has changed could not be told
-        afterwards.
+        Raises CheckFailed when there is nothing to see: a change could not be told afterwards.
         """
+        del app, seconds
         return self
 
     @abstractmethod
-    def once(self, subject: CheckedApp, seconds: float) -> None:
+    def once(self, app: CheckedApp, seconds: float) -> None:
         """Ask once, within `seconds`; raises CheckFailed."""
 
 
 class HttpCheck(Check):
-    """A GET that must be answered by a status of 200 to 299."""
+    """A GET whose answer must have a status of 200 to 299."""
 
     def __init__(self, text: str, trust: Trust) -> None:
         self._request = HttpRequest("GET", url.parse(text), trust=trust)
 
-    def once(self, subject: CheckedApp, seconds: float) -> None:
+    def once(self, app: CheckedApp, seconds: float) -> None:
         try:
-            answer = self._request.send(seconds, subject.cancelled)
+            answer = self._request.send(seconds, app.cancelled)
         except RequestFailed as failure:
             raise CheckFailed(f"{self._request}: {failure}") from failure
         if not 200 <= answer.status < 300:
@@ -99,13 +92,14 @@ class HttpCheck(Check):
 
 
 class TcpCheck(Check):
-    """A port that must take a connection; nothing is sent."""
+    """A port that must accept a connection; nothing is sent."""
 
     def __init__(self, host: str, port: int) -> None:
-        """Without a host it is 127.0.0.1, then ::1."""
-        self._hosts, self._port = (host,) if host else ("127.0.0.1", "::1"), port
+        """Without a host: 127.0.0.1, then ::1."""
+        self._hosts = (host,) if host else ("127.0.0.1", "::1")
+        self._port = port
 
-    def once(self, subject: CheckedApp, seconds: float) -> None:
+    def once(self, app: CheckedApp, seconds: float) -> None:
         from . import deadline_socket
 
         until = time.monotonic() + seconds
@@ -114,7 +108,7 @@ class TcpCheck(Check):
             now = time.monotonic()
             share = max(0.0, until - now) / (len(self._hosts) - index)
             try:
-                with deadline_socket.connect_tcp(host, self._port, now + share, subject.cancelled):
+                with deadline_socket.connect_tcp(host, self._port, now + share, app.cancelled):
                     return
             except OSError as error:
                 problems.append(f"{host}: {reason(error)}")
@@ -127,27 +121,26 @@ class CommandCheck(Check):
     def __init__(self, argv: Sequence[str]) -> None:
         self.argv = tuple(argv)
 
-    def once(self, subject: CheckedApp, seconds: float) -> None:
-        outcome = subject.run(self.argv, seconds)
+    def once(self, app: CheckedApp, seconds: float) -> None:
+        outcome = app.run(self.argv, seconds)
         if outcome.code:
-            raise CheckFailed(
-                ended(self.argv[0], outcome), unable=bool(outcome.unable), words=said(outcome)
-            )
+            message = describe_end(self.argv[0], outcome)
+            raise CheckFailed(message, unable=bool(outcome.unable), words=last_words(outcome))
 
 
-def ended(program: str, outcome: Outcome) -> str:
-    """How a command ended, for people. Its arguments may hold secrets."""
+def describe_end(program: str, outcome: Outcome) -> str:
+    """How a command ended, for people. Its arguments may hold secrets and are left out."""
     return outcome.unable or f"{os.path.basename(program)} ended with code {outcome.code}"
 
 
-def said(outcome: Outcome) -> str:
-    """The last words of a command, in one line. They may hold secrets: for the log and the control
+def last_words(outcome: Outcome) -> str:
+    """The end of a command's output, in one line. It may hold secrets: for the log and the control
     socket alone.
     """
     return legible(outcome.output[-_OUTPUT:])
 
 
-def filled(argv: Sequence[str], directory: str) -> tuple[str, ...]:
+def fill_in(argv: Sequence[str], directory: str) -> tuple[str, ...]:
     """A command with the directory of the configuration in place of each `{dir}`."""
     return tuple(word.replace("{dir}", directory) for word in argv)
 
@@ -156,62 +149,20 @@ def parse(text: str, directory: str, trust: Trust = Trust()) -> Check:
     """Read `http[s]://...`, `tcp:[HOST:]PORT`, or a command in which `{dir}` stands for
     `directory`.
 
-    `trust` is for https. Raises ValueError, whose message repeats nothing that may be secret.
+    `trust` is for https. Raises ValueError, whose message repeats no secret.
     """
     text = text.strip()
     if text.startswith(("http:", "https:")):
         return HttpCheck(text, trust)
-    if not text.startswith("tcp:"):
-        return CommandCheck(filled(parsers.command(text), directory))
+    if text.startswith("tcp:"):
+        return _tcp(text)
+    return CommandCheck(fill_in(parsers.command(text), directory))
+
+
+def _tcp(text: str) -> TcpCheck:
     host, _, port = text.removeprefix("tcp:").rpartition(":")
     bare = host.removeprefix("[").removesuffix("]")
-    if (
-        not (port.isdecimal() and 0 < int(port) < 65536)
-        or "/" in host
-        or (":" in bare and bare == host)
-    ):
+    known = port.isdecimal() and 0 < int(port) < 65536
+    if not known or "/" in host or (":" in bare and bare == host):
         raise ValueError(f"{text!r} is not tcp:[HOST:]PORT (examples: tcp:8080, tcp:[::1]:8080)")
     return TcpCheck(bare, int(port))
-
-
-class Readiness:
-    """Finds out when the app is ready."""
-
-    def __init__(
-        self, check: Check, runner: Runner, put: Callable[[ev.Event], None], seconds: float
-    ) -> None:
-        """A start that is not ready within `seconds` is late."""
-        self._check, self._runner, self._put, self._seconds = check, runner, put, seconds
-        self._subject: CheckedApp | None = None
-
-    def wait(self, pid: int) -> None:
-        """Ask until the answer is yes, then report `AppReady`, and `AppUnready` if that is late;
-        for a short thread.
-
-        Ends without `AppReady` when the app has ended, when a later `wait` has begun, or when it
-        was cancelled.
-        """
-        self.cancel()
-        self._subject = subject = CheckedApp(pid, self._runner)
-        pause, late_at, late = _READY_FIRST, time.monotonic() + self._seconds, False
-        while not subject.cancelled.is_set() and procfs.exists(pid):
-            try:
-                self._check.once(subject, _READY_TRY)
-            except Exception as failure:  # the outer edge of the thread; mostly CheckFailed
-                log.debug(f"not ready: {failure}")
-                if time.monotonic() >= late_at and not late:
-                    late = True
-                    error = f"not ready within {self._seconds:g}s: {failure}"
-                    unable, words = getattr(failure, "unable", False), getattr(failure, "words", "")
-                    self._put(ev.AppUnready(pid, error, not unable, words))
-                subject.cancelled.wait(pause)
-                pause = min(_READY_MOST, pause * 2)
-            else:
-                if not subject.cancelled.is_set():
-                    self._put(ev.AppReady(pid))
-                return
-
-    def cancel(self) -> None:
-        """Nobody wants to know any more; from any thread."""
-        if self._subject is not None:
-            self._subject.cancelled.set()

@@ -1,8 +1,8 @@
 """A client's socket: all waits end at one moment, or as soon as another thread interrupts them.
 
-The timeout of a socket counts from each byte to the next: a server that sends a byte now and then
-would hold its client without an end. The resolver alone cannot be interrupted. This module knows
-nothing of the bytes.
+The timeout of a socket counts from each byte to the next: a slow trickle of bytes would hold the
+client without an end. The resolver alone cannot be interrupted. This module knows nothing of the
+bytes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class DeadlineSocket:
     def __init__(self, sock: socket.socket, until: float, interrupt: Interrupt) -> None:
         """`interrupt` holds the socket already."""
         self._sock, self._until, self._interrupt = sock, until, interrupt
-        # One reader for all answers: it may have read the begin of the next already.
+        # The same for all answers: it may have read the begin of the next already.
         self._reader: io.BufferedReader = io.BufferedReader(_Reader(self))
 
     def __enter__(self) -> Self:
@@ -99,18 +99,18 @@ class _Reader(io.RawIOBase):
 
 
 def connect_tcp(host: str, port: int, until: float, interrupt: Interrupt) -> DeadlineSocket:
-    """Connect to the first address of `host` that answers; raises OSError.
+    """Connect to the first address of `host` with an answer; raises OSError.
 
     `localhost` is ::1, then 127.0.0.1, whatever the resolver makes of it: servers bind either.
     """
     problem: OSError = OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
     found = _addresses(host, port)
     for index, (family, address) in enumerate(found):
-        # An address that swallows packets must not use up the time of the next.
+        # A silent address must not use up the time of the next.
         share = max(0.0, until - time.monotonic()) / (len(found) - index)
         try:
             sock = _connected(family, address, share, interrupt)
-        except OSError as error:  # for a family that the kernel has not, too
+        except OSError as error:  # also of a kernel without the family
             problem = error
         else:
             return DeadlineSocket(sock, until, interrupt)
@@ -151,7 +151,7 @@ def _connected(family: int, address: object, seconds: float, interrupt: Interrup
 def _connect(sock: socket.socket, address: object, seconds: float, interrupt: Interrupt) -> None:
     sock.setblocking(False)
     problem = sock.connect_ex(address)  # type: ignore[arg-type] # an address of the socket's family
-    # Not before: shutdown(2) does not wake a socket that does not connect yet.
+    # Not before: shutdown(2) does not wake a socket before it connects.
     interrupt.hold(sock)
     if problem == errno.EINPROGRESS:
         poll = select.poll()

@@ -1,9 +1,9 @@
 """One HTTP(S) request without a body, and its answer.
 
-It knows nothing of reloads, of retries, or of what an answer means to its caller. A proxy is never
-used, whatever the environment says: the server is the app beside us, and its reload concerns no
-other host. A redirect is never followed. The credentials and the query of a URL and the values of
-headers are in no message and in no repr.
+It knows nothing of reloads, of retries, or of the meaning of an answer. It uses no proxy, whatever
+the environment says: the server is the app beside us, and its reload concerns no other host. It
+follows no redirect. The credentials and the query of a URL and the values of headers are in no
+message and in no repr.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .deadline_socket import DeadlineSocket
     from .interrupt import Interrupt
 
-# Bytes of an answer's body that are read unless more is asked for: what a log line can bear.
+# Bytes of an answer's body that are read by default: a log line bears no more.
 BODY = 1024
 # Characters of a method or of a header's name (RFC 9110, 5.6.2).
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -38,9 +38,7 @@ _LEAST_SECRET = 4  # characters: hiding shorter ones would only garble the text
 
 
 class RequestFailed(Exception):
-    """There is no answer. `outcome` is CONNECT or TIMEOUT; `final`: another try cannot end
-    differently.
-    """
+    """There is no answer. `outcome` is CONNECT or TIMEOUT; `final`: a retry would end alike."""
 
     def __init__(self, outcome: Outcome, message: str, *, final: bool = False) -> None:
         super().__init__(message)
@@ -55,7 +53,7 @@ class HttpAnswer(Record):
 
 
 class HttpRequest(Record):
-    """A request that `send` may make again and again."""
+    """A request; `send` may be called again and again."""
 
     method: str
     url: Url
@@ -68,7 +66,7 @@ class HttpRequest(Record):
     __repr__ = __str__
 
     def send(self, seconds: float, interrupt: Interrupt, most: int = BODY) -> HttpAnswer:
-        """Send it, and read at most `most` bytes of the answer's body, all within `seconds`; raises
+        """Ask, and read at most `most` bytes of the answer's body, all within `seconds`; raises
         RequestFailed.
         """
         from . import deadline_socket, http_exchange

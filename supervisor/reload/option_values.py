@@ -1,6 +1,6 @@
-"""Options read for reloads and checks: errors name the option, certificates and files are looked at.
+"""Values of options for methods and checks; an error names its option.
 
-It knows nothing of reloads; a method or a check makes itself from these values.
+It knows nothing of reloads.
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 
 def read(name: str, make: Callable[[], T]) -> T:
-    """The value that `make` makes of an option's text; its ValueError becomes a UsageError with the
-    option's name.
-    """
+    """The result of `make`; its ValueError becomes a UsageError with the option's name."""
     try:
         return make()
     except ValueError as error:
@@ -39,7 +37,7 @@ def delivered(settings: Settings, path: str) -> bool:
 
 
 def trust(settings: Settings) -> Trust:
-    """The certificates that https trusts. Raises UsageError."""
+    """The servers that https trusts; raises UsageError for a file without certificates."""
     path = settings.reload_http_ca
     if path and settings.configured and not delivered(settings, path):
         read("reload_http_ca", lambda: secret_files.certificates(path))

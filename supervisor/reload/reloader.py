@@ -1,4 +1,4 @@
-"""The course of a reload: look, reload, verify, report. It runs in a short thread."""
+"""The course of a reload: look, reload, verify, report. For a short thread."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ReloadPlan(Record):
 
 
 class Reloader:
-    """Reloads and reports how it went."""
+    """Reloads the app and reports the outcome."""
 
     def __init__(self, plan: ReloadPlan, put: Callable[[ev.Event], None], runner: Runner) -> None:
         self._plan, self._put, self._runner = plan, put, runner
@@ -40,10 +40,10 @@ class Reloader:
         self._cancelled = 0  # attempts up to this number
 
     def __call__(self, attempt: int, pid: int, *, verify_only: bool = False) -> None:
-        """Reload once; the body of a short thread. Always ends in exactly one `ReloadFinished`.
+        """Reload once, in a short thread; ends in exactly one `ReloadFinished`.
 
-        `verify_only`: the app was just started on the version, or told already. The death of the
-        app is not looked for: the main thread sees it first, and cancels.
+        `verify_only`: the app was just started on the version, or has its signal already. The main
+        thread sees the app's end first, and cancels.
         """
         running = Attempt(attempt, pid, self._put, self._plan.timeout, self._runner)
         self._running[attempt] = running
@@ -63,8 +63,7 @@ class Reloader:
             self._put(ev.ReloadFinished(attempt, outcome, error, delivered=delivered, words=words))
 
     def at_once(self, pid: int) -> int:
-        """The signal that is all there is to do before the window, if the app catches it by now;
-        else 0.
+        """The signal that is the whole reload, if the app catches it by now; else 0.
 
         The main thread sends it itself then, and orders the rest as `verify_only`: half a
         millisecond less.
@@ -75,10 +74,8 @@ class Reloader:
         return method.signum if method.taken_now(pid) else 0
 
     def cancel(self, attempt: int) -> None:
-        """Give an attempt up, and all before it, whether or not its thread has begun; returns at
-        once.
-
-        Only the main thread may call it.
+        """Give up an attempt, and all before it, whether or not its thread has begun; returns at
+        once. For the main thread.
         """
         self._cancelled = max(self._cancelled, attempt)
         for number, running in tuple(self._running.items()):

@@ -65,11 +65,11 @@ class Assembly:
             executables.check(found, loop.command, changing)
         if settings.ready is not None:
             from ..process import hooks
-            from ..reload import checks
+            from ..reload import readiness
             from . import reloads
 
             ready = reloads.readiness(settings, settings.ready, self._directory)
-            loop.readiness = checks.Readiness(
+            loop.readiness = readiness.Readiness(
                 ready, hooks.Runner(inbox.put), inbox.put, settings.reload_timeout
             )
 

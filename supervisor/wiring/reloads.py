@@ -1,6 +1,4 @@
-"""From settings to the ways of reloading: the method, what verifies it, what validates files, when
-the app is ready.
-"""
+"""From settings to the plan of a reload, the validation of files and the check of readiness."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ _LINES = 5  # of a validation's output in the log
 
 
 def plan(settings: Settings, directory: str) -> ReloadPlan:
-    """How the app is reloaded. `directory` is where it sees its files. Raises UsageError."""
+    """How to reload the app, which sees its files in `directory`. Raises UsageError."""
     method = import_module(f"..reload.methods.{settings.reload_method.name}", __package__)
     return ReloadPlan(
         method.make(settings, directory),
@@ -48,12 +46,12 @@ def _verification(settings: Settings, directory: str) -> Check | None:
 
 
 def readiness(settings: Settings, text: str, directory: str) -> Check:
-    """What says that the app is ready. Raises UsageError."""
+    """The check whether the app is ready. Raises UsageError."""
     return read("ready", lambda: checks.parse(text, directory, trust(settings)))
 
 
 def commands(settings: Settings, directory: str) -> Iterator[tuple[str, Sequence[str]]]:
-    """The command of each hook, behind the option that it stands in. Raises UsageError."""
+    """The command of each hook, behind its option. Raises UsageError."""
     checked = {
         "ready": settings.ready and readiness(settings, settings.ready, directory),
         "verify": _verification(settings, directory),
@@ -61,18 +59,18 @@ def commands(settings: Settings, directory: str) -> Iterator[tuple[str, Sequence
     for name in ("validate", settings.reload_method.command):
         if name and (argv := getattr(settings, name)):
             yield flag(name), argv
-    for name, one in checked.items():
-        if isinstance(one, checks.CommandCheck):
-            yield flag(name), one.argv
+    for name, check in checked.items():
+        if isinstance(check, checks.CommandCheck):
+            yield flag(name), check.argv
 
 
 def validator(settings: Settings, argv: Sequence[str], runner: Runner) -> Validator:
-    """What validates a directory: raises ApplyError for `validate` if it is rejected, for `hook` if
-    it cannot tell.
+    """The validation of a directory; it raises ApplyError, for `validate` when the command rejects
+    the directory, for `hook` when the command cannot tell.
     """
 
     def validate(directory: str, overtaken: Callable[[], bool]) -> None:
-        outcome = runner.run(checks.filled(argv, directory), settings.reload_timeout, overtaken)
+        outcome = runner.run(checks.fill_in(argv, directory), settings.reload_timeout, overtaken)
         if outcome.code == 0:
             return
         words = " / ".join(legible(line) for line in outcome.output.splitlines()[-_LINES:])

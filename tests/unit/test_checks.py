@@ -18,7 +18,8 @@ import pytest
 
 from config_supervisor.core import events as ev
 from config_supervisor.reload import checks
-from config_supervisor.reload.checks import CheckedApp, CheckFailed, Readiness
+from config_supervisor.reload.checks import CheckedApp, CheckFailed
+from config_supervisor.reload.readiness import Readiness
 from config_supervisor.reload.trust import Trust
 from tests.answering import Answering, answer, hang
 from tests.fake_kube_tls import Authority

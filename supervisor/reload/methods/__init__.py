@@ -1,5 +1,5 @@
-"""The reload methods, one module each with the name that it has in `options/reload_options.py`.
+"""The reload methods, one module each, named as in `options/reload_options.py`.
 
-`make(settings, directory)` makes the method: `directory` is where the app sees its files. It raises
+`make(settings, directory)` makes the method; `directory` is where the app sees its files. It raises
 UsageError.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...core.outcomes import Outcome
 from ...process.hooks import TIMED_OUT
 from ..attempt import ReloadError
-from ..checks import ended, filled, said
+from ..checks import describe_end, fill_in, last_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class Exec:
-    """Run a command; its exit code says whether it worked."""
+    """Run a command; its exit code decides."""
 
     def __init__(self, argv: Sequence[str], directory: str) -> None:
-        """`directory` is where the app sees its configuration: it replaces `{dir}`."""
-        self._argv = filled(argv, directory)
+        """`directory` replaces `{dir}`."""
+        self._argv = fill_in(argv, directory)
 
     def __call__(self, attempt: Attempt) -> None:
         result = attempt.run(self._argv, attempt.seconds_left())
@@ -29,7 +29,8 @@ class Exec:
         if result.code == TIMED_OUT and attempt.seconds_left() <= 0:
             outcome = Outcome.TIMEOUT  # it ran: the app may have heard of the version
         if result.code:
-            raise ReloadError(outcome, ended(self._argv[0], result), said(result))
+            message = describe_end(self._argv[0], result)
+            raise ReloadError(outcome, message, last_words(result))
 
 
 def make(settings: Settings, directory: str) -> Exec:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ...core.backoff import backoff
 from ...core.outcomes import Outcome
+from ...core.record import Record
 from ...options import secret_files
 from .. import url
 from ..attempt import ReloadError
@@ -16,18 +18,24 @@ if TYPE_CHECKING:
     from ...options.declarations import Settings
     from ..attempt import Attempt
 
-_ATTEMPT_SECONDS = 10.0  # for one of several requests; a reload that takes longer is not usual
+_TRY_SECONDS = 10.0  # for each request; a longer reload is not usual
 # Seconds between two requests, doubling, less a quarter at random.
-_RETRY_FIRST, _RETRY_MOST = 0.25, 5.0
-# Statuses that may be different the next time (RFC 9110, 15).
+_PAUSE_FIRST, _PAUSE_MOST = 0.25, 5.0
+# Statuses that may differ at the next request (RFC 9110, 15).
 _RETRIED = frozenset({408, 425, 429, *range(500, 600)})
 
 
-class Http:
-    """Make a request; one of the accepted statuses is success.
+class _Retry(Record):
+    error: ReloadError
+    after: float = 0.0  # seconds that the server asks to wait
 
-    No connection, no answer in 10 s, and the statuses of _RETRIED are tried again as long as there
-    is time, not before the Retry-After of the answer; any other status is final.
+
+class Http:
+    """Make a request; an accepted status is success.
+
+    It is made again, while there is time, when there is no connection, when there is no answer in
+    10 s, and after the statuses of _RETRIED, then not before the answer's Retry-After. Any other
+    status is final.
     """
 
     def __init__(
@@ -36,56 +44,53 @@ class Http:
         accepted: Sequence[range],
         renew: Callable[[], HttpRequest] | None = None,
     ) -> None:
-        """`renew` gives the request as it is to be sent now; it may raise ValueError."""
+        """`renew` gives the request to send now; it may raise ValueError."""
         self._request, self._accepted, self._renew = request, tuple(accepted), renew
 
     def __call__(self, attempt: Attempt) -> None:
         from random import uniform
 
-        wait, tries = _RETRY_FIRST, 0
-        while True:
+        tries = 0
+        while retry := self._try(attempt):
             tries += 1
-            asked, error = self._try(attempt)
-            if error is None:
-                return
-            delay = max(asked, wait * uniform(0.75, 1))
-            wait = min(_RETRY_MOST, wait * 2)
+            pause = backoff(tries, _PAUSE_FIRST, _PAUSE_MOST) * uniform(0.75, 1)
+            delay = max(retry.after, pause)
             if delay >= attempt.seconds_left():
-                waits = f", and asks to wait {asked:.0f}s before the next try" if asked else ""
-                tried = f" (tried {tries} times)" if tries > 1 else ""
-                raise ReloadError(error.outcome, f"{error}{waits}{tried}", error.words)
+                raise _over(retry, tries)
             attempt.pause(delay)
 
-    def _try(self, attempt: Attempt) -> tuple[float, ReloadError | None]:
-        """One request: how long the server asks to wait, and what went wrong; raises ReloadError if
-        that is final.
-        """
+    def _try(self, attempt: Attempt) -> _Retry | None:
+        """Make the request once; raises ReloadError for a final failure."""
         attempt.checkpoint()
         try:
             if self._renew:
                 self._request = self._renew()
-        except ValueError as unread:  # a file with credentials that is being replaced
-            return 0.0, ReloadError(Outcome.CONNECT, f"{self._request}: {unread}")
+        except ValueError as unread:  # a file with credentials is being replaced
+            return _Retry(ReloadError(Outcome.CONNECT, f"{self._request}: {unread}"))
         try:
-            answer = self._request.send(
-                max(0.001, min(_ATTEMPT_SECONDS, attempt.seconds_left())), attempt.cancelled
-            )
+            seconds = max(0.001, min(_TRY_SECONDS, attempt.seconds_left()))
+            answer = self._request.send(seconds, attempt.cancelled)
         except RequestFailed as failure:
             attempt.checkpoint()
             error = ReloadError(failure.outcome, f"{self._request}: {failure}")
             if failure.final:
                 raise error from failure
-            return 0.0, error
-        if any(answer.status in one for one in self._accepted):
-            return 0.0, None
-        error = ReloadError(
-            Outcome.HTTP_STATUS,
-            f"{self._request}: {self._request.explain(answer)}",
-            self._request.words(answer),
-        )
+            return _Retry(error)
+        if any(answer.status in statuses for statuses in self._accepted):
+            return None
+        message = f"{self._request}: {self._request.explain(answer)}"
+        error = ReloadError(Outcome.HTTP_STATUS, message, self._request.words(answer))
         if answer.status not in _RETRIED:
             raise error
-        return answer.retry_after, error
+        return _Retry(error, answer.retry_after)
+
+
+def _over(last: _Retry, tries: int) -> ReloadError:
+    """The failure when the time is over."""
+    waits = f", and asks to wait {last.after:.0f}s before the next try" if last.after else ""
+    tried = f" (tried {tries} times)" if tries > 1 else ""
+    error = last.error
+    return ReloadError(error.outcome, f"{error}{waits}{tried}", error.words)
 
 
 def make(settings: Settings, directory: str) -> Http:
@@ -104,9 +109,7 @@ def make(settings: Settings, directory: str) -> Http:
 
 
 def _renewed(settings: Settings, request: HttpRequest) -> HttpRequest:
-    """The request with the present content of its files: passwords and tokens are renewed. Raises
-    ValueError.
-    """
+    """The request with the present passwords and tokens of its files; raises ValueError."""
     if settings.reload_http_file:
         request = request.replace(url=url.parse(secret_files.value(settings.reload_http_file)))
     if settings.reload_http_header_file:

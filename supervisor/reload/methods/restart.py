@@ -9,12 +9,10 @@ if TYPE_CHECKING:
 
 
 class Restart:
-    """Stop the app and start it again. The state machine does both: what is left here is to verify
-    the result.
-    """
+    """Stop the app and start it again. The core does both; the verification is left."""
 
     def __call__(self, attempt: Attempt) -> None:
-        """Nothing: it was started on the version."""
+        """Nothing: the app was started on the version."""
 
 
 def make(settings: Settings, directory: str) -> Restart:

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from ...options.declarations import Settings
     from ..attempt import Attempt
 
-_LOOK_AGAIN = 0.02  # seconds between two looks at an app that does not catch the signal yet
+_LOOK_AGAIN = 0.02  # seconds between two looks at an app without a handler
 
 
 class Signal:
-    """Send a signal, once the app takes it: an app that does not would be ended by it."""
+    """Send a signal once the app takes it: the signal would end another app."""
 
     def __init__(self, signum: int, *, checked: bool = True) -> None:
-        """Without `checked` it is sent whatever the app does with it."""
+        """Without `checked` the signal is sent whatever the app does with it."""
         self.signum, self._checked = signum, checked
 
     def taken_now(self, pid: int) -> bool:
-        """Whether it may be sent at once, as far as one cheap look shows."""
+        """Whether the signal may be sent at once, as far as a cheap look shows."""
         return not self._checked or has_handler(pid, self.signum)
 
     def __call__(self, attempt: Attempt) -> None:
@@ -39,16 +39,15 @@ class Signal:
 
 
 def deliver(attempt: Attempt, pid: int, signum: int) -> None:
-    sent = attempt.signal_other(pid, signum)
+    """Have the signal sent, to the app when `pid` is 0; raises ReloadError."""
+    sent = attempt.signal(pid, signum)
     attempt.checkpoint()
     if not sent:
         raise ReloadError(Outcome.NO_PROCESS, "it is being stopped")
 
 
 def until_taken(attempt: Attempt, pid: int, signum: int) -> None:
-    """Wait until a signal that the app blocks is no longer pending; raises ReloadError when the
-    time is over.
-    """
+    """Wait until a blocked signal is no longer pending; raises ReloadError after the time."""
     while is_pending(pid, signum):
         attempt.checkpoint()
         if attempt.seconds_left() <= 0:

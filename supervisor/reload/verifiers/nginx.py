@@ -50,10 +50,10 @@ class Nginx(Check):
             raise CheckFailed(f"nginx (pid {master}) has no worker")
         return frozenset(found)
 
-    def before(self, subject: CheckedApp, seconds: float) -> Check:  # noqa: ARG002 - /proc answers at once
+    def before(self, subject: CheckedApp, seconds: float) -> Check:
         return _NewWorkers(self, self.workers(subject))
 
-    def once(self, subject: CheckedApp, seconds: float) -> None:  # noqa: ARG002 - as above
+    def once(self, subject: CheckedApp, seconds: float) -> None:
         self.workers(subject)
 
 
@@ -61,7 +61,7 @@ class _NewWorkers(Check):
     def __init__(self, nginx: Nginx, known: frozenset[tuple[int, int]]) -> None:
         self._nginx, self._known = nginx, known
 
-    def once(self, subject: CheckedApp, seconds: float) -> None:  # noqa: ARG002 - as above
+    def once(self, subject: CheckedApp, seconds: float) -> None:
         # The master is looked up again: one that its container has started meanwhile runs on the
         # new files too.
         if not self._nginx.workers(subject) - self._known:
