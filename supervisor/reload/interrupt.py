@@ -1,6 +1,6 @@
 """The end of a wait, ordered by another thread.
 
-Light: it knows sockets only once one is held. It knows nothing of requests or reloads.
+Light: `socket` is imported once a socket is held. It knows nothing of requests or reloads.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Interrupt(threading.Event):
                 pass  # not connected any more
 
     def hold(self, sock: socket.socket) -> None:
-        """From now on `set` ends every wait on this socket; raises OSError if it is set already."""
+        """From now on `set` ends every wait on this socket; raises OSError after a `set`."""
         with self._guard:
             if self.is_set():
                 raise ConnectionAbortedError(errno.ECONNABORTED, "interrupted")

@@ -31,8 +31,7 @@ class Trust(Record):
             context.verify_mode = ssl.CERT_NONE
             return context
         context = ssl.create_default_context(cafile=self.ca or _own_certificates())
-        # Python 3.13 sets it: a certificate that `openssl req -x509` made, without keyUsage, would
-        # be no CA any more.
+        # Python 3.13 sets it, and refuses a CA without keyUsage, as `openssl req -x509` makes it.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
 
@@ -50,8 +49,8 @@ class Trust(Record):
 
 
 def _own_certificates() -> str | None:
-    """The file of the CAs that come with this program's libraries, for an image without any (FROM
-    scratch); None where the system has its own.
+    """The file of CAs of this program's libraries, for an image without any (FROM scratch); None
+    where the system has its own.
     """
     import ssl
 

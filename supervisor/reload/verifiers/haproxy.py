@@ -24,12 +24,12 @@ def parse(rest: str, trust: Trust, target: PidLookup | None) -> Check:
 
 
 class Haproxy(Check):
-    """A new worker, by the master's own word: `show proc` on its socket (`haproxy -W -S PATH`).
+    """A new worker, as the master's socket shows it: `show proc` (`haproxy -W -S PATH`).
 
-    On a configuration with errors, and on one whose ports are taken, the master counts a failed
-    reload and keeps its worker; in the second case that worker takes no connections for about 2 s.
-    The next good reload sets the count of failures to 0 again. While the master starts itself anew
-    the socket hangs up: that is asked again.
+    On a configuration with errors, or with ports that are taken, the master counts a failed reload
+    and keeps its worker; with ports taken the worker accepts no connection for about 2 s. The next
+    good reload sets the count of failures to 0. The socket hangs up while the master starts again;
+    the caller asks again.
     """
 
     def __init__(self, path: str) -> None:
@@ -40,35 +40,34 @@ class Haproxy(Check):
             )
         self._path = path
 
-    def before(self, subject: CheckedApp, seconds: float) -> Check:
-        return _NewWorker(self, self.processes(subject, seconds).workers)
+    def before(self, app: CheckedApp, seconds: float) -> Check:
+        return _NewWorker(self, self.processes(app, seconds).workers)
 
-    def once(self, subject: CheckedApp, seconds: float) -> None:
-        _NewWorker(self, frozenset()).once(subject, seconds)
+    def once(self, app: CheckedApp, seconds: float) -> None:
+        _NewWorker(self, frozenset()).once(app, seconds)
 
-    def processes(self, subject: CheckedApp, seconds: float) -> _Processes:
+    def processes(self, app: CheckedApp, seconds: float) -> _Processes:
         """Ask the master; raises CheckFailed."""
         try:
-            text = _converse(self._path, b"show proc\n", time.monotonic() + seconds, subject)
+            text = _converse(self._path, b"show proc\n", time.monotonic() + seconds, app)
         except OSError as error:
-            hint = "; is haproxy run with -W and -S, and may our user connect?"
-            raise CheckFailed(
-                f"cannot ask haproxy at {self._path}: {reason(error)}{hint}"
-            ) from error
+            hint = "is haproxy run with -W and -S, and may our user connect?"
+            message = f"cannot ask haproxy at {self._path}: {reason(error)}; {hint}"
+            raise CheckFailed(message) from error
         return _processes(text)
 
 
 class _Processes(Record):
-    failed: int  # reloads since the last good one
-    workers: frozenset[int]  # their pids
+    failed: int  # reloads since the last good reload
+    workers: frozenset[int]  # pids
 
 
 class _NewWorker(Check):
     def __init__(self, haproxy: Haproxy, known: frozenset[int]) -> None:
         self._haproxy, self._known = haproxy, known
 
-    def once(self, subject: CheckedApp, seconds: float) -> None:
-        now = self._haproxy.processes(subject, seconds)
+    def once(self, app: CheckedApp, seconds: float) -> None:
+        now = self._haproxy.processes(app, seconds)
         if now.failed:
             raise CheckFailed(
                 "haproxy says that it could not load its configuration; its log says why ([ALERT])"
@@ -78,8 +77,8 @@ class _NewWorker(Check):
 
 
 def _processes(text: str) -> _Processes:
-    """Read the table of `show proc` (management guide, 9.4): a row per process, the former workers
-    among them.
+    """Read the table of `show proc` (management guide, 9.4): a row per process, former workers
+    included.
     """
     failed, workers = 0, set()
     for line in text.splitlines():
@@ -94,7 +93,7 @@ def _processes(text: str) -> _Processes:
 
 
 def _converse(path: str, question: bytes, until: float, app: CheckedApp) -> str:
-    """Send one question to a unix socket; all of the answer. Raises OSError."""
+    """Send a question to a unix socket; the whole answer. Raises OSError."""
     from .. import deadline_socket
 
     with deadline_socket.connect_unix(path, until, app.cancelled) as sock:

@@ -9,17 +9,16 @@ if TYPE_CHECKING:
     from ...process.pid_lookup import PidLookup
     from ..trust import Trust
 
-# `postgres`: an exit code and a sentence from what PostgreSQL knows of its files.
-#
-# On a bad value, or on a setting that needs a restart, it applies the others, and
-# pg_conf_load_time() moves all the same; on a syntax error or an unknown name nothing is applied; a
-# bad pg_hba.conf is kept apart from both. So the views that read the files now are asked, and then
-# whether they were loaded since they were written. The cast of a complaint to int is what makes
-# psql end with code 1 and print it; `$$` is avoided, for Kubernetes would make one `$` of it. The
-# role needs what superusers have: the views and pg_stat_file are theirs.
+# On a bad value, or on a setting that needs a restart, PostgreSQL applies the other settings, and
+# pg_conf_load_time() moves all the same; on a syntax error or an unknown name it applies nothing; a
+# bad pg_hba.conf is kept apart from both. So the query reads the views of the files as they are
+# now, and then whether the files were loaded since they were written. The cast of a complaint to
+# int makes psql print it and end with code 1; `$$` is avoided, for Kubernetes would make `$` of it.
+# The role needs the rights of a superuser, for the views and pg_stat_file.
 _SQL = """
 select coalesce(
-  (select string_agg(coalesce(sourcefile, '?') || ':' || coalesce(sourceline, 0) || ': ' || error, '; ')
+  (select string_agg(
+      coalesce(sourcefile, '?') || ':' || coalesce(sourceline, 0) || ': ' || error, '; ')
      from pg_file_settings where error is not null),
   (select string_agg('pg_hba.conf:' || line_number || ': ' || error, '; ')
      from pg_hba_file_rules where error is not null),

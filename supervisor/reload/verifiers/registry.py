@@ -1,8 +1,8 @@
 """The value of --verify: a verifier by its name, or a check.
 
 To add a verifier: a module beside this, and its line in VERIFIERS (`options/reload_options.py`).
-The module has `parse(rest, trust, target)`: `rest` stands behind the name and a colon, `trust` is
-for https, `target` finds the process in a sidecar. It raises ValueError.
+The module has `parse(rest, trust, target)`: `rest` is the text behind the name and a colon, `trust`
+is for https, `target` finds the process in a sidecar. It raises ValueError.
 """
 
 from __future__ import annotations
