@@ -47,7 +47,7 @@ def figures(outcomes: Outcomes, seed: int) -> str:
         "### The defaults beside other values",
         _table(_HEAD, (_row(title, outcomes[name]) for name, title in _OTHERS.items())),
         _table(
-            ("watch, s", "requests per hour and object", "a hung server is noticed within, s"),
+            ("watch, s", "requests per hour and object", "a hung server is detected within, s"),
             _cycles(outcomes),
         ),
         _table(
