@@ -51,7 +51,7 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
         )
         _leave(2, str(error))
     if settings.help or settings.version:
-        _leave(_print(command_line.help_text() if settings.help else f"supervisor {__version__}\n"))
+        _leave(_print(_help() if settings.help else f"supervisor {__version__}\n"))
     try:
         code, why = _run(settings, inherited)
     except UsageError as error:
@@ -98,6 +98,12 @@ def _leave(code: int, why: str = "") -> NoReturn:
             pass  # no descriptor is left to import it
     log.flush()
     os._exit(code)
+
+
+def _help() -> str:
+    from .options import help_page
+
+    return help_page.text()
 
 
 def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:

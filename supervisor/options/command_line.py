@@ -2,9 +2,9 @@
 
 An option is given as `--some-option VALUE`, `--some-option=VALUE` or
 `CONFIG_SUPERVISOR_SOME_OPTION`; the command line wins. Of the world only the files that hold the
-value of an option are read here (`credentials.py`): users, other files and the cluster are not
-looked at. `argparse` is not used: it costs a bare init 5 ms, and its idea of where options end is
-not that of tini and env.
+value of an option are read here (`secret_files`): users, other files and the cluster must not be
+looked at. `argparse` is not used: it costs a bare init 5 ms, and it lets options end elsewhere than
+tini and env do.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-__all__ = ["OPTIONS", "Settings", "flag", "help_text", "parse", "rows", "variable"]
+__all__ = ["OPTIONS", "Settings", "flag", "parse", "variable"]
 
 # Flags and variables that the program before this one had and that mean the same here.
 OLD_VARIABLES = {
@@ -30,31 +30,17 @@ OLD_VARIABLES = {
     "reload_http": "CONFIG_CONTROLLER_URL",
     "reload_http_method": "CONFIG_CONTROLLER_METHOD",
 }
-
-
 _OLD_PREFIX = "CONFIG_CONTROLLER_"
+
 OPTIONS: dict[str, Option] = {
     n: o for n, o in Settings.__defaults__.items() if isinstance(o, Option)
 }
 _SHORT = {o.short: n for n, o in OPTIONS.items() if o.short}
-# Flags of tini and dumb-init, and ours for the same.
-_OF_OTHER_INITS = {
-    "-s": "--subreaper",
-    "-p": "--parent-death-signal",
-    "-e": "--ok-exit-code",
-    "-r": "--rewrite",
-    "-vv": "-v",
-    "-vvv": "-v",
-}
 # Options that supervisorctl reads too, where the app or a hook starts it.
 _FOR_COMMANDS = frozenset({"control", "listen"})
-# Options without a variable: CONFIG_SUPERVISOR_VERSION stands in many Dockerfiles and means
-# something else there.
-_ON_THE_LINE_ONLY = ("help", "version", "verbose", "v")
-# Variables that supervisord sets in its children, and what Dockerfiles say of its version.
-_FOREIGN = frozenset(
-    PREFIX + name for name in ("ENABLED", "PROCESS_NAME", "GROUP_NAME", "SERVER_URL", "VERSION")
-)
+# These flags have no variable: CONFIG_SUPERVISOR_VERSION, for example, says in a Dockerfile which
+# release to install.
+_ON_THE_LINE_ONLY = frozenset({"help", "version", "verbose", "v"})
 
 
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
@@ -112,7 +98,10 @@ def _read_arguments(argv: Sequence[str], given: dict[str, list[tuple[str, str]]]
             given.setdefault(name[3:], []).append((head, "false"))
             continue
         if name not in OPTIONS or "_" in head:
-            raise UsageError(f"unknown option {head}{_suggestion(head)}; --help lists them all")
+            from . import near_misses
+
+            meant = near_misses.option(head, OPTIONS)
+            raise UsageError(f"unknown option {head}{meant}; --help lists all options")
         if OPTIONS[name].parse is None:
             text = text if equals else "true"
         elif not equals:
@@ -182,21 +171,6 @@ def log_style(argv: Sequence[str], environ: Mapping[str, str]) -> str:
     return (asked or [environ.get(variable("log_format"), "")])[-1].strip().lower()
 
 
-def _suggestion(word: str) -> str:
-    from difflib import get_close_matches
-
-    written = [flag(name) for name in OPTIONS]
-    written += [
-        "--no-" + form[2:] for form in written if OPTIONS[form[2:].replace("-", "_")].parse is None
-    ]
-    close = (
-        [_OF_OTHER_INITS[word]]
-        if word in _OF_OTHER_INITS
-        else get_close_matches(word, written, n=1)
-    )
-    return f" (did you mean {close[0]}?)" if close else ""
-
-
 def own_variables() -> Iterable[str]:
     """Variables that the app does not get: they are for this program, and credentials may stand in
     them.
@@ -210,38 +184,15 @@ def own_variables() -> Iterable[str]:
 def unknown_variables(environ: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     """Variables with our prefix that stand for no option, each with the name that may be meant, or
     nothing.
-
-    Those of supervisord and of Kubernetes services (`CONFIG_SUPERVISOR_SERVICE_HOST`) are left out.
     """
-    ours = {variable(name) for name in OPTIONS if name not in _ON_THE_LINE_ONLY}
-    for name in environ:
-        if (
-            name.startswith(PREFIX)
-            and name not in ours
-            and name not in _FOREIGN
-            and not _of_a_service(name)
-        ):
-            from difflib import get_close_matches
+    with_variable = OPTIONS.keys() - _ON_THE_LINE_ONLY
+    ours = frozenset(map(variable, with_variable))
+    unknown = [name for name in environ if name.startswith(PREFIX) and name not in ours]
+    if not unknown:
+        return ()
+    from . import near_misses
 
-            words = [one.removeprefix(PREFIX) for one in sorted(ours)]
-            yield (
-                name,
-                "".join(
-                    PREFIX + one for one in get_close_matches(name.removeprefix(PREFIX), words, n=1)
-                ),
-            )
-
-
-def _of_a_service(name: str) -> bool:
-    """Whether Kubernetes made it for a Service: `CONFIG_SUPERVISOR_PORT_80_TCP_ADDR`
-    for example.
-    """
-    words = name.split("_")
-    if words[-2:] == ["SERVICE", "HOST"] or words[-1] == "PORT":
-        return True
-    if "_SERVICE_PORT_" in name:
-        return True
-    return any(word == "PORT" and words[at + 1].isdecimal() for at, word in enumerate(words[:-1]))
+    return near_misses.variables(unknown, with_variable)
 
 
 def _check(settings: Settings, told: frozenset[str], written: _Written) -> None:
@@ -308,45 +259,3 @@ def _check_mode(settings: Settings) -> None:
         "no command to run; usage: supervisor [OPTIONS] [--] COMMAND [ARG...] (in an image: CMD); "
         f"a sidecar, without COMMAND, needs {', '.join(ways)} or --once"
     )
-
-
-def help_text() -> str:
-    """The whole help: usage, and each option with its default."""
-    import textwrap
-
-    lines = [
-        "usage: supervisor [OPTIONS] [--] COMMAND [ARG...]",
-        "",
-        (
-            "Runs COMMAND as PID 1 should: reaps orphans, forwards signals, ends with its exit"
-            " code. With a"
-        ),
-        (
-            "configuration option it also keeps the configuration live: writes it, starts COMMAND"
-            " on it, and"
-        ),
-        (
-            "signals COMMAND when it changes. Every --some-option can be given as"
-            " CONFIG_SUPERVISOR_SOME_OPTION;"
-        ),
-        "repeatable ones are split at newlines and commas. Durations: 500ms, 2s, 1m.",
-        "",
-    ]
-    for head, text in rows():
-        wrapped = textwrap.wrap(text, 74)
-        lines += [f"  {head}", *(f"        {line}" for line in wrapped)]
-    lines += [
-        "",
-        "exit codes: the app's own; 128+n: signal n ended it; 127: not found; 126: not executable;",
-    ]
-    return "\n".join([*lines, "125: the supervisor itself failed; 2: usage", ""])
-
-
-def rows() -> Iterable[tuple[str, str]]:
-    """Each option as it is written, and what it means with its default: for the help and for
-    docs/options.md.
-    """
-    for name, one in OPTIONS.items():
-        head = f"{one.short}, {flag(name)}" if one.short else flag(name)
-        default = one.shown_default or (one.default if isinstance(one.default, str) else "")
-        yield f"{head} {one.metavar}".rstrip(), f"{one.help} ({default})" if default else one.help

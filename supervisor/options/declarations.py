@@ -1,175 +1,200 @@
-"""What the user can choose: one field per setting, and from it the flag, the variable, the help and
-the checks.
+"""The choices of the user: one field for each, and from it the flag, the variable and the help.
 
-To add a setting: one `option` line here. How single values are written stands in `values.py`, how
-the command line and the environment are read in `config.py`.
+To add an option: one declaration here, in the group where a reader of --help looks for it. Parsers
+of values stand in `parsers`, the options of reloads in `reload_options`; `command_line` reads the
+command line and the environment, and checks what no single option can see.
 """
 
 from __future__ import annotations
 
-from ..core.record import Record
 from ..runtime import log
 from . import parsers
-from .option import option
+from .option import Group, option
 from .reload_options import ReloadOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .parsers import ObjectName
 
+_DEFAULT_PORT = 9911
 
-class _Configuration(Record):
+
+class ConfigurationOptions(Group):
+    title = "configuration"
+
     configmap: tuple[ObjectName, ...] = option(
         parsers.object_name,
         "[NS/]NAME[:SUBDIR]",
-        "keep this ConfigMap's keys as files in configroot, through the API; repeatable",
+        "keep the keys of this ConfigMap as files in --configroot, read through the API;"
+        " repeatable",
         many=True,
     )
     secret: tuple[ObjectName, ...] = option(
         parsers.object_name,
         "[NS/]NAME[:SUBDIR]",
-        "the same for a Secret, with files of mode 0600; repeatable",
+        "keep the keys of this Secret as files of mode 0600 in --configroot, read through the API;"
+        " repeatable",
         many=True,
     )
     config_dir: str | None = option(
         parsers.path,
         "DIR",
-        "take the configuration from a mounted ConfigMap volume or any directory instead of the"
-        " API; without --configroot its files are used where they are",
+        "take the configuration from this directory, such as a mounted ConfigMap volume, instead of"
+        " the API; without --configroot the app uses the files where they are",
     )
     ignore: tuple[str, ...] = option(
         parsers.word,
         "GLOB",
-        "leave files or directories of --config-dir out by name, or by path if it has a slash; "
-        "!GLOB reads what is left out by default; repeatable",
+        "leave out the files and directories of --config-dir with this name, or with this path if"
+        " it has a slash; !GLOB takes in names that are left out by default; repeatable",
         many=True,
     )
     configroot: str | None = option(
         parsers.path,
         "DIR",
-        "where the files are written, all of them in one step (needed with --configmap, --secret)",
+        "write the files into this directory, all of them in one step; --configmap and --secret"
+        " need it",
     )
     map: tuple[tuple[str, str], ...] = option(
-        parsers.mapping, "KEY=PATH", "write a key to this relative path; repeatable", many=True
+        parsers.mapping,
+        "KEY=PATH",
+        "write the key KEY to this path, relative to --configroot; repeatable",
+        many=True,
     )
     file_mode: int | None = option(
-        parsers.mode, "MODE", "mode of the files, octal", shown="0666 less the umask"
+        parsers.mode,
+        "MODE",
+        "give files in --configroot this octal mode",
+        shown="0666 less the umask",
     )
     dir_mode: int | None = option(
-        parsers.mode, "MODE", "mode of the directories, octal", shown="0777 less the umask"
+        parsers.mode,
+        "MODE",
+        "give directories in --configroot this octal mode",
+        shown="0777 less the umask",
     )
     owner: tuple[str, str] | None = option(
-        parsers.user, "USER[:GROUP]", "owner of what is written; names or numbers"
+        parsers.user,
+        "USER[:GROUP]",
+        "give files and directories in --configroot to this owner, by name or number",
     )
     keep_versions: int = option(
         parsers.versions,
         "N",
-        "versions that stay in configroot, the live one included; "
-        "with 1 an old Secret goes once the new version is good",
+        "keep N versions in --configroot, the live one included; with 1 an old Secret is removed"
+        " once the new version is good",
         default="3",
     )
     namespace: str | None = option(
         parsers.namespace,
         "NS",
-        "namespace of objects that are named without one",
+        "read objects that are named without a namespace from this one",
         shown="the pod's own, else the kubeconfig context's, else default",
     )
     kubeconfig: str | None = option(
         parsers.path,
         "FILE",
-        "how to reach the API",
+        "reach the API with this kubeconfig",
         shown="in-cluster, else $KUBECONFIG, else ~/.kube/config",
     )
     context: str | None = option(
-        parsers.word, "NAME", "context of the kubeconfig", shown="its current one"
+        parsers.word, "NAME", "use this context of the kubeconfig", shown="the current one"
     )
     initial_sync_timeout: float = option(
         parsers.duration,
         "DURATION",
-        "how long the app's start may wait for its first configuration; then the last good one left"
-        " in configroot is used if it is intact, else the exit code is 125",
+        "let the app wait this long for the first configuration; then an intact last good version"
+        " in --configroot is used, else the exit code is 125",
         default="60s",
     )
     once: bool = option(
         None,
         "",
-        "put the configuration in place and end (without COMMAND: for an init container)",
+        "put the configuration in place and exit, without COMMAND: for an init container",
         default=False,
     )
     validate: tuple[str, ...] | None = option(
         parsers.command,
         "CMD",
-        "run on the new files before they go live; {dir} is their directory; non-zero rejects the"
-        " version",
+        "run this command on new files before they go live, with {dir} for the directory of the"
+        " files; a non-zero exit code rejects the version",
     )
     ready: str | None = option(
         parsers.check,
         "CMD|URL|tcp:[HOST:]PORT",
-        "when the app counts as started; no reload is sent before",
-        shown="as soon as it runs and catches the signal",
+        "count the app as started once this check passes, and send no reload before",
+        shown="as soon as the app runs and catches the signal",
     )
     ready_file: str | None = option(
         parsers.path,
         "FILE",
-        "the value of --ready is in this file (a URL with a password)",
+        "read the value of --ready from this file: for a URL with a password",
         holds="ready",
     )
 
 
-class Settings(_Configuration, ReloadOptions):
-    """Every setting, in the order of the help."""
+class AppOptions(Group):
+    title = "the app: signals, stop, restart, user"
 
     stop_signal: int = option(
         parsers.ending_signal,
         "SIG",
-        "what the app gets when the supervisor is told to stop by TERM",
+        "send the app this signal when TERM stops the supervisor",
         default="TERM",
     )
     stop_delay: float = option(
         parsers.duration,
         "DURATION",
-        "wait before passing the stop on (endpoint removal)",
+        "wait this long before the app gets the stop signal: for the removal of endpoints",
         default="0s",
     )
     stop_timeout: float | None = option(
         parsers.duration,
         "DURATION",
-        "KILL the app this long after the stop was passed on",
+        "send the app KILL this long after the stop signal",
         shown="never",
     )
     rewrite: tuple[tuple[int, int], ...] = option(
         parsers.rewrite,
         "FROM:TO",
-        "forward another signal than was received, or none (FROM:0); repeatable",
+        "forward signal TO instead of signal FROM, or none if TO is 0; repeatable",
         many=True,
     )
     signal_group: bool = option(
-        None, "", "signal the app's process group, not only the app", short="-g", default=False
+        None,
+        "",
+        "send signals to the process group of the app, not only to the app",
+        short="-g",
+        default=False,
     )
     leftovers: str = option(
         parsers.choice("terminate", "ignore"),
         "terminate|ignore",
-        "what becomes of processes that remain when the app has ended: TERM and time to finish,"
-        " then KILL; or nothing",
+        "terminate processes that remain when the app has ended, by TERM and after"
+        " --leftovers-timeout by KILL, or ignore them",
         default="terminate",
     )
     leftovers_timeout: float = option(
-        parsers.duration, "DURATION", "their time to finish", default="10s"
+        parsers.duration,
+        "DURATION",
+        "let leftover processes end within this time between TERM and KILL",
+        default="10s",
     )
     subreaper: str = option(
         parsers.choice("auto", "off"),
         "auto|off",
-        "become a child subreaper when not PID 1",
+        "auto: become a child subreaper where the supervisor is not PID 1",
         default="auto",
     )
     restart: str = option(
         parsers.choice("never", "on-failure", "always", no="never"),
         "never|on-failure|always",
-        "start the app again when it ends, after 0.5s, doubling to 30s, anew after 30s up",
+        "start the app again when it ends, after 0.5s, doubling to 30s; 30s of running begin this"
+        " again at 0.5s",
         default="never",
     )
     ok_exit_code: tuple[int, ...] = option(
-        parsers.exit_code, "N", "an exit code of the app that counts as 0; repeatable", many=True
+        parsers.exit_code, "N", "exit with 0 where the app exits with N; repeatable", many=True
     )
     user: tuple[str, str] | None = option(
         parsers.user, "USER[:GROUP]", "run the app as this user", shown="inherited"
@@ -177,61 +202,85 @@ class Settings(_Configuration, ReloadOptions):
     workdir: str | None = option(
         parsers.word, "DIR", "run the app in this directory", shown="inherited"
     )
-    umask: int | None = option(parsers.umask, "MASK", "umask of the app, octal", shown="inherited")
+    umask: int | None = option(
+        parsers.umask, "MASK", "run the app with this octal umask", shown="inherited"
+    )
     env_file: tuple[str, ...] = option(
         parsers.path,
         "FILE",
-        "KEY=VALUE lines added to the app's environment; repeatable",
+        "add the KEY=VALUE lines of this file to the environment of the app; repeatable",
         many=True,
     )
     parent_death_signal: int | None = option(
-        parsers.signal_number, "SIG", "get this signal when our own parent dies"
+        parsers.signal_number,
+        "SIG",
+        "have the kernel send the supervisor this signal when the parent of the supervisor dies",
     )
+
+
+class ServingOptions(Group):
+    title = "metrics, probes and control"
+
     listen: tuple[str, int] | None = option(
         parsers.listen,
         "[HOST]:PORT|off",
-        "serve /metrics, /livez, /readyz and /status here",
-        shown=":9911, off when no configuration option is given",
+        "serve /metrics, /livez, /readyz and /status at this address",
+        shown=f":{_DEFAULT_PORT}, off when no configuration option is given",
     )
     listen_next: bool = option(
         None,
         "",
-        "serve on the next free port, up to 9 further, where that of --listen is taken: for several"
-        " in one pod",
+        "serve on the next free port, up to 9 further, where the port of --listen is taken: for"
+        " several supervisors in one pod",
         default=False,
     )
     control: str | None = option(
         parsers.socket_path,
         "PATH|off",
-        "socket for supervisorctl",
-        shown="one of this container in /run, else in /tmp; off without --listen",
+        "listen on this socket for supervisorctl",
+        shown="/run/config-supervisor.sock, else a name of this container in /run or /tmp; off"
+        " without --listen",
     )
     events: bool = option(
         None,
         "",
-        "tell about configurations and reloads by Kubernetes Events on the pod (POD_NAME,"
-        " POD_NAMESPACE, POD_UID)",
+        "report versions and reloads by Kubernetes Events on the pod that POD_NAME, POD_NAMESPACE"
+        " and POD_UID name",
         default=False,
     )
+
+
+class LogOptions(Group):
+    title = "log and help"
+
     log_format: str = option(
         parsers.choice(*log.FORMATS),
         "|".join(log.FORMATS),
-        "of our own log, on standard error",
+        "write the log of the supervisor to standard error in this format",
         default=log.TEXT,
     )
     log_level: str = option(
         parsers.choice(*log.LEVELS, warn="warning", err="error"),
         "|".join(log.LEVELS),
-        "of our own log",
+        "log lines of the supervisor at this level and above",
         default="info",
     )
-    verbose: bool = option(None, "", "the same as --log-level=debug", short="-v", default=False)
+    verbose: bool = option(None, "", "log as with --log-level=debug", short="-v", default=False)
     v: int = option(
-        parsers.count, "N", "1 and above are the same as --log-level=debug", default="0"
+        parsers.count, "N", "log as with --log-level=debug where N is 1 or more", default="0"
     )
-    version: bool = option(None, "", "print the version", default=False)
-    help: bool = option(None, "", "print this help", short="-h", default=False)
+    version: bool = option(None, "", "print the version and exit", default=False)
+    help: bool = option(None, "", "print this help and exit", short="-h", default=False)
+
+
+class Settings(ConfigurationOptions, ReloadOptions, AppOptions, ServingOptions, LogOptions):
+    """The value of each option, in the order of the help, and the command."""
+
     command: tuple[str, ...] = ()
+
+    @classmethod
+    def groups(cls) -> tuple[type[Group], ...]:
+        return tuple(base for base in cls.__bases__ if issubclass(base, Group))
 
     @property
     def configured(self) -> bool:
@@ -241,4 +290,4 @@ class Settings(_Configuration, ReloadOptions):
     @property
     def served_at(self) -> tuple[str, int]:
         """Host and port of the metrics and probes; the port is -1 where nothing is served."""
-        return self.listen or (("", 9911) if self.configured else ("", -1))
+        return self.listen or ("", _DEFAULT_PORT if self.configured else -1)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Option(Record):
-    """How one setting is written and read."""
+    """How the value of one option is written and read."""
 
     parse: Callable[[str], Any] | None  # None: a switch
     default: Any
@@ -25,6 +25,16 @@ class Option(Record):
     holds: str = ""  # the option whose value stands in the file that this one names
 
 
+class Group(Record):
+    """Options that stand together in the help."""
+
+    title = ""
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        return cls.__match_args__
+
+
 def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
@@ -33,10 +43,10 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-def option(  # noqa: PLR0913 - the declaration of a setting, always by name
+def option(
     parse: Callable[[str], Any] | None,
     metavar: str,
-    help: str,  # noqa: A002 - what it is
+    help: str,
     *,
     default: Any = None,
     many: bool = False,
@@ -45,5 +55,7 @@ def option(  # noqa: PLR0913 - the declaration of a setting, always by name
     shown: str = "",
     holds: str = "",
 ) -> Any:
-    """Declare a setting. `many`: may be repeated, the value is a tuple."""
+    """Declare an option: a field of a `Group`. `many`: it may be repeated, and its value is a
+    tuple.
+    """
     return Option(parse, () if many else default, metavar, help, many, commas, short, shown, holds)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DIGITS = "0123456789"
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 _HOST_CHARACTERS = _NAME_CHARACTERS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _IPV6_CHARACTERS = frozenset("0123456789abcdefABCDEF:.")
@@ -34,17 +35,29 @@ class ObjectName(Record):
 
 
 def duration(text: str) -> float:
-    """`500ms`, `2s`, `1m`, `1h` or 0, as seconds."""
-    number = text.strip().rstrip("hms")
-    unit = text.strip()[len(number) :]
-    try:
-        seconds = float(number) * _UNITS[unit] if unit else 0.0 * float(number)
-    except (ValueError, KeyError):
-        seconds = -1.0
-    # "nan" and "1e9" are floats to Python, but nobody's durations.
-    plain = number.replace(".", "", 1).isdecimal() and number.isascii()
-    if not plain or seconds < 0 or (not unit and float(number) != 0):
-        raise ValueError(f"{text!r} is not a duration (examples: 500ms, 2s, 1m)")
+    """`500ms`, `2s`, `1h30m` or 0, as seconds: as Go's time.ParseDuration has it, without a
+    sign and without units below a millisecond.
+    """
+    rest = text.strip()
+    seconds = 0.0
+    while rest:
+        number = rest[: len(rest) - len(rest.lstrip(_DIGITS + "."))]
+        rest = rest[len(number) :]
+        unit = "ms" if rest.startswith("ms") else rest[:1]
+        rest = rest[len(unit) :]
+        try:
+            seconds += float(number) * _UNITS[unit]
+        except (ValueError, KeyError):
+            break
+    else:
+        if text.strip():
+            return _bounded(text, seconds)
+    if text.strip() and not text.strip().strip("0"):
+        return 0.0
+    raise ValueError(f"{text!r} is not a duration (examples: 500ms, 2s, 1h30m)")
+
+
+def _bounded(text: str, seconds: float) -> float:
     if seconds > _MOST_SECONDS:
         raise ValueError(f"{text!r} is longer than 10 years ({_MOST_SECONDS / _UNITS['h']:g}h)")
     return seconds

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..core.record import Record
 from . import parsers
-from .option import option
+from .option import Group, option
 
 
 class ReloadMethod(Record):
@@ -50,54 +50,63 @@ METHODS = (
 VERIFIERS = {"nginx": "", "haproxy": "SOCKET", "prometheus": "URL", "postgres": ""}
 
 
-class ReloadOptions(Record):
+_VERIFIER_NAMES = [f"{name}:{value}" if value else name for name, value in VERIFIERS.items()]
+
+
+class ReloadOptions(Group):
     """All options of reloads, in the order of the help."""
 
+    title = "reload, verification, rollback"
+
     reload_signal: int = option(
-        parsers.caught_signal, "SIG", "what the app gets when its files have changed", default="HUP"
+        parsers.caught_signal,
+        "SIG",
+        "send the app this signal when the files have changed",
+        default="HUP",
     )
     reload_signal_check: str = option(
         parsers.choice("auto", "off"),
         "auto|off",
-        "look whether the app takes --reload-signal before it is sent: an app that does not would"
-        " be ended by it; off: send it in any case, once the app is ready",
+        "auto: send --reload-signal only to an app that catches it, since it would end any other;"
+        " off: send it in any case, once the app is ready",
         default="auto",
     )
     reload_http: str | None = option(
         parsers.word,
         "URL",
-        "reload by an HTTP request instead of a signal; user:password in it is used, never logged",
+        "reload by an HTTP request to this URL instead of a signal; user:password in the URL is"
+        " used, and never logged",
     )
     reload_http_file: str | None = option(
         parsers.path,
         "FILE",
-        "the URL of --reload-http is in this file, read for each request: its password is in no"
-        " process list",
+        "read the URL of --reload-http from this file before each request: a password in it"
+        " stands in no process list",
         holds="reload_http",
     )
     reload_http_method: str = option(
-        parsers.word, "METHOD", "HTTP method of --reload-http", default="POST"
+        parsers.word, "METHOD", "use this HTTP method for --reload-http", default="POST"
     )
     reload_http_header: tuple[str, ...] = option(
         parsers.word,
         "'NAME: VALUE'",
-        "a header of --reload-http; repeatable (in its variable one a line)",
+        "send this header with --reload-http; repeatable, a line each in the variable",
         many=True,
         commas=False,
     )
     reload_http_header_file: str | None = option(
         parsers.path,
         "FILE",
-        "more headers of --reload-http, one a line, read for each request: for tokens that are"
-        " renewed",
+        "send the headers in this file, a line each, with --reload-http; read before each"
+        " request: for tokens that are renewed",
     )
     reload_http_status: str = option(
-        parsers.word, "CODES", "the answers to --reload-http that mean success", default="200-299"
+        parsers.word, "CODES", "count these answers to --reload-http as success", default="200-299"
     )
     reload_exec: tuple[str, ...] | None = option(
         parsers.command,
         "CMD",
-        "reload by a command; {dir} is the directory of the files; its exit code decides",
+        "reload by this command, with {dir} for the directory of the files; exit code 0 is success",
     )
     reload_restart: bool = option(
         None, "", "reload by stopping the app and starting it again", default=False
@@ -105,82 +114,88 @@ class ReloadOptions(Record):
     reload_process: str | None = option(
         parsers.word,
         "NAME|PIDFILE",
-        "without COMMAND: send --reload-signal to a process of another container (shared PID"
-        " namespace)",
+        "without COMMAND: send --reload-signal to this process of another container, in a shared"
+        " PID namespace",
     )
 
     reload_http_ca: str | None = option(
         parsers.path,
         "FILE",
-        "CA certificates for the https URLs of --reload-http, --ready, --verify",
+        "trust these CA certificates for the https URLs of --reload-http, --ready and --verify",
         shown="the system's",
     )
     reload_http_insecure: bool = option(
-        None, "", "do not verify certificates of the servers of these URLs", default=False
+        None,
+        "",
+        "accept any certificate for the https URLs of --reload-http, --ready and --verify",
+        default=False,
     )
     reload_timeout: float = option(
         parsers.duration,
         "DURATION",
-        "a reload must end within this, retries included, and a start be ready (--ready)",
+        "let a reload last this long, retries included, and the app take this long to pass --ready",
         default="30s",
     )
     reload_interval: float = option(
         parsers.duration,
         "DURATION",
-        "the first change reloads at once; further ones wait until this long after the last reload"
-        " began, and only the newest is applied",
+        "reload at once for the first change; for further changes wait until this long after the"
+        " last reload began, and apply only the newest",
         default="10s",
     )
     reload_quiet: float = option(
         parsers.duration,
         "DURATION",
-        "wait for this much silence before applying (at most 10 times it)",
+        "apply changes after this time without another change, at the latest after 10 times as"
+        " long",
         default="0s",
     )
     reload_splay: float = option(
         parsers.duration,
         "DURATION",
-        "random delay up to this, so that a fleet does not reload at one instant",
+        "delay a reload by a random time up to this, so that the pods of a fleet do not reload at"
+        " one instant",
         default="0s",
     )
     verify: str | None = option(
         parsers.check,
         "CMD|URL|NAME",
-        "run after a reload until it passes within the window, and again at its end; "
-        f"NAME: {', '.join(f'{name}:{value}' if value else name for name, value in VERIFIERS.items())}",
+        "run this check after a reload until it passes within --verify-window, and again at the"
+        " end of the window; "
+        f"NAME: {', '.join(_VERIFIER_NAMES)}",
     )
     verify_file: str | None = option(
         parsers.path,
         "FILE",
-        "the value of --verify is in this file (a URL with a password)",
+        "read the value of --verify from this file: for a URL with a password",
         holds="verify",
     )
     hook_output: str = option(
         parsers.choice("auto", "log", "withhold"),
         "auto|log|withhold",
-        "whether the words of a validator, a verification or a reload stand in the log, since they"
-        " may quote the configuration; supervisorctl status always shows them; auto: not once a"
-        " Secret, or a file that not every user may read, took part",
+        "log the output of a validator, a verification or a reload, although it may quote the"
+        " configuration, or withhold it; auto: withhold it once a Secret, or a file that not every"
+        " user may read, took part; supervisorctl status always shows it",
         default="auto",
     )
     verify_window: float = option(
         parsers.duration,
         "DURATION",
-        "the app must also stay alive this long after a reload",
+        "require the app to stay alive this long after a reload",
         default="5s",
     )
     rollback: bool = option(
         None,
         "",
-        "put the last good files back after a failed reload, and reload or start on them;"
-        " --no-rollback: do not",
+        "put the last good files back after a failed reload, and reload or start the app on them;"
+        " --no-rollback: keep the new files",
         default=True,
         shown="on with --configroot",
     )
     unhealthy_on_reload_failure: bool = option(
         None,
         "",
-        "/livez fails while the last reload is a failure that was not rolled back",
+        "fail /livez while the last reload is a failure that was not rolled back",
         default=False,
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from config_supervisor import __version__
-from config_supervisor.options import command_line
+from config_supervisor.options import help_page
 from tests.snippets import PAGES, ROOT, snippets, without_fences
 
 _LINKED = [*PAGES, ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", ROOT / "monitoring" / "README.md"]
@@ -22,7 +22,7 @@ _NAMED = re.compile(r"\b(?:docs/[\w/-]+\.md|README\.md|HACKING\.md|CHANGELOG\.md
 
 def options() -> set[str]:
     """The long names of all options, as the help has them."""
-    return {name for head, _ in command_line.rows() for name in re.findall("--([a-z-]+)", head)}
+    return {name for head, _ in help_page.rows() for name in re.findall("--([a-z-]+)", head)}
 
 
 def anchors(page: Path) -> set[str]:

@@ -81,7 +81,7 @@ def warnings(program: Program) -> list[str]:
 def test_unknown_variable_is_one_warning_with_the_nearest_name(run: Run) -> None:
     environ = {
         "CONFIG_SUPERVISOR_RELOAD_SIGNL": "USR1",
-        "CONFIG_SUPERVISOR_PROCESS_NAME": "x",
+        "SUPERVISOR_PROCESS_NAME": "x",
         "CONFIG_SUPERVISOR_VERSION": "4.2.5",
     }
     program = run("true", env=environ)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config_supervisor.core.errors import UsageError
-from config_supervisor.options import command_line, parsers
+from config_supervisor.options import command_line, help_page, parsers
 from config_supervisor.options.command_line import Settings
 from config_supervisor.options.parsers import ObjectName
 
@@ -96,7 +96,7 @@ def test_variables_that_kubernetes_makes_for_a_service_of_our_name_are_no_settin
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--xyzzy", "app"], "unknown option --xyzzy; --help lists them all"),
+        (["--xyzzy", "app"], "unknown option --xyzzy; --help lists all options"),
         (
             ["--stop-timout", "5s", "app"],
             "unknown option --stop-timout (did you mean --stop-timeout?)",
@@ -108,7 +108,7 @@ def test_variables_that_kubernetes_makes_for_a_service_of_our_name_are_no_settin
         (["--stop-timeout"], "--stop-timeout needs a value: --stop-timeout DURATION"),
         (
             ["--stop-timeout", "5", "app"],
-            "--stop-timeout: '5' is not a duration (examples: 500ms, 2s, 1m)",
+            "--stop-timeout: '5' is not a duration (examples: 500ms, 2s, 1h30m)",
         ),
         (["--stop-timeout", "5x", "app"], "--stop-timeout: '5x' is not a duration"),
         (["--stop-timeout", "-5s", "app"], "--stop-timeout: '-5s' is not a duration"),
@@ -211,10 +211,38 @@ def test_a_mistake_in_a_variable_names_the_variable() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("500ms", 0.5), ("2s", 2), ("1m", 60), ("1.5s", 1.5), ("1h", 3600), ("0", 0), ("0s", 0)],
+    [
+        ("500ms", 0.5),
+        ("2s", 2),
+        ("1m", 60),
+        ("1.5s", 1.5),
+        ("1h", 3600),
+        ("0", 0),
+        ("0s", 0),
+        ("1h30m", 5400),
+        ("1.5h", 5400),
+        ("1m0.5s", 60.5),
+        ("2m500ms", 120.5),
+        (" 1s ", 1),
+        (".5s", 0.5),
+    ],
 )
-def test_durations(text: str, seconds: float) -> None:
+def test_duration_is_read_as_go_does(text: str, seconds: float) -> None:
     assert seconds == parsers.duration(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "5", "5x", "s", "h30m", "1h30", "1h 30m", "-1s", "+1s", "1e9s", "1..5s", "٣s"]
+)
+def test_duration_without_meaning_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration"):
+        parsers.duration(text)
+
+
+@given(st.text(alphabet="0123456789.hms -", max_size=12))
+def test_duration_is_never_negative(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        assert 0 <= parsers.duration(text)
 
 
 @pytest.mark.parametrize(
@@ -268,11 +296,11 @@ def test_no_input_ends_in_a_traceback(argv: list[str], variables: dict[str, str]
 
 
 def test_the_help_names_every_option_and_fits_a_terminal() -> None:
-    text = command_line.help_text()
+    text = help_page.text()
 
     for name in command_line.OPTIONS:
         assert f"{command_line.flag(name)}" in text
-    assert 100 >= max(map(len, text.splitlines()))
+    assert 80 >= max(map(len, text.splitlines()))
 
 
 def test_what_an_image_says_of_its_program_does_not_keep_a_command_without_configuration_from_running() -> (
@@ -399,20 +427,39 @@ def test_unknown_variables_are_found_with_the_nearest_name() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("ENABLED", "PROCESS_NAME", "GROUP_NAME", "SERVER_URL", "VERSION"),
-        *(
-            "SERVICE_HOST",
-            "SERVICE_PORT",
-            "SERVICE_PORT_HTTP",
-            "PORT",
-            "PORT_80_TCP",
-            "PORT_80_TCP_ADDR",
-        ),
+        "VERSION",
+        *("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP"),
+        *("PORT", "PORT_80_TCP", "PORT_80_TCP_ADDR"),
         *("WEB_SERVICE_HOST", "WEB_SERVICE_PORT", "WEB_PORT", "WEB_PORT_53_UDP_PORT"),
     ],
 )
-def test_variables_of_others_with_our_prefix_are_known(name: str) -> None:
+def test_variable_of_others_with_our_prefix_is_known(name: str) -> None:
     environ = {f"CONFIG_SUPERVISOR_{name}": "4.2.5"}
 
     assert [] == list(command_line.unknown_variables(environ))
     assert ("app",) == command_line.parse(["app"], environ).command
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("HELP", ""),
+        ("VERBOSE", "CONFIG_SUPERVISOR_LOG_LEVEL"),
+        ("V", "CONFIG_SUPERVISOR_LOG_LEVEL"),
+        ("LISTENS", "CONFIG_SUPERVISOR_LISTEN"),
+    ],
+)
+def test_flag_without_a_variable_has_no_effect(name: str, meant: str) -> None:
+    environ = {f"CONFIG_SUPERVISOR_{name}": "true"}
+
+    assert command_line.parse(["app"], {}) == command_line.parse(["app"], environ)
+    assert [(f"CONFIG_SUPERVISOR_{name}", meant)] == list(command_line.unknown_variables(environ))
+
+
+def test_variables_of_supervisord_mean_nothing() -> None:
+    """Its images set some of them, and they have the prefix of no release of ours."""
+    names = ("VERSION", "USER", "ENABLED", "RELOAD_HTTP", "STOP_SIGNAL", "HELP")
+    environ = {f"SUPERVISOR_{name}": "admin" for name in names}
+
+    assert command_line.parse(["app"], {}) == command_line.parse(["app"], environ)
+    assert [] == list(command_line.unknown_variables(environ))

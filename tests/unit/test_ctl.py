@@ -118,7 +118,7 @@ def http(status: int, body: str) -> Iterator[str]:
         (["wait", "--ready", "--timeout"], "--timeout needs a value: --timeout DURATION"),
         (
             ["wait", "--ready", "--timeout=5"],
-            "wait --timeout: '5' is not a duration (examples: 500ms, 2s, 1m)",
+            "wait --timeout: '5' is not a duration (examples: 500ms, 2s, 1h30m)",
         ),
     ],
 )

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from config_supervisor.options import command_line
+from config_supervisor.options import help_page
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SOURCES = [
@@ -133,7 +133,7 @@ def test_options_page_says_the_same_as_the_help() -> None:
     section = read("docs/options.md")
     table = re.findall(r"^\| `(-[^`]*)` \| (.*) \|$", section, re.MULTILINE)
 
-    assert [(head, text.replace("|", "\\|")) for head, text in command_line.rows()] == [
+    assert [(head, text.replace("|", "\\|")) for head, text in help_page.rows()] == [
         (head.replace("\\|", "|"), text) for head, text in table
     ]
 

@@ -43,11 +43,11 @@ USE_IT = """
 from config_supervisor.core.errors import UsageError
 from config_supervisor.core.state import State
 from config_supervisor.observe.metrics import Metrics
-from config_supervisor.options import command_line
+from config_supervisor.options import command_line, help_page
 from config_supervisor.wiring import reloads
 
 settings = command_line.parse(["--config-dir=/c", "--reload-touch=/f", "app"], {})
-print(*[line for line in command_line.help_text().splitlines() if "touch" in line], sep="\\n")
+print(*[line for line in help_page.text().splitlines() if "touch" in line], sep="\\n")
 for wrong in (["--reload-touch=/f", "--reload-restart", "app"], ["--reload-touch=/f", "app"], []):
     try:
         command_line.parse(wrong, {})
@@ -101,7 +101,7 @@ def test_new_method_is_seen_everywhere(tmp_path: Path) -> None:
         [sys.executable, "-c", USE_IT], cwd=tmp_path, capture_output=True, text=True, check=True
     ).stdout.splitlines()
 
-    assert ["  --reload-touch FILE", "        reload by touching FILE"] == seen[:2]
+    assert ["  --reload-touch FILE", "      reload by touching FILE"] == seen[:2]
     assert seen[2].startswith("--reload-touch and --reload-restart exclude each other")
     assert seen[3].startswith("--reload-touch needs a configuration")
     assert "needs --reload-touch, --reload-http, --reload-exec" in seen[4]
