@@ -1,6 +1,4 @@
-"""The entry point. Signals come first: until they are blocked, the kernel drops what is sent to PID
-1.
-"""
+"""The entry point. Signals come first: until they are blocked, the kernel drops those for PID 1."""
 
 from __future__ import annotations
 
@@ -10,9 +8,7 @@ from .runtime import signals
 
 
 def main() -> None:
-    """Run the supervisor with this process's arguments; ends the process, with the app's
-    exit code.
-    """
+    """Run the supervisor with the arguments of this process, which ends with the app's code."""
     inherited = signals.install()
     from .process import open_files
 

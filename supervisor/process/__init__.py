@@ -1,3 +1,4 @@
-"""Processes: the only fork, kill and wait; hooks; users, terminals, environments; the readers of
-/proc.
+"""Processes: the only fork, kill and wait; hooks; users, terminals, environments; /proc.
+
+It knows no option, version or reload.
 """

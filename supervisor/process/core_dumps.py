@@ -1,22 +1,18 @@
-"""Core dumps: a crash of this process leaves no Secret on disk, and the app keeps the limits that
-it was given.
+"""Core dumps: a crash of this process leaves no Secret on disk, and the app keeps its limits.
 
-PR_SET_DUMPABLE is left alone: without it, /proc/1/fd/1, which many apps log to, is closed to all
+It does not touch PR_SET_DUMPABLE: without it, /proc/1/fd/1, where many apps log, is closed to all
 without SYS_PTRACE.
 """
 
 from __future__ import annotations
 
-_FILTER = (
-    "/proc/self/coredump_filter"  # core(5): the memory that a dump holds, those to a pipe included
-)
+# core(5): the kinds of memory in a dump, also of a dump into a pipe.
+_FILTER = "/proc/self/coredump_filter"
 _NOTHING = b"0"
 
 
 class Suppressed:
-    """No core dumps of this process from now on. `restore`, in a child before exec, takes it back
-    for that child.
-    """
+    """No core dumps of this process from now on; `restore` undoes it in a child before exec."""
 
     def __init__(self) -> None:
         import resource

@@ -1,8 +1,7 @@
-"""Environments, as execve(2) takes them: entries in order, those included that are not NAME=VALUE
-or stand twice.
+"""Environments as execve(2) takes them: all entries in order, doubles and odd ones included.
 
-`os.environ` drops the latter. This module reads our own environment and env files; it does not know
-which variables the program itself reads.
+`os.environ` drops doubles. This module reads our own environment and env files; it does not know
+the variables of this program.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _SEPARATORS = "\x1c\x1d\x1e\x1f"  # white space to Python, not to docker (unicod
 
 
 class Environment:
-    """The environment of a program to be started. A mapping as far as os.execve needs it."""
+    """The environment of a program to start. A mapping as far as os.execve needs it."""
 
     def __init__(self, entries: Iterable[bytes] = ()) -> None:
         self._entries = list(entries)
@@ -32,10 +31,14 @@ class Environment:
         self._libc: Any = None
 
     def get(self, name: str, default: str = "") -> str:
-        """The value of a variable; the first one counts, as for getenv(3)."""
+        """The value of a variable; the first entry counts, as for getenv(3)."""
         start = os.fsencode(name) + b"="
         return next(
-            (os.fsdecode(one[len(start) :]) for one in self._entries if one.startswith(start)),
+            (
+                os.fsdecode(entry[len(start) :])
+                for entry in self._entries
+                if entry.startswith(start)
+            ),
             default,
         )
 
@@ -53,27 +56,26 @@ class Environment:
             self._entries.append(entry)
 
     def plus(self, name: str, value: str) -> Environment:
-        """A copy with one more variable, as well prepared as this one."""
+        """A copy with another variable, as well prepared as this environment."""
         copy = Environment(self._entries)
-        copy._ctypes, copy._libc = self._ctypes, self._libc
+        copy._ctypes = self._ctypes
+        copy._libc = self._libc
         copy.set(name, value)
         return copy
 
     def remove(self, names: Iterable[str]) -> None:
-        """Take variables out."""
+        """Remove variables."""
         gone = {os.fsencode(name) for name in names}
         self._entries = [one for one in self._entries if _name(one) not in gone]
 
     def hand_on_sockets(self, parent: int, child: int) -> None:
-        """Say that descriptors which were passed to the parent are for the child
-        (sd_listen_fds(3)).
-        """
+        """Hand sockets that were passed to the parent on to the child (sd_listen_fds(3))."""
         if self.get("LISTEN_PID") == str(parent):
             self.set("LISTEN_PID", str(child))
             self.remove(["LISTEN_PIDFDID"])
 
     def prepare(self) -> None:
-        """Import what `execve` will need; to be called before a fork."""
+        """Import the modules of `execve`; before a fork."""
         if not all(_can_be_split(one) for one in self._entries):
             import ctypes
 
@@ -92,7 +94,7 @@ class Environment:
             number = self._ctypes.get_errno()
             raise OSError(number, os.strerror(number))
 
-    # The mapping for os.execve, which joins each key and value by "="; keys may begin with one.
+    # The mapping for os.execve, which joins each key and value by "="; a key may begin with "=".
 
     def keys(self) -> list[bytes]:
         return [_name(one) for one in self._entries]
@@ -108,12 +110,12 @@ class Environment:
 
 
 def _name(entry: bytes) -> bytes:
-    """The part before the `=`; Wine and Windows have names that begin with one."""
+    """The part before the `=`; names of Wine and Windows begin with `=`."""
     return entry[:1] + entry[1:].partition(b"=")[0]
 
 
 def _can_be_split(entry: bytes) -> bool:
-    """Whether os.execve can express it."""
+    """Whether os.execve can express the entry."""
     return b"=" in entry[1:]
 
 
@@ -132,8 +134,8 @@ def read_file(path: str) -> list[tuple[str, str]]:
     """Names and values of an env file, as docker reads it: literal values, `#` begins a comment
     line.
 
-    A name alone means the variable of ours, which the app inherits anyway. Raises OSError, and
-    ValueError for a line that is not KEY=VALUE.
+    A name alone stands for our own variable, which the app inherits anyway. Raises OSError, and
+    ValueError for a line of another form.
     """
     lines = _read_all(path).removeprefix(_BYTE_ORDER_MARK).split(b"\n")
     found = []

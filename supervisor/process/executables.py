@@ -1,8 +1,7 @@
-"""Whether the program of a hook is there, looked up before the app starts: an answer only where it
-is sure.
+"""The programs of hooks, looked up before the app starts: is each there, and executable?
 
-A program on a file system that hangs, below a directory that changes, or found by a relative path
-is not judged.
+It answers only where the answer is sure: a program on a file system that hangs, below a directory
+that changes, or behind a relative path passes. It runs nothing.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ _PATIENCE = 1.0  # seconds for a file system that hangs: the app's start does no
 def check(
     hooks: Iterable[tuple[str, Sequence[str]]], command: Command, changing: Sequence[str]
 ) -> None:
-    """Raises StartError for the first program of `hooks`, pairs of option and command line, that
-    cannot be run.
+    """Raises StartError for the first program of `hooks` that cannot run.
 
-    They run as `command` does: with its PATH. What lies below the `changing` directories may come
-    later.
+    `hooks` are pairs of option and command line, which run with the PATH of `command`. Files below
+    the `changing` directories may come later.
     """
-    answered, wrong = threads.Gate(), list[str]()
+    answered = threads.Gate()
+    wrong: list[str] = []
 
     def look() -> None:
         try:
@@ -45,19 +44,19 @@ def check(
     try:
         threads.start(look, "programs")
     except RuntimeError:
-        return  # no thread is to be had: it is not known
+        return  # without a thread the answer is not known
     answered.wait(_PATIENCE)
     if wrong:
         raise StartError(f"{wrong[0]}; correct the option, or put the program into the image")
 
 
 def missing(program: str, path: str, changing: Sequence[str] = ()) -> str:
-    """Why it cannot be run; empty if it can, or where that is not sure."""
+    """Why a program cannot run; empty if it can, or where the answer is not sure."""
     folders = [""] if "/" in program else path.split(":")
     why = "no such file" if "/" in program else f"not found in PATH ({path})"
     for candidate in (os.path.join(folder, program) for folder in folders):
         if not os.path.isabs(candidate) or any(
-            f"{candidate}/".startswith(f"{one}/") for one in changing
+            f"{candidate}/".startswith(f"{directory}/") for directory in changing
         ):
             return ""
         try:
@@ -67,7 +66,7 @@ def missing(program: str, path: str, changing: Sequence[str] = ()) -> str:
         except OSError:
             return ""
         if not stat.S_ISREG(found.st_mode):
-            why = "it is a directory" if stat.S_ISDIR(found.st_mode) else "it is no file"
+            why = "it is a directory" if stat.S_ISDIR(found.st_mode) else "it is not a file"
         elif found.st_mode & 0o111:
             return ""
         else:

@@ -1,9 +1,8 @@
-"""Commands beside the app: validate, ready, verify, reload by command. Run for threads, started by
-the main thread.
+"""Commands beside the app: validate, ready, verify, reload by command.
 
-A hook gets the app's user, environment and directory, standard input from /dev/null, and a process
-group of its own that is ended as a whole when its time is over. Only `process.py` starts and reaps
-it; its thread waits here.
+A thread orders a hook and waits here; the main thread starts and reaps it (`children`). A hook gets
+the app's user, environment and directory, standard input from /dev/null, and a session of its own,
+which is killed as a whole after its time. This module does not know the meaning of a result.
 """
 
 from __future__ import annotations
@@ -21,32 +20,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from queue import SimpleQueue
 
-TIMED_OUT = 124  # what timeout(1) ends with
+TIMED_OUT = 124  # the exit code of timeout(1)
 _KEPT = 4096  # bytes of output, the last ones
-_LOOK_AGAIN = 0.05  # seconds between two looks whether it was cancelled
-_TO_END = 0.5  # seconds for a hook that was killed; one that became another user may live on
-_LAST_WORDS = 0.2  # seconds for output that is still in the pipe when the hook has ended
+_LOOK_AGAIN = 0.05  # seconds between two looks whether the hook was cancelled
+_TO_END = 0.5  # seconds for a killed hook to end; after a change of user it may live on
+_LAST_WORDS = 0.2  # seconds for output that is still in the pipe after the hook's end
 
 
-# Codes that say nothing about what was asked: env(1), timeout(1) and a shell end with them for
-# their own reasons, and 137 is an end by KILL, which is how the kernel answers a shortage of
-# memory.
+# Codes without an answer: env(1), timeout(1) and a shell end with them for their own reasons, and
+# 137 is an end by KILL, with which the kernel answers a shortage of memory.
 _NO_ANSWER = {
     TIMED_OUT: "did not end in time (code 124)",
     126: "cannot run: it ended with code 126 (not executable)",
     127: "cannot run: it ended with code 127 (not found)",
-    137: "was killed (code 137), by hand or for want of memory",
+    137: "was killed (code 137), by hand or for lack of memory",
 }
 
 
 class Outcome(Record):
-    code: int  # as a shell would give; 124: its time was over, or it was cancelled
+    code: int  # as a shell would give; 124 after its time, or if it was cancelled
     output: str  # the last 4 KiB of both streams
-    unable: str = ""  # why there is no answer: a sentence; never a verdict about a version
+    unable: str = ""  # a sentence: why there is no answer, which is no verdict about a version
 
 
 class Runner:
-    """Runs hooks for threads; safe from any thread but the main one."""
+    """Runs hooks for threads; safe from any thread but the main thread."""
 
     def __init__(self, put: Callable[[ev.Event], None]) -> None:
         self._put = put
@@ -54,7 +52,7 @@ class Runner:
     def run(
         self, argv: Sequence[str], seconds: float, cancelled: Callable[[], bool] | None = None
     ) -> Outcome:
-        """Run to the end, or until the time is over or `cancelled()`. Never raises."""
+        """Run a hook to its end, for at most `seconds`, until `cancelled()`. Never raises."""
         try:
             read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         except OSError as error:
@@ -102,16 +100,15 @@ def _outcome(program: str, end: ev.HookReport, output: str) -> Outcome:
 
 
 class _Output:
-    """What a hook said, the end of it; a hook that talks is never blocked by a full
-    pipe for long.
-    """
+    """The end of a hook's output. It is read often: a full pipe blocks no hook for long."""
 
     def __init__(self, fd: int) -> None:
-        self._fd, self._data = fd, b""
+        self._fd = fd
+        self._data = b""
         os.set_blocking(fd, False)
 
     def read(self) -> bool:
-        """Take what is there; whether there may be more to come."""
+        """Take the bytes in the pipe; whether more may come."""
         try:
             while piece := os.read(self._fd, 65536):
                 self._data = (self._data + piece)[-_KEPT:]
@@ -120,7 +117,7 @@ class _Output:
         return False
 
     def read_rest(self) -> None:
-        """Take the last words; a grandchild that keeps the pipe open is not waited for."""
+        """Take the last words, without waiting for a grandchild that keeps the pipe open."""
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
         until = time.monotonic() + _LAST_WORDS

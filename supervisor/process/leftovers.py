@@ -1,5 +1,4 @@
-"""Which processes the app or a hook has left behind, as /proc shows them. Nothing is signalled
-here.
+"""The processes that the app or a hook has left behind. It signals nothing.
 
 Leftovers are descendants: orphans come to us. As PID 1 of a container we get strangers as well, for
 example of a debug container that shares our PID namespace: they have a cgroup of their own, or a
@@ -23,8 +22,9 @@ if TYPE_CHECKING:
 
 
 def of_app(rows: Table, hooks: Collection[int], group: int = 0) -> list[int]:
-    """What the app has left: our descendants but for live `hooks` and strangers, and what is in its
-    process `group`.
+    """The leftovers of the app: our descendants, and the members of its process `group`.
+
+    Live `hooks` and strangers do not belong to it.
     """
     me = os.getpid()
     strangers = _strangers(rows, me) if me == 1 else ()
@@ -40,9 +40,7 @@ def of_app(rows: Table, hooks: Collection[int], group: int = 0) -> list[int]:
 
 
 def of_hook(rows: Table, roots: Collection[int], session: int, mark: bytes) -> list[int]:
-    """What a hook has left among `roots` and below them: those of its session, those with its mark,
-    and theirs.
-    """
+    """The leftovers of a hook among `roots` and below: its session, its mark, their descendants."""
     among = [*roots, *below(rows, roots)]
     own = [pid for pid in among if rows[pid].session == session or mark in _environment(pid)]
     return list(dict.fromkeys((*own, *below(rows, own))))
@@ -56,10 +54,8 @@ def _environment(pid: int) -> list[bytes]:
 
 
 def _strangers(rows: Table, me: int) -> list[int]:
-    """Our children that the app cannot have made."""
-    inside = (
-        me in rows and rows[me].session != 0
-    )  # 0: led from outside of the PID namespace (proc(5))
+    """Our children from outside of the app."""
+    inside = me in rows and rows[me].session != 0
     ours = _cgroups(me)
     return [
         pid
@@ -76,9 +72,10 @@ def _cgroups(pid: int) -> dict[str, str]:
 
 
 def _within(cgroups: Mapping[str, str], ours: Mapping[str, str]) -> bool:
-    """Whether they are ours, or below ours, as far as both are known."""
+    """Whether cgroups are ours, or below ours, as far as both are known."""
     for name in cgroups.keys() & ours.keys():
-        path, root = cgroups[name], ours[name].rstrip("/")
+        path = cgroups[name]
+        root = ours[name].rstrip("/")
         if path.startswith("/..") or not f"{path}/".startswith(f"{root}/"):
             return False
     return True

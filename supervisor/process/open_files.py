@@ -1,7 +1,7 @@
-"""Open files at the start: standard streams that are closed, and those that our parent has opened
-for the app.
+"""Open files at the start: closed standard streams, and files that our parent opened for the app.
 
-All that this program opens is close-on-exec (PEP 446), so whatever is not was there before it.
+All files of this program are close-on-exec (PEP 446), so the others were open before its start. It
+opens and closes descriptors, and knows no program.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ _STANDARD = (0, 1, 2)
 
 
 def open_standard() -> None:
-    """Open closed standard streams on /dev/null, before anything else gets their numbers: a socket,
-    for example.
-    """
+    """Open closed standard streams on /dev/null, before a socket, say, gets their numbers."""
     for number in _STANDARD:
         try:
             os.fstat(number)
@@ -22,16 +20,13 @@ def open_standard() -> None:
             try:
                 opened = os.open("/dev/null", os.O_RDWR)
             except OSError:
-                opened = os.open("/", os.O_RDONLY)  # what is written to it fails, and goes nowhere
-            os.set_inheritable(
-                opened, True
-            )  # open(2) gives the lowest number that is free, which is this one
+                opened = os.open("/", os.O_RDONLY)  # a write to it fails
+            # open(2) gives the lowest free number, so this is the standard stream.
+            os.set_inheritable(opened, True)
 
 
 def inherited() -> tuple[int, ...]:
-    """The descriptors above 2 that are for the app: a pipe of its parent's, a socket to
-    listen on.
-    """
+    """The descriptors above 2 for the app: a pipe of its parent, a socket to listen on."""
     try:
         names = os.listdir("/proc/self/fd")
     except OSError:
@@ -53,4 +48,4 @@ def _is_inheritable(number: int) -> bool:
     try:
         return os.get_inheritable(number)
     except OSError:
-        return False  # the one that listed the directory
+        return False  # the descriptor of the listing itself

@@ -1,6 +1,6 @@
-"""Our place in the tree of processes: orphans that come to us, and the death of our own parent.
+"""Our place in the tree of processes: adopting orphans, and the death of our own parent (prctl(2)).
 
-For a supervisor that is not PID 1 (prctl(2)). It signals nothing but ourselves, and reaps nothing.
+For a supervisor other than PID 1. It reaps nothing, and signals this process alone.
 """
 
 from __future__ import annotations

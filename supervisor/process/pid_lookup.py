@@ -1,8 +1,8 @@
-"""Finding a process of another container, in a PID namespace that a pod's containers share.
+"""The pid of a process of another container, by its name or its pid file.
 
-Containers restart, so nothing is remembered: every `find` looks again. Here is only looked: who
-signals the process, and whether it may be signalled now, is decided elsewhere. `psutil` belongs to
-this module; it is imported late.
+For a pod whose containers share a PID namespace. Containers restart, so every `find` looks again.
+It signals nothing and does not decide whether a signal may be sent. `psutil` belongs to this
+module, which imports it late.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MOST_PID_LINE = 32  # characters
-_COMM = 15  # characters that the kernel keeps of a process's name (proc(5), comm)
+_COMM = 15  # the kernel keeps this many characters of a name (proc(5), comm)
 _HINT = "is its container up, and does the pod have shareProcessNamespace: true?"
 
 
 class ProcessMissing(Exception):
-    """There is no such process, or no single one; the message says what to do."""
+    """No process, or more than one, fits; the message says what to do."""
 
 
 class PidLookup:
     """A process by name or, if the text has a slash, by the file that holds its pid."""
 
     def __init__(self, text: str) -> None:
-        """Raises ValueError if the text can be neither."""
+        """Raises ValueError for a text that is neither."""
         self._text = text.strip()
         if not self._text or "\0" in text or self._text.endswith("/"):
             raise ValueError(
@@ -42,11 +42,10 @@ class PidLookup:
         return self._text
 
     def find(self) -> int:
-        """The pid, as of now; raises ProcessMissing. It is never ours nor that of a process that we
-        have started.
+        """The pid at this moment, never ours nor of our descendants. Raises ProcessMissing.
 
-        By name it is the topmost match: a server's workers have its name, and only their parent
-        reloads.
+        By name it is the topmost match: the workers of a server have its name, and only their
+        parent reloads.
         """
         ours = {os.getpid(), *procfs.descendants(os.getpid())}
         if "/" in self._text:
@@ -75,8 +74,7 @@ def _by_file(path: str, ours: set[int]) -> int:
     if not pid:
         raise ProcessMissing(f"cannot use the pid file {path}: its first line is not a pid")
     if pid in ours:
-        # Pid 1 of a container of its own is what its file says; here that number is somebody
-        # else's.
+        # The file of a container with its own PID namespace says 1, which is another process here.
         raise ProcessMissing(f"{path} says {pid}, which is our own here; {_HINT}")
     if procfs.has_ended(pid):
         raise ProcessMissing(f"{path} says {pid}, and there is no such process; {_HINT}")
@@ -84,12 +82,11 @@ def _by_file(path: str, ours: set[int]) -> int:
 
 
 def _first_line(path: str) -> str:
-    """The first line of a pid file; some programs write more lines after the pid. Raises OSError,
-    and never waits.
+    """The first line of a pid file; some programs write more after the pid. Raises OSError.
+
+    It never waits, as a FIFO without O_NONBLOCK would for a writer.
     """
-    descriptor = os.open(
-        path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-    )  # a FIFO would wait for a writer
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, encoding="ascii", errors="replace") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file")
@@ -98,11 +95,10 @@ def _first_line(path: str) -> str:
 
 def _matches(name: str) -> Iterator[tuple[int, int]]:
     """Pid and parent of every living process whose executable, first argument or name is `name`."""
-    import psutil  # 15 ms and 1 MiB, only for those who look for a process
+    import psutil
 
     for pid in psutil.pids():
-        # Not process_iter: it keeps what it saw of a pid, and an entrypoint script becomes its
-        # server by exec.
+        # Not process_iter: it remembers pids, and an entrypoint script becomes its server by exec.
         try:
             info = psutil.Process(pid).as_dict(
                 ["ppid", "exe", "cmdline", "name", "status"], ad_value=""
@@ -112,14 +108,13 @@ def _matches(name: str) -> Iterator[tuple[int, int]]:
         if info["status"] in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
             continue
         paths = (info["exe"] or "", (info["cmdline"] or [""])[0])
-        # psutil completes a name that the kernel has cut where it can; we compare what the kernel
-        # keeps.
+        # psutil completes a name that the kernel has cut; the kernel's own part is compared.
         if name in map(os.path.basename, paths) or info["name"][:_COMM] == name[:_COMM]:
             yield pid, info["ppid"]
 
 
 def may_signal(pid: int) -> bool:
-    """Whether kill(2) would let us; a process that is gone counts as one that we may."""
+    """Whether kill(2) would let us; also true for a process that is gone."""
     try:
         os.kill(pid, 0)
     except PermissionError:

@@ -23,7 +23,7 @@ _SIGNALFD = b"sigmask"
 
 
 class ProcfsError(OSError):
-    """A read of /proc that failed, with the number, words and file name of its cause."""
+    """A failed read of /proc, with the number, words and file name of its cause."""
 
 
 class Gone(ProcfsError):
@@ -47,7 +47,7 @@ class Stat(Record):
     session: int  # 0: led from outside of our PID namespace
     cpu: int  # clock ticks in user and system mode
     threads: int
-    started: int  # clock ticks since boot; no two processes share pid and start
+    started: int  # clock ticks since boot; pid and start together are unique
 
 
 class Status(Record):
@@ -103,7 +103,7 @@ def stat(pid: int) -> Stat:
 
 
 def has_ended(pid: int) -> bool:
-    """Whether a process is a zombie or gone; a process that /proc hides has not ended."""
+    """Whether a process is a zombie or gone; a hidden process has not ended."""
     try:
         return stat(pid).state in DEAD
     except Gone:
@@ -158,7 +158,7 @@ def threads(pid: int) -> list[int]:
 
 
 def syscall(pid: int, thread: int) -> tuple[int, ...] | None:
-    """Number and arguments of the system call that a thread waits in; None for a thread that runs.
+    """Number and arguments of the system call in which a thread waits; None while it runs.
 
     Raises Gone, Unreadable; and Hidden without the right to trace the process.
     """
@@ -258,7 +258,7 @@ def listening_ports(pid: int) -> set[int]:
 
 
 def children(pid: int) -> set[int]:
-    """The children that the main thread of a process started or got as orphans, zombies included.
+    """The children of the main thread of a process, orphans and zombies included.
 
     Raises Hidden, Unreadable, and Gone also where the kernel has no such file
     (CONFIG_PROC_CHILDREN).
@@ -267,17 +267,17 @@ def children(pid: int) -> set[int]:
 
 
 def processes() -> Processes:
-    """All processes that live and are shown, by pid; zombies left out. Raises Unreadable."""
+    """All living processes, as far as they are shown, by pid. Raises Unreadable."""
     found = {}
     for entry in os.listdir("/proc"):
         if not entry.isdecimal():
             continue
         try:
-            one = stat(int(entry))
+            row = stat(int(entry))
         except (Gone, Hidden):
             continue
-        if one.state not in DEAD:
-            found[int(entry)] = one
+        if row.state not in DEAD:
+            found[int(entry)] = row
     return found
 
 

@@ -1,8 +1,8 @@
-"""How a process would take a signal, as /proc shows it now, and whether the signal may be sent.
+"""Whether an app takes a signal: how a process would take it, and whether it may be sent now.
 
-An app takes a signal with a handler, or blocked and waited for (sigwait(3), signalfd(2)); to any
-other app most signals are the end. This module only looks; the main thread sends. It knows nothing
-of reloads, versions or options.
+An app takes a signal by a handler, or blocks it and waits for it (sigwait(3), signalfd(2)); any
+other app would mostly be ended by it. This module looks and decides; the main thread sends. It
+knows nothing of reloads, versions or options.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     from .procfs import Status
 
-# Numbers of rt_sigtimedwait and rt_sigtimedwait_time64 (asm/unistd.h), those of 32-bit programs
-# included.
+# Numbers of rt_sigtimedwait and rt_sigtimedwait_time64 (asm/unistd.h), also for 32-bit programs.
 _SIGTIMEDWAIT: Mapping[str, frozenset[int]] = {
     "x86_64": frozenset({128, 177, 421}),
     "aarch64": frozenset({137, 177, 421}),
@@ -34,22 +33,20 @@ _SIGTIMEDWAIT: Mapping[str, frozenset[int]] = {
     "i686": frozenset({177, 421}),
 }
 _MASK_BYTES = 8  # of the kernel's sigset_t
-_HELD_SECONDS = (
-    1.0  # a signal that is blocked this long, in all threads, is not blocked for a fork only
-)
-_SETTLED_SECONDS = (
-    5.0  # age of an app that will have its handlers, where nothing can be seen of them
-)
+# A signal that all threads block for so long is not blocked for a fork only.
+_HELD_SECONDS = 1.0
+# At this age an app has its handlers, where /proc shows nothing of them.
+_SETTLED_SECONDS = 5.0
 
 
 class Disposition(enum.Enum):
-    """The ways in which a process may take a signal."""
+    """The ways in which a process takes a signal."""
 
     TAKEN = "has a handler, or waits for it"
     HELD = "blocks it in every thread, and does not wait for it now"
     IGNORED = "ignores it"
-    DEFAULT = "leaves it to the default action, in one thread at least"
-    CLOSED = "has no handler, and whether a thread waits for it is not shown to us"
+    DEFAULT = "leaves it to the default action, in a thread at least"
+    CLOSED = "has no handler, and hides whether a thread waits for it"
     UNKNOWN = "shows nothing of its signals"
 
 
@@ -62,7 +59,7 @@ def has_handler(pid: int, signum: int) -> bool:
 
 
 def of(pid: int, signum: int) -> Disposition:
-    """How a process would take a signal at this moment. A process that is gone takes none."""
+    """How a process would take a signal at this moment; by default, if it is gone."""
     try:
         status = procfs.status(pid)
     except procfs.Gone:
@@ -83,7 +80,7 @@ def of(pid: int, signum: int) -> Disposition:
 
 
 def is_pending(pid: int, signum: int) -> bool:
-    """Whether a signal was sent to the process that it has not taken yet."""
+    """Whether a signal waits for the process to take it."""
     try:
         return procfs.has(procfs.status(pid).pending, signum)
     except OSError:
@@ -91,26 +88,26 @@ def is_pending(pid: int, signum: int) -> bool:
 
 
 class SignalGate:
-    """Decides, look by look, whether a signal may be sent to a process; one gate for
-    one delivery.
-    """
+    """Decides, look by look, whether a signal may be sent to a process; made for each delivery."""
 
     def __init__(self, signum: int, *, checked: bool) -> None:
-        """Without `checked` it is open: the user knows what the app does with the signal."""
-        self._signum, self._checked = signum, checked
+        """Without `checked` it is open: the user vouches for the app."""
+        self._signum = signum
+        self._checked = checked
         self._before = (0, Disposition.DEFAULT)
         self._since = 0.0  # when the disposition of this process became what it is
-        self.held = (
-            False  # it opened for an app that blocks the signal and was not seen to wait for it
-        )
+        # Whether it opened for an app that blocks the signal and was not seen to wait for it.
+        self.held = False
 
     def look(self, pid: int) -> str:
-        """Empty when the signal may be sent, else why not."""
+        """Why the signal may not be sent; empty if it may."""
         if not self._checked:
             return ""
-        now, found = time.monotonic(), of(pid, self._signum)
+        now = time.monotonic()
+        found = of(pid, self._signum)
         if (pid, found) != self._before:
-            self._before, self._since = (pid, found), now
+            self._before = (pid, found)
+            self._since = now
         lasted = now - self._since
         match found:
             case Disposition.TAKEN:
@@ -138,14 +135,14 @@ _WHY_NOT = {
 }
 
 
-# --- threads ---------------------------------------------------------------------------------------
+# --- threads ------------------------------------------------------------------------------------
 
 
 def _of_threads(pid: int, signum: int) -> Disposition:
     """The disposition of a process without a handler, by its threads.
 
-    The kernel gives it to any thread that does not block it (signal(7)), so one such thread
-    decides, unless it waits. While sigtimedwait(2) waits for a signal, /proc shows that signal as
+    The kernel gives it to any thread that does not block it (signal(7)), so a single such thread
+    decides, unless it waits. While sigtimedwait(2) waits for a signal, /proc shows the signal as
     not blocked.
     """
     waits = False
@@ -183,9 +180,7 @@ def _all_block(pid: int, signum: int) -> bool:
 
 
 def _waits(pid: int, thread: int, signum: int) -> bool:
-    """Whether a thread is in sigtimedwait(2) for a signal. Raises Hidden where that is not
-    shown.
-    """
+    """Whether a thread is in sigtimedwait(2) for a signal. Raises Gone, Hidden, Unreadable."""
     call = procfs.syscall(pid, thread)
     if call is None or call[0] not in _SIGTIMEDWAIT.get(os.uname().machine, ()):
         return False
@@ -197,18 +192,17 @@ def _waits(pid: int, thread: int, signum: int) -> bool:
 
 
 def _is_foreign(status: Status) -> bool:
-    """Whether the process belongs to another user, and to one only, whom root may look as."""
+    """Whether the process belongs to a single other user, whom root may look as."""
     users = set(status.uids)
     return os.geteuid() == 0 and len(users) == 1 and users != {0}
 
 
 @contextmanager
 def _as_user(status: Status) -> Iterator[None]:
-    """Let this thread, and no other, look at files as the process's user.
+    """Look at files as the process's user, in this thread alone.
 
     Root in a container has no CAP_SYS_PTRACE, and without it ptrace(2), "Ptrace access mode
-    checking", wants the same user and group: those that setfsuid(2) sets, for the calling thread
-    alone.
+    checking", wants the same user and group: setfsuid(2) sets them for the calling thread.
     """
     import ctypes
 

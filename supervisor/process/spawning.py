@@ -1,8 +1,8 @@
 """From fork to exec: how a child becomes the app or a hook, and the reason where it cannot.
 
-Only `process.py` uses it, in the main thread. Between fork and exec all signals are blocked and
-nothing is imported, logged or looked up: the process may have threads, and whatever lock they hold
-stays locked in the child.
+Only `children` uses it, in the main thread. It decides neither when a program starts nor what its
+end means. Between fork and exec all signals are blocked and nothing is imported, logged or looked
+up: the process may have threads, and a lock that they hold stays locked in the child.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-# Which step of the child failed, and its errno; 0, and words, for an error that has none.
+# The step of the child that failed, and its errno; 0 and words for an error without a number.
 _REPORT = struct.Struct("=ii")
 _MOST_WORDS = 500  # bytes: the whole report goes into a pipe at once (pipe(7), PIPE_BUF)
 _TERMINAL, _DIRECTORY, _USER, _EXEC, _INTERPRETER, _IS_DIRECTORY = range(6)
-# Shortages: what fails with these now may work in a moment.
+# Errors of a shortage: the same start may work in a moment.
 _SHORTAGES = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
 _DEFAULT_PATH = "/bin:/usr/bin"  # as execvp(3) has it
 _FOUND_NONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT)
@@ -43,7 +43,7 @@ class User(Record):
 
 
 class Command(Record):
-    """What to start, and in which surroundings."""
+    """A program to start, with its arguments, environment, directory, user and umask."""
 
     argv: tuple[str, ...]
     env: Environment
@@ -53,22 +53,21 @@ class Command(Record):
 
 
 class Reserve:
-    """A few descriptors that are held back for the main thread: other threads and their peers can
-    use up the rest.
+    """A few descriptors held back for the main thread: other threads and their peers can use up the
+    rest.
     """
 
     def __init__(self) -> None:
-        self._most, self._held = 0, list[int]()
+        self._most = 0
+        self._held: list[int] = []
 
     def hold(self, count: int) -> None:
-        """Hold so many from now on, or as many as there are."""
+        """Hold `count` descriptors from now on, or as many as there are."""
         self._most = count
         self._fill()
 
     def lend(self, use: Callable[[], T]) -> T:
-        """The result of `use`, which is called once more with the reserve given up if there was no
-        descriptor.
-        """
+        """The result of `use`; without a free descriptor it is called again with the reserve."""
         try:
             return use()
         except OSError as error:
@@ -90,15 +89,16 @@ class Reserve:
 
 
 class Child:
-    """A process between fork and exec, which may take seconds on a file system that hangs."""
+    """A process between fork and exec, which takes seconds on a file system that hangs."""
 
     def __init__(self, pid: int, report_fd: int, command: Command) -> None:
         self.pid = pid
-        self._fd, self._command = report_fd, command
+        self._fd = report_fd
+        self._command = command
         self._error: SpawnError | None = None
 
     def pending(self) -> bool:
-        """Whether it has neither become the program nor failed; never blocks."""
+        """Whether the exec is still to come; never blocks."""
         if self._fd < 0:
             return False
         try:
@@ -112,30 +112,29 @@ class Child:
         return False
 
     def error(self) -> SpawnError | None:
-        """Why it could not become the program; None if it has, or was ended before. For one that
-        has ended.
+        """Why the exec failed; None if it succeeded, or if a signal ended the child before.
+
+        For a child that has ended.
         """
         return None if self.pending() else self._error
 
 
 class Spawner:
-    """Starts programs where the supervisor was started, with the signals that it inherited."""
+    """Starts programs in the directory and with the signals of the supervisor's own start."""
 
     def __init__(self, inherited: Inherited) -> None:
         self._inherited = inherited
         self._start_dir = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self.reserve = Reserve()
-        self.undo: Callable[[], None] | None = (
-            None  # called in each child: what we changed of ourselves alone
-        )
+        # Called in each child: it takes back a change of the supervisor's own process.
+        self.undo: Callable[[], None] | None = None
 
     def start(
         self, command: Command, *, foreground: bool = False, output: int | None = None
     ) -> Child:
-        """Fork a child that becomes the program; returns at once, whatever exec takes. Raises
-        SpawnError.
+        """Fork a child that becomes the program; returns before its exec. Raises SpawnError.
 
-        Without `output` it keeps our standard streams.
+        Without `output`, a descriptor for both output streams, it keeps our standard streams.
         """
         try:
             read_fd, write_fd = self.reserve.lend(lambda: os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK))
@@ -156,7 +155,7 @@ class Spawner:
     def _become(
         self, command: Command, report_fd: int, *, foreground: bool, output: int | None
     ) -> None:
-        """In the child: turn into the command. Never returns; tells the parent why if it cannot."""
+        """In the child: turn into the command. Never returns; writes an error into the report."""
         step = _TERMINAL
         try:
             _lead(session=output is not None, foreground=foreground)
@@ -176,9 +175,7 @@ class Spawner:
             if command.umask is not None:
                 os.umask(command.umask)
             if output is not None:
-                os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
-                os.dup2(output, 1)
-                os.dup2(output, 2)
+                _connect(output)
                 open_files.close(self._inherited.files)
             else:
                 command.env.hand_on_sockets(os.getppid(), os.getpid())
@@ -189,18 +186,24 @@ class Spawner:
             if step == _EXEC:
                 step = _look_closer(command.argv[0], error.errno)
             os.write(report_fd, _REPORT.pack(step, error.errno or errno.EIO))
-        except Exception as error:  # whatever it is, the parent reports it
-            os.write(
-                report_fd,
-                _REPORT.pack(step, 0) + repr(error).encode(errors="backslashreplace")[:_MOST_WORDS],
-            )
+        except Exception as error:  # the parent reports it
+            words = repr(error).encode(errors="backslashreplace")
+            os.write(report_fd, _REPORT.pack(step, 0) + words[:_MOST_WORDS])
         finally:
             os._exit(125)
 
 
+def _connect(output: int) -> None:
+    """Give a hook no input, and a single pipe for both output streams."""
+    os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+
+
 def _lead(*, session: bool, foreground: bool) -> None:
-    """Lead a process group, for the app on its terminal, or a session: what a hook leaves behind is
-    known by it.
+    """Lead a process group, in the foreground of the terminal for the app, or a session.
+
+    A hook's session marks the processes that it leaves behind.
     """
     if session:
         os.setsid()
@@ -211,9 +214,7 @@ def _lead(*, session: bool, foreground: bool) -> None:
 
 
 def _exec(argv: tuple[str, ...], env: Environment) -> None:
-    """execvp(3): look in PATH, and have /bin/sh run what the kernel does not know how to. Raises
-    OSError.
-    """
+    """execvp(3): look in PATH, and let /bin/sh run a file without a #! line. Raises OSError."""
     program = argv[0]
     if not program:
         raise FileNotFoundError(errno.ENOENT, "no name")
@@ -236,7 +237,7 @@ def _exec(argv: tuple[str, ...], env: Environment) -> None:
 
 
 def _look_closer(program: str, number: int | None) -> int:
-    """In the child, which may wait for a file system: what an errno of exec does not tell."""
+    """In the child, which may wait for a file system: the cause that the errno does not tell."""
     if number == errno.ENOENT and "/" in program and os.path.lexists(program):
         return _INTERPRETER
     if number == errno.EACCES and os.path.isdir(program):
@@ -272,8 +273,8 @@ def _spawn_error(command: Command, report: bytes) -> SpawnError:
         )
     if step == _INTERPRETER:
         why = (
-            "the file is there, but its interpreter (the #! line, or the ELF loader) or a link's"
-            " end is not"
+            "the file is there, but its interpreter (the #! line, or the ELF loader) or the target"
+            " of a link is not"
         )
         return SpawnError(127, f"cannot start {program}: {why}")
     if number == errno.ENOENT:

@@ -1,9 +1,8 @@
-"""The controlling terminal: the app is in its foreground while it runs, and we are while there is
-no app.
+"""The controlling terminal: the app is in its foreground while it runs, and we are otherwise.
 
-The terminal is standard input's, or /dev/tty where standard input is something else (a pipe). All
-calls do nothing where there is none. They must be made with TTOU blocked, as it is in the main
-thread and in its children before exec.
+It is the terminal of standard input, or /dev/tty where standard input is a pipe. Without a terminal
+all calls do nothing. TTOU must be blocked, as it is in the main thread and in its children before
+exec. This module knows only process groups.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ def give(group: int) -> None:
 
 
 def reclaim(group: int) -> None:
-    """Be in the foreground again, now that the app, which led `group`, has ended: unless a shell's
-    other job is.
+    """Return to the foreground after the end of the app, which led `group`; not if another job of a
+    shell is there.
     """
 
     def take(fd: int) -> None:
@@ -39,7 +38,7 @@ def reclaim(group: int) -> None:
 
 
 def _is_gone(group: int) -> bool:
-    """Whether no process of a group is left. Group 0 is one of another PID namespace."""
+    """Whether no process of a group is left. Group 0 belongs to another PID namespace."""
     if group == 0:
         return False
     try:
@@ -52,13 +51,10 @@ def _is_gone(group: int) -> bool:
 
 
 def _with_terminal(use: Callable[[int], bool | None]) -> bool:
-    """The answer of `use` about the terminal; False where there is none, or where it
-    was hung up.
-    """
+    """The answer of `use` for the terminal; False without a terminal, or after it hung up."""
     try:
-        return bool(
-            use(0)
-        )  # tcgetpgrp(3) and tcsetpgrp(3) fail for all but the controlling terminal
+        # tcgetpgrp(3) and tcsetpgrp(3) fail for all but the controlling terminal.
+        return bool(use(0))
     except OSError:
         pass
     try:

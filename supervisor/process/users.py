@@ -1,7 +1,7 @@
 """Users and groups by name or number, as passwd(5) and group(5) have them.
 
-For the user of the app, the owner of files, and HOME. It looks names up and changes no user; it is
-imported only where an option names one.
+For the user of the app, the owner of files, and HOME. It looks names up and changes no user; only
+an option with a user imports it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ _FILES = {"user": "/etc/passwd", "group": "/etc/group"}
 
 
 class UnknownNameError(Exception):
-    """A name that the system does not know; the message is the end of a sentence."""
+    """A name without an entry; the message is the end of a sentence."""
 
     def __init__(self, kind: str, name: str) -> None:
         """`kind` is `user` or `group`."""
         super().__init__(f"there is no such {kind} in {_FILES[kind]}")
-        self.kind, self.name = kind, name
+        self.kind = kind
+        self.name = name
 
 
 class Account(Record):

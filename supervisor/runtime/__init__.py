@@ -1,4 +1,4 @@
-"""The main thread's machinery: the inbox, the loop, signals, threads, the log.
+"""The machinery of the main thread: the inbox, the loop, signals, threads, the log.
 
-It performs decisions of `core` and makes none. It knows no option, no source and no reload method.
+It performs the decisions of `core` and makes none. It knows no option, source or reload method.
 """

@@ -1,12 +1,12 @@
-"""The one inbox: signals as the kernel hands them out, everything else through a deque beside it.
+"""The inbox of the main thread: signals as the kernel hands them out, events in a deque beside it.
 
 `put` is safe from any thread, never blocks and never loses an event; `wait` is for the main thread
-only and sleeps until there is something, without polling. A thread wakes it with SIGCHLD, which is
-never forwarded and means "look around" in any case; pending signals are not lost, so there is no
-gap between "nothing to do" and "asleep".
+and sleeps without polling. A thread wakes it with CHLD, which is never forwarded and means "look
+around" in any case. Pending signals are not lost, so no wake-up falls between "nothing to do" and
+"asleep". The inbox knows the meaning of no event.
 
-A flood of events delays no signal: they come in batches, and signals are looked for before each.
-Events that only say that something happened once more are counted while they wait.
+A flood of events delays no signal: events come in batches, with a look for signals before each.
+Events that repeat are counted while they wait.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-_BATCH = 32  # events between two looks for signals: some milliseconds at most
+_BATCH = 32  # events between two looks for signals: a few milliseconds at most
 _COUNTED = (SourceContacted, WatchSaw)
 
 
@@ -35,10 +35,10 @@ class Inbox:
         self._taken = frozenset(taken)
         self._signals = self._taken - {signal.SIGCHLD}
         self._events: deque[Event] = deque()
-        self._counts: dict[Event, int] = {}  # how often each of _COUNTED came that waits
+        self._counts: dict[Event, int] = {}  # of the events of _COUNTED that wait
         self._counting = threads.Lock()
         self._pid = os.getpid()
-        self._called = False  # the main thread was woken, and has not looked yet
+        self._called = False  # whether a wake-up is on its way
 
     def put(self, event: Event) -> None:
         """Add an event and wake the main thread. Never raises."""
@@ -53,16 +53,14 @@ class Inbox:
                 self._called = False  # the next one wakes it
 
     def _waits(self, event: Event) -> bool:
-        """Count an event; whether its equal waits already."""
+        """Count an event; whether an equal event waits already."""
         with self._counting:
             count = self._counts.get(event, 0)
             self._counts[event] = count + 1
         return count > 0
 
     def wait(self, seconds: float | None) -> list[Event]:
-        """What has arrived; sleeps up to `seconds` (None: without limit) for it, empty when the
-        time is over.
-        """
+        """The events that have arrived; sleeps up to `seconds` for the first (None: no limit)."""
         if self._events:
             # SIGCHLD comes before signals of a higher number, and in a flood it is always pending.
             found = signal.sigtimedwait(self._signals, 0)
@@ -74,7 +72,7 @@ class Inbox:
                 return []
             if found.si_signo != signal.SIGCHLD:
                 return [SignalReceived(found.si_signo)]
-        self._called = False  # before looking: who comes later calls again
+        self._called = False  # before the look: a later event calls again
         return [ChildrenChanged(), *self._batch()]
 
     def _sleep(self, seconds: float | None) -> signal.struct_siginfo | None:
@@ -92,7 +90,7 @@ class Inbox:
             yield event
 
     def pending(self) -> list[Event]:
-        """Everything that has arrived up to now, without sleeping."""
+        """All events that have arrived up to now, without sleeping."""
         arrived: list[Event] = []
         while more := self.wait(0):
             arrived += more

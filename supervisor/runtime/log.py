@@ -1,10 +1,10 @@
 """Our own log: few lines, on standard error, never in the way.
 
-`write` takes a message and fields; a thread of its own formats and writes the lines: a full pipe or
-a closed standard error must neither block nor end PID 1. Lines that a full pipe does not take are
-dropped and counted. Messages quote names and answers of others: control characters are escaped
-here, for all of them. `logging` is not imported for this (5 ms in every container); `capture`
-brings in what libraries log with it.
+`write` takes a message and fields; a thread of the log formats and writes the lines: a full pipe or
+a closed standard error must neither block nor end PID 1. Lines beyond a full pipe are dropped and
+counted. Messages quote names and answers of others: the log escapes control characters in all of
+them. It does without `logging`, which costs every start 5 ms; `capture` takes over the lines of
+libraries. The log knows no event by its meaning.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def error(message: str, **fields: object) -> None:
 
 
 def configure(level: str, style: str) -> None:
-    """Say from which of LEVELS on lines are written, and in which of FORMATS."""
+    """Write lines from a level of LEVELS on, in a style of FORMATS."""
     _log.level = LEVELS.index(level)
     _log.json = style == JSON
 
@@ -68,10 +68,10 @@ def warning(message: str, **fields: object) -> None:
 
 
 def write(level: str, message: str, **fields: object) -> None:
-    """Write one line, soon; from any thread.
+    """Write a line, soon; from any thread.
 
     The fields stand in JSON lines only, beside time, level, logger and message: texts, numbers and
-    lists of them; empty ones are left out. `event` is a word for what the line is about, which
+    lists of them; empty fields are left out. `event` is the word for the subject of the line, which
     stays when the sentence changes. The others are service, version, previous, changed, pid,
     signal, method, reason, exit_code, duration_ms, source.
     """
@@ -94,16 +94,14 @@ def _begin() -> SimpleQueue[Line | LockType] | None:
         from _queue import SimpleQueue
 
         _log.queue = SimpleQueue()
-        start_new_thread(_write_lines, ())
+        start_new_thread(_write_lines, (_log.queue,))
     except (RuntimeError, ImportError, OSError):  # no process, or no descriptor, is left
         _log.queue = None
     return _log.queue
 
 
 def flush() -> None:
-    """Wait until everything is written, or half a second if the reader of standard error takes
-    nothing.
-    """
+    """Wait until all lines are written; half a second if standard error takes nothing."""
     if _log.queue is None:
         return
     done = allocate_lock()
@@ -113,7 +111,7 @@ def flush() -> None:
 
 
 def capture() -> None:
-    """Take over what libraries say through `logging` and `warnings`, from warnings on."""
+    """Take over the lines of libraries through `logging` and `warnings`, from warnings on."""
     import logging
 
     class Handler(logging.Handler):
@@ -126,7 +124,7 @@ def capture() -> None:
 
 
 def clean(text: str) -> str:
-    """A text as one line that does to a terminal and to a parser nothing but be read."""
+    """A text as a line without an effect on a terminal or a parser."""
     if text.isprintable():
         return text
     line = " ".join(text.splitlines())
@@ -150,20 +148,20 @@ def _format(line: Line) -> bytes:
 
 def _plain(value: object) -> object:
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [_plain(inner) for inner in value]
     return value if isinstance(value, (bool, int, float)) else clean(str(value))
 
 
-def _write_lines() -> None:
-    assert _log.queue is not None  # noqa: S101 - `write` made it before it started this thread
+def _write_lines(queue: SimpleQueue[Line | LockType]) -> None:
     while True:
-        item = _log.queue.get()
+        item = queue.get()
         if not isinstance(item, tuple):
             item.release()
             continue
         data = _format(item)
         if _log.dropped:
-            dropped, _log.dropped = _log.dropped, 0
+            dropped = _log.dropped
+            _log.dropped = 0
             message = f"{dropped} lines dropped: the reader of standard error takes too few"
             data += _format((time.time(), "warning", message, {"event": "log_dropped"}))
         try:
@@ -185,7 +183,7 @@ def _write_fully(data: bytes) -> None:
 
 
 def complain(message: str, *, style: str = TEXT, **fields: object) -> None:
-    """Say something before there is a log: usage errors. Never raises, never blocks for long."""
+    """Write a line before the log is configured: usage errors. Never raises or blocks for long."""
     if style == JSON:
         _log.json = True
         _write_briefly(_format((time.time(), "error", message, fields)))

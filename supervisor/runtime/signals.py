@@ -1,8 +1,8 @@
-"""Signals: taken one by one, never handled; what was inherited; names.
+"""Signals: taken one by one, never handled; those inherited at the start; names and numbers.
 
-All signals that can be forwarded are blocked from the first moment on, in all threads, and the main
-thread takes them with sigtimedwait(2): a blocked signal stays pending, even for PID 1, and comes
-out in the kernel's order. Handlers lose both: see HACKING.md, "Why not signal handlers".
+It sends nothing and does not decide where a signal goes. All signals to forward are blocked from
+the first moment on, in all threads, and the main thread takes them with sigtimedwait(2): a blocked
+signal stays pending, even for PID 1, and comes out in the kernel's order. Handlers lose both.
 """
 
 from __future__ import annotations
@@ -12,31 +12,30 @@ import signal
 from ..core.record import Record
 from ..core.signal_numbers import CHLD, UNCATCHABLE
 
-# Made once: each call makes an enum of every number. 32 and 33 belong to the C library (nptl(7)) and
-# are not in it. ILL, TRAP, ABRT, BUS,
-# FPE, SEGV and SYS are forwarded when a process sends them: a fault of ours ends us all the same,
-# since the kernel does not let a thread block those that it causes itself (sigprocmask(2),
-# "Notes").
+# Made once: each call makes an enum of every number. 32 and 33, of the C library (nptl(7)), are not
+# in it. ILL, TRAP, ABRT, BUS, FPE, SEGV and SYS are forwarded when a process sends them: a fault of
+# our own ends us all the same, since no thread can block a signal that it causes itself
+# (sigprocmask(2), "Notes").
 _VALID = frozenset(signal.valid_signals())
 FORWARDED = _VALID - UNCATCHABLE - {CHLD}
-# The interpreter ignores the first two and handles the third before any code of ours runs; what was
-# inherited for the first two cannot be known, so the app gets the default, as from a shell.
+# The interpreter ignores the first two and handles the third before our code runs. The inherited
+# disposition of the first two is lost, so the app gets the default, as from a shell.
 _CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT)
 
 _MOST_DIGITS = 3  # of a signal's number
 
 
 class Inherited(Record):
-    """What this process was started with."""
+    """Signals and descriptors of this process at its start."""
 
-    mask: frozenset[int]  # blocked signals that the app is to start with
+    mask: frozenset[int]  # blocked signals, for the app
     ignored: frozenset[int]  # signals that stay ignored, here and in the app
-    taken: frozenset[int]  # what the inbox takes: all that is forwarded, and SIGCHLD
-    files: tuple[int, ...] = ()  # descriptors above 2 that the app is to start with
+    taken: frozenset[int]  # the signals for the inbox: all that are forwarded, and CHLD
+    files: tuple[int, ...] = ()  # descriptors above 2, for the app
 
 
 def install() -> Inherited:
-    """Block what can be forwarded; put back what Python changed."""
+    """Block the signals to forward; undo the changes of the interpreter."""
     mask = signal.pthread_sigmask(signal.SIG_SETMASK, FORWARDED | {signal.SIGCHLD})
     for signum in _CHANGED_BY_PYTHON:
         if signum != signal.SIGINT or signal.getsignal(signum) is not signal.SIG_IGN:
@@ -44,17 +43,15 @@ def install() -> Inherited:
     ignored = {
         int(s) for s in FORWARDED | {signal.SIGCHLD} if signal.getsignal(s) is signal.SIG_IGN
     }
-    # Blocked, a signal that is ignored stays pending all the same: it is forwarded, and the app
-    # decides.
+    # An ignored signal stays pending while it is blocked: it is forwarded, and the app decides.
     taken = {int(s) for s in FORWARDED} | {int(signal.SIGCHLD)}
     if signal.SIGCHLD in ignored:
-        signal.signal(
-            signal.SIGCHLD, signal.SIG_DFL
-        )  # ignored, the kernel would discard the app's exit status
+        # The kernel discards the exit status of the app while this is ignored.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, taken)
     if mask >= FORWARDED:
-        # No app is meant to run with everything blocked: `env --block-signal supervisor ...` is the
-        # way to keep signals pending, even for PID 1, until the interpreter is up.
+        # `env --block-signal supervisor ...` keeps signals pending, even for PID 1, until the
+        # interpreter is up; it is not meant for the app.
         mask = set()
     return Inherited(frozenset(map(int, mask)), frozenset(ignored), frozenset(taken))
 
@@ -70,12 +67,14 @@ def name(signum: int) -> str:
 
 
 def number(text: str) -> int:
-    """The signal that a person means by `HUP`, `SIGHUP`, `sighup`, `RTMIN+3`, `RTMAX-1` or `1`.
+    """The number of a signal: `HUP`, `SIGHUP`, `sighup`, `RTMIN+3`, `RTMAX-1` or `1`.
 
-    Raises ValueError for anything else.
+    Raises ValueError for any other text.
     """
     word = text.strip().upper().removeprefix("SIG")
-    base, sign, offset = word, "", "0"
+    base = word
+    sign = ""
+    offset = "0"
     for mark in "+-":
         if word.startswith(("RTMIN", "RTMAX")) and mark in word:
             base, sign, offset = word.partition(mark)

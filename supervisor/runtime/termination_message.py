@@ -1,10 +1,9 @@
-"""Why the container ended, where `kubectl describe pod` shows it: the file that a kubelet mounts
-for that.
+"""The reason of an end of our own, for `kubectl describe pod`.
 
-Written in ends of our own only: what an app has to say there is its own business. The file is never
-made. Imported at such an end.
+The kubelet mounts the file; this module never makes it, and leaves it to the app in all other ends.
+Imported at an end.
 
-The file: https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
+https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/
 """
 
 from __future__ import annotations
@@ -16,32 +15,30 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DEFAULT = (
-    "/dev/termination-log"  # a container's terminationMessagePath unless its manifest names another
-)
-VARIABLE = "TERMINATION_LOG"  # names that other path to us
+DEFAULT = "/dev/termination-log"  # the default of a container's terminationMessagePath
+VARIABLE = "TERMINATION_LOG"  # names another path to us
 LIMIT = 4096  # bytes that a kubelet reads
 
 
 def explain(message: str, environ: Mapping[str, str]) -> None:
-    """Leave the message for the kubelet, if there is a place for it; never raises, never waits."""
+    """Write the message for the kubelet, if its file is there; never raises, never waits."""
     path = environ.get(VARIABLE) or DEFAULT
     try:
         file = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError:
-        return  # no pod, or not for us to write
+        return  # no pod, or a file of another user
     try:
         if stat.S_ISREG(os.fstat(file).st_mode):
             os.ftruncate(file, 0)
             os.write(file, _cut(" ".join(message.split())))
     except OSError:
-        pass  # a full disk: the log says it too
+        pass  # a full disk; the log has the message too
     finally:
         os.close(file)
 
 
 def _cut(message: str) -> bytes:
-    """The message in UTF-8; a long one ends with the number of bytes left out."""
+    """The message in UTF-8; a long message ends with the number of bytes left out."""
     encoded = message.encode(errors="backslashreplace")
     if len(encoded) <= LIMIT:
         return encoded

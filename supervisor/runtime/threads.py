@@ -1,8 +1,8 @@
-"""Threads. They inherit the main thread's mask, in which every signal is blocked: only the inbox
-takes signals.
+"""Threads: a start without delay, an end that holds up nothing, and a gate to wait at.
 
-By `_thread`: `threading` takes a millisecond to import, which is not needed before the app runs,
-and lets who starts a thread wait until that runs too. Nothing here holds up the end of the process.
+They inherit the main thread's mask, which blocks every signal: only the inbox takes signals. By
+`_thread`: `threading` takes a millisecond to import, and its start waits for the new thread. This
+module knows no work of a thread.
 """
 
 from __future__ import annotations
@@ -19,21 +19,19 @@ Lock = allocate_lock
 
 
 def start(body: Callable[[], object], name: str) -> None:
-    """Run `body` in a thread. Raises RuntimeError where the limit of processes is reached."""
+    """Run `body` in a thread. Raises RuntimeError at the limit of processes."""
     start_new_thread(_run, (body, name))
 
 
 def _run(body: Callable[[], object], name: str) -> None:
     try:
         body()
-    except (
-        Exception
-    ) as error:  # the outer edge of a thread: one line, no traceback; all else goes on
+    except Exception as error:  # the outer edge of a thread: all else goes on
         log.error(f"internal error in thread {name}: {error!r}")
 
 
 class Gate:
-    """Opens once, and lets everybody through from then on."""
+    """Closed at first; once open, it stays open for all threads."""
 
     def __init__(self) -> None:
         self._closed = Lock()
@@ -41,12 +39,12 @@ class Gate:
         self._opened = False
 
     def open(self) -> None:
-        """For one thread only."""
+        """For a single thread."""
         if not self._opened:
             self._opened = True
             self._closed.release()
 
     def wait(self, seconds: float) -> None:
-        """Until it is open, or so long."""
+        """Wait until the gate is open, for at most `seconds`."""
         if self._closed.acquire(timeout=seconds):
             self._closed.release()

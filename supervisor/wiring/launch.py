@@ -1,5 +1,6 @@
-"""What the app is started in: its environment, user, directory and umask, from the settings and the
-system.
+"""The command of the app with its environment, user, directory and umask, from the settings.
+
+It reads env files and looks users up; it starts nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def command(settings: Settings) -> Command:
-    """What is to be started. Raises StartError if a file cannot be read or a user not be found."""
+    """The command to start. Raises StartError for an unreadable file or an unknown user."""
     env = environment.own()
     env.remove(command_line.own_variables())
     for path in settings.env_file:
@@ -41,9 +42,7 @@ def _read_env_file(path: str, env: Environment) -> None:
 
 
 def _look_up_user(name: str, group: str, env: Environment) -> User | None:
-    """The ids behind `--user`, and HOME, USER, LOGNAME as login(1) sets them. None if we are that
-    user already.
-    """
+    """The ids of `--user`; sets HOME, USER, LOGNAME as login(1) does. None if we have these ids."""
     from ..process import users
 
     try:

@@ -70,7 +70,7 @@ def test_a_hook_that_may_come_later_is_not_refused(run: Run, tmp_path: Path) -> 
         ("/etc/passwd", "", "it is not executable"),
         ("passwd", "/etc:/nowhere", "it is not executable"),
         ("/etc/passwd/x", "", "no such file"),
-        ("/dev/null", "", "it is no file"),
+        ("/dev/null", "", "it is not a file"),
     ],
 )
 def test_a_program_is_judged_where_that_is_sure(program: str, path: str, why: str) -> None:

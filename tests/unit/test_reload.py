@@ -217,7 +217,7 @@ def test_a_command_that_fails_tells_its_code_and_its_last_words(main: MainThread
         ("exit 124", "did not end in time (code 124)"),
         ("exit 126", "cannot run: it ended with code 126 (not executable)"),
         ("no-such-program", "cannot run: it ended with code 127 (not found)"),
-        ("kill -KILL $$", "was killed (code 137), by hand or for want of memory"),
+        ("kill -KILL $$", "was killed (code 137), by hand or for lack of memory"),
     ],
 )
 def test_a_command_that_cannot_run_is_no_verdict(main: MainThread, script: str, why: str) -> None:
