@@ -297,7 +297,7 @@ def test_signals_are_safe_before_anything_that_takes_time_is_imported(run: Run) 
     seen = [line.split() for line in program.err.rest()]
     early = {name for when, name in seen if when == "early"}
     assert "config_supervisor.cli" in {name for when, name in seen if when == "safe"}
-    first = ("__main__", "core", "core.record", "runtime", "runtime.signals")
+    first = ("__main__", "core", "core.record", "core.signal_numbers", "runtime", "runtime.signals")
     assert early <= {f"config_supervisor.{name}" for name in first}
 
 
