@@ -1,6 +1,6 @@
-"""The fenced blocks of README and docs, and the marks that say which test runs each.
+"""The fenced blocks of README and docs, and which test runs each.
 
-    ```sh                    run by tests/docs/test_snippets.py; in docs/applications.md by tests/sync
+    ```sh                    run by tests/docs; in docs/applications.md by tests/sync
     ```sh images             run by tests/images
     ```dockerfile            built and run by tests/images
     ```console               commands and their output: run, and compared, by tests/docs
@@ -57,7 +57,7 @@ def snippets(page: Path | None = None) -> list[Snippet]:
 
 
 def wanted(language: str, lane: str = "") -> list[Snippet]:
-    """The blocks of a language and a lane that are to be run."""
+    """The blocks of a language and a lane, without marked ones."""
     return [
         one
         for one in snippets()

@@ -1,4 +1,4 @@
-"""A small server for the demo: it greets with the text of its configuration, and reads it on SIGHUP.
+"""A small server for the demo: it greets with its configuration, and reads that on SIGHUP.
 
 app.py FILE [PORT]: FILE holds a greeting in which {name} stands for the guest. With PORT, GET / is
 answered with the greeting, or with 500 where it names another field.

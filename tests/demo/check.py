@@ -1,4 +1,4 @@
-"""The validator of the demo: check.py DIR prints the fault of the greeting in DIR and ends with 1."""
+"""The validator of the demo: check.py DIR prints the fault of a greeting and ends with 1."""
 
 from __future__ import annotations
 

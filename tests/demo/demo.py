@@ -2,7 +2,7 @@
 a clean stop.
 
 It needs no cluster and no root: the configuration comes from a directory, like a mounted ConfigMap
-volume. It ends with 0 once it has seen everything that it promises.
+volume. It ends with 0 if every scene happened.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SUPERVISOR = os.path.join(os.path.dirname(sys.executable), "supervisor")
 PATIENCE = 20  # seconds for a line to come
 SHOWN = re.compile(
-    "supervisor_(app_up|reloads_total|config_stale|config_(updates|validations|rollbacks)_total)[ {]"
+    "supervisor_(app_up|reloads_total|config_stale"
+    "|config_(updates|validations|rollbacks)_total)[ {]"
 )
 
 
@@ -144,15 +145,15 @@ def play(demo: Demo) -> int:
     demo.served("Good morning, world!")
 
     heading(
-        "3. A broken change: refused with the validator's own words; the app serves the old version"
+        "3. A broken change: refused with the validator's own words; the app keeps the old version"
     )
     demo.change("Good night, {name!")
     demo.see('greeting.conf:1: unexpected end of line, expecting "}"')
     demo.served("Good morning, world!")
 
     heading(
-        "4. A change that fails its verification: the app cannot serve it, and the last good version"
-        " is put back"
+        "4. A change that fails its verification: the app cannot serve it, and the last good"
+        " version is put back"
     )
     demo.change("Good night, {nmae}!")
     demo.see("got SIGHUP.*: Good night", "cannot reload", "got SIGHUP.*: Good morning")

@@ -16,7 +16,7 @@ from tests.snippets import PAGES, ROOT, snippets, without_fences
 _LINKED = [*PAGES, ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", ROOT / "monitoring" / "README.md"]
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
-# A page that the program names to its user: in a message, a help text or a docstring.
+# A page in a message, a help text or a docstring of the program.
 _NAMED = re.compile(r"\b(?:docs/[\w/-]+\.md|README\.md|HACKING\.md|CHANGELOG\.md)(?:#[\w-]+)?")
 
 
@@ -71,7 +71,7 @@ def test_pages_that_the_program_names_exist() -> None:
 
 
 def test_program_does_not_name_the_readme_for_details() -> None:
-    """The README is for strangers; details stand in docs/, which a message can name exactly."""
+    """A message names the page with the details, which stand in docs/."""
     named = subprocess.run(
         ["grep", "-rn", "--include=*.py", "see README", str(ROOT / "supervisor")],
         capture_output=True,
@@ -83,7 +83,7 @@ def test_program_does_not_name_the_readme_for_details() -> None:
 
 
 def test_every_page_is_linked_from_the_readme() -> None:
-    """Decisions are linked from the page that lists them."""
+    """A list of their own links the decisions."""
     linked = _LINK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
     listed = _LINK.findall((ROOT / "docs/decisions/README.md").read_text(encoding="utf-8"))
     pages = {str(page.relative_to(ROOT)) for page in PAGES} - {"README.md"}
@@ -113,7 +113,7 @@ def test_documented_image_names_have_the_version() -> None:
 
 
 def test_documented_options_exist() -> None:
-    """An option of ours in backquotes is one that the program has."""
+    """The program has every option of ours in backquotes."""
     known = options() | {"no-rollback"}
     found: set[str] = set()
     for page in PAGES:
@@ -125,7 +125,7 @@ def test_documented_options_exist() -> None:
     assert set() == found - known - _OF_OTHERS
 
 
-# Options of other programs that the pages mention, and those of supervisorctl.
+# Options of other programs and of supervisorctl.
 _OF_OTHERS = {
     "some-option",
     "synced",
@@ -148,7 +148,7 @@ def test_documented_variables_exist() -> None:
 
 
 def test_no_page_has_an_indented_code_block() -> None:
-    """A snippet is fenced and says its language, so that a test can find it."""
+    """A fence with a language is found by its test."""
     for page in PAGES:
         lines = without_fences(page.read_text(encoding="utf-8")).split("\n")
         loose = [b for a, b in itertools.pairwise(lines) if not a and b[:4] == "    "]

@@ -110,7 +110,7 @@ class Desk:
         )
 
     def shell(self) -> Lines:
-        """Start a shell that `type` speaks to; what it and its commands print."""
+        """Start a shell for `type`; returns the output of its commands."""
         self._shell = subprocess.Popen(
             ["bash", "--norc"],
             cwd=self.tree,
@@ -130,9 +130,7 @@ class Desk:
         self._shell.stdin.flush()
 
     def close(self) -> None:
-        """End everything that was started here. nginx clears its environment, so it is ended by its
-        supervisor.
-        """
+        """End all processes started here. nginx clears its environment: its supervisor ends it."""
         if self._shell is not None:
             self.type("kill $(jobs -p); wait; exit\n")
             self._shell.wait(10)
@@ -183,9 +181,7 @@ def test_shell_snippet_runs(snippet: Snippet, desk: Desk) -> None:
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("snippet", wanted("console"), ids=str)
 def test_terminal_excerpt_is_real(snippet: Snippet, desk: Desk) -> None:
-    """Each command of the excerpt brings the lines that are shown below it, `...` for text that is
-    left out.
-    """
+    """Each command brings the lines below it, in which `...` stands for text left out."""
     needs("nginx")
     (desk.tree / "conf").mkdir()
     (desk.tree / "conf" / "nginx.conf").write_text(desk.here(_NGINX))
@@ -213,9 +209,7 @@ def _turns(text: str) -> list[tuple[str, str]]:
 
 
 def _pattern(output: str) -> str:
-    """A line of output; what differs from run to run is replaced, lines that are wrapped are
-    joined.
-    """
+    """A line of output as a pattern: wrapped lines are joined, pids and digests are any."""
     whole = re.sub(r"\s*\n(?=\.\.\. (?!supervisor))", " ", output)
     parts = [_numbers(re.escape(part)) for part in whole.split("...")]
     return ".*".join(parts).replace(r"\ .*\ ", ".*")
@@ -254,7 +248,7 @@ def test_marked_snippet_is_not_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_command_lines_have_no_open_quote() -> None:
-    """Every shell snippet, run or not, is one that a shell can read."""
+    """A shell can read every snippet, run or not."""
     for one in snippets():
         if one.language == "sh":
             assert shlex.split(one.text, comments=True), one

@@ -66,7 +66,7 @@ def tagged(kind: str, snippet: Snippet) -> str:
 
 @pytest.mark.parametrize("snippet", wanted("sh", "images"), ids=str)
 def test_documented_build_makes_an_image(snippet: Snippet) -> None:
-    """The command is the one by which these tests build: an image of its name is there afterwards."""
+    """These tests build by the same command: an image of this name is there afterwards."""
     assert (match := re.fullmatch(r"images/build\.sh (\w+)\n", snippet.text))
 
     assert __version__ in built.image(match[1])
