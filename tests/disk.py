@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from config_supervisor.core.content import Entry, Version, version_of
+from config_supervisor.core.content import Changes, Entry, Version, version_of
 from config_supervisor.store.configroot import Generation, Root
 from tests.conftest import needs_root
 
@@ -26,8 +26,15 @@ def of(files: dict[str, bytes]) -> Version:
 def put(root: Root, files: dict[str, bytes]) -> Generation:
     """Write files and make them live."""
     generation = root.stage(of(files))
-    root.swap(generation)
+    swap(root, generation)
     return generation
+
+
+def swap(root: Root, generation: Generation) -> Changes:
+    """Make a generation live and remove the old ones, as a delivery does."""
+    changes = root.show(generation)
+    root.tidy()
+    return changes
 
 
 def shown(path: str | Path) -> dict[str, bytes]:

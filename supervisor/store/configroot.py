@@ -25,11 +25,11 @@ from ..core.state import Marks
 from ..runtime import log
 from . import digest_key, generations, integrity, write_errors
 from .file_modes import Modes
-from .links import DATA, Links, clear_scratch, point, point_back, target, write_over
+from .links import DATA, Links, clear_scratch, point, point_back, replace_file, target
 from .manifest import MOST_SERIAL, Generation
 from .retention import kept_names
 from .root_directory import RootDirectory
-from .safe_open import contents
+from .safe_open import read_file
 from .write_errors import ApplyError
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ __all__ = ["Generation", "Modes", "Root"]
 
 _KEPT = 3  # versions, the live one included: what readers still have open, and what to go back to
 
-_TOLD = 5  # names in a message
+_LISTED = 5  # names in a message
 _MARKS = "..marks"
 _MOST_MARKS = 16384  # bytes; it never holds more than a few lines
 
@@ -90,7 +90,7 @@ class Root:
         try:
             with self._directory.explaining("write to"), self._directory.opened(make=True) as root:
                 self._directory.check_data(root)
-                self._key = digest_key.kept(root, self._key)
+                self._key = digest_key.read_or_write(root, self._key)
                 self._key_kept = True
         except ApplyError as error:
             log.debug(f"{error}; until then digests are other ones after a restart")
@@ -146,12 +146,12 @@ class Root:
             )
 
     def stage(self, version: Version) -> Generation:
-        """Write a new generation, which no reader sees until `swap`. On failure nothing of it
+        """Write a new generation, which no reader sees until `show`. On failure nothing of it
         remains.
         """
         with self._directory.explaining("write to"), self._directory.opened(make=True) as root:
             if self._key and not self._key_kept:
-                digest_key.kept(root, self._key)
+                digest_key.read_or_write(root, self._key)
                 self._key_kept = True
             self._serial = self._serial or self._highest(root)
             # A manifest of others may claim the highest number that there is.
@@ -169,12 +169,6 @@ class Root:
     def directory(self, generation: Generation) -> str:
         """The absolute path of a generation's files."""
         return f"{self.path}/{generation.name}"
-
-    def swap(self, generation: Generation, good: Sequence[str] = ()) -> Changes:
-        """`show`, then `tidy`."""
-        changes = self.show(generation)
-        self.tidy(good)
-        return changes
 
     def show(self, generation: Generation) -> Changes:
         """Make a generation live, a new one or one to go back to; returns what that changed in the
@@ -252,7 +246,7 @@ class Root:
             if target(root, DATA) == generation.name:
                 raise ApplyError(
                     ApplyFailure.WRITE,
-                    f"cannot remove {self.directory(generation)}: it is live; swap it first",
+                    f"cannot remove {self.directory(generation)}: it is live; show another first",
                 )
             generations.remove(root, generation.name)
             self._staged.discard(generation.name)
@@ -270,7 +264,7 @@ class Root:
                 if generation is None:
                     return self._unreadable(root, name)
                 fault = integrity.fault(root, generation)
-                self._tell_strangers(root, generation)
+                self._log_strangers(root, generation)
         except ApplyError as error:
             return Live(None, str(error))
         if fault:
@@ -287,11 +281,11 @@ class Root:
     def _cannot_use(self, name: str, why: str) -> str:
         return f"cannot use generation {self.path}/{shown(name)}: {why}"
 
-    def _tell_strangers(self, root: int, generation: Generation) -> None:
+    def _log_strangers(self, root: int, generation: Generation) -> None:
         if not log.wanted("debug"):
             return
         try:
-            found = integrity.strangers(root, generation, _TOLD)
+            found = integrity.strangers(root, generation, _LISTED)
         except OSError:
             return
         if found:
@@ -334,7 +328,7 @@ class Root:
         """
         try:
             with self._directory.opened() as root:
-                data = contents(root, _MARKS, _MOST_MARKS)
+                data = read_file(root, _MARKS, _MOST_MARKS)
         except (OSError, ApplyError):
             return Marks()
         from ..core import rollout_marks
@@ -349,7 +343,7 @@ class Root:
             write_errors.Explaining("write", f"{self.path}/{_MARKS}", giving=False),
             self._directory.opened() as root,
         ):
-            write_over(root, _MARKS, rollout_marks.render(what))
+            replace_file(root, _MARKS, rollout_marks.render(what))
 
     def generations(self) -> list[Generation]:
         """The generations that have a readable manifest, newest first. Their files are not looked

@@ -11,7 +11,7 @@ import os
 
 from ..core.content import KEY_BYTES
 from .links import scratch
-from .safe_open import contents
+from .safe_open import read_file
 
 _NAME = "..key"
 
@@ -21,12 +21,12 @@ def new() -> bytes:
     return os.urandom(KEY_BYTES)
 
 
-def kept(root: int, key: bytes) -> bytes:
+def read_or_write(root: int, key: bytes) -> bytes:
     """The key in a directory; where there is none, `key` or a new one is written. What others put
     there goes aside.
     """
     try:
-        found = contents(root, _NAME, KEY_BYTES)
+        found = read_file(root, _NAME, KEY_BYTES)
     except OSError:
         found = b""
     if len(found) == KEY_BYTES and key in (b"", found):

@@ -17,7 +17,7 @@ import os
 from . import manifest
 from .file_tree import tree_of
 from .manifest import Generation
-from .safe_open import Opened, contents
+from .safe_open import Opened, read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def read(directory: int, name: str) -> Generation | None:
         return None
     try:
         with Opened(name, directory) as top:
-            return manifest.parsed(name, contents(top, MANIFEST, manifest.MOST_BYTES))
+            return manifest.parsed(name, read_file(top, MANIFEST, manifest.MOST_BYTES))
     except (OSError, ValueError):
         return None
 
@@ -119,7 +119,7 @@ def later_format(directory: int, name: str) -> int:
     """The format of a generation that a later release of this program wrote; 0 if it did not."""
     try:
         with Opened(name, directory) as top:
-            return manifest.later_format(contents(top, MANIFEST, manifest.MOST_BYTES)[:100])
+            return manifest.later_format(read_file(top, MANIFEST, manifest.MOST_BYTES)[:100])
     except OSError:
         return 0
 

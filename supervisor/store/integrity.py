@@ -12,7 +12,7 @@ import itertools
 from ..core.content import diff, sha256, some_names
 from .file_tree import tree_of
 from .generations import MANIFEST, names_in
-from .safe_open import Opened, pieces
+from .safe_open import Opened, read_pieces
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def sums(directory: int, generation: Generation) -> dict[str, str]:
     def take(top: int, name: str, path: str) -> None:
         nonlocal left
         one = sha256()
-        for piece in pieces(top, name):
+        for piece in read_pieces(top, name):
             one.update(piece)
             left -= len(piece)
             if left < 0:

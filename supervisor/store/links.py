@@ -156,7 +156,7 @@ def point(root: int, name: str) -> None:
         raise
 
 
-def write_over(root: int, name: str, data: bytes) -> None:
+def replace_file(root: int, name: str, data: bytes) -> None:
     """Put a small file in place in one step; only its owner may read it. Raises OSError."""
     following = scratch(f"{_NEXT}.")
     file = os.open(

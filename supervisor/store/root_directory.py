@@ -13,7 +13,7 @@ from ..core.outcomes import ApplyFailure
 from ..runtime import log, threads
 from . import generations, write_errors
 from .links import DATA, exists
-from .safe_open import Kept, LinkError
+from .safe_open import HeldDirectory, LinkError
 from .write_errors import ApplyError
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ class RootDirectory:
         """
         self.path = os.path.join(os.getcwd(), path)  # the process leaves its directory later
         self._modes, self._forget = modes, forget
-        self._kept = Kept(self.path, _trusted)
+        self._held = HeldDirectory(self.path, _trusted)
         # Of `_kept`: the control socket reads the list of generations meanwhile.
         self._using = threads.Lock()
 
@@ -47,8 +47,8 @@ class RootDirectory:
         """
         try:
             with self._using:
-                walk = self._kept.walk(make=make)
-                replaced = self._kept.replaced
+                walk = self._held.walk(make=make)
+                replaced = self._held.replaced
         except LinkError as error:
             where = error.filename
             raise ApplyError(

@@ -125,7 +125,7 @@ class Walk:
         return "/" + "/".join([*self._real, name])
 
 
-class Kept:
+class HeldDirectory:
     """One directory for the whole run: opened anew for each use, and the same one unless it was
     made again.
 
@@ -153,7 +153,7 @@ class Kept:
         return walk
 
 
-def pieces(directory: int, name: str) -> Iterator[bytes]:
+def read_pieces(directory: int, name: str) -> Iterator[bytes]:
     """The bytes of a regular file; raises OSError for what is none."""
     file = os.open(name, _FILE, dir_fd=directory)
     try:
@@ -165,7 +165,7 @@ def pieces(directory: int, name: str) -> Iterator[bytes]:
         os.close(file)
 
 
-def contents(directory: int, name: str, most: int) -> bytes:
+def read_file(directory: int, name: str, most: int) -> bytes:
     """The whole regular file, of at most that many bytes; raises OSError, also for a larger one."""
     file = os.open(name, _FILE, dir_fd=directory)
     try:

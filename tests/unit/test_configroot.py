@@ -17,7 +17,7 @@ from config_supervisor.core.state import Marks
 from config_supervisor.store.configroot import Modes, Root
 from config_supervisor.store.write_errors import ApplyError
 from tests.conftest import needs_root
-from tests.disk import NEW, OLD, as_nobody, everything, mode, of, put, shown, umask
+from tests.disk import NEW, OLD, as_nobody, everything, mode, of, put, shown, swap, umask
 
 # What is written
 
@@ -63,7 +63,7 @@ def test_an_update_shows_the_new_files_and_drops_the_links_of_the_old(root: Root
     generation = root.stage(of(NEW))
     assert shown(root.path) == OLD
     assert shown(root.directory(generation)) == NEW
-    assert root.swap(generation) == Changes((".dot", "extra"), ("a", "d/e/y"), ("gone",))
+    assert swap(root, generation) == Changes((".dot", "extra"), ("a", "d/e/y"), ("gone",))
     assert shown(root.path) == NEW
     assert not os.path.lexists(f"{root.path}/gone")
 
@@ -117,7 +117,7 @@ def test_the_generation_to_go_back_to_outlives_many_bad_ones(root: Root) -> None
     good = put(root, OLD)
     for number in range(5):
         bad = put(root, {"a": b"bad %d" % number})
-        assert root.swap(good).removed == ()
+        assert swap(root, good).removed == ()
         assert [one for one in root.generations() if one in (good, bad)] == [bad, good]
         assert root.live().generation == good
         assert shown(root.path) == OLD
@@ -143,7 +143,7 @@ def test_a_generation_that_is_gone_is_not_put_in_place(root: Root) -> None:
     root.discard(staged)
     before = everything(root.path)
     with pytest.raises(ApplyError, match="it is gone"):
-        root.swap(staged)
+        swap(root, staged)
     assert everything(root.path) == before
 
 
@@ -326,7 +326,7 @@ def test_without_modes_the_given_umask_decides(
 def test_private_files_are_for_their_owner_unless_a_mode_is_given(tmp_path: Path) -> None:
     for number, (modes, expected) in enumerate([(Modes(), "0600"), (Modes(file=0o440), "0440")]):
         root = Root(str(tmp_path / str(number)), modes)
-        root.swap(root.stage(version_of({"token": Entry(b"s", PRIVATE), "open": Entry(b"o")})))
+        swap(root, root.stage(version_of({"token": Entry(b"s", PRIVATE), "open": Entry(b"o")})))
         assert mode(f"{root.path}/token") == expected
         assert mode(f"{root.path}/open") == ("0644" if number == 0 else "0440")
         assert mode(f"{root.path}/..data/..manifest.json") == "0600"
@@ -355,7 +355,9 @@ def test_read_only_directories_do_not_hinder_an_ordinary_user(common: Path) -> N
         """
         root = Root(path + "/etc", Modes(file=0o444, dir=0o555))
         os.mkdir(root.path)
-        made = [root.swap(root.stage(version_of({"d/a": Entry(b"%d" % n)}))) for n in range(5)]
+        for n in range(5):
+            root.show(root.stage(version_of({"d/a": Entry(b"%d" % n)})))
+            root.tidy()
         names = [name for name in os.listdir(root.path) if name.startswith("..2")]
         print(len(names), root.live().generation.serial, open(root.path + "/d/a").read())
         """,

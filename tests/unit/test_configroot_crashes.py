@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from config_supervisor.store.configroot import Modes, Root
-from tests.disk import NEW, OLD, everything, of, put, shown
+from tests.disk import NEW, OLD, everything, of, put, shown, swap
 
 
 def test_a_reader_sees_only_whole_generations(root: Root) -> None:
@@ -79,8 +79,12 @@ def child(number):
     root = Root(path, Modes())
     root.prepare()
     left = number
-    root.swap(root.stage(version_of(new)))
+    swap(root, new)
     os._exit(0)
+
+def swap(root, files):
+    root.show(root.stage(version_of(files)))
+    root.tidy()
 
 def sums(top):
     names = [name for name in os.listdir(top) if not name.startswith("..")]
@@ -95,7 +99,7 @@ for number in range(1000):
             open(path + "/" + name, "wb").write(old[name].data)
     else:
         for files in (new, old, new, old):  # so that there is one to be pruned
-            root.swap(root.stage(version_of(files)))
+            swap(root, files)
     whole = child(number)
     before = {n: open(path + "/" + n).read() for n in sorted(os.listdir(path)) if os.path.isfile(path + "/" + n)}
     again = Root(path, Modes())
@@ -104,7 +108,7 @@ for number in range(1000):
     names = sorted(os.listdir(path))
     after = {n: open(path + "/" + n).read() for n in names if os.path.isfile(path + "/" + n)}
     intact = [one.name for one in again.generations() if one.files == sums(again.directory(one))]
-    again.swap(again.stage(version_of(new)))
+    swap(again, new)
     end = again.live().generation
     print(json.dumps([live and live.digest, before, after, names, intact, end and end.digest]))
     if whole:
@@ -171,7 +175,7 @@ def test_a_torn_live_generation_keeps_the_older_ones(root: Root) -> None:
     again.prepare()
     assert again.live().generation is None
     assert again.generations() == [second, first]
-    again.swap(second)
+    swap(again, second)
     assert shown(root.path) == NEW
 
 

@@ -15,7 +15,7 @@ import pytest
 from config_supervisor.store.configroot import Modes, Root
 from config_supervisor.store.write_errors import ApplyError
 from tests.conftest import needs_root
-from tests.disk import NEW, OLD, as_nobody, everything, of, put, shown
+from tests.disk import NEW, OLD, as_nobody, everything, of, put, shown, swap
 
 # What cannot be written
 
@@ -272,5 +272,5 @@ def test_a_directory_that_somebody_else_swaps_is_refused(root: Root, make: str, 
         root.prepare()
     assert why in str(caught.value)
     with pytest.raises(ApplyError, match="cannot use "):
-        root.swap(staged)
+        swap(root, staged)
     assert everything(root.path) == before

@@ -11,6 +11,7 @@ import pytest
 
 from config_supervisor.core.content import DIRECTORY, Entry, merge, place, version_of
 from config_supervisor.store.configroot import Generation, Modes, Root
+from tests.disk import swap
 from tests.volume import Follower, Volume
 
 Follow = Callable[..., Follower]
@@ -20,7 +21,7 @@ FILE = {"a": Entry(b"1")}
 
 def put(root: Root, *directories: str) -> Generation:
     generation = root.stage(version_of({**FILE, **dict.fromkeys(directories, DIRECTORY)}))
-    root.swap(generation)
+    swap(root, generation)
     return generation
 
 
@@ -122,7 +123,7 @@ def test_directory_is_written_and_read_back(root: Root) -> None:
 
 def test_directory_that_goes_loses_its_link(root: Root) -> None:
     put(root, "conf.d/")
-    assert str(root.swap(root.stage(version_of(FILE)))) == "removed conf.d/"
+    assert str(swap(root, root.stage(version_of(FILE)))) == "removed conf.d/"
     assert not os.path.lexists(f"{root.path}/conf.d")
 
 
