@@ -1,8 +1,7 @@
-"""Tells when the app itself changes the configuration: the same files change right after each of
+"""Detects an app that changes its own configuration: the same files change right after each of
 several reloads.
 
-Pure, from the times of versions. Each such change is a reload, which is a change again: a loop
-without an end.
+Pure, from the times of versions. Each such change causes a reload, which causes the next change.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .content import Changes
 
-_SOON = 1.0  # seconds after a version was put in place
+_SOON = 1.0  # seconds after a version got in place
 _ROW = 5  # reloads, one after the other
 
 
-class Feedback:
-    """Hears of every version, when it is offered and when it is put in place."""
+class ChangeLoop:
+    """Follows every version, from its offer to its place."""
 
     def __init__(self) -> None:
         self._applied_at: float | None = None
@@ -27,17 +26,14 @@ class Feedback:
         self._row = 0
 
     def applied(self, now: float) -> None:
-        """A version was put in place, and the app will reload."""
-        if (
-            self._offers != 1
-        ):  # none: it ended; more: whoever writes that often does not wait for reloads
+        """A version is in place, and the app will reload."""
+        # Without an offer the loop has ended; a program with more offers does not wait for reloads.
+        if self._offers != 1:
             self._row = 0
         self._applied_at, self._offers = now, 0
 
     def offered(self, now: float, changes: Changes) -> str:
-        """A version differs from the one before by that; returns what is to be told, if anything,
-        once for a loop.
-        """
+        """A version with these changes is offered; returns a warning, once for each loop."""
         self._offers += 1
         soon = self._applied_at is not None and now - self._applied_at <= _SOON
         # Files with a new name each time are known by their directory.

@@ -1,8 +1,7 @@
-"""What a configuration is: relative paths with bytes, one digest, and the difference of two of
-them.
+"""The content of a configuration: paths with bytes, their digest, and the differences of two.
 
 Pure: it decides which names are acceptable and where a key goes. It must not know of disks, clocks,
-threads or of where content comes from; `files.py` writes what was checked here and may rely on it.
+threads or sources; `store` writes only what was checked here.
 """
 
 from __future__ import annotations
@@ -18,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from hashlib import _Hash
 
-# One component (NAME_MAX) and one path (PATH_MAX is 4096 with the final NUL; the rest is left for
-# the directory in front), path_resolution(7). The depth bounds the descriptors that are open while
-# writing.
+# A component (NAME_MAX) and a path (PATH_MAX is 4096 with the final NUL; the rest is for the
+# directory in front), path_resolution(7). The depth bounds the open descriptors of a write.
 _NAME_BYTES = 255
 _PATH_BYTES = 4000
 _DEPTH = 64
@@ -31,7 +29,7 @@ _LONGEST = 200  # characters of a name in a message
 
 
 class BadPath(ValueError):
-    """A path that is not accepted. `path` is that path; the message says why and what to do."""
+    """A refused path, in `path`; the message has the reason and a remedy."""
 
     def __init__(self, path: str, why: str) -> None:
         shown = repr(path if len(path) <= 100 else f"{path[:97]}...")
@@ -40,9 +38,9 @@ class BadPath(ValueError):
 
 
 class Entry(Record):
-    """One file: its bytes, and who might read it at its origin (None: whoever the umask lets).
+    """A file: its bytes, and its permission at the origin (None: the umask decides).
 
-    Or a directory, whose path ends in `/`; only one with nothing in it needs an entry.
+    Or a directory, with a path that ends in `/`; only an empty directory needs an entry.
     """
 
     data: bytes
@@ -54,10 +52,10 @@ DIRECTORY = Entry(b"", None, True)
 
 
 class Version(Record):
-    """A whole configuration whose paths were checked; made by `version_of()` only.
+    """A whole configuration with checked paths; made by `version_of()` only.
 
-    `digest` (64 hex digits) is equal exactly when paths, readers and bytes are, and may be shown;
-    `sums` holds each file's own sha256, which must stay inside.
+    `digest` (64 hex digits) is equal exactly when paths, readers and bytes are, and may be
+    published; `sums` holds each file's own sha256, which must stay inside.
     """
 
     files: Mapping[str, Entry]
@@ -66,7 +64,7 @@ class Version(Record):
 
     @property
     def count(self) -> int:
-        """Files; a directory is none."""
+        """The number of files, without directories."""
         return sum(not entry.directory for entry in self.files.values())
 
     @property
@@ -76,7 +74,7 @@ class Version(Record):
 
 
 class Changes(Record):
-    """What differs between two configurations; each tuple is sorted."""
+    """The differences of two versions; each tuple is sorted."""
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -94,10 +92,10 @@ class Changes(Record):
 
 
 def check_path(path: str) -> None:
-    """Raise BadPath unless `path` names a file below a directory, whatever that directory holds.
+    """Raise BadPath unless `path` names a file below a directory, whatever the directory holds.
 
-    Names that begin with '..' are refused altogether: generations and their links are called so,
-    here as in a volume that the kubelet writes, and the API server refuses such keys too.
+    Names with '..' at their beginning are refused altogether: generations and their links have such
+    names, here and in a volume of the kubelet, and the API server refuses such keys too.
     """
     if not path:
         raise BadPath(path, "it is empty; give every file a name")
@@ -126,8 +124,8 @@ def check_path(path: str) -> None:
 
 
 def sha256(data: bytes = b"") -> _Hash:
-    """A SHA-256, for little data by the interpreter's own code: libcrypto takes longer to load than
-    that to hash.
+    """A SHA-256; for little data by the interpreter's own code, since libcrypto takes longer to
+    load.
     """
     if len(data) < _LITTLE and "hashlib" not in sys.modules:
         for name in ("_sha256", "_sha2"):  # Python 3.11, and from 3.12 on
@@ -142,9 +140,7 @@ def sha256(data: bytes = b"") -> _Hash:
 
 
 def keyed(key: bytes, data: bytes) -> bytes:
-    """HMAC-SHA256 (RFC 2104): what cannot be computed, or guessed, without the key of at most 64
-    bytes.
-    """
+    """HMAC-SHA256 (RFC 2104), with a key of at most 64 bytes."""
     # Not by `hmac`, which imports hashlib: see `sha256`.
     padded = key.ljust(64, b"\0")
     inner = sha256(bytes(byte ^ 0x36 for byte in padded) + data).digest()
@@ -158,11 +154,11 @@ def version_of(
     secret: bool = False,
     exact: bool = False,
 ) -> Version:
-    """The checked configuration of these files; raises BadPath. The order of `files` plays no part.
+    """The version of these files; raises BadPath. The order of `files` plays no part.
 
-    With a Secret among them, or a file that some users may not read, the digest is keyed: who sees
-    it must not be able to try contents until one fits. `exact`: the files are used where they are,
-    with all of their modes.
+    With a Secret among them, or a file that some users may not read, the digest is keyed: else its
+    readers could try contents until the digest fits. `exact`: the app reads the files of the source
+    itself, with all of their modes.
     """
     filled = _filled(files)
     whole = sha256()
@@ -172,7 +168,7 @@ def version_of(
         entry = kept[path] = files[path]
         one = sha256(entry.data)
         name = path.encode()
-        # Every part has a fixed or a stated length, so no two configurations feed the same bytes.
+        # Every part has a fixed or a stated length, so no two versions feed the same bytes.
         whole.update(
             b"%d:%b%b" % (len(name), name, permissions.token(entry.permission, exact=exact))
         )
@@ -187,7 +183,7 @@ def version_of(
 
 
 def _filled(files: Mapping[str, Entry]) -> set[str]:
-    # The directories that something is in, with a `/` behind each; raises BadPath.
+    # The directories with content, a `/` behind each; raises BadPath.
     filled: set[str] = set()
     for path, entry in files.items():
         _check(path, entry)
@@ -210,8 +206,8 @@ def _check(path: str, entry: Entry) -> None:
 def entries(
     files: Mapping[str, bytes], private: bool, permitted: Mapping[str, Permission]
 ) -> dict[str, Entry]:
-    """Each key's bytes with who may read them: as `permitted` says, else the owner only if the
-    object is private.
+    """Each key's bytes with its permission: from `permitted`, else the owner's only for a private
+    object.
     """
     usual = PRIVATE if private else None
     return {key: Entry(data, permitted.get(key, usual)) for key, data in files.items()}
@@ -220,16 +216,15 @@ def entries(
 def place(
     files: Mapping[str, Entry], *, subdir: str, mapping: Mapping[str, str]
 ) -> dict[str, Entry]:
-    """Put one object's keys at their paths: the one that `mapping` gives, else the key, below
-    `subdir`.
+    """Put an object's keys at their paths: the path of `mapping`, else the key, below `subdir`.
 
-    Mapped keys that the object lacks are not missed (another object may have them). Raises BadPath,
-    also when two keys meet on one path.
+    A mapped key may be missing: another object may have it. Raises BadPath, also for two keys on
+    the same path.
     """
     placed: dict[str, Entry] = {}
     for key, entry in files.items():
         path = mapping.get(key, key)
-        _check(path, entry)  # before joining, so that a message speaks of what the user wrote
+        _check(path, entry)  # before joining: a message names the path as the user wrote it
         if subdir:
             path = f"{subdir}/{path}"
             _check(path, entry)
@@ -242,7 +237,7 @@ def place(
 
 
 def merge(parts: Iterable[Mapping[str, Entry]]) -> dict[str, Entry]:
-    """All the files of several objects; raises BadPath for a path that two of them have."""
+    """All the files of several objects; raises BadPath for a path in two of them."""
     merged: dict[str, Entry] = {}
     for part in parts:
         for path, entry in part.items():
@@ -253,7 +248,7 @@ def merge(parts: Iterable[Mapping[str, Entry]]) -> dict[str, Entry]:
 
 
 def diff(old: Mapping[str, str], new: Mapping[str, str]) -> Changes:
-    """What must happen to `old` to become `new`; both map a path to its file's digest."""
+    """The changes from `old` to `new`; both map a path to its file's digest."""
     return Changes(
         added=tuple(sorted(new.keys() - old.keys())),
         changed=tuple(sorted(path for path in new.keys() & old.keys() if new[path] != old[path])),
@@ -262,7 +257,7 @@ def diff(old: Mapping[str, str], new: Mapping[str, str]) -> Changes:
 
 
 def shown(name: str) -> str:
-    """A name that others chose, for a message: control characters escaped, a long one cut."""
+    """A foreign name for a message: control characters escaped, a long name cut."""
     cut = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}... ({len(name) - _LONGEST} more)"
     return cut if cut.isprintable() else repr(cut)
 

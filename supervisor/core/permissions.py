@@ -1,4 +1,4 @@
-"""Who may read a file: what its origin allowed, and from it the mode and the group of a copy.
+"""The readers of a file: from the permission at its origin to the mode and the group of a copy.
 
 Pure. A copy is never open to more users than its original. It must not know of paths or contents.
 """
@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from .record import Record
 
-# What decides who may read a file, or run it; write permission is not handed on to a copy.
+# The bits for reading and running a file; a copy gets no write permission.
 _USED = 0o155
 _READ = 0o044
 _WRITE = 0o022
 
 
 class Permission(Record):
-    """Permission bits of a file or directory, and the group that its group bits are for (-1: not
-    known).
-    """
+    """Permission bits of a file or directory, and the group of its group bits (-1: unknown)."""
 
     mode: int
     gid: int = -1
@@ -26,7 +24,7 @@ PRIVATE = Permission(0o600)
 
 
 def behind(directory: Permission, inner: Permission) -> Permission:
-    """What is left of `inner` for a path through that directory: who cannot enter it reads nothing
+    """The rest of `inner` for a path through that directory: users who cannot enter it read nothing
     in it.
     """
     if directory.mode & 0o001:
@@ -36,23 +34,19 @@ def behind(directory: Permission, inner: Permission) -> Permission:
         return Permission(owner, inner.gid)
     if directory.gid == inner.gid:
         return Permission(inner.mode & 0o770, inner.gid)
-    # The members of the directory's group are others to what is in it.
+    # The members of the directory's group are others to the files in it.
     return Permission(owner | (inner.mode & 0o007) << 3, directory.gid)
 
 
 def copied(permission: Permission | None, umask: int) -> int:
-    """The mode of a copy: its owner may read and write it, group and others do what they could at
-    the origin.
-    """
+    """The mode of a copy: the owner may read and write, group and others as at the origin."""
     if permission is None:
         return 0o666 & ~umask
     return 0o600 | permission.mode & 0o755 & ~umask
 
 
 def ungrouped(mode: int) -> int:
-    """The mode for a file whose group could not be kept: its group gets no more than
-    others have.
-    """
+    """The mode for a file without its group: the new group may do no more than others."""
     return mode & ~0o070 | mode & mode << 3 & 0o070
 
 
@@ -62,11 +56,10 @@ def group_matters(mode: int) -> bool:
 
 
 def token(permission: Permission | None, *, exact: bool = False) -> bytes:
-    """Stands for a permission in a digest; equal where the same users may read and run a file, and
+    """Stands for a permission in a digest; equal if the same users may read and run a file, and
     prefix-free.
 
-    With `exact` also who else than the owner may write to it: an application sees that of an
-    original.
+    `exact` includes the users who may write: an application sees these bits of an original.
     """
     used = _READ if permission is None else permission.mode & (_USED | _WRITE if exact else _USED)
     if used == _READ:

@@ -1,3 +1,3 @@
-"""Versions on disk: generations in configroot, the swap that makes one live, the marks that outlive
-a restart.
+"""Versions on disk: generations in configroot, the swap of the live generation, marks for later
+runs.
 """

@@ -1,16 +1,15 @@
-"""One configuration in one directory, put in place by one rename; what is there, read back.
+"""Configroot: the directory of generations; a rename makes a generation live.
 
-The layout is that of a volume which the kubelet writes, so that every app that can live with a
-mounted ConfigMap can live with ours. Links are relative, since the path may differ in the app's
-container:
+The layout is the kubelet's for a mounted ConfigMap, so every app for such a volume can read it.
+Links are relative, since the path may differ in the app's container:
 
     ..2026_01_31_23_59_59.123456789/   a generation: the files and a manifest (see generations.py)
     ..data -> ..2026_01_31_23_59_59.123456789
     nginx.conf -> ..data/nginx.conf
 
-Nothing is synced to disk: after a crash of the machine the digests tell a torn generation from a
-whole one. Other programs may write to the directory, so no link in it is followed. It must not know
-where content comes from, nor what is done with it. For one thread at a time.
+Nothing is synced to disk: after a crash of the machine the digests tell torn generations from whole
+ones. Other programs may write to the directory, so no link in it is followed. It must not know
+where content comes from, nor who reads it. It serves a single thread at a time.
 """
 
 from __future__ import annotations
@@ -40,17 +39,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Generation", "Modes", "Root"]
 
-_KEPT = 3  # versions, the live one included: what readers still have open, and what to go back to
-
+# Versions, the live one included: for readers with open files, and to go back to.
+_KEPT = 3
 _LISTED = 5  # names in a message
 _MARKS = "..marks"
-_MOST_MARKS = 16384  # bytes; it never holds more than a few lines
+_MOST_MARKS = 16384  # bytes; a few lines are usual
 
 
 class Live(Record):
-    """The generation in place, or why there is none that can be used: a sentence.
+    """The generation in place; or None, and the sentence `fault` says why.
 
-    `damaged`: there is one, and its files or its manifest are not as they were written.
+    `damaged`: its files or its manifest are not as they were written.
     """
 
     generation: Generation | None
@@ -59,11 +58,11 @@ class Live(Record):
 
 
 class Root:
-    """The directory that shows one generation and keeps some. All methods raise ApplyError.
+    """The directory with a live generation and some earlier ones. All methods raise ApplyError.
 
-    `keep` is the number of versions that stay, the live one included. `path` may be relative to
-    where the process is now. `clock` gives nanoseconds since the epoch; it only makes names: the
-    order of generations comes from their manifests.
+    `keep` counts the versions on disk, the live one included. `path` may be relative to the
+    present working directory. `clock` gives nanoseconds since the epoch, for names only: the order
+    of generations comes from their manifests.
     """
 
     def __init__(
@@ -77,32 +76,29 @@ class Root:
         self._forget()
 
     def _forget(self) -> None:
-        self._staged: set[str] = set()  # names that never were live
+        self._staged: set[str] = set()  # names, never live so far
         self._known = generations.Known()
-        self._serial = 0  # the highest so far; 0 as long as nothing was looked at
-        self._before = ""  # the name of the generation that was live before the last `show`
+        self._serial = 0  # the highest so far; 0 before the first look
+        self._before = ""  # the generation that was live before the last `show`
         self._key_kept = False
 
     def key(self) -> bytes:
-        """A random key for digests that tell nothing: that of the directory, where one can be kept.
-        Raises nothing.
-        """
+        """A random key for digests: the directory's, if it can hold a key. Raises nothing."""
         try:
             with self._directory.explaining("write to"), self._directory.opened(make=True) as root:
                 self._directory.check_data(root)
                 self._key = digest_key.read_or_write(root, self._key)
                 self._key_kept = True
         except ApplyError as error:
-            log.debug(f"{error}; until then digests are other ones after a restart")
+            log.debug(f"{error}; until then digests change at each restart")
             self._key = self._key or digest_key.new()
         return self._key
 
     def prepare(self) -> None:
-        """Make the directory if need be, clear away what a crash left, and show exactly what is
-        live.
+        """Make the directory if it is missing, remove the leftovers of a crash, and show exactly
+        the live files.
 
-        Refuses a directory whose `..data` is not ours, so that a mounted volume is never written
-        to.
+        Refuses a directory whose `..data` is not ours: a mounted volume is never written to.
         """
         with self._directory.explaining("prepare"), self._directory.opened(make=True) as root:
             self._directory.check_data(root)
@@ -112,14 +108,14 @@ class Root:
             live = found.pop(name, None)
             self._leave_later_formats(root, found, name)
             for other, generation in found.items():
-                # One that is newer than the live one was staged, maybe never validated, and none to
-                # go back to. Where the live one is torn, after a power cut, all that are whole are
-                # kept.
+                # A generation newer than the live one was staged only, maybe never validated: no
+                # start goes back to it. If the live one is torn, after a power cut, every whole
+                # generation stays.
                 newest = live.serial if live else 0
                 if generation is None or (generation.serial > newest and (live or not name)):
                     generations.remove_if_possible(root, other)
             if live:
-                self._prune(root, live, self.marks().good)  # a run may end before it is tidy
+                self._prune(root, live, self.marks().good)  # a run may end before it tidies
             if live or not name:
                 links = Links(root, live.tops if live else (), self.path)
                 links.prepare()
@@ -129,32 +125,29 @@ class Root:
     def _leave_later_formats(
         self, root: int, found: dict[str, Generation | None], live: str
     ) -> None:
-        # Takes those that a later release wrote out of `found`: they go when a version of this one
-        # is live.
-        torn = [name for name, one in found.items() if one is None] + [live] * (
-            self._known.read(root, live) is None
-        )
+        # Spares the generations of a later release until a version of this release is live.
+        torn = [name for name, generation in found.items() if generation is None]
+        if self._known.read(root, live) is None:
+            torn.append(live)
         later = {name: number for name in torn if (number := generations.later_format(root, name))}
         for name in later:
             found.pop(name, None)
         if later:
             log.warning(
                 f"cannot read {len(later)} of the configurations in {self.path}: a later release"
-                f" wrote them, in format {max(later.values())}; they stay until this release has"
-                " put its own in place",
+                f" wrote them, in format {max(later.values())}; they stay until a configuration of"
+                " this release is in place",
                 event="later_format",
             )
 
     def stage(self, version: Version) -> Generation:
-        """Write a new generation, which no reader sees until `show`. On failure nothing of it
-        remains.
-        """
+        """Write a new generation; no reader sees it before `show`. A failure leaves nothing."""
         with self._directory.explaining("write to"), self._directory.opened(make=True) as root:
             if self._key and not self._key_kept:
                 digest_key.read_or_write(root, self._key)
                 self._key_kept = True
             self._serial = self._serial or self._highest(root)
-            # A manifest of others may claim the highest number that there is.
+            # A manifest of another program may claim the highest number.
             self._serial = self._serial + 1 if self._serial + 1 < MOST_SERIAL else 1
             name = self._new_directory(root)
             try:
@@ -171,10 +164,9 @@ class Root:
         return f"{self.path}/{generation.name}"
 
     def show(self, generation: Generation) -> Changes:
-        """Make a generation live, a new one or one to go back to; returns what that changed in the
-        files.
+        """Make a new or an earlier generation live; returns the changes of files.
 
-        On failure a generation that never was live is removed.
+        A failure leaves the live files as they were, and removes a generation that never was live.
         """
         with (
             self._directory.explaining("put a configuration into"),
@@ -189,38 +181,39 @@ class Root:
                     ApplyFailure.WRITE,
                     f"cannot use {self.directory(generation)}: it is gone; write it again",
                 )
-            links = Links(root, generation.tops, self.path)
-            try:
-                # All that takes space comes before the rename of ..data, so that nothing can fail
-                # half-way.
-                links.prepare()
-                point(root, generation.name)
-                links.replace()
-            except BaseException:
-                point_back(root, before)
-                links.undo()
-                if generation.name in self._staged:
-                    generations.remove(root, generation.name)
-                raise
-            finally:
-                self._staged.discard(generation.name)
+            links = self._switch(root, before, generation)
             self._before = before
             try:
-                # A link that leads nowhere is an error to an app that includes all there is (nginx:
-                # `conf.d/*`).
+                # A dangling link is an error to an app that includes `conf.d/*`, as nginx does.
                 links.drop(old.tops if old else os.listdir(root))
             except OSError:
                 pass  # `tidy` tries again
             return diff(old.files if old else {}, generation.files)
 
-    def tidy(self, good: Sequence[str] = ()) -> None:
-        """Remove what the last `show` made superfluous, as far as possible: the next one tries
-        again. Raises nothing.
+    def _switch(self, root: int, before: str, generation: Generation) -> Links:
+        links = Links(root, generation.tops, self.path)
+        try:
+            # All that takes space comes before the rename of ..data: it cannot fail half-way.
+            links.prepare()
+            point(root, generation.name)
+            links.replace()
+        except BaseException:
+            point_back(root, before)
+            links.undo()
+            if generation.name in self._staged:
+                generations.remove(root, generation.name)
+            raise
+        finally:
+            self._staged.discard(generation.name)
+        return links
 
-        Kept are the live generation, the one before it, what is staged (it may be being validated),
-        and one for each of the first digests in `good`, as many as are to stay; where these are
-        fewer, the newest of the others. Where only one is to stay, the one before goes once the
-        live one is good.
+    def tidy(self, good: Sequence[str] = ()) -> None:
+        """Remove superfluous generations as far as possible; the next call tries again. Raises
+        nothing.
+
+        The live generation stays, its predecessor, the staged ones (a validation may read them), a
+        generation for each of the first digests in `good`, and the newest others up to `keep`. If
+        `keep` is 1, the predecessor goes once the live version is good.
         """
         try:
             with self._directory.opened() as root:
@@ -252,8 +245,8 @@ class Root:
             self._staged.discard(generation.name)
 
     def live(self) -> Live:
-        """The generation in place, where every file of its manifest is as it was written. Other
-        files beside them are left alone. Raises nothing.
+        """The generation in place, if every file of its manifest is as it was written. Files beside
+        them are left alone. Raises nothing.
         """
         try:
             with self._directory.explaining("read"), self._directory.opened() as root:
@@ -274,7 +267,7 @@ class Root:
     def _unreadable(self, root: int, name: str) -> Live:
         if number := generations.later_format(root, name):
             why = f"a later release wrote it, in format {number}"
-            return Live(None, self._cannot_use(name, why))  # `prepare` has told
+            return Live(None, self._cannot_use(name, why))  # `prepare` has warned
         why = "it has no manifest that can be read"
         return Live(None, self._cannot_use(name, why), damaged=True)
 
@@ -296,7 +289,7 @@ class Root:
             )
 
     def fault(self, generation: Generation) -> str:
-        """Why a generation cannot be used, a sentence; empty where every file is as it was written.
+        """Why a generation cannot be used, a sentence; empty if every file is as it was written.
         Raises nothing.
         """
         try:
@@ -323,9 +316,7 @@ class Root:
             log.warning(f"{fault}; let no other program write there", event="generation_damaged")
 
     def marks(self) -> Marks:
-        """The marks of earlier runs and of this one; none where they cannot be read. Raises
-        nothing.
-        """
+        """The marks of this run and of earlier ones; empty if unreadable. Raises nothing."""
         try:
             with self._directory.opened() as root:
                 data = read_file(root, _MARKS, _MOST_MARKS)
@@ -335,20 +326,18 @@ class Root:
 
         return rollout_marks.parse(data)
 
-    def mark(self, what: Marks) -> None:
-        """Write the marks, in one step."""
+    def mark(self, marks: Marks) -> None:
+        """Write the marks in a single step."""
         from ..core import rollout_marks
 
         with (
             write_errors.Explaining("write", f"{self.path}/{_MARKS}", giving=False),
             self._directory.opened() as root,
         ):
-            replace_file(root, _MARKS, rollout_marks.render(what))
+            replace_file(root, _MARKS, rollout_marks.render(marks))
 
     def generations(self) -> list[Generation]:
-        """The generations that have a readable manifest, newest first. Their files are not looked
-        at.
-        """
+        """The generations with a readable manifest, newest first. Their files are not checked."""
         with self._directory.explaining("read"):
             try:
                 with self._directory.opened() as root:

@@ -1,7 +1,7 @@
-"""The newest version gets in place when the rollout orders it, each time in a short thread.
+"""Puts the newest version in place when the rollout orders it, each time in a short thread.
 
-Staged, validated, shown; or an earlier version put back. It must not know where content comes from,
-and decides nothing on pace, retries or reloads.
+Stages, validates, shows; or puts an earlier version back. It must not know where content comes
+from, and decides nothing about pace, retries or reloads.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .marks_file import MarksFile
     from .source_threads import DeclaredSource, Put
 
-    # Validates a directory, or gives up once a newer version has come; raises ApplyError.
+    # Validates a directory, or gives up for a newer version; raises ApplyError.
     Validator = Callable[[str, Callable[[], bool]], None]
 
 
@@ -35,19 +35,17 @@ _AFTERWARDS = 0.05  # seconds for the app to reload, before old generations are 
 
 
 class Destination(Record):
-    """Where files go, and what has to agree before they are shown."""
+    """Where the files go, and the checks before the app sees them."""
 
-    root: Root | None  # None: they are used where they are
-    directory: str  # where the app sees them
+    root: Root | None  # None: the app reads the files of the source itself
+    directory: str  # where the app finds the files
     mapping: Mapping[str, str] = {}
     check: Validator | None = None
-    marks: MarksFile | None = (
-        None  # what is good and what failed is kept in the root across restarts
-    )
+    marks: MarksFile | None = None  # good and failed versions of earlier runs
 
 
 class Delivery:
-    """Puts the newest version in place when told to (the protocol `Sync` of the loop)."""
+    """Acts on orders of the rollout (the protocol `Sync` of the loop) and reports by events."""
 
     def __init__(
         self,
@@ -56,7 +54,7 @@ class Delivery:
         put: Put,
         config: Callable[[], Config],
     ) -> None:
-        """`config` tells what is known about versions now: the good ones are kept on disk."""
+        """`config` returns the state of the rollout: its good versions stay on disk."""
         self._sources, self._put, self._config = sources, put, config
         self._root, self._marks = destination.root, destination.marks
         self._directory, self._check = destination.directory, destination.check
@@ -67,10 +65,10 @@ class Delivery:
             exact=self._root is None,
         )
         self._live: Generation | None = None
-        self._fault = ""  # why a start found no generation that it can use
+        self._fault = ""  # why a start can use no generation
         self._checked: Generation | None = None  # staged and validated, not shown yet
-        self._validated = ""  # a version that is used where it is, and has passed its validation
-        self._previous = ""  # the version that was in place before the last one
+        self._validated = ""  # without a root: the version that passed its validation
+        self._previous = ""  # the digest in place before the last change
         self._apply_error = ""
         self._in_place: Mapping[str, str] = {}  # path to digest, of the last version applied
         self._prepared = False
@@ -98,7 +96,7 @@ class Delivery:
                 self._tidy(self._root)
 
     def _reporting(self, desired: Version | Unwritable, do: Callable[[Version], None]) -> bool:
-        """Do something with the newest version; whether it worked. A failure is reported."""
+        """Do something with the newest version; returns its success, and reports a failure."""
         if isinstance(desired, Unwritable):
             self._fail(desired.digest, ApplyFailure.BAD_KEY, desired.error)
             return False
@@ -115,7 +113,7 @@ class Delivery:
                 )
             else:
                 self._fail(desired.digest, error.reason, str(error), error.words)
-        except Exception as error:  # the outer edge of the thread: applying always reports
+        except Exception as error:  # the outer edge of the thread: each order is reported
             self._fail(
                 desired.digest,
                 ApplyFailure.WRITE,
@@ -173,7 +171,7 @@ class Delivery:
         return str(changes)
 
     def _prepare(self, desired: Version) -> None:
-        """Stage and validate a version, unless that was done before; raises ApplyError."""
+        """Stage and validate a version, once; raises ApplyError."""
         if self._root is not None:
             self._stage(self._root, desired)
         elif self._validated != desired.digest:
@@ -205,7 +203,7 @@ class Delivery:
         return staged
 
     def _find_live(self, root: Root) -> None:
-        """Once, before anything is staged: preparing clears away what is not live."""
+        """At the first use, before anything is staged: preparing removes staged generations."""
         if not self._prepared:
             root.prepare()
             live = root.live()
@@ -219,23 +217,20 @@ class Delivery:
 
     def _tidy(self, root: Root) -> None:
         config = self._config()
-        live = (
-            self._live.digest if self._live and self._marks is None else ""
-        )  # without rollback nothing is awaited
+        # Without marks no verdict is awaited: the live version counts as good.
+        live = self._live.digest if self._live and self._marks is None else ""
         root.tidy((live, config.good, *config.marks.good))
 
     def mark(self) -> None:
-        """Write down what is good and what failed, for a later run."""
+        """Write the good and the failed versions down, for a later run."""
         with self._store:
             if self._marks is not None and self._prepared:
                 self._marks.write()
                 if self._root is not None:
-                    self._tidy(
-                        self._root
-                    )  # a version that is good now may make an old one superfluous
+                    self._tidy(self._root)  # a new good version may make an old one superfluous
 
     def end(self) -> None:
-        """The process ends because it was told to; returns soon."""
+        """Note an ordered end of the process; returns soon."""
         if self._marks is not None:
             self._marks.end()
 
@@ -244,9 +239,7 @@ class Delivery:
             self._check(directory, lambda: self._newest.version is not desired)
 
     def roll_back(self, digest: str) -> None:
-        """Put an earlier version in place again; reports `ConfigApplied` (rolled back) or
-        `ConfigFailed`.
-        """
+        """Put an earlier version in place; reports `ConfigApplied` or `ConfigFailed`."""
         with self._store:
             try:
                 changes, found = self._return_to(digest)
@@ -280,9 +273,7 @@ class Delivery:
         )
 
     def recover(self) -> None:
-        """Find the best version of an earlier run; reports `ConfigApplied` (cached) or
-        `ConfigFailed`.
-        """
+        """Find the best version of an earlier run; reports `ConfigApplied` or `ConfigFailed`."""
         with self._store:
             error = self._apply_error or f"no configuration in time: {self._newest.errors}"
             found = None

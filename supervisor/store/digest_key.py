@@ -1,8 +1,7 @@
-"""The key of digests that leave the process: random, one for each directory of generations, kept in
-it.
+"""The key of published digests: random, a file in each directory of generations.
 
-Whoever may read the directory may read the configuration as well; all others learn nothing from a
-digest. It must not know what is digested, and raises OSError only.
+A reader of the directory can read the configuration anyway; to all others a digest reveals nothing.
+It must not know the digested content, and raises OSError only.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ _NAME = "..key"
 
 
 def new() -> bytes:
-    """A key that no one has yet."""
+    """A new random key."""
     return os.urandom(KEY_BYTES)
 
 
 def read_or_write(root: int, key: bytes) -> bytes:
-    """The key in a directory; where there is none, `key` or a new one is written. What others put
-    there goes aside.
+    """The key in a directory; if it is missing, `key` or a new key is written. Foreign files move
+    aside.
     """
     try:
         found = read_file(root, _NAME, KEY_BYTES)

@@ -1,6 +1,6 @@
-"""The mode and the owner of each file and directory that is written.
+"""The mode and the owner of each written file and directory.
 
-It must not know which files these are, nor where they go; raises OSError only.
+It must not know their names or places; raises OSError only.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 
 
 class Modes(Record):
-    """Permissions and owner of what is written. What is given is exact, whatever the process' own
-    umask.
+    """Modes and owner by option; an option is exact, whatever the umask of the process.
 
-    Without `file` and `dir`: 0777 less `umask` for directories; a file has what its origin allowed
-    less `umask`, or 0666 less it. `owner` is a uid and a gid, -1 for the one that the system gives.
+    Without `file` and `dir`: 0777 less `umask` for a directory; for a file the mode at its origin
+    less `umask`, or 0666 less `umask`. `owner` is a uid and a gid; -1 leaves either to the system.
     """
 
     file: int | None = None
@@ -44,14 +43,12 @@ class Modes(Record):
         return {path: self.of(entry) for path, entry in files.items()}
 
     def owned(self, status: os.stat_result) -> bool:
-        """Whether what has this status belongs to the owner that is asked for, if any."""
+        """Whether this status shows the owner of the option; true without the option."""
         found = (status.st_uid, status.st_gid)
         return all(asked in (-1, has) for asked, has in zip(self.owner or (), found, strict=False))
 
     def hand_over(self, file: int, entry: Entry) -> int:
-        """Give an open file its owner and group; returns its mode, narrower where its group could
-        not be kept.
-        """
+        """Give an open file its owner and group; returns its mode, narrower without its group."""
         mode = self.of(entry)
         uid, gid = self.owner or (-1, -1)
         kept = (
@@ -69,10 +66,10 @@ class Modes(Record):
         return mode
 
     def finish(self, directory: int) -> None:
-        """Give an open directory its mode and owner, once it has its files."""
+        """Give an open directory its mode and owner, once its files are in it."""
         mode = self.dir
         if mode is None:
-            # The set-group bit that an fsGroup volume hands down is kept, as mkdir(2) keeps it.
+            # An fsGroup volume hands its set-group bit down: it stays, as in mkdir(2).
             mode = 0o777 & ~self.umask | os.fstat(directory).st_mode & stat.S_ISGID
         if self.owner:
             os.fchown(directory, *self.owner)

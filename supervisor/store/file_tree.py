@@ -1,4 +1,4 @@
-"""Paths as a tree of directories, so that each directory is opened once."""
+"""A tree of directories made of paths: each directory is opened once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def tree_of(files: Mapping[str, Leaf]) -> Tree[Leaf]:
-    """The directories as dictionaries, one in the other; raises OSError where a file is one too."""
+    """Nested dictionaries of directories; raises OSError for a path below a file."""
     tree: Tree[Leaf] = {}
     for path, leaf in files.items():
         *parents, name = path.split("/")
@@ -26,6 +26,6 @@ def tree_of(files: Mapping[str, Leaf]) -> Tree[Leaf]:
                     errno.ENOTDIR, "a file is listed in the place of a directory", path
                 )
             node = below
-        if name:  # else it is a directory itself
+        if name:  # else the path is a directory
             node[name] = leaf
     return tree

@@ -1,11 +1,10 @@
-"""One generation of a configuration on disk: a directory with the files and a manifest of their
-digests.
+"""A generation on disk: a directory with the files and a manifest of their digests.
 
-Written, read back, checked, removed. The manifest is created first, empty, which marks the
-directory as ours, and filled last, which seals it: whatever has no readable manifest is torn. Other
-programs may write to the directories, so everything is opened relative to descriptors, no link is
-followed, and what cannot be read for any reason is no generation of ours. It must not know which
-generation is live, and raises OSError only: `files.py` makes sentences of it.
+Written, read back, removed. The manifest is created first, empty: it marks the directory as ours.
+It is filled last: it seals the generation, and a directory without a readable manifest is torn.
+Other programs may write to the directories, so everything is opened relative to descriptors, no
+link is followed, and an unreadable directory is no generation of ours. It must not know which
+generation is live, and raises OSError only.
 """
 
 from __future__ import annotations
@@ -31,14 +30,12 @@ MANIFEST = "..manifest.json"
 _SHAPE = "..0000_00_00_00_00_00.000000000"
 _DIGITS = str.maketrans("123456789", "000000000")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-_DEEPEST = (
-    100  # directories; ours are less deep, and what others nest deeper is not worth our stack
-)
-_BATCH = 1000  # names that are looked at together, when others may have made any number of them
+_DEEPEST = 100  # directories; ours are less deep, and foreign ones may be deeper than the stack
+_BATCH = 1000  # names in a single look: other programs may have made any number
 
 
 def is_name(name: str) -> bool:
-    """Whether a generation may be called so: `..YYYY_MM_DD_HH_MM_SS.NNNNNNNNN`."""
+    """Whether the name has the shape of a generation: `..YYYY_MM_DD_HH_MM_SS.NNNNNNNNN`."""
     return name.translate(_DIGITS) == _SHAPE
 
 
@@ -46,8 +43,7 @@ def write(directory: int, name: str, serial: int, version: Version, modes: Modes
     """Write a version into the new, empty directory of that name; raises OSError with the file in
     `filename`.
 
-    Files that did not change are written all the same: linked, an edit in place would reach every
-    generation.
+    Unchanged files are written too: with hard links an edit in place would reach every generation.
     """
     generation = Generation(
         name, serial, version.digest, version.sums, version.size, modes.of_all(version.files)
@@ -60,10 +56,10 @@ def write(directory: int, name: str, serial: int, version: Version, modes: Modes
     with Opened(name, directory) as top:
         file = os.open(MANIFEST, _NEW, 0o777, dir_fd=top)
         try:
-            # What the process' umask, or a default ACL, takes away: only then is a chmod per file
-            # needed.
+            # The bits which the umask of the process, or a default ACL, takes away: each file with
+            # such a bit needs a chmod.
             masked = 0o777 & ~os.fstat(file).st_mode
-            os.fchmod(file, 0o600)  # digests of short secrets can be guessed
+            os.fchmod(file, 0o600)  # digests of short secrets reveal them
             _write_tree(top, tree_of(version.files), modes, masked)
             _write_all(file, text)
         except BaseException:
@@ -103,9 +99,7 @@ def _write_all(file: int, data: bytes) -> None:
 
 
 def read(directory: int, name: str) -> Generation | None:
-    """What the manifest of the generation of that name says; None if there is none that is ours,
-    for any reason.
-    """
+    """The generation of that name by its manifest; None without a manifest of ours."""
     if not is_name(name):
         return None
     try:
@@ -116,7 +110,7 @@ def read(directory: int, name: str) -> Generation | None:
 
 
 def later_format(directory: int, name: str) -> int:
-    """The format of a generation that a later release of this program wrote; 0 if it did not."""
+    """The format of a generation of a later release of this program; else 0."""
     try:
         with Opened(name, directory) as top:
             return manifest.later_format(read_file(top, MANIFEST, manifest.MOST_BYTES)[:100])
@@ -125,8 +119,8 @@ def later_format(directory: int, name: str) -> int:
 
 
 def is_ours(directory: int, name: str) -> bool:
-    """Whether there is a generation of that name, whole or torn: a directory with a manifest, or
-    still empty.
+    """Whether a generation of that name exists, whole or torn: a directory with a manifest, or an
+    empty one.
     """
     if not is_name(name):
         return False
@@ -152,17 +146,13 @@ def names_in(directory: int) -> Iterator[str]:
 
 
 class Known:
-    """Reads generations, those whose manifest did not change only once: that would be most of a
-    small change's work.
-    """
+    """Reads a manifest again only after a change: reading is most of the work of a small change."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[tuple[int, ...], Generation | None]] = {}
 
     def read(self, directory: int, name: str) -> Generation | None:
-        """What the manifest of the generation of that name says; None if there is none that can be
-        read.
-        """
+        """The generation of that name by its manifest; None if it is unreadable."""
         mark = _mark(directory, name) if is_name(name) else ()
         if not mark:
             self._known.pop(name, None)
@@ -172,11 +162,11 @@ class Known:
         return self._known[name][1]
 
     def add(self, directory: int, generation: Generation) -> None:
-        """Take note of a generation that was just written."""
+        """Note a generation just written."""
         self._known[generation.name] = _mark(directory, generation.name), generation
 
     def found(self, directory: int) -> dict[str, Generation | None]:
-        """All generations in a directory by name; None stands for a torn one."""
+        """All generations in a directory by name; None stands for a torn generation."""
         names = [name for name in names_in(directory) if is_name(name)]
         for gone in self._known.keys() - set(names):
             self._known.pop(gone, None)
@@ -185,7 +175,7 @@ class Known:
 
 
 def _mark(directory: int, name: str) -> tuple[int, ...]:
-    # Equal as long as nobody wrote to the manifest; empty when there is none.
+    # Equal while the manifest is unchanged; empty without a manifest.
     try:
         status = os.stat(f"{name}/{MANIFEST}", dir_fd=directory, follow_symlinks=False)
     except OSError:
@@ -194,8 +184,8 @@ def _mark(directory: int, name: str) -> tuple[int, ...]:
 
 
 def remove(directory: int, name: str) -> None:
-    """Remove a generation; a crash meanwhile leaves a torn one. Raises OSError; one that is gone is
-    no error.
+    """Remove a generation, if it is still there; a crash meanwhile leaves a torn one. Raises
+    OSError.
     """
     try:
         with Opened(name, directory) as top:
@@ -208,7 +198,7 @@ def remove(directory: int, name: str) -> None:
                     )
                 )
             except OSError:
-                pass  # gone, or no file of ours; what cannot be removed says so below
+                pass  # gone, or no file of ours; a failing removal raises below
             _clear(top, MANIFEST, 0)
             _clear(top, "", 0)
         os.rmdir(name, dir_fd=directory)
@@ -217,7 +207,7 @@ def remove(directory: int, name: str) -> None:
 
 
 def remove_if_possible(directory: int, name: str) -> None:
-    """The same; one that stays takes some room and does no harm."""
+    """The same without errors; a remaining generation takes room and does no harm."""
     try:
         remove(directory, name)
     except OSError:
@@ -226,7 +216,7 @@ def remove_if_possible(directory: int, name: str) -> None:
 
 def _clear(directory: int, spared: str, depth: int) -> None:
     if os.fstat(directory).st_mode & 0o300 != 0o300:
-        os.fchmod(directory, 0o700)  # a --dir-mode without w binds us too, unless we are root
+        os.fchmod(directory, 0o700)  # a --dir-mode without w binds us too, except as root
     while entries := _some(directory, spared):
         for entry in entries:
             if entry.is_dir(follow_symlinks=False) and depth < _DEEPEST:

@@ -1,7 +1,7 @@
 """Whether the files of a generation are as they were written.
 
-Other programs may write to the directories: no link is followed, and reading is bounded by the
-manifest. It must not know which generation is live, and raises OSError only.
+Other programs may write to the directories: no link is followed, and the manifest bounds the
+reading. It must not know which generation is live, and raises OSError only.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from .file_tree import Tree
     from .manifest import Generation
 
-_BATCH = 1000  # names that are looked at together, when others may have made any number of them
+_BATCH = 1000  # names in a single look: other programs may have made any number
 _PIECE = 1 << 20
 _NO_FILE = (errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.EISDIR, errno.ENXIO)
 
 
 def fault(directory: int, generation: Generation) -> str:
-    """How the files differ from the manifest, for people; empty where they do not."""
+    """How the files differ from the manifest, for people; empty for an intact generation."""
     changes = diff(generation.files, sums(directory, generation))
     faults = []
     if changes.changed:
@@ -38,10 +38,10 @@ def fault(directory: int, generation: Generation) -> str:
 
 
 def sums(directory: int, generation: Generation) -> dict[str, str]:
-    """The hex sha256 of those of its files that are there, "" for what is no file;
-    raises OSError.
+    """The hex sha256 of each file of the manifest, without the missing ones; "" for anything but a
+    file. Raises OSError.
     """
-    left = generation.bytes + _PIECE  # what others put there can be larger than our patience
+    left = generation.bytes + _PIECE  # another program may put any amount of data there
     result: dict[str, str] = {}
 
     def take(top: int, name: str, path: str) -> None:
@@ -62,7 +62,9 @@ def sums(directory: int, generation: Generation) -> dict[str, str]:
                     with Opened(name, top) as below:
                         walk(below, node, f"{path}/")
                     if (kept := f"{path}/") in generation.files:
-                        result[kept] = generation.files[kept]  # it is there, whatever is in it
+                        result[kept] = generation.files[
+                            kept
+                        ]  # the directory exists, with any content
                 else:
                     take(top, name, path)
             except FileNotFoundError:
@@ -79,9 +81,7 @@ def sums(directory: int, generation: Generation) -> dict[str, str]:
 
 
 def strangers(directory: int, generation: Generation, most: int) -> list[str]:
-    """Some of the names in the directories of a generation that are not in its manifest; raises
-    OSError.
-    """
+    """Some names in the directories of a generation beside its manifest; raises OSError."""
     found: list[str] = []
 
     def walk(top: int, tree: Tree[str], prefix: str) -> None:

@@ -1,9 +1,8 @@
-"""The names that an app sees in a directory of generations: `..data` and the links through it,
-switched in one step.
+"""The visible names in a directory of generations: `..data` and the links through it, switched in a
+single step.
 
-Other users may write to the directory: no link in it is followed, names that are there for an
-instant cannot be guessed, and whatever stands in the way is a state of the disk that can be mended,
-never a fault of the content.
+Other users may write to the directory: no link in it is followed, and temporary names cannot be
+guessed. An obstacle is a state of the disk, never a fault of the content.
 """
 
 from __future__ import annotations
@@ -21,24 +20,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 DATA = "..data"
-# Names that are there during a swap only, each with random digits behind it.
+# Names during a swap only; random digits follow each.
 _NEXT, _LINK, _KEPT = "..data_tmp", "..link.", "..kept."
 
 
 class Links:
-    """The visible links of one generation's top-level names, and the way back while
-    they are made.
-    """
+    """The visible links of a generation's top-level names, and the way back while they are made."""
 
     def __init__(self, root: int, names: Iterable[str], path: str) -> None:
         self._root, self._names, self._path = root, set(names), path
         self._made: list[str] = []
-        self._waiting: list[
-            tuple[str, str, str]
-        ] = []  # link, the file that it shall replace, a copy of that
+        # Link, the replaced file, a copy of the file.
+        self._waiting: list[tuple[str, str, str]] = []
 
     def prepare(self) -> None:
-        """Make the missing links; make those that shall replace a file under other names. Raises
+        """Make the missing links; make the links in place of files under temporary names. Raises
         ApplyError.
         """
         for name in sorted(self._names):
@@ -50,13 +46,13 @@ class Links:
                 self._wait(name)
 
     def replace(self) -> None:
-        """Put the prepared links over the files, each in one step."""
+        """Put the prepared links over the files, each in a single step."""
         for link, name, _ in self._waiting:
             os.rename(link, name, src_dir_fd=self._root, dst_dir_fd=self._root)
         self._forget()
 
     def undo(self) -> None:
-        """Put everything back as it was before `prepare`."""
+        """Restore the state before `prepare`."""
         for name in self._made:
             _unlink(self._root, name)
         for _, name, kept in self._waiting:
@@ -65,13 +61,13 @@ class Links:
         self._forget()
 
     def drop(self, names: Iterable[str]) -> None:
-        """Remove links of ours that have one of these names, and no file any more."""
+        """Remove our links of these names, except those with a file in the generation."""
         for name in names:
             if name not in self._names and target(self._root, name) == f"{DATA}/{name}":
                 os.unlink(name, dir_fd=self._root)
 
     def _look(self, name: str) -> str | None:
-        # The link's target, "" for a file that may be replaced, None where nothing is.
+        # The target of a link, "" for a replaceable file, None for a free name.
         try:
             mode = os.lstat(name, dir_fd=self._root).st_mode
         except FileNotFoundError:
@@ -79,7 +75,7 @@ class Links:
         if stat.S_ISREG(mode):
             return ""
         if not stat.S_ISLNK(mode):
-            kind = "a directory" if stat.S_ISDIR(mode) else "no regular file"
+            kind = "a directory" if stat.S_ISDIR(mode) else "a special file"
             raise ApplyError(
                 ApplyFailure.WRITE,
                 f"cannot write {self._path}/{shown(name)}: {kind} is in its place; remove it",
@@ -99,8 +95,8 @@ class Links:
         try:
             os.link(name, kept, src_dir_fd=self._root, dst_dir_fd=self._root, follow_symlinks=False)
         except OSError:
-            # Another's file (fs.protected_hardlinks, proc(5)), or no hard links here: then no way
-            # back.
+            # Another user's file (fs.protected_hardlinks, proc(5)), or no hard links here: there is
+            # no way back.
             pass
 
     def _forget(self) -> None:
@@ -111,7 +107,7 @@ class Links:
 
 
 def target(root: int, name: str) -> str:
-    """Where a link leads; empty for what is none."""
+    """The target of a link; empty for anything else."""
     try:
         return os.readlink(name, dir_fd=root)
     except OSError:
@@ -119,7 +115,7 @@ def target(root: int, name: str) -> str:
 
 
 def exists(root: int, name: str) -> bool:
-    """Whether there is anything of that name."""
+    """Whether the name exists."""
     try:
         os.lstat(name, dir_fd=root)
     except FileNotFoundError:
@@ -128,25 +124,23 @@ def exists(root: int, name: str) -> bool:
 
 
 def scratch(prefix: str = f"{_NEXT}.") -> str:
-    """A name for an instant, which cannot be guessed; `clear_scratch` removes it after a crash."""
+    """A temporary name, hard to guess; `clear_scratch` removes it after a crash."""
     return f"{prefix}{os.urandom(8).hex()}"
 
 
 def clear_scratch(root: int) -> None:
-    """Remove what a crash left in the middle of a swap, and leave what others put under such a
-    name.
-    """
+    """Remove the leftovers of a crash in a swap; other things with such a name stay."""
     with os.scandir(root) as scan:
         left = [entry.name for entry in scan if entry.name.startswith((_NEXT, _LINK, _KEPT))]
     for name in left:
         try:
             os.unlink(name, dir_fd=root)
         except OSError:
-            pass  # a directory, or one that may not be removed: it is in no one's way
+            pass  # a directory, or a protected name: it does no harm
 
 
 def point(root: int, name: str) -> None:
-    """Have `..data` lead there, in one step."""
+    """Let `..data` lead to `name`, in a single step."""
     following = scratch()
     os.symlink(name, following, dir_fd=root)
     try:
@@ -157,7 +151,7 @@ def point(root: int, name: str) -> None:
 
 
 def replace_file(root: int, name: str, data: bytes) -> None:
-    """Put a small file in place in one step; only its owner may read it. Raises OSError."""
+    """Put a small file in place in a single step; only its owner may read it. Raises OSError."""
     following = scratch(f"{_NEXT}.")
     file = os.open(
         following, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=root
@@ -170,7 +164,7 @@ def replace_file(root: int, name: str, data: bytes) -> None:
             os.close(file)
         try:
             os.rename(following, name, src_dir_fd=root, dst_dir_fd=root)
-        except IsADirectoryError:  # planted by others: moved aside
+        except IsADirectoryError:  # another program planted it: it moves aside
             os.rename(name, scratch("..aside."), src_dir_fd=root, dst_dir_fd=root)
             os.rename(following, name, src_dir_fd=root, dst_dir_fd=root)
     except BaseException:
@@ -179,7 +173,7 @@ def replace_file(root: int, name: str, data: bytes) -> None:
 
 
 def point_back(root: int, before: str) -> None:
-    """Have `..data` lead where it led, or be gone."""
+    """Let `..data` lead to `before`, or be gone."""
     if target(root, DATA) == before:
         return
     if before:

@@ -1,8 +1,6 @@
-"""The manifest of a generation: what is written into it, and read back from bytes that others may
-have written.
+"""The manifest of a generation: written, and read back from bytes of any origin.
 
-Reading accepts exactly what writing makes and nothing else of JSON, within bounds; whatever differs
-is no manifest of ours. Pure.
+Reading accepts exactly the output of writing, no other JSON, and within bounds. Pure.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 MOST_BYTES = 4 << 20  # of a manifest
-MOST_DATA = 1 << 28  # bytes of all files together: more is not worth being read at a start
+MOST_DATA = 1 << 28  # bytes of all files together: reading more takes a start too long
 MOST_SERIAL = 10**12
 
 _HEAD = rb'\s*\{\s*"format"\s*:\s*(\d{1,9})\s*[,}]'
@@ -28,10 +26,10 @@ _FILE = (
 
 
 class Generation(Record):
-    """One complete configuration; a later one has a higher serial.
+    """A version on disk; a later generation has a higher serial.
 
-    `files` maps each path to its hex sha256; the path of a directory with nothing in it ends in
-    `/`. `modes` has the mode that each was to get.
+    `files` maps each path to its hex sha256; the path of an empty directory ends in `/`. `modes`
+    maps each path to its intended mode.
     """
 
     name: str
@@ -43,20 +41,20 @@ class Generation(Record):
 
     @property
     def count(self) -> int:
-        """Files; a directory is none."""
+        """The number of files, without directories."""
         return sum(not path.endswith("/") for path in self.files)
 
     @property
     def tops(self) -> set[str]:
-        """The names that its files begin with."""
+        """The first components of the paths."""
         return {path.partition("/")[0] for path in self.files}
 
 
 def written(generation: Generation, sizes: Iterable[tuple[str, int]]) -> bytes:
-    """The manifest; `sizes` gives each path with its bytes. Raises ValueError if it would be too
-    large to read.
+    """The manifest; `sizes` gives each path with its bytes. Raises ValueError if it is too large to
+    read back.
     """
-    # By hand: the json module takes as long to import as the app to start.
+    # By hand: importing json would delay the start of the app.
     listed = ", ".join(
         f'{_quoted(path)}: {{"sha256": "{generation.files[path]}", "size": {size}, "mode":'
         f' "{generation.modes[path]:04o}"}}'
@@ -70,7 +68,7 @@ def written(generation: Generation, sizes: Iterable[tuple[str, int]]) -> bytes:
 
 
 def parsed(name: str, data: bytes) -> Generation:
-    """The generation of that name as its manifest has it; raises ValueError."""
+    """The generation of this name by its manifest; raises ValueError."""
     import re
 
     start = re.match(_START, data)
@@ -97,9 +95,7 @@ def parsed(name: str, data: bytes) -> Generation:
 
 
 def later_format(head: bytes) -> int:
-    """The number of a format that a later release writes, from a manifest's first bytes; 0 for any
-    other.
-    """
+    """The format number of a later release, from the first bytes of a manifest; else 0."""
     import re
 
     found = re.match(_HEAD, head)

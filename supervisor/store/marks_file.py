@@ -1,8 +1,7 @@
-"""The marks in configroot: read at a start, followed in the choice of a version, written as a
-rollout goes on.
+"""The marks in configroot: read at a start, used to choose a version, written as a rollout goes on.
 
-The rules stand in `marks.py`; here is what they need of the disk. For one thread at a time, but for
-`end`.
+The rules stand in `core/rollout_marks.py`; this is their disk. For a single thread at a time,
+except `end`.
 """
 
 from __future__ import annotations
@@ -17,21 +16,19 @@ if TYPE_CHECKING:
     from ..core.state import Config, Marks
     from .configroot import Generation, Root
 
-_LAST_WORD = 0.5  # seconds that the end of the process waits for a disk
+_LAST_WORD = 0.5  # seconds for the disk at the end of the process
 
 
 class MarksFile:
-    """What is known about the versions of earlier runs, and of this one."""
+    """The marks of versions, of this run and of earlier ones."""
 
     def __init__(self, root: Root, config: Callable[[], Config]) -> None:
-        """`config` tells what is known now."""
+        """`config` returns the present state of the rollout."""
         self._root, self._config = root, config
-        self._chosen = False  # a version of this run was put in place, or refused for its past
+        self._chosen = False  # a version of this run is in place, or was refused for its past
 
     def begin(self, live: str) -> Marks | None:
-        """The marks that a start begins with, `live` being in place; None where nothing is known.
-        Raises nothing.
-        """
+        """The marks at a start with `live` in place; None without any history. Raises nothing."""
         found = self._root.marks()
         if not (live or found.good or found.failed):
             return None
@@ -43,8 +40,8 @@ class MarksFile:
         return begun
 
     def objection(self, version: str) -> str:
-        """Why the first version of this run is not to be put in place: it failed before, and there
-        is a good one.
+        """Why the first version of this run stays out: it failed before, and a good version is
+        here.
         """
         if self._chosen:
             return ""
@@ -52,17 +49,15 @@ class MarksFile:
         why = found.why(version)
         if not why or not any(one.digest in found.good for one in self._root.generations()):
             return ""
-        self._chosen = True  # an order to reload, or other content that comes back, is a new try
+        self._chosen = True  # an ordered reload, or a return of the content, is a new try
         return f"configuration {version[:8]} failed before and is not tried again: {why}"
 
     def chosen(self) -> None:
-        """A version of this run is in place: from now on the rollout knows which ones failed."""
+        """A version of this run is in place: from now on the rollout knows the failed versions."""
         self._chosen = True
 
     def best(self, live: Generation | None) -> Generation | None:
-        """The intact version that is most likely to work, shown if it is not `live`. Raises
-        ApplyError.
-        """
+        """The intact version with the best record, shown unless it is `live`. Raises ApplyError."""
         from ..core import rollout_marks
 
         kept = {one.digest: one for one in reversed(self._root.generations())}
@@ -78,7 +73,7 @@ class MarksFile:
         return None
 
     def write(self) -> None:
-        """Write down what is good and what failed."""
+        """Write the good and the failed versions down."""
         self._write(self._config().marks)
 
     def _write(self, marks: Marks) -> None:
@@ -90,9 +85,7 @@ class MarksFile:
             )
 
     def end(self) -> None:
-        """Note that an end within a trial was ordered, which says nothing about the version;
-        returns soon.
-        """
+        """Note an ordered end within a trial: it is no verdict on the version. Returns soon."""
         config = self._config()
         if config.live in ("", *config.marks.good) or config.live in config.marks.rejected:
             return

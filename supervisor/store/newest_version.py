@@ -1,7 +1,6 @@
-"""The newest version: what all sources hold now, merged and checked.
+"""The newest version: the present content of all sources, merged and checked.
 
-Source threads call in with whole contents. It must not know of files on disk, of pace or of
-reloads.
+Source threads call in with whole contents. It must not know of files on disk, pace or reloads.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import os
 import time
 
 from ..core import events as ev
-from ..core.change_loop import Feedback
+from ..core.change_loop import ChangeLoop
 from ..core.content import (
     DIRECTORY,
     BadPath,
@@ -34,14 +33,14 @@ if TYPE_CHECKING:
 
 
 class Unwritable(Record):
-    """A content that cannot be written; it has a digest, so that it counts as a version."""
+    """A content with an impossible path; its digest makes it a version all the same."""
 
     digest: str
     error: str
 
 
 class NewestVersion:
-    """Holds the last content of every source, and the version that they make together."""
+    """Holds the last content of every source, and the version of all of them together."""
 
     def __init__(
         self,
@@ -52,7 +51,8 @@ class NewestVersion:
         exact: bool,
     ) -> None:
         """`subdirs` has the sub-directory of each source's files; `mapping` is --map. `digest_key`
-        is called once, before the first secret; `exact`: files are used where they are.
+        is called once, before the first secret; `exact`: the app reads the files of the source
+        itself.
         """
         self.version: Version | Unwritable | None = None
         self._subdirs, self._mapping, self._exact = subdirs, mapping, exact
@@ -61,19 +61,20 @@ class NewestVersion:
         self._keys: list[frozenset[str]] = [frozenset()] * len(subdirs)
         self._changed_at: list[float | None] = [None] * len(subdirs)
         self._errors = ["no answer yet"] * len(subdirs)
-        self._secret = [False] * len(subdirs)  # which of them holds what digests must not tell
-        self._missed: set[str] = set()  # mapped keys that no source has
-        self._feedback = Feedback()
-        self._taking = threads.Lock()  # sources are read in threads of their own
+        # The sources with secrets: plain digests would reveal them.
+        self._secret = [False] * len(subdirs)
+        self._missed: set[str] = set()  # keys of --map in no source
+        self._change_loop = ChangeLoop()
+        self._taking = threads.Lock()  # each source has a thread of its own
 
     @property
     def errors(self) -> str:
-        """The last words of every source: its name where it could be read."""
+        """The state of every source: its last error, or its name after a read."""
         return "; ".join(self._errors)
 
     @property
     def changed_at(self) -> float | None:
-        """When the content was last changed at its origin, epoch seconds, if known."""
+        """The last change of the content at its origin, epoch seconds, if known."""
         return max((at for at in self._changed_at if at is not None), default=None)
 
     def note_error(self, index: int, error: str) -> None:
@@ -81,12 +82,12 @@ class NewestVersion:
 
     def applied(self) -> None:
         """A version was put in place."""
-        self._feedback.applied(time.monotonic())
+        self._change_loop.applied(time.monotonic())
 
     def take(
         self, index: int, content: Content, report: Callable[[ev.ConfigOffered | None], None]
     ) -> None:
-        """A source's whole content; `report` gets the offer of a version if that is a new one."""
+        """Take a source's whole content; `report` gets the offer of a new version, or None."""
         with self._taking:
             # Within the lock: offers arrive in the order of the versions.
             report(self._offer(index, content))
@@ -98,14 +99,14 @@ class NewestVersion:
         found = self._made(index, content)
         if found is None or (self.version and self.version.digest == found.digest):
             return None
-        self._watch_feedback(found)
+        self._watch_change_loop(found)
         self.version = found
-        # Not by `random`, whose import takes as long as all the rest here.
+        # `random` takes as long to import as all of this module.
         dice = int.from_bytes(os.urandom(4), "big") / 2**32
         return ev.ConfigOffered(found.digest, dice, secret=bool(self._key))
 
     def _made(self, index: int, content: Content) -> Version | Unwritable | None:
-        # None as long as a source is missing: the first version needs them all.
+        # None before the first content of every source.
         try:
             self._parts[index] = place(
                 {
@@ -127,7 +128,7 @@ class NewestVersion:
             return Unwritable(f"refused-{sha256(str(error).encode()).hexdigest()}", message)
 
     def _warn_of_missed(self) -> None:
-        """Once for each key that --map names and no source has (any more)."""
+        """Warn once of each key of --map in no source."""
         missed = set(self._mapping).difference(*self._keys)
         for key in sorted(missed - self._missed):
             log.warning(
@@ -136,9 +137,9 @@ class NewestVersion:
             )
         self._missed = missed
 
-    def _watch_feedback(self, found: Version | Unwritable) -> None:
+    def _watch_change_loop(self, found: Version | Unwritable) -> None:
         if isinstance(self.version, Version) and isinstance(found, Version):
-            told = self._feedback.offered(time.monotonic(), diff(self.version.sums, found.sums))
+            told = self._change_loop.offered(time.monotonic(), diff(self.version.sums, found.sums))
             if told:
                 log.warning(told, event="feedback_loop")
 

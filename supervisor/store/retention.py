@@ -1,4 +1,4 @@
-"""Which generations stay on disk. Pure."""
+"""Which generations stay on disk. Pure; it must not know of files."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 def kept_names(
     found: Mapping[str, Generation | None], spared: Iterable[str], good: Sequence[str], keep: int
 ) -> set[str]:
-    """The names that stay: all of `spared`, a generation for each digest in `good`, and the newest
-    of the others until there are `keep` versions. A torn generation (None) never stays.
+    """The names of `spared`, of a generation for each digest in `good`, and of the newest others up
+    to `keep` versions. A torn generation (None) never stays.
     """
-    newest: dict[str, str] = {}  # digest to name: no content is kept twice
+    newest: dict[str, str] = {}  # digest to name: each content stays once
     for one in sorted(filter(None, found.values()), key=lambda one: one.serial):
         newest[one.digest] = one.name
     names = set(spared)

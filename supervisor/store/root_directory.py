@@ -1,7 +1,6 @@
-"""The directory of generations: found, made, opened, and refused where another program swaps it.
+"""The directory of generations: found, made, opened, and refused if another program swaps it.
 
-Links on the way to it are judged once, at the first use. It must not know what the directory holds,
-but for `..data`.
+Links on the way to it are judged at the first use. It must not know its content, but for `..data`.
 """
 
 from __future__ import annotations
@@ -25,25 +24,25 @@ if TYPE_CHECKING:
 
 
 class RootDirectory:
-    """One directory for the whole run. Methods may be called from any thread."""
+    """The same directory for the whole run. Its methods serve any thread."""
 
     def __init__(self, path: str, modes: Modes, forget: Callable[[], None]) -> None:
-        """`path` may be relative to where the process is now; `forget` is called when another
-        directory has taken its place.
+        """`path` may be relative to the present working directory; another directory in its place
+        causes a call of `forget`.
         """
-        self.path = os.path.join(os.getcwd(), path)  # the process leaves its directory later
+        self.path = os.path.join(os.getcwd(), path)  # the process changes its directory later
         self._modes, self._forget = modes, forget
         self._held = HeldDirectory(self.path, _trusted)
         # Of `_kept`: the control socket reads the list of generations meanwhile.
         self._using = threads.Lock()
 
     def explaining(self, verb: str) -> write_errors.Explaining:
-        """For `with`: an OSError becomes a ApplyError that says what could not be done."""
+        """For `with`: an OSError becomes an ApplyError with a sentence about `verb`."""
         return write_errors.Explaining(verb, self.path, giving=self._modes.owner is not None)
 
     def opened(self, *, make: bool = False) -> Walk:
-        """The directory, for `with`: the one of the first use, unless it was removed and made or
-        mounted again.
+        """The directory, for `with`: always that of the first use, unless it was removed and made
+        or mounted again.
         """
         try:
             with self._using:
@@ -59,7 +58,7 @@ class RootDirectory:
         if replaced:
             self._forget()
             log.warning(
-                f"{self.path} is another directory than before; from now on that one is written to",
+                f"{self.path} is another directory than before; configuration goes there now",
                 event="configroot_replaced",
             )
         if walk.made:
@@ -67,7 +66,7 @@ class RootDirectory:
         return walk
 
     def check_data(self, root: int) -> None:
-        """Raise ApplyError unless `..data` is missing, or leads to a generation of ours."""
+        """Raise ApplyError unless `..data` is missing or leads to a generation of ours."""
         try:
             target = os.readlink(DATA, dir_fd=root)
         except FileNotFoundError:
@@ -78,8 +77,7 @@ class RootDirectory:
             raise ApplyError(
                 ApplyFailure.WRITE, f"cannot use {self.path}: {DATA} in it is no link; remove it"
             ) from None
-        # One that leads nowhere would be ours too, if it has such a name: somebody removed the
-        # generation.
+        # A dangling link to such a name is ours too: its generation was removed.
         if generations.is_ours(root, target) or (
             generations.is_name(target) and not exists(root, target)
         ):
@@ -92,5 +90,5 @@ class RootDirectory:
 
 
 def _trusted(link: os.stat_result) -> bool:
-    # The owner of a link chooses where root writes; others than root have nothing to lose by it.
+    # The owner of a link chooses where root writes; other users have nothing to lose by it.
     return os.geteuid() != 0 or link.st_uid == 0

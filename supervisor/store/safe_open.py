@@ -1,8 +1,8 @@
-"""Directories and small files by descriptor: opened one component after the other, no link followed
+"""Directories and small files by descriptor: opened component by component, without following links
 unasked.
 
-Other users may write to what is on the way, so a path is never handed to the system as a whole. It
-must not know what the directories hold, and raises OSError only.
+Other users may write to directories on the way, so the system never gets a whole path. It must not
+know the content of the directories, and raises OSError only.
 """
 
 from __future__ import annotations
@@ -20,13 +20,11 @@ if TYPE_CHECKING:
 _MOST_LINKS = 40  # path_resolution(7)
 _PIECE = 1 << 20
 _STEP = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe in a file's place must not hold us up
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe in a file's place must not block
 
 
 class LinkError(OSError):
-    """A link stands on the way to a directory, in `filename`, and may not be followed; `st_uid`
-    made it.
-    """
+    """A link on the way to a directory, in `filename`, must not be followed; `uid` made it."""
 
     def __init__(self, path: str, uid: int) -> None:
         super().__init__(errno.ELOOP, "a link stands on the way", path)
@@ -34,9 +32,7 @@ class LinkError(OSError):
 
 
 class Opened:
-    """An open directory, for `with`; `path` is below `parent`, a descriptor, and must not be a
-    link.
-    """
+    """An open directory, for `with`; `path` is below the descriptor `parent` and no link."""
 
     def __init__(self, path: str, parent: int) -> None:
         self._descriptor = os.open(
@@ -51,18 +47,14 @@ class Opened:
 
 
 class Walk:
-    """The way to a directory, for `with`: the descriptor of each step. `made` says whether the last
-    one is new.
-    """
+    """The way to a directory, for `with`; gives its descriptor. `made`: the directory is new."""
 
     def __init__(self, path: str, *, make: bool = False, trust: Trust | None = None) -> None:
-        """Missing directories are made if so wished; links that `trust` agrees to are followed,
-        others refused.
-        """
+        """`make` makes missing directories; links are followed if `trust` agrees, else refused."""
         self.made = False
         self._make, self._trust = make, trust
         self._ahead = _reversed(path)
-        self._real: list[str] = []  # the components so far, none of them a link
+        self._real: list[str] = []  # the components so far, without links
         self._here = os.open("/", _STEP)
         links = 0
         try:
@@ -86,7 +78,7 @@ class Walk:
         os.close(self.descriptor)
 
     def _step(self, name: str) -> int:
-        # Goes one component further; returns how many links that took.
+        # Goes a component further; returns the number of links on it.
         try:
             there = os.open(name, _STEP, dir_fd=self._here)
         except FileNotFoundError as error:
@@ -126,22 +118,19 @@ class Walk:
 
 
 class HeldDirectory:
-    """One directory for the whole run: opened anew for each use, and the same one unless it was
-    made again.
+    """A directory for the whole run: each use opens it, and notices another in its place.
 
-    A descriptor stays open, so that no other directory can take its number.
+    A descriptor stays open: no other directory can take its inode number.
     """
 
     def __init__(self, path: str, trust: Trust) -> None:
-        """`trust` judges links that are there at the first use; later none is followed."""
+        """`trust` judges the links at the first use; later uses follow none."""
         self._path, self._trust = path, trust
         self._known = -1
-        self.replaced = False  # whether the last `walk` found another directory
+        self.replaced = False  # the last `walk` found another directory
 
     def walk(self, *, make: bool = False) -> Walk:
-        """Open it, for `with`; made if need be. Raises LinkError where a link has taken
-        its place.
-        """
+        """Open it, for `with`; `make` makes it. Raises LinkError for a link in its place."""
         walk = Walk(self._path, make=make, trust=self._trust if self._known < 0 else None)
         now = os.fstat(walk.descriptor)
         self.replaced = self._known >= 0 and not os.path.samestat(os.fstat(self._known), now)
@@ -154,7 +143,7 @@ class HeldDirectory:
 
 
 def read_pieces(directory: int, name: str) -> Iterator[bytes]:
-    """The bytes of a regular file; raises OSError for what is none."""
+    """The bytes of a regular file; raises OSError for anything else."""
     file = os.open(name, _FILE, dir_fd=directory)
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
@@ -166,7 +155,7 @@ def read_pieces(directory: int, name: str) -> Iterator[bytes]:
 
 
 def read_file(directory: int, name: str, most: int) -> bytes:
-    """The whole regular file, of at most that many bytes; raises OSError, also for a larger one."""
+    """The whole regular file; raises OSError, also for more than `most` bytes."""
     file = os.open(name, _FILE, dir_fd=directory)
     try:
         status = os.fstat(file)

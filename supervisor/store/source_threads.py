@@ -1,6 +1,6 @@
-"""One thread for each source; what a source says becomes events.
+"""A thread for each source; its reports become events.
 
-It must not know what is done with the contents: the newest version takes them.
+It must not know the use of the contents: the newest version takes them.
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 
 class DeclaredSource(Record):
-    """One source to be opened in its own thread (opening may import much), and where
-    its files go.
-    """
+    """A source and the place of its files; its own thread opens it, since that may import much."""
 
     open: Callable[[], Source]
     subdir: str = ""
@@ -41,7 +39,7 @@ def _follow(index: int, declared: DeclaredSource, newest: NewestVersion, put: Pu
     try:
         source = declared.open()
         source.run(_Sink(newest, index, source, put))
-    except Exception as error:  # the outer edge of the thread: a broken source is said, not raised
+    except Exception as error:  # the outer edge of the thread: a broken source is reported
         newest.note_error(index, f"internal error: {error!r}")
         put(
             ev.SourceFailed(
@@ -51,7 +49,7 @@ def _follow(index: int, declared: DeclaredSource, newest: NewestVersion, put: Pu
 
 
 class _Sink:
-    """What one source says, as events (the protocol `sources.Sink`)."""
+    """The reports of a source as events (the protocol `sources.Sink`)."""
 
     def __init__(self, newest: NewestVersion, index: int, source: Source, put: Put) -> None:
         self._newest, self._index, self._source, self._put = newest, index, source, put

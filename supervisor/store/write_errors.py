@@ -1,6 +1,7 @@
 """Errors of writing to a directory, as sentences with a remedy for each kind.
 
-Owns the reasons of a failed write; it touches no file. The words of the system are `core.errors`'.
+Owns the reasons of a failed write; it touches no file. The words of the system come from
+`core.errors`.
 """
 
 from __future__ import annotations
@@ -45,9 +46,8 @@ _REASONS = {
 
 
 class ApplyError(Exception):
-    """What is live is as it was. The message says why and what to do.
-
-    `words` are those of another program.
+    """A version is not in place, and the live files are unchanged. The message has the reason and a
+    remedy; `words` quotes another program.
     """
 
     def __init__(self, reason: ApplyFailure, message: str, words: str = "") -> None:
@@ -56,10 +56,10 @@ class ApplyError(Exception):
 
 
 class Explaining:
-    """Turns an OSError that leaves a `with` into a ApplyError with a sentence for people."""
+    """For `with`: an OSError becomes an ApplyError with a sentence for people."""
 
     def __init__(self, verb: str, path: str, *, giving: bool) -> None:
-        """`verb` is what is done to `path`; `giving`: files are given to another owner."""
+        """`verb` is the action on `path`; `giving`: files go to another owner."""
         self._verb, self._path, self._giving = verb, path, giving
 
     def __enter__(self) -> None:
@@ -87,8 +87,7 @@ class Explaining:
 def _named(error: OSError) -> str:
     """The reason with the name of the file, the same at every try."""
     name = error.filename
-    # Of a full disk no single file is the cause, and names of ours that begin with '..' are others
-    # each time.
+    # No single file fills a disk, and our own names with '..' differ each time.
     if (
         not isinstance(name, str)
         or error.errno in _WHOLE

@@ -172,7 +172,7 @@ def test_a_planted_link_is_refused_and_not_followed(root: Root, name: str, targe
 
 
 @pytest.mark.parametrize(
-    ("make", "why"), [("mkdir a", "a directory"), ("mkfifo a", "no regular file")]
+    ("make", "why"), [("mkdir a", "a directory"), ("mkfifo a", "a special file")]
 )
 def test_what_is_neither_link_nor_file_is_refused(root: Root, make: str, why: str) -> None:
     put(root, {"b": b"1"})
