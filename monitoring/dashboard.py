@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from .panels import COLUMNS, ROWS, Panel, Row
 
 SCHEMA = 41  # of Grafana 12; older releases ignore unknown fields
-WIDTH, TABLE_HEIGHT = 24, 10  # in units of Grafana's grid
+# In units of Grafana's grid.
+WIDTH = 24
+TABLE_HEIGHT = 10
 VERSION = "Version"  # the only column that shows a label
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 # The matchers of the variables; `.*`, for "All", also matches series without the label.

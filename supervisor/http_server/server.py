@@ -273,7 +273,8 @@ class Server:
             piece = connection.socket.recv(room) if room else b""
             ended = bool(room) and not piece
         except BlockingIOError:
-            piece, ended = b"", False
+            piece = b""
+            ended = False
         except OSError:
             self._drop(connection)
             return

@@ -113,7 +113,8 @@ def _measure(options: argparse.Namespace, when: str) -> tuple[dict[str, Table], 
         with KubeServer(folder) as kube:
             bench = Bench(shop, kube, options.scale)
             for name in options.only or MEASURES:
-                began, stolen = time.monotonic(), machine.Stolen()
+                began = time.monotonic()
+                stolen = machine.Stolen()
                 try:
                     found = MEASURES[name](bench)
                 except (SilentError, OSError, subprocess.SubprocessError) as error:

@@ -18,7 +18,9 @@ from tests.bench.kube_server import KubeServer
 from tests.bench.running import Moment, Run
 from tests.bench.workshop import Workshop
 
-SMALL, LARGE = 1000, 1 << 20  # bytes of an object; a cluster takes no larger object
+# Bytes of an object; a cluster takes no larger object
+SMALL = 1000
+LARGE = 1 << 20
 
 
 class Placing(Record):
@@ -64,7 +66,9 @@ class Bench:
     """A run of the harness. `scale` multiplies repetitions and durations: 1 is the real run."""
 
     def __init__(self, shop: Workshop, kube: KubeServer, scale: float) -> None:
-        self.shop, self.kube, self.scale = shop, kube, scale
+        self.shop = shop
+        self.kube = kube
+        self.scale = scale
         self._namespaces = 0
 
     def times(self, count: int, least: int = 2) -> int:
@@ -120,7 +124,8 @@ class Bench:
     ) -> Iterator[tuple[list[Live], dict[str, str]]]:
         """The candidates, running and at rest; and the reasons of those that failed to start."""
         with contextlib.ExitStack() as stack:
-            lives, failed = [], {}
+            lives = []
+            failed = {}
             for candidate in present(chosen):
                 try:
                     live = stack.enter_context(self.live(candidate, self.place(candidate, placing)))

@@ -16,7 +16,10 @@ from config_supervisor.core.record import Record
 from tests.bench import peers
 from tests.bench.workshop import HERE, Workshop, free_port, write_program
 
-OURS, FLOOR, PYTHON, C = "ours", "floor", "Python", "C"
+OURS = "ours"
+FLOOR = "floor"
+PYTHON = "Python"
+C = "C"
 # A stopwatch wants no pace of a fleet: every change is applied at once, without a wait.
 QUICK = ("--reload-interval=0s", "--verify-window=0s")
 

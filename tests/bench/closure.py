@@ -44,6 +44,7 @@ def size(package: metadata.Distribution) -> int:
 def link(package: metadata.Distribution, folder: str) -> None:
     """Make the package importable from a directory, by links to its top-level entries."""
     for name in {file.parts[0] for file in package.files or ()} - {"..", "__pycache__"}:
-        target, there = str(package.locate_file(name)), os.path.join(folder, name)
+        target = str(package.locate_file(name))
+        there = os.path.join(folder, name)
         if not os.path.lexists(there):
             os.symlink(target, there)

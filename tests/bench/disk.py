@@ -39,10 +39,12 @@ def disk(bench: Bench) -> list[Result]:
     of = dict.fromkeys(samples, OURS)
     for name in DEBIAN:
         if installed := _installed_size(name):
-            samples[name], of[name] = [installed / 2**20], C
+            samples[name] = [installed / 2**20]
+            of[name] = C
     for name, package in PYPI.items():
         if parts := closure(package, [peers.packages()]):
-            samples[name], of[name] = [sum(map(size, parts.values())) / 2**20], PYTHON
+            samples[name] = [sum(map(size, parts.values())) / 2**20]
+            of[name] = PYTHON
     note = (
         "Compiled modules included. Debian's packages by dpkg's Installed-Size, without the"
         " libraries."

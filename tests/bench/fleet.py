@@ -20,7 +20,7 @@ from typing import Any
 
 from config_supervisor.sources.kubernetes.retry_pace import Timing
 from tests.bench import fleet_report
-from tests.bench.fleet_runs import Outcome, Setup, change, granted, outage, rollout
+from tests.bench.fleet_runs import SPREAD, Outcome, Setup, change, granted, outage, rollout
 from tests.bench.fleet_server import Capacity
 
 DEPLOYMENT_PACE = 20.0  # pods per second: kube-controller-manager's default --kube-api-qps
@@ -39,6 +39,10 @@ Plan = tuple[Callable[..., Outcome], Setup, tuple[Any, ...]]
 
 def plans(base: Setup) -> dict[str, Plan]:
     """Every run by name: the program's defaults, another server, other values of a setting."""
+    return {**_defaults(base), **_other_timings(base), **_splays(base)}
+
+
+def _defaults(base: Setup) -> dict[str, Plan]:
     runs: dict[str, Plan] = {
         "rollout": (rollout, base, (DEPLOYMENT_PACE, base.pods / DEPLOYMENT_PACE + 1500))
     }
@@ -50,38 +54,40 @@ def plans(base: Setup) -> dict[str, Plan]:
     runs["silent"] = outage, base, ("silent", AWAY, WATCHED)
     for away in SHORT:
         runs[f"away {away:g}"] = outage, base, ("refused", away, WATCHED)
+    few = dataclasses.replace(base, pods=max(1, base.pods // 10))
     for grant in GRANTS:
-        runs[f"grant {grant}"] = (
-            granted,
-            dataclasses.replace(base, pods=max(1, base.pods // 10)),
-            (float(grant), 120.0),
-        )
-    runs["cap 15"] = outage, _timed(base, cap=15), ("refused", AWAY, WATCHED)
+        runs[f"grant {grant}"] = granted, few, (float(grant), 120.0)
+    return runs
+
+
+def _other_timings(base: Setup) -> dict[str, Plan]:
+    minute = "refused", SHORT[1], WATCHED
+    moment = "refused", RESTART, WATCHED
+    runs: dict[str, Plan] = {
+        "cap 15": (outage, _timed(base, cap=15), ("refused", AWAY, WATCHED)),
+        "base 2": (outage, _timed(base, base=2.0), moment),
+    }
     for short in (2.5, 10):
-        runs[f"short {short:g}"] = outage, _timed(base, short=short), ("refused", SHORT[1], WATCHED)
+        runs[f"short {short:g}"] = outage, _timed(base, short=short), minute
     for crowd in ((5, 5), (10, 20), (30, 60)):
-        runs[f"crowd {crowd[0]}"] = (
-            outage,
-            _timed(base, crowd=crowd),
-            ("refused", SHORT[1], WATCHED),
-        )
+        runs[f"crowd {crowd[0]}"] = outage, _timed(base, crowd=crowd), minute
     for relist in (0.5, 15.0):
-        runs[f"relist {relist:g}"] = (
-            outage,
-            _timed(base, relist=relist),
-            ("refused", RESTART, WATCHED),
-        )
-    runs["base 2"] = outage, _timed(base, base=2.0), ("refused", RESTART, WATCHED)
+        runs[f"relist {relist:g}"] = outage, _timed(base, relist=relist), moment
     for cycle in ((120, 180), (540, 660)):
-        longest = 4 * cycle[1]
+        pace = base.pods / SPREAD
         runs[f"watch {cycle[0]}"] = (
             rollout,
             _timed(base, watch=cycle),
-            (base.pods / 360, 360.0 + longest),
+            (pace, SPREAD + 4 * cycle[1]),
         )
-    for splay in (0.0, 60.0, 300.0):
-        runs[f"splay {splay:g}"] = change, dataclasses.replace(base, splay=splay), (splay + 30,)
     return runs
+
+
+def _splays(base: Setup) -> dict[str, Plan]:
+    return {
+        f"splay {splay:g}": (change, dataclasses.replace(base, splay=splay), (splay + 30,))
+        for splay in (0.0, 60.0, 300.0)
+    }
 
 
 def _timed(setup: Setup, **timing: Any) -> Setup:

@@ -1,8 +1,8 @@
 """A pod of the simulated fleet: the program's own rules, in virtual time.
 
 Real are the pauses and their jitter (`Pace`), the meaning of a failure and of Retry-After
-(`failed_try`), the timings, and the rules for the app's start, versions and reloads (`machine.step`).
-Imitated is the order of list, watch and pause, because the real code blocks a thread;
+(`failed_try`), the timings, and the rules for start, versions and reloads (`machine.step`). Imitated
+is the order of list, watch and pause, because the real code blocks a thread;
 `tests/unit/test_fleet.py` compares it with the real `KubernetesSource`. Must not know of the fleet.
 """
 
@@ -37,7 +37,8 @@ IMPORTS = (0.4, 1.4)  # from the container's start to the first request: with a 
 APPLY = 0.003  # to write and swap a version of some files
 RELOAD = 5.1  # a reload by signal and its window
 # The kubelet's pause before it starts a failed container again, doubling.
-CRASH_FIRST, CRASH_MOST = 10.0, 300.0
+CRASH_FIRST = 10.0
+CRASH_MOST = 300.0
 
 
 @dataclass
@@ -49,7 +50,8 @@ class World:
     policy: Policy = field(default_factory=lambda: Policy(configured=True))
 
     def __post_init__(self) -> None:
-        self.agenda, self.tally = Agenda(), Tally()
+        self.agenda = Agenda()
+        self.tally = Tally()
         self.server = ApiServer(self.agenda, self.tally, self.capacity)
 
 
@@ -59,7 +61,8 @@ class Follower:
     def __init__(
         self, world: World, offer: Callable[[int], None], due: float | None = None
     ) -> None:
-        self._world, self._offer = world, offer
+        self._world = world
+        self._offer = offer
         self._pace = Pace(world.timing, due)
         self._known = 0
         self._fresh = True  # the next request needs a new connection
@@ -68,7 +71,8 @@ class Follower:
         self._turn = 0  # counts tries; plans of an earlier try are void
 
     def start(self) -> None:
-        self._began, self._watching = self._world.agenda.now, False
+        self._began = self._world.agenda.now
+        self._watching = False
         self._request("list", self._listed)
 
     def stop(self) -> None:
@@ -157,7 +161,8 @@ class Pod:
             self._step(ev.DeadlinePassed())
 
     def _perform(self, action: Action) -> None:
-        agenda, tally = self._world.agenda, self._world.tally
+        agenda = self._world.agenda
+        tally = self._world.tally
         match action:
             case Apply():
                 self._report(APPLY, ev.ConfigApplied(str(self._version)))

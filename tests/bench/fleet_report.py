@@ -71,12 +71,12 @@ def _grants(outcomes: Outcomes) -> Iterable[Row]:
 def _at_rest(outcomes: Outcomes) -> str:
     rest = outcomes["rollout"][0]
     calm = rest.series(*REQUESTS)[-STEADY:]
-    refused, silent = (_knocks(outcomes[name][0]) for name in ("refused", "silent"))
+    refused, silent = (_attempts(outcomes[name][0]) for name in ("refused", "silent"))
     return (
         f"At rest: **{rest.hourly(STEADY):.1f} requests per hour and object**,"
         f" {sum(calm) / len(calm):.0f} per second of the fleet on average and {max(calm)} at most."
-        f" At the end of the 10 minutes of outage the fleet knocks {refused:.0f} times per second"
-        f" where it is refused, {silent:.0f} where it is not answered."
+        f" At the end of the 10 minutes of outage the fleet makes {refused:.0f} attempts per second"
+        f" at a server that refuses, {silent:.0f} at a silent server."
     )
 
 
@@ -152,7 +152,7 @@ def _times(seen: Sequence[Outcome]) -> Row:
     )
 
 
-def _knocks(outcome: Outcome) -> float:
+def _attempts(outcome: Outcome) -> float:
     """Attempts per second in the last five minutes of an outage."""
     series = outcome.series("in vain", lead=300)[:300]
     return sum(series) / len(series)

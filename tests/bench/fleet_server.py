@@ -118,7 +118,9 @@ class ApiServer:
         self.version = 1
         # In the order of arrival: the order of a set differs from run to run.
         self.watchers: dict[Watcher, None] = {}
-        self._agenda, self._tally, self._capacity = agenda, tally, capacity
+        self._agenda = agenda
+        self._tally = tally
+        self._capacity = capacity
         self._busy_until = 0.0
         self._shaking_until = 0.0
         self._down = ""
@@ -154,7 +156,8 @@ class ApiServer:
             self._agenda.after(self._shaking_until - now, self._arrive, then)
 
     def _arrive(self, then: Reply) -> None:
-        now, capacity = self._agenda.now, self._capacity
+        now = self._agenda.now
+        capacity = self._capacity
         self._busy_until = max(now, self._busy_until)
         if round((self._busy_until - now) * capacity.rate, 6) >= capacity.backlog:
             self._tally.count("refused", now)

@@ -52,10 +52,12 @@ class Follower:
         import json
         import ssl
 
-        self.parse, self.root = json.loads, root
+        self.parse = json.loads
+        self.root = root
         with open(kubeconfig, encoding="utf-8") as file:
             config = json.load(file)
-        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+        cluster = config["clusters"][0]["cluster"]
+        user = config["users"][0]["user"]
         pem = base64.b64decode(cluster["certificate-authority-data"]).decode()
         address = cluster["server"].removeprefix("https://")
         self.link = http.client.HTTPSConnection(
@@ -94,7 +96,8 @@ class Follower:
 def main() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ALL)
     split = sys.argv.index("--")
-    asked, command = sys.argv[1:split], sys.argv[split + 1 :]
+    asked = sys.argv[1:split]
+    command = sys.argv[split + 1 :]
     followers = []
     if asked:
         import threading

@@ -66,7 +66,8 @@ class _Orders:
 
     def stream(self, namespace: str, name: str, size: int, keys: int, seconds: float) -> int:
         """Change an object without a pause, each version once the last is sent; their number."""
-        count, end = 0, time.monotonic() + seconds
+        count = 0
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.put(namespace, name, size, keys)
             count += 1
@@ -75,7 +76,8 @@ class _Orders:
         return count
 
     def _drained(self) -> bool:
-        changed, end = self._kube.store.changed, time.monotonic() + PATIENCE
+        changed = self._kube.store.changed
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             with changed:
                 if not any(stream.queue for stream in self._kube._streams):

@@ -22,10 +22,8 @@ from tests.bench.running import Moment, Run
 # Seconds between two signals, at random: they must not fall into step with anything.
 LONGEST_PAUSE = 0.002
 TITLE = "Signal to the app's handler"
-BESIDE_IMPORT, BESIDE_STREAM = (
-    "tini, beside the API role",
-    "tini, beside a floor with updates",
-)
+BESIDE_IMPORT = "tini, beside the API role"
+BESIDE_STREAM = "tini, beside a floor with updates"
 
 
 def probe(run: Run) -> float:
@@ -67,7 +65,9 @@ def importing(bench: Bench) -> list[Result]:
     """While a thread imports: `kubernetes` in the API role, `prometheus_client` in the directory
     role.
     """
-    api, directory, tini = candidates.OURS_API, candidates.OURS_DIRECTORY, _bystander(BESIDE_IMPORT)
+    api = candidates.OURS_API
+    directory = candidates.OURS_DIRECTORY
+    tini = _bystander(BESIDE_IMPORT)
     chosen = [api, directory, *([tini] if tini else [])]
     samples: dict[str, list[float]] = {candidate.name: [] for candidate in chosen}
     with bench.side_by_side([tini] if tini else []) as (beside, failed):
@@ -96,7 +96,9 @@ def importing(bench: Bench) -> list[Result]:
 
 def _import_kubernetes(bench: Bench, beside: Sequence[Live]) -> tuple[list[float], list[float]]:
     """Latencies of ours while it imports, and of the candidates beside it, in turns."""
-    candidate, ours, theirs = candidates.OURS_API, [], []
+    candidate = candidates.OURS_API
+    ours = []
+    theirs = []
     where = bench.place(candidate)
     assert where.api is not None
     try:
@@ -162,7 +164,8 @@ def _stream(bench: Bench, keys: int) -> Result:
 
 def _probe_under(bench: Bench, probed: Run, streamed: Live, keys: int) -> tuple[list[float], int]:
     assert streamed.place.api is not None
-    seconds, taken = bench.seconds(5), []
+    seconds = bench.seconds(5)
+    taken = []
     _be_nice(bench.kube.pid, 10)
     bench.kube.begin(
         "stream", streamed.place.api.namespace, streamed.place.api.names[0], LARGE, keys, seconds

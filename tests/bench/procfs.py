@@ -76,7 +76,9 @@ def memory(pids: Iterable[int]) -> Memory:
 
 def work(pids: Iterable[int]) -> Work:
     """The sum over all threads of these processes."""
-    cpu, switches, threads = 0.0, 0, 0
+    cpu = 0.0
+    switches = 0
+    threads = 0
     for pid in pids:
         for task in _entries(f"/proc/{pid}/task"):
             threads += 1

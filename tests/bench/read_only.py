@@ -23,7 +23,8 @@ def main() -> None:
         os.execvp(command[0], command)
     with open(kubeconfig, encoding="utf-8") as file:
         config = json.load(file)
-    cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    cluster = config["clusters"][0]["cluster"]
+    user = config["users"][0]["user"]
     pem = base64.b64decode(cluster["certificate-authority-data"]).decode()
     host, _, port = cluster["server"].removeprefix("https://").partition(":")
     objects = f"/api/v1/namespaces/{namespace}/configmaps"

@@ -62,7 +62,8 @@ def _scrape(live: Live) -> None:
 
 def _look(live: Live, before: procfs.Work, seconds: float) -> dict[str, float]:
     pids = live.run.supervisors()
-    now, memory = procfs.work(pids), procfs.memory(pids)
+    now = procfs.work(pids)
+    memory = procfs.memory(pids)
     return {
         "rss": memory.rss,
         "pss": memory.pss,

@@ -23,7 +23,8 @@ from tests.bench import procfs
 NAMESPACE = ("setpriv", "--pdeathsig", "KILL", "unshare", "-pf", "--mount-proc", "--kill-child")
 _REPORT = struct.Struct("qii")
 # Rest is at most this CPU time within these seconds.
-_QUIET_SECONDS, _QUIET_CPU = 0.2, 0.001
+_QUIET_SECONDS = 0.2
+_QUIET_CPU = 0.001
 
 
 class Moment(enum.IntEnum):
@@ -122,7 +123,8 @@ class Run:
         """Wait until the candidate uses next to no CPU time. Raises SilentError after `timeout`
         seconds.
         """
-        end, before = time.monotonic() + timeout, -1.0
+        end = time.monotonic() + timeout
+        before = -1.0
         while time.monotonic() < end:
             now = procfs.work(self.supervisors()).cpu
             if now - before < _QUIET_CPU:

@@ -29,7 +29,9 @@ kubernetes_config: Any = config
 
 class Sidecar:
     def __init__(self, namespace: str, root: str, url: str) -> None:
-        self.namespace, self.root, self.url = namespace, root, url
+        self.namespace = namespace
+        self.root = root
+        self.url = url
         self.known: dict[str, Any] = {}
 
     def follow(self) -> None:

@@ -14,11 +14,15 @@ from tests.bench import candidates, latency
 from tests.bench.tables import Table, grid, number
 
 Tables = Mapping[str, Table]
-BARE, FLOOR, TINI = "ours, bare init", "floor, bare init", "tini"
-DIRECTORY, API = candidates.OURS_DIRECTORY.name, candidates.OURS_API.name
+BARE = "ours, bare init"
+FLOOR = "floor, bare init"
+TINI = "tini"
+DIRECTORY = candidates.OURS_DIRECTORY.name
+API = candidates.OURS_API.name
 FLOOR_API = candidates.FLOOR_API.name
 STREAMS = ("signal_stream_1", "signal_stream_200")
-SIDECAR, EXEC = candidates.SIDECAR.name, candidates.LIST_AND_EXEC.name
+SIDECAR = candidates.SIDECAR.name
+EXEC = candidates.LIST_AND_EXEC.name
 ROLES = (BARE, DIRECTORY, API)
 
 
@@ -35,7 +39,8 @@ class Target(Record):
 
     def row(self, tables: Tables) -> list[str]:
         """The line of the target in the table."""
-        measured, limit = self.measured(tables), self.limit(tables)
+        measured = self.measured(tables)
+        limit = self.limit(tables)
         if math.isnan(measured) or math.isnan(limit):
             verdict = "not measured"
         else:

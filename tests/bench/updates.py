@@ -173,9 +173,11 @@ def memory_after(bench: Bench) -> list[Result]:
 
 def growth(bench: Bench) -> list[Result]:
     """Growth of the resident memory over 10,000 reloads of a 100 KiB object."""
-    candidate, placing = candidates.OURS_API, Placing(100 << 10, in_memory=True)
+    candidate = candidates.OURS_API
+    placing = Placing(100 << 10, in_memory=True)
     samples: list[float] = []
-    reloads, warm = bench.times(10_000, 600), 500
+    reloads = bench.times(10_000, 600)
+    warm = 500
     with bench.side_by_side([candidate], placing) as (lives, failed):
         _wait_for_watches(bench, lives, 1)
         for live in lives:

@@ -23,7 +23,8 @@ def write(path: str, text: str) -> None:
 
 def following(run: Run, tmp_path: os.PathLike[str], *options: str) -> tuple[Program, str]:
     """A program on copies of a directory, and the file to change."""
-    source, root = f"{tmp_path}/source", f"{tmp_path}/live"
+    source = f"{tmp_path}/source"
+    root = f"{tmp_path}/live"
     os.mkdir(source)
     write(f"{source}/app.conf", "one")
     where = [
@@ -61,7 +62,8 @@ def test_json_lines_of_a_change_have_fields(run: Run, tmp_path: os.PathLike[str]
 
     assert all(HEAD == list(one)[:4] and one["logger"] == "supervisor" for one in found)
     assert [] == [one for one in found if not one.get("event")]
-    first, second = of(found, "started"), of(found, "config_applied")
+    first = of(found, "started")
+    second = of(found, "config_applied")
     assert (pid, "python") == (first["pid"], first["service"][:6])
     assert first["version"] == second["previous"] != second["version"]
     assert "app.conf" in second["changed"]

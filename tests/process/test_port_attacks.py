@@ -68,7 +68,8 @@ class Watched:
     """A supervisor and its app: memory, threads, and times of probes and signals."""
 
     def __init__(self, program: Program, port: int) -> None:
-        self.program, self.port = program, port
+        self.program = program
+        self.port = port
         for _ in range(3):  # imports of the first requests stay in memory
             get(port, "/metrics")
             get(port, "/livez")
@@ -154,13 +155,15 @@ def test_silent_strangers_leave_descriptors_for_a_reload(
     port = port_of(program)
     program.expect("ready")
     with attack("silence", port, count):
-        before, began = work([program.pid]), time.monotonic()
+        before = work([program.pid])
+        began = time.monotonic()
         for number in range(3):
             swap_volume(volume, {"app.conf": f"{number}"})
             assert 200 == get(port, "/livez")[0]
             until(lambda: metric(port, "config_last_reload_successful"), 1.0)
         until(lambda: metric(port, "reloads_total", method="exec"), 3.0)
-        after, passed = work([program.pid]), time.monotonic() - began
+        after = work([program.pid])
+        passed = time.monotonic() - began
         assert after.cpu - before.cpu < 0.5 * passed + 0.25
         assert after.threads <= before.threads + MOST_THREADS
         assert not [line for line in program.err.seen if "cannot" in line]

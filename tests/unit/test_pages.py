@@ -30,7 +30,8 @@ class Port:
     """A served port, and the clients of a test."""
 
     def __init__(self) -> None:
-        self.state, self.policy = State(phase=Phase.RUNNING, pid=7, ready=True), Policy()
+        self.state = State(phase=Phase.RUNNING, pid=7, ready=True)
+        self.policy = Policy()
         self.turns: Callable[[Callable[[], None]], None] = lambda reply: reply()
         self.page: Callable[[str], tuple[str, bytes]] = lambda accept: (
             "text/plain",
@@ -237,7 +238,8 @@ def test_newest_client_is_served_when_all_places_are_taken(port: Port) -> None:
 
 
 def test_connection_that_a_page_is_made_for_is_kept(port: Port) -> None:
-    begun, go_on = threading.Event(), threading.Event()
+    begun = threading.Event()
+    go_on = threading.Event()
 
     def slow(_: str) -> tuple[str, bytes]:
         begun.set()
@@ -255,7 +257,9 @@ def test_connection_that_a_page_is_made_for_is_kept(port: Port) -> None:
 
 
 def test_scrapes_that_wait_share_one_page(port: Port) -> None:
-    begun, go_on, made = threading.Semaphore(0), threading.Event(), []
+    begun = threading.Semaphore(0)
+    go_on = threading.Event()
+    made = []
 
     def slow(accept: str) -> tuple[str, bytes]:
         made.append(accept)
