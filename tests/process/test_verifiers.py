@@ -88,7 +88,7 @@ def test_nginx_has_new_workers_after_a_good_reload(
     assert "two" == get(site.port, "/")[1]
 
 
-def test_nginx_has_none_after_a_bad_one_and_again_after_the_next_good_one(
+def test_nginx_bad_reload_fails_and_next_good_reload_passes(
     main: MainThread, site: Site, nginx: int
 ) -> None:
     site.config.write_text("no such directive;\n")
@@ -100,9 +100,7 @@ def test_nginx_has_none_after_a_bad_one_and_again_after_the_next_good_one(
     assert ("", "") == reload_by_hup(main, registry.parse("nginx", "/"), nginx, window=1)
 
 
-def test_nginx_that_cannot_have_its_port_is_found_out(
-    main: MainThread, site: Site, nginx: int
-) -> None:
+def test_nginx_with_taken_port_fails(main: MainThread, site: Site, nginx: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         site.write("two", taken.getsockname()[1])
         subprocess.run(
@@ -114,7 +112,7 @@ def test_nginx_that_cannot_have_its_port_is_found_out(
     assert "one" == get(site.port, "/")[1]
 
 
-def test_old_workers_of_nginx_that_still_serve_a_client_do_not_matter(
+def test_nginx_workers_that_shut_down_do_not_count(
     main: MainThread, site: Site, nginx: int
 ) -> None:
     check = registry.parse("nginx", "/")
@@ -139,7 +137,7 @@ def titles(master: int) -> list[str]:
     return found
 
 
-def test_nginx_in_another_container_is_found_and_verified(main: MainThread, site: Site) -> None:
+def test_nginx_in_another_container_is_verified(main: MainThread, site: Site) -> None:
     elsewhere = Elsewhere()
     try:
         pid = elsewhere.start(*site.command)
@@ -155,7 +153,7 @@ def test_nginx_in_another_container_is_found_and_verified(main: MainThread, site
         elsewhere.close()
 
 
-def test_nginx_that_was_just_started_needs_no_new_workers(main: MainThread, nginx: int) -> None:
+def test_started_nginx_needs_no_new_workers(main: MainThread, nginx: int) -> None:
     way = ReloadPlan(Restart(), registry.parse("nginx", "/"), 0.3)
 
     assert ("", "") == Reloading(main, way, nginx, verify_only=True).end()
@@ -167,9 +165,7 @@ def test_nginx_that_was_just_started_needs_no_new_workers(main: MainThread, ngin
     assert ("verify", True) == (reason, f"nginx (pid {nginx}) has no worker" in error)
 
 
-def test_nginx_that_only_ends_its_connections_is_not_running_well(
-    main: MainThread, site: Site, nginx: int
-) -> None:
+def test_nginx_that_shuts_down_fails(main: MainThread, site: Site, nginx: int) -> None:
     check = registry.parse("nginx", "/")
     with socket.create_connection(("127.0.0.1", site.port)) as busy:
         busy.sendall(b"GET / HTTP/1.1\r\n")
@@ -184,9 +180,7 @@ def test_nginx_that_only_ends_its_connections_is_not_running_well(
             check.once(CheckedApp(nginx, main.runner), 1)
 
 
-def test_nginx_that_reloads_by_its_own_command_is_verified(
-    main: MainThread, site: Site, nginx: int
-) -> None:
+def test_nginx_reload_by_its_command_is_verified(main: MainThread, site: Site, nginx: int) -> None:
     command = Exec([*site.command, "-s", "reload"], "/")
     site.write("two")
 
@@ -261,7 +255,7 @@ def test_haproxy_has_a_new_worker_after_a_good_reload(
     assert "two" == get(proxy.port, "/")[1]
 
 
-def test_haproxy_says_that_it_could_not_load_and_recovers(
+def test_haproxy_bad_reload_fails_and_next_good_reload_passes(
     main: MainThread, proxy: Proxy, haproxy: int
 ) -> None:
     proxy.config.write_text("no such section\n")
@@ -284,9 +278,7 @@ def test_haproxy_says_that_it_could_not_load_and_recovers(
     ).end()
 
 
-def test_haproxy_that_cannot_have_its_port_is_found_out(
-    main: MainThread, proxy: Proxy, haproxy: int
-) -> None:
+def test_haproxy_with_taken_port_fails(main: MainThread, proxy: Proxy, haproxy: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         proxy.write("two", taken.getsockname()[1])
         subprocess.run(
@@ -297,9 +289,7 @@ def test_haproxy_that_cannot_have_its_port_is_found_out(
     assert "one" == get(proxy.port, "/")[1]
 
 
-def test_haproxy_without_a_reload_has_no_new_worker(
-    main: MainThread, proxy: Proxy, haproxy: int
-) -> None:
+def test_haproxy_without_a_reload_fails(main: MainThread, proxy: Proxy, haproxy: int) -> None:
     reason, error = Reloading(main, ReloadPlan(Restart(), proxy.check, 0.3), haproxy).end()
 
     assert ("verify", "the verification did not pass: haproxy has started no new worker") == (
@@ -308,7 +298,7 @@ def test_haproxy_without_a_reload_has_no_new_worker(
     )
 
 
-def test_a_master_socket_that_nobody_serves_is_told(main: MainThread, proxy: Proxy) -> None:
+def test_haproxy_without_master_socket_is_reported(main: MainThread, proxy: Proxy) -> None:
     reason, error = Reloading(main, ReloadPlan(Restart(), proxy.check, timeout=0.1)).end()
 
     assert "verify" == reason
@@ -318,7 +308,7 @@ def test_a_master_socket_that_nobody_serves_is_told(main: MainThread, proxy: Pro
     )
 
 
-def test_a_master_that_says_nothing_is_left_after_its_time(main: MainThread, proxy: Proxy) -> None:
+def test_haproxy_silent_master_times_out(main: MainThread, proxy: Proxy) -> None:
     began = time.monotonic()
     with socket.socket(socket.AF_UNIX) as mute:
         mute.bind(str(proxy.socket))
@@ -329,9 +319,7 @@ def test_a_master_that_says_nothing_is_left_after_its_time(main: MainThread, pro
     assert 0.3 <= time.monotonic() - began < 2
 
 
-def test_a_master_that_takes_no_more_connections_is_left_at_once(
-    main: MainThread, proxy: Proxy
-) -> None:
+def test_haproxy_master_with_full_backlog_fails_at_once(main: MainThread, proxy: Proxy) -> None:
     with contextlib.ExitStack() as stack:
         full = stack.enter_context(socket.socket(socket.AF_UNIX))
         full.bind(str(proxy.socket))

@@ -140,14 +140,14 @@ def refused(main: MainThread) -> str:
     return error
 
 
-def test_a_good_reload_passes_and_is_live(main: MainThread, postgres: Database) -> None:
+def test_postgres_good_reload_passes_and_is_live(main: MainThread, postgres: Database) -> None:
     postgres.config.write_text("work_mem = 5MB\n")
 
     assert ("", "") == reload_by_hup(main, CHECK, main.app, window=1)
     assert "5MB" == postgres.ask("show work_mem")
 
 
-def test_a_bad_value_is_found_out_though_the_other_settings_are_live(
+def test_postgres_bad_value_fails_beside_live_settings(
     main: MainThread, postgres: Database
 ) -> None:
     postgres.config.write_text("work_mem = 6MB\ndeadlock_timeout = soon\n")
@@ -156,32 +156,32 @@ def test_a_bad_value_is_found_out_though_the_other_settings_are_live(
     assert "6MB" == postgres.ask("show work_mem")
 
 
-def test_a_syntax_error_is_found_out(main: MainThread, postgres: Database) -> None:
+def test_postgres_syntax_error_fails(main: MainThread, postgres: Database) -> None:
     postgres.config.write_text("work_mem = 7MB\n= = =\n")
 
     assert f"{postgres.config}:2: syntax error" in refused(main)
     assert "4MB" == postgres.ask("show work_mem")
 
 
-def test_an_unknown_setting_is_found_out(main: MainThread, postgres: Database) -> None:
+def test_postgres_unknown_setting_fails(main: MainThread, postgres: Database) -> None:
     postgres.config.write_text("work_memory = 7MB\n")
 
     assert f"{postgres.config}:1: unrecognized configuration parameter" in refused(main)
 
 
-def test_a_setting_that_needs_a_restart_is_found_out(main: MainThread, postgres: Database) -> None:
+def test_postgres_setting_that_needs_a_restart_fails(main: MainThread, postgres: Database) -> None:
     postgres.config.write_text("max_connections = 33\n")
 
     assert f"{postgres.config}:1: setting could not be applied" in refused(main)
 
 
-def test_a_bad_pg_hba_is_found_out(main: MainThread, postgres: Database) -> None:
+def test_postgres_bad_pg_hba_fails(main: MainThread, postgres: Database) -> None:
     postgres.hba.write_text("local all all trust\nlocal all all blindly\n")
 
     assert "pg_hba.conf:2: invalid authentication method" in refused(main)
 
 
-def test_a_file_that_was_not_loaded_yet_is_found_out(main: MainThread, postgres: Database) -> None:
+def test_postgres_file_that_is_not_loaded_fails(main: MainThread, postgres: Database) -> None:
     postgres.config.write_text("work_mem = 8MB\n")
     later = postgres.config.stat().st_mtime + 5  # PostgreSQL sees whole seconds
     os.utime(postgres.config, (later, later))
@@ -193,7 +193,7 @@ def test_a_file_that_was_not_loaded_yet_is_found_out(main: MainThread, postgres:
     )
 
 
-def test_a_server_that_does_not_answer_is_a_no(
+def test_postgres_without_an_answer_fails(
     main: MainThread, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needs("psql")
@@ -203,6 +203,6 @@ def test_a_server_that_does_not_answer_is_a_no(
     assert ("verify", True) == (reason, "psql ended with code 2: " in error)
 
 
-def test_the_command_has_nothing_that_kubernetes_or_a_shell_would_change() -> None:
+def test_postgres_command_survives_kubernetes_and_shells() -> None:
     """In `args:` of a pod, $(NAME) and $$ mean something; in sh, so do $ and backquotes."""
     assert not set("$`\\") & set("".join(COMMAND))

@@ -72,14 +72,16 @@ def monitor(tmp_path: Path, main: MainThread) -> Iterator[Monitor]:
         yield monitor
 
 
-def test_a_good_reload_passes_also_of_an_unchanged_file(main: MainThread, monitor: Monitor) -> None:
+def test_prometheus_good_reload_of_unchanged_file_passes(
+    main: MainThread, monitor: Monitor
+) -> None:
     assert ("", "") == reload_by_hup(main, monitor.check, main.app, window=1)
     monitor.write("16s")
     assert ("", "") == reload_by_hup(main, monitor.check, main.app, window=1)
     assert "scrape_interval: 16s" in get(monitor.port, "/prom/api/v1/status/config")[1]
 
 
-def test_a_bad_configuration_is_found_out_and_the_next_good_one_passes(
+def test_prometheus_bad_reload_fails_and_next_good_passes(
     main: MainThread, monitor: Monitor
 ) -> None:
     monitor.config.write_text("no_such_key: 1\n")
@@ -99,7 +101,7 @@ def test_a_bad_configuration_is_found_out_and_the_next_good_one_passes(
     ).end()
 
 
-def test_a_bad_rule_file_is_found_out_though_half_of_the_version_is_live(
+def test_prometheus_bad_rule_file_fails_though_half_live(
     main: MainThread, monitor: Monitor
 ) -> None:
     monitor.write("18s", rules="groups: 1\n")
@@ -108,13 +110,13 @@ def test_a_bad_rule_file_is_found_out_though_half_of_the_version_is_live(
     assert "scrape_interval: 18s" in get(monitor.port, "/prom/api/v1/status/config")[1]
 
 
-def test_no_reload_is_not_taken_for_one(main: MainThread, monitor: Monitor) -> None:
+def test_prometheus_without_a_reload_fails(main: MainThread, monitor: Monitor) -> None:
     expected = "verify", "the verification did not pass: Prometheus has not reloaded"
 
     assert expected == Reloading(main, ReloadPlan(Restart(), monitor.check, 0.3), main.app).end()
 
 
-def test_a_reload_by_request_tells_what_was_wrong(main: MainThread, monitor: Monitor) -> None:
+def test_prometheus_reload_by_request_reports_the_error(main: MainThread, monitor: Monitor) -> None:
     method = Http(
         HttpRequest("POST", url.parse(f"{monitor.url}/-/reload")),
         http_request.status_ranges("200-299"),
@@ -129,7 +131,7 @@ def test_a_reload_by_request_tells_what_was_wrong(main: MainThread, monitor: Mon
     assert "field no_such_key not found" in error
 
 
-def test_an_address_of_something_else_is_told(main: MainThread) -> None:
+def test_prometheus_url_of_another_server_is_reported(main: MainThread) -> None:
     with Answering(
         answer("404 Not Found", "nothing here"), answer("200 OK", f"{NAMES[0]} 1\n{NAMES[1]} x\n")
     ) as other:
@@ -149,6 +151,6 @@ def test_an_address_of_something_else_is_told(main: MainThread) -> None:
 @pytest.mark.parametrize(
     "text", ["prometheus:", "prometheus:9090", "prometheus:http://a/?b", "prometheus:ftp://a"]
 )
-def test_what_is_no_address_of_prometheus_is_refused(text: str) -> None:
+def test_malformed_prometheus_url_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"URL|query"):
         registry.parse(text, "/")

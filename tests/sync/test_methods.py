@@ -27,7 +27,7 @@ def failures(subject: Reloading, method: str, reason: str) -> float | None:
 # --- signal ---------------------------------------------------------------------------------------
 
 
-def test_another_signal_is_sent_if_the_app_reloads_on_that(subject: Reloading) -> None:
+def test_chosen_signal_reloads(subject: Reloading) -> None:
     command = [
         "sh",
         "-c",
@@ -52,7 +52,7 @@ def served(subject: Reloading, *options: str, userinfo: str = "") -> Program:
     return subject.running(url, *options, command=app("obey_http.py", port, subject.file))
 
 
-def test_a_request_reloads_and_its_answer_counts(subject: Reloading) -> None:
+def test_request_reloads_and_its_answer_counts(subject: Reloading) -> None:
     program = served(subject)
     subject.change("two")
     program.expect("config: two")
@@ -66,7 +66,7 @@ def test_a_request_reloads_and_its_answer_counts(subject: Reloading) -> None:
     subject.stop()
 
 
-def test_a_user_and_password_are_sent_and_never_told(subject: Reloading) -> None:
+def test_user_and_password_are_sent_and_never_logged(subject: Reloading) -> None:
     program = served(subject, "--no-rollback", "--log-level=debug", userinfo="carol:sesame@")
     subject.change("refuse 403 no entry")
     program.expect("^with: Basic Y2Fyb2w6c2VzYW1l$")  # RFC 7617: base64 of carol:sesame
@@ -76,7 +76,7 @@ def test_a_user_and_password_are_sent_and_never_told(subject: Reloading) -> None
     assert (False, False) == ("sesame" in said, "Y2Fyb2" in said)
 
 
-def test_a_refusal_is_not_tried_again_and_its_body_is_told(subject: Reloading) -> None:
+def test_refusal_is_final_and_logged_with_its_body(subject: Reloading) -> None:
     program = served(subject)
     subject.change("refuse 422 line 7 is wrong")
     program.err.expect(
@@ -94,7 +94,7 @@ def test_a_refusal_is_not_tried_again_and_its_body_is_told(subject: Reloading) -
     )
 
 
-def test_a_busy_server_is_asked_again_when_it_said(subject: Reloading) -> None:
+def test_busy_server_is_asked_again_after_retry_after(subject: Reloading) -> None:
     program = served(subject)
     subject.change("busy 1")
     program.expect("asked: busy 1")
@@ -110,7 +110,7 @@ def test_a_busy_server_is_asked_again_when_it_said(subject: Reloading) -> None:
     )
 
 
-def test_a_request_without_an_answer_is_given_up_in_time(subject: Reloading) -> None:
+def test_request_without_answer_times_out(subject: Reloading) -> None:
     program = served(subject, "--reload-timeout=400ms")
     began = time.monotonic()
     subject.change("hang")
@@ -123,7 +123,7 @@ def test_a_request_without_an_answer_is_given_up_in_time(subject: Reloading) -> 
 
 
 @pytest.mark.parametrize("content", ["hang", "broken", "busy 25"])
-def test_a_newer_version_waits_for_no_try_of_an_older_one(subject: Reloading, content: str) -> None:
+def test_newer_version_ends_retries_of_an_older_version(subject: Reloading, content: str) -> None:
     """All three would otherwise go on for the 30 s of --reload-timeout."""
     program = served(subject)
     subject.change(content)
@@ -144,7 +144,7 @@ def test_a_newer_version_waits_for_no_try_of_an_older_one(subject: Reloading, co
 # --- exec -----------------------------------------------------------------------------------------
 
 
-def test_a_command_reloads_with_the_directory_of_the_files(subject: Reloading) -> None:
+def test_command_reload_sees_the_live_directory(subject: Reloading) -> None:
     out = f"{subject.scratch}/seen"
     program = subject.running(f"--reload-exec=sh -c 'echo {{dir}} $(cat {{dir}}/app.conf) >>{out}'")
     subject.change("two")
@@ -156,7 +156,7 @@ def test_a_command_reloads_with_the_directory_of_the_files(subject: Reloading) -
     assert 1 == subject.metric("reloads_total", method="exec")
 
 
-def test_the_exit_code_of_a_command_is_its_own_among_orphans(subject: Reloading) -> None:
+def test_command_exit_code_is_its_own_among_orphans(subject: Reloading) -> None:
     """The supervisor reaps what the command leaves, and takes none of it for the command."""
     orphans = 'for n in 1 2 3 4 5; do (sh -c "sleep 0 & exit 0" &); done'
     program = subject.running(
@@ -173,7 +173,7 @@ def test_the_exit_code_of_a_command_is_its_own_among_orphans(subject: Reloading)
     subject.stop()
 
 
-def test_a_command_that_hangs_is_given_up_in_time_with_its_group(subject: Reloading) -> None:
+def test_hanging_command_is_killed_with_its_group(subject: Reloading) -> None:
     pids = f"{subject.scratch}/pids"
     command = f"sh -c 'sleep 3600 & readlink /proc/self >>{pids}; sleep 3600'"
     program = subject.running("--no-rollback", "--reload-timeout=300ms", f"--reload-exec={command}")
@@ -193,7 +193,7 @@ def test_a_command_that_hangs_is_given_up_in_time_with_its_group(subject: Reload
 # --- restart --------------------------------------------------------------------------------------
 
 
-def test_a_restart_stops_the_app_in_its_own_way_and_starts_it_on_the_new_files(
+def test_restart_stops_app_and_starts_it_on_new_files(
     subject: Reloading,
 ) -> None:
     program = subject.running("--reload-restart", "--stop-signal=USR2")
@@ -216,7 +216,7 @@ def test_a_restart_stops_the_app_in_its_own_way_and_starts_it_on_the_new_files(
     subject.stop()
 
 
-def test_a_restart_at_once_is_not_told_as_one_after_a_while(subject: Reloading) -> None:
+def test_restart_reload_is_not_logged_as_a_backoff(subject: Reloading) -> None:
     program = subject.running("--reload-restart")
     subject.change("two")
     program.err.expect("reloaded")
@@ -226,7 +226,7 @@ def test_a_restart_at_once_is_not_told_as_one_after_a_while(subject: Reloading) 
     ]
 
 
-def test_a_restart_onto_a_version_that_ends_the_app_goes_back(subject: Reloading) -> None:
+def test_restart_onto_version_that_ends_the_app_rolls_back(subject: Reloading) -> None:
     program = subject.running("--reload-restart")
     subject.change("exit 3")
     program.expect("config: exit 3")
@@ -247,7 +247,7 @@ def test_a_restart_onto_a_version_that_ends_the_app_goes_back(subject: Reloading
     subject.stop()
 
 
-def test_an_app_that_does_not_stop_for_a_restart_is_killed_after_the_stop_timeout(
+def test_restart_kills_app_after_stop_timeout(
     subject: Reloading,
 ) -> None:
     command = [

@@ -47,7 +47,7 @@ def no(main: MainThread, text: str, seconds: float = 5) -> str:
 # --- by request -----------------------------------------------------------------------------------
 
 
-def test_a_status_of_200_to_299_is_a_yes(main: MainThread) -> None:
+def test_http_check_passes_for_200_to_299(main: MainThread) -> None:
     with Answering(
         answer("204 No Content"), answer("299 Fine"), answer("302 Found"), answer("503 No", "later")
     ) as server:
@@ -64,14 +64,14 @@ def test_a_status_of_200_to_299_is_a_yes(main: MainThread) -> None:
     ] == server.heads()
 
 
-def test_no_answer_in_time_is_a_no_without_secrets(main: MainThread) -> None:
+def test_http_check_times_out_without_secrets(main: MainThread) -> None:
     with Answering(hang) as server:
         message = no(main, server.url("/x?key=s3cret", "root:hunter22@"), 0.2)
 
     assert f"GET http://127.0.0.1:{server.port}/x?...: no answer within 0.2s" == message
 
 
-def test_https_trusts_as_it_is_told(main: MainThread, tmp_path: Path) -> None:
+def test_http_check_trusts_the_given_ca(main: MainThread, tmp_path: Path) -> None:
     authority = Authority()
     ca = tmp_path / "ca.pem"
     ca.write_text(authority.pem)
@@ -84,7 +84,7 @@ def test_https_trusts_as_it_is_told(main: MainThread, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_port_without_a_host_is_on_either_loopback_address(main: MainThread, host: str) -> None:
+def test_tcp_check_without_host_asks_both_loopbacks(main: MainThread, host: str) -> None:
     if host == "::1" and not socket.has_dualstack_ipv6():
         pytest.skip("needs IPv6: enable it on the loopback interface")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -98,7 +98,7 @@ def test_a_port_without_a_host_is_on_either_loopback_address(main: MainThread, h
     )
 
 
-def test_a_port_of_one_host_is_on_that_one_only(main: MainThread) -> None:
+def test_tcp_check_with_host_asks_that_host_only(main: MainThread) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         assert f"cannot connect to port {port} of 127.0.0.2: connection refused" == no(
@@ -109,7 +109,7 @@ def test_a_port_of_one_host_is_on_that_one_only(main: MainThread) -> None:
 @pytest.mark.parametrize(
     "text", ["tcp:", "tcp:x", "tcp:0", "tcp:65536", "tcp://a:1", "tcp:::1:80", "tcp:a:"]
 )
-def test_what_is_no_port_is_refused(text: str) -> None:
+def test_malformed_tcp_check_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not tcp:\[HOST:\]PORT"):
         checks.parse(text, "/")
 
@@ -117,13 +117,13 @@ def test_what_is_no_port_is_refused(text: str) -> None:
 # --- by command -----------------------------------------------------------------------------------
 
 
-def test_code_0_is_a_yes_and_the_directory_is_filled_in(main: MainThread) -> None:
+def test_command_check_passes_and_gets_the_directory(main: MainThread) -> None:
     ask(main, 'sh -c \'test "$0 $1" = "/etc/app -c/etc/app/x"\' {dir} -c{dir}/x')
 
     assert ("/etc/app", "-c/etc/app/x") == main.hooks[0][3:]
 
 
-def test_another_code_is_a_no_with_the_last_words_and_without_the_arguments(
+def test_command_check_fails_with_last_words_only(
     main: MainThread,
 ) -> None:
     script = "import sys; print('x' * 3000); print('no \\x1b[31mway', file=sys.stderr); sys.exit(3)"
@@ -135,7 +135,7 @@ def test_another_code_is_a_no_with_the_last_words_and_without_the_arguments(
     assert "s3cret" not in message
 
 
-def test_a_command_that_takes_too_long_is_a_no(main: MainThread) -> None:
+def test_command_check_times_out(main: MainThread) -> None:
     began = time.monotonic()
 
     assert "sleep did not end in time (code 124)" == no(main, "sleep 60", 0.2)
@@ -151,7 +151,7 @@ def test_a_command_that_takes_too_long_is_a_no(main: MainThread) -> None:
         ("false", False),
     ],
 )
-def test_a_command_that_cannot_run_is_no_answer(
+def test_command_check_that_cannot_run_has_no_answer(
     main: MainThread, command: str, unable: bool
 ) -> None:
     with pytest.raises(CheckFailed) as caught:
@@ -160,7 +160,7 @@ def test_a_command_that_cannot_run_is_no_answer(
     assert unable == caught.value.unable
 
 
-def test_a_command_ends_at_once_when_nobody_wants_to_know(main: MainThread) -> None:
+def test_cancel_ends_command_check(main: MainThread) -> None:
     subject = CheckedApp(0, main.runner)
     ended: list[str] = []
 
@@ -182,12 +182,12 @@ def _some(items: object) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "  ", "sh -c 'open", "http://", "https://a:b/"])
-def test_what_is_no_check_is_refused(text: str) -> None:
+def test_malformed_check_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"empty|not a command|not a URL"):
         checks.parse(text, "/")
 
 
-def test_a_check_of_the_present_needs_nothing_from_before(main: MainThread) -> None:
+def test_check_of_the_present_ignores_the_past(main: MainThread) -> None:
     check = checks.parse("true", "/")
 
     assert check is check.before(CheckedApp(0, main.runner), 1)
@@ -225,7 +225,7 @@ def test_readiness_is_reported_once_the_check_passes(
     assert main.quiet()
 
 
-def test_the_wait_ends_with_the_app_and_without_a_report(
+def test_readiness_wait_ends_silently_with_the_app(
     main: MainThread, app: subprocess.Popen[bytes]
 ) -> None:
     with (
@@ -238,7 +238,7 @@ def test_the_wait_ends_with_the_app_and_without_a_report(
     assert main.quiet()
 
 
-def test_the_wait_ends_when_it_is_cancelled(main: MainThread, app: subprocess.Popen[bytes]) -> None:
+def test_readiness_wait_ends_by_cancel(main: MainThread, app: subprocess.Popen[bytes]) -> None:
     readiness = Readiness(checks.parse("sleep 60", "/"), main.runner, main.put, 30)
     with waiting(readiness, app.pid):
         wait_until(lambda: _some(main.hooks))
@@ -246,7 +246,7 @@ def test_the_wait_ends_when_it_is_cancelled(main: MainThread, app: subprocess.Po
     assert main.quiet()
 
 
-def test_a_later_wait_takes_the_place_of_an_earlier_one(
+def test_readiness_wait_replaces_an_earlier_wait(
     main: MainThread, app: subprocess.Popen[bytes]
 ) -> None:
     with Answering(hang, answer("200 OK")) as server:
@@ -258,7 +258,7 @@ def test_a_later_wait_takes_the_place_of_an_earlier_one(
     assert main.quiet()
 
 
-def test_a_failure_of_our_own_does_not_keep_an_app_unready(
+def test_readiness_survives_an_internal_failure(
     main: MainThread, app: subprocess.Popen[bytes]
 ) -> None:
     class Broken(checks.Check):

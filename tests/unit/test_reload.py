@@ -46,7 +46,7 @@ def outcome(main: MainThread, plan: ReloadPlan, pid: int = 0) -> tuple[str, str]
     return Reloading(main, plan, pid).end()
 
 
-def test_a_restart_is_nothing_but_its_verification_here(main: MainThread) -> None:
+def test_restart_method_only_verifies(main: MainThread) -> None:
     assert ("", "") == outcome(main, ReloadPlan(Restart()))
 
 
@@ -65,9 +65,7 @@ def catching() -> Iterator[tuple[int, Lines]]:
         lines.reader.join(5)
 
 
-def test_an_app_that_catches_the_signal_gets_it(
-    main: MainThread, catching: tuple[int, Lines]
-) -> None:
+def test_app_with_handler_gets_signal(main: MainThread, catching: tuple[int, Lines]) -> None:
     main.app, lines = catching
 
     assert ("", "") == outcome(main, ReloadPlan(Signal(HUP)), main.app)
@@ -75,7 +73,7 @@ def test_an_app_that_catches_the_signal_gets_it(
     assert "1" == lines.next()
 
 
-def test_an_app_that_does_not_catch_the_signal_never_gets_it(main: MainThread) -> None:
+def test_app_without_handler_never_gets_signal(main: MainThread) -> None:
     with subprocess.Popen(["sleep", "60"]) as deaf:
         main.app = deaf.pid
         reason, error = outcome(main, ReloadPlan(Signal(HUP), timeout=0.2), deaf.pid)
@@ -86,9 +84,7 @@ def test_an_app_that_does_not_catch_the_signal_never_gets_it(main: MainThread) -
     assert "it does not catch SIGHUP, which would end it; choose the signal" in error
 
 
-def test_an_app_that_is_being_stopped_gets_no_signal(
-    main: MainThread, catching: tuple[int, Lines]
-) -> None:
+def test_stopping_app_gets_no_signal(main: MainThread, catching: tuple[int, Lines]) -> None:
     main.app, main.deaf = catching[0], True
 
     assert ("no_process", "it is being stopped") == outcome(main, ReloadPlan(Signal(HUP)), main.app)
@@ -104,7 +100,7 @@ def http(server: Answering, method: str = "POST", accepted: Sequence[range] = AN
 @pytest.mark.parametrize(
     ("status", "accepted"), [("200 OK", ANY_2XX), ("302 Found", (range(200, 201), range(302, 303)))]
 )
-def test_an_accepted_status_is_success(
+def test_http_accepted_status_is_success(
     main: MainThread, status: str, accepted: Sequence[range]
 ) -> None:
     with Answering(answer(status)) as server:
@@ -116,7 +112,7 @@ def test_an_accepted_status_is_success(
 @pytest.mark.parametrize(
     "status", ["400 Bad", "403 Forbidden", "404 Not Found", "304 Not Modified", "204 Empty"]
 )
-def test_another_status_is_final_and_told_with_the_body(main: MainThread, status: str) -> None:
+def test_http_other_status_is_final_with_its_body(main: MainThread, status: str) -> None:
     with Answering(answer(status, "Lifecycle API\nis not enabled"), OK) as server:
         reason, error = outcome(main, ReloadPlan(http(server, "PUT", (range(200, 201),))))
         assert 1 == len(server.asked)
@@ -131,13 +127,13 @@ def test_another_status_is_final_and_told_with_the_body(main: MainThread, status
 @pytest.mark.parametrize(
     "status", ["408 Timeout", "425 Early", "429 Many", "500 No", "502 No", "503 No", "599 No"]
 )
-def test_what_may_be_different_the_next_time_is_tried_again(main: MainThread, status: str) -> None:
+def test_http_temporary_status_is_retried(main: MainThread, status: str) -> None:
     with Answering(answer(status), b"", OK) as server:
         assert ("", "") == outcome(main, ReloadPlan(http(server)))
         assert 3 == len(server.asked)
 
 
-def test_a_server_that_comes_late_is_waited_for(main: MainThread) -> None:
+def test_http_waits_for_late_server(main: MainThread) -> None:
     with Answering(OK) as gone:
         plan = ReloadPlan(http(gone))
     reloading = Reloading(main, plan)
@@ -146,7 +142,7 @@ def test_a_server_that_comes_late_is_waited_for(main: MainThread) -> None:
         assert 1 == len(server.asked)
 
 
-def test_retry_after_is_the_least_that_is_waited(main: MainThread) -> None:
+def test_http_retry_after_delays_the_retry(main: MainThread) -> None:
     began = time.monotonic()
     with Answering(answer("503 No", "", "Retry-After: 1"), OK) as server:
         assert ("", "") == outcome(main, ReloadPlan(http(server)))
@@ -154,7 +150,7 @@ def test_retry_after_is_the_least_that_is_waited(main: MainThread) -> None:
     assert 1 <= time.monotonic() - began < 3
 
 
-def test_a_retry_after_beyond_the_time_ends_the_reload_at_once(main: MainThread) -> None:
+def test_http_long_retry_after_ends_the_reload(main: MainThread) -> None:
     began = time.monotonic()
     with Answering(answer("503 No", "busy", "Retry-After: 60")) as server:
         reason, error = outcome(main, ReloadPlan(http(server), timeout=5))
@@ -166,7 +162,7 @@ def test_a_retry_after_beyond_the_time_ends_the_reload_at_once(main: MainThread)
     assert time.monotonic() - began < 3
 
 
-def test_retries_end_with_the_time_and_are_counted(main: MainThread) -> None:
+def test_http_retries_end_with_the_time_and_are_counted(main: MainThread) -> None:
     began = time.monotonic()
     with Answering(answer("500 No", "bad rule")) as server:
         reason, error = outcome(main, ReloadPlan(http(server), timeout=1))
@@ -177,7 +173,7 @@ def test_retries_end_with_the_time_and_are_counted(main: MainThread) -> None:
     assert time.monotonic() - began < 3
 
 
-def test_a_server_that_hangs_is_left_when_the_time_is_over(main: MainThread) -> None:
+def test_http_silent_server_times_out(main: MainThread) -> None:
     began = time.monotonic()
     with Answering(hang) as server:
         reason, error = outcome(main, ReloadPlan(http(server), timeout=0.5))
@@ -186,7 +182,7 @@ def test_a_server_that_hangs_is_left_when_the_time_is_over(main: MainThread) -> 
     assert 0.4 <= time.monotonic() - began < 3
 
 
-def test_nobody_listening_is_a_failure_to_connect(main: MainThread) -> None:
+def test_http_closed_port_fails_to_connect(main: MainThread) -> None:
     with Answering(OK) as gone:
         plan = ReloadPlan(http(gone), timeout=0.6)
     reason, error = outcome(main, plan)
@@ -198,14 +194,14 @@ def test_nobody_listening_is_a_failure_to_connect(main: MainThread) -> None:
 # --- by command -----------------------------------------------------------------------------------
 
 
-def test_a_command_reloads_and_sees_the_directory(main: MainThread, tmp_path: Path) -> None:
+def test_command_reloads_with_the_directory(main: MainThread, tmp_path: Path) -> None:
     command = Exec(["sh", "-c", 'echo done > "$0"', "{dir}/mark"], str(tmp_path))
 
     assert ("", "") == outcome(main, ReloadPlan(command))
     assert "done\n" == (tmp_path / "mark").read_text()
 
 
-def test_a_command_that_fails_tells_its_code_and_its_last_words(main: MainThread) -> None:
+def test_command_failure_has_code_and_last_words(main: MainThread) -> None:
     command = Exec(["sh", "-c", "echo one; echo two >&2; exit 7"], "/")
 
     assert ("exec", "sh ended with code 7: one two") == outcome(main, ReloadPlan(command))
@@ -220,13 +216,13 @@ def test_a_command_that_fails_tells_its_code_and_its_last_words(main: MainThread
         ("kill -KILL $$", "was killed (code 137), by hand or for lack of memory"),
     ],
 )
-def test_a_command_that_cannot_run_is_no_verdict(main: MainThread, script: str, why: str) -> None:
+def test_command_that_cannot_run_is_no_verdict(main: MainThread, script: str, why: str) -> None:
     reason, error = outcome(main, ReloadPlan(Exec(["sh", "-c", script], "/")))
 
     assert ("hook", f"sh {why}") == (reason, error[: len(why) + 3])
 
 
-def test_a_command_that_is_not_there_is_no_verdict(main: MainThread) -> None:
+def test_missing_command_is_no_verdict(main: MainThread) -> None:
     reason, error = outcome(main, ReloadPlan(Exec(["/no/such"], "/")))
 
     assert ("hook", "cannot start /no/such: No such file or directory") == (reason, error)
@@ -235,7 +231,7 @@ def test_a_command_that_is_not_there_is_no_verdict(main: MainThread) -> None:
 @pytest.mark.parametrize(
     ("check", "reason"), [("false", "verify"), ("sh -c no-such", "unverified")]
 )
-def test_a_verification_that_cannot_run_is_no_verdict(
+def test_verification_that_cannot_run_is_no_verdict(
     main: MainThread, check: str, reason: str
 ) -> None:
     plan = ReloadPlan(Restart(), checks.parse(check, "/"), window=0.1)
@@ -243,7 +239,7 @@ def test_a_verification_that_cannot_run_is_no_verdict(
     assert reason == outcome(main, plan)[0]
 
 
-def test_a_command_that_hangs_ends_with_the_time_and_so_do_its_children(main: MainThread) -> None:
+def test_hanging_command_ends_in_time_with_its_children(main: MainThread) -> None:
     reason, error = outcome(
         main, ReloadPlan(Exec(["sh", "-c", "sleep 61 & echo $!; wait"], "/"), timeout=0.4)
     )
@@ -297,9 +293,7 @@ def other(common: Path) -> Iterator[Other]:
     elsewhere.close()
 
 
-def test_another_containers_process_is_waited_for_and_signalled(
-    main: MainThread, other: Other
-) -> None:
+def test_other_process_is_awaited_and_signalled(main: MainThread, other: Other) -> None:
     reloading = Reloading(main, other.plan())
     pid = other(*CATCHER)
 
@@ -307,18 +301,14 @@ def test_another_containers_process_is_waited_for_and_signalled(
     assert [(pid, HUP)] == main.signals
 
 
-def test_another_containers_process_that_is_not_there_is_told(
-    main: MainThread, other: Other
-) -> None:
+def test_missing_other_process_is_reported(main: MainThread, other: Other) -> None:
     reason, error = outcome(main, other.plan(0.1))
 
     assert "no_process" == reason
     assert f"cannot read the pid file {other.path}: no such file" in error
 
 
-def test_another_containers_process_without_a_handler_never_gets_the_signal(
-    main: MainThread, other: Other
-) -> None:
+def test_other_process_without_handler_gets_no_signal(main: MainThread, other: Other) -> None:
     pid = other("sleep", "60")
     reason, error = outcome(main, other.plan(0.1))
 
@@ -327,16 +317,14 @@ def test_another_containers_process_without_a_handler_never_gets_the_signal(
     assert [] == main.signals
 
 
-def test_another_containers_process_that_ends_of_it_is_a_failure(
-    main: MainThread, other: Other
-) -> None:
+def test_other_process_that_ends_fails_the_reload(main: MainThread, other: Other) -> None:
     pid = other(*MORTAL)
 
     expected = "child_exited", f"process {pid} ended after it was told to reload"
     assert expected == outcome(main, other.plan(window=0.5))
 
 
-def test_another_users_process_is_told_with_what_to_do(main: MainThread, other: Other) -> None:
+def test_process_of_another_user_is_reported_with_remedy(main: MainThread, other: Other) -> None:
     needs_root()
     pid = other(*CATCHER, user=12345)
     os.seteuid(54321)

@@ -77,28 +77,28 @@ def plan(diary: Diary, window: float = 0, timeout: float = 10) -> ReloadPlan:
     return ReloadPlan(diary, Asked(diary, "state"), window, timeout)
 
 
-def test_it_is_looked_then_reloaded_then_verified(main: MainThread) -> None:
+def test_reload_looks_reloads_and_verifies_in_order(main: MainThread) -> None:
     diary = Diary()
 
     assert ("", "") == Reloading(main, plan(diary), 7).end()
     assert ["before 7", "reload 7", "change 7"] == diary.lines
 
 
-def test_an_app_that_was_just_started_is_only_verified_and_by_its_state(main: MainThread) -> None:
+def test_started_app_is_verified_by_its_state_only(main: MainThread) -> None:
     diary = Diary()
 
     assert ("", "") == Reloading(main, plan(diary), 7, verify_only=True).end()
     assert ["state 7"] == diary.lines
 
 
-def test_an_app_that_cannot_be_looked_at_yet_is_waited_for(main: MainThread) -> None:
+def test_look_before_waits_for_an_answer(main: MainThread) -> None:
     diary = Diary(unseen=2)
 
     assert ("", "") == Reloading(main, plan(diary)).end()
     assert ["before 0", "before 0", "before 0", "reload 0", "change 0"] == diary.lines
 
 
-def test_an_app_that_cannot_be_looked_at_is_not_reloaded(main: MainThread) -> None:
+def test_app_without_look_before_is_not_reloaded(main: MainThread) -> None:
     diary = Diary(unseen=1000)
 
     expected = "verify", "it could not be verified, so it was not reloaded: nobody answers"
@@ -106,7 +106,7 @@ def test_an_app_that_cannot_be_looked_at_is_not_reloaded(main: MainThread) -> No
     assert {"before 0"} == set(diary.lines)
 
 
-def test_verification_that_passed_is_asked_again_at_the_end(main: MainThread) -> None:
+def test_passed_verification_is_repeated_at_the_end(main: MainThread) -> None:
     diary = Diary()
 
     assert ("", "") == Reloading(main, plan(diary, window=0.6)).end()
@@ -114,7 +114,7 @@ def test_verification_that_passed_is_asked_again_at_the_end(main: MainThread) ->
     assert 0.6 <= diary.times[3] - diary.times[1] < 2
 
 
-def test_verification_that_passes_only_at_first_is_a_failure(main: MainThread) -> None:
+def test_verification_that_passes_only_at_first_fails(main: MainThread) -> None:
     """Old workers of uWSGI answer a URL for a second, and then new ones without an application."""
     diary = Diary(passes=1, noes=1000)
     reason, error = Reloading(main, plan(diary, window=0.3)).end()
@@ -126,21 +126,21 @@ def test_verification_that_passes_only_at_first_is_a_failure(main: MainThread) -
     )
 
 
-def test_verification_that_misses_once_at_the_end_still_passes(main: MainThread) -> None:
+def test_verification_may_miss_at_the_end(main: MainThread) -> None:
     diary = Diary(passes=1, noes=2)
 
     assert ("", "") == Reloading(main, plan(diary, window=0.3)).end()
     assert 4 == diary.lines.count("change 0")
 
 
-def test_the_window_is_waited_for_without_a_verification(main: MainThread) -> None:
+def test_window_passes_without_a_verification(main: MainThread) -> None:
     diary = Diary()
 
     assert ("", "") == Reloading(main, ReloadPlan(diary, window=0.3)).end()
     assert 0.3 <= time.monotonic() - diary.times[0] < 2
 
 
-def test_a_verification_is_tried_until_it_passes_within_the_window(main: MainThread) -> None:
+def test_verification_is_retried_within_the_window(main: MainThread) -> None:
     diary = Diary(noes=2)
 
     assert ("", "") == Reloading(main, plan(diary, window=2)).end()
@@ -148,7 +148,7 @@ def test_a_verification_is_tried_until_it_passes_within_the_window(main: MainThr
     assert 0.2 < diary.times[3] - diary.times[2] < 1
 
 
-def test_a_verification_that_does_not_pass_in_the_window_is_a_failure_with_its_last_words(
+def test_verification_that_never_passes_fails_with_last_words(
     main: MainThread,
 ) -> None:
     diary = Diary(noes=1000)
@@ -159,7 +159,7 @@ def test_a_verification_that_does_not_pass_in_the_window_is_a_failure_with_its_l
     assert 3 <= diary.lines.count("change 0") <= 4
 
 
-def test_a_window_of_nothing_still_leaves_the_verification_one_try(main: MainThread) -> None:
+def test_empty_window_leaves_one_try_of_verification(main: MainThread) -> None:
     passing = ReloadPlan(Diary(), CommandCheck(["true"]), 0)
     failing = ReloadPlan(Diary(), CommandCheck(["sh", "-c", "echo bad; exit 3"]), 0)
 
@@ -169,7 +169,7 @@ def test_a_window_of_nothing_still_leaves_the_verification_one_try(main: MainThr
     ).end()
 
 
-def test_a_failure_of_our_own_is_reported_too(main: MainThread) -> None:
+def test_internal_failure_is_reported(main: MainThread) -> None:
     def broken(attempt: Attempt) -> None:
         raise RuntimeError(f"broken {attempt.pid}")
 
@@ -199,30 +199,30 @@ def some(items: object) -> None:
     assert items
 
 
-def test_the_wait_for_a_handler_is_given_up_at_once(main: MainThread) -> None:
+def test_cancel_ends_wait_for_handler(main: MainThread) -> None:
     with subprocess.Popen(["sleep", "60"]) as deaf:
         assert given_up(main, ReloadPlan(Signal(1)), lambda: None, deaf.pid) < 1
         assert ([], None) == (main.signals, deaf.poll())
         deaf.kill()
 
 
-def test_the_wait_for_a_process_of_another_container_is_given_up_at_once(main: MainThread) -> None:
+def test_cancel_ends_wait_for_other_process(main: MainThread) -> None:
     assert given_up(main, ReloadPlan(Process(PidLookup("no-such-process"), 1)), lambda: None) < 1
 
 
-def test_a_request_that_hangs_is_given_up_at_once(main: MainThread) -> None:
+def test_cancel_ends_hanging_request(main: MainThread) -> None:
     with Answering(hang) as server:
         method = Http(HttpRequest("POST", url.parse(server.url())), (range(200, 300),))
         assert given_up(main, ReloadPlan(method), server.connected.acquire) < 1
 
 
-def test_the_wait_for_the_next_try_is_given_up_at_once(main: MainThread) -> None:
+def test_cancel_ends_wait_for_the_next_request(main: MainThread) -> None:
     with Answering(answer("503 No", "", "Retry-After: 9")) as server:
         method = Http(HttpRequest("POST", url.parse(server.url())), (range(200, 300),))
         assert given_up(main, ReloadPlan(method), server.gone.acquire) < 1
 
 
-def test_a_command_is_given_up_at_once(main: MainThread) -> None:
+def test_cancel_ends_command(main: MainThread) -> None:
     assert (
         given_up(
             main,
@@ -233,7 +233,7 @@ def test_a_command_is_given_up_at_once(main: MainThread) -> None:
     )
 
 
-def test_a_window_is_given_up_at_once(main: MainThread) -> None:
+def test_cancel_ends_window(main: MainThread) -> None:
     diary = Diary()
     assert (
         given_up(
@@ -243,18 +243,18 @@ def test_a_window_is_given_up_at_once(main: MainThread) -> None:
     )
 
 
-def test_a_verification_is_given_up_at_once(main: MainThread) -> None:
+def test_cancel_ends_verification(main: MainThread) -> None:
     slow = ReloadPlan(Diary(), CommandCheck(["sleep", "60"]), 60)
     assert given_up(main, slow, lambda: wait_until(lambda: some(main.hooks))) < 1
 
 
-def test_the_look_before_is_given_up_at_once(main: MainThread) -> None:
+def test_cancel_ends_look_before(main: MainThread) -> None:
     diary = Diary(unseen=1000)
     assert given_up(main, plan(diary), lambda: wait_until(lambda: some(diary.lines))) < 1
     assert {"before 0"} == set(diary.lines)
 
 
-def test_a_reload_whose_cancellation_was_faster_than_its_thread_does_nothing(
+def test_cancel_before_the_thread_begins_prevents_reload(
     main: MainThread,
 ) -> None:
     diary = Diary()
@@ -271,7 +271,7 @@ def test_a_reload_whose_cancellation_was_faster_than_its_thread_does_nothing(
     assert ["before 0", "reload 0", "change 0"] == diary.lines
 
 
-def test_a_cancellation_leaves_later_reloads_alone(main: MainThread) -> None:
+def test_cancel_leaves_later_reloads_alone(main: MainThread) -> None:
     diary = Diary()
     reloader = Reloader(plan(diary, window=0.5), main.put, main.runner)
     for attempt in (1, 2):

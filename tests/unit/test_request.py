@@ -43,7 +43,7 @@ def refused(text: str, seconds: float = 5, trust: Trust = SYSTEM) -> RequestFail
 # --- what is sent and read ------------------------------------------------------------------------
 
 
-def test_method_path_headers_and_an_empty_body_are_sent() -> None:
+def test_request_sends_method_path_headers_and_no_body() -> None:
     with Answering(OK) as server:
         headers = (http_request.header("X-Token: abc"), http_request.header("user-agent: mine"))
         HttpRequest("POST", url.parse(server.url("/-/reload?now=1")), headers).send(5, Interrupt())
@@ -57,13 +57,13 @@ def test_method_path_headers_and_an_empty_body_are_sent() -> None:
     assert 1 == sum(line.lower().startswith("user-agent:") for line in lines)
 
 
-def test_a_request_with_years_of_time_is_made() -> None:
+def test_request_with_years_of_time_is_made() -> None:
     """A window of verification may be long; poll(2) and socket timeouts take 24 days."""
     with Answering(OK) as server:
         assert 200 == ask(server.url(), seconds=1e8).status
 
 
-def test_a_get_has_no_length_and_the_answer_is_read() -> None:
+def test_get_sends_no_length_and_reads_the_answer() -> None:
     with Answering(answer("503 Service Unavailable", "later", "Retry-After: 7")) as server:
         actual = ask(server.url())
 
@@ -71,13 +71,13 @@ def test_a_get_has_no_length_and_the_answer_is_read() -> None:
     assert "Content-Length" not in server.asked[0]
 
 
-def test_a_chunked_body_is_read() -> None:
+def test_chunked_body_is_read() -> None:
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
     with Answering(chunked) as server:
         assert b"abc" == ask(server.url()).body
 
 
-def test_only_the_first_of_a_body_is_read() -> None:
+def test_body_is_read_up_to_its_bound() -> None:
     with Answering(answer("200 OK", "x" * 5000)) as server:
         assert 1024 == len(ask(server.url()).body)
         assert 5000 == len(
@@ -85,14 +85,14 @@ def test_only_the_first_of_a_body_is_read() -> None:
         )
 
 
-def test_credentials_are_decoded_and_sent() -> None:
+def test_credentials_of_url_are_decoded_and_sent() -> None:
     with Answering(OK) as server:
         ask(server.url("/", "us%20er:p%40ss%3Aword@"))
 
     assert "Authorization: Basic dXMgZXI6cEBzczp3b3Jk" in server.asked[0]  # us er:p@ss:word
 
 
-def test_a_date_is_understood_as_retry_after() -> None:
+def test_retry_after_may_be_a_date() -> None:
     stamp = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 100))
     with Answering(
         answer("429 Too Many", "", f"Retry-After: {stamp}"),
@@ -110,7 +110,7 @@ def test_localhost_is_either_loopback_address(host: str) -> None:
         assert 200 == ask(f"http://localhost:{server.port}/").status
 
 
-def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with Answering(answer("502 Bad Gateway")) as proxy, Answering(OK) as server:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url())
@@ -118,7 +118,7 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
         assert [] == proxy.asked
 
 
-def test_a_redirect_is_an_answer_that_explains_itself() -> None:
+def test_redirect_is_an_answer_with_an_explanation() -> None:
     with Answering(answer("302 Found", "", "Location: /other"), OK) as server:
         asked = HttpRequest("GET", url.parse(server.url()))
         actual = asked.send(5, Interrupt())
@@ -133,7 +133,7 @@ def test_a_redirect_is_an_answer_that_explains_itself() -> None:
 # --- what goes wrong ------------------------------------------------------------------------------
 
 
-def test_nobody_listening_is_told_with_the_place() -> None:
+def test_closed_port_is_reported_with_its_address() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     failure = refused(f"http://127.0.0.1:{port}/")
@@ -142,14 +142,14 @@ def test_nobody_listening_is_told_with_the_place() -> None:
     assert f"cannot talk to 127.0.0.1:{port}: connection refused" == str(failure)
 
 
-def test_a_host_without_an_address_is_told() -> None:
+def test_host_without_address_is_reported() -> None:
     failure = refused("http://nowhere.invalid/")
 
     assert "connect" == failure.outcome
     assert "cannot talk to nowhere.invalid: no address: " in str(failure)
 
 
-def test_a_server_that_says_nothing_is_left_after_the_time() -> None:
+def test_silent_server_times_out() -> None:
     began = time.monotonic()
     with Answering(hang) as server:
         failure = refused(server.url(), 0.3)
@@ -165,7 +165,7 @@ def drip(connection: socket.socket) -> None:
         select.select([connection], [], [], 0.05)
 
 
-def test_a_server_that_drips_its_answer_does_not_hold_us_longer() -> None:
+def test_trickling_headers_time_out() -> None:
     began = time.monotonic()
     with Answering(drip) as server:
         failure = refused(server.url(), 0.5)
@@ -174,7 +174,7 @@ def test_a_server_that_drips_its_answer_does_not_hold_us_longer() -> None:
     assert "timeout" == failure.outcome
 
 
-def test_a_body_that_never_ends_does_not_undo_the_status() -> None:
+def test_endless_body_leaves_the_status() -> None:
     def half(connection: socket.socket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
         hang(connection)
@@ -186,7 +186,7 @@ def test_a_body_that_never_ends_does_not_undo_the_status() -> None:
 @pytest.mark.parametrize(
     "text", [b"220 mail.example ESMTP\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\0\0\r\n\r\n"]
 )
-def test_what_is_not_http_is_told(text: bytes) -> None:
+def test_answer_that_is_not_http_is_reported(text: bytes) -> None:
     with Answering(text) as server:
         failure = refused(server.url())
 
@@ -196,7 +196,7 @@ def test_what_is_not_http_is_told(text: bytes) -> None:
     )
 
 
-def test_a_server_that_hangs_up_is_told() -> None:
+def test_server_that_hangs_up_is_reported() -> None:
     with Answering(lambda _: None) as server:
         assert "connect" == refused(server.url()).outcome
 
@@ -239,7 +239,7 @@ def interrupted(work: Callable[[Interrupt], object], when: Callable[[], object])
     return ended[0][0] - began
 
 
-def test_the_wait_for_an_answer_ends_at_once() -> None:
+def test_interrupt_ends_wait_for_answer() -> None:
     with Answering(hang) as server:
         asked = HttpRequest("GET", url.parse(server.url()))
         seconds = interrupted(lambda i: asked.send(10, i), server.connected.acquire)
@@ -247,7 +247,7 @@ def test_the_wait_for_an_answer_ends_at_once() -> None:
     assert seconds < 1
 
 
-def test_the_wait_for_a_handshake_and_for_an_answer_over_tls_ends_at_once(tmp_path: Path) -> None:
+def test_interrupt_ends_wait_for_handshake_and_tls_answer(tmp_path: Path) -> None:
     authority = Authority()
     trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -268,7 +268,7 @@ def test_the_wait_for_a_handshake_and_for_an_answer_over_tls_ends_at_once(tmp_pa
         assert interrupted(lambda i: asked.send(10, i), reached.wait) < 1
 
 
-def test_the_wait_for_a_connection_ends_at_once(full_backlog: int) -> None:
+def test_interrupt_ends_wait_for_connection(full_backlog: int) -> None:
     asked = HttpRequest("GET", url.parse(f"http://127.0.0.1:{full_backlog}/"))
 
     def connecting() -> int:
@@ -285,14 +285,14 @@ def test_the_wait_for_a_connection_ends_at_once(full_backlog: int) -> None:
     assert interrupted(lambda i: asked.send(10, i), lambda: wait_until(one_more)) < 1
 
 
-def test_the_wait_for_a_connection_ends_after_its_time(full_backlog: int) -> None:
+def test_connection_times_out(full_backlog: int) -> None:
     began = time.monotonic()
 
     assert "timeout" == refused(f"http://127.0.0.1:{full_backlog}/", 0.4).outcome
     assert 0.4 <= time.monotonic() - began < 2
 
 
-def test_an_interrupt_that_came_first_keeps_a_request_from_being_made() -> None:
+def test_interrupt_before_request_prevents_it() -> None:
     interrupt = Interrupt()
     interrupt.set()
     with Answering(OK) as server, pytest.raises(RequestFailed):
@@ -301,7 +301,7 @@ def test_an_interrupt_that_came_first_keeps_a_request_from_being_made() -> None:
     assert [] == server.asked
 
 
-def test_no_file_descriptor_stays_open() -> None:
+def test_requests_leave_no_file_descriptor_open() -> None:
     def count() -> int:
         return len(os.listdir("/proc/self/fd"))
 
@@ -325,7 +325,7 @@ def write(path: Path, text: str) -> str:
     return str(path)
 
 
-def test_a_certificate_is_checked_against_the_file_of_its_ca(tmp_path: Path) -> None:
+def test_certificate_is_verified_by_the_ca_file(tmp_path: Path) -> None:
     authority = Authority()
     trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
     with Answering(OK, tls=authority.server_context()) as server:
@@ -334,7 +334,7 @@ def test_a_certificate_is_checked_against_the_file_of_its_ca(tmp_path: Path) -> 
         assert b"fine" == ask(f"https://localhost:{server.port}/", trust=trust).body
 
 
-def test_a_certificate_of_another_ca_is_final_and_says_what_to_do(tmp_path: Path) -> None:
+def test_certificate_of_other_ca_is_final_with_remedy(tmp_path: Path) -> None:
     other = write(tmp_path / "other.pem", Authority().pem)
     with Answering(OK, tls=Authority().server_context()) as server:
         by_file = refused(server.url(), trust=Trust(ca=other))
@@ -347,7 +347,7 @@ def test_a_certificate_of_another_ca_is_final_and_says_what_to_do(tmp_path: Path
     assert "--reload-http-insecure" in str(by_system)
 
 
-def test_a_certificate_for_another_name_is_not_trusted(tmp_path: Path) -> None:
+def test_certificate_for_another_name_is_not_trusted(tmp_path: Path) -> None:
     authority = Authority()
     trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
     with Answering(OK, host="127.0.0.2", tls=authority.server_context()) as server:
@@ -358,7 +358,7 @@ def test_a_certificate_for_another_name_is_not_trusted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "no certificate\n"], ids=["missing", "not PEM"])
-def test_a_ca_file_that_cannot_be_used_is_told_by_name(tmp_path: Path, text: str | None) -> None:
+def test_unusable_ca_file_is_reported_by_name(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "ca.pem"
     if text is not None:
         path.write_text(text)
@@ -369,7 +369,7 @@ def test_a_ca_file_that_cannot_be_used_is_told_by_name(tmp_path: Path, text: str
     assert f"cannot use {path} as CA certificates: " in str(failure)
 
 
-def test_a_ca_without_key_usage_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ca_without_key_usage_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python 3.13 is strict by default, which refuses what `openssl req -x509` makes;
     curl is not.
     """
@@ -387,7 +387,7 @@ def test_a_ca_without_key_usage_is_trusted(tmp_path: Path, monkeypatch: pytest.M
         assert b"fine" == ask(f"https://localhost:{server.port}/", trust=trust).body
 
 
-def test_a_plain_server_behind_https_is_told() -> None:
+def test_plain_server_behind_https_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
@@ -405,7 +405,7 @@ def test_a_plain_server_behind_https_is_told() -> None:
     assert "connect" == failure.outcome
 
 
-def test_importing_it_loads_neither_http_nor_tls() -> None:
+def test_import_loads_neither_http_nor_tls() -> None:
     import subprocess
 
     code = "import sys, config_supervisor.reload.http_request; print(*sys.modules)"
@@ -416,7 +416,7 @@ def test_importing_it_loads_neither_http_nor_tls() -> None:
     assert set() == {"http.client", "ssl", "socket", "urllib.parse"} & set(out.split())
 
 
-def test_an_image_without_certificates_trusts_those_that_come_with_the_program(
+def test_image_without_certificates_trusts_ours(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):

@@ -30,7 +30,7 @@ def test_interim_answers_are_skipped(interim: str, count: int) -> None:
     assert HttpAnswer(200, "OK", b"fine") == actual
 
 
-def test_interim_answers_without_an_end_are_a_failure() -> None:
+def test_endless_interim_answers_fail() -> None:
     def hint(connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
             connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000)
@@ -40,6 +40,6 @@ def test_interim_answers_without_an_end_are_a_failure() -> None:
         assert "connect" == refused(server.url()).outcome
 
 
-def test_switch_to_another_protocol_is_an_answer() -> None:
+def test_switch_of_protocols_is_an_answer() -> None:
     with Answering(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n") as server:
         assert 101 == ask(server.url()).status

@@ -16,7 +16,7 @@ from tests.answering import Answering, answer
 # --- secrets --------------------------------------------------------------------------------------
 
 
-def test_no_message_and_no_repr_shows_a_secret() -> None:
+def test_messages_and_reprs_show_no_secret() -> None:
     text = "http://root:hunter22@127.0.0.1:1/x?token=s3cr3t"
     asked = HttpRequest(
         "GET", url.parse(text), (http_request.header("Authorization: Bearer abcdef"),)
@@ -30,7 +30,7 @@ def test_no_message_and_no_repr_shows_a_secret() -> None:
         assert not any(secret in one for one in shown)
 
 
-def test_what_a_server_echoes_of_our_secrets_is_hidden() -> None:
+def test_echoed_secrets_are_hidden() -> None:
     def echo(connection: socket.socket) -> None:
         connection.sendall(answer("500 No", server.asked[-1] + " for root:hunter22"))
 
@@ -44,7 +44,7 @@ def test_what_a_server_echoes_of_our_secrets_is_hidden() -> None:
         assert secret not in shown
 
 
-def test_foreign_text_cannot_move_a_cursor_or_begin_a_line() -> None:
+def test_foreign_text_moves_no_cursor_and_begins_no_line() -> None:
     body = "bad\x1b[2J\r\n2030-01-01 supervisor info: all is well\u2028\u202e\x00 end"
     asked = HttpRequest("GET", url.parse("http://127.0.0.1/"))
 
@@ -66,7 +66,7 @@ def test_foreign_text_cannot_move_a_cursor_or_begin_a_line() -> None:
         ("https://u@h:443", "https://h/", "h", 443, "/"),
     ],
 )
-def test_a_url_is_read(text: str, shown: str, host: str, port: int, target: str) -> None:
+def test_url_is_read(text: str, shown: str, host: str, port: int, target: str) -> None:
     actual = url.parse(text)
 
     assert (shown, host, port, target) == (str(actual), actual.host, actual.port, actual.target)
@@ -92,14 +92,14 @@ def test_a_url_is_read(text: str, shown: str, host: str, port: int, target: str)
         f"http://{'a' * 64}/secret",
     ],
 )
-def test_what_is_no_url_is_refused_without_being_repeated(text: str) -> None:
+def test_malformed_url_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(ValueError, match="URL") as caught:
         url.parse(text)
 
     assert "secret" not in str(caught.value)
 
 
-def test_a_header_is_read() -> None:
+def test_header_is_read() -> None:
     assert ("X-A", "b: c") == http_request.header("X-A:  b: c ")
     assert ("X-Empty", "") == http_request.header("X-Empty:")
 
@@ -108,14 +108,14 @@ def test_a_header_is_read() -> None:
     "text",
     ["", "secret", ": secret", "X A: secret", "X: sec\nret", "X: secret\u00e9", "X: \x00secret"],
 )
-def test_what_is_no_header_is_refused_without_its_value(text: str) -> None:
+def test_malformed_header_is_refused_without_its_value(text: str) -> None:
     with pytest.raises(ValueError, match="header") as caught:
         http_request.header(text)
 
     assert "secret" not in str(caught.value)
 
 
-def test_a_method_is_read() -> None:
+def test_method_is_read() -> None:
     assert "PUT" == http_request.method("put")
     for text in ("", "P T", "GET\r\nX: y"):
         with pytest.raises(ValueError, match="not a method"):
@@ -130,13 +130,13 @@ def test_a_method_is_read() -> None:
         ("200-204,302", (range(200, 205), range(302, 303))),
     ],
 )
-def test_accepted_statuses_are_read(text: str, expected: tuple[range, ...]) -> None:
+def test_statuses_are_read(text: str, expected: tuple[range, ...]) -> None:
     assert expected == http_request.status_ranges(text)
 
 
 @pytest.mark.parametrize(
     "text", ["", "2xx", "200-", "-200", "99", "600", "299-200", "200,,204", "200-299-300"]
 )
-def test_what_are_no_statuses_is_refused(text: str) -> None:
+def test_malformed_statuses_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="200-299"):
         http_request.status_ranges(text)
