@@ -1,4 +1,4 @@
-"""A server on loopback that answers as it is told, also as no library would: late, in pieces, or in
+"""A server on loopback with scripted answers, also as no library gives them: late, in pieces,
 nonsense.
 """
 
@@ -21,15 +21,13 @@ def answer(status: str, body: str = "", *headers: str) -> bytes:
 
 
 def hang(connection: socket.socket) -> None:
-    """Say nothing, until the other side gives up."""
+    """Send nothing, until the other side gives up."""
     with contextlib.suppress(OSError):
         connection.recv(1)
 
 
 class Answering:
-    """Takes the scripts in order, one per connection, the last one for ever; keeps what it was
-    asked.
-    """
+    """Plays a script per connection, in order, the last again and again; keeps the requests."""
 
     def __init__(
         self,
@@ -42,10 +40,9 @@ class Answering:
         self._listener = socket.create_server((host, port), family=family)
         self.port: int = self._listener.getsockname()[1]
         self.asked: list[str] = []
-        self.connected = threading.Semaphore(0)  # released once per connection
-        self.gone = threading.Semaphore(
-            0
-        )  # released when the other side of one is not there any more
+        # Released at the begin and at the end of each connection.
+        self.connected = threading.Semaphore(0)
+        self.gone = threading.Semaphore(0)
         self._scripts, self._tls = list(scripts), tls
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -56,7 +53,7 @@ class Answering:
 
     def heads(self) -> Sequence[str]:
         """The first line of each request."""
-        return [one.partition("\r\n")[0] for one in self.asked]
+        return [request.partition("\r\n")[0] for request in self.asked]
 
     def __enter__(self) -> Self:
         return self

@@ -11,13 +11,13 @@ from tests.harness import children
 
 
 class Elsewhere:
-    """Starts processes by a shell that ends at once: the init of this machine adopts them."""
+    """Starts processes by a shell, which ends at once: the init of this machine adopts them."""
 
     def __init__(self) -> None:
         self._started: list[int] = []
 
     def start(self, *argv: str, user: int | None = None) -> int:
-        """The pid; the program may not have begun yet. It has no input and no output."""
+        """The pid of a process without input and output; its program may not have begun yet."""
         script = 'exec 3>&1 >/dev/null 2>&1; "$@" 3>&- & echo $! >&3'
         command = ["sh", "-c", script, "sh", *argv]
         said = subprocess.run(
@@ -29,6 +29,7 @@ class Elsewhere:
     def close(self) -> None:
         """End them and their children."""
         for pid in self._started:
-            for one in [pid, *children(pid)]:  # the parent first: it would start others
+            # The parent first: it would start other children.
+            for process in [pid, *children(pid)]:
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(one, signal.SIGKILL)
+                    os.kill(process, signal.SIGKILL)

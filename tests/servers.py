@@ -1,5 +1,5 @@
-"""Real servers under test: started as our children, waited for, reloaded by HUP, ended with all of
-theirs.
+"""Real servers under test: started as our children, awaited, reloaded by HUP, ended with their
+children.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Verifiers on the real nginx and haproxy: each sees a good reload, and each kind of bad one."""
+"""The verifiers of nginx and HAProxy on the real servers: good and bad reloads of each kind."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ error_log stderr notice;
 events {{ worker_connections 64; }}
 http {{
     access_log off;
-    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
     server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{page}"; }} }}
 }}
@@ -54,7 +55,7 @@ http {{
 
 
 class Site:
-    """nginx's files."""
+    """The files of nginx."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
@@ -124,7 +125,7 @@ def test_nginx_workers_that_shut_down_do_not_count(
             assert [1] == [titles(nginx).count("nginx: worker process is shutting down")]
 
         wait_until(shutting_down)
-        # A worker that is going is not taken for one that came.
+        # An old worker is not taken for a new one.
         site.config.write_text("no such directive;\n")
         assert "verify" == reload_by_hup(main, check, nginx, window=0.5)[0]
 
@@ -154,14 +155,14 @@ def test_nginx_in_another_container_is_verified(main: MainThread, site: Site) ->
 
 
 def test_started_nginx_needs_no_new_workers(main: MainThread, nginx: int) -> None:
-    way = ReloadPlan(Restart(), registry.parse("nginx", "/"), 0.3)
+    plan = ReloadPlan(Restart(), registry.parse("nginx", "/"), 0.3)
 
-    assert ("", "") == Reloading(main, way, nginx, verify_only=True).end()
-    os.kill(nginx, signal.SIGSTOP)  # it would start others
+    assert ("", "") == Reloading(main, plan, nginx, verify_only=True).end()
+    os.kill(nginx, signal.SIGSTOP)  # it would start other workers
     for pid in children(nginx):
         os.kill(pid, signal.SIGKILL)
         assert_state(pid, "Z")
-    reason, error = Reloading(main, way, nginx, verify_only=True).end()
+    reason, error = Reloading(main, plan, nginx, verify_only=True).end()
     assert ("verify", True) == (reason, f"nginx (pid {nginx}) has no worker" in error)
 
 
@@ -191,7 +192,7 @@ def test_nginx_reload_by_its_command_is_verified(main: MainThread, site: Site, n
         site.config.read_text().replace("worker_connections 64", "worker_connections 0")
     )
     result = Reloading(main, ReloadPlan(command, registry.parse("nginx", "/"), 1), nginx).end()
-    assert result[0] in ("exec", "verify")  # it checks its configuration itself before it signals
+    assert result[0] in ("exec", "verify")  # the command may refuse the configuration itself
 
 
 # --- haproxy --------------------------------------------------------------------------------------
@@ -211,7 +212,7 @@ frontend site
 
 
 class Proxy:
-    """haproxy's files."""
+    """The files of HAProxy."""
 
     def __init__(self, folder: Path) -> None:
         self.port, self.config, self.log = free_port(), folder / "haproxy.cfg", folder / "log"
@@ -265,7 +266,7 @@ def test_haproxy_bad_reload_fails_and_next_good_reload_passes(
         "haproxy says that it could not load its configuration" in error,
     )
     assert "one" == get(proxy.port, "/")[1]
-    # A trial of what runs now is not fooled by the worker that is still there.
+    # The worker of the old configuration does not pass a trial.
     assert (
         "verify"
         == Reloading(main, ReloadPlan(Restart(), proxy.check), haproxy, verify_only=True).end()[0]

@@ -1,6 +1,4 @@
-"""The verification of PostgreSQL, a psql command, on the real server with each kind of bad
-configuration.
-"""
+"""The verifier of PostgreSQL on the real server: good reloads and each kind of bad reload."""
 
 from __future__ import annotations
 
@@ -37,7 +35,7 @@ def main() -> Iterator[MainThread]:
 
 
 class Database:
-    """A server's data and configuration, and a session that asks it."""
+    """The data and the configuration of a server, and a client."""
 
     def __init__(self, folder: Path, user: str) -> None:
         self.folder, self.user = folder, user
@@ -91,7 +89,7 @@ class Database:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """A directory that another user may enter, with a short path: the server's socket is in it."""
+    """A directory for another user, with a short path: it holds the server's socket."""
     path = tempfile.mkdtemp()
     yield Path(path)
     shutil.rmtree(path)
@@ -107,7 +105,7 @@ def running(folder: Path) -> Iterator[tuple[Database, int]]:
         )
         for program in ("initdb", "postgres", "psql"):
             needs(program)
-        needs_root()  # the server refuses to be root: it needs somebody to be
+        needs_root()  # the server refuses to be root, and needs another user
         user = "postgres"
         shutil.chown(folder, pwd.getpwnam(user).pw_uid)
         database = Database(folder, user)
@@ -204,5 +202,5 @@ def test_postgres_without_an_answer_fails(
 
 
 def test_postgres_command_survives_kubernetes_and_shells() -> None:
-    """In `args:` of a pod, $(NAME) and $$ mean something; in sh, so do $ and backquotes."""
+    """The `args:` of a pod give a meaning to $(NAME) and $$, a shell to $ and backquotes."""
     assert not set("$`\\") & set("".join(COMMAND))

@@ -38,7 +38,7 @@ def main() -> Iterator[MainThread]:
 
 
 class Monitor:
-    """Prometheus' files and its address, under a prefix as behind an ingress."""
+    """The files and the URL of Prometheus, with a prefix as behind an ingress."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()

@@ -1,9 +1,9 @@
-"""The applications of docs/applications.md under test: the page's own command lines, run on a
+"""The applications of docs/applications.md under test: the command lines of the page, run on a
 stage.
 
 The page names `/config-in`, `/config`, `/run/app` and a port; a stage replaces these in the command
 line and in the configuration, and nothing else. It must not know any application: each test file
-has its own, by kind.
+has the applications of one kind.
 """
 
 from __future__ import annotations
@@ -27,26 +27,25 @@ from tests.volume import swap_volume
 
 _PAGE = ROOT / "docs" / "applications.md"
 _QUICK = "--verify-window=500ms"
-# Far more than an application takes to end on a bad version; its end closes the window.
+# Long enough for an application to end on a bad version; its end closes the window.
 _UNTIL_ITS_END = "--verify-window=10s"
 _UNTIL_VERIFIED = "--verify-window=1s"
 
 
 class Application(Record):
-    """One section of the page, and a configuration for it: files whose text names the paths and
-    ports of the page.
+    """A section of the page, and a configuration: files whose text names the paths and ports of the
+    page.
     """
 
     title: str
     ports: tuple[int, ...]  # the first is the port that clients use
     files: Callable[[str], Mapping[str, str]]  # of a word that a client can see
-    shown: Callable[[Stage], str]  # what a client sees
-    bad: str  # added to the first file, makes a version that the application refuses
-    image: Mapping[str, str] = MappingProxyType(
-        {}
-    )  # files in /run/app: what an image has beside its configuration
-    options: tuple[str, ...] = ()  # beside the page's; of one given twice the last counts
-    arguments: tuple[str, ...] = ()  # behind those of the page's command
+    shown: Callable[[Stage], str]  # the word as a client sees it
+    bad: str  # behind the first file: the application refuses the version
+    # Files in /run/app, which an image has beside its configuration.
+    image: Mapping[str, str] = MappingProxyType({})
+    options: tuple[str, ...] = ()  # behind the page's options; the last of a name counts
+    arguments: tuple[str, ...] = ()  # behind the arguments of the page's command
 
 
 def page() -> str:
@@ -59,7 +58,7 @@ def blocks(title: str) -> dict[str, str]:
         rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", page(), re.MULTILINE | re.DOTALL
     )
     assert section is not None, f"{title} has no section"
-    return {one.lane: one.text for one in snippets(_PAGE) if one.text in section[1]}
+    return {found.lane: found.text for found in snippets(_PAGE) if found.text in section[1]}
 
 
 def command(title: str) -> list[str]:
@@ -163,18 +162,14 @@ class Stage:
             raise AssertionError(f"{name}: {error!r}\n{self.run.programs[-1].story()}") from error
 
     def took_up(self, versions: int) -> None:
-        """Wait until so many versions have been put in place, and the last reload counts as a
-        success.
-        """
+        """Wait until this number of versions is live, and the last reload a success."""
         self.counts("config_updates_total", versions)
         self.counts("config_stale", 0)
         self.counts("config_last_reload_successful", 1)
 
 
 def stage_of(run: Run, application: Application, ports: tuple[int, ...] = ()) -> Iterator[Stage]:
-    """The body of a fixture: a stage, on other ports than the application's own if named, cleared
-    away at the end.
-    """
+    """The body of a fixture: a stage, on the application's ports or others; removed at the end."""
     needs_root()
     words = command(application.title)
     needs(words[words.index("--") + 1])
@@ -185,7 +180,7 @@ def stage_of(run: Run, application: Application, ports: tuple[int, ...] = ()) ->
 
 
 def follows(stage: Stage) -> None:
-    """A good change has its effect, a bad one is rejected before it is live, and TERM ends all with
+    """A good change has its effect, a bad change is rejected before it is live, TERM ends all with
     code 0.
     """
     stage.write("one")
@@ -204,8 +199,8 @@ def follows(stage: Stage) -> None:
 
 
 def recovers(stage: Stage) -> None:
-    """A bad version that gets past validation is undone: the last good one is served, and the next
-    one taken up.
+    """Without validation a bad version is rolled back to the last good version, and the next one is
+    taken up.
     """
     stage.write("one")
     window = (

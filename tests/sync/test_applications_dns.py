@@ -22,7 +22,7 @@ def _unbound(word: str) -> Mapping[str, str]:
 
 
 def _named(word: str) -> Mapping[str, str]:
-    serial = sum(word.encode())  # a serial that changes is what makes named load a zone again
+    serial = sum(word.encode())  # named loads a zone again when its serial changes
     options = (
         "listen-on port 5353 { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile"
         ' none; managed-keys-directory "/run/app"; recursion no; dnssec-validation no;'
@@ -74,7 +74,7 @@ def named(run: Run) -> Iterator[Stage]:
 
 @only_process
 def test_named_takes_up_a_change_by_hup(named: Stage) -> None:
-    """It has no handler for HUP: a thread of it waits for the signal."""
+    """BIND has no handler for HUP: a thread waits for the signal."""
     named.write("one")
     named.start(without=("--reload-exec",))
     named.shows("one")

@@ -1,7 +1,7 @@
-"""Reloads that count as a success and have no effect, and the `--verify` that finds it: see
+"""Reloads without effect that count as a success, and the `--verify` that finds them: see
 docs/applications.md.
 
-Each case is a change that the application does not take up though it took the signal and lives.
+In each case the application takes the signal and lives, but does not take up the change.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ def app(environ, start):
 
 
 class Silent(Record):
-    """A change without effect: the page's command line without some options, and two versions."""
+    """A change without effect: two versions, and the page's command line without some options."""
 
     application: Application
     first: Mapping[str, str]
     second: Mapping[str, str]
     without: tuple[str, ...] = ()
-    verify: str = ""  # finds it; empty where it is the page's own
+    verify: str = ""  # finds the failure; empty where the page's own does
     ports: tuple[int, ...] = ()
     window: str = "1s"  # longer than the application is busy with a reload
-    said: str = ""  # in the application's own log, once it is done with the signal
+    said: str = ""  # in the application's log, once it has handled the signal
 
 
 def _preloaded(word: str) -> Mapping[str, str]:
@@ -63,7 +63,7 @@ def _preloaded(word: str) -> Mapping[str, str]:
 
 
 def _importing(word: str) -> Mapping[str, str]:
-    """What the validation imports may be left in the version as bytecode."""
+    """The validation may leave the bytecode of its imports in the version."""
     path = (
         "import os, sys\nsys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))\nfrom"
         " common import word\n"
@@ -197,7 +197,7 @@ def found(run: Run, request: pytest.FixtureRequest) -> Iterator[tuple[Stage, Sil
 
 @only_process
 def test_reload_without_effect_counts_as_success(silent: tuple[Stage, Silent]) -> None:
-    """The supervisor knows of the signal only: this is what `--verify` is for."""
+    """The supervisor knows of the signal only: `--verify` asks further."""
     stage, case = silent
     stage.write_files(case.first)
     program = stage.start(without=case.without)
@@ -228,7 +228,7 @@ def redis(run: Run) -> Iterator[Stage]:
 
 @only_process
 def test_redis_reload_by_hup_fails_and_redis_lives(redis: Stage) -> None:
-    """It ignores HUP, and a signal without a handler is not sent."""
+    """Redis ignores HUP, and a signal without a handler is not sent."""
     redis.write("one")
     redis.start("--reload-timeout=200ms", without=("--reload-restart",))
     redis.shows("one")
@@ -246,7 +246,7 @@ def uwsgi(run: Run) -> Iterator[Stage]:
 def test_uwsgi_without_its_application_is_found_by_url(uwsgi: Stage) -> None:
     """Without `need-app` uWSGI serves errors in place of an application that it cannot load.
 
-    Its old worker answers for about a second after the signal: the answer at the end of the window
+    The old worker answers for about a second after the signal: the answer at the end of the window
     decides.
     """
     uwsgi.write_files(_lax("one", "env"))

@@ -1,7 +1,7 @@
-"""Configurations of several files: the validation reads the new ones, not those in place. See
+"""Configurations of several files: the validation reads the new files, not the live ones. See
 docs/applications.md.
 
-Each case keeps what tells versions apart in an included file; a bad one of these is rejected.
+In each case an included file tells the versions apart, and a bad included file is rejected.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DOVECOT = mail_log.APPLICATIONS[0]
 
 
 def _recipe() -> str:
-    """The page's validation for programs that only know absolute names."""
+    """The page's validation for programs with absolute names only."""
     section = page().partition("## Included files")[2].partition("\n## ")[0]
     found = re.search(r"`(--validate='sh [^`]*')`", section)
     assert found is not None

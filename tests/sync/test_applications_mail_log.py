@@ -18,7 +18,7 @@ def _dovecot(word: str) -> Mapping[str, str]:
     )
     users = (
         "passdb {\n driver = static\n args = password=x\n}\nuserdb {\n driver = static\n args ="
-        " uid=nobody\n}\n"
+        " uid=daemon\n}\n"
     )
     top = (
         "base_dir = /run/app/dovecot\nprotocols = imap\nlisten = 127.0.0.1\nssl = no\nlog_path ="
@@ -43,7 +43,7 @@ def _rsyslog(word: str) -> Mapping[str, str]:
 
 
 def _last_line(stage: Stage) -> str:
-    """How rsyslog writes a message that it has just got."""
+    """The line that rsyslog writes for a new message."""
     clients.datagram(stage.port, "<13>app: hello")
     with open(stage.path("/run/app") + "/out", encoding="utf-8") as file:
         return file.read().splitlines()[-1]

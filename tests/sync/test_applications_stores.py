@@ -11,7 +11,7 @@ from tests.conftest import needs
 from tests.harness import Run, only_process
 from tests.sync.applications import Application, Stage, follows, recovers, stage_of
 
-# What a client sees is a number in these: the word that tells versions apart, by its length.
+# A client of these sees a number: the length of the word in the version.
 _NUMBERS = {"one": 3, "two": 4, "three": 5}
 _WORDS = {number: word for word, number in _NUMBERS.items()}
 
@@ -30,7 +30,7 @@ def _redis_word(stage: Stage) -> str:
 
 
 def _memcached(word: str) -> Mapping[str, str]:
-    return {"memcached.conf": f"-l 127.0.0.1 -p 11211 -u nobody\n-m {_NUMBERS[word]}\n"}
+    return {"memcached.conf": f"-l 127.0.0.1 -p 11211 -u daemon\n-m {_NUMBERS[word]}\n"}
 
 
 def _memcached_word(stage: Stage) -> str:

@@ -81,7 +81,7 @@ def _php_word(stage: Stage) -> str:
 
 
 def _via(stage: Stage) -> str:
-    """The name that Squid gives itself in its refusal."""
+    """The name of Squid in its refusal."""
     answer = clients.talk(
         stage.port, b"GET http://a/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     )
@@ -123,9 +123,7 @@ def php(run: Run) -> Iterator[Stage]:
 
 @only_process
 def test_php_fpm_stopped_in_a_reload_ends_gracefully(php: Stage) -> None:
-    """While it starts itself again it has no handlers, and would be ended by the signal that stops
-    it.
-    """
+    """php-fpm has no handlers while it executes itself again: the stop signal would end it hard."""
     php.write("one")
     program = php.start()
     php.shows("one")

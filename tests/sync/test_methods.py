@@ -1,6 +1,4 @@
-"""Each way of reloading through the whole program: what the app gets, what is retried, what the
-metrics say.
-"""
+"""Each reload method in the whole program: the app, the retries, the log and the metrics."""
 
 from __future__ import annotations
 
@@ -46,7 +44,7 @@ def test_chosen_signal_reloads(subject: Reloading) -> None:
 
 
 def served(subject: Reloading, *options: str, userinfo: str = "") -> Program:
-    """The program on an HTTP server, which is running."""
+    """The program on a running HTTP server."""
     port = free_port()
     url = f"--reload-http=http://{userinfo}127.0.0.1:{port}/reload"
     return subject.running(url, *options, command=app("obey_http.py", port, subject.file))
@@ -124,7 +122,7 @@ def test_request_without_answer_times_out(subject: Reloading) -> None:
 
 @pytest.mark.parametrize("content", ["hang", "broken", "busy 25"])
 def test_newer_version_ends_retries_of_an_older_version(subject: Reloading, content: str) -> None:
-    """All three would otherwise go on for the 30 s of --reload-timeout."""
+    """Else all three would go on for the 30 s of --reload-timeout."""
     program = served(subject)
     subject.change(content)
     program.expect(f"asked: {content}")
@@ -157,7 +155,7 @@ def test_command_reload_sees_the_live_directory(subject: Reloading) -> None:
 
 
 def test_command_exit_code_is_its_own_among_orphans(subject: Reloading) -> None:
-    """The supervisor reaps what the command leaves, and takes none of it for the command."""
+    """The supervisor reaps the orphans of the command, and takes none for the command."""
     orphans = 'for n in 1 2 3 4 5; do (sh -c "sleep 0 & exit 0" &); done'
     program = subject.running(
         "--no-rollback", f"--reload-exec=sh -c '{orphans}; echo oh dear >&2; exit 42'"

@@ -1,5 +1,5 @@
-"""Checks by request, by connection and by command, on real servers and real commands; and the wait
-for readiness.
+"""Checks by request, connection and command on real servers and commands, and the wait for
+readiness.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def app() -> Iterator[subprocess.Popen[bytes]]:
 
 @contextlib.contextmanager
 def waiting(readiness: Readiness, pid: int) -> Iterator[threading.Thread]:
-    """A thread as the loop starts it; it must have ended in the end."""
+    """A thread as the loop starts it; it ends with the context."""
     thread = threading.Thread(target=readiness.wait, args=(pid,), daemon=True)
     thread.start()
     yield thread

@@ -1,5 +1,5 @@
-"""Ways to reload, on real processes and real servers: what each does, and how it says why it could
-not.
+"""The reload methods on real processes and real servers: each effect, and each failure with its
+reason.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> Iterator[MainThread]:
 
 
 def outcome(main: MainThread, plan: ReloadPlan, pid: int = 0) -> tuple[str, str]:
-    """Reason and error of one reload, both empty for success."""
+    """Reason and error of a reload, both empty for success."""
     return Reloading(main, plan, pid).end()
 
 
@@ -55,7 +55,7 @@ def test_restart_method_only_verifies(main: MainThread) -> None:
 
 @pytest.fixture
 def catching() -> Iterator[tuple[int, Lines]]:
-    """An app that prints the signals that it gets."""
+    """An app with handlers, which prints its signals."""
     with subprocess.Popen(app("print_signals.py"), stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         lines = Lines(process.stdout)
@@ -272,7 +272,7 @@ MORTAL = (
 
 
 class Other:
-    """A process of another container, and the file with its pid."""
+    """A process of another container, and its pid file."""
 
     def __init__(self, path: Path, start: Callable[..., int]) -> None:
         self.path, self._start = path, start

@@ -1,5 +1,5 @@
-"""The course of a reload: what is looked at before, the verification in its window, giving up, the
-one report.
+"""The course of a reload: the look before it, the verification in its window, the cancellation, the
+report.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> Iterator[MainThread]:
 
 
 class Diary:
-    """A method and a check that write down what happens to them, and fail as they are told."""
+    """A log of the calls of a method and a check, and the failures that the check plays."""
 
     def __init__(self, *, unseen: int = 0, passes: int = 0, noes: int = 0) -> None:
         self.lines: list[str] = []
@@ -59,7 +59,7 @@ class Asked(Check):
         self._diary.note(f"before {subject.pid}")
         self._diary.unseen -= 1
         if self._diary.unseen >= 0:
-            raise CheckFailed("nobody answers")
+            raise CheckFailed("no answer")
         return Asked(self._diary, "change")
 
     def once(self, subject: CheckedApp, seconds: float) -> None:
@@ -101,7 +101,7 @@ def test_look_before_waits_for_an_answer(main: MainThread) -> None:
 def test_app_without_look_before_is_not_reloaded(main: MainThread) -> None:
     diary = Diary(unseen=1000)
 
-    expected = "verify", "it could not be verified, so it was not reloaded: nobody answers"
+    expected = "verify", "it could not be verified, so it was not reloaded: no answer"
     assert expected == Reloading(main, plan(diary, timeout=0.3)).end()
     assert {"before 0"} == set(diary.lines)
 
@@ -115,7 +115,7 @@ def test_passed_verification_is_repeated_at_the_end(main: MainThread) -> None:
 
 
 def test_verification_that_passes_only_at_first_fails(main: MainThread) -> None:
-    """Old workers of uWSGI answer a URL for a second, and then new ones without an application."""
+    """Old workers of uWSGI answer for a second, and then new workers without an application."""
     diary = Diary(passes=1, noes=1000)
     reason, error = Reloading(main, plan(diary, window=0.3)).end()
 
@@ -182,7 +182,7 @@ def test_internal_failure_is_reported(main: MainThread) -> None:
 
 
 def given_up(main: MainThread, plan: ReloadPlan, when: Callable[[], object], pid: int = 0) -> float:
-    """Seconds from the cancellation to the report, which must be of a superseded reload."""
+    """Seconds from the cancellation to the report of a superseded reload."""
     reloading = Reloading(main, plan, pid)
     when()
     began = time.monotonic()

@@ -1,6 +1,4 @@
-"""One request against real servers, good and bad: what is sent, how long is waited, what is said
-and what is not.
-"""
+"""A request to real servers, good and bad: its bytes, its bounds in time, its errors."""
 
 from __future__ import annotations
 
@@ -8,13 +6,10 @@ import os
 import re
 import select
 import socket
-import ssl
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,7 +18,6 @@ from config_supervisor.reload.http_request import HttpAnswer, HttpRequest, Reque
 from config_supervisor.reload.interrupt import Interrupt
 from config_supervisor.reload.trust import Trust
 from tests.answering import Answering, answer, hang
-from tests.fake_kube_tls import Authority
 from tests.harness import wait_until
 
 OK = answer("200 OK", "fine")
@@ -159,7 +153,7 @@ def test_silent_server_times_out() -> None:
 
 
 def drip(connection: socket.socket) -> None:
-    """A byte now and then, until the other side gives up: each one alone is in time."""
+    """A byte now and then, until the other side gives up: each byte alone is in time."""
     for byte in b"HTTP/1.1 200 OK\r\n" + b"X-Slow: " + b"x" * 200:
         connection.sendall(bytes([byte]))
         select.select([connection], [], [], 0.05)
@@ -206,20 +200,20 @@ def test_server_that_hangs_up_is_reported() -> None:
 
 @pytest.fixture
 def full_backlog() -> Iterator[int]:
-    """The port of a server that takes no more connections: the next one waits for ever."""
+    """The port of a server whose backlog is full: the next connection hangs."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         port = server.getsockname()[1]
         waiting = [socket.socket() for _ in range(4)]
-        for one in waiting:
-            one.setblocking(False)
-            one.connect_ex(("127.0.0.1", port))
+        for client in waiting:
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
         yield port
-        for one in waiting:
-            one.close()
+        for client in waiting:
+            client.close()
 
 
 def interrupted(work: Callable[[Interrupt], object], when: Callable[[], object]) -> float:
-    """Seconds from the interrupt to the end of the work, which must end by RequestFailed."""
+    """Seconds from the interrupt to the end of the work by RequestFailed."""
     interrupt = Interrupt()
     ended: list[tuple[float, str]] = []
 
@@ -245,27 +239,6 @@ def test_interrupt_ends_wait_for_answer() -> None:
         seconds = interrupted(lambda i: asked.send(10, i), server.connected.acquire)
 
     assert seconds < 1
-
-
-def test_interrupt_ends_wait_for_handshake_and_tls_answer(tmp_path: Path) -> None:
-    authority = Authority()
-    trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        mute = HttpRequest(
-            "GET", url.parse(f"https://127.0.0.1:{silent.getsockname()[1]}/"), trust=trust
-        )
-        taken: list[tuple[socket.socket, object]] = []
-        assert interrupted(lambda i: mute.send(10, i), lambda: taken.append(silent.accept())) < 1
-        taken[0][0].close()
-    reached = threading.Event()
-
-    def hold(connection: socket.socket) -> None:
-        reached.set()
-        hang(connection)
-
-    with Answering(hold, tls=authority.server_context()) as server:
-        asked = HttpRequest("GET", url.parse(server.url()), trust=trust)
-        assert interrupted(lambda i: asked.send(10, i), reached.wait) < 1
 
 
 def test_interrupt_ends_wait_for_connection(full_backlog: int) -> None:
@@ -317,94 +290,6 @@ def test_requests_leave_no_file_descriptor_open() -> None:
         assert before == count()
 
 
-# --- TLS ------------------------------------------------------------------------------------------
-
-
-def write(path: Path, text: str) -> str:
-    path.write_text(text)
-    return str(path)
-
-
-def test_certificate_is_verified_by_the_ca_file(tmp_path: Path) -> None:
-    authority = Authority()
-    trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
-    with Answering(OK, tls=authority.server_context()) as server:
-        assert b"fine" == ask(server.url(), trust=trust).body
-        assert b"fine" == ask(server.url(), trust=Trust(insecure=True)).body
-        assert b"fine" == ask(f"https://localhost:{server.port}/", trust=trust).body
-
-
-def test_certificate_of_other_ca_is_final_with_remedy(tmp_path: Path) -> None:
-    other = write(tmp_path / "other.pem", Authority().pem)
-    with Answering(OK, tls=Authority().server_context()) as server:
-        by_file = refused(server.url(), trust=Trust(ca=other))
-        by_system = refused(server.url())
-
-    assert ("connect", True) == (by_file.outcome, by_file.final)
-    assert f"by the CA certificates in {other}" in str(by_file)
-    assert "the system's CA certificates" in str(by_system)
-    assert "--reload-http-ca" in str(by_system)
-    assert "--reload-http-insecure" in str(by_system)
-
-
-def test_certificate_for_another_name_is_not_trusted(tmp_path: Path) -> None:
-    authority = Authority()
-    trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
-    with Answering(OK, host="127.0.0.2", tls=authority.server_context()) as server:
-        failure = refused(f"https://127.0.0.2:{server.port}/", trust=trust)
-
-    assert failure.final
-    assert "IP address mismatch" in str(failure)
-
-
-@pytest.mark.parametrize("text", [None, "no certificate\n"], ids=["missing", "not PEM"])
-def test_unusable_ca_file_is_reported_by_name(tmp_path: Path, text: str | None) -> None:
-    path = tmp_path / "ca.pem"
-    if text is not None:
-        path.write_text(text)
-    with Answering(OK, tls=Authority().server_context()) as server:
-        failure = refused(server.url(), trust=Trust(ca=str(path)))
-
-    assert failure.final
-    assert f"cannot use {path} as CA certificates: " in str(failure)
-
-
-def test_ca_without_key_usage_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python 3.13 is strict by default, which refuses what `openssl req -x509` makes;
-    curl is not.
-    """
-    lenient = ssl.create_default_context
-
-    def strict(**options: Any) -> ssl.SSLContext:
-        context = lenient(**options)
-        context.verify_flags |= ssl.VERIFY_X509_STRICT
-        return context
-
-    monkeypatch.setattr(ssl, "create_default_context", strict)
-    authority = Authority(usage=False, identifiers=False)
-    trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
-    with Answering(OK, tls=authority.server_context()) as server:
-        assert b"fine" == ask(f"https://localhost:{server.port}/", trust=trust).body
-
-
-def test_plain_server_behind_https_is_reported() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-
-        def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(4096)
-                connection.sendall(OK)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        failure = refused(f"https://127.0.0.1:{port}/", trust=Trust(insecure=True))
-        thread.join()
-
-    assert "connect" == failure.outcome
-
-
 def test_import_loads_neither_http_nor_tls() -> None:
     import subprocess
 
@@ -414,13 +299,3 @@ def test_import_loads_neither_http_nor_tls() -> None:
     ).stdout
 
     assert set() == {"http.client", "ssl", "socket", "urllib.parse"} & set(out.split())
-
-
-def test_image_without_certificates_trusts_ours(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
-        monkeypatch.setenv(variable, "/nonexistent")
-    assert 0 == ssl.create_default_context().cert_store_stats()["x509_ca"]
-
-    assert 50 < Trust().context().cert_store_stats()["x509_ca"]

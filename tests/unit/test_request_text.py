@@ -1,6 +1,4 @@
-"""How requests are written and shown: what is read, what is refused, and that no secret is ever
-repeated.
-"""
+"""The text of requests: parsers, refusals, and messages without a secret."""
 
 from __future__ import annotations
 
@@ -53,7 +51,7 @@ def test_foreign_text_moves_no_cursor_and_begins_no_line() -> None:
     assert "bad [2J 2030-01-01 supervisor info: all is well end" == asked.words(actual)
 
 
-# --- how it is written ----------------------------------------------------------------------------
+# --- parsers ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
