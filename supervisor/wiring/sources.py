@@ -45,12 +45,11 @@ def declared(settings: Settings) -> list[DeclaredSource]:
 
 
 def remove_key_files() -> None:
-    """Remove the files that the client library has made of keys in a kubeconfig; it would do so at
-    a usual exit.
-    """
-    library = sys.modules.get("kubernetes.config.kube_config")
-    if library is not None:
-        library._cleanup_temp_files()  # noqa: SLF001 - it is registered with atexit, which does not run here
+    """Remove the files that hold keys of a kubeconfig, if one was read: nothing is imported now."""
+    package = __name__.removesuffix(".wiring.sources")
+    kubeconfig = sys.modules.get(f"{package}.sources.kubernetes.kubeconfig")
+    if kubeconfig is not None:
+        kubeconfig.remove_key_files()
 
 
 def _objects(settings: Settings) -> Iterator[tuple[str, ObjectName]]:

@@ -263,6 +263,30 @@ def test_a_kubeconfig_that_cannot_be_used_is_named_with_the_reason(
     assert "hunter2" not in trouble.message
 
 
+@pytest.mark.parametrize(
+    ("user", "words"),
+    [
+        ({"token": "hunter2", "as": "jane"}, "user 'u' acts as another (`as`)"),
+        ({"token": "hunter2", "as-groups": ["ops"]}, "name a user that has the rights itself"),
+        ({"auth-provider": {"name": "azure"}}, "user 'u' logs in by auth-provider 'azure'"),
+        ({"auth-provider": {"name": "gcp", "config": {}}}, "use an exec plugin"),
+        ({"auth-provider": {"name": "gcp"}, "token": "hunter2"}, "auth-provider 'gcp', which is"),
+    ],
+)
+def test_login_that_is_not_supported_is_refused(
+    follow: Follow, fake: FakeKube, user: dict[str, Any], words: str
+) -> None:
+    """The library passes over them: a request would go out as somebody else."""
+    path = write(
+        f"{fake.kubeconfig}.bad", json.dumps({**FINE, "users": [{"name": "u", "user": user}]})
+    )
+    source = follow(access=Access(path), namespace="default")
+    source.expect_end()
+    failure = source.expect_trouble(f"cannot use kubeconfig {path}: ", words)
+    assert failure.fatal
+    assert "hunter2" not in failure.message
+
+
 def test_a_context_that_is_missing_is_told_with_those_there_are(
     follow: Follow, fake: FakeKube
 ) -> None:

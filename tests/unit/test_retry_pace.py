@@ -15,12 +15,12 @@ from config_supervisor.sources.interface import Failure, FailureReason, RestartR
 from config_supervisor.sources.kubernetes.api_errors import FailedTry
 from config_supervisor.sources.kubernetes.retry_pace import (
     LONG_LIFE,
-    Flow,
     Pace,
     Timing,
     Tried,
     watch_seconds,
 )
+from config_supervisor.sources.kubernetes.watch_stream import EventRate
 
 TIMES = 300
 DUE = 60.0
@@ -204,8 +204,8 @@ def test_a_watch_is_asked_for_between_four_and_six_minutes() -> None:
 
 
 def test_edits_by_people_are_taken_at_once() -> None:
-    flow = Flow()
-    assert [0.0] * 100 == [flow.after(second * 0.1, 2000) for second in range(100)]
+    flow = EventRate()
+    assert [0.0] * 100 == [flow.pause(second * 0.1, 2000) for second in range(100)]
 
 
 @pytest.mark.parametrize(("size", "rate"), [(200, 200), (1 << 20, 3)])
@@ -213,8 +213,8 @@ def test_a_flood_of_events_is_taken_slowly(size: int, rate: float) -> None:
     """Events are taken as slowly as the rest of the program bears: big ones, which take long to
     parse, more so.
     """
-    flow, now, taken = Flow(), 0.0, 0
+    flow, now, taken = EventRate(), 0.0, 0
     while now < 60:
-        now += flow.after(now, size)
+        now += flow.pause(now, size)
         taken += 1
     assert rate * 50 < taken < rate * 65

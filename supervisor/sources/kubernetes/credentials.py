@@ -1,7 +1,7 @@
 """Which API server to use, and as whom: the pod's service account, or a kubeconfig.
 
-Owns everything that concerns credentials, so that they stay in here: token files are read again,
-and no message quotes a kubeconfig. Must not know what they are used for.
+Owns, with `kubeconfig.py`, everything about credentials: they are read again when their files
+change, and no message quotes them. Must not know the use of them.
 """
 
 from __future__ import annotations
@@ -16,25 +16,39 @@ from ..interface import Failure, FailureReason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, TypeAlias
+    from typing import Any, Protocol
 
-    Credentials: TypeAlias = "ServiceAccount | Kubeconfig"
     Stamp = tuple[tuple[str, int, int, int], ...]
 
-# Entries of a kubeconfig may keep these in files of their own: the kind of entry, its keys.
-_REFERENCES = {
-    "cluster": ("certificate-authority",),
-    "user": ("tokenFile", "client-certificate", "client-key"),
-}
+    class Credentials(Protocol):
+        """The origin of a server's address, its CA and our login."""
+
+        hint: str  # what to check when the server cannot be reached
+
+        def files(self) -> list[str]:
+            """The files that hold credentials and trust."""
+
+        def configure(self, conf: Any) -> None:
+            """Fill in the library's `Configuration`. Raises CredentialsError."""
+
+        def namespace(self) -> str:
+            """The namespace to use by default; empty if none is given. Raises CredentialsError."""
+
+        def user(self) -> str:
+            """The name of the user; empty if unknown."""
+
+        def credential(self) -> str:
+            """The origin of the login, for a message."""
+
 
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 class Access(Record):
-    """Which API server to use, and as whom.
+    """The user's choice of a server and a login.
 
-    A kubeconfig or a context that is named is used; else the pod's service account, in a pod; else
-    the kubeconfig that $KUBECONFIG names, or ~/.kube/config.
+    A kubeconfig or a context comes first; then, in a pod, its service account; then the kubeconfig
+    of $KUBECONFIG, or ~/.kube/config.
     """
 
     kubeconfig: str | None = None
@@ -43,7 +57,7 @@ class Access(Record):
 
 
 class CredentialsError(Exception):
-    """The access itself is unusable; `failure` says why and what to do."""
+    """The credentials are unusable; `failure` says why and what to do."""
 
     def __init__(self, reason: FailureReason, message: str, *, fatal: bool = False) -> None:
         super().__init__(message)
@@ -51,7 +65,8 @@ class CredentialsError(Exception):
 
 
 def namespace(access: Access) -> str:
-    """The namespace to use where none is said: the pod's own, else the context's, else `default`.
+    """The namespace of an object that names none: the pod's own, else the context's, else
+    `default`.
 
     Raises CredentialsError when there is no usable kubeconfig outside of a pod.
     """
@@ -59,15 +74,15 @@ def namespace(access: Access) -> str:
 
 
 def files_of(access: Access) -> list[str]:
-    """The files that credentials, and trust, come from."""
+    """The files that hold credentials and trust."""
     try:
         return credentials_of(access).files()
     except CredentialsError:
-        return ServiceAccount(access.account, "").files()  # a token that is missing may come
+        return ServiceAccount(access.account, "").files()  # a missing token may come
 
 
 def stamp(files: list[str]) -> Stamp:
-    """The state of files; differs when one of them was replaced or written."""
+    """The state of files; it differs once a file was replaced or written."""
     found = []
     for path in files:
         try:
@@ -79,6 +94,7 @@ def stamp(files: list[str]) -> Stamp:
 
 
 def credentials_of(access: Access) -> Credentials:
+    """The credentials of a choice. Raises CredentialsError."""
     named = access.kubeconfig or access.context
     host = os.environ.get("KUBERNETES_SERVICE_HOST")
     token = os.path.join(access.account, "token")
@@ -97,6 +113,8 @@ def credentials_of(access: Access) -> Credentials:
             "give --kubeconfig FILE, or run in a pod that has a service account"
         )
         raise CredentialsError(FailureReason.CONFIG, message, fatal=True)
+    from .kubeconfig import Kubeconfig
+
     return Kubeconfig(files, access.context)
 
 
@@ -118,8 +136,8 @@ class ServiceAccount:
     def configure(self, conf: Any) -> None:
         if not os.access(self._ca, os.R_OK):
             message = (
-                f"cannot read {self._ca}, which the API server's certificate is checked with; "
-                "is the service account mounted whole?"
+                f"cannot read {self._ca}, the CA of the API server; is the service account mounted"
+                " whole?"
             )
             raise CredentialsError(FailureReason.CONFIG, message, fatal=True)
         conf.host = self._url
@@ -151,141 +169,8 @@ class ServiceAccount:
         return f"the token in {self._token}"
 
 
-class Kubeconfig:
-    """One kubeconfig, or several merged as $KUBECONFIG lists them."""
-
-    def __init__(self, files: list[str], context: str | None) -> None:
-        self._files, self._context = files, context
-        self._name = ":".join(files)
-        self.hint = f"`server` in {self._name}"
-
-    def files(self) -> list[str]:
-        found = list(self._files)
-        for path in self._files:
-            try:
-                names = _references(self._parse(path))
-            except (CredentialsError, AttributeError, TypeError):
-                continue  # opening the client tells what is wrong with it
-            found += (os.path.join(os.path.dirname(path), name) for name in names)
-        return found
-
-    def configure(self, conf: Any) -> None:
-        from kubernetes import config
-
-        load: Any = config.load_kube_config
-        try:
-            load(
-                config_file=self._name,
-                context=self._context or self._current(),
-                client_configuration=conf,
-                persist_config=False,
-            )
-        except Exception as exc:
-            raise self._error(self._problem(exc)) from exc
-        renew = conf.refresh_api_key_hook
-        if renew is not None:
-
-            def renew_stripped(conf: Any) -> None:
-                renew(conf)  # puts itself back as the hook
-                conf.refresh_api_key_hook = renew_stripped
-                # A token file that was written by hand ends in a newline, which no header may have.
-                conf.api_key["BearerToken"] = conf.api_key["BearerToken"].strip()
-
-            conf.refresh_api_key_hook = renew_stripped
-
-    def namespace(self) -> str:
-        return str(self._chosen().get("namespace") or "")
-
-    def user(self) -> str:
-        try:
-            return str(self._chosen().get("user") or "")
-        except CredentialsError:
-            return ""  # it was fine when it was read; here it only helps to explain another failure
-
-    def credential(self) -> str:
-        return f"the login of user {self.user()!r} in {self._name}"
-
-    def _current(self) -> str | None:
-        """The current context of several files; the library would take the last one. Raises
-        CredentialsError.
-        """
-        if len(self._files) == 1:
-            return None
-        found = (
-            self._parse(path).get("current-context") for path in self._files if os.path.exists(path)
-        )
-        return next((str(name) for name in found if name), None)
-
-    def _chosen(self) -> dict[str, Any]:
-        """The chosen context: cluster, user, namespace. Raises CredentialsError if there is none."""
-        contexts: dict[str, Any] = {}
-        current = None
-        for path in self._files:
-            if len(self._files) > 1 and not os.path.exists(path):
-                continue
-            content = self._parse(path)
-            current = current or content.get(
-                "current-context"
-            )  # as kubectl merges them: the first one decides
-            contexts = {**_contexts(content), **contexts}  # the first file to name one decides
-        wanted = self._context or current
-        if wanted in contexts:
-            return dict(contexts[wanted])
-        known = ", ".join(sorted(contexts)) or "none"
-        if wanted is None:
-            raise self._error(f"it has no current-context; give --context; contexts are {known}")
-        raise self._error(f"no such context {wanted!r}; contexts are {known}")
-
-    def _parse(self, path: str) -> dict[str, Any]:
-        import yaml
-
-        try:
-            with open(path, encoding="utf-8") as file:
-                content = yaml.safe_load(file)
-            _contexts(content)
-        except yaml.YAMLError as exc:
-            mark = getattr(exc, "problem_mark", None)
-            line = f" in line {mark.line + 1}" if mark else ""
-            raise self._error(f"it is not valid YAML{line}") from exc
-        except (TypeError, KeyError, AttributeError, UnicodeDecodeError) as exc:
-            raise self._error("it is not a kubeconfig") from exc
-        except OSError as exc:
-            raise self._error(reason(exc), path) from exc
-        return dict(content)
-
-    def _problem(self, exc: Exception) -> str:
-        self._chosen()  # says more about most mistakes than the library does
-        if isinstance(exc, OSError):
-            return f"{exc.filename}: {reason(exc)}" if exc.filename else reason(exc)
-        if isinstance(exc, (TypeError, AttributeError, KeyError)):
-            return "it is not a kubeconfig"
-        # The library quotes the whole entry, tokens and all, after " in ".
-        return str(exc).split(" in ")[0].split("\n")[0] or type(exc).__name__
-
-    def _error(self, why: str, path: str = "") -> CredentialsError:
-        message = f"cannot use kubeconfig {path or self._name}: {why}"
-        return CredentialsError(FailureReason.CONFIG, message, fatal=True)
-
-
-def _references(content: dict[str, Any]) -> list[str]:
-    entries = [
-        (kind, entry.get(kind) or {})
-        for kind in _REFERENCES
-        for entry in content.get(f"{kind}s") or []
-    ]
-    return [
-        str(entry[key]) for kind, entry in entries for key in _REFERENCES[kind] if entry.get(key)
-    ]
-
-
-def _contexts(content: Any) -> dict[str, Any]:
-    return {entry["name"]: entry.get("context") or {} for entry in content.get("contexts") or []}
-
-
 def subject(credential: str) -> str:
-    """The `sub` claim of a bearer token that is a JWT (RFC 7519), unverified; '' if
-    there is none.
-    """
+    """The `sub` claim of a bearer token, unverified; empty if the token is no JWT (RFC 7519)."""
     try:
         claims = credential.split(".")[1]
         decoded = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))

@@ -18,6 +18,7 @@ import time
 import uuid
 from http import HTTPStatus
 
+from ...core.backoff import backoff
 from ...core.record import Record
 from ...runtime import log
 from .api_client import ApiClient, open_client
@@ -95,8 +96,8 @@ class Outbox:
         """It may pass another time: keep the Event, unless too many newer ones are there."""
         if len(self._waiting) < _MOST_WAITING:
             self._waiting.appendleft(body)
-        pause = min(_AGAIN_MOST, _AGAIN_FIRST * 2.0 ** min(self._failures, 8))
         self._failures += 1
+        pause = backoff(self._failures, _AGAIN_FIRST, _AGAIN_MOST)
         self._again = now + pause * random.uniform(0.5, 1)
 
     def _keep_newest(self) -> None:

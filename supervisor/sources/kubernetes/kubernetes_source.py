@@ -18,16 +18,16 @@ from http import HTTPStatus
 
 from ...runtime import log
 from ..interface import Content, RestartReason
-from .api_client import ANSWER_LIMIT, open_client
+from .api_client import open_client
 from .api_errors import BadDataError, EventError, failed_try
 from .client_library import LibraryLog
 from .credentials import files_of, namespace, stamp
 from .object_decoding import changed_at, files, parsed
-from .retry_pace import Flow, Pace, Timing, Tried, watch_seconds
+from .retry_pace import Pace, Timing, Tried, watch_seconds
+from .watch_stream import EventRate, lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     from ..interface import Label, Sink
@@ -212,10 +212,10 @@ class KubernetesSource:
 
     def _follow(self, sink: Sink, response: Any) -> None:
         """Take the events of a watch to its end, no faster than the rest of the program bears."""
-        flow = Flow()
-        for line in _lines(response):
+        rate = EventRate()
+        for line in lines(response):
             self._event(sink, parsed(line))
-            wait = flow.after(time.monotonic(), len(line))
+            wait = rate.pause(time.monotonic(), len(line))
             del line  # up to a few MiB that the next read would keep alive
             if wait:
                 time.sleep(wait)
@@ -279,21 +279,3 @@ class KubernetesSource:
     def _say(self, sink: Sink, content: Content | None, saw: str = "") -> None:
         sink.read(content, saw=saw)
         self._content, self._failing = content, False
-
-
-def _lines(response: Any) -> Iterator[bytearray]:
-    """The lines of a stream as they arrive, empty ones left out; ends with the stream.
-
-    read1 gives what is there, with or without chunked encoding.
-    """
-    held = bytearray()
-    while data := response.read1(65536):
-        *ends, rest = data.split(b"\n")
-        for end in ends:
-            held += end
-            if held and not held.isspace():
-                yield held
-            held = bytearray()
-        held += rest
-        if len(held) > ANSWER_LIMIT:
-            raise BadDataError(f"the answer is longer than {ANSWER_LIMIT >> 20} MiB")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from http import HTTPStatus
 
+from ...core.backoff import backoff
 from ...core.record import Record
 
 TYPE_CHECKING = False
@@ -168,9 +169,7 @@ class Pace:
             return _between(0, timing.crowd[tried.listed])
         if tried.listed and not status and row == 1 and tried.ended - tried.began > LONG_LIFE:
             return _between(0, timing.relist)
-        return min(self._bound(tried, status), timing.base * 2.0 ** min(row - 1, 16)) * _between(
-            0.1, 1
-        )
+        return backoff(row, timing.base, self._bound(tried, status)) * _between(0.1, 1)
 
     def _bound(self, tried: Tried, status: int) -> float:
         timing = self._timing
@@ -183,26 +182,3 @@ class Pace:
 
 def _between(low: float, high: float) -> float:
     return random.uniform(low, high)
-
-
-class Flow:
-    """How fast the events of a watch are taken: as fast as an editor makes them, not as fast as a
-    server can send.
-
-    A server that is held back so waits, or ends the watch; then the list gives the newest content.
-    """
-
-    RATE, BURST, SIZE = (
-        200.0,
-        100.0,
-        1 << 14,
-    )  # events per second, at once; bytes that count as one more
-
-    def __init__(self) -> None:
-        self._paid = float("-inf")  # until when (monotonic) what was taken is paid for
-
-    def after(self, now: float, size: int) -> float:
-        """Seconds to wait after an event of that size in bytes."""
-        cost = (1 + size / self.SIZE) / self.RATE
-        self._paid = max(self._paid, now - self.BURST / self.RATE) + cost
-        return max(0.0, self._paid - now)
