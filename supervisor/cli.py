@@ -14,7 +14,8 @@ import time
 
 from . import __version__
 from .core.errors import StartError, UsageError, reason
-from .core.state import Policy, ended_unstarted
+from .core.life_state import LifePolicy, ended_unstarted
+from .core.service import Policy
 from .observe.journal import Journal
 from .options import command_line, parsers
 from .process.children import Processes
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from .core import events as ev
-    from .core.actions import Action
-    from .core.state import State
+    from .core.rollout_state import RolloutPolicy
+    from .core.service import Service
     from .options.command_line import Settings
+    from .runtime.protocols import Order
     from .runtime.signals import Inherited
 
 
@@ -146,11 +148,12 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
             " ulimit -u"
         ) from error
     code = loop.run()
-    return code, loop.state.error if ended_unstarted(loop.state) else ""
+    life = loop.state.life
+    return code, life.error if ended_unstarted(life) else ""
 
 
 def _announce(
-    journal: Journal, event: ev.Event, before: State, after: State, actions: tuple[Action, ...]
+    journal: Journal, event: ev.Event, before: Service, after: Service, actions: tuple[Order, ...]
 ) -> None:
     del actions
     for level, message, fields in journal.lines(event, before, after, time.monotonic()):
@@ -158,8 +161,7 @@ def _announce(
 
 
 def _policy(settings: Settings) -> Policy:
-    method = settings.reload_method
-    return Policy(
+    life = LifePolicy(
         rewrite=dict(settings.rewrite),
         group=settings.signal_group,
         is_init=os.getpid() == 1,
@@ -171,19 +173,29 @@ def _policy(settings: Settings) -> Policy:
         restart=settings.restart,
         ok_exit_codes=frozenset(settings.ok_exit_code),
         sidecar=not settings.command,
-        once=settings.once,
         ready=settings.ready is not None and bool(settings.command),
+        ready_timeout=settings.reload_timeout,
+        early_signals=not settings.configured,
+    )
+    return Policy(life, _rollout_policy(settings) if settings.configured else None)
+
+
+def _rollout_policy(settings: Settings) -> RolloutPolicy:
+    from .core.rollout_state import RolloutPolicy
+    from .core.versions import Pace
+
+    method = settings.reload_method
+    return RolloutPolicy(
+        sidecar=not settings.command,
+        once=settings.once,
         validate=settings.validate is not None,
-        verify=settings.verify is not None and settings.configured,
+        verify=settings.verify is not None,
         reload_signal=getattr(settings, method.signal) if method.signal else 0,
         restart_to_reload=method.restarts,
         rollback=settings.rollback and settings.configroot is not None,
         unhealthy_on_failure=settings.unhealthy_on_reload_failure,
-        configured=settings.configured,
         initial_sync_timeout=settings.initial_sync_timeout,
-        reload_interval=settings.reload_interval,
-        reload_quiet=settings.reload_quiet,
-        reload_splay=settings.reload_splay,
+        pace=Pace(settings.reload_interval, settings.reload_quiet, settings.reload_splay),
         reload_timeout=settings.reload_timeout,
         verify_window=settings.verify_window,
     )

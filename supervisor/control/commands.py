@@ -9,25 +9,25 @@ from __future__ import annotations
 
 from ..core import health
 from ..core.health import Verdict
+from ..core.life_state import DOWN, TOLD, Phase, Then
+from ..core.outcomes import NO_FAILURE
 from ..core.record import Record
-from ..core.state import Phase, stale
+from ..core.rollout_state import rollout_of
+from ..core.versions import counted, short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..core.state import Config, Reloads, State
+    from ..core.reload_state import Reloads
+    from ..core.service import Service
+    from ..core.versions import Versions
     from ..store.manifest import Generation
 
-    Look = Callable[[State], "Answer | None"]
-    Goal = Callable[[State], Verdict]
+    Look = Callable[[Service], "Answer | None"]
+    Goal = Callable[[Service], Verdict]
 
 _SHORTEST = 6  # digits of a version that names it
-_FINE = (
-    "",
-    "success",
-    "superseded",
-)  # outcomes that are no failure: a superseded reload is followed by another
 
 
 class Answer(Record):
@@ -39,97 +39,92 @@ class Answer(Record):
     text: str
 
 
-def short(digest: str) -> str:
-    """A digest as people compare them; the log shows the same."""
-    return digest[:8] or "none"
-
-
-def counted(files: int) -> str:
-    """A number of files, for people."""
-    return "1 file" if files == 1 else f"{files} files"
-
-
 # --- waiting for a goal
 
 
-def synced(state: State) -> Verdict:
+def synced(service: Service) -> Verdict:
     """Whether the app runs on what the sources hold."""
-    config = state.config
-    if config.desired and not stale(state):
-        return Verdict(ok=True, reason=f"running on configuration {short(config.desired)}")
-    troubles = [source.error for source in state.sources if source.error]
-    wanted = (
-        f"the newest configuration is {short(config.desired)}"
-        if config.desired
-        else "no configuration was read yet"
-    )
-    return Verdict(
-        ok=False,
-        reason="; ".join(filter(None, [wanted, config.error or state.reloads.error, *troubles])),
-    )
+    state = rollout_of(service)
+    desired = state.versions.desired
+    if desired and not state.stale:
+        return Verdict(ok=True, reason=f"running on configuration {short(desired)}")
+    wanted = "no configuration was read yet"
+    if desired:
+        wanted = f"the newest configuration is {short(desired)}"
+    troubles = [source.error for source in service.sources]
+    parts = [wanted, state.versions.error or state.reloads.error, *troubles]
+    return Verdict(ok=False, reason="; ".join(filter(None, parts)))
 
 
 GOALS: Mapping[str, Goal] = {"ready": health.ready, "synced": synced}
 
 
-def waited(goal: Goal, state: State) -> Answer | None:
+def waited(goal: Goal, service: Service) -> Answer | None:
     """The answer to `wait`; None while it is not decided."""
-    verdict = goal(state)
+    verdict = goal(service)
     if verdict.ok:
         return Answer(0, verdict.reason)
-    if goal is synced and not state.sources:
+    if goal is synced and not service.sources:
         return Answer(
             1,
             "cannot wait for that: no configuration is kept live here; see --configmap and"
             " --config-dir",
         )
-    return _ended(state)
+    return _ended(service)
 
 
 # --- orders
 
 
-def reloaded(before: Reloads, state: State) -> Answer | None:
+def reloaded(before: Reloads, service: Service) -> Answer | None:
     """What became of an order to reload, given before it and taken by the loop; None while it is
     under way.
     """
-    config = state.config
-    if _at_rest(state) and config.running == config.live and config.desired in ("", config.live):
-        if state.phase is Phase.UNREADY:
+    state = rollout_of(service)
+    versions = state.versions
+    if (
+        _at_rest(service)
+        and state.runs_on == versions.live
+        and versions.desired in ("", versions.live)
+    ):
+        if service.life.phase is Phase.UNREADY:
             return Answer(
-                1, f"configuration {short(config.live)} is in place, but the app is not ready"
+                1, f"configuration {short(versions.live)} is in place, but the app is not ready"
             )
         return Answer(
-            0, f"reloaded on configuration {short(config.live)} ({counted(config.files)})"
+            0, f"reloaded on configuration {short(versions.live)} ({counted(versions.files)})"
         )
-    failure = _failure(before, state)
+    failure = _failure(before, service)
     # The order cleared these two: what stands there now came after it.
-    if not failure and not config.applying and (config.rejected or config.retry_at):
-        failure = _quoted(config.error, config.words) or "its version was rejected; see the log"
-    return Answer(1, f"cannot reload: {failure}") if failure else _ended(state)
+    if not failure and not versions.applying and (versions.rejected or versions.retry_at):
+        failure = _quoted(versions.error, versions.words) or "its version was rejected; see the log"
+    return Answer(1, f"cannot reload: {failure}") if failure else _ended(service)
 
 
-def rolled_back(before: Reloads, digest: str, state: State) -> Answer | None:
+def rolled_back(before: Reloads, digest: str, service: Service) -> Answer | None:
     """What became of an order to go back to the version `digest`, as above."""
-    config = state.config
-    if config.returning or config.applying:
-        return _ended(state)
-    if config.live != digest:
+    state = rollout_of(service)
+    versions = state.versions
+    if versions.returning or versions.applying:
+        return _ended(service)
+    if versions.live != digest:
         failure = (
-            _failure(before, state)
-            or _quoted(config.error, config.words)
+            _failure(before, service)
+            or _quoted(versions.error, versions.words)
             or "a newer version came meanwhile"
         )
         return Answer(1, f"cannot roll back to configuration {short(digest)}: {failure}")
-    if not _at_rest(state):
-        return _ended(state)
-    if config.running == digest and state.phase is Phase.UNREADY:
+    if not _at_rest(service):
+        return _ended(service)
+    if state.runs_on == digest and service.life.phase is Phase.UNREADY:
         return Answer(
             1, f"configuration {short(digest)} is in place again, but the app is not ready"
         )
-    if config.running == digest:
-        return Answer(0, f"rolled back to configuration {short(digest)} ({counted(config.files)})")
-    failure = _failure(before, state)
+    if state.runs_on == digest:
+        return Answer(
+            0, f"rolled back to configuration {short(digest)} ({counted(versions.files)})"
+        )
+    failure = _failure(before, service)
     if not failure:
         return None
     return Answer(
@@ -139,22 +134,18 @@ def rolled_back(before: Reloads, digest: str, state: State) -> Answer | None:
     )
 
 
-def _at_rest(state: State) -> bool:
-    return (
-        state.phase in (Phase.RUNNING, Phase.UNREADY)
-        and not state.config.applying
-        and not state.config.returning
-    )
+def _at_rest(service: Service) -> bool:
+    state = rollout_of(service)
+    writing = state.versions.applying or state.versions.returning
+    return service.life.up and not state.reloads.active and not writing
 
 
-def _failure(before: Reloads, state: State) -> str:
-    reloads = state.reloads
-    if reloads.finished == before.finished or reloads.outcome in _FINE:
+def _failure(before: Reloads, service: Service) -> str:
+    reloads, versions = rollout_of(service).reloads, rollout_of(service).versions
+    if reloads.finished == before.finished or reloads.outcome in NO_FAILURE:
         return ""
     back = (
-        "; the last good version is put back"
-        if state.config.returning or state.config.rolled_back
-        else ""
+        "; the last good version is put back" if versions.returning or versions.rolled_back else ""
     )
     return f"{_quoted(reloads.error, reloads.words) or reloads.outcome}{back}"
 
@@ -166,10 +157,10 @@ def _quoted(error: str, words: str) -> str:
     return f"{error}: {words}" if words else error
 
 
-def _ended(state: State) -> Answer | None:
+def _ended(service: Service) -> Answer | None:
     """The answer to everybody who waits for an app that will not come back."""
-    stopping = state.phase in (Phase.STOPPING, Phase.KILLING) and not state.replacing
-    if stopping or state.phase is Phase.DONE or (state.phase is Phase.LEFTOVERS and state.final):
+    ending = service.life.phase in TOLD or service.life.phase in DOWN
+    if service.life.phase is Phase.ENDED or (ending and service.life.then is Then.END):
         return Answer(1, "the app is ending, and the supervisor with it")
     return None
 
@@ -177,7 +168,7 @@ def _ended(state: State) -> Answer | None:
 # --- generations
 
 
-def earlier(generations: Sequence[Generation], config: Config, wanted: str) -> str | Answer:
+def earlier(generations: Sequence[Generation], versions: Versions, wanted: str) -> str | Answer:
     """The version that a rollback is to put back; else why there is none.
 
     `wanted` is a number of steps back from the live version (1: the one before it), or the
@@ -188,13 +179,13 @@ def earlier(generations: Sequence[Generation], config: Config, wanted: str) -> s
         return Answer(
             1, "cannot roll back: no generations are kept here; they are with --configroot"
         )
-    if not config.live:
+    if not versions.live:
         return Answer(1, "cannot roll back: nothing is in place yet; see supervisorctl status")
     if not is_steps(wanted):
-        return _named(generations, config, wanted)
+        return _named(generations, versions, wanted)
     steps = {
         step: one
-        for step, one in zip(_steps(generations, config), generations, strict=True)
+        for step, one in zip(_steps(generations, versions), generations, strict=True)
         if step
     }
     if int(wanted) not in steps:
@@ -219,7 +210,7 @@ def is_steps(wanted: str) -> bool:
     return wanted.isascii() and wanted.isdecimal() and len(wanted) < _SHORTEST
 
 
-def _named(generations: Sequence[Generation], config: Config, wanted: str) -> str | Answer:
+def _named(generations: Sequence[Generation], versions: Versions, wanted: str) -> str | Answer:
     found = {one.digest for one in generations if one.digest.startswith(wanted)}
     if len(found) != 1 or len(wanted) < _SHORTEST:
         why = (
@@ -229,22 +220,23 @@ def _named(generations: Sequence[Generation], config: Config, wanted: str) -> st
             why = f"give {_SHORTEST} digits of the version at least"
         return Answer(1, f"cannot roll back to {wanted}: {why}; see supervisorctl generations")
     version = found.pop()
-    if version == config.live:
+    if version == versions.live:
         return Answer(1, f"cannot roll back to {wanted}: it is in place already")
     return version
 
 
-def listed(generations: Sequence[Generation], state: State) -> list[dict[str, object]]:
+def listed(generations: Sequence[Generation], service: Service) -> list[dict[str, object]]:
     """The generations for people and scripts; `number` is what `rollback` takes, 0 is live, None is
     newer or failed.
     """
-    config = state.config
+    state = rollout_of(service)
+    versions = state.versions
     marks = {
-        "live": {config.live},
-        "running": {config.running},
-        "good": {*config.marks.good},
-        "failed": config.marks.rejected,
-        "rejected": {config.rejected},
+        "live": {versions.live},
+        "running": {state.runs_on},
+        "good": {*versions.marks.good},
+        "failed": versions.marks.rejected,
+        "rejected": {versions.rejected},
     }
     return [
         {
@@ -256,17 +248,17 @@ def listed(generations: Sequence[Generation], state: State) -> list[dict[str, ob
             "bytes": one.bytes,
             "marks": [mark for mark, digests in marks.items() if one.digest in digests],
         }
-        for one, step in zip(generations, _steps(generations, config), strict=True)
+        for one, step in zip(generations, _steps(generations, versions), strict=True)
     ]
 
 
-def _steps(generations: Sequence[Generation], config: Config) -> list[int | None]:
+def _steps(generations: Sequence[Generation], versions: Versions) -> list[int | None]:
     """How far back from the live one each is. Those that a rollback left behind are newer: nothing
     to go back to.
     """
-    at = next((index for index, one in enumerate(generations) if one.digest == config.live), -1)
+    at = next((index for index, one in enumerate(generations) if one.digest == versions.live), -1)
     steps: list[int | None] = []
-    passed = {config.live, *config.marks.rejected}
+    passed = {versions.live, *versions.marks.rejected}
     step = 0
     for index, one in enumerate(generations):
         if index > at and one.digest not in passed:

@@ -20,6 +20,8 @@ from .. import __version__
 from ..core import events as ev
 from ..core import health
 from ..core.errors import reason
+from ..core.rollout_state import rollout_of
+from ..core.versions import short
 from ..http_server.connection import Limits
 from ..http_server.loop_probe import LoopProbe
 from ..http_server.messages import Response
@@ -36,10 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
-    from ..core.actions import Action
-    from ..core.state import Policy, State
+    from ..core import service
     from ..http_server.connection import Connection
     from ..http_server.service import Exchange
+    from ..runtime.protocols import Order
     from ..store.manifest import Generation
     from .commands import Goal, Look
     from .held_requests import Place
@@ -48,8 +50,8 @@ if TYPE_CHECKING:
     class Supervised(Protocol):
         """The main loop; `state` is replaced, never changed."""
 
-        state: State
-        policy: Policy
+        state: service.Service
+        policy: service.Policy
 
     class Pages(Protocol):
         """What is shown and not in the state alone."""
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
         def generations(self) -> Sequence[Generation]:
             """The generations on disk, newest first. Raises ApplyError."""
 
-        def status(self, state: State) -> Mapping[str, object]:
+        def status(self, state: service.Service) -> Mapping[str, object]:
             """The page /status of a state."""
 
 
@@ -128,10 +130,14 @@ class Control(Service):
             )
 
     def observe(
-        self, event: ev.Event, before: State, after: State, actions: tuple[Action, ...]
+        self,
+        event: ev.Event,
+        before: service.Service,
+        after: service.Service,
+        orders: tuple[Order, ...],
     ) -> None:
         """Look at the new state for those who wait; from the main thread."""
-        del event, actions
+        del event, orders
         if after is not before and not self._closed:
             self._held.changed()
 
@@ -227,7 +233,9 @@ class Control(Service):
             exchange.answer(plain(HTTPStatus.CONFLICT, f"cannot reload: {why}"))
         elif (place := self._held.enter(exchange)) is not None:
             log.info(f"reload ordered by {_peer(exchange)}", event="reload_ordered")
-            self._order(place, ev.ReloadOrdered(), partial(commands.reloaded, before.reloads))
+            self._order(
+                place, ev.ReloadOrdered(), partial(commands.reloaded, rollout_of(before).reloads)
+            )
 
     def _roll_back(self, exchange: Exchange) -> None:
         wanted = _argument(exchange.request.query, "to") or "1"
@@ -239,17 +247,16 @@ class Control(Service):
 
     def _roll_back_to(self, place: Place, wanted: str, found: Sequence[Generation]) -> None:
         before = self._app.state
-        target = commands.earlier(found, before.config, wanted)
+        target = commands.earlier(found, rollout_of(before).versions, wanted)
         if isinstance(target, commands.Answer):
             place.answer(_said(target))
             return
         log.info(
-            f"rollback to configuration {commands.short(target)} ordered by"
-            f" {_peer(place.exchange)}",
+            f"rollback to configuration {short(target)} ordered by {_peer(place.exchange)}",
             event="rollback_ordered",
-            version=commands.short(target),
+            version=short(target),
         )
-        look = partial(commands.rolled_back, before.reloads, target)
+        look = partial(commands.rolled_back, rollout_of(before).reloads, target)
         self._order(place, ev.RollbackOrdered(target), look)
 
     def _order(self, place: Place, event: ev.Event, look: Look) -> None:

@@ -72,7 +72,9 @@ class Reload(Action):
 
 
 class CancelReload(Action):
-    """The reload under way is not waited for any more; it still reports its end."""
+    """The result of a reload is no longer needed; it still reports its end."""
+
+    attempt: int
 
 
 class KillOther(Action):
@@ -87,7 +89,3 @@ class Reply(Action):
 
     event: ev.SignalRequested
     sent: bool
-
-
-class Done(Action):
-    code: int

@@ -1,6 +1,6 @@
 """Everything that can happen to one application, as facts in the past tense.
 
-Pure. Threads, handlers and the process table make these; `machine.step` consumes them. The inbox
+Pure. Threads, handlers and the process table make these; `service.step` consumes them. The inbox
 holds nothing else.
 """
 
@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .state import Marks
+    from .versions import Marks
 
 
 class Event(Record):

@@ -7,11 +7,23 @@ how a verdict is served.
 
 from __future__ import annotations
 
+from .life_state import Phase
+from .outcomes import NO_FAILURE
 from .record import Record
-from .state import Phase, Policy, State
 
-_ALIVE = frozenset(Phase) - {Phase.DONE}
-_READY = frozenset({Phase.RUNNING, Phase.RELOADING})
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .service import Policy, Service
+
+# What people see of the phases; the others are shown by their own names.
+_SHOWN = {
+    Phase.EXECUTING: Phase.STARTING,
+    Phase.ABORTING: Phase.KILLING,
+    Phase.ELSEWHERE: Phase.RUNNING,
+    Phase.DELAYED: Phase.STOPPING,
+    Phase.LEFTOVERS_KILLED: Phase.LEFTOVERS,
+    Phase.HELD: Phase.BACKOFF,
+}
 
 
 class Verdict(Record):
@@ -19,23 +31,29 @@ class Verdict(Record):
     reason: str
 
 
-def live(state: State, policy: Policy = Policy()) -> Verdict:
+def phase(service: Service) -> str:
+    """The word for what a service does now: the phase of its life, or `reloading`."""
+    rollout, life = service.rollout, service.life
+    if rollout is not None and rollout.reloads.active and life.up:
+        return "reloading"
+    return "done" if life.phase is Phase.ENDED else _SHOWN.get(life.phase, life.phase).value
+
+
+def live(service: Service, policy: Policy | None = None) -> Verdict:
     """Whether to keep the container: the app is up, about to start, or stopping."""
-    failed = state.reloads.outcome not in ("", "success", "superseded")
-    if (
-        policy.unhealthy_on_failure
-        and failed
-        and not (state.config.returning or state.config.rolled_back)
-    ):
-        return Verdict(ok=False, reason=f"the last reload failed: {state.reloads.error}")
-    return Verdict(state.phase in _ALIVE, state.phase.value)
+    rollout, rules = service.rollout, policy.rollout if policy else None
+    if rollout is not None and rules is not None and rules.unhealthy_on_failure:
+        versions, reloads = rollout.versions, rollout.reloads
+        back = versions.returning or versions.rolled_back
+        if reloads.outcome not in NO_FAILURE and not back:
+            return Verdict(ok=False, reason=f"the last reload failed: {reloads.error}")
+    return Verdict(service.life.phase is not Phase.ENDED, phase(service))
 
 
-def ready(state: State) -> Verdict:
+def ready(service: Service) -> Verdict:
     """Whether the app has started, on a configuration where it has sources, and is not ending."""
-    if state.phase is Phase.WAITING and state.sources:
-        waiting = [source.error for source in state.sources if source.error]
-        return Verdict(
-            ok=False, reason="; ".join(["waiting for the first configuration", *waiting])
-        )
-    return Verdict(state.ready and state.phase in _READY, state.phase.value)
+    if service.life.phase is Phase.WAITING and service.sources:
+        troubles = [source.error for source in service.sources if source.error]
+        reason = "; ".join(["waiting for the first configuration", *troubles])
+        return Verdict(ok=False, reason=reason)
+    return Verdict(service.life.ready, phase(service))

@@ -6,10 +6,10 @@ change of the program's interface.
 
 from __future__ import annotations
 
-from enum import StrEnum
+from .record import Words
 
 
-class ApplyFailure(StrEnum):
+class ApplyFailure(Words):
     """Why a version could not be put in place."""
 
     WRITE = "write"  # the disk refused it
@@ -34,7 +34,7 @@ OF_CONTENT = frozenset(
 )
 
 
-class Outcome(StrEnum):
+class Outcome(Words):
     """How a reload, or a start on a version, ended."""
 
     NONE = ""  # nothing has ended yet

@@ -11,7 +11,7 @@ the app hears of a version, and a supervisor that is killed leaves the trace all
 
 from __future__ import annotations
 
-from .state import REMEMBERED, Marks
+from .versions import REMEMBERED, Marks
 
 # Ends of the supervisor within the trial of a version, after which that version counts as failed.
 DEATHS = 2

@@ -1,147 +1,139 @@
-"""Signals: what each means to the app in each phase, when it is a stop, and the end that is ours.
+"""Signals: what each means to the app in each phase of its life, and when it is a stop.
 
-Pure, and part of the machine: `machine.step` calls these functions. They must not know of versions
-or of starts.
+Pure, and part of the life: `life.step` calls these functions. They must not know of versions or of
+starts.
 """
 
 from __future__ import annotations
 
-from . import events as ev
-from .actions import Action, CancelReload, Done, Kill, KillOther, Reply, Suspend, TakeForeground
+from .actions import Kill, Suspend, TakeForeground
+from .life_state import ALIVE, TOLD, Ended, Phase, Then
 from .signal_numbers import CONT, INT, JOB_CONTROL, KILL, QUIT, STOP, TERM
-from .state import Phase, Policy, State
 
-Result = tuple[State, tuple[Action, ...]]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .actions import Action
+    from .life_state import Life, LifePolicy, Report
+
+    Result = tuple[Life, tuple[Action | Report, ...]]
+
+_ENDING = (INT, QUIT)  # these end a program that does not handle them
+_REACHED = ALIVE | TOLD
 
 
-def done(state: State, code: int) -> Result:
-    return state.replace(phase=Phase.DONE, deadline=None, exit_code=code), (Done(code),)
+def ended(life: Life, code: int) -> Result:
+    """The end of a life, with its exit code."""
+    life = life.replace(phase=Phase.ENDED, deadline=None, then=Then.END, exit_code=code)
+    return life, (Ended(code),)
 
 
-def signalled(state: State, signum: int, now: float, policy: Policy) -> Result:
+def signalled(life: Life, signum: int, now: float, policy: LifePolicy) -> Result:
+    """What a signal to the supervisor means to the app."""
     target = policy.rewrite.get(signum, signum)
     if target == 0:
-        return state, ()
+        return life, ()
     # The runtime may send the app's own stop signal (an image's STOPSIGNAL) instead of TERM.
     stop = signum in (TERM, policy.stop_signal)
     if signum == TERM and TERM not in policy.rewrite:
         target = policy.stop_signal
     if policy.sidecar:
-        return _signalled_sidecar(state, signum, stop=stop)
-    if state.executing:
-        return _signalled_early(state, signum, policy, stop=stop)
-    match state.phase:
-        case Phase.STARTING | Phase.UNREADY | Phase.RUNNING | Phase.RELOADING if stop:
-            return _stop(state, target, now, policy)
-        case Phase.STOPPING if stop and (state.replacing or not state.stop_passed):
-            return pass_stop(state.replace(replacing=False), target, now, policy)
-        case Phase.KILLING if stop:
-            return state.replace(replacing=False), ()
-        case (
-            Phase.STARTING
-            | Phase.UNREADY
-            | Phase.RUNNING
-            | Phase.RELOADING
-            | Phase.STOPPING
-            | Phase.KILLING
-        ):
-            return forward(state, signum, target, now, policy)
-        case Phase.WAITING | Phase.BACKOFF if stop or signum in (INT, QUIT):
-            # There is no app to decide what these mean; they end a program that does not handle
-            # them.
-            return done(state, 128 + signum if state.exits == 0 else state.exit_code)
+        return _signalled_sidecar(life, signum, stop=stop)
+    match life.phase:
+        case Phase.STARTING | Phase.UNREADY | Phase.RUNNING if stop:
+            return _stop(life, target, now, policy)
+        case Phase.DELAYED if stop:
+            return pass_stop(life, target, now, policy)
+        case Phase.STOPPING if stop and life.then is Then.REPLACE:
+            return pass_stop(life.replace(then=Then.END), target, now, policy)
+        case Phase.KILLING | Phase.LEFTOVERS | Phase.LEFTOVERS_KILLED if stop:
+            return life.replace(then=Then.END), ()
+        case phase if phase in _REACHED:
+            return forward(life, signum, target, now, policy)
+        case Phase.EXECUTING:
+            return _signalled_early(life, signum, policy, stop=stop)
+        case Phase.WAITING | Phase.BACKOFF | Phase.HELD if stop or signum in _ENDING:
+            return ended(life, _code_without_app(life, signum))
         case Phase.WAITING:
-            return _hold(state, signum, policy), ()
-        case Phase.LEFTOVERS if stop:
-            return state.replace(final=True, replacing=False), ()
-    return state, ()  # the app that it was meant for is gone
+            return _hold(life, signum, policy), ()
+    return life, ()  # the app that it was meant for is gone
 
 
-def _hold(state: State, signum: int, policy: Policy) -> State:
-    """Keep a signal for the app's first moment, as the kernel would: but one that waits for its
-    configuration may be sent HUP to reload, reads the newest when it starts, and would be ended
-    before it can have a handler.
+def _code_without_app(life: Life, signum: int) -> int:
+    return 128 + signum if life.exits == 0 else life.exit_code
+
+
+def _hold(life: Life, signum: int, policy: LifePolicy) -> Life:
+    """Keep a signal for the app's first moment, as the kernel would.
+
+    Not where the app waits for its configuration: HUP, sent to reload it, would end an app that has
+    no handler yet, and the app reads the newest version when it starts.
     """
-    return state if policy.configured else state.replace(held=(*state.held, signum))
+    return life.replace(held=(*life.held, signum)) if policy.early_signals else life
 
 
-def _signalled_early(state: State, signum: int, policy: Policy, *, stop: bool) -> Result:
-    """The app's program does not run yet: no signal could reach it, and nothing of it has to end
-    well.
-    """
-    if state.phase is Phase.KILLING:
-        return state, ()
-    if not stop and signum not in (INT, QUIT):
-        return _hold(state, signum, policy), ()
-    code = 128 + signum if state.exits == 0 else state.exit_code
-    state = state.replace(phase=Phase.KILLING, deadline=None, final=True, held=(), exit_code=code)
-    return state, (Kill(KILL),)
+def _signalled_early(life: Life, signum: int, policy: LifePolicy, *, stop: bool) -> Result:
+    """No signal can reach a program that does not run yet, and nothing of it has to end well."""
+    if not stop and signum not in _ENDING:
+        return _hold(life, signum, policy), ()
+    code = _code_without_app(life, signum)
+    life = life.replace(phase=Phase.ABORTING, then=Then.END, held=(), exit_code=code)
+    return life, (Kill(KILL),)
 
 
-def _signalled_sidecar(state: State, signum: int, *, stop: bool) -> Result:
-    """There is no app of ours: what would end it ends us, and nothing else means anything."""
-    if not stop and signum not in (INT, QUIT):
-        return state, ()
-    state, orders = done(state, 0 if stop else 128 + signum)
-    return state, (CancelReload(), *orders)
+def _signalled_sidecar(life: Life, signum: int, *, stop: bool) -> Result:
+    """Without an app of ours, a signal that would end it ends the supervisor."""
+    if stop:
+        return ended(life, 0)
+    if signum in _ENDING:
+        return ended(life, 128 + signum)
+    return life, ()
 
 
-def signal_requested(state: State, event: ev.SignalRequested) -> Result:
-    current = state.phase is Phase.RELOADING and event.attempt == state.reloads.attempt
-    if not current or state.reloads.cancelled:
-        return state, (Reply(event, sent=False),)
-    kill = KillOther(event.signum, event.pid) if event.pid else Kill(event.signum)
-    return state, (kill, Reply(event, sent=True))
-
-
-def forward(state: State, signum: int, target: int, now: float, policy: Policy) -> Result:
+def forward(life: Life, signum: int, target: int, now: float, policy: LifePolicy) -> Result:
     """Pass a signal on, as `target`."""
-    if target and {signum, target} & {INT, QUIT}:
-        state = state.replace(dismissed=target, dismissed_at=now)
+    if target and {signum, target} & set(_ENDING):
+        life = life.replace(dismissed=target, dismissed_at=now)
     if signum in JOB_CONTROL:
         if policy.group and target == signum:
             target = STOP  # a group without a controlling terminal ignores the gentle three
         kill = Kill(target, policy.group)
-        if policy.is_init:
-            return state.replace(suspended=True), (kill,)
-        return state.replace(suspended=True), (kill, Suspend())
+        return life.replace(suspended=True), (kill,) if policy.is_init else (kill, Suspend())
     if signum == CONT:
-        front = (TakeForeground(),) if state.foreground else ()
-        return state.replace(suspended=False), (*front, Kill(target, policy.group))
-    return state, (Kill(target, policy.group),)
+        front = (TakeForeground(),) if life.foreground else ()
+        return life.replace(suspended=False), (*front, Kill(target, policy.group))
+    return life, (Kill(target, policy.group),)
 
 
-def stopped(state: State, signum: int, policy: Policy) -> Result:
-    """`^Z` reaches the app alone, as the terminal's foreground group: its shell waits for us to
-    stop too.
-    """
-    if state.suspended:
-        return state, ()
-    state = state.replace(suspended=True)
-    if state.phase is Phase.STOPPING and state.stop_passed:
-        return state, (
-            Kill(CONT, policy.group),
-        )  # once: one that ignores the stop may stop itself again and again
-    job = state.foreground and signum in JOB_CONTROL and not policy.is_init
-    return state, (Suspend(),) if job else ()
+def suspended(life: Life, signum: int, policy: LifePolicy) -> Result:
+    """`^Z` stops the app alone, the terminal's foreground group; its shell waits for us to stop."""
+    if life.suspended:
+        return life, ()
+    life = life.replace(suspended=True)
+    if life.phase is Phase.STOPPING:
+        # Once: an app that ignores the stop may suspend itself again and again.
+        return life, (Kill(CONT, policy.group),)
+    job = life.foreground and signum in JOB_CONTROL and not policy.is_init
+    return life, (Suspend(),) if job else ()
 
 
-def _stop(state: State, target: int, now: float, policy: Policy) -> Result:
-    cancel = (CancelReload(),) if state.phase is Phase.RELOADING else ()
-    state = state.replace(phase=Phase.STOPPING, stop_passed=False)
+def replace(life: Life, now: float, policy: LifePolicy) -> Result:
+    """Stop the app, so that it can start again on another version."""
+    most = policy.ready_timeout if policy.stop_timeout is None else policy.stop_timeout
+    life, orders = pass_stop(life.replace(then=Then.REPLACE), policy.stop_signal, now, policy)
+    return life.replace(deadline=now + most), orders
+
+
+def _stop(life: Life, target: int, now: float, policy: LifePolicy) -> Result:
+    life = life.replace(then=Then.END)
     if policy.stop_delay > 0:
-        return state.replace(deadline=now + policy.stop_delay), cancel
-    state, orders = pass_stop(state, target, now, policy)
-    return state, cancel + orders
+        return life.replace(phase=Phase.DELAYED, deadline=now + policy.stop_delay), ()
+    return pass_stop(life, target, now, policy)
 
 
-def pass_stop(state: State, target: int, now: float, policy: Policy) -> Result:
+def pass_stop(life: Life, target: int, now: float, policy: LifePolicy) -> Result:
+    """Send the app its stop signal."""
     deadline = None if policy.stop_timeout is None else now + policy.stop_timeout
-    resume = resumption(state, policy)
-    state = state.replace(stop_passed=True, deadline=deadline, suspended=False)
-    return state, (Kill(target, policy.group), *resume)
-
-
-def resumption(state: State, policy: Policy) -> tuple[Action, ...]:
-    """What goes with a stop: a stopped process takes no signal but KILL until it continues."""
-    return (Kill(CONT, policy.group),) if state.suspended else ()
+    # A stopped process takes no signal but KILL until it continues.
+    resume = (Kill(CONT, policy.group),) if life.suspended else ()
+    life = life.replace(phase=Phase.STOPPING, deadline=deadline, suspended=False)
+    return life, (Kill(target, policy.group), *resume)

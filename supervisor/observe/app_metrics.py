@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..core.actions import Action
-    from ..core.state import State
+    from ..core.service import Service
+    from ..runtime.protocols import Order
     from .metric_registry import MetricRegistry
 
 _USUAL_SIGNALS = (
@@ -38,14 +38,14 @@ class AppMetrics:
             ("version", "python_version"),
         )
         build.labels(__version__, platform.python_version()).set(1)
-        registry.shown("app_up", "Whether the app runs", lambda s: bool(s.pid))
+        registry.shown("app_up", "Whether the app runs", lambda s: bool(s.life.pid))
         self._started = registry.gauge(
             "app_start_time_seconds", "Time of the last start of the app, in seconds since 1970"
         )
         registry.shown(
             "app_last_exit_code",
             "Exit code of the app's last run; 128+n after an end by signal n",
-            lambda s: s.exit_code,
+            lambda s: s.life.exit_code,
         )
         self._starts = registry.counter("app_starts", "Starts of the app")
         self._exits = registry.counter(
@@ -63,7 +63,7 @@ class AppMetrics:
         )
 
     def observe(
-        self, event: ev.Event, before: State, after: State, actions: Sequence[Action]
+        self, event: ev.Event, before: Service, after: Service, actions: Sequence[Order]
     ) -> None:
         match event:
             case ev.OrphanReaped():
@@ -74,10 +74,10 @@ class AppMetrics:
                 self._count_signals(actions)  # held until the start
                 self._starts.inc()
                 self._started.set_to_current_time()
-            case ev.Exited() if after.exits > before.exits:
+            case ev.Exited() if after.life.exits > before.life.exits:
                 self._exits.labels("signal" if event.signum else "exit").inc()
 
-    def _count_signals(self, actions: Sequence[Action]) -> None:
+    def _count_signals(self, actions: Sequence[Order]) -> None:
         for action in actions:
             if isinstance(action, Kill):
                 self._forwarded.labels(signals.name(action.signum)).inc()

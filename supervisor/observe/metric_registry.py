@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.registry import Collector
 
-    from ..core.state import State
+    from ..core.service import Service
 
 PREFIX = "supervisor"
 
@@ -23,7 +23,7 @@ PREFIX = "supervisor"
 class MetricRegistry:
     """The metrics of a supervisor; `state` gives the state for gauges, at each scrape."""
 
-    def __init__(self, state: Callable[[], State]) -> None:
+    def __init__(self, state: Callable[[], Service]) -> None:
         prom.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.state = state
         self.collectors = prom.CollectorRegistry(auto_describe=True)
@@ -51,7 +51,7 @@ class MetricRegistry:
         return prom.Gauge(name, text, labels, namespace=prefix, registry=self.collectors)
 
     def shown(
-        self, name: str, text: str, read: Callable[[State], float], prefix: str = PREFIX
+        self, name: str, text: str, read: Callable[[Service], float], prefix: str = PREFIX
     ) -> None:
         """A gauge of the state, read at each scrape."""
         self.gauge(name, text, prefix=prefix).set_function(lambda: read(self.state()))

@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from ..core import events as ev
-    from ..core.actions import Action
-    from ..core.state import State
+    from ..core.service import Service
+    from ..runtime.protocols import Order
 
     class Group(Protocol):
         """Metrics of a subject."""
 
         def observe(
-            self, event: ev.Event, before: State, after: State, actions: Sequence[Action]
+            self, event: ev.Event, before: Service, after: Service, actions: Sequence[Order]
         ) -> None: ...
 
 
 class Metrics:
     """All groups; a supervisor without a configuration has no `method`, and fewer groups."""
 
-    def __init__(self, state: Callable[[], State], method: str) -> None:
+    def __init__(self, state: Callable[[], Service], method: str) -> None:
         registry = MetricRegistry(state)
         self._groups: list[Group] = [AppMetrics(registry)]
         if method:
@@ -48,12 +48,12 @@ class Metrics:
                 SourceMetrics(registry),
             ]
         prom.ProcessCollector(registry=registry.collectors)
-        registry.register(ProcessMetrics(lambda: state().pid))
+        registry.register(ProcessMetrics(lambda: state().life.pid))
         self.registry = registry.collectors
         self.page = registry.page
 
     def observe(
-        self, event: ev.Event, before: State, after: State, actions: Sequence[Action]
+        self, event: ev.Event, before: Service, after: Service, actions: Sequence[Order]
     ) -> None:
         """Count an event; in the main thread, after each turn."""
         for group in self._groups:

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
-    from ..core.state import Policy, State
+    from ..core import service
     from ..http_server.service import Exchange
 
     class Running(Protocol):
         """The subject of the pages; `state` is replaced, never changed."""
 
-        state: State
-        policy: Policy
+        state: service.Service
+        policy: service.Policy
 
 
 _HTML = "text/html; charset=utf-8"

@@ -7,15 +7,20 @@ turn.
 from __future__ import annotations
 
 from ..core import events as ev
+from ..core.life_state import ended_unstarted
+from ..core.outcomes import ApplyFailure, Outcome
 from ..core.record import Record
-from ..core.state import ended_unstarted
-from .journal import short
+from ..core.rollout_state import Rollout, rollout_of
+from ..core.versions import short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..core.state import State
+    from ..core.service import Service
+
+
+_REJECTED = (ApplyFailure.VALIDATE, ApplyFailure.BAD_KEY, ApplyFailure.TOO_LARGE)
 
 
 class Notice(Record):
@@ -26,8 +31,9 @@ class Notice(Record):
     warning: bool = False
 
 
-def notices(event: ev.Event, before: State, after: State) -> Iterator[Notice]:
+def notices(event: ev.Event, before: Service, after: Service) -> Iterator[Notice]:
     """The notices that a turn is worth."""
+    old, new = rollout_of(before), rollout_of(after)
     match event:
         case ev.ConfigApplied(digest) if event.rolled_back:
             yield Notice(
@@ -36,13 +42,13 @@ def notices(event: ev.Event, before: State, after: State) -> Iterator[Notice]:
                 warning=True,
             )
         case ev.ConfigApplied(digest) if not event.cached and digest not in (
-            before.config.live,
+            old.versions.live,
             event.previous,
         ):
             what = f": {event.changes}" if event.changes else ""
             yield Notice("ConfigApplied", f"configuration {short(digest)} is in place{what}")
-        case ev.ConfigFailed(digest) if event.reason in ("validate", "bad_key", "too_large"):
-            if before.config.rejected != digest:
+        case ev.ConfigFailed(digest) if event.reason in _REJECTED:
+            if old.versions.rejected != digest:
                 yield Notice("ConfigRejected", event.error, warning=True)
         case ev.SourceRead(source, present) if (
             not present and before.sources[source].present is not False
@@ -50,13 +56,16 @@ def notices(event: ev.Event, before: State, after: State) -> Iterator[Notice]:
             yield Notice(
                 "SourceMissing", f"{after.sources[source].name} does not exist", warning=True
             )
-    if ended_unstarted(after) and not ended_unstarted(before):
-        yield Notice("StartFailed", after.error, warning=True)
-    if after.reloads.failed > before.reloads.failed:
+    if ended_unstarted(after.life) and not ended_unstarted(before.life):
+        yield Notice("StartFailed", after.life.error, warning=True)
+    yield from _verdicts(old, new)
+
+
+def _verdicts(old: Rollout, new: Rollout) -> Iterator[Notice]:
+    was, now = old.reloads, new.reloads
+    if now.failed > was.failed:
         # `failures` counts those of one version: the retries that fail in the same way are no news.
-        if after.reloads.outcome != before.reloads.outcome or after.reloads.failures <= 1:
-            yield Notice("ReloadFailed", after.reloads.error, warning=True)
-    elif after.reloads.finished > before.reloads.finished and after.reloads.outcome != "superseded":
-        yield Notice(
-            "ReloadSucceeded", f"the app runs on configuration {short(after.config.running)}"
-        )
+        if now.outcome != was.outcome or now.failures <= 1:
+            yield Notice("ReloadFailed", now.error, warning=True)
+    elif now.finished > was.finished and now.outcome != Outcome.SUPERSEDED:
+        yield Notice("ReloadSucceeded", f"the app runs on configuration {short(new.running)}")

@@ -10,13 +10,15 @@ import time
 
 from ..core import events as ev
 from ..core.outcomes import FAILURES, Outcome
+from ..core.rollout_state import Rollout, rollout_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..core.actions import Action
-    from ..core.state import State
+    from ..core.reload_state import Reloads
+    from ..core.service import Service
+    from ..runtime.protocols import Order
     from .metric_registry import MetricRegistry
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -55,41 +57,41 @@ class ReloadMetrics:
         )
         self._times = _ChangeTimes(registry)
 
-    def observe(self, event: ev.Event, before: State, after: State, _: Sequence[Action]) -> None:
-        if after is before:
+    def observe(self, event: ev.Event, before: Service, after: Service, _: Sequence[Order]) -> None:
+        if after.rollout is before.rollout:
             return
-        if isinstance(event, ev.ConfigApplied) and event.digest != before.config.live:
+        old, new = rollout_of(before), rollout_of(after)
+        was, now = old.reloads, new.reloads
+        if isinstance(event, ev.ConfigApplied) and event.digest != old.versions.live:
             self._times.apply(event)
-        if after.reloads.attempt > before.reloads.attempt and not after.reloads.trial:
-            self._begin(after)
-        if after.reloads.finished > before.reloads.finished:
+        if now.number > was.number and not now.trial:
+            self._begin(now)
+        if now.finished > was.finished:
             self._times.finish(event)
-        if after.reloads.failed > before.reloads.failed:
-            self._failed.labels(self._method, after.reloads.outcome).inc()
+        if now.failed > was.failed:
+            self._failed.labels(self._method, now.outcome).inc()
             self._alias_failed.inc()
-        if _taken_up(before, after):
+        if _taken_up(old, new):
             for stamp in self._stamps:
                 stamp.set_to_current_time()
             self._times.succeed()
 
-    def _begin(self, after: State) -> None:
+    def _begin(self, reloads: Reloads) -> None:
         self._begun.labels(self._method).inc()
         self._alias_begun.inc()
-        self._retries.inc(after.reloads.failures > 0)
+        self._retries.inc(reloads.failures > 0)
         self._times.begin()
 
 
-def _successful(state: State) -> float:
-    return float(state.reloads.outcome == Outcome.SUCCESS)
+def _successful(service: Service) -> float:
+    return float(rollout_of(service).reloads.outcome == Outcome.SUCCESS)
 
 
-def _taken_up(before: State, after: State) -> bool:
+def _taken_up(before: Rollout, after: Rollout) -> bool:
     """Whether the app has just proved itself on a version from the sources."""
-    proven = (after.reloads.outcome, after.config.good) != (
-        before.reloads.outcome,
-        before.config.good,
-    )
-    return proven and bool(_successful(after)) and not after.config.cached
+    was, now = before.reloads.outcome, after.reloads.outcome
+    proven = (now, after.versions.good) != (was, before.versions.good)
+    return proven and now == Outcome.SUCCESS and not after.versions.cached
 
 
 class _ChangeTimes:

@@ -10,8 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..core.actions import Action
-    from ..core.state import State
+    from ..core.service import Service
+    from ..runtime.protocols import Order
     from .metric_registry import MetricRegistry
 
 _WATCH_EVENTS = ("added", "modified", "deleted", "bookmark", "error")
@@ -45,7 +45,9 @@ class SourceMetrics:
         self._names: dict[int, tuple[str, str, str]] = {}
         self._up: dict[int, bool] = {}
 
-    def observe(self, event: ev.Event, _: State, after: State, _actions: Sequence[Action]) -> None:
+    def observe(
+        self, event: ev.Event, _: Service, after: Service, _actions: Sequence[Order]
+    ) -> None:
         match event:
             case ev.SourceOpened(source, kind, namespace, name):
                 self._names[source] = names = (kind, namespace, encodable(name))

@@ -9,27 +9,29 @@ import time
 
 from .. import __version__
 from ..core import health
+from ..core.outcomes import Outcome
 from ..core.quoting import encodable_tree
-from ..core.state import stale
+from ..core.rollout_state import Rollout, rollout_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..core.state import Config, Reloads, State
+    from ..core.service import Service
 
 
-def shown(state: State, now: float, clock: float, *, words: bool = False) -> dict[str, object]:
-    """The state at `now` (monotonic), which is `clock` in epoch seconds; `words`: with those of
+def shown(service: Service, now: float, clock: float, *, words: bool = False) -> dict[str, object]:
+    """The service at `now` (monotonic), which is `clock` in epoch seconds; `words`: with those of
     other programs.
     """
-    config, reloads = _config(state), _reloads(state)
+    rollout = rollout_of(service)
+    config, reloads = _config(rollout), _reloads(rollout)
     when = {
-        "app": state.started_at,
-        "config": state.config.applied_at,
-        "reloads": state.reloads.finished_at,
+        "app": service.life.started_at,
+        "config": rollout.versions.applied_at,
+        "reloads": rollout.reloads.finished_at,
     }
     age = {name: round(now - at, 1) if at else None for name, at in when.items()}
     app = {
-        **_app(state),
+        **_app(service),
         "started_at": _stamp(age["app"], clock),
         "started_seconds_ago": age["app"],
     }
@@ -39,8 +41,8 @@ def shown(state: State, now: float, clock: float, *, words: bool = False) -> dic
     }
     reloads |= {"last_at": _stamp(age["reloads"], clock), "last_seconds_ago": age["reloads"]}
     if words:
-        config["last_error_output"] = state.config.words or None
-        reloads["last_error_output"] = state.reloads.words or None
+        config["last_error_output"] = rollout.versions.words or None
+        reloads["last_error_output"] = rollout.reloads.words or None
     sources = [
         {
             "name": source.name,
@@ -48,7 +50,7 @@ def shown(state: State, now: float, clock: float, *, words: bool = False) -> dic
             "trouble": source.trouble or None,
             "error": source.error or None,
         }
-        for source in state.sources
+        for source in service.sources
     ]
     found = {
         "version": __version__,
@@ -60,29 +62,30 @@ def shown(state: State, now: float, clock: float, *, words: bool = False) -> dic
     return {name: encodable_tree(value) for name, value in found.items()}
 
 
-def _app(state: State) -> dict[str, object]:
+def _app(service: Service) -> dict[str, object]:
+    life = service.life
     return {
-        "phase": state.phase.value,
-        "ready": health.ready(state).ok,
-        "pid": state.pid or None,
-        "starts": state.starts,
-        "exits": state.exits,
-        "last_exit_code": state.exit_code if state.exits else None,
-        "last_exit_signal": state.exit_signal or None,
-        "last_start_error": state.error or None,
+        "phase": health.phase(service),
+        "ready": health.ready(service).ok,
+        "pid": life.pid or None,
+        "starts": life.starts,
+        "exits": life.exits,
+        "last_exit_code": life.exit_code if life.exits else None,
+        "last_exit_signal": life.exit_signal or None,
+        "last_start_error": life.error or None,
     }
 
 
-def _config(state: State) -> dict[str, object]:
-    config: Config = state.config
+def _config(rollout: Rollout) -> dict[str, object]:
+    config = rollout.versions
     return {
         "desired": config.desired or None,
         "live": config.live or None,
-        "running": config.running or None,
+        "running": rollout.runs_on or None,
         "good": config.good or None,
         "rejected": config.rejected or None,
         "rolled_back": config.rolled_back,
-        "stale": stale(state),
+        "stale": rollout.stale,
         "from_earlier_run": config.cached,
         "files": config.files,
         "bytes": config.size,
@@ -91,16 +94,16 @@ def _config(state: State) -> dict[str, object]:
     }
 
 
-def _reloads(state: State) -> dict[str, object]:
-    reloads: Reloads = state.reloads
+def _reloads(rollout: Rollout) -> dict[str, object]:
+    reloads = rollout.reloads
     outcome = reloads.outcome
-    if outcome == "success" and reloads.reloaded == 0:
+    if outcome == Outcome.SUCCESS and reloads.reloaded == 0:
         outcome = "started"  # on its version, and no reload was needed since
     return {
         "attempts": reloads.reloaded,
         "last_outcome": outcome or None,
         "last_error": reloads.error or None,
-        "coalesced": state.config.coalesced,
+        "coalesced": rollout.versions.coalesced,
     }
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from ..core import events as ev
 from ..core.outcomes import ApplyFailure
-from ..core.state import stale
+from ..core.rollout_state import rollout_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..core.actions import Action
-    from ..core.state import State
+    from ..core.service import Service
+    from ..runtime.protocols import Order
     from .metric_registry import MetricRegistry
 
 _APPLY_FAILURES = (
@@ -51,7 +51,7 @@ class VersionMetrics:
         registry.shown(
             "config_stale",
             "Whether the app runs on another configuration version than the sources hold",
-            stale,
+            lambda s: rollout_of(s).stale,
         )
         hashes = registry.gauge(
             "config_hash",
@@ -60,22 +60,27 @@ class VersionMetrics:
             ("state",),
         )
         state = registry.state
-        hashes.labels("desired").set_function(lambda: _number(state().config.desired))
-        hashes.labels("running").set_function(lambda: _number(state().config.running))
+        hashes.labels("desired").set_function(lambda: _number(rollout_of(state()).versions.desired))
+        hashes.labels("running").set_function(lambda: _number(rollout_of(state()).runs_on))
         registry.shown(
-            "config_files", "Files of the configuration in place", lambda s: s.config.files
+            "config_files",
+            "Files of the configuration in place",
+            lambda s: rollout_of(s).versions.files,
         )
         registry.shown(
-            "config_bytes", "Bytes of the configuration in place", lambda s: s.config.size
+            "config_bytes",
+            "Bytes of the configuration in place",
+            lambda s: rollout_of(s).versions.size,
         )
 
-    def observe(self, event: ev.Event, before: State, after: State, _: Sequence[Action]) -> None:
-        if after is before:
+    def observe(self, event: ev.Event, before: Service, after: Service, _: Sequence[Order]) -> None:
+        if after.rollout is before.rollout:
             return
-        self._coalesced.inc(after.config.coalesced - before.config.coalesced)
-        self._rollbacks.inc(after.config.rollbacks - before.config.rollbacks)
+        old, new = rollout_of(before).versions, rollout_of(after).versions
+        self._coalesced.inc(new.coalesced - old.coalesced)
+        self._rollbacks.inc(new.rollbacks - old.rollbacks)
         match event:
-            case ev.ConfigApplied() if event.digest != before.config.live:
+            case ev.ConfigApplied() if event.digest != old.live:
                 self._updates.inc(not event.cached)
                 self._validations.labels("accepted").inc(event.validated)
             case ev.ConfigFailed() if event.reason in _APPLY_FAILURES:

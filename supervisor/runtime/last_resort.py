@@ -9,7 +9,7 @@ import time
 
 from ..core import actions as act
 from ..core import events as ev
-from ..core.state import Phase
+from ..core.life_state import Phase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,11 +28,13 @@ class LastResort:
     """
 
     def __init__(self, loop: Loop) -> None:
-        self._loop, self._policy, self._processes = loop, loop.policy, loop.processes
+        self._loop, self._policy = loop, loop.policy.life
+        life = loop.state.life
         self._code: int | None = None
-        if not loop.state.pid:
-            self._code = loop.state.exit_code if loop.state.exits else 125
-        self._kill_at = loop.state.deadline if loop.state.phase is Phase.STOPPING else None
+        if not life.pid:
+            self._code = life.exit_code if life.exits else 125
+        stopping = life.phase in (Phase.DELAYED, Phase.STOPPING)
+        self._kill_at = life.deadline if stopping else None
 
     def run(self, event: ev.Event | None) -> int:
         """Go on from an event that the rules could not handle until the app has ended; its exit

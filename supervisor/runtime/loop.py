@@ -8,15 +8,16 @@ from functools import partial
 
 from ..core import actions as act
 from ..core import events as ev
-from ..core import machine
+from ..core import service
 from ..core.errors import SpawnError
-from ..core.state import Phase, Policy, State
+from ..core.life_state import Ended
 from . import log, signals, threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ..core.service import Policy, Service
     from ..process.children import Processes
     from ..process.spawning import Command
     from .inbox import Inbox
@@ -39,7 +40,7 @@ _VITAL = (
 
 
 class RulesFailed(Exception):
-    """`machine` raised an error for an event that it must not miss."""
+    """The rules raised an error for an event that it must not miss."""
 
     def __init__(self, event: ev.Event | None) -> None:
         super().__init__(f"{event!r}")
@@ -71,12 +72,13 @@ class Faults:
 
 
 class Loop:
-    """Runs one app to its end. `state` is replaced, never changed: any thread may read it."""
+    """Runs one service to its end. `state` is replaced, never changed: any thread may read it."""
 
     def __init__(
         self, inbox: Inbox, processes: Processes, command: Command, policy: Policy
     ) -> None:
-        self.state = State()
+        self.state = service.Service()
+        self._ended: Ended | None = None
         self.observers: list[Observer] = []
         self.sync: Sync | None = None
         self.reload: Reloader | None = None
@@ -95,9 +97,9 @@ class Loop:
             # A TERM that came first means: do not start.
             for event in (*self.inbox.pending(), ev.Began()):
                 self.handle(event)
-            while self.state.phase is not Phase.DONE:
+            while self._ended is None:
                 self._turn()
-            code = self.state.exit_code
+            code = self._ended.code
         except RulesFailed as failure:
             from .last_resort import LastResort
 
@@ -124,7 +126,7 @@ class Loop:
 
     def _due(self) -> float | None:
         try:
-            due = machine.wake_at(self.state, self.policy)
+            due = service.wake_at(self.state, self.policy)
         except Exception as error:
             self.faults.say("tell the next deadline", error)
             raise RulesFailed(None) from error
@@ -188,7 +190,7 @@ class Loop:
     def _step(self, event: ev.Event) -> None:
         before = self.state
         try:
-            self.state, orders = machine.step(before, event, time.monotonic(), self.policy)
+            self.state, orders = service.step(before, event, time.monotonic(), self.policy)
         except Exception as error:
             self.faults.say(f"handle {type(event).__name__}", error)
             if isinstance(event, _VITAL):
@@ -204,7 +206,7 @@ class Loop:
         for report in reports:
             self.handle(report)
 
-    def perform(self, action: act.Action) -> ev.Event | None:
+    def perform(self, action: act.Action | Ended) -> ev.Event | None:
         """Perform an action; an error in it stays in it, and its report is that of a failure."""
         try:
             return self._do(action)
@@ -212,8 +214,10 @@ class Loop:
             why = self.faults.say(_deed(action), error)
             return _failure(action, why, self.state)
 
-    def _do(self, action: act.Action) -> ev.Event | None:  # noqa: C901, PLR0912 - the table of actions
+    def _do(self, action: act.Action | Ended) -> ev.Event | None:  # noqa: C901, PLR0912 - the table of actions
         match action:
+            case Ended():
+                self._ended = action
             case act.Kill(signum, group):
                 self.processes.kill(signum, group=group)
             case act.Spawn():
@@ -238,8 +242,8 @@ class Loop:
                 self._begin(partial(self.readiness.wait, pid), "readiness")
             case act.Reload(attempt, trial) if self.reload is not None:
                 self._begin_reload(self.reload, attempt, trial=trial)
-            case act.CancelReload() if self.reload is not None:
-                self.reload.cancel(self.state.reloads.attempt)
+            case act.CancelReload(attempt) if self.reload is not None:
+                self.reload.cancel(attempt)
             case act.KillOther(signum, pid):
                 self.processes.kill_other(pid, signum)
             case act.Reply(event, sent):
@@ -253,7 +257,7 @@ class Loop:
             self.faults.say(what, error)
 
     def _begin_reload(self, reload: Reloader, attempt: int, *, trial: bool) -> None:
-        pid = self.state.pid
+        pid = self.state.life.pid
         signum = 0 if trial else reload.at_once(pid)
         if signum:
             self.processes.kill(signum, group=False)
@@ -306,7 +310,7 @@ class Loop:
             return ev.StartFailed(error.code, str(error), error.short)
 
 
-def _deed(action: act.Action) -> str:
+def _deed(action: act.Action | Ended) -> str:
     match action:
         case act.Kill(signum):
             return f"send {signals.name(signum)} to the app"
@@ -315,13 +319,13 @@ def _deed(action: act.Action) -> str:
     return f"perform {type(action).__name__}"
 
 
-def _failure(action: act.Action, why: str, state: State) -> ev.Event | None:
-    """The report that the machine waits for after an action that failed."""
+def _failure(action: act.Action | Ended, why: str, state: Service) -> ev.Event | None:
+    """The report that the rules wait for after an action that failed."""
     match action:
         case act.Spawn():
             return ev.StartFailed(125, why, short=True)
-        case act.Apply() | act.Check():
-            return ev.ConfigFailed(state.config.desired, "write", why)
+        case act.Apply() | act.Check() if state.rollout is not None:
+            return ev.ConfigFailed(state.rollout.versions.desired, "write", why)
         case act.RollBack(digest):
             return ev.ConfigFailed(digest, "rollback", why)
         case act.Reload(attempt):

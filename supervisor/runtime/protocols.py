@@ -9,9 +9,11 @@ from typing import Protocol
 
 from ..core import actions as act
 from ..core import events as ev
-from ..core.state import State
+from ..core.life_state import Ended
+from ..core.service import Service
 
-Observer = Callable[[ev.Event, State, State, tuple[act.Action, ...]], None]
+Order = act.Action | Ended
+Observer = Callable[[ev.Event, Service, Service, tuple[Order, ...]], None]
 
 
 class Sync(Protocol):

@@ -20,7 +20,7 @@ import time
 from ..core.content import diff, shown
 from ..core.outcomes import ApplyFailure
 from ..core.record import Record
-from ..core.state import Marks
+from ..core.versions import Marks
 from ..runtime import log
 from . import digest_key, generations, integrity, write_errors
 from .file_modes import Modes

@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..core.state import Config
+    from ..core.versions import Versions
     from .configroot import Generation, Root
     from .marks_file import MarksFile
     from .source_threads import DeclaredSource, Put
@@ -52,10 +52,10 @@ class Delivery:
         sources: Sequence[DeclaredSource],
         destination: Destination,
         put: Put,
-        config: Callable[[], Config],
+        versions: Callable[[], Versions],
     ) -> None:
-        """`config` returns the state of the rollout: its good versions stay on disk."""
-        self._sources, self._put, self._config = sources, put, config
+        """`versions` returns the state of the versions: the good ones stay on disk."""
+        self._sources, self._put, self._versions = sources, put, versions
         self._root, self._marks = destination.root, destination.marks
         self._directory, self._check = destination.directory, destination.check
         self._newest = NewestVersion(
@@ -216,10 +216,10 @@ class Delivery:
                 self._put(ev.Remembered(begun))
 
     def _tidy(self, root: Root) -> None:
-        config = self._config()
+        versions = self._versions()
         # Without marks no verdict is awaited: the live version counts as good.
         live = self._live.digest if self._live and self._marks is None else ""
-        root.tidy((live, config.good, *config.marks.good))
+        root.tidy((live, versions.good, *versions.marks.good))
 
     def mark(self) -> None:
         """Write the good and the failed versions down, for a later run."""

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..core.state import Config, Marks
+    from ..core.versions import Marks, Versions
     from .configroot import Generation, Root
 
 _LAST_WORD = 0.5  # seconds for the disk at the end of the process
@@ -22,9 +22,9 @@ _LAST_WORD = 0.5  # seconds for the disk at the end of the process
 class MarksFile:
     """The marks of versions, of this run and of earlier ones."""
 
-    def __init__(self, root: Root, config: Callable[[], Config]) -> None:
-        """`config` returns the present state of the rollout."""
-        self._root, self._config = root, config
+    def __init__(self, root: Root, versions: Callable[[], Versions]) -> None:
+        """`versions` returns the present state of the versions."""
+        self._root, self._versions = root, versions
         self._chosen = False  # a version of this run is in place, or was refused for its past
 
     def begin(self, live: str) -> Marks | None:
@@ -74,7 +74,7 @@ class MarksFile:
 
     def write(self) -> None:
         """Write the good and the failed versions down."""
-        self._write(self._config().marks)
+        self._write(self._versions().marks)
 
     def _write(self, marks: Marks) -> None:
         try:
@@ -86,13 +86,13 @@ class MarksFile:
 
     def end(self) -> None:
         """Note an ordered end within a trial: it is no verdict on the version. Returns soon."""
-        config = self._config()
-        if config.live in ("", *config.marks.good) or config.live in config.marks.rejected:
+        versions = self._versions()
+        if versions.live in ("", *versions.marks.good) or versions.live in versions.marks.rejected:
             return
         written = threads.Gate()
 
         def write() -> None:
-            self._write(config.marks.replace(orderly=config.live))
+            self._write(versions.marks.replace(orderly=versions.live))
             written.open()
 
         threads.start(write, "marks")

@@ -14,7 +14,9 @@ import time
 from .. import __version__
 from ..core import events as ev
 from ..core.errors import StartError
-from ..core.state import SourceState, ended_unstarted
+from ..core.life_state import ended_unstarted
+from ..core.rollout_state import Rollout
+from ..core.source_states import SourceState
 from ..runtime import log, threads
 from ..store import delivery
 from . import destination, sources
@@ -23,12 +25,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..core.actions import Action
-    from ..core.state import State
+    from ..core.service import Service
+    from ..core.versions import Versions
     from ..options.declarations import Settings
     from ..runtime.inbox import Inbox
     from ..runtime.loop import Loop
-    from ..runtime.protocols import Observer, Reloader
+    from ..runtime.protocols import Observer, Order, Reloader
     from ..store.configroot import Root
     from ..store.manifest import Generation
     from ..store.marks_file import MarksFile
@@ -79,7 +81,8 @@ class Assembly:
         if not settings.configured:
             return
         names = sources.names(settings)
-        loop.state = loop.state.replace(sources=tuple(SourceState(name) for name in names))
+        states = tuple(SourceState(name) for name in names)
+        loop.state = loop.state.replace(rollout=Rollout(), sources=states)
         self._warn_of_owner()
         # Values of other methods and of --verify may be wrong, which is said before the app starts.
         usual = not settings.reload_method.option and settings.verify is None
@@ -87,20 +90,21 @@ class Assembly:
         place = delivery.Destination(
             self._root, self._directory, dict(settings.map), self._validator(), self._marks_file()
         )
-        syncer = delivery.Delivery(
-            sources.declared(settings), place, put, lambda: loop.state.config
-        )
+        syncer = delivery.Delivery(sources.declared(settings), place, put, self._versions)
         loop.sync = syncer
         self._introduce(names)
         loop.at_end += [syncer.end, sources.remove_key_files]
         syncer.start()
 
     def _marks_file(self) -> MarksFile | None:
-        if self._root is None or not self._loop.policy.rollback:
+        if self._root is None or not self._settings.rollback:
             return None
         from ..store import marks_file
 
-        return marks_file.MarksFile(self._root, lambda: self._loop.state.config)
+        return marks_file.MarksFile(self._root, self._versions)
+
+    def _versions(self) -> Versions:
+        return (self._loop.state.rollout or Rollout()).versions
 
     def _introduce(self, sources: list[str]) -> None:
         settings = self._settings
@@ -230,12 +234,12 @@ class Assembly:
             pod, Access(self._settings.kubeconfig, self._settings.context)
         )
 
-        def observe(event: ev.Event, before: State, after: State, _: Sequence[Action]) -> None:
+        def observe(event: ev.Event, before: Service, after: Service, _: Sequence[Order]) -> None:
             for notice in pod_events.notices(event, before, after):
                 sender.send(notice.reason, notice.note, warning=notice.warning)
 
         def explain_end() -> None:
-            if ended_unstarted(self._loop.state):
+            if ended_unstarted(self._loop.state.life):
                 sender.finish(_LAST_WORDS)
 
         self._loop.observers.append(observe)
@@ -252,10 +256,10 @@ class _Pages:
     def generations(self) -> Sequence[Generation]:
         return self._root.generations() if self._root else ()
 
-    def status(self, state: State) -> Mapping[str, object]:
+    def status(self, service: Service) -> Mapping[str, object]:
         from ..observe import status
 
-        return status.shown(state, time.monotonic(), time.time(), words=True)
+        return status.shown(service, time.monotonic(), time.time(), words=True)
 
 
 class _Late:
@@ -296,11 +300,11 @@ class Backlog:
     """
 
     def __init__(self) -> None:
-        self._turns: list[tuple[ev.Event, State, State, tuple[Action, ...]]] | None = []
+        self._turns: list[tuple[ev.Event, Service, Service, tuple[Order, ...]]] | None = []
         self._target: Observer | None = None
 
     def observe(
-        self, event: ev.Event, before: State, after: State, actions: tuple[Action, ...]
+        self, event: ev.Event, before: Service, after: Service, actions: tuple[Order, ...]
     ) -> None:
         if self._turns is None:
             return

@@ -1,6 +1,6 @@
 """The program with rules that fail: break_rules.py EVENT ARGUMENTS...
 
-Once the app runs, `machine.step` raises for each event of that type, and for every event where
+Once the app runs, `service.step` raises for each event of that type, and for every event where
 EVENT is `Event`.
 """
 
@@ -9,19 +9,21 @@ from __future__ import annotations
 import sys
 
 from config_supervisor.__main__ import main
-from config_supervisor.core import events, machine
-from config_supervisor.core.state import Policy, State
+from config_supervisor.core import events
+from config_supervisor.core import service as rules
 
-step, broken = machine.step, getattr(events, sys.argv.pop(1))
+step, broken = rules.step, getattr(events, sys.argv.pop(1))
 seen: set[type[events.Event]] = set()
 
 
-def breaking(state: State, event: events.Event, now: float, policy: Policy) -> machine.Result:
+def breaking(
+    service: rules.Service, event: events.Event, now: float, policy: rules.Policy
+) -> tuple[rules.Service, rules.Out]:
     if events.Started in seen and isinstance(event, broken):
         raise ArithmeticError("of the test")
     seen.add(type(event))
-    return step(state, event, now, policy)
+    return step(service, event, now, policy)
 
 
-machine.step = breaking
+rules.step = breaking
 main()

@@ -1,7 +1,7 @@
 """A pod of the simulated fleet: the program's own rules, in virtual time.
 
 Real are the pauses and their jitter (`Pace`), the meaning of a failure and of Retry-After
-(`failed_try`), the timings, and the rules for start, versions and reloads (`machine.step`). Imitated
+(`failed_try`), the timings, and the rules for start, versions and reloads (`service.step`). Imitated
 is the order of list, watch and pause, because the real code blocks a thread;
 `tests/unit/test_fleet.py` compares it with the real `KubernetesSource`. Must not know of the fleet.
 """
@@ -15,9 +15,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 from config_supervisor.core import events as ev
-from config_supervisor.core import machine
-from config_supervisor.core.actions import Action, Apply, Done, Recover, Reload, Spawn
-from config_supervisor.core.state import Policy, State
+from config_supervisor.core import service
+from config_supervisor.core.actions import Action, Apply, Recover, Reload, Spawn
+from config_supervisor.core.life_state import Ended
+from config_supervisor.core.rollout_state import Rollout, RolloutPolicy
+from config_supervisor.core.service import Policy, Service
 from config_supervisor.sources.interface import Label
 from config_supervisor.sources.kubernetes.api_errors import FailedTry, failed_try
 from config_supervisor.sources.kubernetes.retry_pace import Pace, Timing, Tried, watch_seconds
@@ -47,9 +49,10 @@ class World:
 
     capacity: Capacity = field(default_factory=Capacity)
     timing: Timing = field(default_factory=Timing)
-    policy: Policy = field(default_factory=lambda: Policy(configured=True))
+    rules: RolloutPolicy = field(default_factory=RolloutPolicy)
 
     def __post_init__(self) -> None:
+        self.policy = Policy(rollout=self.rules)
         self.agenda = Agenda()
         self.tally = Tally()
         self.server = ApiServer(self.agenda, self.tally, self.capacity)
@@ -137,9 +140,9 @@ class Pod:
         self._boot()
 
     def _boot(self) -> None:
-        self._state = State()
+        self._state = Service(rollout=Rollout())
         self._version = 0
-        due = self._world.agenda.now + self._world.policy.initial_sync_timeout
+        due = self._world.agenda.now + self._world.rules.initial_sync_timeout
         self._follower = Follower(self._world, self._offered, due)
         self._step(ev.Began())
         self._world.agenda.after(random.uniform(*IMPORTS), self._follower.start)
@@ -150,17 +153,17 @@ class Pod:
 
     def _step(self, event: ev.Event) -> None:
         now = self._world.agenda.now
-        self._state, actions = machine.step(self._state, event, now, self._world.policy)
+        self._state, actions = service.step(self._state, event, now, self._world.policy)
         for action in actions:
             self._perform(action)
-        if (wake := machine.wake_at(self._state, self._world.policy)) is not None:
+        if (wake := service.wake_at(self._state, self._world.policy)) is not None:
             self._world.agenda.after(max(0.0, wake - now), self._wake, self._state)
 
-    def _wake(self, state: State) -> None:
+    def _wake(self, state: Service) -> None:
         if state is self._state:
             self._step(ev.DeadlinePassed())
 
-    def _perform(self, action: Action) -> None:
+    def _perform(self, action: Action | Ended) -> None:
         agenda = self._world.agenda
         tally = self._world.tally
         match action:
@@ -175,7 +178,7 @@ class Pod:
                 self._report(RELOAD, ev.ReloadFinished(attempt))
             case Recover():
                 self._report(0.0, ev.ConfigFailed("", "no_generation", "nothing there"))
-            case Done():
+            case Ended():
                 tally.count("exit", agenda.now)
                 self._follower.stop()
                 agenda.after(min(CRASH_FIRST * 2**self._crashes, CRASH_MOST), self._boot)

@@ -10,7 +10,8 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field
 
-from config_supervisor.core.state import Policy
+from config_supervisor.core.rollout_state import RolloutPolicy
+from config_supervisor.core.versions import Pace
 from config_supervisor.sources.kubernetes.retry_pace import Timing
 from tests.bench.fleet_pod import Pod, World
 from tests.bench.fleet_server import Capacity, Tally
@@ -33,7 +34,7 @@ class Setup:
     def world(self) -> World:
         # The program draws from the generator of `random`.
         random.seed(self.seed)
-        return World(self.capacity, self.timing, Policy(configured=True, reload_splay=self.splay))
+        return World(self.capacity, self.timing, RolloutPolicy(pace=Pace(splay=self.splay)))
 
 
 @dataclass(frozen=True)

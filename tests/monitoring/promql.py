@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from config_supervisor.core import events
-from config_supervisor.core.state import State
+from config_supervisor.core.service import Service
 from config_supervisor.observe.metrics import Metrics
 from config_supervisor.options.reload_options import METHODS
 
@@ -60,9 +60,9 @@ def catalogue() -> dict[str, list[Mapping[str, str]]]:
     """Sample name to the label sets of its series, over all reload methods, with a source."""
     found: dict[str, list[Mapping[str, str]]] = {}
     for method in METHODS:
-        metrics = Metrics(State, method.name)
+        metrics = Metrics(Service, method.name)
         metrics.observe(
-            events.SourceOpened(0, "configmap", "production", "web"), State(), State(), ()
+            events.SourceOpened(0, "configmap", "production", "web"), Service(), Service(), ()
         )
         for family in metrics.registry.collect():
             for sample in family.samples:

@@ -41,10 +41,11 @@ DIRECTORY_LIBRARY = BARE_LIBRARY | {"select", "_queue", "resource"}
 DIRECTORY = set(
     """
     __main__ cli
-    core core.actions core.backoff core.change_loop core.content core.errors core.events
-    core.machine core.outcomes core.permissions core.record core.rollout core.signal_numbers
-    core.signalling core.state
-    observe observe.journal
+    core core.actions core.backoff core.change_loop core.content core.errors core.events core.life
+    core.life_state core.outcomes core.permissions core.record core.reload_state core.rollout
+    core.rollout_state core.service core.signal_numbers core.signalling core.source_states core.turn
+    core.verdicts core.versions
+    observe observe.journal observe.rollout_journal
     options options.command_line options.declarations options.option options.parsers
     options.reload_options
     process process.children process.core_dumps process.environment process.open_files

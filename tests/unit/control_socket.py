@@ -9,21 +9,25 @@ from collections.abc import Callable
 from config_supervisor.control.server import LIMITS, Control
 from config_supervisor.control.socket_files import ControlSocket
 from config_supervisor.core import events as ev
-from config_supervisor.core import machine
-from config_supervisor.core.actions import Action
-from config_supervisor.core.state import Config, Phase, Policy, SourceState, State
+from config_supervisor.core.life_state import Life, Phase
+from config_supervisor.core.rollout_state import Rollout
+from config_supervisor.core.service import Service, step
+from config_supervisor.core.source_states import SourceState
+from config_supervisor.core.versions import Versions
 from config_supervisor.http_server.connection import Limits
+from config_supervisor.runtime.protocols import Observer
 from config_supervisor.store.manifest import Generation
 from tests.harness import wait_until
+from tests.unit.histories import chosen
 
-RUNNING = State(
-    ready=True,
-    phase=Phase.RUNNING,
-    pid=7,
-    starts=1,
-    sources=(SourceState("configmap a/web"),),
-    config=Config(desired="b" * 64, live="b" * 64, running="b" * 64, good="b" * 64, files=3),
+B = "b" * 64
+VERSIONS = Versions(desired=B, live=B, good=B, files=3)
+RUNNING = Service(
+    Life(Phase.RUNNING, pid=7, starts=1),
+    Rollout(VERSIONS, running=B),
+    (SourceState("configmap a/web"),),
 )
+DOWN = RUNNING.replace(life=Life(Phase.BACKOFF, starts=1))
 
 
 def generation(digest: str, serial: int) -> Generation:
@@ -34,19 +38,19 @@ def generation(digest: str, serial: int) -> Generation:
 class Core:
     """The machine without its loop: each event that is put makes a turn."""
 
-    def __init__(self, state: State = RUNNING) -> None:
+    def __init__(self, state: Service = RUNNING) -> None:
         self._state = state
-        self.policy = Policy(configured=True)
-        self.observers: list[Callable[[ev.Event, State, State, tuple[Action, ...]], None]] = []
+        self.policy = chosen(configured=True)
+        self.observers: list[Observer] = []
         self.stuck = False
         self.seen: list[ev.Event] = []
 
     @property
-    def state(self) -> State:
+    def state(self) -> Service:
         return self._state
 
     @state.setter
-    def state(self, state: State) -> None:
+    def state(self, state: Service) -> None:
         """As an event has it that changes the state so."""
         before, self._state = self._state, state
         for observe in self.observers:
@@ -58,7 +62,7 @@ class Core:
             return
         if isinstance(event, ev.Probed):
             event.reply()
-        self.state = machine.step(self.state, event, 100.0, self.policy)[0]
+        self.state = step(self.state, event, 100.0, self.policy)[0]
 
 
 class Pages:
@@ -73,8 +77,8 @@ class Pages:
     def generations(self) -> list[Generation]:
         return self.kept()
 
-    def status(self, state: State) -> dict[str, object]:
-        return {"app": {"pid": state.pid}}
+    def status(self, state: Service) -> dict[str, object]:
+        return {"app": {"pid": state.life.pid}}
 
 
 class Served:

@@ -13,7 +13,7 @@ import pytest
 
 from config_supervisor.core.content import Changes, Entry, version_of
 from config_supervisor.core.permissions import PRIVATE
-from config_supervisor.core.state import Marks
+from config_supervisor.core.versions import Marks
 from config_supervisor.store.configroot import Modes, Root
 from config_supervisor.store.write_errors import ApplyError
 from tests.conftest import needs_root

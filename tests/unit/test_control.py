@@ -15,14 +15,19 @@ from pathlib import Path
 import pytest
 
 from config_supervisor.core import events as ev
+from config_supervisor.core import health
+from config_supervisor.core.life_state import Life, Phase
 from config_supervisor.core.outcomes import ApplyFailure
-from config_supervisor.core.state import Phase, State
+from config_supervisor.core.reload_state import Reloads
+from config_supervisor.core.rollout_state import Rollout
+from config_supervisor.core.service import Service
 from config_supervisor.runtime import log, threads
 from config_supervisor.store.manifest import Generation
 from config_supervisor.store.write_errors import ApplyError
 from tests.conftest import needs_root
 from tests.harness import wait_until
-from tests.unit.control_socket import RUNNING, Served, answer, generation
+from tests.unit.control_socket import DOWN, RUNNING, VERSIONS, Served, answer, generation
+from tests.unit.histories import chosen
 
 
 @pytest.fixture
@@ -82,7 +87,7 @@ def test_generations_without_a_thread_are_an_error(
 
 
 def test_those_who_wait_leave_places_for_a_health_check(served: Served) -> None:
-    served.core.state = RUNNING.replace(phase=Phase.BACKOFF)
+    served.core.state = DOWN
     waiting = [served.open("GET /wait/ready") for _ in range(12)]
 
     def full() -> None:
@@ -97,7 +102,7 @@ def test_those_who_wait_leave_places_for_a_health_check(served: Served) -> None:
 
 
 def test_waiting_ends_when_the_client_goes_away(served: Served) -> None:
-    served.core.state = RUNNING.replace(phase=Phase.BACKOFF)
+    served.core.state = DOWN
     waiting = [served.open("GET /wait/ready") for _ in range(12)]
 
     def full() -> None:
@@ -151,10 +156,9 @@ def test_wrong_request_is_refused(served: Served, target: str, status: int) -> N
 
 
 def test_health_is_that_of_livez(served: Served) -> None:
-    served.core.policy = served.core.policy.replace(unhealthy_on_failure=True)
-    served.core.state = RUNNING.replace(
-        reloads=RUNNING.reloads.replace(outcome="failed", error="no page")
-    )
+    served.core.policy = chosen(configured=True, unhealthy_on_failure=True)
+    failed = Rollout(reloads=Reloads(outcome="verify", error="no page"))
+    served.core.state = RUNNING.replace(rollout=failed)
 
     assert (503, "not ok: the last reload failed: no page") == served.get("/livez")
 
@@ -189,7 +193,7 @@ def test_reload_is_ordered_and_its_end_waited_for(
     client = served.open("POST /reload")
 
     def reloading() -> None:
-        assert Phase.RELOADING is served.core.state.phase
+        assert "reloading" == health.phase(served.core.state)
 
     wait_until(reloading)
     served.core.put(ev.ReloadFinished(1))
@@ -198,7 +202,7 @@ def test_reload_is_ordered_and_its_end_waited_for(
 
 
 def test_order_without_configuration_is_refused(served: Served) -> None:
-    served.core.state = State(ready=True, phase=Phase.RUNNING)
+    served.core.state = Service(Life(Phase.RUNNING, pid=7))
     served.pages.kept = list
 
     assert (409, "no configuration is kept live") == at(served.post("/reload"), 15, 44)
@@ -218,9 +222,8 @@ def test_rollback_is_ordered_and_its_end_waited_for(served: Served) -> None:
         assert ev.RollbackOrdered("a" * 64) in served.core.seen
 
     wait_until(ordered)
-    served.core.state = RUNNING.replace(
-        config=RUNNING.config.replace(desired="a" * 64, live="a" * 64, running="a" * 64)
-    )
+    versions = VERSIONS.replace(desired="a" * 64, live="a" * 64)
+    served.core.state = RUNNING.replace(rollout=Rollout(versions, running="a" * 64))
     assert (200, "rolled back to configuration aaaaaaaa (3 files)") == answer(client)
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from config_supervisor.control.server import LIMITS
-from config_supervisor.core.state import Phase, SourceState
+from config_supervisor.core.rollout_state import Rollout
+from config_supervisor.core.source_states import SourceState
+from config_supervisor.core.versions import Versions
 from config_supervisor.runtime.client_limit import affordable
-from tests.unit.control_socket import RUNNING, Served, answer
+from tests.unit.control_socket import DOWN, RUNNING, Served, answer
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def test_clients_being_answered_keep_their_places(served: Served) -> None:
 
 def test_held_clients_keep_their_places(served: Served) -> None:
     """However many others come, and however long it takes."""
-    served.core.state = RUNNING.replace(phase=Phase.BACKOFF)
+    served.core.state = DOWN
     held = [served.open("GET /wait/ready") for _ in range(12)]
     others = [served.open() for _ in range(40)]
     health = [served.get("/livez") for _ in range(20)]
@@ -74,8 +76,8 @@ def test_few_descriptors_allow_few_clients(descriptors: int, clients: int) -> No
 
 def test_answer_shows_names_that_are_not_utf8_by_their_bytes(served: Served) -> None:
     error = os.fsdecode(b"cannot read /caf\xe9")
-    served.core.state = RUNNING.replace(
-        sources=(SourceState("directory", error=error),), config=RUNNING.config.replace(desired="c")
-    )
+    rollout = Rollout(Versions(desired="c"))
+    sources = (SourceState("directory", error=error),)
+    served.core.state = RUNNING.replace(sources=sources, rollout=rollout)
 
     assert r"cannot read /caf\xe9" in served.get("/wait/synced?seconds=0")[1]

@@ -7,8 +7,8 @@ from __future__ import annotations
 import pytest
 
 from config_supervisor.core import events as ev
-from config_supervisor.core.actions import Done, Kill, KillLeftovers, Spawn
-from config_supervisor.core.state import Phase
+from config_supervisor.core.actions import Kill, KillLeftovers, Spawn
+from config_supervisor.core.life_state import Ended
 from tests.unit.histories import HUP, INT, KILL, TERM, App, configured, started
 
 USR1 = 10
@@ -27,7 +27,7 @@ def test_signals_before_the_program_are_passed_on_after_it() -> None:
 
     assert [] == app.at(1, ev.SignalReceived(HUP), ev.SignalReceived(28))
     assert [Kill(USR1), Kill(28)] == app.at(2, ev.Started(7))
-    assert Phase.RUNNING is app.state.phase
+    assert "running" == app.phase
 
 
 @pytest.mark.parametrize("number", [TERM, INT])
@@ -37,14 +37,14 @@ def test_a_stop_before_the_program_ends_it_by_that_signal(number: int) -> None:
     assert [Kill(KILL)] == app.at(1, ev.SignalReceived(number))
     assert [] == app.at(2, ev.SignalReceived(TERM))
     assert [] == app.at(2, ev.Started(7))
-    assert [Done(128 + number)] == app.at(2, ev.Exited(7, 137, KILL))
+    assert [Ended(128 + number)] == app.at(2, ev.Exited(7, 137, KILL))
 
 
 def test_failed_start_after_a_stop_keeps_the_code() -> None:
     app = forked(restart="always")
     app.at(1, ev.SignalReceived(TERM))
 
-    assert [Done(128 + TERM)] == app.at(2, ev.StartFailed(127, "not found"))
+    assert [Ended(128 + TERM)] == app.at(2, ev.StartFailed(127, "not found"))
 
 
 @pytest.mark.parametrize("short", [True, False])
@@ -56,7 +56,7 @@ def test_a_later_start_that_lacks_something_is_tried_again(short: bool) -> None:
     assert [Spawn()] == app.at(11, ev.NothingLeft())
     ordered = app.at(12, ev.StartFailed(125, "no descriptors", short))
 
-    assert ([] if short else [Done(125)]) == ordered
+    assert ([] if short else [Ended(125)]) == ordered
     assert ([Spawn()] if short else []) == app.at(50)
 
 
@@ -64,7 +64,7 @@ def test_a_first_start_that_lacks_something_is_the_end() -> None:
     app = App()
     app.at(0, ev.Began())
 
-    assert [Done(125)] == app.at(0, ev.StartFailed(125, "no processes", short=True))
+    assert [Ended(125)] == app.at(0, ev.StartFailed(125, "no processes", short=True))
 
 
 @pytest.mark.parametrize("group", [True, False])

@@ -9,8 +9,6 @@ import pytest
 from config_supervisor.core import events as ev
 from config_supervisor.core.actions import (
     Apply,
-    CancelReload,
-    Done,
     Kill,
     KillOther,
     Recover,
@@ -21,7 +19,7 @@ from config_supervisor.core.actions import (
     WaitReady,
 )
 from config_supervisor.core.health import live, ready
-from config_supervisor.core.state import Phase, stale
+from config_supervisor.core.life_state import Ended
 from tests.unit.histories import HUP, INT, TERM, App, changed, configured, rolled_back
 
 # --- validate -------------------------------------------------------------------------------------
@@ -33,14 +31,14 @@ def test_a_rejected_version_leaves_what_is_live_and_is_not_tried_again() -> None
 
     assert [] == app.at(100, ev.ConfigFailed("b", "validate", "exit code 1"))
     assert ("a", "a", True, None) == (
-        app.state.config.live,
-        app.state.config.running,
-        stale(app.state),
+        app.versions.live,
+        app.rollout.runs_on,
+        app.rollout.stale,
         app.wakes_at(),
     )
     assert [] == app.at(110, ev.ConfigOffered("b"))
     assert [] == app.at(120, ev.ConfigOffered("a"))
-    assert not stale(app.state)
+    assert not app.rollout.stale
 
 
 def test_a_version_that_was_rejected_is_tried_again_after_another_one() -> None:
@@ -60,7 +58,7 @@ def test_a_first_version_that_is_rejected_gives_way_to_the_last_of_an_earlier_ru
     assert [Recover()] == app.at(2, ev.ConfigFailed("bad", "validate", "exit code 1"))
     assert [Spawn()] == app.at(2, ev.ConfigApplied("old", cached=True))
     app.at(2, ev.Started(7))
-    assert stale(app.state)
+    assert app.rollout.stale
 
 
 def test_start_rejected_first_version_waits_for_a_correction() -> None:
@@ -85,7 +83,7 @@ def test_start_rejected_first_version_ends_when_the_time_is_over() -> None:
     )
 
     assert [Recover()] == app.at(60)
-    assert [Done(125)] == app.at(60, ev.ConfigFailed("", "no_generation", "nothing"))
+    assert [Ended(125)] == app.at(60, ev.ConfigFailed("", "no_generation", "nothing"))
 
 
 # --- ready ----------------------------------------------------------------------------------------
@@ -98,8 +96,8 @@ def test_changes_while_the_app_starts_are_one_reload_once_it_is_ready() -> None:
 
     assert [WaitReady(7)] == app.at(0, ev.Started(7))
     assert [] == app.at(1, ev.ConfigOffered("b"), ev.ConfigOffered("c"))
-    assert (Phase.STARTING, False, True) == (
-        app.state.phase,
+    assert ("starting", False, True) == (
+        app.phase,
         ready(app.state).ok,
         live(app.state).ok,
     )
@@ -130,10 +128,10 @@ def test_a_sidecar_reloads_its_app_on_the_first_version_unless_that_was_there_be
     other = App(configured=True, sidecar=True)
     other.at(0, ev.Began(), ev.ConfigOffered("a"))
     assert [] == other.at(1, ev.ConfigApplied("a", previous="a"))
-    assert not stale(other.state)
+    assert not other.rollout.stale
     assert ("", "success") == (
-        app.state.reloads.outcome,
-        other.state.reloads.outcome,
+        app.reloads.outcome,
+        other.reloads.outcome,
     )  # what metrics say
 
 
@@ -151,14 +149,14 @@ def test_a_sidecar_ends_when_it_is_told_to(signum: int, code: int) -> None:
     app.at(0, ev.Began(), ev.ConfigOffered("a"), ev.ConfigApplied("a"))
 
     assert [] == app.at(1, ev.SignalReceived(HUP))
-    assert [CancelReload(), Done(code)] == app.at(1, ev.SignalReceived(signum))
+    assert [Ended(code), app.cancel()] == app.at(1, ev.SignalReceived(signum))
 
 
 def test_once_ends_with_the_first_version_in_place() -> None:
     app = App(configured=True, sidecar=True, once=True)
     app.at(0, ev.Began(), ev.ConfigOffered("a"))
 
-    assert [Done(0)] == app.at(1, ev.ConfigApplied("a"))
+    assert [Ended(0)] == app.at(1, ev.ConfigApplied("a"))
 
 
 def test_a_reload_may_signal_a_process_of_another_container() -> None:
@@ -184,7 +182,7 @@ def test_a_reload_on_order_does_not_count_the_one_under_way_and_keeps_no_pace() 
     app = configured(reload_quiet=60.0, reload_splay=60.0)
     app.at(1, ev.ReloadOrdered())
 
-    assert [CancelReload()] == app.at(2, ev.ReloadOrdered())
+    assert [app.cancel()] == app.at(2, ev.ReloadOrdered())
     assert [Reload(2)] == app.at(2, ev.ReloadFinished(1, "superseded"))
     app.at(3, ev.ReloadFinished(2), ev.ConfigOffered("b", 0.5))
     assert [Apply()] == app.at(3, ev.ReloadOrdered())
@@ -218,7 +216,7 @@ def test_a_rollback_on_order_keeps_the_present_version_away_until_the_content_ch
     assert [RollBack("a")] == app.at(110, ev.RollbackOrdered("a"))
     assert [Reload(2)] == rolled_back(app, 110, "a")
     app.at(115, ev.ReloadFinished(2))
-    assert ("a", True, None) == (app.state.config.running, stale(app.state), app.wakes_at())
+    assert ("a", True, None) == (app.rollout.runs_on, app.rollout.stale, app.wakes_at())
     assert [Apply()] == app.at(120, ev.ConfigOffered("c"))
 
 

@@ -27,14 +27,14 @@ BARE = (
     "cli",
     "core",
     "core.actions",
-    "core.backoff",
     "core.errors",
     "core.events",
-    "core.machine",
+    "core.life",
+    "core.life_state",
     "core.record",
+    "core.service",
     "core.signal_numbers",
     "core.signalling",
-    "core.state",
     "observe",
     "observe.journal",
     "options",
@@ -122,7 +122,7 @@ def test_a_bare_init_imports_nothing_that_takes_time() -> None:
         "asyncio",
     }
 
-    assert "config_supervisor.core.machine" in modules
+    assert "config_supervisor.core.service" in modules
     assert set() == modules & heavy
     assert {m for m in modules if m.startswith("config_supervisor.")} == {
         f"config_supervisor.{name}" for name in BARE
@@ -140,9 +140,9 @@ def test_options_page_says_the_same_as_the_help() -> None:
 
 def test_metrics_page_lists_every_metric() -> None:
     code = (
-        "from config_supervisor.core.state import State\n"
+        "from config_supervisor.core.service import Service\n"
         "from config_supervisor.observe.metrics import Metrics\n"
-        "metrics = Metrics(lambda: State(), 'signal')\n"
+        "metrics = Metrics(lambda: Service(), 'signal')\n"
         "print(metrics.page('')[1].decode())\n"
     )
     page = subprocess.run(

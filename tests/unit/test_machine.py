@@ -7,9 +7,9 @@ import signal
 import pytest
 
 from config_supervisor.core import events as ev
-from config_supervisor.core.actions import Done, Kill, KillLeftovers, Spawn, Suspend, TakeForeground
+from config_supervisor.core.actions import Kill, KillLeftovers, Spawn, Suspend, TakeForeground
 from config_supervisor.core.backoff import backoff
-from config_supervisor.core.state import Phase
+from config_supervisor.core.life_state import Ended
 from tests.unit.histories import CONT, HUP, INT, KILL, QUIT, STOP, TERM, TSTP, App, started
 
 # --- start and end --------------------------------------------------------------------------------
@@ -20,10 +20,10 @@ def test_without_a_configuration_the_app_is_started_at_once() -> None:
 
     assert [Spawn()] == app.at(0, ev.Began())
     app.at(0, ev.Started(7))
-    assert (Phase.RUNNING, 7, 1, None) == (
-        app.state.phase,
-        app.state.pid,
-        app.state.starts,
+    assert ("running", 7, 1, None) == (
+        app.phase,
+        app.life.pid,
+        app.life.starts,
         app.wakes_at(),
     )
 
@@ -31,7 +31,7 @@ def test_without_a_configuration_the_app_is_started_at_once() -> None:
 def test_a_term_before_the_app_exists_means_that_it_is_never_started() -> None:
     app = App()
 
-    assert [Done(143)] == app.at(0, ev.SignalReceived(TERM))
+    assert [Ended(143)] == app.at(0, ev.SignalReceived(TERM))
     assert [] == app.at(0, ev.Began())
 
 
@@ -60,15 +60,15 @@ def test_interrupt_and_quit_end_the_wait_for_a_configuration(signum: int) -> Non
     app = App(configured=True)
     app.at(0, ev.Began())
 
-    assert [Done(128 + signum)] == app.at(1, ev.SignalReceived(signum))
+    assert [Ended(128 + signum)] == app.at(1, ev.SignalReceived(signum))
 
 
 def test_the_exit_code_is_the_apps_once_nothing_is_left() -> None:
     app = started()
 
     assert [KillLeftovers(TERM, everything=True)] == app.at(1, ev.Exited(7, 42))
-    assert [Done(42)] == app.at(1, ev.NothingLeft())
-    assert Phase.DONE is app.state.phase
+    assert [Ended(42)] == app.at(1, ev.NothingLeft())
+    assert "done" == app.phase
 
 
 def test_leftovers_are_killed_after_their_timeout_and_waited_for_a_moment_more() -> None:
@@ -78,22 +78,22 @@ def test_leftovers_are_killed_after_their_timeout_and_waited_for_a_moment_more()
     assert 11 == app.wakes_at()
     assert [KillLeftovers(KILL, everything=True)] == app.at(11)
     assert 12 == app.wakes_at()
-    assert [Done(0)] == app.at(12)
+    assert [Ended(0)] == app.at(12)
 
 
 def test_leftovers_can_be_ignored() -> None:
-    assert [Done(3)] == started(leftovers=False).at(1, ev.Exited(7, 3))
+    assert [Ended(3)] == started(leftovers=False).at(1, ev.Exited(7, 3))
 
 
 def test_the_end_of_another_child_is_not_the_apps() -> None:
     app = started()
 
     assert [] == app.at(1, ev.Exited(8, 1))
-    assert Phase.RUNNING is app.state.phase
+    assert "running" == app.phase
 
 
 def test_ok_exit_codes_count_as_zero() -> None:
-    assert [Done(0)] == started(leftovers=False, ok_exit_codes=frozenset({143})).at(
+    assert [Ended(0)] == started(leftovers=False, ok_exit_codes=frozenset({143})).at(
         1, ev.Exited(7, 143, TERM)
     )
 
@@ -103,7 +103,7 @@ def test_a_command_that_cannot_be_started_ends_with_the_shells_code(code: int) -
     app = App(restart="always")
     app.at(0, ev.Began())
 
-    assert [Done(code)] == app.at(0, ev.StartFailed(code, "cannot start"))
+    assert [Ended(code)] == app.at(0, ev.StartFailed(code, "cannot start"))
 
 
 # --- signals --------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def test_a_signal_is_forwarded(signum: int) -> None:
     app = started()
 
     assert [Kill(signum)] == app.at(1, ev.SignalReceived(signum))
-    assert Phase.RUNNING is app.state.phase
+    assert "running" == app.phase
 
 
 def test_a_signal_goes_to_the_group_if_wanted() -> None:
@@ -129,7 +129,7 @@ def test_a_rewritten_signal_is_not_rewritten_again() -> None:
     assert [Kill(QUIT)] == app.at(1, ev.SignalReceived(INT))
     assert [] == app.at(1, ev.SignalReceived(HUP))
     assert [Kill(INT)] == app.at(1, ev.SignalReceived(TERM))
-    assert Phase.STOPPING is app.state.phase
+    assert "stopping" == app.phase
 
 
 def test_term_passes_the_stop_signal_and_a_second_one_does_not_restart_the_timer() -> None:
@@ -140,16 +140,16 @@ def test_term_passes_the_stop_signal_and_a_second_one_does_not_restart_the_timer
     assert [Kill(QUIT)] == app.at(3, ev.SignalReceived(TERM))
     assert 6 == app.wakes_at()
     assert [Kill(KILL)] == app.at(6)
-    assert (Phase.KILLING, None) == (app.state.phase, app.wakes_at())
+    assert ("killing", None) == (app.phase, app.wakes_at())
     app.at(6, ev.Exited(7, 137, KILL))
-    assert [Done(137)] == app.at(6, ev.NothingLeft())
+    assert [Ended(137)] == app.at(6, ev.NothingLeft())
 
 
 def test_the_apps_own_stop_signal_is_a_stop_too() -> None:
     app = started(stop_signal=QUIT)
 
     assert [Kill(QUIT)] == app.at(1, ev.SignalReceived(QUIT))
-    assert Phase.STOPPING is app.state.phase
+    assert "stopping" == app.phase
 
 
 def test_without_a_stop_timeout_a_drain_may_take_for_ever() -> None:
@@ -233,19 +233,19 @@ def test_restarts_wait_longer_each_time_and_start_afresh_after_a_good_while() ->
 @pytest.mark.parametrize(
     ("restart", "code", "phase"),
     [
-        ("never", 1, Phase.DONE),
-        ("on-failure", 0, Phase.DONE),
-        ("on-failure", 1, Phase.BACKOFF),
-        ("always", 0, Phase.BACKOFF),
+        ("never", 1, "done"),
+        ("on-failure", 0, "done"),
+        ("on-failure", 1, "backoff"),
+        ("always", 0, "backoff"),
     ],
 )
 def test_the_policy_says_whether_the_app_is_started_again(
-    restart: str, code: int, phase: Phase
+    restart: str, code: int, phase: str
 ) -> None:
     app = started(restart=restart, leftovers=False)
     app.at(1, ev.Exited(7, code))
 
-    assert phase is app.state.phase
+    assert phase == app.phase
 
 
 def test_what_the_app_left_behind_is_ended_before_it_is_started_again() -> None:
@@ -253,14 +253,14 @@ def test_what_the_app_left_behind_is_ended_before_it_is_started_again() -> None:
 
     assert [KillLeftovers(TERM, everything=False)] == app.at(1, ev.Exited(7, 0))
     app.at(1, ev.NothingLeft())
-    assert Phase.BACKOFF is app.state.phase
+    assert "backoff" == app.phase
 
 
 def test_an_app_that_was_told_to_stop_is_not_started_again() -> None:
     app = started(restart="always", leftovers=False)
     app.at(1, ev.SignalReceived(TERM))
 
-    assert [Done(143)] == app.at(2, ev.Exited(7, 143, TERM))
+    assert [Ended(143)] == app.at(2, ev.Exited(7, 143, TERM))
 
 
 def test_a_term_during_the_backoff_ends_with_the_apps_last_code() -> None:
@@ -268,7 +268,7 @@ def test_a_term_during_the_backoff_ends_with_the_apps_last_code() -> None:
     app.at(1, ev.Exited(7, 9))
 
     assert [] == app.at(1.1, ev.SignalReceived(HUP))
-    assert [Done(9)] == app.at(1.2, ev.SignalReceived(TERM))
+    assert [Ended(9)] == app.at(1.2, ev.SignalReceived(TERM))
 
 
 def test_a_failed_restart_is_tried_again() -> None:
@@ -277,7 +277,7 @@ def test_a_failed_restart_is_tried_again() -> None:
     app.at(1.5)
     app.at(1.5, ev.StartFailed(125, "cannot fork"))
 
-    assert Phase.BACKOFF is app.state.phase
+    assert "backoff" == app.phase
     assert 2.5 == app.wakes_at()
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config_supervisor.core import rollout_marks
-from config_supervisor.core.state import REMEMBERED, Marks
+from config_supervisor.core.versions import REMEMBERED, Marks
 
 A, B, C, D = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)
 VERSIONS = st.text("0123456789abcdef", min_size=64, max_size=64)

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import re
 import time
+from typing import Any
 
 import pytest
 
 from config_supervisor.core import events as ev
-from config_supervisor.core.machine import step
-from config_supervisor.core.state import Policy, SourceState, State
 from config_supervisor.observe.metrics import Metrics
+from tests.unit.histories import App
 
 
-class Counted:
-    """A machine with metrics of its turns."""
+class Counted(App):
+    """An app with metrics of its turns."""
 
-    def __init__(self, **policy: object) -> None:
-        self.state = State(sources=(SourceState("configmap a/b"),))
-        self._policy = Policy(configured=True, **policy)  # type: ignore[arg-type] # as histories.App
+    def __init__(self, **options: Any) -> None:
+        super().__init__(configured=True, **options)
         self.metrics = Metrics(lambda: self.state, "signal")
 
     def turn(self, *events: ev.Event) -> None:
         for event in events:
             before = self.state
-            self.state, actions = step(before, event, time.monotonic(), self._policy)
-            self.metrics.observe(event, before, self.state, actions)
+            orders = self.at(time.monotonic(), event)
+            self.metrics.observe(event, before, self.state, tuple(orders))
 
     def start(self, changed_at: float | None = None, *, cached: bool = False) -> None:
         """The app starts on version `a`."""
@@ -39,7 +38,7 @@ class Counted:
     def finish(self, reason: str = "", *, ago: float | None = None) -> None:
         """The last reload ends, `ago` seconds after its delivery to the app."""
         delivered = None if ago is None else time.monotonic() - ago
-        self.turn(ev.ReloadFinished(self.state.reloads.attempt, reason, delivered=delivered))
+        self.turn(ev.ReloadFinished(self.reloads.number, reason, delivered=delivered))
 
     def seen(self, histogram: str) -> tuple[float, float]:
         """The number of observations in a histogram, and their mean."""

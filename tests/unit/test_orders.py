@@ -9,12 +9,12 @@ import pytest
 from config_supervisor.control import commands
 from config_supervisor.control.commands import Answer
 from config_supervisor.core import events as ev
-from config_supervisor.core import machine
-from config_supervisor.core.state import Config, Marks, Phase, Policy, SourceState, State
+from config_supervisor.core.rollout_state import Rollout
+from config_supervisor.core.service import Service
+from config_supervisor.core.versions import Marks, Versions
 from config_supervisor.store.manifest import Generation
+from tests.unit.histories import App
 
-POLICY = Policy(configured=True, rollback=True, restart="always", reload_interval=10.0)
-HERE = State(sources=(SourceState("configmap a/web"),))
 RUNNING_ON_A: tuple[ev.Event, ...] = (
     ev.Began(),
     ev.ConfigOffered("a"),
@@ -24,11 +24,13 @@ RUNNING_ON_A: tuple[ev.Event, ...] = (
 THEN_B = (ev.ConfigOffered("b"), ev.ConfigApplied("b", files=2), ev.ReloadFinished(1))
 
 
-class History:
-    """A state that goes from turn to turn, and what was said about the order given in it."""
+class History(App):
+    """An app that goes from turn to turn, and what was said about the order given in it."""
 
-    def __init__(self, *events: ev.Event, policy: Policy = POLICY) -> None:
-        self.state, self.policy, self.now = HERE, policy, 100.0
+    def __init__(self, *events: ev.Event, **options: bool) -> None:
+        usual = {"configured": True, "rollback": True, "restart": "always"}
+        super().__init__(**{**usual, **options})
+        self.now = 100.0
         self.order: ev.ReloadOrdered | ev.RollbackOrdered | None = None
         self.after(*events)
 
@@ -36,11 +38,10 @@ class History:
         """What is said when these have happened; None if nothing is decided."""
         answer = None
         for event in events:
-            self.now += 20.0  # no pace holds anything up
-            before = self.state
-            self.state = machine.step(before, event, self.now, self.policy)[0]
+            before = self.reloads
+            self.at(self.now + 20.0, event)  # no pace holds anything up
             if isinstance(event, ev.ReloadOrdered | ev.RollbackOrdered):
-                self.order, self.before = event, before.reloads
+                self.order, self.before = event, before
             answer = self._look()
             if answer is not None:
                 break
@@ -62,14 +63,14 @@ def test_a_reload_of_what_runs_already_is_a_reload() -> None:
     history = History(*RUNNING_ON_A)
 
     assert history.after(ev.ReloadOrdered()) is None
-    assert Phase.RELOADING is history.state.phase
+    assert "reloading" == history.phase
     assert Answer(0, "reloaded on configuration a (1 file)") == history.after(ev.ReloadFinished(1))
 
 
 def test_a_reload_that_fails_says_why_and_what_follows() -> None:
     history = History(*RUNNING_ON_A, *THEN_B, ev.ConfigOffered("c"), ev.ConfigApplied("c"))
 
-    assert Phase.RELOADING is history.state.phase
+    assert "reloading" == history.phase
     answer = history.after(ev.ReloadOrdered(), ev.ReloadFinished(2, "verify", "its port is closed"))
     assert (
         Answer(1, "cannot reload: its port is closed; the last good version is put back") == answer
@@ -87,14 +88,14 @@ def test_a_failure_is_still_seen_when_the_good_version_runs_again() -> None:
     )
     history.order = order
 
-    assert ("b", Phase.RUNNING) == (history.state.config.running, history.state.phase)
+    assert ("b", "running") == (history.rollout.runs_on, history.phase)
     answer = history.after(ev.DeadlinePassed())
     assert answer is not None
     assert (1, "cannot reload: ") == (answer.code, answer.text[:15])
 
 
 def test_a_failure_without_a_way_back_says_why() -> None:
-    history = History(*RUNNING_ON_A, policy=POLICY.replace(rollback=False))
+    history = History(*RUNNING_ON_A, rollback=False)
 
     answer = history.after(
         ev.ReloadOrdered(), ev.ReloadFinished(1, "no_handler", "it does not catch SIGHUP")
@@ -110,7 +111,7 @@ def test_a_version_that_was_rejected_is_tried_again_and_its_failure_said() -> No
     )
 
     assert history.after(ev.ReloadOrdered()) is None
-    assert history.state.config.applying
+    assert history.versions.applying
     answer = history.after(ev.ConfigFailed("b", "validate", "syntax error in line 3"))
     assert Answer(1, "cannot reload: syntax error in line 3") == answer
 
@@ -127,7 +128,7 @@ def test_the_failure_before_the_order_is_not_taken_for_its_own(reason: str) -> N
 
 
 def test_the_failed_reload_before_the_order_is_not_taken_for_its_own() -> None:
-    history = History(*RUNNING_ON_A, policy=POLICY.replace(rollback=False))
+    history = History(*RUNNING_ON_A, rollback=False)
     history.after(
         ev.ConfigOffered("b"),
         ev.ConfigApplied("b", files=2),
@@ -148,7 +149,7 @@ def test_a_version_that_cannot_be_written_is_a_failure() -> None:
 def test_an_order_in_the_middle_of_a_reload_is_answered_with_that() -> None:
     history = History(*RUNNING_ON_A, ev.ConfigOffered("b"), ev.ConfigApplied("b", files=2))
 
-    assert Phase.RELOADING is history.state.phase
+    assert "reloading" == history.phase
     assert history.after(ev.ReloadOrdered()) is None
     assert Answer(0, "reloaded on configuration b (2 files)") == history.after(ev.ReloadFinished(1))
 
@@ -163,7 +164,7 @@ def test_a_reload_that_a_newer_version_overtook_is_not_the_end() -> None:
 def test_for_an_app_that_is_down_a_start_is_the_reload() -> None:
     history = History(*RUNNING_ON_A, ev.Exited(7, 1), ev.NothingLeft())
 
-    assert Phase.BACKOFF is history.state.phase
+    assert "backoff" == history.phase
     assert history.after(ev.ReloadOrdered()) is None
     assert Answer(0, "reloaded on configuration a (1 file)") == history.after(
         ev.DeadlinePassed(), ev.Started(8)
@@ -171,7 +172,7 @@ def test_for_an_app_that_is_down_a_start_is_the_reload() -> None:
 
 
 def test_a_restart_is_a_reload_and_its_stop_no_end() -> None:
-    history = History(*RUNNING_ON_A, policy=POLICY.replace(restart_to_reload=True))
+    history = History(*RUNNING_ON_A, restart_to_reload=True)
 
     assert history.after(ev.ReloadOrdered(), ev.Exited(7, 0)) is None
     assert Answer(0, "reloaded on configuration a (1 file)") == history.after(
@@ -224,7 +225,7 @@ def test_a_generation_that_cannot_be_put_back_is_a_failure() -> None:
 
 
 def test_a_rollback_whose_reload_fails_says_so() -> None:
-    history = History(*RUNNING_ON_A, *THEN_B, policy=POLICY.replace(rollback=False))
+    history = History(*RUNNING_ON_A, *THEN_B, rollback=False)
 
     answer = history.after(
         ev.RollbackOrdered("a"),
@@ -280,7 +281,7 @@ KEPT = [generation("c", 3), generation("b", 2), generation("a", 1)]
     ("live", "back", "digest"), [("c", 1, "b"), ("c", 2, "a"), ("b", 1, "a"), ("gone", 1, "c")]
 )
 def test_steps_are_counted_from_what_is_live(live: str, back: int, digest: str) -> None:
-    assert digest == commands.earlier(KEPT, Config(live=live), str(back))
+    assert digest == commands.earlier(KEPT, Versions(live=live), str(back))
 
 
 def test_steps_go_over_failed_and_equal_versions() -> None:
@@ -291,19 +292,19 @@ def test_steps_go_over_failed_and_equal_versions() -> None:
         generation("b", 2),
         generation("a", 1),
     ]
-    config = Config(live="c", marks=Marks().failing("b", "no"))
+    config = Versions(live="c", marks=Marks().failing("b", "no"))
 
     assert "a" == commands.earlier(kept, config, "1")
     assert isinstance(commands.earlier(kept, config, "2"), Answer)
     assert [0, None, None, None, 1] == [
-        one["number"] for one in commands.listed(kept, State(config=config))
+        one["number"] for one in commands.listed(kept, Service(rollout=Rollout(config)))
     ]
-    assert ["failed"] == commands.listed(kept, State(config=config))[1]["marks"]
+    assert ["failed"] == commands.listed(kept, Service(rollout=Rollout(config)))[1]["marks"]
 
 
 def test_rollback_named_version_may_have_failed() -> None:
     version = "12ab34" + "0" * 58
-    config = Config(live="c", marks=Marks().failing(version, "no"))
+    config = Versions(live="c", marks=Marks().failing(version, "no"))
 
     assert version == commands.earlier(
         [generation("c", 2), generation(version, 1)], config, "12ab34"
@@ -327,7 +328,7 @@ def test_rollback_named_version_may_have_failed() -> None:
 def test_there_may_be_nothing_to_go_back_to(
     kept: list[Generation], live: str, back: int, words: str
 ) -> None:
-    answer = commands.earlier(kept, Config(live=live), str(back))
+    answer = commands.earlier(kept, Versions(live=live), str(back))
 
     assert isinstance(answer, Answer)
     assert (1, True) == (answer.code, words in answer.text), answer

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from config_supervisor.core.state import Phase, Policy, SourceState, State
+from config_supervisor.core.life_state import Life, Phase
+from config_supervisor.core.service import Policy, Service
+from config_supervisor.core.source_states import SourceState
 from config_supervisor.http_server.connection import Limits
 from config_supervisor.observe import listener, pages
 from config_supervisor.runtime import log
@@ -30,7 +32,7 @@ class Port:
     """A served port, and the clients of a test."""
 
     def __init__(self) -> None:
-        self.state = State(phase=Phase.RUNNING, pid=7, ready=True)
+        self.state = Service(Life(Phase.RUNNING, pid=7))
         self.policy = Policy()
         self.turns: Callable[[Callable[[], None]], None] = lambda reply: reply()
         self.page: Callable[[str], tuple[str, bytes]] = lambda accept: (
@@ -315,9 +317,7 @@ def test_failing_page_is_logged_once_until_it_succeeds(
 
 def test_names_that_are_not_utf8_are_shown_by_their_bytes(port: Port) -> None:
     name = os.fsdecode(b"directory /caf\xe9")
-    port.state = State(
-        phase=Phase.WAITING, sources=(SourceState(name, error=f"cannot read {name}"),)
-    )
+    port.state = Service(sources=(SourceState(name, error=f"cannot read {name}"),))
 
     assert (503, r"directory /caf\xe9") == (
         port.get("/readyz")[0],

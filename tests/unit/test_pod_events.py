@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from config_supervisor.core import events as ev
-from config_supervisor.core.state import Config, State
+from config_supervisor.core.rollout_state import Rollout
+from config_supervisor.core.service import Service
+from config_supervisor.core.versions import Versions
 from config_supervisor.observe.pod_events import notices
 
 
@@ -17,6 +19,8 @@ def test_notice_of_a_restart_on_the_same_version_is_none(previous: str, reasons:
     event = ev.ConfigApplied(
         "a", "nothing changed" if previous == "a" else "added x", previous=previous
     )
-    after = State(config=Config(live="a"))
+    after = Service(rollout=Rollout(Versions(live="a")))
 
-    assert reasons == [notice.reason for notice in notices(event, State(), after)]
+    assert reasons == [
+        notice.reason for notice in notices(event, Service(rollout=Rollout()), after)
+    ]

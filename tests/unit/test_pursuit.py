@@ -7,15 +7,13 @@ from __future__ import annotations
 from config_supervisor.core import events as ev
 from config_supervisor.core.actions import (
     Apply,
-    CancelReload,
-    Done,
     Kill,
     Recover,
     Reload,
     Reply,
     Spawn,
 )
-from config_supervisor.core.state import Phase, stale
+from config_supervisor.core.life_state import Ended
 from tests.unit.histories import HUP, TERM, App, changed, configured
 
 
@@ -26,12 +24,12 @@ def test_the_app_starts_after_its_configuration_and_is_not_signalled_for_it() ->
     assert [Apply()] == app.at(1, ev.ConfigOffered("a"))
     assert [Spawn()] == app.at(1, ev.ConfigApplied("a"))
     assert [] == app.at(1, ev.Started(7))
-    assert ("a", False, 6.0) == (app.state.config.running, stale(app.state), app.wakes_at())
-    assert ("", "") == (app.state.reloads.outcome, app.state.config.good)
+    assert ("a", False, 6.0) == (app.rollout.runs_on, app.rollout.stale, app.wakes_at())
+    assert ("", "") == (app.reloads.outcome, app.versions.good)
     app.at(6)
     assert ("success", "a", None) == (
-        app.state.reloads.outcome,
-        app.state.config.good,
+        app.reloads.outcome,
+        app.versions.good,
         app.wakes_at(),
     )
 
@@ -40,12 +38,12 @@ def test_a_change_is_applied_and_reloaded_at_once() -> None:
     app = configured()
 
     assert [Apply(), Reload(1)] == changed(app, 100, "b")
-    assert stale(app.state)
+    assert app.rollout.stale
     app.at(100.1, ev.ReloadFinished(1))
     assert ("b", False, "success") == (
-        app.state.config.running,
-        stale(app.state),
-        app.state.reloads.outcome,
+        app.rollout.runs_on,
+        app.rollout.stale,
+        app.reloads.outcome,
     )
 
 
@@ -61,8 +59,8 @@ def test_twenty_edits_are_one_leading_and_one_trailing_reload_with_the_last_cont
     ordered = []
     for n in range(20):
         ordered += changed(app, 100 + n / 10, f"v{n}")
-        if app.state.phase is Phase.RELOADING:
-            app.at(100 + n / 10, ev.ReloadFinished(app.state.reloads.attempt))
+        if app.phase == "reloading":
+            app.at(100 + n / 10, ev.ReloadFinished(app.reloads.number))
 
     assert [Apply(), Reload(1)] == ordered
     assert 110 == app.wakes_at()
@@ -70,8 +68,8 @@ def test_twenty_edits_are_one_leading_and_one_trailing_reload_with_the_last_cont
     assert [Reload(2)] == app.at(110, ev.ConfigApplied("v19"))
     app.at(110, ev.ReloadFinished(2))
     assert ("v19", 18, None) == (
-        app.state.config.running,
-        app.state.config.coalesced,
+        app.rollout.runs_on,
+        app.versions.coalesced,
         app.wakes_at(),
     )
 
@@ -80,7 +78,7 @@ def test_changes_during_a_reload_become_one_more_with_the_newest_content() -> No
     app = configured(reload_interval=0.0)
     changed(app, 100, "b")
 
-    assert [CancelReload()] == app.at(101, ev.ConfigOffered("c"), ev.ConfigOffered("d"))
+    assert [app.cancel()] == app.at(101, ev.ConfigOffered("c"), ev.ConfigOffered("d"))
     assert [Apply()] == app.at(102, ev.ReloadFinished(1))
     assert [Reload(2)] == app.at(102, ev.ConfigApplied("d"))
 
@@ -118,7 +116,7 @@ def test_content_that_comes_back_before_it_was_applied_needs_nothing() -> None:
     app.at(100, ev.ConfigOffered("b"), ev.ConfigOffered("a"))
 
     assert app.wakes_at() is None
-    assert not stale(app.state)
+    assert not app.rollout.stale
 
 
 def test_a_failed_reload_is_tried_again_later_each_time_until_it_works() -> None:
@@ -127,8 +125,8 @@ def test_a_failed_reload_is_tried_again_later_each_time_until_it_works() -> None
     app.at(130, ev.ReloadFinished(1, "no_handler", "it does not catch SIGHUP"))
 
     assert ("no_handler", True, 132) == (
-        app.state.reloads.outcome,
-        stale(app.state),
+        app.reloads.outcome,
+        app.rollout.stale,
         app.wakes_at(),
     )
     assert [Reload(2)] == app.at(132)
@@ -136,7 +134,7 @@ def test_a_failed_reload_is_tried_again_later_each_time_until_it_works() -> None
     assert 166 == app.wakes_at()
     assert [Reload(3)] == app.at(166)
     app.at(167, ev.ReloadFinished(3))
-    assert ("success", False, None) == (app.state.reloads.outcome, stale(app.state), app.wakes_at())
+    assert ("success", False, None) == (app.reloads.outcome, app.rollout.stale, app.wakes_at())
 
 
 def test_a_newer_version_does_not_wait_for_the_retries_of_an_older() -> None:
@@ -153,7 +151,7 @@ def test_going_back_to_what_runs_ends_the_failure_without_a_reload() -> None:
     app.at(100, ev.ReloadFinished(1, "no_handler", ""))
 
     assert [Apply()] == changed(app, 101, "a")
-    assert ("success", False, None) == (app.state.reloads.outcome, stale(app.state), app.wakes_at())
+    assert ("success", False, None) == (app.reloads.outcome, app.rollout.stale, app.wakes_at())
 
 
 def test_a_reload_that_never_reports_is_given_up() -> None:
@@ -161,10 +159,10 @@ def test_a_reload_that_never_reports_is_given_up() -> None:
     changed(app, 100, "b")
 
     assert 136 == app.wakes_at()
-    assert [CancelReload()] == app.at(136)
-    assert (Phase.RUNNING, "timeout") == (app.state.phase, app.state.reloads.outcome)
+    assert [app.cancel()] == app.at(136)
+    assert ("running", "timeout") == (app.phase, app.reloads.outcome)
     assert [] == app.at(136.5, ev.ReloadFinished(1))
-    assert stale(app.state)
+    assert app.rollout.stale
 
 
 def test_a_late_reload_may_not_signal() -> None:
@@ -173,7 +171,7 @@ def test_a_late_reload_may_not_signal() -> None:
     wanted = ev.SignalRequested(1, HUP, lambda _: None)
 
     assert [Kill(HUP), Reply(wanted, sent=True)] == app.at(101, wanted)
-    assert [CancelReload(), Kill(TERM)] == app.at(102, ev.SignalReceived(TERM))
+    assert [Kill(TERM), app.cancel()] == app.at(102, ev.SignalReceived(TERM))
     assert [Reply(wanted, sent=False)] == app.at(103, wanted)
 
 
@@ -192,12 +190,12 @@ def test_an_app_that_ends_in_a_reload_is_no_success_and_its_successor_starts_on_
     changed(app, 100, "b")
     app.at(101, ev.Exited(7, 1))
 
-    assert "child_exited" == app.state.reloads.outcome
+    assert "child_exited" == app.reloads.outcome
     app.at(102)
     app.at(102, ev.Started(8))
-    assert ("b", "child_exited") == (app.state.config.running, app.state.reloads.outcome)
+    assert ("b", "child_exited") == (app.rollout.runs_on, app.reloads.outcome)
     app.at(107, ev.ReloadFinished(2))
-    assert "success" == app.state.reloads.outcome
+    assert "success" == app.reloads.outcome
 
 
 def test_a_change_while_the_app_is_down_is_applied_and_needs_no_signal() -> None:
@@ -208,7 +206,7 @@ def test_a_change_while_the_app_is_down_is_applied_and_needs_no_signal() -> None
     assert [] == app.at(100.2, ev.ConfigApplied("b"))
     assert [Spawn()] == app.at(100.5)
     assert [Reload(1, trial=True)] == app.at(100.5, ev.Started(8))
-    assert "b" == app.state.config.running
+    assert "b" == app.rollout.runs_on
 
 
 def test_a_version_that_comes_in_place_just_after_a_restart_is_reloaded() -> None:
@@ -226,7 +224,7 @@ def test_what_cannot_be_written_is_tried_again_and_the_old_stays() -> None:
     app.at(100, ev.ConfigOffered("b"))
     app.at(100, ev.ConfigFailed("b", "write", "no space left"))
 
-    assert ("a", True, 102) == (app.state.config.live, stale(app.state), app.wakes_at())
+    assert ("a", True, 102) == (app.versions.live, app.rollout.stale, app.wakes_at())
     assert [Apply()] == app.at(102)
     app.at(102, ev.ConfigFailed("b", "write", "no space left"))
     assert [Apply()] == app.at(106)
@@ -239,7 +237,7 @@ def test_a_version_with_bad_keys_is_not_tried_again_but_the_next_is() -> None:
     app.at(100, ev.ConfigFailed("b", "bad_key", "../x"))
 
     assert app.wakes_at() is None
-    assert stale(app.state)
+    assert app.rollout.stale
     assert [Apply()] == app.at(200, ev.ConfigOffered("c"))
 
 
@@ -251,9 +249,9 @@ def test_when_no_configuration_comes_in_time_the_last_one_is_used_and_is_stale()
     assert [Recover()] == app.at(60)
     assert [Spawn()] == app.at(60, ev.ConfigApplied("old", cached=True))
     app.at(60, ev.Started(7))
-    assert stale(app.state)
+    assert app.rollout.stale
     assert [] == app.at(90, ev.ConfigOffered("old"))
-    assert not stale(app.state)
+    assert not app.rollout.stale
 
 
 def test_when_there_is_no_last_one_the_start_fails() -> None:
@@ -261,7 +259,7 @@ def test_when_there_is_no_last_one_the_start_fails() -> None:
     app.at(0, ev.Began())
     app.at(60)
 
-    assert [Done(125)] == app.at(60, ev.ConfigFailed("", "no_generation", "nothing"))
+    assert [Ended(125)] == app.at(60, ev.ConfigFailed("", "no_generation", "nothing"))
 
 
 def test_a_source_that_was_faster_than_the_recovery_wins() -> None:
@@ -271,7 +269,7 @@ def test_a_source_that_was_faster_than_the_recovery_wins() -> None:
     app.at(60, ev.ConfigOffered("a"), ev.ConfigApplied("a"), ev.Started(7))
     app.at(60, ev.ConfigApplied("a", cached=True))
 
-    assert not stale(app.state)
+    assert not app.rollout.stale
 
 
 def test_access_that_can_never_work_ends_the_start_but_not_a_running_app() -> None:
@@ -279,7 +277,7 @@ def test_access_that_can_never_work_ends_the_start_but_not_a_running_app() -> No
     app.at(0, ev.Began())
     fatal = ev.SourceFailed(0, "config", "cannot read kubeconfig", fatal=True)
 
-    assert [Done(125)] == app.at(1, fatal)
+    assert [Ended(125)] == app.at(1, fatal)
     assert [] == configured().at(1, fatal)
 
 
@@ -287,7 +285,7 @@ def test_a_missing_object_leaves_everything_as_it_is() -> None:
     app = configured()
 
     assert [] == app.at(1, ev.SourceRead(0, present=False))
-    assert (False, "a") == (app.state.sources[0].present, app.state.config.running)
+    assert (False, "a") == (app.state.sources[0].present, app.rollout.runs_on)
 
 
 def test_a_newer_version_does_not_wait_for_the_failure_of_an_older_to_be_written() -> None:

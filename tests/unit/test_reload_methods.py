@@ -41,7 +41,7 @@ def make(settings, directory):
 """
 USE_IT = """
 from config_supervisor.core.errors import UsageError
-from config_supervisor.core.state import State
+from config_supervisor.core.service import Service
 from config_supervisor.observe.metrics import Metrics
 from config_supervisor.options import command_line, help_page
 from config_supervisor.wiring import reloads
@@ -54,7 +54,7 @@ for wrong in (["--reload-touch=/f", "--reload-restart", "app"], ["--reload-touch
     except UsageError as error:
         print(error)
 print(reloads.plan(settings, "/c").method)
-metrics = Metrics(State, settings.reload_method.name)
+metrics = Metrics(Service, settings.reload_method.name)
 print(*[line for line in metrics.page("")[1].decode().splitlines() if "touch" in line][:1])
 """
 

@@ -9,15 +9,13 @@ import pytest
 from config_supervisor.core import events as ev
 from config_supervisor.core.actions import (
     Apply,
-    CancelReload,
-    Done,
     Kill,
     KillLeftovers,
     Reload,
     RollBack,
     Spawn,
 )
-from config_supervisor.core.state import Phase, stale
+from config_supervisor.core.life_state import Ended
 from tests.unit.histories import INT, QUIT, TERM, changed, configured, prove, rolled_back
 
 # --- verify and roll back -------------------------------------------------------------------------
@@ -30,9 +28,14 @@ def test_a_failed_reload_puts_the_last_good_version_back_and_reloads_it() -> Non
     assert [RollBack("a")] == app.at(103, ev.ReloadFinished(1, "verify", "no"))
     assert [Reload(2)] == rolled_back(app, 103, "a")
     app.at(104, ev.ReloadFinished(2))
-    config = app.state.config
-    assert ("a", "a", "b", 1) == (config.live, config.running, config.rejected, config.rollbacks)
-    assert (True, "verify", None) == (stale(app.state), app.state.reloads.outcome, app.wakes_at())
+    config = app.versions
+    assert ("a", "a", "b", 1) == (
+        config.live,
+        app.rollout.runs_on,
+        config.rejected,
+        config.rollbacks,
+    )
+    assert (True, "verify", None) == (app.rollout.stale, app.reloads.outcome, app.wakes_at())
     assert [] == app.at(200, ev.ConfigOffered("b"))
 
 
@@ -46,10 +49,10 @@ def test_after_a_rollback_a_new_version_is_taken_and_ends_the_failure() -> None:
     assert [Apply(), Reload(3)] == changed(app, 110, "c")
     app.at(111, ev.ReloadFinished(3))
     assert ("c", "c", "success", False) == (
-        app.state.config.running,
-        app.state.config.good,
-        app.state.reloads.outcome,
-        stale(app.state),
+        app.rollout.runs_on,
+        app.versions.good,
+        app.reloads.outcome,
+        app.rollout.stale,
     )
 
 
@@ -61,7 +64,7 @@ def test_after_a_rollback_the_return_of_the_source_ends_the_failure_too() -> Non
     app.at(104, ev.ReloadFinished(2))
 
     assert [] == app.at(110, ev.ConfigOffered("a"))
-    assert ("success", False) == (app.state.reloads.outcome, stale(app.state))
+    assert ("success", False) == (app.reloads.outcome, app.rollout.stale)
 
 
 def test_without_rollback_the_new_files_stay_and_the_reload_is_tried_again() -> None:
@@ -69,7 +72,7 @@ def test_without_rollback_the_new_files_stay_and_the_reload_is_tried_again() -> 
     changed(app, 100, "b")
     app.at(103, ev.ReloadFinished(1, "verify", "no"))
 
-    assert ("b", 105) == (app.state.config.live, app.wakes_at())
+    assert ("b", 105) == (app.versions.live, app.wakes_at())
     assert [Reload(2)] == app.at(105)
 
 
@@ -83,7 +86,7 @@ def test_a_reload_that_never_reached_the_app_is_tried_again_and_not_rolled_back(
 
     assert [Reload(2)] == app.at(132)
     app.at(133, ev.ReloadFinished(2))
-    assert "b" == app.state.config.running
+    assert "b" == app.rollout.runs_on
 
 
 def test_an_app_that_dies_of_a_reload_is_started_again_on_the_last_good_version() -> None:
@@ -92,19 +95,19 @@ def test_an_app_that_dies_of_a_reload_is_started_again_on_the_last_good_version(
     )  # --restart never: this is no restart, it takes back what we did
     changed(app, 100, "b")
 
-    assert [CancelReload(), KillLeftovers(TERM, everything=False), RollBack("a")] == app.at(
+    assert [app.cancel(), KillLeftovers(TERM, everything=False), RollBack("a")] == app.at(
         101, ev.Exited(7, 1)
     )
     app.at(101, ev.NothingLeft())
-    assert (Phase.BACKOFF, None) == (app.state.phase, app.wakes_at())
+    assert ("backoff", None) == (app.phase, app.wakes_at())
     assert [Spawn()] == rolled_back(app, 101, "a")
     assert [] == app.at(101, ev.Started(8))
-    assert ("a", "b", Phase.RUNNING) == (
-        app.state.config.running,
-        app.state.config.rejected,
-        app.state.phase,
+    assert ("a", "b", "running") == (
+        app.rollout.runs_on,
+        app.versions.rejected,
+        app.phase,
     )
-    assert "child_exited" == app.state.reloads.outcome
+    assert "child_exited" == app.reloads.outcome
     assert [] == app.at(200, ev.ConfigOffered("b"))
 
 
@@ -115,8 +118,8 @@ def test_an_app_that_a_terminal_ends_meanwhile_is_no_failure_of_its_version(end:
     app = configured(rollback=True, leftovers=False)
     changed(app, 100, "b")
 
-    assert [CancelReload(), Done(end.code)] == app.at(101, end)
-    assert (0, "") == (app.state.reloads.failed, app.state.config.rejected)
+    assert [app.cancel(), Ended(end.code)] == app.at(101, end)
+    assert (0, "") == (app.reloads.failed, app.versions.rejected)
 
 
 @pytest.mark.parametrize("signum", [INT, QUIT])
@@ -125,8 +128,8 @@ def test_an_app_that_ends_because_it_was_told_to_is_no_failure_of_its_version(si
     changed(app, 100, "b")
 
     assert [Kill(signum)] == app.at(101, ev.SignalReceived(signum))
-    assert [CancelReload(), Done(0)] == app.at(102, ev.Exited(7, 0))
-    assert (0, "") == (app.state.reloads.failed, app.state.config.rejected)
+    assert [app.cancel(), Ended(0)] == app.at(102, ev.Exited(7, 0))
+    assert (0, "") == (app.reloads.failed, app.versions.rejected)
 
 
 def test_an_app_that_once_lived_on_after_such_a_signal_is_judged_by_its_next_reload() -> None:
@@ -136,7 +139,7 @@ def test_an_app_that_once_lived_on_after_such_a_signal_is_judged_by_its_next_rel
     app.at(102, ev.ReloadFinished(1))
     changed(app, 110, "c")
 
-    assert [CancelReload(), RollBack("b")] == app.at(111, ev.Exited(7, 1))
+    assert [app.cancel(), RollBack("b")] == app.at(111, ev.Exited(7, 1))
 
 
 def test_an_app_that_dies_later_is_no_rollback() -> None:
@@ -144,7 +147,7 @@ def test_an_app_that_dies_later_is_no_rollback() -> None:
     changed(app, 100, "b")
     app.at(105, ev.ReloadFinished(1))
 
-    assert [Done(1)] == app.at(106, ev.Exited(7, 1))
+    assert [Ended(1)] == app.at(106, ev.Exited(7, 1))
 
 
 def test_when_the_last_good_version_cannot_be_put_back_the_restart_policy_decides() -> None:
@@ -152,7 +155,7 @@ def test_when_the_last_good_version_cannot_be_put_back_the_restart_policy_decide
     changed(app, 100, "b")
     app.at(101, ev.Exited(7, 3))
 
-    assert [Done(3)] == app.at(101, ev.ConfigFailed("a", "rollback", "gone"))
+    assert [Ended(3)] == app.at(101, ev.ConfigFailed("a", "rollback", "gone"))
 
 
 def test_a_good_version_that_is_gone_leaves_a_failing_reload_its_pace() -> None:
@@ -168,10 +171,10 @@ def test_a_good_version_that_is_gone_leaves_a_failing_reload_its_pace() -> None:
     app.at(116)
     app.at(117, ev.ReloadFinished(3))
     assert ("b", "", "success", False) == (
-        app.state.config.good,
-        app.state.config.rejected,
-        app.state.reloads.outcome,
-        stale(app.state),
+        app.versions.good,
+        app.versions.rejected,
+        app.reloads.outcome,
+        app.rollout.stale,
     )
 
 
@@ -191,7 +194,7 @@ def test_a_stop_during_a_rollback_ends_with_the_apps_code() -> None:
     changed(app, 100, "b")
     app.at(101, ev.Exited(7, 3))
 
-    assert [Done(3)] == app.at(101, ev.SignalReceived(TERM))
+    assert [Ended(3)] == app.at(101, ev.SignalReceived(TERM))
 
 
 def test_a_restarted_app_has_to_prove_a_version_that_came_while_it_was_down() -> None:
@@ -201,7 +204,7 @@ def test_a_restarted_app_has_to_prove_a_version_that_came_while_it_was_down() ->
     app.at(100.5)
 
     assert [Reload(1, trial=True)] == app.at(100.5, ev.Started(8))
-    assert [CancelReload(), RollBack("a")] == app.at(101, ev.Exited(8, 1))
+    assert [app.cancel(), RollBack("a")] == app.at(101, ev.Exited(8, 1))
     assert [Spawn()] == rolled_back(app, 101, "a")
 
 
@@ -211,7 +214,7 @@ def test_a_newer_version_does_not_wait_for_the_window_of_an_older() -> None:
 
     assert [] == app.at(100.5, ev.ConfigOffered("c"))
     assert 101 == app.wakes_at()
-    assert [CancelReload()] == app.at(101)
+    assert [app.cancel()] == app.at(101)
     assert [] == app.at(101)
     assert [Apply()] == app.at(101.1, ev.ReloadFinished(1, "superseded"))
     assert [Reload(2)] == app.at(101.2, ev.ConfigApplied("c"))
@@ -222,7 +225,7 @@ def test_a_stop_cancels_the_reload() -> None:
     app = configured(stop_delay=1.0)
     changed(app, 100, "b")
 
-    assert [CancelReload()] == app.at(101, ev.SignalReceived(TERM))
+    assert [app.cancel()] == app.at(101, ev.SignalReceived(TERM))
     assert [] == app.at(101, ev.ReloadFinished(1, "superseded"))
     assert [Kill(TERM)] == app.at(102)
 
@@ -239,7 +242,7 @@ def test_a_reload_by_restart_stops_the_app_and_starts_it_on_the_new_version() ->
     assert [Spawn()] == app.at(101, ev.NothingLeft())
     assert [Reload(1, trial=True)] == app.at(101, ev.Started(8))
     app.at(106, ev.ReloadFinished(1))
-    assert ("b", "b", False) == (app.state.config.running, app.state.config.good, stale(app.state))
+    assert ("b", "b", False) == (app.rollout.runs_on, app.versions.good, app.rollout.stale)
 
 
 def test_an_app_that_dies_before_it_is_ready_on_the_new_version_is_started_on_the_old() -> None:
@@ -249,11 +252,11 @@ def test_an_app_that_dies_before_it_is_ready_on_the_new_version_is_started_on_th
     app.at(101, ev.Exited(7, 0))
     app.at(101, ev.Started(8))
 
-    assert [CancelReload(), RollBack("a")] == app.at(102, ev.Exited(8, 1))
+    assert [RollBack("a")] == app.at(102, ev.Exited(8, 1))
     assert [Spawn()] == rolled_back(app, 102, "a")
     app.at(102, ev.Started(9))
     assert [] == app.at(103, ev.AppReady(9))
-    assert ("a", "b") == (app.state.config.running, app.state.config.rejected)
+    assert ("a", "b") == (app.rollout.runs_on, app.versions.rejected)
 
 
 def test_a_trial_after_an_end_before_readiness_is_an_attempt_of_its_own() -> None:
@@ -278,4 +281,4 @@ def test_a_stop_during_a_reload_by_restart_is_a_stop() -> None:
     changed(app, 100, "b")
 
     assert [Kill(TERM)] == app.at(100, ev.SignalReceived(TERM))
-    assert [Done(0)] == app.at(101, ev.Exited(7, 0))
+    assert [Ended(0)] == app.at(101, ev.Exited(7, 0))

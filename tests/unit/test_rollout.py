@@ -10,16 +10,15 @@ from config_supervisor.core import events as ev
 from config_supervisor.core import health
 from config_supervisor.core.actions import (
     Apply,
-    CancelReload,
     Check,
-    Done,
     Kill,
     Recover,
     Reload,
     RollBack,
     Spawn,
 )
-from config_supervisor.core.state import Marks, Phase
+from config_supervisor.core.life_state import Ended
+from config_supervisor.core.versions import Marks
 from tests.unit.histories import (
     INT,
     QUIT,
@@ -38,7 +37,7 @@ from tests.unit.histories import (
 def unready_first(**policy: Any) -> App:
     """An app whose first version `a` was not ready in time."""
     app = configured(ready=True, rollback=True, **policy)
-    assert "" == app.state.reloads.outcome
+    assert "" == app.reloads.outcome
     app.at(30, ev.AppUnready(7, "not ready within 30s: 503"))
     return app
 
@@ -57,13 +56,13 @@ def restarted_on_b() -> App:
 def test_start_unready_first_version_is_a_failure_and_lives_on() -> None:
     app = unready_first()
 
-    assert (Phase.UNREADY, "not_ready", 7) == (
-        app.state.phase,
-        app.state.reloads.outcome,
-        app.state.pid,
+    assert ("unready", "not_ready", 7) == (
+        app.phase,
+        app.reloads.outcome,
+        app.life.pid,
     )
     assert (False, True) == (health.ready(app.state).ok, health.live(app.state).ok)
-    assert "not ready within 30s: 503" == app.state.config.marks.why("a")
+    assert "not ready within 30s: 503" == app.versions.marks.why("a")
 
 
 def test_start_unready_correction_is_applied_at_once() -> None:
@@ -71,14 +70,14 @@ def test_start_unready_correction_is_applied_at_once() -> None:
 
     assert [Apply(), Reload(2)] == changed(app, 31, "b")
     assert [] == app.at(32, ev.ReloadFinished(2))
-    assert ("b", "not_ready", Phase.UNREADY) == (
-        app.state.config.running,
-        app.state.reloads.outcome,
-        app.state.phase,
+    assert ("b", "not_ready", "unready") == (
+        app.rollout.runs_on,
+        app.reloads.outcome,
+        app.phase,
     )
     app.at(33, ev.AppReady(7))
     prove(app)
-    assert ("success", "b") == (app.state.reloads.outcome, app.state.config.good)
+    assert ("success", "b") == (app.reloads.outcome, app.versions.good)
 
 
 def test_start_unready_app_without_a_handler_is_replaced() -> None:
@@ -96,10 +95,10 @@ def test_start_unready_app_may_become_ready_later() -> None:
 
     assert [] == app.at(100, ev.AppReady(7))
     prove(app)
-    assert (Phase.RUNNING, "success", "a") == (
-        app.state.phase,
-        app.state.reloads.outcome,
-        app.state.config.good,
+    assert ("running", "success", "a") == (
+        app.phase,
+        app.reloads.outcome,
+        app.versions.good,
     )
 
 
@@ -112,9 +111,9 @@ def test_start_unready_new_version_gives_way_to_the_good_one() -> None:
     app.at(133, ev.Started(9))
     app.at(134, ev.AppReady(9))
     assert ("a", "b", "not_ready") == (
-        app.state.config.running,
-        app.state.config.rejected,
-        app.state.reloads.outcome,
+        app.rollout.runs_on,
+        app.versions.rejected,
+        app.reloads.outcome,
     )
 
 
@@ -122,10 +121,10 @@ def test_start_readiness_that_cannot_be_asked_is_no_verdict() -> None:
     app = restarted_on_b()
 
     assert [] == app.at(131, ev.AppUnready(8, "nginxx: not found", asked=False))
-    assert ("", "unverified", Phase.UNREADY) == (
-        app.state.config.rejected,
-        app.state.reloads.outcome,
-        app.state.phase,
+    assert ("", "unverified", "unready") == (
+        app.versions.rejected,
+        app.reloads.outcome,
+        app.phase,
     )
 
 
@@ -134,7 +133,7 @@ def test_start_silent_readiness_check_is_given_up() -> None:
 
     assert 31 == app.wakes_at()
     app.at(31)
-    assert (Phase.UNREADY, "unverified") == (app.state.phase, app.state.reloads.outcome)
+    assert ("unready", "unverified") == (app.phase, app.reloads.outcome)
 
 
 def test_start_unready_app_without_a_configuration_is_waited_for() -> None:
@@ -142,9 +141,9 @@ def test_start_unready_app_without_a_configuration_is_waited_for() -> None:
     app.at(0, ev.Began(), ev.Started(7))
 
     assert [] == app.at(30, ev.AppUnready(7, "503"))
-    assert (Phase.UNREADY, ()) == (app.state.phase, app.state.config.marks.failed)
+    assert ("unready", ()) == (app.phase, app.versions.marks.failed)
     app.at(40, ev.AppReady(7))
-    assert Phase.RUNNING is app.state.phase
+    assert "running" == app.phase
 
 
 # --- a signal that the app survived ---------------------------------------------------------------
@@ -156,8 +155,8 @@ def test_death_after_a_thread_dump_is_the_versions() -> None:
     changed(app, 100, "b")
     app.at(101, ev.SignalReceived(QUIT))
 
-    assert [CancelReload(), RollBack("a")] == app.at(103, ev.Exited(7, 1))
-    assert "b" == app.state.config.rejected
+    assert [app.cancel(), RollBack("a")] == app.at(103, ev.Exited(7, 1))
+    assert "b" == app.versions.rejected
 
 
 def test_app_ended_by_its_stop_signal_is_not_started_again() -> None:
@@ -167,7 +166,7 @@ def test_app_ended_by_its_stop_signal_is_not_started_again() -> None:
     app = started(restart="always", leftovers=False)
     app.at(1, ev.SignalReceived(INT))
 
-    assert [Done(130)] == app.at(2, ev.Exited(7, 130, INT))
+    assert [Ended(130)] == app.at(2, ev.Exited(7, 130, INT))
 
 
 def test_app_that_outlives_quit_is_restarted_after_a_crash() -> None:
@@ -175,7 +174,7 @@ def test_app_that_outlives_quit_is_restarted_after_a_crash() -> None:
     app.at(1, ev.SignalReceived(QUIT))
     app.at(2, ev.Exited(7, 1))
 
-    assert Phase.BACKOFF is app.state.phase
+    assert "backoff" == app.phase
 
 
 def test_app_ended_by_its_reload_signal_is_started_again() -> None:
@@ -185,15 +184,15 @@ def test_app_ended_by_its_reload_signal_is_started_again() -> None:
     app = configured(rollback=True, leftovers=False, reload_signal=1)
     changed(app, 100, "b")
 
-    assert [CancelReload(), Spawn()] == app.at(100.1, ev.Exited(7, 129, 1))
+    assert [app.cancel(), Spawn()] == app.at(100.1, ev.Exited(7, 129, 1))
     assert ("no_handler", "", ()) == (
-        app.state.reloads.outcome,
-        app.state.config.rejected,
-        app.state.config.marks.failed,
+        app.reloads.outcome,
+        app.versions.rejected,
+        app.versions.marks.failed,
     )
     assert [Reload(2, trial=True)] == app.at(100.2, ev.Started(8))
     app.at(106, ev.ReloadFinished(2))
-    assert ("b", "success") == (app.state.config.good, app.state.reloads.outcome)
+    assert ("b", "success") == (app.versions.good, app.reloads.outcome)
 
 
 def test_job_that_ends_with_0_in_its_trial_has_done_its_work() -> None:
@@ -208,8 +207,8 @@ def test_job_that_ends_with_0_in_its_trial_has_done_its_work() -> None:
     )
     app.at(0, ev.Started(7))
 
-    assert [CancelReload(), Done(0)] == app.at(1, ev.Exited(7, 0))
-    assert (0, ()) == (app.state.reloads.failed, app.state.config.marks.failed)
+    assert [app.cancel(), Ended(0)] == app.at(1, ev.Exited(7, 0))
+    assert (0, ()) == (app.reloads.failed, app.versions.marks.failed)
 
 
 # --- a check that could not be asked --------------------------------------------------------------
@@ -221,13 +220,13 @@ def test_verification_that_cannot_be_asked_is_asked_again() -> None:
     app.at(105, ev.ReloadFinished(1, "unverified", "cannot run nginxx"))
 
     assert ("b", "", "unverified") == (
-        app.state.config.running,
-        app.state.config.rejected,
-        app.state.reloads.outcome,
+        app.rollout.runs_on,
+        app.versions.rejected,
+        app.reloads.outcome,
     )
     assert [Reload(2, trial=True)] == app.at(107)
     app.at(112, ev.ReloadFinished(2))
-    assert ("b", "success") == (app.state.config.good, app.state.reloads.outcome)
+    assert ("b", "success") == (app.versions.good, app.reloads.outcome)
 
 
 def test_validation_that_cannot_be_asked_is_asked_again() -> None:
@@ -277,7 +276,7 @@ def test_newer_version_is_validated_before_the_window_ends() -> None:
     assert [Check()] == app.at(101, ev.ConfigOffered("c"))
     assert [] == app.at(101, ev.ConfigOffered("d"))
     assert [Check()] == app.at(101, ev.ConfigChecked("c"))
-    assert [CancelReload()] == app.at(101, ev.ConfigChecked("d"))
+    assert [app.cancel()] == app.at(101, ev.ConfigChecked("d"))
     assert [Apply()] == app.at(102, ev.ReloadFinished(1, "superseded"))
 
 
@@ -289,9 +288,9 @@ def test_newer_version_that_validation_rejects_leaves_the_window() -> None:
     assert [] == app.at(102, ev.ConfigFailed("c", "validate", "syntax error"))
     assert [] == app.at(105, ev.ReloadFinished(1))
     assert ("b", "b", "success") == (
-        app.state.config.running,
-        app.state.config.good,
-        app.state.reloads.outcome,
+        app.rollout.runs_on,
+        app.versions.good,
+        app.reloads.outcome,
     )
 
 
@@ -302,7 +301,7 @@ def test_failure_while_a_newer_one_is_validated_is_undone() -> None:
 
     assert [RollBack("a")] == app.at(103, ev.ReloadFinished(1, "verify", "no"))
     assert [Reload(2)] == rolled_back(app, 103, "a")
-    assert [CancelReload()] == app.at(104, ev.ConfigChecked("c"))
+    assert [app.cancel()] == app.at(104, ev.ConfigChecked("c"))
 
 
 # --- what is remembered ---------------------------------------------------------------------------
@@ -317,7 +316,7 @@ def test_marks_are_written_when_a_version_is_good_or_failed() -> None:
     rolled_back(app, 103, "a")
     app.at(104, ev.ReloadFinished(2))
 
-    assert (("a",), ("b",)) == (app.state.config.marks.good, tuple(app.state.config.marks.rejected))
+    assert (("a",), ("b",)) == (app.versions.marks.good, tuple(app.versions.marks.rejected))
 
 
 def test_version_good_in_an_earlier_run_needs_no_trial() -> None:
@@ -331,7 +330,7 @@ def test_version_good_in_an_earlier_run_needs_no_trial() -> None:
     )
 
     assert [] == app.at(0, ev.Started(7))
-    assert ("success", "a") == (app.state.reloads.outcome, app.state.config.good)
+    assert ("success", "a") == (app.reloads.outcome, app.versions.good)
 
 
 def test_unknown_version_at_a_restart_can_be_rolled_back() -> None:
@@ -345,7 +344,7 @@ def test_unknown_version_at_a_restart_can_be_rolled_back() -> None:
     )
 
     assert [Reload(1, trial=True)] == app.at(0, ev.Started(7))
-    assert [CancelReload(), RollBack("a")] == app.at(1, ev.Exited(7, 1))
+    assert [app.cancel(), RollBack("a")] == app.at(1, ev.Exited(7, 1))
 
 
 def test_good_generation_that_is_gone_gives_way_to_an_older_one() -> None:
@@ -386,7 +385,7 @@ def test_restart_without_marks_goes_back_to_what_was_in_place() -> None:
     app.at(0, ev.Began(), ev.ConfigOffered("b"), ev.ConfigApplied("b", previous="a"))
     assert [Reload(1, trial=True)] == app.at(0, ev.Started(7))
 
-    assert [CancelReload(), RollBack("a")] == app.at(1, ev.Exited(7, 4))
+    assert [app.cancel(), RollBack("a")] == app.at(1, ev.Exited(7, 4))
 
 
 def test_rollback_order_does_not_wait_for_a_start() -> None:

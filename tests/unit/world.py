@@ -14,7 +14,6 @@ from config_supervisor.core.actions import (
     Apply,
     CancelReload,
     Check,
-    Done,
     Kill,
     Mark,
     Recover,
@@ -23,8 +22,13 @@ from config_supervisor.core.actions import (
     Spawn,
     WaitReady,
 )
-from config_supervisor.core.machine import step, wake_at
-from config_supervisor.core.state import Marks, Phase, Policy, SourceState, State
+from config_supervisor.core.life_state import Ended, Life, Phase, Then
+from config_supervisor.core.reload_state import Reloads
+from config_supervisor.core.rollout_state import Rollout, RolloutPolicy
+from config_supervisor.core.service import Policy, Service, step, wake_at
+from config_supervisor.core.versions import Marks, Versions
+from tests.unit.consistency import flaws
+from tests.unit.histories import fresh
 
 
 class Disk:
@@ -52,6 +56,7 @@ class Disk:
 class World:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
+        self.rules = policy.rollout or RolloutPolicy()
         self.disk = Disk()
         self.now = 0.0
         self.next_pid = 10
@@ -61,12 +66,12 @@ class World:
             str, str
         ] = {}  # versions that failed, and the newest content of that time
         self.told_to_stop = False
-        self.ordered: list[Action] = []
+        self.ordered: list[Action | Ended] = []
         self._begin()
 
     def _begin(self) -> None:
         """A supervisor starts, and knows only what stands on disk."""
-        self.state = State(sources=(SourceState("configmap a/b"),))
+        self.state = fresh(self.policy)
         self.pid = 0
         self.doing: str | None = (
             None  # a thread that writes: apply, check, or the version to put back
@@ -79,6 +84,22 @@ class World:
         self.prepared = self.chosen = False
         self.ordered_rollback = False
 
+    @property
+    def life(self) -> Life:
+        return self.state.life
+
+    @property
+    def rollout(self) -> Rollout:
+        return self.state.rollout or Rollout()
+
+    @property
+    def versions(self) -> Versions:
+        return self.rollout.versions
+
+    @property
+    def reloads(self) -> Reloads:
+        return self.rollout.reloads
+
     def tell(self, event: ev.Event) -> None:
         before = self.state
         self.state, actions = step(before, event, self.now, self.policy)
@@ -87,31 +108,33 @@ class World:
             self.ordered.append(action)
             self.check(action)
         if Mark() in actions:
-            self.disk.marks = self.state.config.marks
+            self.disk.marks = self.versions.marks
         if Spawn() in actions:
             self.pid = self.next_pid
             self.next_pid += 1
-            self.ready, self.late, self.ready_since = not self.policy.ready, False, self.now
+            self.ready, self.late, self.ready_since = not self.policy.life.ready, False, self.now
             self.tell(ev.Started(self.pid))
         if Recover() in actions:
             self.recover()
 
-    def look(self, before: State) -> None:
+    def look(self, before: Service) -> None:
         """Laws about every step."""
-        state, config = self.state, self.state.config
-        if state.reloads.outcome == "success" != before.reloads.outcome:
+        assert [] == flaws(self.state, self.policy)
+        was = (before.rollout or Rollout()).reloads
+        reloads, running = self.reloads, self.rollout.runs_on
+        if reloads.outcome == "success" != was.outcome:
             lived = (
                 self.ready
-                and self.now - self.ready_since > self.policy.verify_window - 1e-6
-                and not self.policy.verify
+                and self.now - self.ready_since > self.rules.verify_window - 1e-6
+                and not self.rules.verify
             )
-            seen = config.running in self.seen or config.running in self.disk.marks.good or lived
-            assert seen, f"success was claimed before {config.running!r} was seen to work"
-            self.seen.add(config.running)
-        if state.reloads.failed > before.reloads.failed and config.returning:
-            self.barred[state.reloads.target] = self.newest
+            seen = running in self.seen or running in self.disk.marks.good or lived
+            assert seen, f"success was claimed before {running!r} was seen to work"
+            self.seen.add(running)
+        if reloads.failed > was.failed and self.versions.returning:
+            self.barred[reloads.target] = self.newest
 
-    def check(self, action: Action) -> None:
+    def check(self, action: Action | Ended) -> None:
         match action:
             case Kill():
                 assert self.pid, "a signal without an app"
@@ -125,14 +148,14 @@ class World:
                 assert not self.told_to_stop, "a swap after a stop"
                 self.doing = action.digest if isinstance(action, RollBack) else ""
                 if isinstance(action, RollBack):
-                    assert self.policy.rollback or self.ordered_rollback, (
+                    assert self.rules.rollback or self.ordered_rollback, (
                         "a rollback that was not asked for"
                     )
                 else:
                     assert not self.checking, "a version applied while it is validated"
             case Check():
                 assert self.reloading, "a version checked that could be applied"
-                assert self.policy.validate, "a check without a validation"
+                assert self.rules.validate, "a check without a validation"
                 assert not self.checking, "two checks at once"
                 self.checking = True
             case Reload(attempt):
@@ -144,7 +167,7 @@ class World:
                 assert self.pid == pid
             case CancelReload():
                 pass
-            case Done(code):
+            case Ended(code):
                 self.code = code
                 assert not self.pid, "the end before the app's"
 
@@ -156,7 +179,7 @@ class World:
                 self.tell(ev.SignalReceived(signum))
             case "exit", int(code) if self.pid:
                 self.exit(code)
-            case "offer", str(digest) if self.policy.configured:
+            case "offer", str(digest) if self.policy.rollout is not None:
                 self.offer(digest)
             case "applied", str(reason) if self.doing is not None:
                 self.applied(reason)
@@ -165,10 +188,10 @@ class World:
             case "ready", _ if self.pid and not self.ready:
                 self.ready, self.ready_since = True, self.now
                 self.tell(ev.AppReady(self.pid))
-            case "unready", bool(asked) if self.state.phase is Phase.STARTING and self.pid:
+            case "unready", bool(asked) if self.life.phase is Phase.STARTING and self.pid:
                 self.late = True
                 self.tell(ev.AppUnready(self.pid, "503", asked))
-            case "order", bool(back) if self.policy.configured and self.state.config.live:
+            case "order", bool(back) if self.policy.rollout is not None and self.versions.live:
                 self.order(back)
             case "reloaded", str(reason) if self.reloading:
                 self.reloaded(reason)
@@ -176,7 +199,7 @@ class World:
                 self.tell(ev.NothingLeft())
             case "missing", bool(present):
                 self.tell(ev.SourceRead(0, present=present))
-            case "die", bool(orderly) if not self.told_to_stop and self.policy.configured:
+            case "die", bool(orderly) if not self.told_to_stop and self.policy.rollout is not None:
                 self.die(orderly)
 
     def offer(self, digest: str) -> None:
@@ -194,7 +217,7 @@ class World:
     def reloaded(self, reason: str) -> None:
         attempt, self.reloading = self.reloading, 0
         if not reason:
-            self.seen.add(self.state.reloads.target)
+            self.seen.add(self.reloads.target)
         self.tell(ev.ReloadFinished(attempt, reason))
 
     def exit(self, code: int) -> None:
@@ -215,7 +238,7 @@ class World:
         if (
             not reason
             and not self.chosen
-            and self.policy.rollback
+            and self.rules.rollback
             and self.disk.refuses(self.newest)
         ):
             reason, self.chosen = "failed", True
@@ -234,7 +257,7 @@ class World:
         """
         since = self.barred.pop(digest, None)
         better = any(one in self.disk.marks.good and one != digest for one in self.disk.kept)
-        assert since is None or not better or self.state.config.rejected != digest, (
+        assert since is None or not better or self.versions.rejected != digest, (
             f"{digest} was tried twice"
         )
 
@@ -247,7 +270,7 @@ class World:
         )
 
     def remember(self) -> None:
-        if self.prepared or not self.policy.rollback:
+        if self.prepared or not self.rules.rollback:
             return
         self.prepared = True
         self.disk.marks = rollout_marks.begun(self.disk.marks, self.disk.live)
@@ -255,7 +278,7 @@ class World:
 
     def recover(self) -> None:
         self.remember()
-        best = self.disk.best() if self.policy.rollback else self.disk.live
+        best = self.disk.best() if self.rules.rollback else self.disk.live
         if not best:
             self.tell(ev.ConfigFailed("", "no_generation", "none"))
             return
@@ -267,10 +290,10 @@ class World:
         """The supervisor ends, and the container with it; it starts again, and the sources say what
         they hold.
         """
-        config = self.state.config
+        config = self.versions
         if (
             orderly
-            and self.policy.rollback
+            and self.rules.rollback
             and config.live not in ("", *config.marks.good, *config.marks.rejected)
         ):
             self.disk.marks = config.marks.replace(orderly=config.live)
@@ -288,9 +311,9 @@ class World:
                 break
             self.now = max(self.now, due)
             before = self.state
-            if self.state.deadline == due:
+            if due in (self.life.deadline, self.reloads.deadline):
                 self.reloading = 0  # given up, if there is one
-                self.late = self.late or before.phase is Phase.STARTING
+                self.late = self.late or before.life.phase is Phase.STARTING
             self.tell(ev.DeadlinePassed())
             later = wake_at(self.state, self.policy)
             assert self.state != before or later is None or later > self.now, (
@@ -302,7 +325,7 @@ class World:
         """Everything works from now on, and there is time."""
         for _ in range(200):
             self.play("ready", None)
-            if self.state.replacing and self.pid:
+            if self.life.then is Then.REPLACE and self.pid:
                 self.exit(0)  # the app was told to stop, so that it starts again
             if self.checking:
                 self.checked("")

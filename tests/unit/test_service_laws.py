@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from config_supervisor.core import events as ev
 from config_supervisor.core.actions import Kill, Reload
-from config_supervisor.core.machine import step, wake_at
-from config_supervisor.core.state import Phase, Policy, State, stale
-from tests.unit.world import World, play
+from config_supervisor.core.life_state import Phase
+from config_supervisor.core.service import Policy, step, wake_at
+from tests.unit.consistency import flaws
+from tests.unit.histories import HUP, TSTP, chosen
+from tests.unit.world import play
 
 POLICIES = st.builds(
-    Policy,
+    chosen,
     configured=st.booleans(),
     restart=st.sampled_from(["never", "on-failure", "always"]),
     leftovers=st.booleans(),
@@ -79,10 +81,10 @@ def test_every_history_can_be_ended_and_then_ends_with_the_apps_code(
         world.tell(ev.NothingLeft())
 
     assert world.code is not None
-    assert Phase.DONE is world.state.phase
+    assert Phase.ENDED is world.life.phase
 
 
-@given(POLICIES.filter(lambda p: p.configured), STEPS)
+@given(POLICIES.filter(lambda p: p.rollout is not None), STEPS)
 @settings(max_examples=400, deadline=None)
 def test_after_quiet_the_app_runs_on_the_newest_version_that_can_be_written(
     policy: Policy, steps: list[tuple[str, object]]
@@ -92,15 +94,15 @@ def test_after_quiet_the_app_runs_on_the_newest_version_that_can_be_written(
     if not world.pid or not world.newest:
         return
 
-    assert Phase.RUNNING is world.state.phase
-    if world.newest != world.state.config.rejected:
-        assert (world.newest, False) == (world.state.config.running, stale(world.state))
-        assert "success" == world.state.reloads.outcome
-    assert world.state.config.live == world.state.config.running
+    assert Phase.RUNNING is world.life.phase
+    if world.newest != world.versions.rejected:
+        assert (world.newest, False) == (world.rollout.runs_on, world.rollout.stale)
+        assert "success" == world.reloads.outcome
+    assert world.versions.live == world.rollout.runs_on
     assert wake_at(world.state, policy) is None
 
 
-@given(POLICIES.filter(lambda p: p.configured and p.rollback), STEPS)
+@given(POLICIES.filter(lambda p: p.rollout is not None and p.rollout.rollback), STEPS)
 @settings(max_examples=400, deadline=None)
 def test_good_version_offered_last_runs_in_bounded_time(
     policy: Policy, steps: list[tuple[str, object]]
@@ -115,8 +117,40 @@ def test_good_version_offered_last_runs_in_bounded_time(
     world.settle()
 
     if world.code is None:
-        assert ("works", "success") == (world.state.config.running, world.state.reloads.outcome)
+        assert ("works", "success") == (world.rollout.runs_on, world.reloads.outcome)
         assert "works" == world.disk.marks.good[0]
+
+
+OF_LIFE = [
+    ev.SignalReceived(HUP),
+    ev.Forked(10),
+    ev.OrphanReaped(3),
+    ev.Stopped(10, TSTP),
+    ev.AppReady(3),
+    ev.AppUnready(3, "503"),
+]
+OF_ROLLOUT = [
+    ev.ConfigChecked("z"),
+    ev.ReloadFinished(0),
+    ev.SourceOpened(0, "configmap", "a", "b"),
+    ev.SourceRead(0, present=True),
+    ev.SourceFailed(0, "forbidden", "no"),
+]
+OF_NEITHER = [
+    ev.ChildrenChanged(),
+    ev.SourceContacted(0),
+    ev.WatchConnected(0),
+    ev.WatchDisconnected(0),
+    ev.WatchSaw(0, "added"),
+    ev.WatchRestarted("gone"),
+]
+ANY = [
+    ev.Began(),
+    ev.NothingLeft(),
+    ev.DeadlinePassed(),
+    ev.ConfigFailed("", "no_generation", "none"),
+    ev.SignalRequested(1, HUP, lambda _: None),
+]
 
 
 @given(POLICIES, STEPS)
@@ -124,29 +158,24 @@ def test_good_version_offered_last_runs_in_bounded_time(
 def test_every_event_has_an_answer_in_every_phase(
     policy: Policy, steps: list[tuple[str, object]]
 ) -> None:
-    reply = ev.SignalRequested(1, 1, lambda _: None)
-    world: World = play(policy, steps)
-    everything: list[ev.Event] = [
-        ev.Began(),
-        ev.ChildrenChanged(),
-        ev.Stopped(10, 20),
-        ev.OrphanReaped(3),
-        ev.NothingLeft(),
-        ev.DeadlinePassed(),
-        ev.AppReady(3),
-        ev.AppUnready(3, "503"),
-        ev.ConfigChecked("z"),
-        ev.ConfigFailed("", "no_generation", "none"),
-        reply,
-        ev.SourceOpened(0, "configmap", "a", "b"),
-        ev.SourceContacted(0),
-        ev.SourceFailed(0, "forbidden", "no"),
-        ev.WatchConnected(0),
-        ev.WatchDisconnected(0),
-        ev.WatchSaw(0, "added"),
-        ev.WatchRestarted("gone"),
-    ]
-    for event in everything:
-        after, actions = step(world.state, event, world.now, policy)
-        assert isinstance(after, State)
-        assert world.pid or not any(isinstance(action, Kill | Reload) for action in actions)
+    world = play(policy, steps)
+    for event in [*OF_LIFE, *OF_ROLLOUT, *OF_NEITHER, *ANY]:
+        if policy.rollout is None and event in OF_ROLLOUT:
+            continue  # no thread sends it
+        after, orders = step(world.state, event, world.now, policy)
+        assert [] == flaws(after, policy)
+        assert world.pid or not any(isinstance(order, Kill | Reload) for order in orders)
+
+
+@given(POLICIES.filter(lambda p: p.rollout is not None), STEPS)
+@settings(max_examples=200, deadline=None)
+def test_events_write_only_their_own_record(
+    policy: Policy, steps: list[tuple[str, object]]
+) -> None:
+    """A signal leaves the rollout as it is, a report about a version leaves the life as it is."""
+    world = play(policy, steps)
+    before = world.state
+    for event in [*OF_LIFE, *OF_NEITHER]:
+        assert step(before, event, world.now, policy)[0].rollout is before.rollout
+    for event in [*OF_ROLLOUT, *OF_NEITHER]:
+        assert step(before, event, world.now, policy)[0].life is before.life

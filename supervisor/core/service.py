@@ -1,0 +1,67 @@
+"""A service: the life of its process and, where it has a configuration, the rollout of versions to
+it.
+
+Pure: no I/O, clock, threads or logging. `step(service, event, now, policy)` gives the next service
+and, in order, the actions to perform, with `Ended` among them once its life is over. `now` is in
+seconds of a monotonic clock; `wake_at(service, policy)` tells when `DeadlinePassed` is due if
+nothing happens before. A service is replaced, never changed: any thread may read it.
+
+A bare init has no rollout, and imports none of its rules.
+"""
+
+from __future__ import annotations
+
+from . import events as ev
+from . import life
+from .life_state import Ended, Life, LifePolicy, Phase, Report, Start
+from .record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .actions import Action
+    from .rollout_state import Rollout, RolloutPolicy
+    from .source_states import SourceState
+
+    Out = tuple[Action | Ended, ...]
+
+
+class Policy(Record):
+    """What the user chose."""
+
+    life: LifePolicy = LifePolicy()
+    rollout: RolloutPolicy | None = None
+
+
+class Service(Record):
+    life: Life = Life()
+    rollout: Rollout | None = None
+    sources: tuple[SourceState, ...] = ()
+
+
+def step(service: Service, event: ev.Event, now: float, policy: Policy) -> tuple[Service, Out]:
+    """What follows from an event."""
+    if service.life.phase is Phase.ENDED:
+        return service, ()
+    if service.rollout is not None:
+        from . import turn
+
+        return turn.step(service, event, now, policy)
+    told = Start() if isinstance(event, ev.Began) else event
+    after, out = life.step(service.life, told, now, policy.life)
+    if after is not service.life:
+        service = service.replace(life=after)
+    return service, tuple(
+        one for one in out if isinstance(one, Ended) or not isinstance(one, Report)
+    )
+
+
+def wake_at(service: Service, policy: Policy) -> float | None:
+    """When `DeadlinePassed` is due if nothing else happens before."""
+    deadline = service.life.deadline
+    ended = service.life.phase is Phase.ENDED
+    if ended or service.rollout is None or policy.rollout is None:
+        return deadline
+    from . import rollout
+
+    times = (deadline, rollout.wake_at(service.rollout, service.life, policy.rollout))
+    return min((time for time in times if time is not None), default=None)

@@ -1,0 +1,31 @@
+"""The sources of a service's configuration, as people see them: present or not, readable or not.
+
+Pure. No other module writes a `SourceState`.
+"""
+
+from __future__ import annotations
+
+from . import events as ev
+from .record import Record
+
+
+class SourceState(Record):
+    name: str  # for people
+    present: bool | None = None  # None until it was read once
+    trouble: str = ""  # the reason why it cannot be read now
+    error: str = ""
+
+
+def step(sources: tuple[SourceState, ...], event: ev.Event) -> tuple[SourceState, ...]:
+    """The sources after an event."""
+    match event:
+        case ev.SourceOpened(index, kind, namespace, name):
+            full = f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+            source = sources[index].replace(name=full)
+        case ev.SourceRead(index, present):
+            source = SourceState(sources[index].name, present=present)
+        case ev.SourceFailed(index, reason, error):
+            source = sources[index].replace(trouble=reason, error=error)
+        case _:
+            return sources
+    return (*sources[:index], source, *sources[index + 1 :])

@@ -1,0 +1,86 @@
+"""One turn of a service with a rollout: what passes between its life, its rollout and its sources.
+
+Pure, and the only place where these meet: the life's reports go to the rollout, the rollout's
+requests to the life. Each writes its own record.
+"""
+
+from __future__ import annotations
+
+from . import events as ev
+from . import life, rollout, source_states
+from .life_state import End, Ended, Phase, Report, Request
+from .rollout_state import Rollout, RolloutPolicy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .actions import Action
+    from .service import Out, Policy, Service
+
+
+def step(service: Service, event: ev.Event, now: float, policy: Policy) -> tuple[Service, Out]:
+    """What follows from an event; the service has a rollout."""
+    turn = _Turn(service, now, policy)
+    if isinstance(event, ev.Exited):
+        # First, because the version may decide whether the app starts again.
+        report = life.ending(turn.life, event, now, policy.life)
+        if report is not None:
+            turn.tell_rollout(report)
+    turn.tell_life(event)
+    turn.tell_rollout(event)
+    sources = source_states.step(service.sources, event)
+    if isinstance(event, ev.SourceFailed) and event.fatal and turn.life.phase is Phase.WAITING:
+        turn.tell_life(End(125, event.error))
+    turn.pursue()
+    turn.mark(event)
+    return turn.result(sources)
+
+
+class _Turn:
+    """The records as they change, and what was ordered."""
+
+    def __init__(self, service: Service, now: float, policy: Policy) -> None:
+        self.life, self.rollout = service.life, service.rollout or Rollout()
+        self._before, self._rollout_before = service, self.rollout
+        self._now, self._life_policy = now, policy.life
+        self._policy = policy.rollout or RolloutPolicy()
+        self._orders: list[Action | Ended] = []
+
+    def tell_life(self, told: ev.Event | Request) -> None:
+        self.life, out = life.step(self.life, told, self._now, self._life_policy)
+        for one in out:
+            if isinstance(one, Report):
+                self.tell_rollout(one)
+            if isinstance(one, Ended) or not isinstance(one, Report):
+                self._orders.append(one)
+
+    def tell_rollout(self, told: ev.Event | Report) -> None:
+        self._take(rollout.step(self.rollout, told, self.life, self._now, self._policy))
+
+    def pursue(self) -> None:
+        """Have the rollout order its next step."""
+        self._take(rollout.pursue(self.rollout, self.life, self._now, self._policy))
+
+    def mark(self, event: ev.Event) -> None:
+        """Have new marks written down."""
+        self._orders += rollout.to_mark(self._rollout_before, self.rollout, event, self._policy)
+
+    def _take(self, result: rollout.Result) -> None:
+        self.rollout, out = result
+        for one in out:
+            if isinstance(one, Request):
+                self.tell_life(one)
+            else:
+                self._orders.append(one)
+
+    def result(self, sources: tuple[source_states.SourceState, ...]) -> tuple[Service, Out]:
+        """The service after the turn; the same object if nothing has changed."""
+        before = self._before
+        same = (
+            self.life is before.life
+            and self.rollout is before.rollout
+            and sources is before.sources
+        )
+        if same:
+            return before, tuple(self._orders)
+        after = before.replace(life=self.life, rollout=self.rollout, sources=sources)
+        return after, tuple(self._orders)

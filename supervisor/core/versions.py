@@ -1,0 +1,290 @@
+"""The versions of one directory: what the sources hold, what is in place, what is known about each.
+
+Pure. A version is the digest of its content; an empty one means none. No other module writes a
+`Versions`. It must not know of processes or reloads.
+"""
+
+from __future__ import annotations
+
+from .backoff import backoff
+from .outcomes import OF_CONTENT
+from .record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import events as ev
+
+RETRY_FIRST, RETRY_MOST = 2.0, 60.0  # seconds; applying or reloading once more after a failure
+REMEMBERED = 3  # good versions, and failed versions, that are remembered
+QUIET_MOST = 10  # times --reload-quiet: content that never rests is applied all the same
+
+
+def short(digest: str) -> str:
+    """A version as people compare it."""
+    return digest[:8] or "none"
+
+
+def counted(files: int) -> str:
+    """A number of files, for people."""
+    return "1 file" if files == 1 else f"{files} files"
+
+
+class Pace(Record):
+    """How changes are gathered before they are put in place, in seconds."""
+
+    interval: float = 10.0  # between the beginnings of two reloads
+    quiet: float = 0.0  # without another change
+    splay: float = 0.0  # at random
+
+
+class Marks(Record):
+    """What is known about versions, newest first: `rollout_marks.py` reads and writes it.
+
+    `trial` is the version that was live without being good when a supervisor ended.
+    """
+
+    good: tuple[str, ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()  # a version, and the reason for people
+    trial: str = ""
+    deaths: int = 0  # ends of a supervisor within that trial
+    orderly: str = ""  # the version that was on trial when a supervisor was told to stop
+
+    @property
+    def rejected(self) -> frozenset[str]:
+        """The versions that failed."""
+        return frozenset(version for version, _ in self.failed)
+
+    def why(self, version: str) -> str:
+        """The reason why a version failed; empty if it did not."""
+        return next((why or "no reason was kept" for one, why in self.failed if one == version), "")
+
+    def failing(self, version: str, why: str) -> Marks:
+        """The marks once a version has failed."""
+        good = tuple(one for one in self.good if one != version)
+        others = tuple(one for one in self.failed if one[0] != version)
+        return self.replace(good=good, failed=((version, why), *others)[:REMEMBERED])
+
+    def forgiving(self, version: str) -> Marks:
+        """The marks once a person wants a version that failed to be tried again."""
+        return self.replace(failed=tuple(one for one in self.failed if one[0] != version))
+
+    def proving(self, version: str) -> Marks:
+        """The marks once a version has been seen to work."""
+        good = (version, *(one for one in self.good if one != version))[:REMEMBERED]
+        marks = self.forgiving(version).replace(good=good)
+        return marks.replace(trial="", deaths=0) if marks.trial == version else marks
+
+
+class Versions(Record):
+    desired: str = ""  # what the sources hold
+    live: str = ""  # what is in place for the app to read
+    good: str = ""  # the last version that the app was seen to run well on: the one to go back to
+    marks: Marks = Marks()  # good and failed versions, those of earlier runs included
+    rejected: str = ""  # cannot be used; not tried again before the content changes
+    returning: str = ""  # is to be put back
+    cached: bool = False  # `live` comes from an earlier run; the sources have not spoken yet
+    rolled_back: bool = False  # `live` was put back after a failure
+    rollbacks: int = 0
+    applying: bool = False  # a thread puts a version in place, or back
+    checking: bool = False  # a thread validates the newest version during a reload of an older one
+    checked: str = ""  # passed its validation and is not in place yet
+    hurry: bool = (
+        False  # a reload was ordered: no pace is kept, and a reload under way is overtaken
+    )
+    first_offer: float = 0.0  # of the versions that are not in place yet
+    last_offer: float = 0.0
+    dice: float = 0.0
+    coalesced: int = 0  # versions that a newer one overtook before they were applied
+    failures: int = 0  # in a row, of applying
+    retry_at: float = 0.0
+    error: str = ""  # of the last failure
+    words: str = ""  # of the program that reported it; they may hold secrets
+    # A Secret has been part of the content, by itself or as a file that some may not read.
+    secret: bool = False
+    files: int = 0  # in place
+    size: int = 0
+    changes: str = ""  # of the last version put in place
+    applied_at: float = 0.0  # when that was, monotonic
+    changed_at: float | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether the newest version is not in place and can be."""
+        return self.desired not in ("", self.live, self.rejected)
+
+    @property
+    def live_is_good(self) -> bool:
+        return self.live in (self.good, *self.marks.good)
+
+
+def due(versions: Versions, pace: Pace | None, paced: float | None) -> float:
+    """When the newest version may be put in place.
+
+    Without a `pace` at once; `paced` is when the last reload that reached the app began.
+    """
+    if pace is None or versions.hurry:
+        return versions.retry_at
+    at = versions.last_offer
+    if pace.quiet > 0:
+        at = min(at + pace.quiet, versions.first_offer + QUIET_MOST * pace.quiet)
+    if paced is not None:
+        at = max(at, paced + pace.interval)
+    return max(at + versions.dice * pace.splay, versions.retry_at)
+
+
+# --- reports of the sources and the store ---------------------------------------------------------
+
+
+def remembered(versions: Versions, marks: Marks) -> Versions:
+    """Configroot holds marks of earlier runs."""
+    return versions.replace(marks=marks, good=marks.good[0] if marks.good else "")
+
+
+def offered(versions: Versions, event: ev.ConfigOffered, now: float) -> Versions:
+    """The sources hold a new version."""
+    if not versions.pending:
+        versions = versions.replace(first_offer=now, dice=event.dice)
+    elif not versions.applying:
+        versions = versions.replace(coalesced=versions.coalesced + 1)
+    # Once the content has changed, a rejected version that comes back is tried again; and a newer
+    # version owes nothing to the failures of an older one.
+    return versions.replace(
+        desired=event.digest,
+        rejected=versions.rejected if versions.rejected == event.digest else "",
+        secret=versions.secret or event.secret,
+        last_offer=now,
+        cached=False,
+        failures=0,
+        retry_at=0.0,
+    )
+
+
+def applied(versions: Versions, event: ev.ConfigApplied, now: float) -> Versions:
+    """A version is in place."""
+    versions = versions.replace(
+        live=event.digest,
+        files=event.files,
+        size=event.size,
+        changes=event.changes,
+        applied_at=now,
+        rolled_back=event.rolled_back,
+    )
+    if event.rolled_back:
+        return versions.replace(returning="", applying=False, rollbacks=versions.rollbacks + 1)
+    good = versions.good
+    if not good and not event.cached and event.previous != event.digest:
+        # Nothing is known to be better than the version that was in place until now.
+        good = event.previous
+    return versions.replace(
+        good="" if good in versions.marks.rejected else good,
+        applying=versions.applying and event.cached,  # a recovery does not end an apply
+        checked="",
+        cached=event.cached,
+        failures=0,
+        error=versions.error if event.cached else "",
+        words=versions.words if event.cached else "",
+        changed_at=event.changed_at,
+        first_offer=now if versions.desired != event.digest else versions.first_offer,
+    )
+
+
+def failed(versions: Versions, event: ev.ConfigFailed, now: float) -> Versions:
+    """A version could not be put in place."""
+    versions = versions.replace(
+        applying=False,
+        checking=False,
+        checked="",
+        hurry=False,
+        error=event.error,
+        words=event.words,
+    )
+    if event.reason in OF_CONTENT:
+        versions = versions.replace(rejected=event.digest)
+    if event.digest != versions.desired:
+        return versions
+    failures = versions.failures + 1
+    retry_at = now + backoff(failures, RETRY_FIRST, RETRY_MOST)
+    return versions.replace(failures=failures, retry_at=retry_at)
+
+
+def not_put_back(versions: Versions, event: ev.ConfigFailed) -> Versions:
+    """The good version is gone: an older good one is put back, if there is one."""
+    good = tuple(one for one in versions.marks.good if one != versions.returning)
+    other = next((one for one in good if one not in (versions.live, versions.good)), "")
+    return versions.replace(
+        applying=False,
+        hurry=False,
+        returning=other,
+        good=other,
+        error=event.error,
+        words="",
+        marks=versions.marks.replace(good=good),
+    )
+
+
+def checked(versions: Versions, version: str) -> Versions:
+    """A version passed its validation."""
+    return versions.replace(checking=False, checked=version)
+
+
+def unfound(versions: Versions, error: str) -> Versions:
+    """There is no version to start on."""
+    return versions.replace(error=error, words="")
+
+
+# --- decisions of the rollout ---------------------------------------------------------------------
+
+
+def proven(versions: Versions, version: str) -> Versions:
+    """The app was seen to work on a version."""
+    # A rejected one could not be replaced, and works after all.
+    rejected = "" if versions.rejected == version else versions.rejected
+    marks = versions.marks.proving(version)
+    return versions.replace(good=version, marks=marks, rejected=rejected)
+
+
+def failing(versions: Versions, version: str, why: str) -> Versions:
+    """The app does not work on a version."""
+    return versions.replace(rolled_back=False, marks=versions.marks.failing(version, why))
+
+
+def going_back(versions: Versions, version: str) -> Versions:
+    """The last good version replaces a failed one."""
+    return versions.replace(rejected=version, returning=versions.good)
+
+
+def reload_ordered(versions: Versions) -> Versions:
+    """The newest version is to be tried at once, whatever is known about it."""
+    return versions.replace(
+        rejected="",
+        retry_at=0.0,
+        hurry=True,
+        marks=versions.marks.forgiving(versions.desired),
+    )
+
+
+def rollback_ordered(versions: Versions, version: str) -> Versions:
+    """An earlier version replaces the present one, which counts as failed."""
+    left = versions.desired or versions.live
+    marks = versions.marks.failing(left, "a rollback to another version was ordered")
+    return versions.replace(rejected=versions.desired, returning=version, marks=marks)
+
+
+def apply(versions: Versions) -> Versions:
+    """A thread puts a version in place, or back."""
+    return versions.replace(applying=True)
+
+
+def check(versions: Versions) -> Versions:
+    """A thread validates the newest version."""
+    return versions.replace(checking=True)
+
+
+def taken_up(versions: Versions, good: str) -> Versions:
+    """The last good version of the app is known."""
+    return versions.replace(good=good)
+
+
+def unhurried(versions: Versions) -> Versions:
+    """The ordered reload begins."""
+    return versions.replace(hurry=False)

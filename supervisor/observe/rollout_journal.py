@@ -1,0 +1,166 @@
+"""The events about versions, reloads and sources that are worth a line in the log: pure.
+
+Part of the journal, imported where a role has a configuration.
+"""
+
+from __future__ import annotations
+
+from ..core import events as ev
+from ..core.life_state import Phase
+from ..core.outcomes import ApplyFailure, Outcome
+from ..core.rollout_state import rollout_of
+from ..core.versions import counted, short
+from .journal import since
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..core.reload_state import Reloads
+    from ..core.service import Service
+    from ..core.versions import Versions
+    from .journal import Journal, Line
+
+
+def lines(
+    journal: Journal, event: ev.Event, before: Service, after: Service, now: float
+) -> Iterator[Line]:
+    """The lines that an event is worth."""
+    match event:
+        case ev.ConfigApplied():
+            yield from _applied(journal, event, before, after)
+        case ev.ConfigFailed():
+            yield from _failed(journal, event, before, after)
+        case ev.SourceRead() | ev.SourceFailed():
+            yield from _source(journal, event, before, after)
+    yield from _reloads(journal, before, after, now)
+
+
+def _versions(service: Service) -> Versions:
+    return rollout_of(service).versions
+
+
+def _reloads_of(service: Service) -> Reloads:
+    return rollout_of(service).reloads
+
+
+def _applied(
+    journal: Journal, event: ev.ConfigApplied, before: Service, after: Service
+) -> Iterator[Line]:
+    version, changes = short(event.digest), event.changes
+    fields = {"version": version, "previous": event.previous[:8], "changed": changes}
+    if event.cached and _versions(after).cached:
+        errors = "; ".join(s.error for s in after.sources if s.error)
+        if not _versions(after).desired:
+            errors = errors or "no answer from the source"
+        what = "going on with the last configuration written here"
+        message = f"{errors}; {what}, {version}" if errors else f"{what}, {version}"
+        yield journal.line("warning", "config_cached", message, **fields)
+    elif event.rolled_back:
+        message = f"configuration {version} is back in place: {changes}"
+        yield journal.line("warning", "config_rolled_back", message, **fields)
+    elif before.life.phase is Phase.WAITING and after.life.phase is Phase.ENDED:  # --once
+        sources = ", ".join(source.name for source in after.sources)
+        place = f"in {journal.configroot}" if journal.configroot else "in place"
+        message = (
+            f"configuration {version} from {sources} is {place} ({counted(event.files)}): {changes}"
+        )
+        yield journal.line("info", "config_applied", message, **fields, source=sources)
+    elif before.life.phase is not Phase.WAITING:
+        message = f"configuration {version} is in place: {changes}"
+        yield journal.line("info", "config_applied", message, **fields)
+
+
+def _failed(
+    journal: Journal, event: ev.ConfigFailed, before: Service, after: Service
+) -> Iterator[Line]:
+    fields = {"version": event.digest[:8], "reason": event.reason}
+    live = _versions(before).live
+    if event.reason == ApplyFailure.NO_GENERATION:
+        if after.life.phase is Phase.ENDED:
+            # The first part was said when it happened.
+            before_it = _versions(before).error
+            error = event.error.removeprefix(f"{before_it}; ") if before_it else event.error
+            message = f"cannot start {journal.program}: {error}"
+            yield journal.line("error", "config_failed", message, **fields)
+        return
+    # A version of its own is news, however much its failure is like the last one.
+    if event.reason == ApplyFailure.OVERTAKEN:
+        yield journal.line("debug", "config_failed", event.error, **fields)
+        return
+    was = _versions(before)
+    again = was.error == event.error and (was.failures > 0 or event.reason == ApplyFailure.ROLLBACK)
+    rest = f"; configuration {short(live)} stays" if live else ""
+    if after.life.phase is Phase.WAITING and not live and _versions(after).rejected == event.digest:
+        rest = "; waiting for a correction"
+    fields["previous"] = live[:8]
+    message = f"{journal.quoted(event.error, event.words, after)}{rest}"
+    yield journal.line("debug" if again else "error", "config_failed", message, **fields)
+
+
+def _source(
+    journal: Journal, event: ev.SourceRead | ev.SourceFailed, before: Service, after: Service
+) -> Iterator[Line]:
+    old, new = before.sources[event.source], after.sources[event.source]
+    name, kept = new.name, _versions(after).live
+    missing = event.missing if isinstance(event, ev.SourceRead) else ""
+    if new.trouble and new.trouble != old.trouble:
+        level = "warning" if after.life.phase is not Phase.ENDED else "error"
+        yield journal.line(level, "source_failed", new.error, source=name, reason=new.trouble)
+    elif old.trouble and not new.trouble:
+        yield journal.line("info", "source_recovered", f"{name} can be read again", source=name)
+    if new.present is False and old.present is not False:
+        rest = (
+            f"configuration {short(kept)} stays in use" if kept else "waiting for it to be created"
+        )
+        yield journal.line("warning", "source_missing", f"{name} {missing}; {rest}", source=name)
+    elif new.present and old.present is False:
+        message = f"{name} exists again" if kept else f"{name} exists now"
+        yield journal.line("info", "source_found", message, source=name)
+
+
+def _reloads(journal: Journal, before: Service, after: Service, now: float) -> Iterator[Line]:
+    done, last, back = _reloads_of(after), _reloads_of(before), _versions(after).returning
+    if done.finished == last.finished:
+        return
+    fields: dict[str, object] = {
+        "version": done.target[:8],
+        "method": journal.method,
+        "pid": before.life.pid,
+        "duration_ms": since(last.began or 0.0, now),
+    }
+    if done.failed > last.failed:
+        again = done.failures > 1 and not back
+        rest = f"; going back to configuration {short(back)}" if back else ""
+        message = (
+            f"{_complaint(journal, done)}: {journal.quoted(done.error, done.words, after)}{rest}"
+        )
+        fields["reason"] = done.outcome
+        yield journal.line("debug" if again else "error", "reload_failed", message, **fields)
+    elif done.outcome == Outcome.SUPERSEDED:
+        message = f"a newer configuration ends the reload of {short(done.target)}"
+        yield journal.line("debug", "reload_superseded", message, **fields)
+    else:
+        verb = "started" if _is_start(done) else "reloaded"
+        rest = (
+            "it runs on configuration"
+            if after.life.ready
+            else "it is not ready yet on configuration"
+        )
+        message = f"{verb} {journal.program}: {rest} {short(done.target)}"
+        yield journal.line("info", "reloaded", message, **fields)
+
+
+def _complaint(journal: Journal, done: Reloads) -> str:
+    if done.outcome == Outcome.UNVERIFIED:
+        return f"cannot tell whether {journal.program} works on configuration {short(done.target)}"
+    if _is_start(done):
+        return f"{journal.program} does not work on configuration {short(done.target)}"
+    return f"cannot reload {journal.program}"
+
+
+def _is_start(done: Reloads) -> bool:
+    """Whether a verdict is about a start; one that was ordered for a reload (by restart) is about
+    that.
+    """
+    return done.trial and done.began != done.paced
