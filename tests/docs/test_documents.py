@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import errno
 import itertools
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -160,3 +163,36 @@ def test_picture_can_be_read_in_the_dark() -> None:
         text = path.read_text(encoding="utf-8")
         assert "prefers-color-scheme: dark" in text, path
         assert "<title" in text, path
+
+
+def spoken() -> str:
+    """Every text of the program, with a NUL for what is filled in."""
+    found = []
+    for path in (ROOT / "supervisor").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (
+                    part.value if isinstance(part, ast.Constant) else "\0" for part in node.values
+                )
+                found.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value.replace("{}", "\0"))
+    return "\1".join(found)
+
+
+def pieces(message: str) -> list[str]:
+    """The parts of a quoted message of two words and more, without its variable parts."""
+    parts = re.split(
+        r"\.\.\.|[:;(),]|\b(?:N|NAME|configmap|directory|HUP|data)\b|\d[\d,]*|--[A-Za-z-]+", message
+    )
+    return [part for part in (re.sub("^ *it ", "", part).strip() for part in parts) if " " in part]
+
+
+def test_troubleshooting_quotes_the_programs_words() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    heads = re.findall(r"^\| (.*?) \|", page.partition("## Troubleshooting")[2], re.MULTILINE)
+    quoted = [message for head in heads for message in re.findall(r"`([^`]+)`", head)]
+    said = spoken() + os.strerror(errno.ENOSPC).lower()
+
+    assert len(quoted) > 25
+    assert [] == [(m, part) for m in quoted for part in pieces(m) if part not in said]
