@@ -9,46 +9,47 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from config_supervisor.reload import url
 from config_supervisor.reload.http_request import HttpRequest
 from config_supervisor.reload.trust import Trust
-from tests.answering import Answering, hang
+from tests.answering import Answering, hang, server_context
 from tests.fake_kube_tls import Authority
 from tests.unit.test_request import OK, ask, interrupted, refused
 
 
-def write(path: Path, text: str) -> str:
-    path.write_text(text)
-    return str(path)
+def trusted(authority: trustme.CA, path: Path) -> Trust:
+    authority.cert_pem.write_to_path(str(path / "ca.pem"))
+    return Trust(ca=str(path / "ca.pem"))
 
 
 def test_certificate_is_verified_by_the_ca_file(tmp_path: Path) -> None:
-    authority = Authority()
-    trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
-    with Answering(OK, tls=authority.server_context()) as server:
+    authority = trustme.CA()
+    trust = trusted(authority, tmp_path)
+    with Answering(OK, tls=server_context(authority)) as server:
         assert b"fine" == ask(server.url(), trust=trust).body
         assert b"fine" == ask(server.url(), trust=Trust(insecure=True)).body
         assert b"fine" == ask(f"https://localhost:{server.port}/", trust=trust).body
 
 
 def test_certificate_of_other_ca_is_final_with_remedy(tmp_path: Path) -> None:
-    other = write(tmp_path / "other.pem", Authority().pem)
-    with Answering(OK, tls=Authority().server_context()) as server:
-        by_file = refused(server.url(), trust=Trust(ca=other))
+    other = trusted(trustme.CA(), tmp_path)
+    with Answering(OK, tls=server_context(trustme.CA())) as server:
+        by_file = refused(server.url(), trust=other)
         by_system = refused(server.url())
 
     assert ("connect", True) == (by_file.outcome, by_file.final)
-    assert f"by the CA certificates in {other}" in str(by_file)
+    assert f"by the CA certificates in {other.ca}" in str(by_file)
     assert "the system's CA certificates" in str(by_system)
     assert "--reload-http-ca" in str(by_system)
     assert "--reload-http-insecure" in str(by_system)
 
 
 def test_certificate_for_another_name_is_not_trusted(tmp_path: Path) -> None:
-    authority = Authority()
-    trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
-    with Answering(OK, host="127.0.0.2", tls=authority.server_context()) as server:
+    authority = trustme.CA()
+    trust = trusted(authority, tmp_path)
+    with Answering(OK, host="127.0.0.2", tls=server_context(authority)) as server:
         failure = refused(f"https://127.0.0.2:{server.port}/", trust=trust)
 
     assert failure.final
@@ -60,7 +61,7 @@ def test_unusable_ca_file_is_reported_by_name(tmp_path: Path, text: str | None) 
     path = tmp_path / "ca.pem"
     if text is not None:
         path.write_text(text)
-    with Answering(OK, tls=Authority().server_context()) as server:
+    with Answering(OK, tls=server_context(trustme.CA())) as server:
         failure = refused(server.url(), trust=Trust(ca=str(path)))
 
     assert failure.final
@@ -68,9 +69,7 @@ def test_unusable_ca_file_is_reported_by_name(tmp_path: Path, text: str | None) 
 
 
 def test_ca_without_key_usage_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python 3.13 is strict by default, which refuses what `openssl req -x509` makes;
-    curl is not.
-    """
+    """Python 3.13 is strict by default and refuses a CA of `openssl req -x509`; curl is not."""
     lenient = ssl.create_default_context
 
     def strict(**options: Any) -> ssl.SSLContext:
@@ -80,7 +79,8 @@ def test_ca_without_key_usage_is_trusted(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(ssl, "create_default_context", strict)
     authority = Authority(usage=False, identifiers=False)
-    trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    trust = Trust(ca=str(tmp_path / "ca.pem"))
     with Answering(OK, tls=authority.server_context()) as server:
         assert b"fine" == ask(f"https://localhost:{server.port}/", trust=trust).body
 
@@ -114,8 +114,8 @@ def test_image_without_certificates_trusts_ours(
 
 
 def test_interrupt_ends_wait_for_handshake_and_tls_answer(tmp_path: Path) -> None:
-    authority = Authority()
-    trust = Trust(ca=write(tmp_path / "ca.pem", authority.pem))
+    authority = trustme.CA()
+    trust = trusted(authority, tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mute = HttpRequest(
             "GET", url.parse(f"https://127.0.0.1:{silent.getsockname()[1]}/"), trust=trust
@@ -129,6 +129,6 @@ def test_interrupt_ends_wait_for_handshake_and_tls_answer(tmp_path: Path) -> Non
         reached.set()
         hang(connection)
 
-    with Answering(hold, tls=authority.server_context()) as server:
+    with Answering(hold, tls=server_context(authority)) as server:
         asked = HttpRequest("GET", url.parse(server.url()), trust=trust)
         assert interrupted(lambda i: asked.send(10, i), reached.wait) < 1
