@@ -126,7 +126,7 @@ def _request(words: Sequence[str]) -> str:
         raise ControlError(USAGE, f"{command} does not take {given}; see supervisorctl --help")
     from . import client_help
 
-    if instead := client_help.instead_of(command):
+    if instead := client_help.remedy(command):
         raise ControlError(FAILURE, f"cannot {command}: {instead}")
     meant = client_help.nearest(command)
     raise ControlError(USAGE, f"unknown command {command!r}{meant}; see supervisorctl --help")
@@ -135,9 +135,7 @@ def _request(words: Sequence[str]) -> str:
 def _unknown_option(word: str) -> str:
     from . import client_help
 
-    return (
-        f"unknown option {word}; {client_help.of_supervisord(word) or 'see supervisorctl --help'}"
-    )
+    return f"unknown option {word}; {client_help.owner(word) or 'see supervisorctl --help'}"
 
 
 def _help(command: str = "") -> str:

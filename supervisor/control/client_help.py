@@ -1,93 +1,81 @@
-"""What supervisorctl says about itself: its help, and the way to what other supervisors have a
-command for.
+"""The help of supervisorctl, and a remedy for each word that supervisord's supervisorctl knows.
 
-Texts only: what a command does stands in `ctl.py`. Not imported by a health check.
+It owns the texts; `client` sends the requests. A health check must not import it.
 """
 
 from __future__ import annotations
 
+import textwrap
+
 from .. import PREFIX
 
-_HEAD = """\
-usage: supervisorctl [--socket PATH] COMMAND
-
-"""
+_WIDTH = 80
+_COLUMN = 24  # of the explanations
+_USAGE = "usage: supervisorctl [--socket PATH] COMMAND\n\n"
+# The forms of each command, and what it does.
 _COMMANDS = {
-    "status": (
-        """\
-  status [--json]       the app, its configuration and its reloads; --json prints the page /status
-"""
-    ),
-    "health": (
-        """\
-  health                whether the supervisor answers and the app is up or about to be, as /livez has it
-"""
-    ),
-    "wait": (
-        """\
-  wait --ready [--timeout DURATION]
-                        wait until the app has started on its configuration (without a timeout: as long as it takes)
-  wait --synced [--timeout DURATION]
-                        wait until the app runs on the newest configuration
-"""
-    ),
-    "reload": (
-        """\
-  reload                apply the newest configuration and reload now, even if nothing changed; waits for the result
-"""
-    ),
-    "generations": (
-        """\
-  generations           the versions that are kept on disk
-"""
-    ),
-    "rollback": (
-        """\
-  rollback [N|VERSION]  put the version that is N generations older (1) back, or the one that begins with these
-                        digits, and reload; failed versions are not counted; the newest is not tried again until
-                        its content changes; waits for the result
-"""
-    ),
-    "shutdown": (
-        """\
-  shutdown              stop the app and the supervisor, as TERM does; does not wait
-"""
-    ),
-    "pid": (
-        """\
-  pid                   the pid of the supervisor
-"""
-    ),
-    "version": (
-        """\
-  version               the version of the supervisor; --version is that of supervisorctl
-"""
-    ),
+    "status": {
+        "status [--json]": "show the app, the configuration and the reloads; --json prints the page"
+        " /status",
+    },
+    "health": {
+        "health": "exit with 0 while the supervisor answers and the app is up or about to start, as"
+        " /livez does",
+    },
+    "wait": {
+        "wait --ready [--timeout DURATION]": "wait until the app has started on the configuration;"
+        " without --timeout, as long as it takes",
+        "wait --synced [--timeout DURATION]": "wait until the app runs on the newest configuration",
+    },
+    "reload": {
+        "reload": "apply the newest configuration and reload now, even without a change; wait for"
+        " the result",
+    },
+    "generations": {"generations": "list the versions on disk"},
+    "rollback": {
+        "rollback [N|VERSION]": "go back N generations (1), failed versions not counted, or to the"
+        " version that begins with these digits, and reload; wait for the result; the newest"
+        " version stays aside until its content changes",
+    },
+    "shutdown": {
+        "shutdown": "stop the app and the supervisor, as TERM does; do not wait for the end",
+    },
+    "pid": {"pid": "print the pid of the supervisor"},
+    "version": {
+        "version": "print the version of the supervisor; --version prints the version of"
+        " supervisorctl",
+    },
 }
-_TAIL = f"""
-The socket is the one of --socket, else {PREFIX}CONTROL, else that of this container in /run or /tmp.
-Without one, health asks http://127.0.0.1:9911/livez, or where process 1 or {PREFIX}LISTEN says; a process 1
-that serves nothing is healthy, since it ends with its app.
+_END = f"""
+The socket is --socket, else {PREFIX}CONTROL, else that of this
+container: /run/config-supervisor.sock, or a name of the container in /run or
+/tmp. Without a socket, health asks the port of process 1, else the port of
+{PREFIX}LISTEN or 9911; a process 1 that serves nothing is healthy,
+since it ends with its app.
 
-exit codes: 0; 1: failed, or not healthy; 2: usage; 4: the supervisor is not running
+This is the supervisorctl of config-supervisor. Where another package owns the
+command, `python -m config_supervisor.control` is the same program.
+
+exit codes: 0; 1: failed, or not healthy; 2: wrong usage; 4: the supervisor is
+not running
 """
 
 _OUTPUT = "the app's output is the container's own: docker logs, kubectl logs"
 _OPTIONS = (
-    "options are read at the start only, and a new configuration is applied by itself; "
-    "`supervisorctl reload` applies it now"
+    "options are read at the start only, and a new configuration is applied by itself;"
+    " `supervisorctl reload` applies it now"
 )
 _SHELL = "there is no interactive shell: give a command, see supervisorctl --help"
-# The commands of supervisord's supervisorctl that have no counterpart for a single app.
-_ELSEWHERE = {
+# The commands of supervisord's supervisorctl without a counterpart for a single app.
+_REMEDIES = {
     "start": "the app runs as long as its supervisor does: start the container, or see --restart",
     "stop": "the app ends with its supervisor: stop the container, or use `supervisorctl shutdown`",
     "restart": (
-        "restart the container; `supervisorctl reload` has the app read its configuration again "
-        "(with --reload-restart by a new start of the app)"
+        "restart the container; after `supervisorctl reload` the app reads its configuration again,"
+        " with --reload-restart by a new start"
     ),
     "signal": (
-        "send the signal to the supervisor, which passes it on: kill -s HUP $(supervisorctl pid)"
+        "send the signal to the supervisor, which forwards it: kill -s HUP $(supervisorctl pid)"
     ),
     "tail": _OUTPUT,
     "maintail": _OUTPUT,
@@ -103,22 +91,60 @@ _ELSEWHERE = {
     "exit": _SHELL,
     "quit": _SHELL,
 }
-
-
-def whole() -> str:
-    return _HEAD + "".join(_COMMANDS.values()) + _TAIL
+_OPTIONS_OF_SUPERVISORD = frozenset(
+    [
+        "--configuration",
+        "--interactive",
+        "--serverurl",
+        "--username",
+        "--password",
+        "--history-file",
+    ]
+)
+_LETTERS_OF_SUPERVISORD = "cisupr"
 
 
 def of(command: str) -> str:
-    """The help of one command; all of it where there is no such command."""
-    return _HEAD + _COMMANDS[command] if command in _COMMANDS else whole()
+    """The help of one command; the whole help where there is no such command."""
+    if command in _COMMANDS:
+        return _USAGE + _part(command)
+    return _USAGE + "".join(map(_part, _COMMANDS)) + _END
 
 
-def instead_of(command: str) -> str:
-    """What to do instead of a command of supervisord's that is none here; empty for any
-    other word.
-    """
-    return _ELSEWHERE.get(command, "")
+def _part(command: str) -> str:
+    lines = []
+    for form, meaning in _COMMANDS[command].items():
+        margin = " " * _COLUMN
+        found = textwrap.wrap(
+            meaning,
+            _WIDTH,
+            initial_indent=margin,
+            subsequent_indent=margin,
+            break_on_hyphens=False,
+        )
+        head = f"  {form}"
+        if len(head) < _COLUMN - 1:
+            found[0] = head.ljust(_COLUMN) + found[0].lstrip()
+        else:
+            lines.append(head)
+        lines += found
+    return "\n".join([*lines, ""])
+
+
+def remedy(command: str) -> str:
+    """The way to do the same here, for a command of supervisord; empty for any other word."""
+    return _REMEDIES.get(command, "")
+
+
+def owner(option: str) -> str:
+    """Whose supervisorctl this is, for an option of supervisord's; empty for any other word."""
+    of_supervisord = option.partition("=")[0] in _OPTIONS_OF_SUPERVISORD
+    if not of_supervisord and (option[1:2] not in _LETTERS_OF_SUPERVISORD or option[1:2] == ""):
+        return ""
+    return (
+        "this supervisorctl is that of config-supervisor;"
+        " supervisord's is `python -m supervisor.supervisorctl`"
+    )
 
 
 def nearest(command: str) -> str:
@@ -127,20 +153,3 @@ def nearest(command: str) -> str:
 
     close = get_close_matches(command, _COMMANDS, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
-
-
-# Options of supervisord's supervisorctl.
-_OF_SUPERVISORD = (
-    *("-c", "--configuration", "-i", "--interactive", "-s", "--serverurl"),
-    *("-u", "--username", "-p", "--password", "-r", "--history-file"),
-)
-
-
-def of_supervisord(word: str) -> str:
-    """Where to go with an option of supervisord's supervisorctl; empty for any other word."""
-    if word.partition("=")[0] not in _OF_SUPERVISORD and word[:2] not in ("-c", "-s"):
-        return ""
-    return (
-        "this supervisorctl is that of config-supervisor;"
-        " supervisord's is `python -m supervisor.supervisorctl`"
-    )
