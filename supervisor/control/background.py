@@ -1,6 +1,6 @@
-"""Calls that may take long, made in a thread of their own beside the server's, one after the other.
+"""Slow calls for requests, in a thread beside the server's, at most one at a time.
 
-It does not know what is called.
+It owns the queue and the thread; it must not know pages or commands.
 """
 
 from __future__ import annotations

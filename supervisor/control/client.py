@@ -3,7 +3,7 @@
 It owns the command line, the way to the control socket and the exit codes. The supervisor decides
 everything else. A health check runs every few seconds in every container: nothing is imported
 before it is needed, and not even `socket`, which takes longer than the rest; `_socket`, below it,
-has all that is wanted here.
+has everything for this.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Socket = _socket.socket
 
 FAILURE, USAGE, NOT_RUNNING = 1, 2, 4  # 4: "program is not running", as the LSB has it for status
-_INTERRUPTED = 130  # as a shell has it for a program that INT ended
+_INTERRUPTED = 130  # as shells report the end by INT
 _CONNECT_SECONDS = 5.0
 _OK = 200
 _WRONG_REQUESTS = frozenset({400, 404, 405})
@@ -192,7 +192,7 @@ def _ours(environ: Mapping[str, str]) -> Socket:
     failure: ControlError | None = None
     looked = [chosen] if chosen else []
     try:
-        # A process with a mount namespace of its own may use the path that the user chose.
+        # Whoever chose the path may use it from a mount namespace of their own.
         if chosen and (connection := _connect(chosen, bool)):
             return connection
     except ControlError as error:
@@ -244,8 +244,8 @@ def _connect(path: str, trusted: Callable[[int], bool]) -> Socket | None:
 
 
 def _check_peer(connection: Socket, path: str, trusted: Callable[[int], bool]) -> None:
-    """Refuse a supervisor of another container of the pod, with which we share the directory, and a
-    program of another user that waits where the supervisor would be.
+    """Refuse a supervisor of another container of the pod, which shares the directory, and a
+    program of another user in the place of the supervisor.
     """
     pid, uid = peer.credentials(connection)
     if not trusted(pid):
@@ -262,8 +262,8 @@ def _check_peer(connection: Socket, path: str, trusted: Callable[[int], bool]) -
 
 
 def _ask(connection: Socket, request: str, seconds: float | None, command: str) -> str:
-    """The text that answers a request; raises ControlError with the supervisor's own words if it
-    refuses.
+    """The text of the answer to a request; raises ControlError with the supervisor's words if the
+    request fails.
     """
     status, text = exchange(connection, request, seconds)
     if not status:
@@ -318,8 +318,8 @@ def _receive(connection: Socket, seconds: float | None) -> bytes:
 def _ask_port(environ: Mapping[str, str], missed: ControlError) -> str:
     """Ask the port for health instead: a container may have no place to put a socket in.
 
-    `missed` says why there is no socket; it is raised, with the other place that was tried, if
-    nothing answers there either.
+    `missed` says why there is no socket; it is raised, with the port added, if the port does not
+    answer either.
     """
     from . import health_port
 

@@ -1,4 +1,4 @@
-"""The help of supervisorctl, and a remedy for each word that supervisord's supervisorctl knows.
+"""The help of supervisorctl, and a remedy for each command of supervisord's supervisorctl.
 
 It owns the texts; `client` sends the requests. A health check must not import it.
 """
@@ -12,7 +12,7 @@ from .. import PREFIX
 _WIDTH = 80
 _COLUMN = 24  # of the explanations
 _USAGE = "usage: supervisorctl [--socket PATH] COMMAND\n\n"
-# The forms of each command, and what it does.
+# The forms of each command, with their effect.
 _COMMANDS = {
     "status": {
         "status [--json]": "show the app, the configuration and the reloads; --json prints the page"

@@ -1,8 +1,8 @@
 """Where a health check finds the port of metrics and probes, in a container without a control
 socket.
 
-It reads the command line and the environment of process 1, if that is a supervisor and may be
-looked at: a container's health check mostly may. Nothing is sent here.
+It reads the command line and the environment of process 1, where process 1 is a supervisor and the
+kernel shows them: to a container's health check it mostly does. It must not send anything.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _ANY_HOST = ("", "0.0.0.0", "::", "localhost")  # 127.0.0.1 is among these
 
 
 class Place(Record):
-    """A port that may answer; 0 or less if none is served, or its number is not known."""
+    """A port to ask; 0 or less if none is served, or the number is not known."""
 
     host: str
     port: int
-    serves_nothing: bool = False  # process 1 is a supervisor that was told so
+    serves_nothing: bool = False  # by the options of process 1
 
     @property
     def url(self) -> str:

@@ -1,7 +1,7 @@
-"""Requests that are answered once the state says so: each keeps its place until then.
+"""Requests that wait for a state: each keeps its place until then.
 
-It owns the places, their deadlines, and when the state is looked at: after each change, in the
-server's thread. It does not know what the requests want.
+It owns the places, the deadlines, and the moment to look at the state: after each change, in the
+server's thread. It must not know the commands.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Place:
-    """One request that is held."""
+    """The place of a request."""
 
     def __init__(self, exchange: Exchange, calls: Calls) -> None:
         self.exchange = exchange
@@ -37,7 +37,7 @@ class Place:
         seconds: float | None = None,
         late: Callable[[], Response] | None = None,
     ) -> None:
-        """Response as soon as `look` has an answer, and with `late` after so many seconds."""
+        """Answer as soon as `look` has an answer, and with `late` after `seconds`."""
         self._look = look
         self.look()
         if self.taken and seconds is not None and late is not None:
@@ -88,13 +88,13 @@ class HeldRequests:
             self._calls.put(self._look)
 
     def _look(self) -> None:
-        self._due = False  # first: a change from now on is another one
+        self._due = False  # first: a change during the look needs another look
         for place in tuple(self._places):
             place.look()
         self._clear()
 
     def _clear(self) -> None:
-        """Forget those that were answered, and those whose peer has gone away."""
+        """Free the places of answered requests, and of peers who have gone away."""
         for place in self._places:
             if place.taken and not place.exchange.here:
                 place.leave()

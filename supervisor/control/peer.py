@@ -1,6 +1,6 @@
 """Who is at the other end of a unix socket: the user, and whether it is a process of our container.
 
-The kernel says so; nothing that the peer sends is read. Imported by every health check.
+It asks the kernel and must not read what the peer sends. Every health check imports it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _INT_BYTES = 4  # struct ucred of unix(7): pid, uid, gid
 
 
 def credentials(connection: socket | _socket.socket) -> tuple[int, int]:
-    """The pid and the uid of the peer; the pid is 0 for a process that our PID namespace does not
-    show (pid_namespaces(7)). Raises OSError.
+    """The pid and the uid of the peer; the pid is 0 for a process outside of our PID namespace
+    (pid_namespaces(7)). Raises OSError.
     """
     raw = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 3 * _INT_BYTES)
     pid, uid = (int.from_bytes(raw[at : at + _INT_BYTES], sys.byteorder) for at in (0, _INT_BYTES))
@@ -28,13 +28,13 @@ def credentials(connection: socket | _socket.socket) -> tuple[int, int]:
 def in_our_container(pid: int) -> bool:
     """Whether a peer is a process of our container: whether it has our mount namespace.
 
-    The containers of a pod may share the PID namespace, never that of mounts.
+    The containers of a pod may share a PID namespace, never a mount namespace.
     """
     if not pid:
         return False
     try:
         ours, its = (os.stat(f"/proc/{whose}/ns/mnt") for whose in ("self", pid))
-    except FileNotFoundError:  # a kernel that shows no namespaces (gVisor), or a peer that ended
+    except FileNotFoundError:  # no namespaces are shown (gVisor), or the peer has ended
         return not os.path.exists("/proc/self/ns/mnt")
     except OSError:
         # A process of another user (ptrace(2)). Each mount of the machine has a number of its own.

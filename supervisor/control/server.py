@@ -1,12 +1,12 @@
-"""The control socket: what supervisorctl asks, and orders that change what the app runs on.
+"""The control socket: the pages and the orders of supervisorctl.
 
-HTTP as on the port, by the same code, on a unix socket for our own user and root: nothing that
-changes anything can be reached over TCP. It reads the state and puts events; it touches neither the
-app nor its files, and no client can hold up the main loop. The results of orders are read from the
-state alone.
+It speaks HTTP as the port does, by the same code, on a unix socket for our user and root: no order
+comes over TCP. It owns the routes and reads the state; it puts events, and must not touch the app
+or its files. The result of an order is read from the state alone. No client can hold up the main
+loop.
 
-Two threads at most: that of `connections`, and while the generations on disk are looked through,
-which may take long, another one for them.
+Two threads at most: the server's, and another while the generations on disk are read, which may
+take long.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
         policy: service.Policy
 
     class Pages(Protocol):
-        """What is shown and not in the state alone."""
+        """The pages that need more than the state."""
 
         def generations(self) -> Sequence[Generation]:
             """The generations on disk, newest first. Raises ApplyError."""
@@ -67,8 +67,8 @@ LIMITS = Limits(
     connections=16, received=4096, request_seconds=10.0, idle_seconds=10.0, share_of_files=8
 )
 _MOST_SECONDS = 10 * 365 * 24 * 3600.0  # to wait: as long as an option may be
-_WAITING = 3 / 4  # of the clients may wait: a health check must find a place
-# The status for each exit code of supervisorctl that `commands` gives.
+_WAITING = 3 / 4  # of the clients may wait; the other places are for health checks
+# The status for each exit code of `commands`.
 _STATUS = {0: HTTPStatus.OK, 1: HTTPStatus.CONFLICT, 2: HTTPStatus.BAD_REQUEST}
 
 
@@ -260,7 +260,7 @@ class Control(Service):
         self._order(place, ev.RollbackOrdered(target), look)
 
     def _order(self, place: Place, event: ev.Event, look: Look) -> None:
-        """Put an event, and answer with what became of it once the main loop has taken it."""
+        """Put an event; answer once the main loop has taken it and `look` has the result."""
 
         def go_on(turned: bool) -> None:
             if turned:
@@ -272,7 +272,7 @@ class Control(Service):
         self._loop.after_events(place.exchange, go_on)
 
     def _decided(self, exchange: Exchange, look: Look) -> Callable[[], Response | None]:
-        """A rule of `commands` on the state of that moment."""
+        """A rule of `commands`, applied to the newest state at each call."""
 
         def decided() -> Response | None:
             try:
@@ -298,7 +298,7 @@ def _peer(exchange: Exchange) -> str:
 
 
 def _argument(query: str, name: str) -> str:
-    """The value of an argument, empty if it is not given; no value that is expected is encoded."""
+    """The value of an argument, empty if it is not given; no valid value needs an encoding."""
     return dict(pair.partition("=")[::2] for pair in query.split("&")).get(name, "")
 
 

@@ -1,7 +1,6 @@
-"""The files of unix sockets: one of our own to listen on, and those that ended supervisors left
-behind.
+"""The files of control sockets: our own, and the files of supervisors that have ended.
 
-It knows nothing of what is said on them.
+It owns the choice of a free place, the mode of the file and its end; it must not know the protocol.
 """
 
 from __future__ import annotations
@@ -22,17 +21,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# Connections that the kernel keeps meanwhile; supervisorctl gives up where one finds no room.
+# Connections in the kernel's queue; supervisorctl gives up when the queue is full.
 _BACKLOG = 128
-# Seconds: a socket that is bound and still refuses after this belongs to a dead program.
+# Seconds: a bound socket that still refuses after this belongs to a dead program.
 _LISTENING_BY = 0.1
 _PROBE_SECONDS = 1.0  # for a program to take a connection
-_LOCK_TRIES, _LOCK_PAUSE = 20, 0.05  # seconds; a lock that is never given up holds up no start
+_LOCK_TRIES, _LOCK_PAUSE = 20, 0.05  # seconds; then the start goes on without the lock
 
 
 class ControlSocket:
-    """The socket file of this supervisor: the path that the user chose, else the first default
-    place that is free.
+    """The socket file of this supervisor: the path of the user, else the first free default
+    place.
     """
 
     def __init__(self, chosen: str | None) -> None:
@@ -41,8 +40,9 @@ class ControlSocket:
         self._chosen, self._inode = chosen, 0
 
     def open(self) -> socket.socket | None:
-        """A listening socket that only its owner can reach; None if no default place can be written
-        to. Raises OSError if `path` cannot be taken.
+        """A listening socket, for its owner only; None if no default place can be written to.
+
+        Raises OSError if `path` cannot be taken.
         """
         places = [self._chosen] if self._chosen else socket_path.default_paths()
         if not places:
@@ -54,13 +54,13 @@ class ControlSocket:
         return listener
 
     def _first(self, places: Sequence[str]) -> socket.socket:
-        """A listening socket at the first place that can be had."""
+        """A listening socket at the first place that is free."""
         for self.path in places[:-1]:
             try:
                 return _listen(self.path)
             except OSError as error:
-                # Of another container: it shares the directory. supervisorctl would find the other
-                # one of ours first.
+                # Another container may share the directory. In our own, supervisorctl would never
+                # reach the second supervisor.
                 if error.errno == errno.EADDRINUSE and _is_ours(self.path):
                     raise
                 log.debug(f"cannot listen on {self.path}: {reason(error)}")
@@ -68,19 +68,19 @@ class ControlSocket:
         return _listen(self.path)
 
     def remove(self) -> None:
-        """Remove the file, if it is still the one that was made."""
+        """Remove our file, unless another program has replaced it."""
         try:
             if self._inode and os.lstat(self.path).st_ino == self._inode:
                 os.unlink(self.path)
         except OSError:
-            pass  # no program listens on a file that stays: the next supervisor replaces it
+            pass  # the next supervisor replaces a file on which no program listens
 
 
 def _listen(path: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
     try:
-        # The mode of the descriptor is that of the file which bind makes (Linux): a umask is the
-        # whole process'.
+        # bind gives the file the mode of the descriptor (Linux); a umask would be the whole
+        # process'.
         os.fchmod(listener.fileno(), 0o600)
         _bind(listener, path)
     except OSError:
@@ -106,7 +106,9 @@ def _bind(listener: socket.socket, path: str) -> None:
 
 @contextlib.contextmanager
 def _locked(directory: str) -> Iterator[None]:
-    """Two supervisors that start at once must not each remove what the other has just made."""
+    """Hold the directory's lock: of two supervisors that start at once, neither may remove the
+    socket that the other has just made.
+    """
     descriptor = os.open(directory or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for _ in range(_LOCK_TRIES):
@@ -124,16 +126,16 @@ def _locked(directory: str) -> Iterator[None]:
 
 
 def _clear(path: str) -> None:
-    """Remove the socket file that a dead program left; raises OSError if it is anything else."""
+    """Remove the socket file of a dead program; raises OSError for any other file."""
     try:
         found = os.lstat(path)
-    except FileNotFoundError:  # the other one has ended meanwhile
+    except FileNotFoundError:  # the other supervisor has just ended
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise OSError(errno.EEXIST, "there is a file that is no socket")
+        raise OSError(errno.EEXIST, "the file there is no socket")
     stale = _refuses(path)
     if stale:
-        # A program that has just bound its socket and does not listen yet refuses, too.
+        # Between bind and listen, a socket refuses too.
         threading.Event().wait(_LISTENING_BY)
         stale = _refuses(path) and os.lstat(path).st_ino == found.st_ino
     if not stale:
@@ -142,7 +144,7 @@ def _clear(path: str) -> None:
 
 
 def _sweep(path: str) -> None:
-    """Remove the sockets that supervisors of ended containers left beside a default place."""
+    """Remove the sockets of ended containers beside a default place."""
     directory = os.path.dirname(path)
     try:
         found = [
@@ -150,18 +152,18 @@ def _sweep(path: str) -> None:
             for name in os.listdir(directory)
             if name.startswith(socket_path.FAMILY) and name.endswith(".sock")
         ]
-        dead = [one for one in found if one != path and _dead(one)]
+        dead = [other for other in found if other != path and _dead(other)]
         if dead:
             threading.Event().wait(_LISTENING_BY)  # as in _clear
-        for one in dead:
-            if _dead(one):
-                os.unlink(one)
+        for other in dead:
+            if _dead(other):
+                os.unlink(other)
     except OSError as error:
         log.debug(f"cannot tidy {directory}: {error}")
 
 
 def _dead(path: str) -> bool:
-    """Whether it is a socket file of ours that refuses clients."""
+    """Whether a file is a socket of our user without a listener."""
     found = os.lstat(path)
     try:
         return stat.S_ISSOCK(found.st_mode) and found.st_uid == os.geteuid() and _refuses(path)
@@ -170,7 +172,7 @@ def _dead(path: str) -> bool:
 
 
 def _refuses(path: str) -> bool:
-    """Whether no program listens on a socket file; raises OSError if that cannot be known."""
+    """Whether no program listens on a socket file; raises OSError if the kernel does not tell."""
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(_PROBE_SECONDS)
         try:

@@ -1,8 +1,8 @@
-"""Where the control socket is: the places that the supervisor may choose and that supervisorctl
-tries.
+"""The places of the control socket: the supervisor takes the first free place, and supervisorctl
+tries all.
 
-Both sides use this list, so that they agree without a word. It opens and makes nothing, and imports
-nothing heavy, as every health check pays for it.
+It owns the list for both sides; it must not open or make a file, nor import anything heavy, since
+every health check imports it.
 """
 
 from __future__ import annotations
@@ -65,13 +65,12 @@ def _of_other_users() -> list[str]:
 def _container() -> str:
     """The identity of our container on this machine: the inode of its mount namespace.
 
-    Each container has its own, even where a pod shares the PID namespace, and every process that a
-    runtime starts in the container enters it: namespaces(7), the "Container exec" of runtimes,
-    probes of the kubelet.
+    Each container has its own, even where a pod shares the PID namespace, and each process of the
+    container enters it: namespaces(7), the "Container exec" of runtimes, probes of the kubelet.
     """
     for kind in ("mnt", "pid"):
         try:
             return str(os.stat(f"/proc/self/ns/{kind}").st_ino)
-        except OSError:  # no /proc, or a kernel that shows no such namespace (gVisor)
+        except OSError:  # no /proc, or no namespaces are shown (gVisor)
             continue
     return "0"

@@ -1,4 +1,4 @@
-"""The tables that supervisorctl prints for people, out of the JSON that the supervisor sends."""
+"""The tables of supervisorctl for people, made of the supervisor's JSON."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _generation_rows(shown: Iterable[Mapping[str, Any]]) -> Iterable[Sequence[st
 
 
 def _plain(value: object) -> str:
-    """A value for people: `-` for none, digests in the length that the log has."""
+    """A value for people: `-` for none, digests as short as in the log."""
     if value is None:
         return "-"
     if isinstance(value, bool):

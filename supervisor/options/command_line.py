@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OPTIONS", "Settings", "flag", "parse", "variable"]
 
-# Flags and variables that the program before this one had and that mean the same here.
+# Variables of the predecessor with the same meaning here.
 OLD_VARIABLES = {
     "configmap": "CONFIG_CONTROLLER_CONFIGMAP",
     "configroot": "CONFIG_CONTROLLER_CONFIGROOT",
@@ -36,7 +36,7 @@ OPTIONS: dict[str, Option] = {
     n: o for n, o in Settings.__defaults__.items() if isinstance(o, Option)
 }
 _SHORT = {o.short: n for n, o in OPTIONS.items() if o.short}
-# Options that supervisorctl reads too, where the app or a hook starts it.
+# The app gets the variables of these options: supervisorctl, started by the app, reads them.
 _FOR_COMMANDS = frozenset({"control", "listen"})
 # These flags have no variable: CONFIG_SUPERVISOR_VERSION, for example, says in a Dockerfile which
 # release to install.
@@ -130,7 +130,10 @@ def _read_variable(
 def _read_file(
     name: str, held: str, given: dict[str, list[tuple[str, str]]], told: frozenset[str]
 ) -> frozenset[str]:
-    """Give an option the value that stands in a file; returns it if the command line told so."""
+    """Read the value of the option `held` from the file of the option `name`.
+
+    Returns `held` if the command line names the file.
+    """
     if held in given:
         if (held in told) == (name in told):
             raise UsageError(
@@ -172,9 +175,7 @@ def log_style(argv: Sequence[str], environ: Mapping[str, str]) -> str:
 
 
 def own_variables() -> Iterable[str]:
-    """Variables that the app does not get: they are for this program, and credentials may stand in
-    them.
-    """
+    """Variables to keep from the app: they are for this program, and may hold credentials."""
     for name in OPTIONS.keys() - _ON_THE_LINE_ONLY - _FOR_COMMANDS:
         yield variable(name)
         if name in OLD_VARIABLES:
@@ -182,9 +183,7 @@ def own_variables() -> Iterable[str]:
 
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    """Variables with our prefix that stand for no option, each with the name that may be meant, or
-    nothing.
-    """
+    """Variables with our prefix and without an option, each with the nearest name, or nothing."""
     with_variable = OPTIONS.keys() - _ON_THE_LINE_ONLY
     ours = frozenset(map(variable, with_variable))
     unknown = [name for name in environ if name.startswith(PREFIX) and name not in ours]
@@ -196,9 +195,8 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterable[tuple[str, str]]:
 
 
 def _check(settings: Settings, told: frozenset[str], written: _Written) -> None:
-    """What no single option can see. Raises UsageError.
-
-    `told` are those of the command line.
+    """Check options against each other; `told` are the options of the command line. Raises
+    UsageError.
     """
     api = (
         written["configmap" if settings.configmap else "secret"]
@@ -229,8 +227,8 @@ def _check_methods(settings: Settings, told: frozenset[str], written: _Written) 
     given = [written[name] for name in names if getattr(settings, name)]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other: there is one way to reload")
-    # What an image says of its program in its environment must not keep `docker run IMAGE nginx -v`
-    # from working, and is no reason for what is missing in `docker run IMAGE`.
+    # An image sets the options of its program in its environment. `docker run IMAGE nginx -v` must
+    # work all the same, and an error of `docker run IMAGE` must not blame these variables.
     alone = () if settings.command else (*names, "once")
     needy = [
         name for name in (*names, "validate", "verify", "once", "events") if getattr(settings, name)
@@ -247,7 +245,7 @@ def _check_methods(settings: Settings, told: frozenset[str], written: _Written) 
 
 
 def _check_mode(settings: Settings) -> None:
-    """COMMAND, or one of the ways to do without it."""
+    """Require COMMAND, or an option that does without it. Raises UsageError."""
     if settings.command:
         if settings.once:
             raise UsageError("--once is for an init container, without COMMAND")

@@ -1,8 +1,8 @@
-"""The choices of the user: one field for each, and from it the flag, the variable and the help.
+"""The choices of the user: a field for each, which gives the flag, the variable and the help.
 
-To add an option: one declaration here, in the group where a reader of --help looks for it. Parsers
-of values stand in `parsers`, the options of reloads in `reload_options`; `command_line` reads the
-command line and the environment, and checks what no single option can see.
+To add an option: a declaration here, in the group where a reader of --help looks for it. `parsers`
+owns the syntax of values, `reload_options` the options of reloads, `command_line` the reading and
+the checks of options against each other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Names that stand for no option, and the option that may be meant. Imported on a mistake only."""
+"""The nearest option for a name without an option. Imported after a mistake only."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _OF_OTHER_INITS = {
     "-vv": "-v",
     "-vvv": "-v",
 }
-# Flags without a variable, and the option with one that does the same.
+# Flags without a variable, and the option whose variable has the same effect.
 _FLAGS_ONLY = {"HELP": "", "VERSION": "", "VERBOSE": "LOG_LEVEL", "V": "LOG_LEVEL"}
-# Dockerfiles name the release that they install so.
+# In Dockerfiles, the release to install.
 _OF_DOCKERFILES = f"{PREFIX}VERSION"
 
 
 def option(word: str, options: Mapping[str, Option]) -> str:
-    """The flag that may be meant by a word of the command line, as a remark, or nothing."""
+    """The flag nearest to a word of the command line, as a remark, or nothing."""
     if word in _OF_OTHER_INITS:
         return f" (did you mean {_OF_OTHER_INITS[word]}?)"
     written = [flag(name) for name in options]
@@ -39,10 +39,9 @@ def option(word: str, options: Mapping[str, Option]) -> str:
 
 
 def variables(names: Iterable[str], ours: Iterable[str]) -> Iterable[tuple[str, str]]:
-    """Those variables with our prefix that mean nothing, each with the name that may be meant, or
-    nothing.
+    """Variables without an effect, each with the nearest name, or nothing.
 
-    Variables of Kubernetes services are left out, since a Service may have the program's name.
+    Variables of Kubernetes services are left out: a Service may have the program's name.
     """
     words = sorted(variable(name).removeprefix(PREFIX) for name in ours)
     for name in names:

@@ -1,4 +1,4 @@
-"""One option: how it is written on a command line, in the environment and in the help."""
+"""An option: its form on a command line, in the environment and in the help."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Option(Record):
-    """How the value of one option is written and read."""
+    """How the value of an option is written and read."""
 
     parse: Callable[[str], Any] | None  # None: a switch
     default: Any
@@ -22,11 +22,11 @@ class Option(Record):
     commas: bool = True  # several values in one variable may be split at commas too
     short: str = ""
     shown_default: str = ""
-    holds: str = ""  # the option whose value stands in the file that this one names
+    holds: str = ""  # names an option: this option gives a file with its value
 
 
 class Group(Record):
-    """Options that stand together in the help."""
+    """A section of the help."""
 
     title = ""
 

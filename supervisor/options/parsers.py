@@ -20,7 +20,7 @@ _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 _HOST_CHARACTERS = _NAME_CHARACTERS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _IPV6_CHARACTERS = frozenset("0123456789abcdefABCDEF:.")
 _MOST_SECONDS = 10 * 365 * 24 * 3600.0  # clocks and system calls take no more than some 290 years
-_MOST_ID = 2**32 - 2  # of a user or a group; the one above means "none" to the kernel (chown(2))
+_MOST_ID = 2**32 - 2  # of a user or a group; the next number means "none" to the kernel (chown(2))
 _MOST_PORT = 2**16 - 1
 _MOST_DIGITS = 100  # of a number, leading zeros included
 _MOST_SOCKET_PATH = 107  # bytes: sun_path of unix(7) with its NUL
@@ -68,7 +68,7 @@ def signal_number(text: str) -> int:
 
 
 def caught_signal(text: str) -> int:
-    """A signal that a program can act on."""
+    """A signal for which a program can have a handler."""
     number = signals.number(text)
     if number in signal_numbers.UNCATCHABLE:
         raise ValueError(
@@ -78,7 +78,7 @@ def caught_signal(text: str) -> int:
 
 
 def ending_signal(text: str) -> int:
-    """A signal that can end a program; KILL ends it at once."""
+    """A signal to end a program with; KILL ends it at once."""
     number = signals.number(text)
     if number == signal_numbers.STOP:
         raise ValueError(f"{text!r} ends no program: it freezes it, and cannot be caught")
@@ -287,7 +287,7 @@ def socket_path(text: str) -> str:
 
 
 def choice(*words: str, **synonyms: str) -> Callable[[str], str]:
-    """One of these words in either case; a synonym stands for one of them."""
+    """A parser for these words in either case; a synonym stands for a word."""
 
     def parse(text: str) -> str:
         word = text.strip().lower()

@@ -1,4 +1,4 @@
-"""The options of reloads: the registry of the methods, the options of each, and what all share.
+"""The options of reloads: the registry of the methods, the options of each and of all.
 
 Light, since every start reads it. To add a method: its record and its options here; a module with
 its name in `reload/methods/`.
@@ -45,11 +45,9 @@ METHODS = (
 )
 
 
-# The verifiers that --verify knows by name, each with the value behind its name; "" for none. The
-# module `reload/verifiers/NAME.py` has `parse(value, trust, target)`.
+# The names for --verify, each with the value behind the name; "" for none. The module
+# `reload/verifiers/NAME.py` has `parse(value, trust, target)`.
 VERIFIERS = {"nginx": "", "haproxy": "SOCKET", "prometheus": "URL", "postgres": ""}
-
-
 _VERIFIER_NAMES = [f"{name}:{value}" if value else name for name, value in VERIFIERS.items()]
 
 
@@ -201,6 +199,6 @@ class ReloadOptions(Group):
 
     @property
     def reload_method(self) -> ReloadMethod:
-        """The method that the options choose."""
+        """The chosen method."""
         chosen = (one for one in METHODS if one.option and getattr(self, one.option))
         return next(chosen, DEFAULT)

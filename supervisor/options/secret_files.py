@@ -1,8 +1,7 @@
-"""Files that hold what must stand neither on a command line nor in an environment: URLs with
-passwords, headers.
+"""Files with secret values of options, such as URLs with passwords, and headers.
 
-They are small and written by an administrator or the kubelet; they are read with bounds, and no
-message repeats what is in them.
+It owns the bounds: the files are small, and written by an administrator or the kubelet. No message
+may repeat their content.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ _MOST_BYTES = 1 << 16
 
 
 def value(path: str) -> str:
-    """The one line of a file; raises ValueError."""
+    """The line of a file with a single line; raises ValueError."""
     found = lines(path)
     if len(found) != 1:
         raise ValueError(f"{path!r} has {len(found)} lines where one is expected")
@@ -24,7 +23,7 @@ def value(path: str) -> str:
 
 
 def lines(path: str) -> list[str]:
-    """The lines of a file that are not empty; raises ValueError."""
+    """The lines of a file, without empty lines; raises ValueError."""
     try:
         return [line for line in map(str.strip, _read(path).decode().split("\n")) if line]
     except UnicodeDecodeError:
@@ -32,8 +31,9 @@ def lines(path: str) -> list[str]:
 
 
 def certificates(path: str) -> None:
-    """See that a file may be one of certificates, without what it takes to understand them; raises
-    ValueError.
+    """Check for certificates in PEM by their first line only: a parser would be a slow import.
+
+    Raises ValueError.
     """
     if b"-----BEGIN " not in _read(path, 1 << 24):
         raise ValueError(f"{path!r} holds no certificate in PEM")

@@ -111,7 +111,7 @@ def test_a_file_that_is_no_socket_is_left_alone(
     path = tmp_path / "control.sock"
     path.write_text("precious")
 
-    assert "there is a file that is no socket" in refuses_to_serve(str(path), capfd)
+    assert "the file there is no socket" in refuses_to_serve(str(path), capfd)
     assert "precious" == path.read_text()
 
 
