@@ -23,6 +23,7 @@ from typing import Any, Self
 from config_supervisor.core.record import Record
 from tests import fake_kube_files
 from tests.fake_kube_events import Reported
+from tests.fake_kube_faults import Answer, Hold
 from tests.fake_kube_http import Ask, Listener, Stream
 from tests.fake_kube_store import RESOURCES, Event, Json, RefusedError, Store, manifest
 from tests.fake_kube_tls import Authority
@@ -45,36 +46,6 @@ class Rule(Record):
             and (not self.names or ask.name in self.names)
             and (not self.namespaces or ask.namespace in self.namespaces)
         )
-
-
-class Answer(Record):
-    """A scripted answer to the next `times` requests with that verb."""
-
-    verb: str
-    status: int
-    body: bytes
-    headers: Mapping[str, str]
-    times: int
-
-
-class Hold:
-    """The next answer to a verb, kept back: computed, but not sent before `release`."""
-
-    def __init__(self, verb: str) -> None:
-        self.verb = verb
-        self._arrived, self._released = threading.Event(), threading.Event()
-
-    def wait(self, timeout: float = 10) -> None:
-        """Return when the request has come and its answer is computed."""
-        assert self._arrived.wait(timeout), f"no {self.verb} request came in {timeout} s"
-
-    def release(self) -> None:
-        self._released.set()
-
-    def keep(self) -> None:
-        """For the server: stand here."""
-        self._arrived.set()
-        self._released.wait(60)
 
 
 class FakeKube:
@@ -193,6 +164,13 @@ class FakeKube:
             self.url, self.authority.pem, self.token, self.namespace, changes
         )
         return fake_kube_files.write(path, content)
+
+    def write_kubeconfig_and_ca(self, path: str, pem: str) -> str:
+        """A kubeconfig for the admin that trusts the CA in a file beside it."""
+        fake_kube_files.write(f"{path}.crt", pem)
+        # Null, for the library prefers the data.
+        cluster = {"certificate-authority-data": None, "certificate-authority": f"{path}.crt"}
+        return self.write_kubeconfig(path, cluster=cluster)
 
     def write_service_account(self, folder: str, token: str | None = None) -> str:
         """A pod's service account as a kubelet mounts it: token, ca.crt, namespace."""

@@ -21,7 +21,7 @@ def kubeconfig(url: str, pem: str, token: str, namespace: str, changes: Mapping[
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "fake",
-        "clusters": [{"name": "fake", "cluster": {**cluster, **changes.get("cluster", {})}}],
+        "clusters": [{"name": "fake", "cluster": _overlaid(cluster, changes.get("cluster", {}))}],
         "users": [{"name": "admin", "user": changes.get("user", {"token": token})}],
         "contexts": [
             {"name": "fake", "context": {**context, **changes.get("context", {})}},
@@ -29,6 +29,11 @@ def kubeconfig(url: str, pem: str, token: str, namespace: str, changes: Mapping[
         ],
     }
     return json.dumps(content)
+
+
+def _overlaid(entry: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**entry, **changes}
+    return {key: value for key, value in merged.items() if value is not None}
 
 
 def write(path: str, text: str) -> str:

@@ -57,6 +57,15 @@ def fake(kube: FakeKube | RealKube) -> FakeKube:
 
 
 @pytest.fixture
+def pod(fake: FakeKube, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Access:
+    """Access as in a pod: a mounted service account and the two variables."""
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(fake.port))
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/no-kubeconfig")
+    return Access(account=fake.write_service_account(f"{tmp_path}/account"))
+
+
+@pytest.fixture
 def follow(kube: FakeKube | RealKube) -> Iterator[Callable[..., Following]]:
     """Starts a source: `follow(NAME, kind, access=, timing=)`; all end with the server."""
     from tests.sync.following import QUICK, Following

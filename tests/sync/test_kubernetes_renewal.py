@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from config_supervisor.sources.kubernetes.credentials import Access
 from tests.fake_kube import FakeKube
 from tests.fake_kube_files import write
@@ -17,15 +15,6 @@ from tests.sync.following import QUICK, Following, until_so_many
 Follow = Callable[..., Following]
 
 A = {"k": b"a"}
-
-
-@pytest.fixture
-def pod(fake: FakeKube, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Access:
-    """Access as in a pod: a mounted service account and the two variables."""
-    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
-    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(fake.port))
-    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/no-kubeconfig")
-    return Access(account=fake.write_service_account(f"{tmp_path}/account"))
 
 
 SLOW = QUICK.replace(base=600, short=600, cap=600)

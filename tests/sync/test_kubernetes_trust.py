@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import select
 import socket
 import socketserver
@@ -61,7 +60,9 @@ def test_a_certificate_for_another_name_is_not_trusted(follow: Follow, tmp_path:
 
 def test_a_ca_file_without_the_servers_ca_is_not_trusted(follow: Follow, tmp_path: object) -> None:
     with FakeKube(authority=Authority(usage=False, identifiers=False)) as kube:
-        access = Access(_kubeconfig(kube, f"{tmp_path}/other", Authority(usage=False).pem))
+        access = Access(
+            kube.write_kubeconfig_and_ca(f"{tmp_path}/other", Authority(usage=False).pem)
+        )
         follow(access=access).expect_trouble(f"cannot trust the API server at {kube.url}: ")
 
 
@@ -71,7 +72,7 @@ def test_a_former_ca_is_not_trusted_after_the_file_changed(
     """The file is read for each connection, and what it said before is forgotten."""
     with FakeKube() as kube:
         kube.create("nginx", {"k": "a"})
-        path = _kubeconfig(kube, f"{tmp_path}/config", kube.authority.pem)
+        path = kube.write_kubeconfig_and_ca(f"{tmp_path}/config", kube.authority.pem)
         source = follow(access=Access(path))
         source.expect_watching()
         write(f"{path}.crt", Authority().pem)
@@ -84,11 +85,8 @@ def test_a_server_that_need_not_be_verified_is_not(follow: Follow, tmp_path: obj
     """`insecure-skip-tls-verify` in a kubeconfig means it."""
     with FakeKube() as kube:
         kube.create("nginx", {"k": "a"})
-        path = _kubeconfig(kube, f"{tmp_path}/config", Authority().pem)
-        with open(path) as file:
-            content = json.load(file)
-        content["clusters"][0]["cluster"] = {"server": kube.url, "insecure-skip-tls-verify": True}
-        write(path, json.dumps(content))
+        cluster = {"certificate-authority-data": None, "insecure-skip-tls-verify": True}
+        path = kube.write_kubeconfig(f"{tmp_path}/config", cluster=cluster)
         follow(access=Access(path)).expect_reads(A)
 
 
@@ -104,16 +102,6 @@ def test_a_server_behind_the_proxy_of_a_kubeconfig_is_verified(
         kube.change("nginx", {"k": "b"})
         source.expect_last_read({"k": b"b"})
         assert {f"CONNECT 127.0.0.1:{kube.port}"} == set(proxy.asked)
-
-
-def _kubeconfig(kube: FakeKube, path: str, pem: str) -> str:
-    write(f"{path}.crt", pem)
-    kube.write_kubeconfig(path)
-    with open(path) as file:
-        content = json.load(file)
-    content["clusters"][0]["cluster"] = {"server": kube.url, "certificate-authority": f"{path}.crt"}
-    write(path, json.dumps(content))
-    return path
 
 
 class Tunnel(socketserver.ThreadingTCPServer):
