@@ -1,6 +1,4 @@
-"""A directory as the kubelet writes it, and a source that follows a directory in a thread of this
-process.
-"""
+"""A mounted volume, and a source at work on a directory in a thread of this process."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from config_supervisor.sources.interface import Content, Failure
 
 
 class Volume:
-    """A mounted ConfigMap volume: `swap` does what the kubelet does, in its order."""
+    """A mounted ConfigMap volume: `swap` does the steps of the kubelet, in its order."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
@@ -29,7 +27,7 @@ class Volume:
             shutil.rmtree(self.path / before)
 
     def turn(self, files: Mapping[str, str]) -> str:
-        """The rename of ..data alone; returns where it led before."""
+        """The rename of ..data alone; returns its previous target."""
         before = os.readlink(self.path / "..data") if os.path.lexists(self.path / "..data") else ""
         name = f"..2026_01_01_00_00_00.{int(before.rpartition('.')[2] or 0) + 1}"
         for key, text in files.items():
@@ -51,7 +49,7 @@ class Volume:
 
 
 def swap_volume(path: str | os.PathLike[str], files: Mapping[str, str]) -> None:
-    """Write a ConfigMap volume, a new one or another version of it."""
+    """Write a ConfigMap volume: a new volume, or its next version."""
     Volume(path).swap(files)
 
 
@@ -106,12 +104,12 @@ class Heard:
         self._note("failed", (trouble.reason, trouble.message, retry_in))
 
     def of(self, kind: str) -> list[object]:
-        """What was said in calls of one kind, in order."""
+        """The arguments of all calls of a kind, in order."""
         return [said for name, said in list(self.calls) if name == kind]
 
     @property
     def texts(self) -> list[dict[str, str] | None]:
-        """Everything that was read, decoded."""
+        """Every content read, decoded."""
         return [
             None if content is None else {key: data.decode() for key, data in content.files.items()}
             for content in list(self.contents)
@@ -144,12 +142,12 @@ class Follower:
             self.source.run(self.heard)
 
     def expect(self, text: dict[str, str] | None) -> None:
-        """Wait until this is what was read last."""
+        """Wait for this content as the last read."""
         content = None if text is None else {key: value.encode() for key, value in text.items()}
         self.heard.wait_for(lambda: self.heard.of("read")[-1:] == [content])
 
     def expect_call(self, kind: str, count: int = 1) -> object:
-        """Wait until there were that many calls of a kind; returns what was said in that one."""
+        """Wait for that many calls of a kind; returns the argument of the last."""
         self.heard.wait_for(lambda: len(self.heard.of(kind)) >= count)
         return self.heard.of(kind)[count - 1]
 

@@ -1,4 +1,4 @@
-"""Directories that tests of files start from."""
+"""Directories for tests of files."""
 
 from __future__ import annotations
 

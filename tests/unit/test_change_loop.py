@@ -1,6 +1,4 @@
-"""A configuration that the app itself changes at each reload is told, and one that people change is
-not.
-"""
+"""A configuration changed by the app itself at each reload is told; changes by people are not."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ MINE = Changes(changed=("state.json",))
 
 
 def reloads(loop: ChangeLoop, gap: float, changes: list[Changes], each: int = 1) -> list[str]:
-    """What is told when every version that was applied is followed by these changes."""
+    """The warnings if these changes follow every applied version."""
     said, now = [], 100.0
     for change in changes:
         loop.applied(now)

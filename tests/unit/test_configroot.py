@@ -1,4 +1,4 @@
-"""What is written to a directory, with which modes, and what is found when it is read back."""
+"""Writing a generation, its modes, its swap, and reading it back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from config_supervisor.store.write_errors import ApplyError
 from tests.conftest import needs_root
 from tests.disk import NEW, OLD, as_nobody, everything, mode, of, put, shown, swap, umask
 
-# What is written
+# Writing
 
 
 def test_files_are_shown_as_the_kubelet_shows_them(root: Root) -> None:
@@ -34,10 +34,8 @@ def test_files_are_shown_as_the_kubelet_shows_them(root: Root) -> None:
     assert generation.bytes == sum(map(len, OLD.values()))
 
 
-def test_what_is_being_validated_is_not_tidied_away(root: Root) -> None:
-    """Versions that come faster than they are verified: a good one, one before, a live one, and the
-    next.
-    """
+def test_staged_generation_survives_tidying(root: Root) -> None:
+    """Versions come faster than their verification: a good, an earlier, a live and a next one."""
     good, *_ = [put(root, {"a": data}) for data in (b"good", b"before", b"live")]
     staged = root.stage(of({"a": b"next"}))
     root.tidy(good.digest)
@@ -47,8 +45,7 @@ def test_what_is_being_validated_is_not_tidied_away(root: Root) -> None:
 
 
 def test_no_link_leads_nowhere_once_a_generation_is_shown(root: Root) -> None:
-    """The app is told to reload before anything is tidied up: nginx would fail on such a file in
-    `include *.conf`.
+    """The app reloads before anything is tidied up: nginx fails on such a link in `include *.conf`.
     """
     put(root, OLD)
     root.show(root.stage(of(NEW)))
@@ -58,7 +55,7 @@ def test_no_link_leads_nowhere_once_a_generation_is_shown(root: Root) -> None:
     }
 
 
-def test_an_update_shows_the_new_files_and_drops_the_links_of_the_old(root: Root) -> None:
+def test_update_shows_new_files_and_drops_old_links(root: Root) -> None:
     put(root, OLD)
     generation = root.stage(of(NEW))
     assert shown(root.path) == OLD
@@ -68,7 +65,7 @@ def test_an_update_shows_the_new_files_and_drops_the_links_of_the_old(root: Root
     assert not os.path.lexists(f"{root.path}/gone")
 
 
-def test_a_configuration_without_files_is_one_too(root: Root) -> None:
+def test_version_without_files_is_put_in_place(root: Root) -> None:
     put(root, OLD)
     put(root, {})
     assert shown(root.path) == {}
@@ -130,14 +127,14 @@ def test_a_discarded_generation_leaves_nothing(root: Root) -> None:
     assert everything(root.path) == before
 
 
-def test_what_is_live_is_not_discarded(root: Root) -> None:
+def test_live_generation_is_not_discarded(root: Root) -> None:
     generation = put(root, OLD)
     with pytest.raises(ApplyError, match="it is live"):
         root.discard(generation)
     assert shown(root.path) == OLD
 
 
-def test_a_generation_that_is_gone_is_not_put_in_place(root: Root) -> None:
+def test_missing_generation_is_not_put_in_place(root: Root) -> None:
     put(root, OLD)
     staged = root.stage(of(NEW))
     root.discard(staged)
@@ -151,7 +148,7 @@ def test_a_generation_that_is_gone_is_not_put_in_place(root: Root) -> None:
     "clock", [itertools.repeat(10**18), itertools.count(10**18, -(10**9) * 3600)]
 )
 def test_the_order_does_not_come_from_the_clock(tmp_path: Path, clock: Iterator[int]) -> None:
-    """All in one nanosecond, or on a clock that goes back by hours."""
+    """All in the same nanosecond, or on a clock with steps back of hours."""
     root = Root(str(tmp_path), Modes(), clock=clock.__next__)
     made = [put(root, {"a": b"%d" % number}) for number in range(4)]
     assert root.generations() == made[:0:-1]
@@ -159,7 +156,7 @@ def test_the_order_does_not_come_from_the_clock(tmp_path: Path, clock: Iterator[
     assert len({one.name for one in made}) == 4
 
 
-def test_the_next_start_finds_what_is_live(root: Root) -> None:
+def test_next_start_finds_the_live_generation(root: Root) -> None:
     put(root, OLD)
     last = put(root, NEW)
     again = Root(root.path, Modes())
@@ -168,7 +165,7 @@ def test_the_next_start_finds_what_is_live(root: Root) -> None:
     assert again.stage(of(OLD)).serial == last.serial + 1
 
 
-def test_keys_dropped_while_we_were_down_are_dropped(root: Root) -> None:
+def test_keys_dropped_between_two_runs_are_dropped(root: Root) -> None:
     put(root, OLD)
     again = Root(root.path, Modes())
     again.prepare()
@@ -179,9 +176,7 @@ def test_keys_dropped_while_we_were_down_are_dropped(root: Root) -> None:
 
 @pytest.mark.parametrize("keep", [1, 2, 3, 5])
 def test_start_keeps_no_more_generations_than_wished(tmp_path: Path, keep: int) -> None:
-    """Runs that end before they tidy up: an init container with --once, a container
-    that crashes.
-    """
+    """Runs end before they tidy up: an init container with --once, a crashing container."""
     for number in range(8):
         root = Root(str(tmp_path / "live"), Modes(), keep=keep)
         root.prepare()
@@ -202,7 +197,7 @@ def test_start_after_a_restart_keeps_good_versions(tmp_path: Path) -> None:
 
 
 def test_only_the_live_version_is_kept_once_it_is_good(tmp_path: Path) -> None:
-    """An old Secret is not to stay on disk."""
+    """An old Secret must not stay on disk."""
     root = Root(str(tmp_path / "live"), Modes(), keep=1)
     old = put(root, OLD)
     root.tidy((old.digest,))
@@ -263,7 +258,7 @@ def test_a_damaged_generation_is_not_live_and_says_why(root: Root, damage: str, 
     ],
 )
 def test_file_beside_those_of_the_manifest_does_no_harm(root: Root, addition: str) -> None:
-    """A validator or the app left it: compiled files, a lock."""
+    """A validator or the app leaves compiled files or a lock."""
     generation = put(root, OLD)
     subprocess.run(["sh", "-c", addition], cwd=root.path, check=True)
     again = Root(root.path, Modes())
@@ -323,7 +318,7 @@ def test_without_modes_the_given_umask_decides(
     assert {mode(f"{root.path}/{name}") for name in ("", "..data", "d", "d/e")} == {dir_}
 
 
-def test_private_files_are_for_their_owner_unless_a_mode_is_given(tmp_path: Path) -> None:
+def test_private_files_without_a_mode_are_for_their_owner(tmp_path: Path) -> None:
     for number, (modes, expected) in enumerate([(Modes(), "0600"), (Modes(file=0o440), "0440")]):
         root = Root(str(tmp_path / str(number)), modes)
         swap(root, root.stage(version_of({"token": Entry(b"s", PRIVATE), "open": Entry(b"o")})))
@@ -332,7 +327,7 @@ def test_private_files_are_for_their_owner_unless_a_mode_is_given(tmp_path: Path
         assert mode(f"{root.path}/..data/..manifest.json") == "0600"
 
 
-def test_an_inherited_set_group_bit_is_kept_where_no_mode_is_given(tmp_path: Path) -> None:
+def test_inherited_set_group_bit_without_a_mode_is_kept(tmp_path: Path) -> None:
     os.chmod(tmp_path, 0o2700)
     root = Root(str(tmp_path), Modes())
     put(root, OLD)

@@ -1,4 +1,4 @@
-"""Readers at any moment, and a death at any system call: always one whole configuration."""
+"""Readers at any moment, and a death at any system call: always a whole generation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.disk import NEW, OLD, everything, of, put, shown, swap
 
 
 def test_a_reader_sees_only_whole_generations(root: Root) -> None:
-    """Both files are opened below one generation, as an app does that reads its directory once."""
+    """An app opens its directory once and reads both files below it."""
     names = [f"f{number}" for number in range(8)]
     put(root, dict.fromkeys(names, b"0"))
     torn: list[object] = []
@@ -44,7 +44,7 @@ def test_a_reader_sees_only_whole_generations(root: Root) -> None:
         put(root, dict.fromkeys(names, b"%d" % number))
     done.set()
     reader.join()
-    # Two swaps while one set is read take its generation away: that is what the kept ones are for.
+    # Two swaps during a read remove its generation: hence the kept ones.
     assert [what for what in torn if not isinstance(what, FileNotFoundError)] == []
     assert len(torn) < len(seen)
     assert len(seen) > 3
@@ -117,7 +117,8 @@ for number in range(1000):
 
 
 def crash(path: Path, start: str) -> list[list[object]]:
-    """Die at the n-th system call of stage and swap, for every n; what was found each time."""
+    """Die at the n-th system call of a swap, for every n; returns the state found after each death.
+    """
     files = [json.dumps({"a": f"{age} a", "b": f"{age} b", age: age}) for age in ("old", "new")]
     command = [sys.executable, "-c", CRASH, str(path / "etc"), *files, start]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -132,7 +133,7 @@ DIGESTS = {
 }
 
 
-def test_a_crash_at_any_call_leaves_the_old_or_the_new_configuration(tmp_path: Path) -> None:
+def test_crash_at_any_call_leaves_a_whole_configuration(tmp_path: Path) -> None:
     results = crash(tmp_path, "old")
     assert len(results) > 25
     ends = list(DIGESTS)
@@ -152,7 +153,7 @@ def test_a_crash_at_any_call_leaves_the_old_or_the_new_configuration(tmp_path: P
     assert set(digests_seen) == set(ends)
 
 
-def test_a_crash_during_the_first_swap_leaves_the_image_s_files_or_the_new_ones(
+def test_crash_during_the_first_swap_leaves_whole_files(
     tmp_path: Path,
 ) -> None:
     results = crash(tmp_path, "defaults")
@@ -167,7 +168,7 @@ def test_a_crash_during_the_first_swap_leaves_the_image_s_files_or_the_new_ones(
 
 
 def test_a_torn_live_generation_keeps_the_older_ones(root: Root) -> None:
-    """After a power cut: the newest data never reached the disk, the ones before did."""
+    """A power cut: the newest data never reached the disk, the earlier data did."""
     first, second = put(root, OLD), put(root, NEW)
     third = put(root, {"a": b"3"})
     os.truncate(f"{root.directory(third)}/..manifest.json", 0)
@@ -189,7 +190,7 @@ def test_a_staged_generation_does_not_outlive_a_restart(root: Root) -> None:
     assert everything(root.path) == before
 
 
-def test_links_that_somebody_removed_come_back_with_the_next_start(root: Root) -> None:
+def test_removed_links_come_back_with_the_next_start(root: Root) -> None:
     put(root, OLD)
     os.unlink(f"{root.path}/a")
     Root(root.path, Modes()).prepare()

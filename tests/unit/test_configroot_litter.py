@@ -1,6 +1,4 @@
-"""Bytes in configroot that others wrote: read within bounds, never taken for ours, never in the
-way.
-"""
+"""Foreign bytes in configroot: read within bounds, never taken for ours, never in the way."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ def manifest(**changed: Any) -> str:
 
 
 def plant(root: Root, text: str) -> Path:
-    """A generation of others with that manifest."""
+    """Make a foreign generation with this manifest."""
     directory = Path(root.path, PLANTED)
     directory.mkdir()
     (directory / "..manifest.json").write_text(text)
@@ -36,7 +34,7 @@ def plant(root: Root, text: str) -> Path:
 
 
 def works(path: str) -> None:
-    """A start and many changes go on as ever; in the end three generations are left."""
+    """A start and many changes succeed; in the end three generations are left."""
     again = Root(path, Modes())
     again.prepare()
     assert again.live().generation is not None
@@ -78,7 +76,7 @@ def test_planted_manifest_is_no_generation_of_ours(root: Root, text: str) -> Non
 
 
 @pytest.mark.parametrize("text", MANIFESTS.values(), ids=MANIFESTS.keys())
-def test_planted_manifest_that_is_live_is_replaced(root: Root, text: str) -> None:
+def test_planted_live_manifest_is_replaced(root: Root, text: str) -> None:
     plant(root, text)
     os.symlink(PLANTED, f"{root.path}/..data")
     again = Root(root.path, Modes())
@@ -102,7 +100,7 @@ def test_planted_manifest_that_is_live_is_replaced(root: Root, text: str) -> Non
         "touch ..2*/x; mkdir ..2*/empty; chmod 0 ..2*/empty",
     ],
 )
-def test_litter_is_in_no_one_s_way(root: Root, make: str) -> None:
+def test_litter_does_no_harm(root: Root, make: str) -> None:
     put(root, OLD)
     plant(root, "")
     subprocess.run(["sh", "-c", make.replace("..2*", PLANTED)], cwd=root.path, check=True)
@@ -110,7 +108,7 @@ def test_litter_is_in_no_one_s_way(root: Root, make: str) -> None:
 
 
 def test_huge_manifest_is_not_read(root: Root) -> None:
-    """A sparse file of 1 TiB, and 100 MiB of something, in less memory than either."""
+    """A sparse file of 1 TiB, and 100 MiB of data, in less memory than either."""
     put(root, OLD)
     os.truncate(plant(root, manifest()) / "..manifest.json", 1 << 40)
     other = Path(root.path, PLANTED.replace("2031", "2032"))
@@ -130,12 +128,10 @@ def test_huge_manifest_is_not_read(root: Root) -> None:
     assert int(done.stdout) < 16 << 10  # KiB
 
 
-def test_later_format_is_told_and_left_until_ours_is_live(
+def test_later_format_is_told_and_left_until_a_swap(
     root: Root, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever goes back to an older release of this program finds generations that it
-    cannot read.
-    """
+    """After a return to an older release, its start finds unreadable generations."""
     from config_supervisor.runtime import log
 
     live = put(root, OLD)

@@ -1,6 +1,4 @@
-"""What cannot be written, or must not be: what is live stays as it was, and a message says what to
-do.
-"""
+"""Impossible and refused writes: the live files stay, and a message has the remedy."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from config_supervisor.store.write_errors import ApplyError
 from tests.conftest import needs_root
 from tests.disk import NEW, OLD, as_nobody, everything, of, put, shown, swap
 
-# What cannot be written
+# Impossible writes
 
 
 def test_a_full_disk_leaves_the_live_generation_alone(small: Path) -> None:
@@ -35,10 +33,8 @@ def test_a_full_disk_leaves_the_live_generation_alone(small: Path) -> None:
     assert shown(root.path) == NEW
 
 
-def test_no_moment_is_too_full_to_keep_what_is_live(small: Path) -> None:
-    """Room for a few more inodes each time: each step of stage and swap fails once,
-    until all fit.
-    """
+def test_full_disk_at_any_step_keeps_the_live_files(small: Path) -> None:
+    """Room for a few more inodes each time: each step of a swap fails once, until all fit."""
     root = Root(str(small / "etc"), Modes())
     put(root, OLD)
     before = everything(root.path)
@@ -141,14 +137,14 @@ def test_a_root_below_a_file_is_refused(tmp_path: Path) -> None:
             Root(str(path), Modes()).prepare()
 
 
-def test_a_root_that_is_removed_is_made_again(root: Root) -> None:
+def test_removed_root_is_made_again(root: Root) -> None:
     put(root, OLD)
     subprocess.run(["rm", "-r", os.path.dirname(root.path)], check=True)
     put(root, NEW)
     assert shown(root.path) == NEW
 
 
-# What others put there
+# Foreign files
 
 
 @pytest.mark.parametrize(
@@ -174,7 +170,7 @@ def test_a_planted_link_is_refused_and_not_followed(root: Root, name: str, targe
 @pytest.mark.parametrize(
     ("make", "why"), [("mkdir a", "a directory"), ("mkfifo a", "a special file")]
 )
-def test_what_is_neither_link_nor_file_is_refused(root: Root, make: str, why: str) -> None:
+def test_directory_or_pipe_in_the_place_is_refused(root: Root, make: str, why: str) -> None:
     put(root, {"b": b"1"})
     subprocess.run(["sh", "-c", make], cwd=root.path, check=True)
     before = everything(root.path)
@@ -192,9 +188,8 @@ def test_an_image_s_default_file_is_replaced(root: Root) -> None:
     assert not [name for name in os.listdir(root.path) if name.startswith(("..link", "..kept"))]
 
 
-def test_default_files_stay_where_one_of_them_cannot_be_replaced(root: Root) -> None:
-    """A file that is mounted over, as a subPath volume is, cannot be renamed over: rename(2),
-    EBUSY.
+def test_default_files_stay_if_one_cannot_be_replaced(root: Root) -> None:
+    """A file with a mount over it, such as a subPath volume, cannot be replaced: rename(2), EBUSY.
     """
     needs_root()
     for name in ("a", "d", "gone"):
@@ -225,7 +220,7 @@ def test_another_s_files_and_links_are_left_alone(root: Root) -> None:
 
 
 def test_a_planted_generation_is_not_followed(root: Root, tmp_path: Path) -> None:
-    """A link with the name of a generation must lead no writing, reading or removing outside."""
+    """A link with the name of a generation must lead no write, read or removal outside."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "..manifest.json").write_text("{}")
@@ -247,8 +242,7 @@ def test_a_planted_generation_is_not_followed(root: Root, tmp_path: Path) -> Non
         ("touch ..data", "no link"),
         ("ln -s /etc ..data", "'/etc'"),
         ("ln -s sub ..data; mkdir sub", "'sub'"),
-        # As the kubelet leaves it: its random suffix may be as long as ours, but it has no
-        # manifest.
+        # As the kubelet leaves it: the random suffix may be as long as ours, without a manifest.
         (
             (
                 "mkdir ..2026_01_01_00_00_00.123456789; touch ..2*/a; ln -s ..2* ..data; ln -s"
@@ -260,7 +254,7 @@ def test_a_planted_generation_is_not_followed(root: Root, tmp_path: Path) -> Non
         ("ln -s ..2*/.. ..data; mkdir ..2026_01_01_00_00_00.123456789", "did not write"),
     ],
 )
-def test_a_directory_that_somebody_else_swaps_is_refused(root: Root, make: str, why: str) -> None:
+def test_directory_with_a_foreign_swap_is_refused(root: Root, make: str, why: str) -> None:
     staged = root.stage(of(OLD))
     subprocess.run(
         ["sh", "-c", make.replace("..2*", "..2026_01_01_00_00_00.123456789")],

@@ -1,6 +1,4 @@
-"""The directory of the generations stays the one of the start: no link leads the writing elsewhere
-later.
-"""
+"""The directory of generations stays the same for a run: no later link leads writes elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from tests.disk import NEW, OLD, everything, put, shown
 
 @pytest.fixture
 def victim(tmp_path: Path) -> Path:
-    """A directory of others with a file that has the name of a key."""
+    """A foreign directory with a file whose name is a key."""
     directory = tmp_path / "victim"
     directory.mkdir()
     (directory / "a").write_text("precious")
@@ -29,7 +27,7 @@ def victim(tmp_path: Path) -> Path:
 def test_link_in_place_of_configroot_leads_no_write_elsewhere(
     root: Root, victim: Path, tmp_path: Path, level: str
 ) -> None:
-    """The app owns a directory on the way, and root follows no link that it puts there."""
+    """The app owns a directory on the way; root follows no link from it."""
     put(root, OLD)
     if level == "etc":
         (victim / "app").mkdir()
@@ -54,7 +52,7 @@ def test_link_in_place_of_configroot_leads_no_write_elsewhere(
 
 
 def test_link_of_another_user_is_refused_from_the_start(tmp_path: Path, victim: Path) -> None:
-    """The container was restarted after the app had put its link there."""
+    """The container restarts after the app has put its link there."""
     needs_root()
     before = everything(victim)
     os.symlink(victim, tmp_path / "live")
@@ -78,7 +76,7 @@ def test_link_of_our_own_is_followed_at_the_start(tmp_path: Path) -> None:
 
 
 def test_link_that_is_switched_later_is_not_followed(tmp_path: Path, victim: Path) -> None:
-    """It was followed once; the directory that it led to then is the one that is written to."""
+    """The link was followed once: writes go on to its directory of that time."""
     (tmp_path / "data").mkdir()
     os.symlink("data", tmp_path / "live")
     root = Root(str(tmp_path / "live"), Modes())
@@ -90,7 +88,7 @@ def test_link_that_is_switched_later_is_not_followed(tmp_path: Path, victim: Pat
     assert (victim / "a").read_text() == "precious"
 
 
-def test_directory_that_is_made_again_is_written_anew(root: Root) -> None:
+def test_directory_made_again_is_written_again(root: Root) -> None:
     put(root, OLD)
     subprocess.run(["rm", "-r", root.path], check=True)
     os.mkdir(root.path)

@@ -1,6 +1,4 @@
-"""What counts as a configuration, which paths are accepted, and the laws of place,
-merge and diff.
-"""
+"""Accepted paths, the digest of a version, and the laws of place, merge and diff."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ from config_supervisor.core.content import (
 )
 from config_supervisor.core.permissions import PRIVATE, Permission
 
-# Paths of all sorts, wicked ones often: the parts are joined with slashes.
+# Paths of all sorts, wicked ones often: slashes join the parts.
 PARTS = st.one_of(
     st.sampled_from(
         ["", ".", "..", "..data", "...", ".hidden", "a", "b", "conf.d", "\0", "ä" * 128, "x" * 255]
@@ -36,7 +34,7 @@ PARTS = st.one_of(
     st.text(max_size=6),
 )
 PATHS = st.lists(PARTS, max_size=5).map("/".join)
-# Single names that cannot conflict, as the keys of a ConfigMap are.
+# Single names without conflicts, like the keys of a ConfigMap.
 KEYS = st.text("abc-_.", min_size=1, max_size=4).filter(
     lambda key: key != "." and not key.startswith("..")
 )
@@ -115,7 +113,7 @@ def test_names_that_only_begin_alike_do_not_conflict() -> None:
 @given(PATHS)
 @example("a/..")
 @example("a/b/../../../c")
-def test_whatever_is_accepted_stays_inside(path: str) -> None:
+def test_accepted_path_stays_inside(path: str) -> None:
     try:
         check_path(path)
     except BadPath:
@@ -241,15 +239,13 @@ def test_merging_keeps_every_file_or_refuses(objects: list[dict[str, bytes]]) ->
     assert all(merged[key] == entry for part in parts for key, entry in part.items())
 
 
-def test_objects_that_are_file_and_directory_to_each_other_are_refused() -> None:
+def test_file_and_directory_of_the_same_path_are_refused() -> None:
     with pytest.raises(BadPath, match="also the directory"):
         version_of(merge([{"a": Entry(b"")}, {"a/b": Entry(b"")}]))
 
 
 @given(SUMS, SUMS)
-def test_a_diff_says_what_makes_the_one_of_the_other(
-    old: dict[str, str], new: dict[str, str]
-) -> None:
+def test_diff_turns_the_old_version_into_the_new(old: dict[str, str], new: dict[str, str]) -> None:
     changes = diff(old, new)
     made = {path: old[path] for path in old if path not in changes.removed}
     made |= {path: new[path] for path in changes.added + changes.changed}

@@ -1,4 +1,4 @@
-"""Directories without files are part of a configuration: an app's `include_dir` needs them."""
+"""Empty directories are part of a version: an app's `include_dir` needs them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def told(follower: Follower) -> tuple[str, ...]:
     return tuple(content.directories)
 
 
-# Read
+# Reading
 
 
 def test_directories_without_files_are_read(follow: Follow, top: Path) -> None:
@@ -75,7 +75,7 @@ def test_volume_has_no_directories_of_its_own(follow: Follow, tmp_path: Path) ->
     assert told(follower) == ()
 
 
-# Compared
+# Comparing
 
 
 def test_digest_tells_directories_apart() -> None:
@@ -88,7 +88,7 @@ def test_digest_tells_directories_apart() -> None:
 
 
 def test_directory_with_files_is_no_entry() -> None:
-    """One source may have it empty, and another a file in it."""
+    """A source may have it empty, and another a file in it."""
     parts = [
         {"d/": DIRECTORY, "x/": DIRECTORY, "x/y/": DIRECTORY},
         {"d/a": Entry(b""), "x/y/": DIRECTORY},
@@ -108,7 +108,7 @@ def test_directory_goes_below_the_subdir() -> None:
     assert place({"d/": DIRECTORY}, subdir="x", mapping={}) == {"x/d/": DIRECTORY}
 
 
-# Written
+# Writing
 
 
 def test_directory_is_written_and_read_back(root: Root) -> None:

@@ -1,6 +1,4 @@
-"""The marks that survive a restart: read back as written, from any bytes, and what a start makes of
-them.
-"""
+"""The marks after a restart: read back as written, from any bytes, and judged by a start."""
 
 from __future__ import annotations
 

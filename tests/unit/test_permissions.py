@@ -13,13 +13,13 @@ PERMISSIONS = st.builds(Permission, MODES, GROUPS)
 
 
 def may(permission: Permission, bit: int, groups: set[int]) -> bool:
-    """Whether a user who is not the owner, with these groups, has a right (4 read, 1 enter)."""
+    """Whether a user with these groups, not the owner, has a right (4 read, 1 enter)."""
     shift = 3 if permission.gid in groups else 0
     return bool(permission.mode >> shift & bit)
 
 
 def orderly(permission: Permission) -> bool:
-    """The group has what all others have; modes that shut a group out alone are no one's."""
+    """The group may do no less than all others; no program sets modes without this."""
     return not permission.mode & 0o007 & ~(permission.mode >> 3)
 
 
@@ -40,7 +40,7 @@ def test_copy_has_no_bit_for_others_that_its_origin_lacks(origin: Permission, um
 
 
 @given(MODES)
-def test_mode_without_its_group_gives_the_group_what_all_have(mode: int) -> None:
+def test_mode_without_its_group_treats_it_as_others(mode: int) -> None:
     left = ungrouped(mode)
     assert left & 0o707 == mode & 0o707
     assert not (left >> 3) & 0o007 & ~mode
