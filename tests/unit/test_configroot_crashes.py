@@ -59,7 +59,9 @@ from config_supervisor.core.content import Entry, version_of
 
 path, old, new, start = sys.argv[1:]
 old, new = ({k: Entry(v.encode()) for k, v in json.loads(files).items()} for files in (old, new))
-EVENTS = ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.symlink", "os.link", "os.chmod", "os.listdir")
+EVENTS = {"open"} | {
+    "os." + name for name in "mkdir rename remove rmdir symlink link chmod listdir".split()
+}
 left = None
 
 def hook(event, _):
@@ -82,6 +84,10 @@ def child(number):
     swap(root, new)
     os._exit(0)
 
+def visible():
+    files = (path + "/" + name for name in sorted(os.listdir(path)))
+    return {os.path.basename(file): open(file).read() for file in files if os.path.isfile(file)}
+
 def swap(root, files):
     root.show(root.stage(version_of(files)))
     root.tidy()
@@ -101,12 +107,12 @@ for number in range(1000):
         for files in (new, old, new, old):  # so that there is one to be pruned
             swap(root, files)
     whole = child(number)
-    before = {n: open(path + "/" + n).read() for n in sorted(os.listdir(path)) if os.path.isfile(path + "/" + n)}
+    before = visible()
     again = Root(path, Modes())
     again.prepare()
     live = again.live().generation
     names = sorted(os.listdir(path))
-    after = {n: open(path + "/" + n).read() for n in names if os.path.isfile(path + "/" + n)}
+    after = visible()
     intact = [one.name for one in again.generations() if one.files == sums(again.directory(one))]
     swap(again, new)
     end = again.live().generation
@@ -117,8 +123,7 @@ for number in range(1000):
 
 
 def crash(path: Path, start: str) -> list[list[object]]:
-    """Die at the n-th system call of a swap, for every n; returns the state found after each death.
-    """
+    """Die at the n-th system call of a swap, for every n; returns the state found after each death."""
     files = [json.dumps({"a": f"{age} a", "b": f"{age} b", age: age}) for age in ("old", "new")]
     command = [sys.executable, "-c", CRASH, str(path / "etc"), *files, start]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
