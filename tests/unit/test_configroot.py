@@ -45,7 +45,7 @@ def test_staged_generation_survives_tidying(root: Root) -> None:
 
 
 def test_no_link_leads_nowhere_once_a_generation_is_shown(root: Root) -> None:
-    """The app reloads before anything is tidied up: nginx fails on such a link in `include *.conf`."""
+    """The app reloads before old links are tidied up: nginx would fail in `include *.conf`."""
     put(root, OLD)
     root.show(root.stage(of(NEW)))
 

@@ -123,7 +123,7 @@ for number in range(1000):
 
 
 def crash(path: Path, start: str) -> list[list[object]]:
-    """Die at the n-th system call of a swap, for every n; returns the state found after each death."""
+    """Die at the n-th system call of a swap, for every n; returns the state after each death."""
     files = [json.dumps({"a": f"{age} a", "b": f"{age} b", age: age}) for age in ("old", "new")]
     command = [sys.executable, "-c", CRASH, str(path / "etc"), *files, start]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

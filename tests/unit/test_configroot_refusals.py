@@ -189,7 +189,7 @@ def test_an_image_s_default_file_is_replaced(root: Root) -> None:
 
 
 def test_default_files_stay_if_one_cannot_be_replaced(root: Root) -> None:
-    """A file with a mount over it, such as a subPath volume, cannot be replaced: rename(2), EBUSY."""
+    """A file with a mount over it, as of a subPath, cannot be replaced: rename(2), EBUSY."""
     needs_root()
     for name in ("a", "d", "gone"):
         Path(root.path, name).write_bytes(b"default")
