@@ -1,9 +1,7 @@
-"""A parent that adopts: becomes a child subreaper, starts its arguments and reaps whatever comes to
-it.
+"""A parent that adopts: becomes a child subreaper, starts its arguments and reaps all children.
 
-adopt.py COMMAND...: prints `adopted N` to stderr at the end, N being the processes that were not
-its own child, and exits with the code of the command. tini's tests have such a program for the same
-purpose.
+adopt.py COMMAND...: prints `adopted N` to stderr at the end, N being the number of processes other
+than its own child, and exits with the code of the command. tini's tests have such a program too.
 """
 
 from __future__ import annotations

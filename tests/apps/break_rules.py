@@ -1,7 +1,6 @@
 """The program with rules that fail: break_rules.py EVENT ARGUMENTS...
 
-Once the app runs, `service.step` raises for each event of that type, and for every event where
-EVENT is `Event`.
+Once the app runs, the rules raise for each event of the type EVENT; for all, if it is `Event`.
 """
 
 from __future__ import annotations

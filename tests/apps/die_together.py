@@ -1,4 +1,4 @@
-"""An app that dies in the same moment as an orphan of its own.
+"""An app with an orphan: both die in the same moment.
 
 die_together.py CODE: the orphan lives as long as the app holds a pipe open. Prints `ready`, waits
 for the end of its stdin and exits with CODE.

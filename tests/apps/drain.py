@@ -1,4 +1,4 @@
-"""An app that takes its time to stop.
+"""An app with a slow stop.
 
 drain.py SECONDS CODE: prints `ready`; on the first signal it prints the number, works for SECONDS,
 prints `drained` and exits with CODE. Further signals meanwhile are printed and change nothing.

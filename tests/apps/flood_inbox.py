@@ -1,9 +1,8 @@
-"""An inbox under a flood: flood_inbox.py FOLDER, the folder of the package; tells what came out, in
-a line of JSON.
+"""An inbox under a flood: flood_inbox.py FOLDER, the folder of the package; prints JSON.
 
-First 10,000 events and then one signal of a low, a middle and a high number; how many events come
-before each. Then 90,000 contacts and 5,000 of two kinds of watch events from two threads; how many
-events come, and their counts.
+First 10,000 events, then a signal each of a low, a middle and a high number: the events before each
+signal are counted. Then 90,000 contacts and 5,000 watch events of two kinds from two threads: the
+events and their counts.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""An app that ends and leaves a daemon in a session of its own behind.
+"""An app that leaves a daemon in a session of its own behind.
 
 leftover.py CODE KIND: prints `ready` when the daemon is up and exits with CODE when its stdin ends.
-The daemon prints the number of each signal it gets. Its KIND says what it does on TERM: `cleans`
-for 0.5 s, prints `cleaned` and ends; `ignores` runs on; `stopped` stops itself first, then cleans.
+The daemon prints the number of each signal. On TERM its KIND `cleans` works for 0.5 s, prints
+`cleaned` and ends; `ignores` runs on; `stopped` stops itself first, then cleans.
 """
 
 from __future__ import annotations

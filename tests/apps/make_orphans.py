@@ -1,7 +1,7 @@
-"""Makes COUNT orphans that all live until its stdin says that they may die, then at once.
+"""Makes COUNT orphans, which live until a line comes on stdin and then die at once.
 
-make_orphans.py COUNT: prints `ready` when all are there and have lost their parent; at the first
-line of stdin all die; it prints `dead` then, and exits with 0 when stdin ends.
+make_orphans.py COUNT: prints `ready` when all are there and have lost their parent, `dead` after
+the first line of stdin, and exits with 0 at the end of stdin.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""An app that does what its configuration says, to be reloaded in every way and to fail in some.
+"""An app that obeys its configuration: it can be reloaded in many ways, and fail in some.
 
 obey_config.py FILE [deaf | early READY]: prints `config: LINE` for the first line of FILE at its
 start and on each HUP, and `ready` once. The line `exit N` ends it with N. TERM, INT, USR1 and USR2
-print `got SIGNAL` and end it with 7. `deaf` leaves HUP alone. `early` sets a handler for HUP that
-dies of it, as if nobody had asked for it yet, until a line comes on standard input: then it creates
-READY and is an ordinary app.
+print `got SIGNAL` and end it with 7. `deaf` leaves HUP alone. `early` dies of HUP by a handler, as
+a program before its set-up does, until a line comes on standard input: then it creates READY and
+becomes an ordinary app.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An HTTP server that reloads by POST /reload, and treats that request as its configuration says.
+"""An HTTP server with a reload by POST /reload, whose answer its configuration chooses.
 
 obey_http.py PORT FILE: each request prints `asked: LINE`, LINE being the first of FILE. It is
 answered by 200 and taken up, with `config: LINE`, unless it is `refuse STATUS BODY...`; `busy

@@ -1,7 +1,7 @@
-"""Takes HUP in the way that its argument names, prints it, and says `ready` once it can.
+"""Takes HUP in the way of its argument, prints it, and prints `ready` once it can.
 
 The ways: `handler`, `sigwait`, `sigtimedwait`, `signalfd`, `thread` (a thread waits, all block),
-`poll` (asks for what is pending, and never waits), `open` (a thread waits, and the main thread
+`poll` (looks for pending signals, and never waits), `open` (a thread waits, and the main thread
 leaves HUP to its default action), `other` (waits for USR1 only), `blocked` (never takes it),
 `ignored`, `default`.
 """

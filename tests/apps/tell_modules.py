@@ -1,15 +1,14 @@
-"""Runs the supervisor with these arguments and tells on stderr which modules it has imported, and
-when.
+"""Runs the supervisor with its arguments and prints the imported modules on stderr at two moments.
 
-tell_modules.py PATH ARG...: PATH, folders joined by colons, is where the supervisor and its
-libraries are. To be run with -S -I: then nothing but the interpreter and what stands here is loaded
-first, so that a list shows what the program needs, whatever is installed beside it. A line
-`imported WHEN NAME...` comes twice: `before` when the first process is about to be started, which
-must be the app, and `after` when WINCH is about to be forwarded to it.
+tell_modules.py PATH ARG...: PATH, folders joined by colons, holds the supervisor and its libraries.
+To be run with -S -I: only the interpreter and this file load modules before, so the lists show the
+needs of the program, whatever is installed beside it. The line `imported WHEN NAME...` comes twice:
+`before` the start of the first process, which must be the app, and `after` the next WINCH, just
+before it is forwarded.
 
-What has to wait for the app (LATE) is held back until it was started: on a busy machine it would
-come first now and then, as that is a matter of milliseconds. It is held for some seconds only, so
-that what the app's start does wait for is found in the first list.
+Imports for a time after the app's start (LATE) are held back until then: on a busy machine they
+would come first now and then. They are held for some seconds only, so the first list still shows
+an import for which the start waits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Exit codes: the app's own, 128+n for its signals, and ours when there is no app."""
+"""Exit codes: the code of the app, 128+n for a signal, and our own without an app."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_an_app_that_is_not_in_path_gives_127(run: Run) -> None:
     program.err.expect("no-such-program.*([Nn]o such file|[Nn]ot found)")
 
 
-def test_an_app_that_is_in_path_but_may_not_be_executed_gives_126(run: Run, tmp_path: Path) -> None:
+def test_an_app_in_path_without_the_right_to_run_gives_126(run: Run, tmp_path: Path) -> None:
     """EACCES as execvp(3) has it, and 126 as bash gives; dash goes on and says 127."""
     make(tmp_path / "plain", SCRIPT, 0o644)
 
@@ -84,9 +84,7 @@ def test_an_app_that_is_in_path_but_may_not_be_executed_gives_126(run: Run, tmp_
     program.err.expect("plain.*[Pp]ermission denied")
 
 
-def test_a_file_that_may_not_be_executed_hides_no_later_one_in_path(
-    run: Run, tmp_path: Path
-) -> None:
+def test_a_file_without_the_right_to_run_hides_no_later_file(run: Run, tmp_path: Path) -> None:
     for folder, mode in (("first", 0o644), ("second", 0o755)):
         (tmp_path / folder).mkdir()
         make(tmp_path / folder / "program", "#!/bin/sh\n" + SCRIPT, mode)
@@ -118,7 +116,7 @@ USAGE_ERRORS = {
     "a bad duration": (["--stop-timeout", "5x", "--", "true"], "--stop-timeout"),
     "a bad signal": (["--stop-signal", "FOO", "--", "true"], "--stop-signal"),
     "a bad rewrite": (["--rewrite", "15", "--", "true"], "--rewrite"),
-    "a rewrite of a signal that nobody can catch": (
+    "a rewrite of a signal without a handler": (
         ["--rewrite", "KILL:TERM", "--", "true"],
         "KILL",
     ),
@@ -130,7 +128,7 @@ USAGE_ERRORS = {
 
 
 @pytest.mark.parametrize("case", USAGE_ERRORS)
-def test_a_usage_error_is_one_line_that_names_the_option_and_gives_2(run: Run, case: str) -> None:
+def test_a_usage_error_is_a_line_with_the_option_and_gives_2(run: Run, case: str) -> None:
     options, named = USAGE_ERRORS[case]
 
     program = run(options=options)
@@ -143,7 +141,7 @@ def test_a_usage_error_is_one_line_that_names_the_option_and_gives_2(run: Run, c
 @pytest.mark.parametrize(
     "name", ["CONFIG_SUPERVISOR_STOP_TIMEOUT", "CONFIG_SUPERVISOR_STOP_SIGNAL"]
 )
-def test_a_bad_value_in_the_environment_is_a_usage_error_that_names_it(run: Run, name: str) -> None:
+def test_a_bad_variable_is_a_usage_error_with_its_name(run: Run, name: str) -> None:
     program = run("true", env={name: "5x"})
 
     program.finish(2)
@@ -166,7 +164,7 @@ def test_only_the_first_double_dash_is_ours(run: Run) -> None:
 
 
 def test_an_ok_exit_code_becomes_0(run: Run) -> None:
-    """143 is what the JVM ends with after a clean stop."""
+    """The JVM ends a clean stop with 143."""
     options = ["--ok-exit-code", "143", "--ok-exit-code", "3"]
 
     run("sh", "-c", "kill -TERM $$", options=options).finish(0)

@@ -10,9 +10,7 @@ from tests.harness import APPS, app
 
 
 def test_a_flood_of_events_delays_no_signal() -> None:
-    """A batch of 32 may come before each, whatever the signal's number; contacts that wait are one
-    event.
-    """
+    """At most a batch of 32 comes before each signal; waiting contacts become a single event."""
     folder = os.path.dirname(os.path.dirname(APPS))
     told = subprocess.run(app("flood_inbox.py", folder), check=True, capture_output=True, text=True)
     result = json.loads(told.stdout)

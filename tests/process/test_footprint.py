@@ -1,11 +1,9 @@
-"""What each role costs does not grow unseen: modules, threads, descriptors, wake-ups, system calls,
-instructions.
+"""The costs of each role do not grow unseen: modules, threads, descriptors, wake-ups, system calls.
 
-Counts only, so that a verdict does not depend on the machine or on what else it does; how long
-things take is measured by tests/bench. A number here is no promise to users: who has a good reason
-changes it together with the code. The roles are those of tests/bench/candidates.py: a bare init, one
-that follows a mounted directory and is scraped, and one that follows a ConfigMap and is scraped;
-each with its control socket, as by default.
+Counts only, so a verdict does not depend on the machine or its load; tests/bench measures times. A
+number here is no promise to users: with a good reason it changes together with the code. The
+roles are those of tests/bench/candidates.py: a bare init, a follower of a mounted directory and a
+follower of a ConfigMap; the latter two are scraped and have a control socket, as by default.
 """
 
 from __future__ import annotations
@@ -32,11 +30,9 @@ from tests.volume import swap_volume
 
 ROOT = os.path.dirname(os.path.dirname(APPS))
 
-# What a bare init loads beside `os`, `signal` and its own modules, which tests/unit/test_house.py
-# lists.
+# The modules of a bare init beside `os`, `signal` and its own, listed in tests/unit/test_house.py.
 BARE_LIBRARY = {"errno", "struct"}
-# What stands between exec and the app when a directory is followed; the rest of this role is
-# imported afterwards.
+# The same for a follower of a directory, between exec and the app; the rest comes afterwards.
 DIRECTORY_LIBRARY = BARE_LIBRARY | {"select", "_queue", "resource"}
 DIRECTORY = set(
     """
@@ -57,11 +53,10 @@ DIRECTORY = set(
     wiring wiring.destination wiring.launch wiring.program wiring.sources
     """.split()
 )
-# Small modules in C that come with those above. Python 3.12 has _sha2 where 3.11 has _sha256.
+# Small modules in C below those above. Python 3.12 has _sha2 where 3.11 has _sha256.
 ACCELERATORS = {"_struct", "_weakrefset", "_sha256", "_sha2"}
 
-# The libraries in memory once /metrics was scraped; the last lines are what `import kubernetes`
-# takes with it.
+# The libraries in memory after a scrape of /metrics; the last lines come with `import kubernetes`.
 DIRECTORY_PACKAGES = {"config_supervisor", "inotify_simple", "prometheus_client"}
 API_PACKAGES = set(
     """
@@ -70,8 +65,7 @@ API_PACKAGES = set(
     pydantic_core requests requests_oauthlib typing_extensions typing_inspection
     """.split()
 )
-# Megabytes each, and one careless import away. `kubernetes` loads the modules below these packages
-# when asked.
+# Megabytes each, and a careless import away: `kubernetes` loads the modules below these late.
 TOO_MUCH = re.compile(
     r"kubernetes\.client\.(models|api)\.|kubernetes\.(aio|informer|leaderelection|stream)\b|(asyncio|unittest|xml)\b"
 )
@@ -79,43 +73,42 @@ TOO_MUCH = re.compile(
 # Python 3.11 they are 147 and 510.
 MOST_MODULES = {"directory": 165, "api": 565}
 
-# Main thread, source, web server, control socket, and the log's from its first line on: a bare init
-# says nothing.
+# Main thread, source, web server, control socket, and the log from its first line on: a bare init
+# logs nothing.
 THREADS = {"bare": 1, "directory": 5, "api": 5}
-# Standard input, output and error, and where we were started, which is where the app starts.
+# Standard input, output and error, and the directory of our start, for the app.
 BARE_FILES = {"pipe": 3, "directory": 1}
-# With threads also those that the main thread holds back from them for its own needs.
+# With threads also the reserve of the main thread.
 THREADED_FILES = {"pipe": 3, "directory": 1 + 4}
 FILES = {
     "bare": BARE_FILES,
-    # Of an eventfd each: how other threads wake that of /metrics, and that of supervisorctl.
+    # An eventfd each wakes the threads of /metrics and of supervisorctl.
     "directory": {
         **THREADED_FILES,
         "socket": 2,
         "anon_inode:[eventfd]": 2,
         "anon_inode:inotify": 1,
     },
-    # Those of /metrics, of supervisorctl, and of the watch; and configroot, which no other may take
-    # the place of.
+    # The sockets of /metrics, supervisorctl and the watch; configroot, held open against a swap.
     "api": {**THREADED_FILES, "socket": 3, "anon_inode:[eventfd]": 2, "directory": 1 + 4 + 1},
 }
 
 
 class Cost:
-    """One program in one role, and what the kernel says of it."""
+    """A program in a role, and its costs as the kernel counts them."""
 
     def __init__(self, role: str, program: Program, change: Callable[[int], None]) -> None:
         self.role, self.program, self._change = role, program, change
         program.expect("ready")
         self.port = 0 if role == "bare" else port_of(program)
-        if self.port:  # what the first scrape imports and builds stays
+        if self.port:  # imports and objects of the first scrape stay
             get(self.port, "/metrics")
 
     def threads(self) -> int:
         return len(os.listdir(f"/proc/{self.program.pid}/task"))
 
     def files(self) -> Counter[str]:
-        """How many descriptors of each kind are open."""
+        """The number of open descriptors of each kind."""
         folder = f"/proc/{self.program.pid}/fd"
         links = []
         for name in os.listdir(folder):
@@ -127,13 +120,11 @@ class Cost:
         )
 
     def switches(self) -> int:
-        """How often its threads went to sleep or were sent to sleep, in all."""
+        """Context switches of all threads, voluntary or not."""
         return work([self.program.pid]).switches
 
     def sleeps(self) -> int:
-        """How often its threads went to sleep, in all: those that others interrupt do not
-        (proc(5)).
-        """
+        """Voluntary context switches of all threads (proc(5))."""
         tasks = os.listdir(f"/proc/{self.program.pid}/task")
         return sum(
             int(status(f"{self.program.pid}/task/{task}")["voluntary_ctxt_switches"])
@@ -141,9 +132,7 @@ class Cost:
         )
 
     def assert_small(self) -> None:
-        """Wait until it has its few threads and descriptors: those of a request or a reload end a
-        little later.
-        """
+        """Wait for the listed threads and descriptors: those of a request or a reload end late."""
 
         def small() -> None:
             assert (THREADS[self.role], FILES[self.role]) == (
@@ -154,7 +143,7 @@ class Cost:
         wait_until(small)
 
     def reload(self, times: int) -> None:
-        """So many changes, each of which the app has seen."""
+        """Make changes, one after the other; the app takes up each."""
         for number in range(times):
             self._change(number)
             self.program.expect(f"config: {number}$")
@@ -168,13 +157,13 @@ class Cost:
 
 
 class Roles:
-    """Starts the roles of one test."""
+    """Starts the roles of a test."""
 
     def __init__(self, run: Run, kube: FakeKube, scratch: str) -> None:
         self._run, self._kube, self._scratch = run, kube, scratch
 
     def start(self, role: str, *options: str, launcher: bool = False) -> Cost:
-        """Start one, and return when it serves; with the `launcher` it tells what it imports."""
+        """Start a role and return when it serves; by the `launcher` it prints its imports."""
         config, more, change = getattr(self, f"_{role}")()
         command = app("read_config.py", config) if config else app("print_signals.py")
         options = (*more, "--subreaper=off", *options)
@@ -220,7 +209,7 @@ def roles(run: Run, tmp_path: os.PathLike[str]) -> Iterator[Roles]:
 
 
 def imported(cost: Cost, when: str) -> set[str]:
-    """What tests/apps/tell_modules.py said about that moment."""
+    """The list of tests/apps/tell_modules.py for a moment."""
     found: set[str] = set()
 
     def said() -> None:
@@ -242,9 +231,7 @@ def own(modules: set[str]) -> set[str]:
 
 
 def packages(modules: set[str]) -> set[str]:
-    """The libraries among them by their top-level names, but for what compilers add (`_yaml`,
-    `cython_runtime`).
-    """
+    """The top-level names of libraries, without the additions of compilers (`_yaml`)."""
     tops = (
         {name.partition(".")[0] for name in modules} - sys.stdlib_module_names - {"cython_runtime"}
     )
@@ -256,10 +243,10 @@ def packages(modules: set[str]) -> set[str]:
     ("role", "ours", "library"),
     [("bare", None, BARE_LIBRARY), ("directory", DIRECTORY, DIRECTORY_LIBRARY)],
 )
-def test_the_app_waits_for_these_imports_and_no_others(
+def test_the_app_waits_for_the_listed_imports_alone(
     roles: Roles, role: str, ours: set[str] | None, library: set[str]
 ) -> None:
-    """Each of them is paid for in every start of every container, before the app runs."""
+    """Each start of each container pays for them before the app runs."""
     modules = imported(roles.start(role, launcher=True), "before")
     foreign = {name for name in modules if name.partition(".")[0] != "config_supervisor"}
 
@@ -271,7 +258,7 @@ def test_the_app_waits_for_these_imports_and_no_others(
 @pytest.mark.parametrize(
     ("role", "allowed"), [("directory", DIRECTORY_PACKAGES), ("api", API_PACKAGES)]
 )
-def test_what_stays_in_memory_is_these_libraries_and_no_others(
+def test_only_the_listed_libraries_stay_in_memory(
     roles: Roles, role: str, allowed: set[str]
 ) -> None:
     cost = roles.start(role, launcher=True)
@@ -286,7 +273,7 @@ def test_what_stays_in_memory_is_these_libraries_and_no_others(
 
 
 @pytest.mark.parametrize("role", ["bare", "directory", "api"])
-def test_threads_and_descriptors_at_rest_are_these(roles: Roles, role: str) -> None:
+def test_threads_and_descriptors_at_rest_are_as_listed(roles: Roles, role: str) -> None:
     roles.start(role).assert_small()
 
 
@@ -299,9 +286,8 @@ def test_twenty_reloads_leave_no_thread_and_no_descriptor(roles: Roles, role: st
 
 @pytest.mark.timeout(60)
 def test_no_role_wakes_up_at_rest(roles: Roles) -> None:
-    """Three seconds are enough for what polls. What comes by itself comes every minute at most.
-
-    Those are the bookmarks of a watch and, every 5 minutes, a look at a directory.
+    """Three seconds catch a poll. The bookmarks of a watch come every minute at most, and a look
+    at a directory every 5 minutes.
     """
     costs = [roles.start(role) for role in THREADS]
     for cost in costs:
@@ -314,7 +300,7 @@ def test_no_role_wakes_up_at_rest(roles: Roles) -> None:
 
 
 def at_rest(costs: list[Cost]) -> None:
-    """Wait until nothing happens any more of what a start brings with it."""
+    """Wait until the work of a start is done."""
     seen: list[list[int]] = []
 
     def still() -> None:
@@ -326,7 +312,7 @@ def at_rest(costs: list[Cost]) -> None:
 
 
 def passes(costs: list[Cost], seconds: float) -> None:
-    """Let time pass in which none of the programs ends."""
+    """Let time pass; the programs must live on."""
     ends = [os.pidfd_open(cost.program.pid) for cost in costs]
     try:
         assert [] == select.select(ends, [], [], seconds)[0]
@@ -337,8 +323,8 @@ def passes(costs: list[Cost], seconds: float) -> None:
 
 @pytest.mark.parametrize("role", ["bare", "directory"])
 def test_a_signal_wakes_one_thread_once(roles: Roles, role: str) -> None:
-    """Threads that wake each other would double it. A busy machine lets it take several in one go:
-    some fewer.
+    """Threads that wake each other would double the count. On a busy machine a wake-up takes
+    several signals.
     """
     cost = roles.start(role)
     cost.assert_small()
@@ -351,7 +337,7 @@ def test_a_signal_wakes_one_thread_once(roles: Roles, role: str) -> None:
 
 
 def forward(cost: Cost, times: int) -> None:
-    """So many signals, one after the other; each has done what it does."""
+    """Send signals, one after the other; each has reached the app."""
     for _ in range(times):
         if cost.role == "bare":
             cost.program.send(signal.SIGUSR1)
@@ -366,9 +352,7 @@ def forward(cost: Cost, times: int) -> None:
 def test_a_forwarded_signal_costs_two_system_calls(
     roles: Roles, role: str, tmp_path: os.PathLike[str]
 ) -> None:
-    """One that takes it and one that sends it, in the main thread; that no other wakes up is tested
-    above.
-    """
+    """The main thread takes it and sends it; other threads sleep on, as tested above."""
     cost, seen = roles.start(role), f"{tmp_path}/calls"
     cost.assert_small()
     command = [needs("strace"), "-o", seen, "-p", str(cost.program.pid)]
@@ -380,36 +364,10 @@ def test_a_forwarded_signal_costs_two_system_calls(
         strace.communicate(timeout=10)
     with open(seen, encoding="utf-8") as file:
         calls = [line.partition("(")[0] for line in file]
-    # From the first to the last of them: the call that strace interrupts by coming is begun once
-    # more.
+    # From the first to the last: strace interrupts a call when it attaches, which begins again.
     first, last = calls.index("kill"), len(calls) - calls[::-1].index("kill")
 
     between = calls[first + 1 : last]
     assert 10 == between.count("kill")
-    assert len(between) <= 24, (
-        between
-    )  # 20, and room for one turn that another thread asks for meanwhile
-
-
-@pytest.mark.timeout(120)
-def test_a_start_takes_little_more_instructions_than_the_least_of_a_python_program(
-    tmp_path: os.PathLike[str],
-) -> None:
-    """The same in every run within a percent, whatever else the machine does: 1.6 times, with
-    Python 3.11.
-    """
-    valgrind = needs("valgrind")
-    bare = app("tell_modules.py", ROOT, "--subreaper=off", "--", "true")
-    floor = [sys.executable, "-S", "-I", f"{ROOT}/tests/bench/floor.py", "--", "true"]
-
-    assert instructions(valgrind, bare, tmp_path) / instructions(valgrind, floor, tmp_path) < 1.7
-
-
-def instructions(valgrind: str, command: list[str], scratch: os.PathLike[str]) -> int:
-    """How many a command takes, those of its children left out."""
-    subprocess.run(command, check=True, capture_output=True)  # compiles what was not compiled yet
-    counting = [valgrind, "--tool=callgrind", f"--callgrind-out-file={scratch}/%p"]
-    done = subprocess.run([*counting, *command], check=True, capture_output=True, text=True)
-    found = re.findall(r"Collected : (\d+)", done.stderr)
-    assert 1 == len(found), done.stderr
-    return int(found[0])
+    # 20, and room for a turn of another thread.
+    assert len(between) <= 24, between

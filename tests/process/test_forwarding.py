@@ -1,4 +1,4 @@
-"""Signals: which reach the app, under which number, in which order, and what stops and resumes."""
+"""Signals: their way to the app, their numbers and order, stops and continuations."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ PRINT = app("print_signals.py")
 FORWARDED = sorted(signal.valid_signals() - {SIGCHLD, SIGKILL, SIGSTOP})
 JOB_CONTROL = (SIGTSTP, SIGTTIN, SIGTTOU)
 BURST = [number for number in range(SIGRTMIN, SIGRTMAX + 1) for _ in range(3)]
-# The app and a helper in its process group, both printing what they get.
+# The app and a helper in its process group; both print their signals.
 GROUP = ["sh", "-c", '"$@" helper & exec "$@" app', "sh", *PRINT]
 
 
@@ -61,7 +61,7 @@ def start(run: Run, *options: str, env: dict[str, str] | None = None) -> Program
 
 
 def start_group(run: Run, *options: str) -> tuple[Program, int]:
-    """The program over an app with a helper in its group, both ready, and the helper's pid."""
+    """The program over an app with a helper in its group, both ready; and the helper's pid."""
     program = run(*GROUP, options=options)
     assert {"app ready", "helper ready"} == {program.out.next(), program.out.next()}
     return program, children(program.app)[0]
@@ -73,7 +73,7 @@ def assert_forwards(program: Program, sent: int, seen: int) -> None:
 
 
 def test_every_signal_reaches_the_app_one_by_one_and_in_order(run: Run) -> None:
-    """Also those that a fault raises, ABRT or SEGV, when a process sends them."""
+    """ABRT, SEGV and the other signals of faults included."""
     program = start(run)
 
     assert 64 - len({SIGCHLD, SIGKILL, SIGSTOP, 32, 33}) == len(FORWARDED)
@@ -93,7 +93,7 @@ def test_the_death_of_a_child_is_not_forwarded(run: Run) -> None:
 
 @pytest.mark.parametrize("number", [SIGABRT, SIGSEGV, SIGILL])
 def test_a_fault_that_is_sent_ends_an_app_as_it_would(run: Run, number: int) -> None:
-    """`docker kill -s ABRT` is how a stack dump of many runtimes is had; the code is the app's."""
+    """`docker kill -s ABRT` makes many runtimes dump their stacks; the code is the app's."""
     program = run("sh", "-c", "ulimit -c 0; echo ready; exec cat")
 
     program.expect("ready")
@@ -102,9 +102,7 @@ def test_a_fault_that_is_sent_ends_an_app_as_it_would(run: Run, number: int) -> 
 
 
 def test_a_fault_of_our_own_still_ends_us() -> None:
-    """The signals are blocked, and the kernel does not let a thread block one that it causes
-    itself.
-    """
+    """The signals are blocked, but no thread can block a signal of its own fault."""
     code = (
         "import ctypes\nfrom config_supervisor.runtime import"
         " signals\nsignals.install()\nctypes.string_at(0)"
@@ -143,7 +141,7 @@ def test_a_signal_that_is_rewritten_to_0_is_dropped(run: Run) -> None:
     assert_forwards(program, SIGUSR2, SIGUSR2)
 
 
-def test_rewrites_take_names_with_and_without_sig_and_real_time_ones(run: Run) -> None:
+def test_rewrites_take_names_with_and_without_sig(run: Run) -> None:
     program = start(run, "--rewrite", "HUP:INT", "--rewrite", "SIGUSR1:RTMIN+3")
 
     assert_forwards(program, SIGHUP, SIGINT)
@@ -196,12 +194,8 @@ def test_a_terminal_stop_stops_the_app_and_then_the_supervisor(run: Run, number:
 
 @only_process
 @pytest.mark.parametrize("number", JOB_CONTROL)
-def test_an_app_that_catches_a_terminal_stop_gets_it_and_the_supervisor_stops(
-    run: Run, number: int
-) -> None:
-    """As PID 1 the supervisor does not stop; that the app gets the signal is tested with the
-    others.
-    """
+def test_a_caught_terminal_stop_stops_the_supervisor_alone(run: Run, number: int) -> None:
+    """As PID 1 the supervisor does not stop."""
     program = start(run)
 
     assert_forwards(program, number, number)
@@ -212,7 +206,7 @@ def test_an_app_that_catches_a_terminal_stop_gets_it_and_the_supervisor_stops(
 
 
 @pytest.mark.parametrize("number", JOB_CONTROL)
-def test_with_g_a_terminal_stop_stops_even_a_group_that_catches_it(run: Run, number: int) -> None:
+def test_with_g_a_terminal_stop_stops_a_group_that_catches_it(run: Run, number: int) -> None:
     program, helper = start_group(run, "-g")
 
     program.send(number)
@@ -225,9 +219,7 @@ def test_with_g_a_terminal_stop_stops_even_a_group_that_catches_it(run: Run, num
 
 
 def burst(program: Program) -> list[int]:
-    """Have every real-time signal wait three times while the supervisor is stopped; what came of
-    it.
-    """
+    """Send each real-time signal three times while the supervisor is stopped; the app's lines."""
     program.send(SIGSTOP)
     assert_state(program.pid, "T")
     for number in BURST:
@@ -245,7 +237,7 @@ def test_a_burst_of_real_time_signals_arrives_in_order(run: Run) -> None:
     assert BURST == [number for number in burst(start(run)) if number != SIGCONT]
 
 
-def test_equal_real_time_signals_in_quick_succession_all_arrive_before_a_later_one(
+def test_equal_real_time_signals_all_arrive_before_a_later_one(
     run: Run,
 ) -> None:
     program = start(run)
@@ -265,11 +257,10 @@ TAKING = {"x86_64": "128 ", "aarch64": "137 "}.get(
 
 
 def assert_takes(pid: int, number: int) -> None:
-    """Wait until a signal is safe, as tightly as this machine can: blocked, or just waited for.
+    """Wait in the tightest loop until a signal is safe: blocked, or taken by sigtimedwait(2).
 
     While sigtimedwait(2) waits for it, /proc shows a signal as not blocked, though it stays
-    pending. `unshare` blocks INT and TERM for a moment before it runs us; USR1 is blocked by us
-    alone.
+    pending. `unshare` blocks INT and TERM for a moment before it runs us; only we block USR1.
     """
     end = time.monotonic() + 10
     wanted = {number, SIGUSR1}
@@ -280,7 +271,7 @@ def assert_takes(pid: int, number: int) -> None:
 
 
 def call(pid: int) -> str:
-    """The system call that a process is in; its number comes first (proc(5))."""
+    """The system call of a process; its number comes first (proc(5))."""
     try:
         with open(f"/proc/{pid}/syscall") as file:
             return file.read()
@@ -288,8 +279,8 @@ def call(pid: int) -> str:
         return ""
 
 
-def test_signals_are_safe_before_anything_that_takes_time_is_imported(run: Run) -> None:
-    """Until then the kernel drops what is sent to PID 1: every import before costs signals."""
+def test_signals_are_safe_before_any_slow_import(run: Run) -> None:
+    """Until then the kernel drops signals to PID 1: each import before the mask costs some."""
     folder = os.path.join(APPS, "early")
     program = run("true", env={"PYTHONPATH": folder})
 
@@ -316,9 +307,7 @@ def test_a_term_at_any_moment_of_the_start_ends_everything(run: Run) -> None:
     for step in range(30):
         program = run("cat")
         moment = program.started + whole * 1.2 * step / 29
-        while (
-            time.monotonic() < moment
-        ):  # no line tells of these moments: they are before any output
+        while time.monotonic() < moment:  # before any output, so no line can tell of the moment
             os.sched_yield()
         program.send(SIGTERM)
         assert program.wait(5) in {-SIGTERM, 128 + SIGTERM}, program.story()
@@ -326,8 +315,8 @@ def test_a_term_at_any_moment_of_the_start_ends_everything(run: Run) -> None:
 
 
 @only_pid1
-def test_pid_1_obeys_a_term_from_the_moment_that_it_blocks_signals(run: Run) -> None:
-    """Either the app was never started, or it got the signal. Nothing may need a second TERM."""
+def test_pid_1_obeys_a_term_as_soon_as_it_blocks_signals(run: Run) -> None:
+    """Either the app never starts, or it gets the signal; a second TERM is never needed."""
     for _ in range(5):
         program = run("sh", "-c", "echo started; exec cat")
         assert_takes(program.pid, SIGTERM)
@@ -339,14 +328,14 @@ PENDING = ["env", "--block-signal", "sh", "-c", 'kill -"$0" $$; shift; exec "$@"
 
 
 @pytest.mark.parametrize("number", [SIGTERM, SIGUSR1, SIGRTMIN])
-def test_a_signal_that_waits_since_before_the_start_is_delivered(run: Run, number: int) -> None:
-    """`env --block-signal supervisor ...` is how an image closes the window before that."""
+def test_a_signal_pending_before_the_start_is_delivered(run: Run, number: int) -> None:
+    """An image closes the window before by `env --block-signal supervisor ...`."""
     program = run("cat", prefix=[*PENDING, f"{number:d}", "-"])
 
     program.finish(128 + number)
 
 
-def test_a_term_that_waits_since_before_the_start_keeps_the_app_from_starting(run: Run) -> None:
+def test_a_term_pending_before_the_start_starts_no_app(run: Run) -> None:
     program = run("echo", "started", prefix=[*PENDING, "TERM", "-"])
 
     program.finish(128 + SIGTERM)
@@ -354,9 +343,7 @@ def test_a_term_that_waits_since_before_the_start_keeps_the_app_from_starting(ru
 
 
 def test_signal_ignored_at_our_start_is_forwarded(run: Run) -> None:
-    """A shell ignores INT for what it runs in the background, nohup ignores HUP; the app may have a
-    handler.
-    """
+    """A shell ignores INT for a background job, nohup ignores HUP; the app may have a handler."""
     ignoring = ["sh", "-c", 'trap "" HUP INT QUIT USR1; exec "$@"', "sh"]
     program = run(*PRINT, prefix=ignoring)
     program.expect("^ready$")

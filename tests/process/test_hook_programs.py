@@ -1,6 +1,4 @@
-"""The programs of hooks are looked up before the app starts: a mistyped name is a start that fails
-with words.
-"""
+"""The programs of hooks are looked up before the app starts: a mistyped name fails the start."""
 
 from __future__ import annotations
 
@@ -46,9 +44,7 @@ def test_a_hook_by_path_that_cannot_run_fails_the_start(
 
 
 def test_a_hook_that_may_come_later_is_not_refused(run: Run, tmp_path: Path) -> None:
-    """From the configuration itself, from where the app is started, or from a file system that does
-    not answer.
-    """
+    """From the configuration, the directory of the app, or a file system without an answer."""
     subject = Reloading(run, tmp_path)
     with Hanging(f"{tmp_path}/hung") as hung:
         for hook in ("{dir}/check", f"{subject.root}/check", "bin/check", f"{hung}/check"):
@@ -73,7 +69,7 @@ def test_a_hook_that_may_come_later_is_not_refused(run: Run, tmp_path: Path) -> 
         ("/dev/null", "", "it is not a file"),
     ],
 )
-def test_a_program_is_judged_where_that_is_sure(program: str, path: str, why: str) -> None:
+def test_a_program_is_judged_where_the_answer_is_sure(program: str, path: str, why: str) -> None:
     assert why == missing(program, path)
 
 

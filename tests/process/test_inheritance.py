@@ -1,4 +1,4 @@
-"""What the app inherits: the same as if it had been started without us."""
+"""The inheritance of the app: the same as without the supervisor."""
 
 from __future__ import annotations
 
@@ -49,9 +49,7 @@ def test_ignored_and_blocked_signals_of_the_caller_reach_the_app(run: Run) -> No
     ],
     ids=["plain", "sigconf", "nohup", "chld", "many"],
 )
-def test_the_signal_masks_of_the_app_are_those_that_it_has_without_us(
-    run: Run, prefix: list[str]
-) -> None:
+def test_the_signal_masks_of_the_app_are_as_without_us(run: Run, prefix: list[str]) -> None:
     without = signal_lines(run.directly(*STATUS, prefix=prefix))
 
     assert without == signal_lines(run(*STATUS, prefix=prefix))
@@ -59,11 +57,11 @@ def test_the_signal_masks_of_the_app_are_those_that_it_has_without_us(
 
 @pytest.mark.parametrize("prefix", [[], ["env", "--ignore-signal=PIPE,XFSZ"]])
 def test_sigpipe_and_sigxfsz_have_their_default_in_the_app(run: Run, prefix: list[str]) -> None:
-    """Python ignores both before any code of ours runs, so the inherited value cannot be known."""
+    """Python ignores both before our code runs, so the inherited disposition is lost."""
     assert set() == {PIPE, XFSZ} & signal_lines(run(*STATUS, prefix=prefix))["SigIgn"]
 
 
-def test_a_caller_that_ignores_the_death_of_children_does_not_cost_us_the_exit_code(
+def test_a_caller_that_ignores_chld_costs_no_exit_code(
     run: Run,
 ) -> None:
     """Ignored SIGCHLD makes the kernel forget exit codes (wait(2)), and exec hands it down."""
@@ -82,7 +80,7 @@ def test_a_signal_that_our_caller_ignores_is_not_forwarded(run: Run) -> None:
     program.finish(128 + TERM)
 
 
-def test_the_app_starts_with_an_empty_mask_when_everything_was_blocked_for_our_start(
+def test_the_app_has_an_empty_mask_if_we_start_with_all_blocked(
     run: Run,
 ) -> None:
     """`env --block-signal` in an ENTRYPOINT holds signals back until we can take them:
@@ -91,9 +89,7 @@ def test_the_app_starts_with_an_empty_mask_when_everything_was_blocked_for_our_s
     assert set() == signal_lines(run(*STATUS, prefix=["env", "--block-signal"]))["SigBlk"]
 
 
-def test_the_supervisor_lives_in_the_root_and_the_app_where_we_were(
-    run: Run, tmp_path: Path
-) -> None:
+def test_the_supervisor_lives_in_the_root_the_app_where_it_began(run: Run, tmp_path: Path) -> None:
     """So we keep no volume busy, as dumb-init does."""
     program = run("sh", "-c", "pwd -P; cat", cwd=tmp_path)
 
@@ -105,7 +101,7 @@ def test_the_supervisor_lives_in_the_root_and_the_app_where_we_were(
 
 @pytest.mark.parametrize("options", [(), ("--restart=on-failure",)])
 def test_open_files_of_the_caller_reach_the_app(run: Run, options: tuple[str, ...]) -> None:
-    """As with tini: a shell's `<(...)` and `3>file`, sockets of a service manager."""
+    """A shell's `<(...)` and `3>file`, sockets of a service manager; as with tini."""
     reading, writing = os.pipe()
     with open(reading), open(writing, "w") as pipe:
         program = run("sh", "-c", f"cat /dev/fd/{reading}", options=options, pass_fds=[reading])
@@ -121,7 +117,7 @@ def test_a_process_substitution_of_a_shell_is_read(run: Run) -> None:
 
 
 def test_nothing_of_ours_is_open_in_the_app(run: Run, tmp_path: Path) -> None:
-    """Whatever the role has open: a directory that is watched, sockets, pipes."""
+    """In any role: no watched directory, no socket, no pipe."""
     (tmp_path / "app.conf").write_text("one")
     inherited = os.open("/dev/null", os.O_RDONLY)
     options = [
@@ -162,7 +158,7 @@ def assert_lists(path: Path) -> None:
 
 
 def test_sockets_of_a_service_manager_are_for_the_app(run: Run) -> None:
-    """LISTEN_PID names the process that they are for; PID 1 of the container stands between."""
+    """LISTEN_PID names their process; PID 1 of the container stands between."""
     script = (
         'echo $LISTEN_FDS; test "$LISTEN_PID" = $$ && echo mine; test -e /proc/self/fd/3 && echo'
         " open"
@@ -177,7 +173,7 @@ def test_sockets_of_a_service_manager_are_for_the_app(run: Run) -> None:
 def test_a_closed_standard_stream_becomes_no_other_file(
     run: Run, closed: str, tmp_path: Path
 ) -> None:
-    """A log line must not go into a socket or a configuration file that has got number 2."""
+    """A log line must not go into a socket or a configuration file with number 2."""
     conf = tmp_path / "conf"
     conf.mkdir()
     (conf / "app.conf").write_text("one")
@@ -201,7 +197,7 @@ def assert_exists(path: Path) -> None:
 
 
 def test_the_supervisor_keeps_no_inherited_file_open(run: Run) -> None:
-    """Whoever reads the other end of a pipe sees its end when the app closes it: catatonit #12."""
+    """The reader of a pipe sees its end when the app closes it: catatonit #12."""
     reading, writing = os.pipe()
     try:
         program = run("sh", "-c", "echo ready; cat", pass_fds=[writing])
@@ -222,7 +218,7 @@ def assert_not_among(target: str, links: list[str]) -> None:
 
 
 def test_the_streams_of_the_app_stay_blocking(run: Run) -> None:
-    """O_NONBLOCK belongs to the open file, which the app shares with us: it would lose output."""
+    """O_NONBLOCK belongs to the open file, which the app shares: it would lose output."""
     program = run(*app("report_fds.py"), options=["-v"])
 
     assert ["0 blocking", "1 blocking", "2 blocking"] == output(program)
@@ -239,7 +235,7 @@ def test_the_app_leads_a_process_group_of_its_own_in_our_session(run: Run) -> No
 
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8", ""])
 def test_the_environment_passes_through_unchanged(run: Run, locale: str) -> None:
-    """Python adds LC_CTYPE of its own in the C locale (PEP 538); PYTHON* is meant for the app."""
+    """Python adds LC_CTYPE in the C locale (PEP 538); PYTHON* is meant for the app."""
     env = {
         "LC_ALL": "",
         "LC_CTYPE": "",
@@ -257,7 +253,7 @@ def test_the_environment_passes_through_unchanged(run: Run, locale: str) -> None
     assert sorted(without) == sorted(output(run("env", env=env)))
 
 
-def test_an_environment_without_a_locale_passes_through_unchanged(run: Run) -> None:
+def test_an_environment_without_a_locale_passes_unchanged(run: Run) -> None:
     """The usual case in a container: neither LANG nor LC_* is set at all."""
     prefix = ["env", "-u", "LANG", "-u", "LC_ALL", "-u", "LC_CTYPE"]
 

@@ -1,6 +1,4 @@
-"""Every system call of every action fails in turn: the app lives on, keeps its signals, and its
-exit code comes out.
-"""
+"""Each system call of each action fails in turn: the app keeps its life, signals and exit code."""
 
 from __future__ import annotations
 
@@ -39,11 +37,11 @@ WHILE_IT_RUNS = {
 
 @only_process
 @pytest.mark.parametrize(("call", "error", "when"), cases(WHILE_IT_RUNS, "1"))
-def test_a_call_that_fails_once_costs_no_more_than_itself(
+def test_a_call_that_fails_once_costs_itself_alone(
     run: Run, call: str, error: str, when: str
 ) -> None:
-    """A signal is lost where kill itself fails. The next is forwarded, orphans are reaped, the code
-    comes out.
+    """A failed kill loses its signal; the next is forwarded, orphans are reaped, the code comes
+    out.
     """
     program = run(*app("drain.py", 0, 5))
     program.expect("ready")
@@ -73,7 +71,7 @@ AT_THE_END = {
 def test_a_call_that_fails_at_the_end_keeps_the_exit_code(
     run: Run, call: str, error: str, when: str
 ) -> None:
-    """The leftover may miss its signal; it cannot hold the end beyond its time, nor change the
+    """The leftover may miss its signal; it neither holds the end beyond its time nor changes the
     code.
     """
     program = run(*app("leftover.py", 7, "cleans"), options=["--leftovers-timeout=200ms"])
@@ -135,9 +133,7 @@ DURING_A_RELOAD = {
 def test_a_reload_survives_a_call_that_fails(
     run: Run, tmp_path: Path, hook: str, case: tuple[str, str, str]
 ) -> None:
-    """It takes place all the same, or the next one does; never is the app ended, nor its code
-    another.
-    """
+    """Either it or the next reload takes place; the app lives on, and its exit code comes out."""
     subject = Reloading(run, tmp_path)
     subject.change("one")
     program = subject.start(*HOOKS[hook], "--listen=off")

@@ -1,6 +1,4 @@
-"""When the rules themselves fail: the app keeps its signals, its time to stop, its leftovers' time,
-its exit code.
-"""
+"""After a failure of the rules the app keeps its signals, its times and its exit code."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ VITAL = ("SignalReceived", "Exited", "Event")
 
 
 def start(run: Run, broken: str, *options: str, command: list[str]) -> Program:
-    """The program whose rules fail for that type of event."""
+    """The program with rules that fail for a type of event."""
     program = run.directly(
         sys.executable, f"{APPS}/break_rules.py", broken, *options, "--", *command
     )
@@ -62,7 +60,7 @@ def test_leftovers_get_their_time_without_rules(run: Run, broken: str) -> None:
 
 
 def test_an_event_that_is_not_vital_is_dropped(run: Run) -> None:
-    """The rules still hold: a stop signal is another than TERM."""
+    """The rules still hold: TERM becomes the stop signal."""
     program = start(
         run,
         "OrphanReaped",

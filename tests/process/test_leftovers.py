@@ -1,4 +1,4 @@
-"""Processes that remain when the app has ended: they may clean up, and they cannot stay."""
+"""Processes that outlive the app: they may clean up, and they cannot stay."""
 
 from __future__ import annotations
 
@@ -28,17 +28,18 @@ from tests.harness import (
 )
 from tests.sync.reloading import Reloading
 
-TERM, USR1 = 15, 10
+TERM = int(signal.SIGTERM)
+USR1 = int(signal.SIGUSR1)
 
 
 def start(run: Run, kind: str, *options: str) -> Program:
-    """The program over an app that ends with 7 and has left a daemon in a session of its own."""
+    """The program over an app that ends with 7 and leaves a daemon in a session of its own."""
     program = run(*app("leftover.py", 7, kind), options=options)
     program.expect("ready")
     return program
 
 
-def test_a_leftover_in_its_own_session_gets_term_and_time_to_clean_up(run: Run) -> None:
+def test_a_leftover_in_its_own_session_gets_term_and_time(run: Run) -> None:
     program = start(run, "cleans")
 
     program.end_of_input()
@@ -58,7 +59,7 @@ def test_the_exit_comes_as_soon_as_the_last_leftover_is_gone(run: Run) -> None:
     assert time.monotonic() - gone < 1
 
 
-def test_a_leftover_that_ignores_term_is_killed_after_the_timeout(run: Run) -> None:
+def test_a_leftover_that_ignores_term_is_killed_in_time(run: Run) -> None:
     program = start(run, "ignores", "--leftovers-timeout", "300ms")
 
     program.end_of_input()
@@ -77,7 +78,7 @@ def test_a_stopped_leftover_is_continued_so_that_it_can_end(run: Run) -> None:
     program.finish(7)
 
 
-def test_leftovers_of_an_app_that_a_signal_ended_are_cleaned_up_as_well(run: Run) -> None:
+def test_leftovers_of_an_app_that_a_signal_ended_end_too(run: Run) -> None:
     program = start(run, "cleans")
 
     program.send(TERM)
@@ -85,7 +86,7 @@ def test_leftovers_of_an_app_that_a_signal_ended_are_cleaned_up_as_well(run: Run
     program.finish(128 + TERM)
 
 
-def test_a_second_term_does_not_cut_the_clean_up_of_leftovers_short(run: Run) -> None:
+def test_a_second_term_leaves_leftovers_their_time(run: Run) -> None:
     program = start(run, "cleans")
 
     program.end_of_input()
@@ -96,7 +97,7 @@ def test_a_second_term_does_not_cut_the_clean_up_of_leftovers_short(run: Run) ->
 
 
 def test_leftovers_of_leftovers_end_as_well(run: Run) -> None:
-    """Each daemon comes to us only when the one that made it has ended. Nothing may be
+    """Each daemon comes to us at the end of its own parent. Nothing may be
     left then.
     """
     nested = "setsid sh -c 'setsid sleep 600 & echo ready; exec sleep 600' & read line; exit 7"
@@ -109,7 +110,7 @@ def test_leftovers_of_leftovers_end_as_well(run: Run) -> None:
 
 
 @only_process
-def test_leftovers_are_left_alone_if_so_asked(run: Run) -> None:
+def test_ignored_leftovers_are_left_alone(run: Run) -> None:
     """With PID 1 they die in any case: the kernel ends the namespace (pid_namespaces(7))."""
     program = start(run, "ignores", "--leftovers=ignore")
 
@@ -147,7 +148,7 @@ def test_no_process_outside_of_our_own_descendants_gets_a_signal(run: Run) -> No
 # --- who is no leftover ---------------------------------------------------------------------------
 
 
-def test_a_group_that_got_the_stop_signal_is_not_told_again(run: Run) -> None:
+def test_a_group_with_the_stop_signal_gets_no_second_term(run: Run) -> None:
     """A shell without exec ends at once; its child drains, and would take a second TERM
     for "now".
     """
@@ -160,7 +161,7 @@ def test_a_group_that_got_the_stop_signal_is_not_told_again(run: Run) -> None:
     program.finish(128 + TERM)
 
 
-def test_a_leftover_outside_of_the_group_is_told(run: Run) -> None:
+def test_a_leftover_outside_of_the_group_gets_term(run: Run) -> None:
     program = start(run, "cleans", "-g")
     program.send(TERM)
 
@@ -172,7 +173,7 @@ def test_a_leftover_outside_of_the_group_is_told(run: Run) -> None:
 @only_process
 @pytest.mark.parametrize("options", [(), ("-g",)])
 def test_without_a_subreaper_the_group_still_gets_term(run: Run, options: tuple[str, ...]) -> None:
-    """As with dumb-init: nobody else would end it."""
+    """As with dumb-init: no other process ends it."""
     script = " ".join(map(shlex.quote, app("print_signals.py"))) + " & read line; exit 7"
     program = run("sh", "-c", script, options=["--subreaper=off", *options])
     program.expect("ready")
@@ -188,9 +189,7 @@ def test_without_a_subreaper_the_group_still_gets_term(run: Run, options: tuple[
 def test_a_process_of_a_debug_container_is_no_leftover(
     run: Run, cgroups: list[list[str]], how: str
 ) -> None:
-    """It shares our PID namespace, and comes to us when its shell has ended; it costs no time at
-    the end.
-    """
+    """It shares our PID namespace, comes to us at the end of its shell, and delays no end."""
     prefix = [*cgroups[0], "setsid"] if how == "cgroup" else ["setsid"]
     program = run(*app("print_signals.py"), prefix=prefix, options=["--leftovers-timeout=10s"])
     program.expect("ready")
@@ -216,7 +215,7 @@ def test_a_process_of_a_debug_container_is_no_leftover(
 
 @pytest.fixture
 def cgroups() -> Iterator[list[list[str]]]:
-    """Two prefixes that put what follows into a cgroup of its own; skips where none can be made."""
+    """Two prefixes, each for a command in a cgroup of its own; skips where none can be made."""
     root = next(path for path in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup") if os.path.isdir(path))
     paths = [f"{root}/test-{os.getpid()}-{name}" for name in ("app", "debug")]
     try:
@@ -233,7 +232,7 @@ def cgroups() -> Iterator[list[list[str]]]:
 
 
 def removed(path: str) -> None:
-    """Remove a cgroup, which takes until its last process is gone."""
+    """Remove a cgroup once its last process is gone."""
     with contextlib.suppress(OSError):
         os.rmdir(path)
     assert not os.path.isdir(path)
@@ -249,16 +248,12 @@ def removed(path: str) -> None:
             ["setsid", "setsid -f", "nohup", "env -i", "setsid -f setsid -f"],
             ["exit 0", "sleep 600"],
         ),
-        (
-            "env -i setsid",
-            "sleep 600",
-        ),  # known by its parent alone, which lives until its time is over
+        # Known by its parent alone, which lives until its time is over.
+        ("env -i setsid", "sleep 600"),
     ],
 )
-def test_what_a_hook_leaves_behind_is_ended(
-    run: Run, tmp_path: Path, how: str, ending: str
-) -> None:
-    """Whether it has ended or its time is over; the app and what that has started live on."""
+def test_leftovers_of_a_hook_are_ended(run: Run, tmp_path: Path, how: str, ending: str) -> None:
+    """After the hook's end and after its time; the app and its own children live on."""
     subject = Reloading(run, tmp_path)
     hook = tmp_path / "hook"
     hook.write_text(
@@ -281,9 +276,7 @@ def test_what_a_hook_leaves_behind_is_ended(
 
 
 def sleepers(run: Run) -> list[int]:
-    """The processes that hooks of these tests start; one without an environment is known by its
-    name alone.
-    """
+    """The processes of these hooks, known by their command line: an environment may be empty."""
     return [
         pid for pid in descendants(run.programs[-1].pid) if command_of(pid) == b"sleep\0003600\0"
     ]

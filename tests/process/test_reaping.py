@@ -10,7 +10,7 @@ import pytest
 from tests.harness import Run, app, assert_state, children, only_process, state, wait_until
 
 
-def test_a_thousand_orphans_that_die_at_once_are_all_reaped_while_the_app_runs(run: Run) -> None:
+def test_a_thousand_orphans_that_die_at_once_are_all_reaped(run: Run) -> None:
     program = run(*app("make_orphans.py", 1000))
     program.expect("ready")
     app_pid = next(pid for pid in children(program.pid) if children(pid) == [] and leads(pid))
@@ -28,11 +28,11 @@ def test_a_thousand_orphans_that_die_at_once_are_all_reaped_while_the_app_runs(r
 
 
 def leads(pid: int) -> bool:
-    """Whether it is the app: it leads the group in which its orphans are."""
+    """Whether a process is the app, which leads the group of its orphans."""
     return os.getpgid(pid) == pid
 
 
-def test_an_app_and_an_orphan_that_die_in_one_sigchld_give_the_code_of_the_app(run: Run) -> None:
+def test_an_app_and_an_orphan_in_one_sigchld_give_the_apps_code(run: Run) -> None:
     """SIGCHLD does not queue. The supervisor is stopped until both are dead: catatonit #4."""
     program = run(*app("die_together.py", 7))
     program.expect("ready")
@@ -50,7 +50,7 @@ def test_an_app_and_an_orphan_that_die_in_one_sigchld_give_the_code_of_the_app(r
 
 @pytest.mark.parametrize("half", ["first", "second"])
 def test_an_app_and_an_orphan_that_die_together_never_hang_us(run: Run, half: str) -> None:
-    """The same without help, often enough that every order of the two deaths occurs: 112 times."""
+    """The same without help, 112 times: both orders of the two deaths occur."""
     del half
     for _ in range(7):
         programs = [run(*app("die_together.py", code)) for code in range(1, 9)]
@@ -62,7 +62,7 @@ def test_an_app_and_an_orphan_that_die_together_never_hang_us(run: Run, half: st
 
 @only_process
 def test_without_subreaper_orphans_go_to_the_parent(run: Run) -> None:
-    """PID 1 adopts whether it wants to or not."""
+    """Without the option too, PID 1 adopts; so this is an ordinary process."""
     options, adopt = ["--subreaper=off"], app("adopt.py")
     program = run(*app("make_orphans.py", 3), options=options, prefix=adopt)
     program.expect("ready")

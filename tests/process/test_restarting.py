@@ -31,7 +31,7 @@ def test_an_app_is_never_restarted_by_default(run: Run) -> None:
         assert 1 == len(program.out.rest())
 
 
-def test_restarts_on_failure_wait_half_a_second_and_then_twice_as_long(run: Run) -> None:
+def test_restarts_on_failure_wait_twice_as_long_each_time(run: Run) -> None:
     program = run(*app_that_exits(3), options=["--restart", "on-failure"])
 
     starts = [float(program.expect(r"^up ([\d.]+)$")[1]) for _ in range(3)]
@@ -72,7 +72,7 @@ def test_a_success_is_restarted_always(run: Run) -> None:
     program.finish(0)
 
 
-def test_a_term_during_the_wait_for_a_restart_ends_at_once_with_the_last_code(run: Run) -> None:
+def test_a_term_before_a_restart_ends_with_the_last_code(run: Run) -> None:
     program = run(*app_that_exits(9), options=["--restart", "always"])
 
     program.expect("^up")

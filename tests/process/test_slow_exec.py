@@ -1,6 +1,4 @@
-"""An exec that takes long, as on a file system that hangs: signals, probes and reaping are as quick
-as ever.
-"""
+"""A slow exec, as on a file system that hangs, delays no signal, no probe and no reaping."""
 
 from __future__ import annotations
 
@@ -25,20 +23,20 @@ TERM, INT, KILL, USR1 = signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SI
 
 @pytest.fixture
 def hung(tmp_path: Path) -> Iterator[str]:
-    """A directory on a file system that does not answer."""
+    """A directory on a file system without an answer."""
     with Hanging(f"{tmp_path}/hung") as path:
         yield path
 
 
 def forked(program: Program, count: int) -> list[int]:
-    """The children, in the order of their start, once there are so many."""
+    """The children in the order of their start, once there are `count`."""
     until(lambda: len(children(program.pid)), count)
     return sorted(children(program.pid))
 
 
 @pytest.mark.parametrize("number", [TERM, INT])
 def test_a_stop_ends_an_exec_that_hangs(run: Run, hung: str, number: int) -> None:
-    """There is no app yet that could end well: nothing is waited for."""
+    """Without an app there is nothing to wait for."""
     program = run(f"{hung}/app")
     forked(program, 1)
     began = time.monotonic()
@@ -70,8 +68,8 @@ def test_probes_are_answered_while_an_exec_hangs(run: Run, hung: str, tmp_path: 
 
 
 def relative(hung: str) -> str:
-    """A hook by a relative path, which is not looked up: the kernel lets a second lookup wait where
-    no KILL ends it.
+    """A hook by a relative path, which is not looked up: the kernel would let a second lookup wait
+    beyond any KILL.
     """
     return f"--reload-exec={os.path.basename(hung)}/reload"
 
@@ -111,10 +109,8 @@ def test_a_hook_that_hangs_in_its_exec_ends_with_its_time(
 
 
 @only_process
-def test_an_app_whose_exec_was_slow_is_an_app_like_any(run: Run, tmp_path: Path) -> None:
-    """strace(1) delays one system call of the child: a signal that comes before it is passed on
-    after it.
-    """
+def test_an_app_after_a_slow_exec_is_an_app_like_any(run: Run, tmp_path: Path) -> None:
+    """strace(1) delays a system call of the child; a signal before it is passed on after it."""
     path = tmp_path / "slow"
     path.write_text("#!/bin/sh\necho ready\nexec sleep 600\n")
     path.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Stopping: what TERM becomes, how long the app may take, and what other signals do not do."""
+"""Stopping: the stop signal, the time of the app, and the other signals meanwhile."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_an_app_that_outlives_the_stop_timeout_is_killed(run: Run) -> None:
     assert 0.2 < time.monotonic() - told < 3
 
 
-def test_an_app_that_drains_within_the_stop_timeout_ends_with_its_own_code(run: Run) -> None:
+def test_an_app_that_drains_in_time_ends_with_its_own_code(run: Run) -> None:
     program = start(run, app("drain.py", 0.3, 5), "--stop-timeout", "5s")
 
     program.send(SIGTERM)
@@ -55,8 +55,8 @@ def test_an_app_that_drains_within_the_stop_timeout_ends_with_its_own_code(run: 
     program.finish(5)
 
 
-def test_without_a_stop_timeout_a_drain_takes_as_long_as_it_likes(run: Run) -> None:
-    """How long is for the runtime's grace period to say, as with tini."""
+def test_a_drain_without_a_stop_timeout_has_all_the_time(run: Run) -> None:
+    """The runtime's grace period sets the limit, as with tini."""
     program = start(run, app("drain.py", 3, 5))
 
     program.send(SIGTERM)
@@ -76,7 +76,7 @@ def test_a_second_term_is_forwarded(run: Run) -> None:
 
 
 def test_further_terms_do_not_restart_the_stop_timeout(run: Run) -> None:
-    """A TERM follows each line of the app, so a timer that they restart would never end."""
+    """A TERM follows each line of the app, so a restarted timer would never end."""
     program = start(run, app("print_signals.py"), "--stop-timeout", "500ms")
 
     begun = time.monotonic()
@@ -95,7 +95,7 @@ def test_further_terms_do_not_restart_the_stop_timeout(run: Run) -> None:
 
 
 def test_a_stop_timeout_continues_nothing_that_it_kills(run: Run) -> None:
-    """KILL ends a stopped app as well: no state may hold the container."""
+    """KILL ends a stopped app too: no state may hold the container."""
     program = start(run, app("print_signals.py"), "--stop-timeout", "300ms")
 
     os.kill(program.app, SIGSTOP)
@@ -130,7 +130,7 @@ def test_other_signals_pass_at_once_during_a_stop_delay(run: Run) -> None:
 
 
 def test_further_terms_do_not_prolong_a_stop_delay(run: Run) -> None:
-    """Each is forwarded or waits with the first; what counts is that the end does not move."""
+    """Each is forwarded or waits with the first; the end does not move."""
     options = ["--stop-delay", "400ms", "--stop-timeout", "400ms"]
     program = start(run, app("print_signals.py"), *options)
 
@@ -157,7 +157,7 @@ def test_an_app_that_ends_during_the_stop_delay_ends_us_at_once(run: Run) -> Non
 
 @pytest.mark.parametrize("number", [SIGINT, SIGQUIT])
 def test_int_and_quit_are_forwarded_as_they_are(run: Run, number: int) -> None:
-    """What they mean is the app's business: neither becomes the stop signal nor waits."""
+    """Neither becomes the stop signal nor waits: the app gives them their meaning."""
     options = ["--stop-signal", "USR1", "--stop-delay", "1m"]
     program = start(run, app("drain.py", 0, 5), *options)
 

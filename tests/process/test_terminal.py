@@ -1,4 +1,4 @@
-"""The app on a terminal: it is the foreground group, and the keys reach it as they should.
+"""The app on a terminal: it is the foreground group, and the keys reach it.
 
 The supervisor leads the session of a terminal of its own, as `docker run -it` starts PID 1.
 """
@@ -17,7 +17,7 @@ from tests.sync.reloading import QUICK
 from tests.volume import Volume
 
 INTERRUPT, SUSPEND, END, BACK = "\x03", "\x1a", "\x04", "\b"
-SPEAKING = ["sed", "-u", "s/^/sed says /"]  # cannot be mistaken for an echo of the terminal
+SPEAKING = ["sed", "-u", "s/^/sed says /"]  # differs from an echo of the terminal
 
 
 def test_the_app_is_the_foreground_group_of_the_terminal(run: Run) -> None:
@@ -50,7 +50,7 @@ def test_a_shell_on_a_terminal_has_job_control(run: Run) -> None:
 
 @pytest.mark.parametrize("options", [(), ("-g",)], ids=["app", "group"])
 def test_an_interrupt_key_reaches_the_app_exactly_once(run: Run, options: tuple[str, ...]) -> None:
-    """It goes to the foreground group: one that we belonged to as well would get it twice."""
+    """It goes to the foreground group: with us in the group, the app would get it twice."""
     program = run.on_terminal(*app("print_signals.py"), options=options)
 
     program.expect("^ready")
@@ -60,7 +60,7 @@ def test_an_interrupt_key_reaches_the_app_exactly_once(run: Run, options: tuple[
     assert f"{signal.SIGUSR2:d}" == program.out.next()
 
 
-def test_an_interrupt_key_ends_an_app_that_does_not_catch_it_with_130(run: Run) -> None:
+def test_an_interrupt_key_that_is_not_caught_gives_130(run: Run) -> None:
     program = run.on_terminal("sh", "-c", "echo ready; exec cat")
 
     program.expect("ready")
@@ -69,8 +69,8 @@ def test_an_interrupt_key_ends_an_app_that_does_not_catch_it_with_130(run: Run) 
 
 
 @only_process
-def test_a_suspend_key_stops_the_app_and_the_supervisor_and_cont_resumes_both(run: Run) -> None:
-    """PID 1 cannot stop; there the key stops the app alone, as the next test has it."""
+def test_a_suspend_key_stops_both_and_cont_resumes_both(run: Run) -> None:
+    """An ordinary process; PID 1 cannot stop, so there the key stops the app alone."""
     program = run.on_terminal("sh", "-c", "echo ready; exec cat")
 
     program.expect("ready")
@@ -86,8 +86,8 @@ def test_a_suspend_key_stops_the_app_and_the_supervisor_and_cont_resumes_both(ru
 
 
 @only_pid1
-def test_a_suspend_key_stops_the_app_alone_under_pid_1_and_cont_resumes_it(run: Run) -> None:
-    """An ordinary process stops as well: the test before."""
+def test_a_suspend_key_under_pid_1_stops_the_app_alone(run: Run) -> None:
+    """An ordinary process stops too: see the test before."""
     program = run.on_terminal("sh", "-c", "echo ready; exec cat")
 
     program.expect("ready")
@@ -121,7 +121,7 @@ def test_a_shell_can_suspend_the_supervisor_and_bring_it_back(run: Run) -> None:
 
 
 def test_tac_reads_a_terminal_to_its_end(run: Run) -> None:
-    # The end of a session's leader discards what nobody has read yet; `cat` holds it until then.
+    # The end of a session's leader discards unread output; `cat` holds it until then.
     program = run.on_terminal("sh", "-c", "tac; echo code=$?; cat")
 
     program.type(f"1\n2\n3\n{END}")
@@ -133,17 +133,13 @@ def test_tac_reads_a_terminal_to_its_end(run: Run) -> None:
 
 
 def foreground(pid: int) -> str:
-    """The foreground group of a process's terminal: tpgid, field 8 of /proc/PID/stat, the 6th
-    behind the name.
-    """
+    """The foreground group of a process's terminal: tpgid, field 8 of /proc/PID/stat."""
     with open(f"/proc/{pid}/stat") as stat:
         return stat.read().rpartition(")")[2].split()[5]
 
 
 def test_each_run_of_the_app_has_the_terminal(run: Run) -> None:
-    """After the first run the foreground group is one that is gone: what reads then is stopped by
-    TTIN.
-    """
+    """After the first run the foreground group is gone: TTIN would stop a reader."""
     script = "echo run; read -r line; echo got $line; exit 3"
     program = run.on_terminal(
         "sh", "-c", script, options=("--restart=always", "--leftovers=ignore")
@@ -161,7 +157,7 @@ def test_each_run_of_the_app_has_the_terminal(run: Run) -> None:
 
 
 def test_an_interrupt_key_between_two_runs_ends_the_wait(run: Run) -> None:
-    """No app has the terminal then; the key reaches the supervisor."""
+    """Without an app in the foreground the key reaches the supervisor."""
     program = run.on_terminal("sh", "-c", "exit 3", options=("--restart=always",))
 
     program.expect("starting it again in 2s")
@@ -203,7 +199,7 @@ def test_the_app_reads_the_terminal_beside_a_pipe(run: Run) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU])
 def test_a_stop_continues_a_stopped_app(run: Run, number: int) -> None:
-    """TERM stays pending in a stopped process: it would be ended by the runtime's KILL."""
+    """TERM stays pending in a stopped process, until the KILL of the runtime."""
     program = run("sh", "-c", f"echo ready; kill -{number:d} $$; exec cat")
 
     program.expect("ready")

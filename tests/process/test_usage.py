@@ -1,6 +1,4 @@
-"""Values that only the system can judge are judged before the app starts; what is probably a slip
-is a warning.
-"""
+"""Values are checked against the system before the app starts; a probable slip is a warning."""
 
 from __future__ import annotations
 

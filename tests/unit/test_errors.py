@@ -1,4 +1,4 @@
-"""The one maker of sentences from errors of the system."""
+"""The maker of sentences from errors of the system."""
 
 from __future__ import annotations
 

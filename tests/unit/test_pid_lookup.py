@@ -1,4 +1,4 @@
-"""Finding real processes that are not ours, by name and by pid file."""
+"""Lookups of real processes outside of our tree, by name and by pid file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def elsewhere() -> Iterator[Start]:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Callable[[str], str]:
-    """Makes a program with a name that nothing else on the machine has; it is a shell."""
+    """Makes a shell with a name of its own on this machine."""
 
     def make(name: str) -> str:
         path = tmp_path / name
@@ -42,7 +42,7 @@ def program(tmp_path: Path) -> Callable[[str], str]:
 
 
 def found(text: str) -> int:
-    """The pid, once there is one: a process that was just forked has not its name yet."""
+    """The pid, once it can be found: a forked process gets its name by exec."""
     result = 0
 
     def find() -> None:
@@ -99,7 +99,9 @@ def test_a_process_is_found_by_its_first_argument(
     assert pid == found("other-name")
 
 
-def test_the_topmost_of_a_tree_is_the_one(elsewhere: Start, program: Callable[[str], str]) -> None:
+def test_the_topmost_process_of_a_tree_is_found(
+    elsewhere: Start, program: Callable[[str], str]
+) -> None:
     shell = program("daemon-t")
     top = elsewhere(shell, "-c", f"{shell} -c '{STAY[1]}' & {shell} -c '{STAY[1]}' & wait")
 
@@ -110,7 +112,7 @@ def test_the_topmost_of_a_tree_is_the_one(elsewhere: Start, program: Callable[[s
     assert top == found("daemon-t")
 
 
-def test_two_that_have_nothing_to_do_with_each_other_are_refused(
+def test_two_unrelated_processes_of_a_name_are_refused(
     elsewhere: Start, program: Callable[[str], str]
 ) -> None:
     shell = program("daemon-2")
@@ -125,7 +127,7 @@ def test_two_that_have_nothing_to_do_with_each_other_are_refused(
     wait_until(refused)
 
 
-def test_a_process_that_has_become_another_program_is_found_by_its_new_name_only(
+def test_a_process_after_an_exec_is_found_by_its_new_name_only(
     elsewhere: Start, program: Callable[[str], str], tmp_path: Path
 ) -> None:
     fifo = tmp_path / "go"
@@ -152,7 +154,7 @@ def test_neither_we_nor_our_children_are_found(program: Callable[[str], str]) ->
         assert os.getpid() != PidLookup(us).find()
 
 
-def test_a_process_that_has_renamed_itself_is_found_by_its_executable(
+def test_a_process_with_another_name_is_found_by_its_executable(
     elsewhere: Start, program: Callable[[str], str]
 ) -> None:
     shell = program("daemon-n")
@@ -181,7 +183,7 @@ def test_the_dead_are_not_found(
     assert procfs.has_ended(child)
 
 
-def test_a_process_of_another_user_is_found_and_known_to_be_out_of_reach(
+def test_a_process_of_another_user_is_found_but_out_of_reach(
     elsewhere: Start, common: Path
 ) -> None:
     needs_root()
@@ -203,9 +205,7 @@ def test_a_process_of_another_user_is_found_and_known_to_be_out_of_reach(
 # --- pid files ------------------------------------------------------------------------------------
 
 
-def test_the_first_line_of_a_pid_file_counts_and_is_read_each_time(
-    elsewhere: Start, tmp_path: Path
-) -> None:
+def test_the_first_line_of_a_pid_file_is_read_each_time(elsewhere: Start, tmp_path: Path) -> None:
     first, second = elsewhere("sleep", "60"), elsewhere("sleep", "60")
     path = tmp_path / "pid"
     wanted = PidLookup(str(path))
@@ -234,16 +234,14 @@ def test_a_pid_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_a_pid_file_that_is_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
-    """Opening one waits for its writer; a device, a directory and a socket are no pid
-    files either.
-    """
+    """An open would wait for its writer; a device is no pid file either."""
     os.mkfifo(tmp_path / "fifo")
 
     for path in (str(tmp_path / "fifo"), "/dev/zero"):
         assert f"cannot read the pid file {path}: it is not a regular file" in missing(path)
 
 
-def test_a_pid_file_that_names_us_shows_that_the_namespace_is_not_shared(tmp_path: Path) -> None:
+def test_a_pid_file_with_our_pid_shows_a_namespace_of_our_own(tmp_path: Path) -> None:
     path = tmp_path / "pid"
     path.write_text(str(os.getpid()))
 
@@ -266,7 +264,7 @@ def test_a_pid_file_of_a_process_that_is_gone_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "/run/", "a\0b"])
-def test_what_is_neither_a_name_nor_a_path_is_refused(text: str) -> None:
+def test_a_text_that_is_neither_name_nor_path_is_refused(text: str) -> None:
     with pytest.raises(
         ValueError, match="neither the name of a process nor the path of a pid file"
     ):

@@ -129,7 +129,7 @@ def test_a_process_that_the_kernel_hides_is_hidden(hidepid: str) -> None:
 
 
 def test_without_a_descriptor_the_process_is_unreadable() -> None:
-    """The number of the cause stays: the main thread lends its reserve for it."""
+    """With the number of its cause: the main thread lends its reserve for it."""
     most, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
     try:

@@ -1,6 +1,4 @@
-"""What the operator can set for the app: user, directory, umask, environment, and the death of a
-parent.
-"""
+"""Options for the app's process: user, directory, umask, environment, death of a parent."""
 
 from __future__ import annotations
 
@@ -44,7 +42,7 @@ def test_a_user_without_an_entry_in_passwd_will_do(run: Run) -> None:
 
 
 def test_an_unknown_user_does_not_run_in_the_group_of_root(run: Run) -> None:
-    """As docker would have it, silently; here the group has to be said."""
+    """Docker takes the group of root silently; here the user must name a group."""
     needs_root()
     program = run(*IDS, options=["--user", "54321"])
 
@@ -141,9 +139,7 @@ REPLACED=new
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_lines_of_an_env_file_end_as_docker_has_them(run: Run, end: bytes, tmp_path: Path) -> None:
-    """Only at a line feed; a carriage return before it and a byte order mark at the start belong to
-    nothing.
-    """
+    """Only at a line feed, without a carriage return before it; a byte order mark is skipped."""
     odd = {
         "FEED": "a\x0cb",
         "NEXT": "a\x85b",
@@ -184,7 +180,7 @@ def test_a_missing_env_file_is_named_with_the_reason(run: Run) -> None:
 
 
 def test_env_file_may_be_a_pipe(run: Run) -> None:
-    """As `<(...)` of a shell makes one."""
+    """A shell makes it by `<(...)`."""
     program = run("env", options=["--env-file=/dev/stdin"])
     program.type("FIRST=1\n")
     program.type("SECOND=2\n")
@@ -195,7 +191,7 @@ def test_env_file_may_be_a_pipe(run: Run) -> None:
 
 @pytest.mark.parametrize("silent", [False, True])
 def test_env_file_without_a_writer_holds_no_term(run: Run, tmp_path: Path, silent: bool) -> None:
-    """With a FIFO, and with a pipe whose writer stays silent; to wait would hold back a TERM."""
+    """A FIFO, and a pipe with a silent writer: a wait would hold back a TERM."""
     os.mkfifo(tmp_path / "fifo")
     path = "/dev/stdin" if silent else f"{tmp_path}/fifo"
     program = run("echo", "ran", options=[f"--env-file={path}"])
@@ -213,7 +209,7 @@ def test_env_file_without_an_end_is_refused(run: Run) -> None:
 
 
 def test_python_settings_of_the_app_do_not_reach_us(run: Run, tmp_path: Path) -> None:
-    """By `python3 -I -m`: pip's launcher obeys them. A `signal.py` of the app must not be ours."""
+    """By `python3 -I -m`: pip's launcher obeys them. A `signal.py` of the app stays the app's."""
     (tmp_path / "signal.py").write_text("raise SystemExit(9)")
     env = {"PYTHONHOME": "/no/such/home", "PYTHONPATH": str(tmp_path)}
     isolated = [sys.executable, "-I", "-m", "config_supervisor", "--"]
@@ -223,7 +219,7 @@ def test_python_settings_of_the_app_do_not_reach_us(run: Run, tmp_path: Path) ->
 
 
 def test_variables_of_ours_do_not_reach_the_app(run: Run) -> None:
-    """Credentials may stand in them. What supervisorctl reads stays: the app may start it."""
+    """Credentials may stand in them. The variables of supervisorctl stay: the app may start it."""
     ours = {
         "CONFIG_SUPERVISOR_RELOAD_HTTP": "http://user:password@127.0.0.1:1/",
         "CONFIG_CONTROLLER_URL": "http://user:password@127.0.0.1:1/",
@@ -278,7 +274,7 @@ def test_no_core_dump_of_ours_can_hold_a_secret(run: Run, tmp_path: Path) -> Non
 
 
 def test_path_of_an_env_file_finds_the_app(run: Run, tmp_path: Path) -> None:
-    """As with `docker run --env-file`, where PATH is that of the container."""
+    """As with `docker run --env-file`, which uses the PATH of the container."""
     script = tmp_path / "only-here"
     script.write_text("#!/bin/sh\necho found\n")
     script.chmod(0o755)
@@ -287,8 +283,8 @@ def test_path_of_an_env_file_finds_the_app(run: Run, tmp_path: Path) -> None:
     assert ["found"] == output(run("only-here", options=["--env-file", env_file]))
 
 
-def test_our_parents_death_sends_the_signal_that_was_asked_for(run: Run) -> None:
-    """The parent is a shell, or the `unshare` that made the namespace."""
+def test_the_death_of_our_parent_sends_the_chosen_signal(run: Run) -> None:
+    """The parent is a shell, or the `unshare` of the namespace."""
     prefix = [] if run.mode == "pid1" else ["sh", "-c", '"$@"; exit', "sh"]
     options = ["--parent-death-signal", "USR1"]
     program = run(*app("print_signals.py"), options=options, prefix=prefix)
@@ -299,4 +295,4 @@ def test_our_parents_death_sends_the_signal_that_was_asked_for(run: Run) -> None
     assert str(int(SIGUSR1)) == program.out.next()
     os.kill(supervisor, SIGTERM)
     assert str(int(SIGTERM)) == program.out.next()
-    run.kill_left()  # its exit can no longer be asked for: it is nobody's child
+    run.kill_left()  # without a parent here, its exit code is lost

@@ -1,4 +1,4 @@
-"""Poor surroundings: no way to log, no processes to be had, no user, no home, nowhere to write."""
+"""Shortages: no log, no process, no descriptor, no user, no home, no place to write."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VERBOSE = ["-v", "--log-level", "debug"]
 
 
 def full_pipe() -> tuple[int, int]:
-    """A pipe that takes not one byte more, both ends blocking as usual."""
+    """A pipe without room for another byte, both ends blocking as usual."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     for size in (4096, 1):
@@ -42,9 +42,9 @@ ROLES = {
 def test_too_few_descriptors_make_no_traceback(
     run: Run, tmp_path: Path, role: str, limit: int
 ) -> None:
-    """Either the app runs and ends by itself, or one line says that it cannot, and what to do.
+    """Either the app runs and ends by itself, or a line says why it cannot, with a remedy.
 
-    The interpreter itself needs five, so there are six at least.
+    The interpreter itself needs five descriptors, so there are six at least.
     """
     source = tmp_path / "source"
     source.mkdir()
@@ -71,8 +71,8 @@ def test_a_closed_stderr_stops_nothing(run: Run) -> None:
     program.finish(137)
 
 
-def test_a_stderr_that_nobody_reads_stops_nothing(run: Run) -> None:
-    """A log collector that hangs must not hang the app's supervisor with it."""
+def test_a_full_stderr_stops_nothing(run: Run) -> None:
+    """A log collector that hangs must not hang the supervisor."""
     reading, writing = full_pipe()
     try:
         program = run(*app("print_signals.py"), options=VERBOSE, stderr=writing)
@@ -103,10 +103,10 @@ def test_a_stderr_whose_reader_is_gone_stops_nothing(run: Run) -> None:
     ("options", "command", "code"),
     [([], ["/no/such/program"], 127), (["--no-such-option"], [], 2), (["--help"], [], 0)],
 )
-def test_what_cannot_be_told_does_not_hold_the_exit(
+def test_a_message_without_a_reader_does_not_hold_the_exit(
     run: Run, options: list[str], command: list[str], code: int
 ) -> None:
-    """A container that hangs because of a bad option would not even be restarted."""
+    """A container that hangs on a bad option is not even restarted."""
     reading, writing = full_pipe()
     try:
         program = run(*command, options=options, stderr=writing)
@@ -128,9 +128,7 @@ def test_a_fork_that_fails_gives_125_and_says_why(run: Run) -> None:
     assert [] == program.out.rest()
 
 
-def test_a_user_without_passwd_entry_home_or_a_place_to_write_is_enough(
-    run: Run, tmp_path: Path
-) -> None:
+def test_a_user_without_passwd_entry_or_home_is_enough(run: Run, tmp_path: Path) -> None:
     needs_root()
     place = tmp_path / "read-only"
     place.mkdir()
@@ -144,7 +142,7 @@ def test_a_user_without_passwd_entry_home_or_a_place_to_write_is_enough(
     assert [] == program.err.rest()
 
 
-def test_it_is_quiet_when_all_is_well(run: Run) -> None:
+def test_a_good_run_is_quiet(run: Run) -> None:
     program = run("sh", "-c", "exit 0")
 
     program.finish(0)
@@ -152,7 +150,7 @@ def test_it_is_quiet_when_all_is_well(run: Run) -> None:
 
 
 @pytest.mark.parametrize("options", [["-v"], ["--v=2"], ["--log-level", "debug"]])
-def test_its_own_words_go_to_stderr_and_never_to_stdout(run: Run, options: list[str]) -> None:
+def test_messages_go_to_stderr_and_never_to_stdout(run: Run, options: list[str]) -> None:
     program = run("echo", "of the app", options=options)
 
     program.finish(0)

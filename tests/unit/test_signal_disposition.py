@@ -1,6 +1,4 @@
-"""How a process takes a signal, on real processes: what counts as taken, and what a reload makes of
-the rest.
-"""
+"""The disposition of real processes towards a signal, and reloads by that signal."""
 
 from __future__ import annotations
 
@@ -65,9 +63,7 @@ def test_an_app_that_takes_the_signal_gets_it(main: MainThread, way: str) -> Non
     ],
 )
 def test_an_app_that_does_not_take_it_lives_on(main: MainThread, way: str, why: str) -> None:
-    """`open`: one thread waits for the signal, and another one would be given it and
-    end the app.
-    """
+    """`open`: a thread waits for the signal, but another would get it and end the app."""
     with taking(way) as (process, _):
         main.app = process.pid
         reason, error = Reloading(main, ReloadPlan(Signal(HUP), timeout=0.3), process.pid).end()

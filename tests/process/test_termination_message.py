@@ -1,6 +1,4 @@
-"""Why the container ended, in the file that a kubelet mounts: for ends of our own, and for no
-others.
-"""
+"""The reason of an end in the file that a kubelet mounts: of our own ends alone."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from tests.harness import Run
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """An empty file, as a kubelet makes it."""
+    """An empty file, as from a kubelet."""
     path = tmp_path / "termination-log"
     path.touch()
     return path
@@ -25,7 +23,7 @@ def place(tmp_path: Path) -> Path:
 def ended(
     run: Run, place: Path, code: int, options: Sequence[str], command: Sequence[str] = ("true",)
 ) -> str:
-    """What the program left there when it had ended with that code."""
+    """The text of the file after the program has ended with `code`."""
     run(
         *command,
         options=options,
@@ -55,12 +53,12 @@ def test_a_configuration_that_does_not_come_is_explained(
 
 
 @pytest.mark.parametrize("code", [0, 2, 3, 125, 127])
-def test_an_app_that_ends_has_its_own_say(run: Run, place: Path, code: int) -> None:
+def test_an_app_that_ends_is_left_the_file(run: Run, place: Path, code: int) -> None:
     script = f"echo from the app > {place}; exit {code}"
     assert "from the app\n" == ended(run, place, code, [], ["sh", "-c", script])
 
 
-def test_an_app_that_is_ended_by_a_signal_has_its_own_say(run: Run, place: Path) -> None:
+def test_an_app_that_a_signal_ends_is_left_the_file(run: Run, place: Path) -> None:
     program = run(
         "sh", "-c", "echo ready; exec sleep 60", env={termination_message.VARIABLE: str(place)}
     )
