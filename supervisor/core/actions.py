@@ -14,7 +14,7 @@ class Action(Record):
 
 
 class Spawn(Action):
-    pass
+    service: str = ev.APP
 
 
 class Kill(Action):
@@ -22,6 +22,7 @@ class Kill(Action):
 
     signum: int
     group: bool = False
+    service: str = ev.APP
 
 
 class Suspend(Action):
@@ -31,50 +32,65 @@ class Suspend(Action):
 class TakeForeground(Action):
     """Give the app the terminal again."""
 
+    service: str = ev.APP
+
 
 class KillLeftovers(Action):
     signum: int
     everything: bool  # the container is ending: hooks end as well
     told: bool = False  # the app's process group has got the stop signal, and has its time
+    service: str = ev.APP
 
 
 class Apply(Action):
     """Put the newest content of the sources in place."""
 
+    service: str = ev.APP
+
 
 class Check(Action):
     """Write and validate the newest content, and leave what is in place as it is."""
 
+    service: str = ev.APP
+
 
 class Mark(Action):
     """Write down which versions are good and which failed, for a later run."""
+
+    service: str = ev.APP
 
 
 class RollBack(Action):
     """Put an earlier version in place again."""
 
     digest: str
+    service: str = ev.APP
 
 
 class Recover(Action):
     """Find the last generation of an earlier run."""
+
+    service: str = ev.APP
 
 
 class WaitReady(Action):
     """Find out when the app is ready."""
 
     pid: int
+    service: str = ev.APP
 
 
 class Reload(Action):
     attempt: int
     trial: bool = False  # the app was just started on the version: verify only
+    service: str = ev.APP
 
 
 class CancelReload(Action):
     """The result of a reload is no longer needed; it still reports its end."""
 
     attempt: int
+    service: str = ev.APP
 
 
 class KillOther(Action):

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from .versions import Marks
 
 
+# The name of the service in a role with one app. Events without a name concern the supervisor.
+APP = "app"
+
+
 class Event(Record):
     """Base of all events."""
 
@@ -36,17 +40,20 @@ class Forked(Event):
 
     pid: int
     foreground: bool = False
+    service: str = APP
 
 
 class Started(Event):
     pid: int
     foreground: bool = False  # the app was given the terminal
+    service: str = APP
 
 
 class AppReady(Event):
     """The readiness check passed: the app counts as started."""
 
     pid: int
+    service: str = APP
 
 
 class AppUnready(Event):
@@ -56,12 +63,14 @@ class AppUnready(Event):
     error: str
     asked: bool = True  # False: the check could not be asked
     words: str = ""  # of another program, which may hold secrets
+    service: str = APP
 
 
 class StartFailed(Event):
     code: int  # the exit code that a shell would give: 127, 126; 125 when the failure is ours
     error: str
     short: bool = False  # of processes, memory or descriptors: it may work the next time
+    service: str = APP
 
 
 class Exited(Event):
@@ -70,13 +79,15 @@ class Exited(Event):
     pid: int
     code: int  # its exit code, or 128 + signal
     signum: int = 0
+    service: str = APP
 
 
-class Stopped(Event):
-    """The app was stopped (not ended), by a key, by a read in the background, or by STOP."""
+class AppSuspended(Event):
+    """The app was suspended: by a key, by a read in the background, or by STOP."""
 
     pid: int
     signum: int
+    service: str = APP
 
 
 class OrphanReaped(Event):
@@ -84,7 +95,9 @@ class OrphanReaped(Event):
 
 
 class NothingLeft(Event):
-    """The last child of this process is gone."""
+    """Nothing is left of the service's processes."""
+
+    service: str = APP
 
 
 class DeadlinePassed(Event):
@@ -99,6 +112,7 @@ class ConfigOffered(Event):
     secret: bool = (
         False  # a Secret, or a file that some users may not read, has been part of the content
     )
+    service: str = APP
 
 
 class Remembered(Event):
@@ -107,12 +121,14 @@ class Remembered(Event):
     """
 
     marks: Marks
+    service: str = APP
 
 
 class ConfigChecked(Event):
     """A version passed its validation and is ready to be put in place."""
 
     digest: str
+    service: str = APP
 
 
 class ConfigApplied(Event):
@@ -127,6 +143,7 @@ class ConfigApplied(Event):
     previous: str = ""  # what was in place before
     validated: bool = False
     changed_at: float | None = None  # when it was changed at its origin, epoch seconds
+    service: str = APP
 
 
 class ConfigFailed(Event):
@@ -136,6 +153,7 @@ class ConfigFailed(Event):
     reason: str  # write, hook, bad_key, too_large, validate, failed, no_generation, rollback
     error: str
     words: str = ""  # of another program, which may hold secrets
+    service: str = APP
 
 
 class SignalRequested(Event):
@@ -147,6 +165,7 @@ class SignalRequested(Event):
     signum: int
     reply: Callable[[bool], None]
     pid: int = 0
+    service: str = APP
 
 
 class ReloadFinished(Event):
@@ -157,6 +176,7 @@ class ReloadFinished(Event):
         None  # when the method had told the app, of time.monotonic(); None if it had not
     )
     words: str = ""  # of another program, which may hold secrets
+    service: str = APP
 
 
 class HookReport(Record):
@@ -192,6 +212,8 @@ class HookExited(Event):
 class ReloadOrdered(Event):
     """Somebody wants the newest content applied and reloaded now, even if nothing changed."""
 
+    service: str = APP
+
 
 class RollbackOrdered(Event):
     """Somebody wants an earlier version back; the present one counts as rejected until the content
@@ -199,6 +221,7 @@ class RollbackOrdered(Event):
     """
 
     digest: str
+    service: str = APP
 
 
 class Probed(Event):
@@ -214,6 +237,7 @@ class SourceOpened(Event):
     kind: str
     namespace: str
     name: str
+    service: str = APP
 
 
 class SourceRead(Event):
@@ -224,6 +248,7 @@ class SourceRead(Event):
     missing: str = "does not exist"  # of an absent source: the end of a sentence
     offer: ConfigOffered | None = None  # the version that the content makes, if it is a new one
     saw: str = ""  # the type of the watch event that brought it; empty for a list or a look
+    service: str = APP
 
 
 class SourceContacted(Event):
@@ -238,6 +263,7 @@ class SourceFailed(Event):
     reason: str
     error: str
     fatal: bool = False
+    service: str = APP
 
 
 class WatchConnected(Event):

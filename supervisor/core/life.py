@@ -60,7 +60,7 @@ def step(life: Life, event: ev.Event | Request, now: float, policy: LifePolicy) 
             return _start_failed(life, event, now, policy)
         case ev.Exited(pid) if pid == life.pid:
             return _exited(life, event, now, policy)
-        case ev.Stopped(pid, signum) if pid == life.pid:
+        case ev.AppSuspended(pid, signum) if pid == life.pid:
             return signalling.suspended(life, signum, policy)
         case ev.NothingLeft() if life.phase in (Phase.LEFTOVERS, Phase.LEFTOVERS_KILLED):
             return _conclude(life, now)

@@ -7,6 +7,7 @@ No rules stand here. A life knows no versions.
 from __future__ import annotations
 
 from . import signal_numbers
+from .events import APP
 from .record import Record, Words
 
 TYPE_CHECKING = False
@@ -166,3 +167,4 @@ class Ended(Report):
     """The life is over."""
 
     code: int
+    service: str = APP

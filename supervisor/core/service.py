@@ -36,10 +36,22 @@ class Service(Record):
     life: Life = Life()
     rollout: Rollout | None = None
     sources: tuple[SourceState, ...] = ()
+    name: str = ev.APP
 
 
 def step(service: Service, event: ev.Event, now: float, policy: Policy) -> tuple[Service, Out]:
-    """What follows from an event."""
+    """What follows from an event about the service; the orders carry its name."""
+    service, orders = _step(service, event, now, policy)
+    if service.name == ev.APP:
+        return service, orders
+    return service, tuple(_named(order, service.name) for order in orders)
+
+
+def _named(order: Action | Ended, name: str) -> Action | Ended:
+    return order.replace(service=name) if "service" in order.__match_args__ else order
+
+
+def _step(service: Service, event: ev.Event, now: float, policy: Policy) -> tuple[Service, Out]:
     if service.life.phase is Phase.ENDED:
         return service, ()
     if service.rollout is not None:

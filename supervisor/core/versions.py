@@ -179,7 +179,7 @@ def applied(versions: Versions, event: ev.ConfigApplied, now: float) -> Versions
         good="" if good in versions.marks.rejected else good,
         applying=versions.applying and event.cached,  # a recovery does not end an apply
         checked="",
-        cached=event.cached,
+        cached=event.cached and event.digest != versions.desired,
         failures=0,
         error=versions.error if event.cached else "",
         words=versions.words if event.cached else "",

@@ -1,7 +1,7 @@
 """Processes: the only place in the program that signals and waits; `spawning.py` forks for it.
 
 Only the main thread may use it, so a pid that is signalled here has not been reaped yet. It knows
-nothing of policy: `machine.py` says whom to start and whom to end.
+nothing of policy: the core decides whom to start and whom to end.
 
 Children of other threads (a credential plugin that the Kubernetes client runs) are not ours to wait
 for: `__WNOTHREAD` (wait(2)) leaves them to the thread that started them, and orphans always come to
@@ -16,6 +16,7 @@ import time
 from functools import partial
 
 from ..core import events as ev
+from ..core.events import APP
 from . import open_files, terminal
 from .spawning import Spawner
 
@@ -29,30 +30,43 @@ if TYPE_CHECKING:
 # Seconds between two looks whether an exec has happened, growing: usually it takes half a
 # millisecond.
 _LOOK_FIRST, _LOOK_MOST = 0.001, 0.25
+# In the environment of a service, and of all that it starts, where there are several.
+SERVICE_MARK = "_SUPERVISOR_SERVICE"
 HOOK_MARK = "_SUPERVISOR_HOOK"  # in the environment of a hook and of all that it starts
 _ROUNDS = 3  # of killing what a hook left behind, which may fork meanwhile
 _WNOTHREAD = 0x20000000  # linux/wait.h; not in Python's os
 
 
+class _App:
+    """The process of one service."""
+
+    def __init__(self, service: str, child: Child, *, foreground: bool) -> None:
+        self.service = service
+        self.pid = self.group = child.pid  # the group stays when the process has ended
+        self.foreground = foreground  # it was started in the foreground of a terminal
+        self.starting: Child | None = child  # until its program runs
+        self.pause = _LOOK_FIRST
+        self.look_at = time.monotonic() + self.pause
+        self.ending = False  # its leftovers are being ended
+        self.others = False  # other children of ours live beside those
+
+    def look_later(self, pause: float) -> None:
+        self.pause = pause
+        self.look_at = time.monotonic() + pause
+
+
 class Processes:
-    """Starts the app, sends it signals, reaps it and every orphan."""
+    """Starts the apps, sends them signals, reaps them and every orphan."""
 
     def __init__(self, inherited: Inherited, *, keep_files: bool = True) -> None:
         """Unless `keep_files`, the files that are for the app are closed here once it runs."""
         self._spawner = Spawner(inherited)
         self._to_close = () if keep_files else inherited.files
         self.reserve = self._spawner.reserve
-        self._app = 0
-        self._foreground = False  # whether the app was started in the foreground of a terminal
-        self._starting: Child | None = None  # the app before its program runs
-        self._look_at, self._pause = 0.0, 0.0
+        self._apps: dict[str, _App] = {}  # by service; an app stays here when it has ended
         self._hooks: dict[int, Child] = {}
         self._marks: dict[int, str] = {}  # of hooks: HOOK_MARK in their environment
         self._hooks_started = 0
-        self._group = 0  # of the app, also when it has ended
-        self._others = (
-            False  # while leftovers have their time: whether other children of ours live than those
-        )
         self.adopts = os.getpid() == 1  # whether orphans come to us
 
     def undo_in_children(self, undo: Callable[[], None]) -> None:
@@ -61,39 +75,39 @@ class Processes:
         """
         self._spawner.undo = undo
 
-    def spawn(self, command: Command) -> ev.Forked:
-        """Start the app as the leader of its own process group, on our terminal if we hold it.
+    def spawn(self, command: Command, service: str = APP) -> ev.Forked:
+        """Start an app as the leader of its own process group, on our terminal if we hold it.
 
         Returns once it has a pid; `look` or `reap` report whether the program runs. Raises
         SpawnError.
         """
-        self._foreground = terminal.holds()
-        child = self._starting = self._spawner.start(command, foreground=self._foreground)
-        self._app = self._group = child.pid
-        self._others = False
-        self._pause, self._look_at = _LOOK_FIRST, time.monotonic() + _LOOK_FIRST
-        return ev.Forked(child.pid, self._foreground)
+        foreground = terminal.holds()
+        if service != APP:
+            command = command.replace(env=command.env.plus(SERVICE_MARK, service))
+        child = self._spawner.start(command, foreground=foreground)
+        self._apps[service] = _App(service, child, foreground=foreground)
+        return ev.Forked(child.pid, foreground, service)
 
     def look_at(self) -> float | None:
         """When `look` is due (monotonic): no signal tells of an exec. None if there is nothing to
         look at.
         """
-        return self._look_at if self._starting else None
+        return min((app.look_at for app in self._apps.values() if app.starting), default=None)
 
     def look(self) -> Iterator[ev.Event]:
-        """`Started` once the app's program runs."""
-        if self._starting is None:
-            return
-        if self._starting.pending():
-            self._pause = min(self._pause * 1.2, _LOOK_MOST)
-            self._look_at = time.monotonic() + self._pause
-        elif self._starting.error() is None:
-            self._starting = None
-            open_files.close(self._to_close)
-            self._to_close = ()
-            yield ev.Started(self._app, self._foreground)
-        else:
-            self._look_at = time.monotonic() + _LOOK_MOST  # it ends now, and is reaped
+        """`Started` for each app whose program runs by now."""
+        for app in tuple(self._apps.values()):
+            if app.starting is None:
+                continue
+            if app.starting.pending():
+                app.look_later(min(app.pause * 1.2, _LOOK_MOST))
+            elif app.starting.error() is None:
+                app.starting = None
+                open_files.close(self._to_close)
+                self._to_close = ()
+                yield ev.Started(app.pid, app.foreground, app.service)
+            else:
+                app.look_later(_LOOK_MOST)  # it ends now, and is reaped
 
     def spawn_hook(self, command: Command, output: int) -> int:
         """Start a command beside the app, in its own session, without input, its output in a pipe.
@@ -141,7 +155,7 @@ class Processes:
 
         for _ in range(_ROUNDS):
             rows = self.reserve.lend(procfs.processes)
-            ours = {self._app, *self._hooks}
+            ours = self._live()
             roots = [
                 one for one, row in rows.items() if row.parent == os.getpid() or not self.adopts
             ]
@@ -151,14 +165,18 @@ class Processes:
             _signal(found, signal.SIGKILL)
 
     def _orphans(self) -> bool:
-        """Whether we have other children than the app and the hooks, as far as the kernel tells."""
+        """Whether we have other children than apps and hooks, as far as the kernel tells."""
         from . import procfs
 
         try:
             children = self.reserve.lend(partial(procfs.children, os.getpid()))
         except OSError:
             return True  # a kernel without it (CONFIG_PROC_CHILDREN)
-        return bool(children - {self._app, *self._hooks})
+        return bool(children - self._live())
+
+    def _live(self) -> set[int]:
+        """The pids of the apps and the hooks."""
+        return {*self._hooks, *(app.pid for app in self._apps.values() if app.pid)}
 
     def kill_other(self, pid: int, signum: int) -> None:
         """Signal a process that is not ours (another container's); that it is gone is no error."""
@@ -167,56 +185,61 @@ class Processes:
         except (ProcessLookupError, PermissionError):
             pass  # whoever asked has checked both just before
 
-    def kill(self, signum: int, *, group: bool) -> None:
-        """Send the app (or its process group) a signal; no app is no error. Raises OSError."""
-        if self._app:
-            _kill(self._app, signum, group=group)
+    def kill(self, service: str, signum: int, *, group: bool) -> None:
+        """Send an app (or its process group) a signal; no app is no error. Raises OSError."""
+        app = self._apps.get(service)
+        if app is not None and app.pid:
+            _kill(app.pid, signum, group=group)
 
     def reap(self) -> Iterator[ev.Event]:
-        """Everything that ended or stopped, then `NothingLeft` if no child remains."""
+        """Everything that ended or stopped, then `NothingLeft` for each app that left nothing."""
         options = os.WNOHANG | os.WUNTRACED | _WNOTHREAD
         while True:
             try:
                 pid, status = os.waitpid(-1, options)
             except ChildProcessError:
-                yield ev.NothingLeft()
+                yield from self._nothing_left(lambda _: True)
                 return
             if pid == 0:
-                if self._others and not self._left():
-                    yield ev.NothingLeft()
+                yield from self._nothing_left(lambda app: app.others and not self._left(app))
                 return
+            app = next((one for one in self._apps.values() if one.pid == pid), None)
             if os.WIFSTOPPED(status):
-                if pid == self._app:
-                    yield ev.Stopped(pid, os.WSTOPSIG(status))
-            elif pid == self._app:
-                yield from self._app_ended(
-                    _code(status), os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-                )
+                if app is not None:
+                    yield ev.AppSuspended(pid, os.WSTOPSIG(status), app.service)
+            elif app is not None:
+                yield from self._app_ended(app, status)
             elif pid in self._hooks:
                 error = self._hooks.pop(pid).error()
                 yield ev.HookExited(pid, error.code if error else _code(status), str(error or ""))
             else:
                 yield ev.OrphanReaped(pid)
 
-    def _app_ended(self, code: int, signum: int) -> Iterator[ev.Event]:
-        pid, self._app = self._app, 0
-        if self._foreground:
-            terminal.reclaim(
-                pid
-            )  # the keys reach us until the next run, which gets the terminal as the first one did
-        child, self._starting = self._starting, None
+    def _app_ended(self, app: _App, status: int) -> Iterator[ev.Event]:
+        pid, app.pid = app.pid, 0
+        if app.foreground:
+            # The keys reach us until the next run, which gets the terminal as the first one did.
+            terminal.reclaim(pid)
+        child, app.starting = app.starting, None
         if child is not None:
             error = child.error()
             if error is not None:
-                yield ev.StartFailed(error.code, str(error), error.short)
+                yield ev.StartFailed(error.code, str(error), error.short, app.service)
                 return
-            yield ev.Started(pid, self._foreground)
-        yield ev.Exited(pid, code, signum)
+            yield ev.Started(pid, app.foreground, app.service)
+        signum = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        yield ev.Exited(pid, _code(status), signum, app.service)
+
+    def _nothing_left(self, gone: Callable[[_App], bool]) -> Iterator[ev.Event]:
+        for app in tuple(self._apps.values()):
+            if app.ending and gone(app):
+                app.ending = False
+                yield ev.NothingLeft(app.service)
 
     def kill_leftovers(
-        self, signum: int, *, everything: bool, told: bool = False
+        self, service: str, signum: int, *, everything: bool, told: bool = False
     ) -> ev.NothingLeft | None:
-        """Signal what the app left behind; `NothingLeft` if there is nothing, whatever other
+        """Signal what an app left behind; `NothingLeft` if there is nothing, whatever other
         children we have.
 
         `everything`: the container ends, hooks do so too. `told`: its process group has got the
@@ -224,35 +247,47 @@ class Processes:
         """
         if everything:
             self.kill_hooks()
-        if not self._something_left():
+        app = self._apps.get(service)
+        if app is None:  # it was never started
+            return ev.NothingLeft(service)
+        app.ending = True
+        if not self._something_left(app):
             return None
         if everything and signum == signal.SIGKILL and os.getpid() == 1:
             os.kill(-1, signum)  # as our own end would do a moment later; no fork outruns it
             return None
-        found = self._left(everything=everything)
+        found = self._left(app, everything=everything)
         if not found:
-            return ev.NothingLeft()
-        _signal([pid for pid, group in found.items() if not told or group != self._group], signum)
+            app.ending = False
+            return ev.NothingLeft(service)
+        _signal([pid for pid, group in found.items() if not told or group != app.group], signum)
         return None
 
-    def _something_left(self) -> bool:
+    def _something_left(self, app: _App) -> bool:
         """Whether /proc need be searched."""
         try:
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
-            return not self.adopts and _has_members(self._group)
+            return not self.adopts and _has_members(app.group)
         return True
 
-    def _left(self, *, everything: bool = False) -> dict[int, int]:
-        """What the app has left behind, with its process group; notes whether other children live
+    def _left(self, app: _App, *, everything: bool = False) -> dict[int, int]:
+        """What an app has left behind, with its process group; notes whether other children live
         beside it.
         """
         from . import leftovers, procfs
 
         rows = self.reserve.lend(procfs.processes)
         hooks = () if everything else tuple(self._hooks)
-        found = leftovers.of_app(rows, hooks, 0 if self.adopts else self._group)
-        self._others = any(
+        alone = everything or len(self._apps) == 1
+        if alone:
+            found = leftovers.of_app(rows, hooks, 0 if self.adopts else app.group)
+        else:
+            mark = f"{SERVICE_MARK}={app.service}".encode()
+            roots = [pid for pid, row in rows.items() if row.parent == os.getpid()]
+            free = [pid for pid in roots if pid not in self._live()]
+            found = leftovers.of_service(rows, free, app.group, mark)
+        app.others = any(
             row.parent == os.getpid() and pid not in found for pid, row in rows.items()
         )
         return {pid: rows[pid].group for pid in found}
@@ -261,10 +296,11 @@ class Processes:
         """Stop as a job does; returns once somebody continues us."""
         os.kill(os.getpid(), signal.SIGSTOP)
 
-    def take_foreground(self) -> None:
-        """After a stop, give the app the terminal that its shell has given back to us."""
-        if self._app and terminal.holds():
-            terminal.give(self._app)
+    def take_foreground(self, service: str) -> None:
+        """After a stop, give an app the terminal that its shell has given back to us."""
+        app = self._apps.get(service)
+        if app is not None and app.pid and terminal.holds():
+            terminal.give(app.pid)
 
 
 def _kill(pid: int, signum: int, *, group: bool) -> None:

@@ -46,6 +46,15 @@ def of_hook(rows: Table, roots: Collection[int], session: int, mark: bytes) -> l
     return list(dict.fromkeys((*own, *below(rows, own))))
 
 
+def of_service(rows: Table, roots: Collection[int], group: int, mark: bytes) -> list[int]:
+    """The leftovers of one service of several, among `roots` and below: its process group, its
+    mark, their descendants.
+    """
+    among = [*roots, *below(rows, roots)]
+    own = [pid for pid in among if rows[pid].group == group or mark in _environment(pid)]
+    return list(dict.fromkeys((*own, *below(rows, own))))
+
+
 def _environment(pid: int) -> list[bytes]:
     try:
         return procfs.environment(pid)

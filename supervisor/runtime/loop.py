@@ -8,7 +8,7 @@ from functools import partial
 
 from ..core import actions as act
 from ..core import events as ev
-from ..core import service
+from ..core import service as rules
 from ..core.errors import SpawnError
 from ..core.life_state import Ended
 from . import log, signals, threads
@@ -77,7 +77,7 @@ class Loop:
     def __init__(
         self, inbox: Inbox, processes: Processes, command: Command, policy: Policy
     ) -> None:
-        self.state = service.Service()
+        self.state = rules.Service()
         self._ended: Ended | None = None
         self.observers: list[Observer] = []
         self.sync: Sync | None = None
@@ -126,7 +126,7 @@ class Loop:
 
     def _due(self) -> float | None:
         try:
-            due = service.wake_at(self.state, self.policy)
+            due = rules.wake_at(self.state, self.policy)
         except Exception as error:
             self.faults.say("tell the next deadline", error)
             raise RulesFailed(None) from error
@@ -190,7 +190,7 @@ class Loop:
     def _step(self, event: ev.Event) -> None:
         before = self.state
         try:
-            self.state, orders = service.step(before, event, time.monotonic(), self.policy)
+            self.state, orders = rules.step(before, event, time.monotonic(), self.policy)
         except Exception as error:
             self.faults.say(f"handle {type(event).__name__}", error)
             if isinstance(event, _VITAL):
@@ -218,16 +218,18 @@ class Loop:
         match action:
             case Ended():
                 self._ended = action
-            case act.Kill(signum, group):
-                self.processes.kill(signum, group=group)
-            case act.Spawn():
-                return self._spawn()
+            case act.Kill(signum, group, service):
+                self.processes.kill(service, signum, group=group)
+            case act.Spawn(service):
+                return self._spawn(service)
             case act.Suspend():
                 self.processes.suspend_ourselves()
-            case act.TakeForeground():
-                self.processes.take_foreground()
-            case act.KillLeftovers(signum, everything, told):
-                return self.processes.kill_leftovers(signum, everything=everything, told=told)
+            case act.TakeForeground(service):
+                self.processes.take_foreground(service)
+            case act.KillLeftovers(signum, everything, told, service):
+                return self.processes.kill_leftovers(
+                    service, signum, everything=everything, told=told
+                )
             case act.Apply() if self.sync is not None:
                 self._begin(self.sync.apply, "apply")
             case act.Check() if self.sync is not None:
@@ -260,7 +262,7 @@ class Loop:
         pid = self.state.life.pid
         signum = 0 if trial else reload.at_once(pid)
         if signum:
-            self.processes.kill(signum, group=False)
+            self.processes.kill(ev.APP, signum, group=False)
         self._begin(
             partial(self._reload, reload, attempt, pid, verify_only=trial or signum > 0), "reload"
         )
@@ -303,11 +305,11 @@ class Loop:
         self._hooks[pid] = order.report
         order.report(ev.HookReport(pid))
 
-    def _spawn(self) -> ev.Event:
+    def _spawn(self, service: str) -> ev.Event:
         try:
-            return self.processes.spawn(self.command)
+            return self.processes.spawn(self.command, service)
         except SpawnError as error:
-            return ev.StartFailed(error.code, str(error), error.short)
+            return ev.StartFailed(error.code, str(error), error.short, service)
 
 
 def _deed(action: act.Action | Ended) -> str:
@@ -322,8 +324,8 @@ def _deed(action: act.Action | Ended) -> str:
 def _failure(action: act.Action | Ended, why: str, state: Service) -> ev.Event | None:
     """The report that the rules wait for after an action that failed."""
     match action:
-        case act.Spawn():
-            return ev.StartFailed(125, why, short=True)
+        case act.Spawn(service):
+            return ev.StartFailed(125, why, True, service)
         case act.Apply() | act.Check() if state.rollout is not None:
             return ev.ConfigFailed(state.rollout.versions.desired, "write", why)
         case act.RollBack(digest):

@@ -10,6 +10,7 @@ from config_supervisor.core import events as ev
 from config_supervisor.core.actions import Kill, KillLeftovers, Spawn, Suspend, TakeForeground
 from config_supervisor.core.backoff import backoff
 from config_supervisor.core.life_state import Ended
+from config_supervisor.core.service import Policy, Service, step
 from tests.unit.histories import CONT, HUP, INT, KILL, QUIT, STOP, TERM, TSTP, App, started
 
 # --- start and end --------------------------------------------------------------------------------
@@ -183,7 +184,7 @@ def test_job_control_stops_the_app_and_then_us_and_cont_resumes_both() -> None:
     app = started()
 
     assert [Kill(TSTP), Suspend()] == app.at(1, ev.SignalReceived(TSTP))
-    assert [] == app.at(1, ev.Stopped(7, TSTP))
+    assert [] == app.at(1, ev.AppSuspended(7, TSTP))
     assert [Kill(CONT)] == app.at(2, ev.SignalReceived(CONT))
 
 
@@ -208,9 +209,9 @@ def test_an_app_stopped_from_its_terminal_stops_us_and_gets_the_terminal_back() 
     app = App()
     app.at(0, ev.Began(), ev.Started(7, foreground=True))
 
-    assert [Suspend()] == app.at(1, ev.Stopped(7, TSTP))
+    assert [Suspend()] == app.at(1, ev.AppSuspended(7, TSTP))
     assert [TakeForeground(), Kill(CONT)] == app.at(2, ev.SignalReceived(CONT))
-    assert [] == started().at(1, ev.Stopped(7, TSTP))
+    assert [] == started().at(1, ev.AppSuspended(7, TSTP))
 
 
 # --- restarts -------------------------------------------------------------------------------------
@@ -283,3 +284,12 @@ def test_a_failed_restart_is_tried_again() -> None:
 
 def test_backoff_doubles_up_to_its_limit() -> None:
     assert [0.5, 1, 2, 30, 30] == [backoff(n, 0.5, 30) for n in (1, 2, 3, 7, 5000)]
+
+
+def test_orders_name_their_service() -> None:
+    web = Service(name="web")
+    web, ordered = step(web, ev.Began(), 0, Policy())
+    assert ("web",) == tuple(order.service for order in ordered if isinstance(order, Spawn))
+
+    web, _ = step(web, ev.Started(7, service="web"), 0, Policy())
+    assert (Kill(HUP, service="web"),) == step(web, ev.SignalReceived(HUP), 1, Policy())[1]

@@ -294,3 +294,13 @@ def test_a_newer_version_does_not_wait_for_the_failure_of_an_older_to_be_written
     app.at(100, ev.ConfigOffered("c"))
 
     assert [Apply()] == app.at(100, ev.ConfigFailed("b", "write", "no space left"))
+
+
+def test_recovered_version_that_the_source_holds_is_not_stale() -> None:
+    """It could not be written: the disk is full, and it stands there already."""
+    app = App(configured=True)
+    app.at(0, ev.Began(), ev.ConfigOffered("a"))
+    assert [Recover()] == app.at(1, ev.ConfigFailed("a", "write", "disk full"))
+    app.at(1, ev.ConfigApplied("a", cached=True, previous="a"), ev.Started(7))
+
+    assert ("a", False) == (app.rollout.runs_on, app.rollout.stale)

@@ -125,7 +125,7 @@ OF_LIFE = [
     ev.SignalReceived(HUP),
     ev.Forked(10),
     ev.OrphanReaped(3),
-    ev.Stopped(10, TSTP),
+    ev.AppSuspended(10, TSTP),
     ev.AppReady(3),
     ev.AppUnready(3, "503"),
 ]
