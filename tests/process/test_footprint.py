@@ -67,7 +67,9 @@ API_PACKAGES = set(
 )
 # Megabytes each, and a careless import away: `kubernetes` loads the modules below these late.
 TOO_MUCH = re.compile(
-    r"kubernetes\.client\.(models|api)\.|kubernetes\.(aio|informer|leaderelection|stream)\b|(asyncio|unittest|xml)\b"
+    r"kubernetes\.client\.(models|api)\."
+    r"|kubernetes\.(aio|informer|leaderelection|stream)\b"
+    r"|(asyncio|unittest|xml)\b"
 )
 # Modules of the standard library and of other projects, packages included; ours are small. With
 # Python 3.11 they are 147 and 510.

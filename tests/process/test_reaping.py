@@ -7,7 +7,7 @@ from signal import SIGCONT, SIGSTOP
 
 import pytest
 
-from tests.harness import Run, app, assert_state, children, only_process, state, wait_until
+from tests.harness import Run, app, assert_state, children, only_process, state, until
 
 
 def test_a_thousand_orphans_that_die_at_once_are_all_reaped(run: Run) -> None:
@@ -16,12 +16,9 @@ def test_a_thousand_orphans_that_die_at_once_are_all_reaped(run: Run) -> None:
     app_pid = next(pid for pid in children(program.pid) if children(pid) == [] and leads(pid))
     assert 1001 == len(children(program.pid)), "the orphans did not come to us"
 
-    def only_the_app_is_left() -> None:
-        assert [app_pid] == children(program.pid)
-
     program.type("die\n")
     program.expect("dead")
-    wait_until(only_the_app_is_left)
+    until(lambda: children(program.pid), [app_pid])
     assert state(app_pid) in "RS"
     program.end_of_input()
     program.finish(0)

@@ -6,7 +6,7 @@ from signal import SIGTERM
 
 import pytest
 
-from tests.harness import Program, Run, children, wait_until
+from tests.harness import Program, Run, children, until
 
 UPTIME = "read up idle < /proc/uptime"  # seconds with two digits: the app's own clock
 
@@ -17,11 +17,7 @@ def app_that_exits(code: int) -> list[str]:
 
 def wait_for_the_pause(program: Program) -> None:
     """Until the app is gone and reaped: a TERM before would end the app, not the wait."""
-
-    def no_app() -> None:
-        assert [] == children(program.pid)
-
-    wait_until(no_app)
+    until(lambda: children(program.pid), [])
 
 
 def test_an_app_is_never_restarted_by_default(run: Run) -> None:

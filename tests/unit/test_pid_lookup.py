@@ -16,7 +16,7 @@ from config_supervisor.process import pid_lookup, procfs
 from config_supervisor.process.pid_lookup import PidLookup, ProcessMissing
 from tests.conftest import needs_root
 from tests.elsewhere import Elsewhere
-from tests.harness import assert_state, children, status, wait_until
+from tests.harness import assert_state, children, status, until, wait_until
 
 Start = Callable[..., int]
 BASH = os.path.realpath(shutil.which("bash") or "/bin/bash")
@@ -105,10 +105,7 @@ def test_the_topmost_process_of_a_tree_is_found(
     shell = program("daemon-t")
     top = elsewhere(shell, "-c", f"{shell} -c '{STAY[1]}' & {shell} -c '{STAY[1]}' & wait")
 
-    def both() -> None:
-        assert 2 == len(children(top))
-
-    wait_until(both)
+    until(lambda: len(children(top)), 2)
     assert top == found("daemon-t")
 
 
@@ -173,10 +170,7 @@ def test_the_dead_are_not_found(
     parent = elsewhere("bash", "-c", f"{program('daemon-dead')} -c 'read < {fifo}' & exec sleep 60")
     child = found("daemon-dead")
 
-    def careless() -> None:
-        assert "sleep" == status(parent)["Name"]  # it waits for no child
-
-    wait_until(careless)
+    until(lambda: status(parent)["Name"], "sleep")  # which waits for no child
     fifo.write_text("go\n")
     assert_state(child, "Z")
     assert "no process is called daemon-dead; is its container up" in missing("daemon-dead")
