@@ -1,9 +1,7 @@
-"""The whole program on a directory that changes: an app that obeys its configuration, and where to
-look at it.
+"""The whole program on a changing directory, with an app that obeys its configuration.
 
-No API server is needed, and the paces are quick, so that a test shows a whole course of a reload in
-tenths of a second. Where a test needs another pace it gives the option once more: the last one
-counts.
+No API server is needed, and the paces are quick: a whole course of a reload takes tenths of a
+second. A test with another pace repeats the option: the last occurrence counts.
 """
 
 from __future__ import annotations
@@ -23,9 +21,7 @@ QUICK = ("--listen=127.0.0.1:0", "--control=off", "--verify-window=200ms", "--re
 
 
 class Reloading:
-    """Starts the program with `--config-dir` and `--configroot` on an app that reads the file
-    `app.conf`.
-    """
+    """Starts the program with `--config-dir` and `--configroot` on an app that reads `app.conf`."""
 
     def __init__(self, run: Run, scratch: os.PathLike[str]) -> None:
         self.run = run
@@ -37,13 +33,13 @@ class Reloading:
         self.program: Program
 
     def start(self, *options: str, command: Sequence[str] = (), **popen: Any) -> Program:
-        """Start on what the volume holds; `popen` is for the harness."""
+        """Start on the volume's content; `popen` is for the harness."""
         command = command or app("obey_config.py", self.file)
         self.program = self.run(*command, options=[*self.options, *options], **popen)
         return self.program
 
     def running(self, *options: str, command: Sequence[str] = (), content: str = "one") -> Program:
-        """Start on a content, and return once the app runs on it and metrics are served."""
+        """Start on a content; returns once the app runs on it and metrics are served."""
         self.change(content)
         program = self.start(*options, command=command)
         program.expect("ready")
@@ -67,15 +63,15 @@ class Reloading:
         return status(self.port)["app"]["phase"]
 
     def live(self) -> dict[str, object]:
-        """All that is in the live directory but our marks: names, links, bytes, inodes."""
+        """The live directory without our marks: names, links, bytes, inodes."""
         return {name: what for name, what in everything(self.root).items() if name != "..marks"}
 
     def validate(self) -> str:
-        """The option that validates with tests/apps/validate.sh; see `validated`."""
+        """The option for validating with tests/apps/validate.sh; see `validated`."""
         return f"--validate=sh {APPS}/validate.sh {{dir}} {self.scratch}/validated"
 
     def validated(self) -> list[str]:
-        """The contents that were validated, in order."""
+        """The validated contents, in order."""
         try:
             with open(f"{self.scratch}/validated", encoding="utf-8") as file:
                 return file.read().splitlines()
@@ -83,11 +79,11 @@ class Reloading:
             return []
 
     def errors(self) -> list[str]:
-        """The lines of our log that tell of errors."""
+        """The error lines of our log."""
         return [line for line in self.program.err.seen if " supervisor error: " in line]
 
     def stop(self, code: int = 7, within: float = 2) -> None:
-        """TERM, and an end with the app's code that keeps nobody waiting."""
+        """TERM, and a prompt end with the app's code."""
         began = time.monotonic()
         self.program.send(15)
         self.program.finish(code)

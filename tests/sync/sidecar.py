@@ -1,6 +1,4 @@
-"""The program without a command, on a ConfigMap: how to start it beside an app, and what
-to ask it.
-"""
+"""The program without a command, on a ConfigMap: its start beside an app, and its state."""
 
 from __future__ import annotations
 
@@ -17,14 +15,14 @@ QUICK = ("--reload-interval=0s", "--verify-window=0s", "--reload-timeout=5s")
 
 
 class Sidecar(Subject):
-    """The program without a command; `start` does not wait for anything."""
+    """The program without a command; `start` does not wait."""
 
     def begin(self, *options: str, prefix: tuple[str, ...] = ()) -> Program:
         self.program = self.run(options=[*self.options, *QUICK, *options], prefix=prefix)
         return self.program
 
     def serving(self, *options: str, content: str = "one") -> Program:
-        """Start on a content, and return once probes are answered."""
+        """Start on a content; returns once probes are answered."""
         self.kube.create("web", {"app.conf": content})
         program = self.begin(*options)
         self.port = port_of(program)

@@ -1,6 +1,4 @@
-"""The whole program on a ConfigMap: an app that prints its configuration, and where to
-look at it.
-"""
+"""The whole program on a ConfigMap, with an app that prints its configuration."""
 
 from __future__ import annotations
 
@@ -16,9 +14,7 @@ Kube = FakeKube | RealKube
 
 
 class Subject:
-    """Starts the program with `--configmap NAMESPACE/web` on an app that reads its key
-    `app.conf`.
-    """
+    """Starts the program with `--configmap NAMESPACE/web` on an app for its key `app.conf`."""
 
     def __init__(self, run: Run, kube: Kube, scratch: str) -> None:
         self.run, self.kube = run, kube
@@ -41,7 +37,7 @@ class Subject:
         return self.program
 
     def running(self, *options: str, content: str = "one") -> Program:
-        """Start on a content, and return once the app runs on it and metrics are served."""
+        """Start on a content; returns once the app runs on it and metrics are served."""
         self.kube.create("web", {"app.conf": content})
         program = self.start(*options)
         program.expect(f"config: {content}")
@@ -59,7 +55,7 @@ class Subject:
         return self.metric("reloads_total", method="signal")
 
     def live(self) -> dict[str, bytes]:
-        """The files as the app sees them."""
+        """The app's view of the files."""
         found = {}
         for name in os.listdir(self.root):
             if not name.startswith(".."):

@@ -1,6 +1,4 @@
-"""Digests that leave the process tell nothing about a Secret: they are keyed with a random key of
-the pod.
-"""
+"""Published digests reveal nothing about a Secret: their key is random, one for each pod."""
 
 from __future__ import annotations
 
@@ -24,12 +22,12 @@ PIN = {"app.conf": "123456"}
 
 
 def plain(permission: Permission | None = None) -> str:
-    """The digest that whoever knows the content can compute; of a Secret nothing may show it."""
+    """The digest as computed from the content alone; never shown for a Secret."""
     return version_of({name: Entry(text.encode(), permission) for name, text in PIN.items()}).digest
 
 
 def shown(program: Program) -> str:
-    """The digest of the live version, as /status and (48 bits of it) /metrics have it."""
+    """The digest of the live version, from /status and (48 bits of it) /metrics."""
     port = port_of(program)
     digest = str(status(port)["config"]["live"])
     assert metric(port, "config_hash", state="running") == int(digest[:12], 16)
@@ -85,7 +83,7 @@ def test_digest_over_file_closed_to_others_is_keyed(
 
 
 def test_key_survives_a_restart(run: Run, tmp_path: Path) -> None:
-    """Else the same content would be another version, and a mark about it would be lost."""
+    """With a new key the same content would be another version without its marks."""
     swap_volume(str(tmp_path / "volume"), PIN)
     os.chmod(tmp_path / "volume" / "app.conf", 0o600)
     digests = []
@@ -137,7 +135,7 @@ def test_key_is_written_again_with_its_directory(run: Run, tmp_path: Path) -> No
 
 
 def test_digest_of_volume_in_memory_is_keyed(run: Run, tmp_path: Path) -> None:
-    """As the kubelet mounts a Secret, whose files every user may read by default."""
+    """As the kubelet mounts a Secret: every user may read its files by default."""
     needs_root()
     volume = tmp_path / "volume"
     volume.mkdir()

@@ -87,7 +87,7 @@ def test_a_missing_directory_is_waited_for(run: Run, volume: str) -> None:
     program.expect("config: one")
 
 
-def test_with_a_configroot_the_files_are_copied_and_survive_their_volume(
+def test_files_in_configroot_survive_their_volume(
     run: Run, volume: str, tmp_path: os.PathLike[str]
 ) -> None:
     root = os.path.join(tmp_path, "live")
@@ -122,7 +122,7 @@ def test_directories_that_overlap_are_refused(run: Run, volume: str) -> None:
     program.finish(125)
 
 
-def test_relative_paths_are_meant_from_where_we_were_started(run: Run, volume: str) -> None:
+def test_relative_paths_count_from_the_first_directory(run: Run, volume: str) -> None:
     swap_volume(volume, {"app.conf": "one"})
     command = app("read_config.py", "volume/app.conf")
     program = run(*command, options=["--config-dir=volume", LISTEN], cwd=os.path.dirname(volume))
@@ -149,20 +149,18 @@ def test_metrics_and_probes_do_not_depend_on_the_source(run: Run, volume: str) -
 
 @pytest.fixture
 def open_volume() -> Iterator[str]:
-    """A volume that every user may read."""
+    """A volume for every user to read."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         yield f"{folder}/volume"
 
 
 def limit_processes(pid: int, soft: int) -> None:
-    """By the same user: root may lack CAP_SYS_RESOURCE, which it would need for the process of
-    another.
-    """
+    """By the same user: root may lack CAP_SYS_RESOURCE for a process of another user."""
     subprocess.run([*NOBODY_KNOWS, "prlimit", f"--pid={pid}", f"--nproc={soft}:"], check=True)
 
 
-def test_a_change_that_finds_no_thread_to_be_had_waits_for_one(run: Run, open_volume: str) -> None:
+def test_change_without_a_free_thread_waits_for_it(run: Run, open_volume: str) -> None:
     """An app that fills its container's limit of processes must not cost it the supervisor."""
     needs_root()
     needs_open_interpreter()
@@ -172,7 +170,7 @@ def test_a_change_that_finds_no_thread_to_be_had_waits_for_one(run: Run, open_vo
         *app("read_config.py", f"{open_volume}/app.conf"), options=options, prefix=NOBODY_KNOWS
     )
     program.expect("ready")
-    port_of(program)  # its log has its thread
+    port_of(program)  # the log has its thread
     limit_processes(program.pid, 1)
     swap_volume(open_volume, {"app.conf": "two"})
     program.err.expect(
@@ -226,7 +224,7 @@ def test_start_on_damaged_files_writes_them_and_says_why(
 def test_start_skips_damaged_good_version_and_says_why(
     run: Run, volume: str, tmp_path: os.PathLike[str]
 ) -> None:
-    """Live and damaged: the start goes on to another generation, and names the damage once."""
+    """The start goes on to an earlier generation, and names the damage once."""
     root = os.path.join(tmp_path, "live")
     options = (f"--configroot={root}", "--reload-interval=0s", "--verify-window=0s")
     swap_volume(volume, {"app.conf": "one"})
@@ -286,7 +284,7 @@ def test_files_that_the_app_adds_do_not_hinder_a_start(
 def test_emptied_volume_keeps_the_last_files(
     run: Run, volume: str, tmp_path: os.PathLike[str]
 ) -> None:
-    """As the kubelet has it when an optional ConfigMap is deleted."""
+    """As the kubelet leaves it after the deletion of an optional ConfigMap."""
     root = os.path.join(tmp_path, "live")
     swap_volume(volume, {"app.conf": "one"})
     program = start(run, volume, f"--configroot={root}", "--reload-interval=0s", read=root)
@@ -347,9 +345,7 @@ def test_file_that_is_left_out_reloads_nothing(run: Run, tmp_path: os.PathLike[s
 
 
 def test_validation_finds_directories_without_files(run: Run, tmp_path: os.PathLike[str]) -> None:
-    """As PostgreSQL's `include_dir`, which Debian has empty; one that loses its last file stays,
-    too.
-    """
+    """As PostgreSQL's `include_dir`, empty on Debian; an emptied directory stays, too."""
     directory, root = os.path.join(tmp_path, "etc"), os.path.join(tmp_path, "live")
     os.makedirs(f"{directory}/conf.d")
     os.mkdir(f"{directory}/sites")

@@ -1,4 +1,4 @@
-"""The slow lane: thousands of reloads, after which nothing has grown. Run by `-m slow` only."""
+"""The slow lane: thousands of reloads without growth. Run by `-m slow` only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def sizes(pid: int) -> tuple[int, int, int]:
 @pytest.mark.timeout(1800)
 @only_process
 def test_ten_thousand_reloads_leave_nothing_behind(run: Run, tmp_path: Path) -> None:
-    """In one mode: what could grow is the same in both. Each cycle validates, reloads by signal and
+    """In a single mode: both modes grow alike. Each cycle validates, reloads by signal and
     verifies.
     """
     subject = Reloading(run, tmp_path)

@@ -1,6 +1,4 @@
-"""Stops, deaths and broken surroundings in the middle of a change: the app's code, its files and
-its last change.
-"""
+"""Stops, deaths and broken surroundings amid a change: the app's code, files and last change."""
 
 from __future__ import annotations
 
@@ -43,7 +41,7 @@ def test_a_stop_during_a_validation(subject: Reloading) -> None:
 
 
 def test_a_stop_during_the_first_validation(subject: Reloading) -> None:
-    """There is no app yet: the code is that of the signal."""
+    """There is no app yet: the exit code is that of the signal."""
     subject.change("hang")
     subject.start(subject.validate())
     until(subject.validated, ["hang"])
@@ -109,9 +107,7 @@ def test_a_stop_during_a_request_that_is_not_answered(subject: Reloading) -> Non
 
 
 def test_a_stop_during_a_rollback(subject: Reloading) -> None:
-    """The bad version was refused, and the app hangs in the reload that takes up the good one
-    again.
-    """
+    """The bad version was refused, and the app hangs in the reload of the good version."""
     program = subject.running(
         "--reload-exec=sh -c 'grep -q bad {dir}/app.conf && exit 1; sleep 3600'"
     )
@@ -122,7 +118,7 @@ def test_a_stop_during_a_rollback(subject: Reloading) -> None:
 
 
 def test_a_stop_while_the_app_is_being_replaced(subject: Reloading) -> None:
-    """It takes its time to stop for a reload by restart; told to stop, it is not started again."""
+    """It stops slowly for a reload by restart; after a TERM to us it is not started again."""
     slowly = "trap : TERM; echo stopping; while ! read -r _; do :; done; exit 7"
     command = ["sh", "-c", f'trap "{slowly}" TERM; echo ready; while :; do sleep 0.01; done']
     program = subject.running("--reload-restart", "--log-level=debug", command=command)
@@ -146,7 +142,7 @@ def test_a_stop_while_the_app_waits_to_be_started_again(subject: Reloading) -> N
 # --- what happens to the app ----------------------------------------------------------------------
 
 
-def test_an_app_that_is_killed_during_a_reload_is_started_on_the_last_good_version(
+def test_app_killed_in_a_reload_starts_on_the_good_version(
     subject: Reloading,
 ) -> None:
     program = subject.running("--verify-window=1h")
@@ -162,7 +158,7 @@ def test_an_app_that_is_killed_during_a_reload_is_started_on_the_last_good_versi
     subject.stop()
 
 
-def test_without_rollback_an_app_that_is_killed_during_a_reload_ends_us_with_its_code(
+def test_app_killed_in_a_reload_without_rollback_ends_us(
     subject: Reloading,
 ) -> None:
     program = subject.running("--verify-window=1h", "--no-rollback")
@@ -172,10 +168,10 @@ def test_without_rollback_an_app_that_is_killed_during_a_reload_ends_us_with_its
     program.finish(137)
 
 
-def test_an_app_that_is_killed_during_a_validation_ends_us_with_its_code(
+def test_app_killed_in_a_validation_ends_us_with_its_code(
     subject: Reloading,
 ) -> None:
-    """The version has not reached it, so that there is nothing to go back to."""
+    """The version has not reached the app: there is nothing to go back to."""
     program = subject.running(subject.validate())
     pid = program.app
     subject.change("hang")
@@ -190,10 +186,10 @@ def test_an_app_that_is_killed_during_a_validation_ends_us_with_its_code(
 # --- what happens to the files --------------------------------------------------------------------
 
 
-def test_a_configroot_that_is_removed_is_made_again_by_the_next_change(subject: Reloading) -> None:
+def test_removed_configroot_is_made_again_by_a_change(subject: Reloading) -> None:
     program = subject.running()
     marks = os.path.join(subject.root, "..marks")
-    until(lambda: os.path.exists(marks), True)  # nothing is written there any more
+    until(lambda: os.path.exists(marks), True)  # nothing is written there now
     shutil.rmtree(subject.root)
     subject.change("two")
     program.expect("config: two")
@@ -205,7 +201,7 @@ def test_a_configroot_that_is_removed_is_made_again_by_the_next_change(subject: 
     assert [] == subject.errors()
 
 
-def test_a_disk_that_fills_in_the_middle_of_a_stage_changes_nothing(
+def test_disk_that_fills_while_staging_changes_nothing(
     run: Run, tmp_path: os.PathLike[str]
 ) -> None:
     needs_root()
@@ -234,11 +230,11 @@ def test_a_disk_that_fills_in_the_middle_of_a_stage_changes_nothing(
         )
     finally:
         run.kill_left()
-        subprocess.run(["umount", "-l", small], check=True)  # an ending process may hold it yet
+        subprocess.run(["umount", "-l", small], check=True)  # an ending process may still hold it
 
 
 def test_a_clock_that_was_set_back_changes_no_order(subject: Reloading) -> None:
-    """What an earlier run wrote bears names of an hour to come: the new ones sort before them."""
+    """An earlier run wrote names of an hour to come: the new names sort before them."""
     ahead = Root(subject.root, Modes(), clock=lambda: time.time_ns() + HOUR)
     for content in (b"older", b"old"):
         put(ahead, {"app.conf": content})
@@ -264,12 +260,10 @@ def test_a_clock_that_was_set_back_changes_no_order(subject: Reloading) -> None:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("seconds", [0, pytest.param(60, marks=pytest.mark.slow)])
-def test_an_api_server_that_goes_in_the_middle_of_changes_loses_none_of_them(
+def test_api_server_away_amid_changes_loses_none_of_them(
     run: Run, fake: FakeKube, tmp_path: os.PathLike[str], seconds: int
 ) -> None:
-    """For a moment, and in the slow lane for a minute, in which the pauses between tries have
-    grown.
-    """
+    """For a moment; and, in the slow lane, for a minute with grown pauses between the tries."""
     subject = Subject(run, fake, os.fspath(tmp_path))
     program = subject.running("--reload-interval=0s", "--verify-window=0s", "--control=off")
     for number in range(50):
@@ -301,12 +295,10 @@ def memory(program: Program) -> int:
     return int(status(program.pid)["VmRSS"].split()[0])
 
 
-def test_a_storm_of_changes_is_a_few_reloads_of_the_newest_content(
+def test_storm_of_changes_is_few_reloads_of_the_newest(
     run: Run, fake: FakeKube, tmp_path: os.PathLike[str]
 ) -> None:
-    """200 changes, then as many once more: what the first storm has left in caches, the second must
-    not double.
-    """
+    """200 changes, then 200 more: the second storm must not double the memory of the first."""
     subject = Subject(run, fake, os.fspath(tmp_path))
     program = subject.running("--reload-interval=400ms", "--verify-window=0s", "--control=off")
     storm(subject, program, "first")
@@ -321,9 +313,7 @@ def test_a_storm_of_changes_is_a_few_reloads_of_the_newest_content(
 
 
 def storm(subject: Subject, program: Program, name: str) -> None:
-    """So many that they come one by one, not in one piece: the question about the metrics takes
-    some milliseconds.
-    """
+    """Enough changes to come one by one: each question about the metrics takes milliseconds."""
     for number in range(200):
         subject.change(f"{name} {number}")
         if number % 4 == 0:

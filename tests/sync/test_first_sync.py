@@ -1,5 +1,5 @@
-"""The first configuration, when what it needs comes late: whatever comes before the deadline starts
-the app.
+"""The first configuration, when its rights or objects come late: before the deadline the app
+starts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.sync.subject import Subject
 
 DEADLINE = 10.0
 
-pytestmark = only_process  # nothing in here differs for PID 1
+pytestmark = only_process  # PID 1 makes no difference here
 
 
 @pytest.fixture
@@ -47,14 +47,14 @@ def hang(fake: FakeKube) -> Callable[[], None]:
 
 @pytest.mark.parametrize("withhold", [withhold_role, withhold_server, overload, hang])
 @pytest.mark.parametrize("before", [4.5, 2.5])
-def test_what_comes_shortly_before_the_deadline_starts_the_app(
+def test_content_shortly_before_the_deadline_starts_the_app(
     subject: Subject,
     fake: FakeKube,
     withhold: Callable[[FakeKube], Callable[[], None]],
     before: float,
 ) -> None:
-    """A role granted 40 s after the start once came too late for a third of the pods that wait for
-    60 s.
+    """A role granted 40 s after the start once came too late for a third of the pods, with a
+    deadline of 60 s.
     """
     grant = withhold(fake)
     timer = threading.Timer(DEADLINE - before, grant)
@@ -64,7 +64,7 @@ def test_what_comes_shortly_before_the_deadline_starts_the_app(
     timer.join()
 
 
-def test_what_does_not_come_is_named_at_the_end(subject: Subject, fake: FakeKube) -> None:
+def test_missing_source_is_named_at_the_end(subject: Subject, fake: FakeKube) -> None:
     fake.allow(ADMIN)
     place = os.path.join(os.path.dirname(subject.root), "termination-log")
     with open(place, "w"):

@@ -1,4 +1,4 @@
-"""The main job on the real thing: nginx on a configuration that changes under load."""
+"""nginx itself on a configuration that changes under load."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ error_log stderr notice;
 events {{ worker_connections 256; }}
 http {{
     access_log off;
-    client_body_temp_path {scratch}/body; proxy_temp_path {scratch}/proxy; fastcgi_temp_path {scratch}/fastcgi;
+    client_body_temp_path {scratch}/body; proxy_temp_path {scratch}/proxy;
+    fastcgi_temp_path {scratch}/fastcgi;
     uwsgi_temp_path {scratch}/uwsgi; scgi_temp_path {scratch}/scgi;
     server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{page}"; }} }}
 }}
@@ -35,7 +36,7 @@ QUICK = ("--listen=127.0.0.1:0", "--verify-window=200ms")
 
 
 class Load:
-    """Requests without a pause, each on a connection of its own; counts what was not a page."""
+    """Requests without a pause, each on its own connection; counts the answers without a page."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -61,7 +62,7 @@ class Load:
 
 
 class Site:
-    """nginx's configuration, and what it serves."""
+    """nginx's configuration, and the page that it serves."""
 
     def __init__(self, scratch: str) -> None:
         self.scratch = scratch
@@ -90,7 +91,7 @@ def site(tmp_path: os.PathLike[str]) -> Site:
 
 
 def change_under_load(program: Program, site: Site, change: Callable[[], object]) -> None:
-    """The page changes, by one reload, in the same master, and no request fails meanwhile."""
+    """The page changes by a single reload of the same master, and no request fails."""
     metrics = port_of(program)
     site.serves("one")
     (master,) = [pid for pid in children(program.pid) if b"nginx: master" in _command_line(pid)]
@@ -154,9 +155,7 @@ def test_a_changed_configmap_changes_the_page_that_nginx_serves(
 def test_a_file_that_goes_away_is_not_included_any_more(
     run: Run, kube: FakeKube | RealKube, site: Site, nginx: list[str], tmp_path: os.PathLike[str]
 ) -> None:
-    """Its link must be gone before nginx is told: `include` takes one that leads nowhere for an
-    error.
-    """
+    """Its link must be gone before the reload: `include` fails on a dangling link."""
     root = os.path.join(tmp_path, "live")
     config = site.config("{page}").replace(
         "location / ", f"include {root}/more-*.conf; location / "

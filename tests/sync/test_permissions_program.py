@@ -1,6 +1,4 @@
-"""Who may read a copy in configroot: nobody beyond those who may read the original, and each file
-for itself.
-"""
+"""The readers of a copy in configroot: at most those of the original, file by file."""
 
 from __future__ import annotations
 
@@ -21,16 +19,14 @@ GROUP, STRANGER = 2000, 65534
 
 @pytest.fixture
 def source(common: Path) -> Path:
-    """A directory that holds an ordinary app.conf."""
+    """A directory with an ordinary app.conf."""
     path = common / "source"
     swap_volume(str(path), {"app.conf": "one", "other": "2"})
     return path
 
 
 def copied(run: Run, source: Path, *options: str) -> Program:
-    """Follow the directory with the copies in `live` beside it, and return once the app runs on
-    them.
-    """
+    """Follow the directory with the copies in `live` beside it; returns once the app runs."""
     root = source.parent / "live"
     given = [
         f"--config-dir={source}",
@@ -84,7 +80,7 @@ def test_copy_of_file_behind_link_keeps_its_mode(run: Run, common: Path) -> None
 
 
 def test_copy_from_closed_directory_stays_closed(run: Run, source: Path) -> None:
-    """The files themselves are open; the directories that they are in keep others out."""
+    """The files themselves are open; their directories keep others out."""
     needs_root()
     for name, mode, gid in (("owner", 0o700, 0), ("group", 0o750, GROUP)):
         (source / name).mkdir()
@@ -98,7 +94,7 @@ def test_copy_from_closed_directory_stays_closed(run: Run, source: Path) -> None
 
 
 def test_private_file_leaves_others_readable(run: Run, source: Path) -> None:
-    """Another user than the owner goes on reading the files that it could read at their origin."""
+    """Another user than the owner still reads the files which it could read at their origin."""
     os.chmod(source / "other", 0o600)
     copied(run, source)
 
@@ -174,7 +170,7 @@ def test_copy_follows_a_change_of_group_alone(run: Run, source: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o666, 0o600])
 def test_rejected_files_in_place_pass_after_a_chmod(run: Run, source: Path, mode: int) -> None:
-    """Some programs refuse a file that others may write to."""
+    """Some programs refuse a file with write permission for others."""
     os.chmod(source / "other", mode)
     validate = f"--validate=sh -c 'test $(stat -Lc %a {source}/other) = 644'"
     options = [f"--config-dir={source}", "--listen=off", "--reload-interval=0s", validate]
@@ -191,7 +187,7 @@ def test_rejected_files_in_place_pass_after_a_chmod(run: Run, source: Path, mode
 def test_restart_with_another_option_rewrites_equal_files(
     run: Run, source: Path, option: str, expected: tuple[str, int]
 ) -> None:
-    """The content alone is the version; the option is for the next start with it all the same."""
+    """The version is the content alone; the option holds from the next start on all the same."""
     needs_root()
     written = []
     for options in ([], [option], [option]):

@@ -1,6 +1,4 @@
-"""The whole program on a ConfigMap from the API: every promise about content, order and number of
-reloads.
-"""
+"""The whole program on a ConfigMap from the API: content, order and number of reloads."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ def subject(run: Run, kube: Kube, tmp_path: os.PathLike[str]) -> Subject:
     return Subject(run, kube, os.fspath(tmp_path))
 
 
-def test_the_app_starts_on_its_configuration_and_is_not_signalled_for_it(subject: Subject) -> None:
+def test_app_starts_on_its_configuration_without_a_signal(subject: Subject) -> None:
     program = subject.running()
     subject.change("two")
     program.expect("config: two")
@@ -51,12 +49,10 @@ def test_an_edit_between_list_and_watch_is_applied(subject: Subject, fake: FakeK
     hold.wait()
     subject.change("two")
     hold.release()
-    program.expect("config: two")  # at its start or by a reload: both may be quicker
+    program.expect("config: two")  # at its start or by a reload: either may be quicker
 
 
-def test_watches_that_end_all_the_time_neither_reload_nor_lose_an_edit(
-    subject: Subject, fake: FakeKube
-) -> None:
+def test_ending_watches_neither_reload_nor_lose_an_edit(subject: Subject, fake: FakeKube) -> None:
     program = subject.running("--reload-interval=0s")
     for number, how in enumerate(("clean", "fin", "rst"), 1):
         until(lambda: (len(fake.asked("watch")), fake.watchers()), (number, 1))
@@ -74,7 +70,7 @@ def test_watches_that_end_all_the_time_neither_reload_nor_lose_an_edit(
 
 
 @pytest.mark.parametrize("as_event", [False, True])
-def test_a_version_that_is_gone_is_answered_by_a_new_list(
+def test_expired_resource_version_leads_to_a_new_list(
     subject: Subject, fake: FakeKube, as_event: bool
 ) -> None:
     program = subject.running()
@@ -91,7 +87,7 @@ def test_a_version_that_is_gone_is_answered_by_a_new_list(
     assert ["config: one", "ready", "config: two"] == program.out.seen
 
 
-def test_a_deleted_object_leaves_its_files_and_one_made_anew_is_taken(subject: Subject) -> None:
+def test_deleted_object_leaves_its_files_until_it_is_back(subject: Subject) -> None:
     program = subject.running("--reload-interval=0s")
     subject.kube.delete("web")
     program.err.expect(r"configmap \S+/web does not exist; configuration \w+ stays in use")
@@ -104,7 +100,7 @@ def test_a_deleted_object_leaves_its_files_and_one_made_anew_is_taken(subject: S
     assert ["config: one", "ready", "config: two"] == program.out.seen
 
 
-def test_an_object_made_anew_with_the_same_content_changes_nothing(subject: Subject) -> None:
+def test_recreated_object_with_equal_content_changes_nothing(subject: Subject) -> None:
     program = subject.running()
     subject.kube.delete("web")
     subject.kube.create("web", {"app.conf": "one"})
@@ -114,7 +110,7 @@ def test_an_object_made_anew_with_the_same_content_changes_nothing(subject: Subj
     assert ["config: one", "ready", "config: two"] == program.out.seen
 
 
-def test_twenty_edits_are_one_leading_and_one_trailing_reload(subject: Subject) -> None:
+def test_twenty_edits_are_a_leading_and_a_trailing_reload(subject: Subject) -> None:
     program = subject.running("--reload-interval=2s")
     subject.change("edit 0")
     program.expect("config: edit 0")
@@ -160,10 +156,10 @@ def test_a_full_disk_leaves_the_live_files_and_the_app_alone(
         assert ["config: one", "ready", "config: three"] == program.out.seen
     finally:
         run.kill_left()
-        subprocess.run(["umount", "-l", small], check=True)  # an ending process may hold it yet
+        subprocess.run(["umount", "-l", small], check=True)  # an ending process may still hold it
 
 
-def test_an_app_that_does_not_catch_the_signal_is_never_sent_it(subject: Subject) -> None:
+def test_app_without_a_handler_never_gets_the_signal(subject: Subject) -> None:
     subject.kube.create("web", {"app.conf": "one"})
     program = subject.start(
         "--reload-timeout=300ms", command=["sh", "-c", "echo ready; exec sleep 60"]
@@ -171,7 +167,7 @@ def test_an_app_that_does_not_catch_the_signal_is_never_sent_it(subject: Subject
     program.expect("ready")
     subject.change("two")
     program.err.expect("cannot reload sh: it does not catch SIGHUP, which would end it")
-    program.send(10)  # this one is forwarded, and ends it: it was alive
+    program.send(10)  # USR1 is forwarded, and ends the app: it was alive
     program.finish(128 + 10)
 
 
@@ -193,7 +189,7 @@ def test_a_change_while_the_app_starts_waits_for_its_handler(subject: Subject) -
     assert ["config: two", "ready", "config: two"] == program.out.seen
 
 
-def test_the_api_may_be_down_at_the_start_if_an_earlier_run_left_its_files(
+def test_start_without_the_api_uses_files_of_an_earlier_run(
     subject: Subject, fake: FakeKube
 ) -> None:
     first = subject.running()
@@ -211,9 +207,7 @@ def test_the_api_may_be_down_at_the_start_if_an_earlier_run_left_its_files(
     program.expect("config: two")
 
 
-def test_without_files_of_an_earlier_run_a_start_without_the_api_fails(
-    subject: Subject, fake: FakeKube
-) -> None:
+def test_first_start_without_the_api_fails(subject: Subject, fake: FakeKube) -> None:
     fake.down()
     program = subject.start("--initial-sync-timeout=4s")
     program.err.expect("cannot reach the API server at https://127.0.0.1:")
@@ -222,9 +216,7 @@ def test_without_files_of_an_earlier_run_a_start_without_the_api_fails(
     assert [] == program.out.seen
 
 
-def test_files_of_an_earlier_run_that_were_damaged_are_not_used(
-    subject: Subject, fake: FakeKube
-) -> None:
+def test_damaged_files_of_an_earlier_run_are_not_used(subject: Subject, fake: FakeKube) -> None:
     first = subject.running()
     first.send(15)
     first.finish(0)
@@ -243,7 +235,7 @@ def test_a_missing_object_is_waited_for(subject: Subject) -> None:
     program.expect("config: one")
 
 
-def test_a_key_that_was_dropped_while_we_were_down_is_gone_after_the_start(
+def test_key_dropped_between_two_runs_is_gone(
     subject: Subject,
 ) -> None:
     subject.kube.create("web", {"app.conf": "one", "old.conf": "x"})
@@ -283,7 +275,7 @@ def test_binary_empty_large_and_hidden_files_arrive_as_they_are(subject: Subject
     assert ["config: one", "ready", "config: two"] == program.out.seen
 
 
-def test_secrets_and_subdirectories_and_mapped_keys_are_written_together(subject: Subject) -> None:
+def test_secrets_subdirectories_and_mapped_keys_are_written(subject: Subject) -> None:
     subject.kube.create("web", {"app.conf": "one", "site": "s"})
     subject.kube.create("tls", {"key": "k"}, kind="secret")
     program = subject.start(
@@ -307,7 +299,7 @@ def test_keys_that_meet_are_refused_and_the_last_files_stay(subject: Subject) ->
     program.expect("config: three")
 
 
-def test_a_umask_does_not_touch_modes_that_were_asked_for(subject: Subject) -> None:
+def test_umask_does_not_touch_modes_of_options(subject: Subject) -> None:
     os.umask(0o077)
     try:
         subject.running("--file-mode=0644", "--dir-mode=0755")
@@ -319,7 +311,7 @@ def test_a_umask_does_not_touch_modes_that_were_asked_for(subject: Subject) -> N
     assert 0o755 == os.stat(generation).st_mode & 0o777
 
 
-def test_probes_wait_for_the_first_configuration_and_metrics_show_it(subject: Subject) -> None:
+def test_probes_and_metrics_wait_for_the_first_configuration(subject: Subject) -> None:
     program = subject.start()
     subject.port = int(program.err.expect(r"metrics and probes on .*:(\d+)$")[1])
     assert 200 == get(subject.port, "/livez")[0]
@@ -342,7 +334,7 @@ def test_probes_wait_for_the_first_configuration_and_metrics_show_it(subject: Su
     assert 0 == subject.metric("reload_failures_total", method="signal", reason="no_handler")
 
 
-def test_term_while_waiting_for_the_first_configuration_ends_at_once(subject: Subject) -> None:
+def test_term_before_the_first_configuration_ends_at_once(subject: Subject) -> None:
     program = subject.start()
     program.err.expect("waiting for it to be created")
     program.send(15)

@@ -16,7 +16,7 @@ def subject(run: Run, kube: Kube, tmp_path: os.PathLike[str]) -> Subject:
     return Subject(run, kube, os.fspath(tmp_path))
 
 
-def test_what_the_api_refuses_at_the_start_is_said_at_once_and_tried_again(
+def test_refusal_at_the_start_is_told_at_once_and_tried_again(
     subject: Subject, fake: FakeKube
 ) -> None:
     fake.create("web", {"app.conf": "one"})
@@ -56,9 +56,7 @@ def test_a_rotated_token_is_taken_from_its_file(
 
 @pytest.fixture
 def plugin(fake: FakeKube, tmp_path: os.PathLike[str]) -> str:
-    """A credential plugin that a kubeconfig runs: prints the token, unless a file tells
-    it to fail.
-    """
+    """A credential plugin of a kubeconfig: prints the token, or fails if a file tells it to."""
     path = os.path.join(tmp_path, "plugin")
     credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}
     body = str({**credential, "status": {"token": fake.token}}).replace("'", '"')
@@ -98,9 +96,7 @@ def test_a_failing_credential_plugin_is_seen_to_fail(
 def test_end_leaves_no_file_made_of_a_kubeconfig(
     subject: Subject, tmp_path: os.PathLike[str]
 ) -> None:
-    """The client library writes certificates and keys that stand in a kubeconfig to temporary
-    files.
-    """
+    """The client library writes the certificates and keys of a kubeconfig to temporary files."""
     folder = os.path.join(tmp_path, "tmp")
     os.mkdir(folder)
     subject.kube.create("web", {"app.conf": "one"})

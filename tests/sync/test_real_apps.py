@@ -1,8 +1,8 @@
 """nginx, HAProxy, PostgreSQL and Prometheus under the program, with the options of
 docs/applications.md.
 
-A good change is taken up and verified; a bad one is rejected before it is live; one that gets past
-validation is rolled back, and the server serves on.
+A good change is verified; a bad one is rejected before it is live; a bad one past the validation is
+rolled back, and the server serves on.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ from tests.volume import swap_volume
 
 
 class Server(Record):
-    """One of the four: how it is run, what its files are, and the options that
-    docs/applications.md names.
-    """
+    """A server: its command, its files, and its options in docs/applications.md."""
 
     program: str
     file: str
@@ -37,7 +35,7 @@ class Server(Record):
     ]  # of the configuration's directory, a scratch directory, a port
     options: Callable[[str, str, int], Sequence[str]]  # of the same
     validate: str
-    content: Callable[[str, int, str], str]  # of scratch, port and a word that tells versions apart
+    content: Callable[[str, int, str], str]  # of scratch, port and a word for the version
     bad: str  # added to a content
 
 
@@ -140,9 +138,7 @@ class Stage:
 
     def __init__(self, run: Run, server: Server) -> None:
         self.run, self.server = run, server
-        self.top = (
-            tempfile.mkdtemp()
-        )  # another user may have to enter it, and a socket's path must be short
+        self.top = tempfile.mkdtemp()  # for other users, and short: a socket has its path here
         os.chmod(self.top, 0o755)
         self.volume, self.root, self.scratch = (
             f"{self.top}/{name}" for name in ("volume", "live", "scratch")
@@ -214,8 +210,8 @@ def stage(run: Run, request: pytest.FixtureRequest) -> Iterator[Stage]:
 
 
 @only_process
-def test_a_good_change_is_verified_and_a_bad_one_rejected_before_it_is_live(stage: Stage) -> None:
-    """As an ordinary process: what differs as PID 1 has tests of its own."""
+def test_good_change_is_verified_and_bad_one_rejected(stage: Stage) -> None:
+    """As an ordinary process: PID 1 has tests of its own."""
     stage.write("one")
     program = stage.start(f"--validate={stage.server.validate.replace('{scratch}', stage.scratch)}")
     stage.write("three")
@@ -234,7 +230,7 @@ def test_a_good_change_is_verified_and_a_bad_one_rejected_before_it_is_live(stag
 
 @only_process
 def test_a_bad_change_that_gets_past_validation_is_rolled_back(stage: Stage) -> None:
-    """As above."""
+    """As an ordinary process, too."""
     stage.write("one")
     program = stage.start("--validate=true")
     stage.write("three", stage.server.bad)

@@ -1,6 +1,4 @@
-"""What becomes of a version that does not work: the app back on the last good one, and no crash
-loop.
-"""
+"""A version that fails: the app is back on the last good version, without a crash loop."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ def content_of(path: str) -> str:
 # --- the app dies ---------------------------------------------------------------------------------
 
 
-def test_an_app_that_dies_of_a_version_is_started_on_the_last_good_one(subject: Reloading) -> None:
+def test_app_that_dies_of_a_version_starts_on_the_good_one(subject: Reloading) -> None:
     """With `--restart never`: the death is the version's, not the app's."""
     program = subject.running("--restart=never")
     subject.change("exit 3")
@@ -54,7 +52,7 @@ def test_an_app_that_dies_of_a_version_is_started_on_the_last_good_one(subject: 
     subject.stop(7)
 
 
-def test_a_start_on_the_last_good_version_is_not_told_as_one_after_a_while(
+def test_start_on_the_good_version_tells_no_delay(
     subject: Reloading,
 ) -> None:
     program = subject.running("--restart=never")
@@ -65,7 +63,7 @@ def test_a_start_on_the_last_good_version_is_not_told_as_one_after_a_while(
     assert [] == [line for line in program.err.seen if "starting it again in" in line]
 
 
-def test_the_version_that_killed_is_not_tried_again_and_the_next_one_is(subject: Reloading) -> None:
+def test_deadly_version_is_not_tried_again_but_the_next_is(subject: Reloading) -> None:
     program = subject.running()
     subject.change("exit 3")
     program.expect("config: exit 3")
@@ -85,7 +83,7 @@ def test_the_version_that_killed_is_not_tried_again_and_the_next_one_is(subject:
     )
 
 
-def test_the_return_of_the_good_version_ends_the_failure_without_a_reload(
+def test_return_of_the_good_version_ends_the_failure(
     subject: Reloading,
 ) -> None:
     program = subject.running()
@@ -104,7 +102,7 @@ def test_the_return_of_the_good_version_ends_the_failure_without_a_reload(
     )
 
 
-def test_a_bad_first_version_is_the_end_of_the_app_and_ours(subject: Reloading) -> None:
+def test_bad_first_version_ends_the_app_and_us(subject: Reloading) -> None:
     subject.change("exit 3")
     program = subject.start()
     program.finish(3)
@@ -113,7 +111,7 @@ def test_a_bad_first_version_is_the_end_of_the_app_and_ours(subject: Reloading) 
 
 
 @pytest.mark.parametrize(("options", "code"), [((), 4), (("--ok-exit-code=4",), 0)])
-def test_an_app_that_cannot_live_on_the_good_version_either_ends_with_its_last_code(
+def test_app_that_dies_of_the_good_version_too_ends_us(
     subject: Reloading, options: tuple[str, ...], code: int
 ) -> None:
     broken = f"{subject.scratch}/broken"
@@ -132,7 +130,7 @@ def test_an_app_that_cannot_live_on_the_good_version_either_ends_with_its_last_c
     assert "one" == content_of(subject.file)
 
 
-def test_if_the_good_version_is_gone_from_the_disk_the_death_counts(subject: Reloading) -> None:
+def test_death_without_a_good_version_on_disk_counts(subject: Reloading) -> None:
     program = subject.running()
     shutil.rmtree(subject.root)
     subject.change("exit 3")
@@ -143,9 +141,7 @@ def test_if_the_good_version_is_gone_from_the_disk_the_death_counts(subject: Rel
 
 
 @pytest.mark.parametrize("how", ["--no-rollback", "without a configroot"])
-def test_without_rollback_a_death_within_the_window_is_a_death_like_any_other(
-    subject: Reloading, how: str
-) -> None:
+def test_death_in_the_window_without_rollback_ends_us(subject: Reloading, how: str) -> None:
     file = subject.file
     if how != "--no-rollback":
         file = f"{subject.volume.path}/app.conf"
@@ -160,7 +156,7 @@ def test_without_rollback_a_death_within_the_window_is_a_death_like_any_other(
     assert (["config: exit 3"], "exit 3") == (program.out.seen[2:], content_of(file))
 
 
-def test_an_app_that_is_restarted_anyhow_goes_back_too_and_does_not_loop(
+def test_app_under_restart_goes_back_and_does_not_loop(
     subject: Reloading,
 ) -> None:
     program = subject.running("--restart=always")
@@ -179,7 +175,7 @@ def test_an_app_that_is_restarted_anyhow_goes_back_too_and_does_not_loop(
 # --- the verification says no ---------------------------------------------------------------------
 
 
-def test_a_version_that_does_not_verify_is_taken_back_and_reloaded(subject: Reloading) -> None:
+def test_unverified_version_is_rolled_back_and_reloaded(subject: Reloading) -> None:
     program = subject.running(VERIFY)
     pid = program.app
     subject.change("bad")
@@ -256,7 +252,7 @@ def test_no_rollback_keeps_the_files_and_tries_again(subject: Reloading) -> None
     subject.until_metric(1, "config_last_reload_successful")
 
 
-def test_if_the_good_version_is_gone_from_the_disk_the_reload_is_tried_again_after_a_while(
+def test_reload_without_a_good_version_on_disk_is_retried(
     subject: Reloading,
 ) -> None:
     program = subject.running("--reload-exec=false")
@@ -282,7 +278,7 @@ def test_if_the_good_version_is_gone_from_the_disk_the_reload_is_tried_again_aft
         (("--no-rollback", "--unhealthy-on-reload-failure"), 503),
     ],
 )
-def test_liveness_fails_only_on_request_and_for_a_failure_that_stays(
+def test_liveness_fails_by_option_for_a_lasting_failure(
     subject: Reloading, options: tuple[str, ...], livez: int
 ) -> None:
     program = subject.running(VERIFY, *options)

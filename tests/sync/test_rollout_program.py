@@ -1,6 +1,4 @@
-"""The memory of a rollout in the whole program: late starts, killed supervisors, restarts on what
-is known.
-"""
+"""The memory of a rollout in the whole program: late starts, killed supervisors, restarts."""
 
 from __future__ import annotations
 
@@ -132,14 +130,14 @@ def test_restart_with_an_order_tries_the_failed_version_again(subject: Reloading
 
 
 def kill(subject: Reloading) -> None:
-    """The container is killed, all of it at once."""
+    """Kill the whole container at once."""
     program = subject.program
     subject.run.kill_left()
     program.wait()
 
 
 def test_killed_twice_on_trial_starts_on_the_good_version(subject: Reloading) -> None:
-    """A change that makes a container run out of memory kills its supervisor too (cgroup v2,
+    """A change that exhausts the memory of a container kills its supervisor too (cgroup v2,
     memory.oom.group).
     """
     subject.running()
@@ -210,15 +208,13 @@ def test_rejected_newer_version_leaves_the_window_of_the_older(subject: Reloadin
     )
 
 
-# --- others' words --------------------------------------------------------------------------------
+# --- foreign words --------------------------------------------------------------------------------
 
 
 @only_process
 @pytest.mark.parametrize(("how", "logged"), [("auto", True), ("log", True), ("withhold", False)])
 def test_words_of_a_validator_stay_off_the_port(subject: Reloading, how: str, logged: bool) -> None:
-    """They may quote a Secret: nginx prints the line of its configuration that it does not
-    understand.
-    """
+    """They may quote a Secret: nginx prints a configuration line with an error."""
     socket = f"{subject.scratch}/ctl"
     program = subject.running(subject.validate(), f"--hook-output={how}", f"--control={socket}")
     subject.change("bad")
@@ -277,11 +273,11 @@ def test_status_says_when_things_happened(subject: Reloading) -> None:
         assert then[section][f"{name}_at"].endswith("Z")
 
 
-# --- an end that was wanted -----------------------------------------------------------------------
+# --- an intended end -----------------------------------------------------------------------
 
 
 def test_restart_policy_respects_the_images_stop_signal(run: Run) -> None:
-    """A runtime sends an image's STOPSIGNAL when the pod is deleted, and knows no --stop-signal."""
+    """A runtime sends an image's STOPSIGNAL on deletion of the pod, and knows no --stop-signal."""
     program = run("sleep", "60", options=["--restart=always"])
     until(lambda: program.app > 0, expected=True)
     program.send(signal.SIGINT)
@@ -289,8 +285,8 @@ def test_restart_policy_respects_the_images_stop_signal(run: Run) -> None:
 
 
 def test_death_after_a_thread_dump_is_rolled_back(subject: Reloading) -> None:
-    """QUIT has a JVM print its threads: an app that survives it and dies later dies of
-    its version.
+    """QUIT makes a JVM print its threads: an app that survives it and dies later dies of its
+    version.
     """
     script = f"{subject.scratch}/jvm"
     with open(script, "w", encoding="utf-8") as file:

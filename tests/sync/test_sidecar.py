@@ -1,6 +1,4 @@
-"""The program beside an app that runs elsewhere: it writes, and reloads by request, or ends once it
-has written.
-"""
+"""The program beside an app in another container: it writes and reloads by request, or once."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ def sidecar(run: Run, kube: Kube, tmp_path: os.PathLike[str]) -> Sidecar:
 # By request
 
 
-def test_the_first_version_is_written_and_the_target_reloaded_on_it(sidecar: Sidecar) -> None:
+def test_first_version_is_written_and_reloads_the_target(sidecar: Sidecar) -> None:
     with Answering(OK) as target:
         program = sidecar.serving(f"--reload-http={target.url('/-/reload')}")
         until(target.heads, ["POST /-/reload HTTP/1.1"])
@@ -47,10 +45,8 @@ def test_the_first_version_is_written_and_the_target_reloaded_on_it(sidecar: Sid
         program.finish(0)
 
 
-def test_files_are_there_and_it_is_ready_before_the_target_answers(sidecar: Sidecar) -> None:
-    """As a native sidecar: the main container starts only when this one's startup probe
-    has passed.
-    """
+def test_sidecar_is_ready_before_the_target_answers(sidecar: Sidecar) -> None:
+    """A native sidecar: the main container starts only after the sidecar's startup probe."""
     port = free_port()
     sidecar.serving(f"--reload-http=http://127.0.0.1:{port}/-/reload", "--reload-timeout=15s")
     until(lambda: get(sidecar.port, "/readyz")[0], 200)
@@ -62,7 +58,7 @@ def test_files_are_there_and_it_is_ready_before_the_target_answers(sidecar: Side
     assert 0 == metric(sidecar.port, "config_stale")
 
 
-def test_a_target_that_does_not_answer_in_time_is_asked_again_and_keeps_its_files(
+def test_slow_target_is_asked_again_and_keeps_its_files(
     sidecar: Sidecar,
 ) -> None:
     port = free_port()
@@ -75,7 +71,7 @@ def test_a_target_that_does_not_answer_in_time_is_asked_again_and_keeps_its_file
     assert 0 == metric(sidecar.port, "config_rollbacks_total")
 
 
-def test_a_target_that_is_gone_for_a_while_has_the_new_files_when_it_is_back(
+def test_target_away_for_a_while_comes_back_to_new_files(
     sidecar: Sidecar,
 ) -> None:
     with Answering(OK) as target:
@@ -142,7 +138,7 @@ def test_a_bad_answer_puts_the_previous_version_back(sidecar: Sidecar) -> None:
         assert 4 == len(target.asked)
 
 
-def test_a_bad_answer_right_after_a_restart_puts_back_what_the_target_ran_on(
+def test_bad_answer_after_a_restart_rolls_the_files_back(
     sidecar: Sidecar,
 ) -> None:
     with Answering(OK, BAD, OK) as target:
@@ -215,7 +211,7 @@ def test_once_waits_for_an_object_that_is_still_to_be_made(sidecar: Sidecar) -> 
 
 
 def test_once_without_anything_to_write_is_our_failure(sidecar: Sidecar) -> None:
-    program = sidecar.begin("--once", "--initial-sync-timeout=3s")  # time enough for an answer
+    program = sidecar.begin("--once", "--initial-sync-timeout=3s")  # enough time for an answer
     program.finish(125)
     assert any(
         "does not exist" in line and "no intact configuration" in line for line in program.err.seen
@@ -235,7 +231,7 @@ def test_once_is_content_with_what_an_earlier_run_has_written(
     )
 
 
-def test_once_with_a_version_that_is_rejected_is_our_failure_and_says_why(sidecar: Sidecar) -> None:
+def test_once_with_a_rejected_version_fails_and_says_why(sidecar: Sidecar) -> None:
     sidecar.kube.create("web", {"app.conf": "one"})
     program = sidecar.begin(
         "--once", "--validate=sh -c 'echo one is no good; exit 1'", "--initial-sync-timeout=500ms"
@@ -244,9 +240,9 @@ def test_once_with_a_version_that_is_rejected_is_our_failure_and_says_why(sideca
     assert any("one is no good" in line for line in program.err.seen)
 
 
-def test_a_sidecar_reads_what_once_has_written_as_what_the_target_runs_on(sidecar: Sidecar) -> None:
-    """An init container and a sidecar on one volume: the target started on it, and is not reloaded
-    for it.
+def test_sidecar_takes_the_files_of_once_as_running(sidecar: Sidecar) -> None:
+    """An init container and a sidecar on the same volume: the target started on it, and needs no
+    reload.
     """
     sidecar.kube.create("web", {"app.conf": "one"})
     sidecar.begin("--once").finish(0)

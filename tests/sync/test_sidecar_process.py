@@ -1,7 +1,7 @@
-"""The program beside an app in the same pid namespace, which it reloads by a signal.
+"""The program beside an app in the same pid namespace, reloaded by a signal.
 
-Only as an ordinary process: as PID 1 of a namespace of its own it would not see what the test has
-started.
+Only as an ordinary process: as PID 1 of its own namespace it would not see the processes of the
+test.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from tests.sync.subject import Kube
 
 pytestmark = only_process
 
-# A server with a worker of its own name: it writes each configuration that it takes up to a file.
-# Its worker dies of HUP, as workers do that only their parent may tell.
+# A server with a worker of its own name: it writes each configuration to a file. The worker dies of
+# HUP, as workers for their parent's orders do.
 SERVER = """
 import os, signal, sys
 config, log = sys.argv[1:]
@@ -58,7 +58,7 @@ def elsewhere() -> Iterator[Elsewhere]:
 
 
 class Server:
-    """A server elsewhere, with a worker; what it has taken up, as (pid, content)."""
+    """A foreign server with a worker; its contents, as (pid, content)."""
 
     def __init__(self, elsewhere: Elsewhere, sidecar: Sidecar, scratch: Path) -> None:
         self._elsewhere, self._file = elsewhere, sidecar.file
@@ -131,9 +131,7 @@ def test_a_server_that_was_restarted_is_found_again(
     until(lambda: sidecar.status("reloads", "last_outcome"), "success")
 
 
-def test_a_server_that_is_not_there_yet_has_its_files_and_is_waited_for(
-    sidecar: Sidecar, server: Server
-) -> None:
+def test_late_server_has_its_files_and_is_waited_for(sidecar: Sidecar, server: Server) -> None:
     program = sidecar.serving(f"--reload-process={server.name}", "--reload-timeout=300ms")
     said(program, f"no process is called {server.name}; .*shareProcessNamespace: true")
     assert ("one", "no_process") == (sidecar.content(), sidecar.status("reloads", "last_outcome"))
@@ -157,7 +155,7 @@ def test_a_process_that_does_not_catch_the_signal_survives(
     assert_state(pid, "S")
 
 
-def test_another_uid_without_the_right_to_signal_is_told_which_uid_to_run_as(
+def test_uid_without_the_right_to_signal_is_told_the_right_one(
     sidecar: Sidecar, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:
     """The program is root without CAP_KILL, as in a pod that drops all capabilities."""

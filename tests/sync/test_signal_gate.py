@@ -1,6 +1,4 @@
-"""Reloads of apps that take their signal without a handler: BIND, this program, and one of another
-user.
-"""
+"""Reloads of apps without a handler for their signal: BIND, this program, another user's app."""
 
 from __future__ import annotations
 
@@ -27,8 +25,8 @@ def test_bind_reloads_its_configuration_by_hup(run: Run, tmp_path: Path) -> None
     named = needs("named")
     zone = "$TTL 60\n@ IN SOA ns. root. ({serial} 60 60 60 60)\n@ IN NS ns.\n"
     conf = f"""
-options {{ directory "{tmp_path}"; pid-file none; session-keyfile none; lock-file none; recursion no;
-  dnssec-validation no; listen-on port 0 {{ none; }}; listen-on-v6 {{ none; }}; }};
+options {{ directory "{tmp_path}"; pid-file none; session-keyfile none; lock-file none;
+  recursion no; dnssec-validation no; listen-on port 0 {{ none; }}; listen-on-v6 {{ none; }}; }};
 controls {{ }};
 zone "example.test" {{ type primary; file "{tmp_path}/volume/zone"; }};
 """
@@ -46,7 +44,7 @@ zone "example.test" {{ type primary; file "{tmp_path}/volume/zone"; }};
 
 
 def test_this_program_is_an_app_that_reloads_by_hup(run: Run, tmp_path: Path) -> None:
-    """It takes its signals by sigtimedwait(2), and forwards this one to its own app."""
+    """It takes its signals by sigtimedwait(2), and forwards HUP to its own app."""
     served = volume(tmp_path, {"app.conf": "one"})
     inner = [*PROGRAM, "--control=off", "--subreaper=off", "--", *app("take_signals.py", "handler")]
     program = run(*inner, options=[f"--config-dir={served.path}", *QUICK])
@@ -61,7 +59,7 @@ def test_this_program_is_an_app_that_reloads_by_hup(run: Run, tmp_path: Path) ->
 @only_process
 @pytest.mark.parametrize("way", ["sigwait", "signalfd"])
 def test_an_app_of_another_user_is_seen_to_wait(run: Run, tmp_path: Path, way: str) -> None:
-    """Root in a container has no CAP_SYS_PTRACE, which looking at another user's process takes."""
+    """Root in a container has no CAP_SYS_PTRACE, necessary for a look at another user's process."""
     needs_root()
     needs_open_interpreter()
     served = volume(tmp_path, {"app.conf": "one"})
@@ -75,9 +73,7 @@ def test_an_app_of_another_user_is_seen_to_wait(run: Run, tmp_path: Path, way: s
 
 
 def test_the_signal_is_sent_regardless_when_asked_for(run: Run, tmp_path: Path) -> None:
-    """It ends an app that does not take it, which is started again: the user has said that this one
-    does.
-    """
+    """It ends an app without a handler, which starts again: the user vouched for a handler."""
     served = volume(tmp_path, {"app.conf": "one"})
     options = [f"--config-dir={served.path}", "--reload-signal-check=off", *QUICK]
     program = run(*app("take_signals.py", "default"), options=options)

@@ -1,6 +1,4 @@
-"""What must agree before a version goes live: the validation of its files, and the readiness of the
-app.
-"""
+"""The gates before a version goes live: the validation of its files, the readiness of the app."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ def subject(run: Run, tmp_path: os.PathLike[str]) -> Reloading:
 # --- validate -------------------------------------------------------------------------------------
 
 
-def test_a_version_that_is_not_valid_changes_nothing_and_is_told_once(subject: Reloading) -> None:
+def test_invalid_version_changes_nothing_and_is_told_once(subject: Reloading) -> None:
     program = subject.running(subject.validate())
     before = subject.live()
     subject.change("bad")
@@ -52,7 +50,7 @@ def test_a_version_that_is_not_valid_changes_nothing_and_is_told_once(subject: R
     )
 
 
-def test_what_was_rejected_is_not_validated_again_before_the_content_changes(
+def test_rejected_content_is_validated_once(
     subject: Reloading,
 ) -> None:
     program = subject.running(subject.validate())
@@ -92,14 +90,14 @@ def test_hung_validation_does_not_delay_a_newer_version(subject: Reloading) -> N
 
 
 def test_each_rejected_version_is_told(subject: Reloading) -> None:
-    """Two rejections may read the same and are two versions all the same."""
+    """Two rejections may read the same and concern two versions all the same."""
     program = subject.running(subject.validate())
     for content in ("bad one", "bad two", "bad three"):
         subject.change(content)
         program.err.expect("error: the new configuration is rejected: sh ended with code 3")
 
 
-def test_the_return_of_what_runs_clears_a_rejection_without_a_reload(subject: Reloading) -> None:
+def test_return_of_running_content_clears_a_rejection(subject: Reloading) -> None:
     program = subject.running(subject.validate())
     subject.change("bad")
     program.err.expect("is rejected")
@@ -112,7 +110,7 @@ def test_the_return_of_what_runs_clears_a_rejection_without_a_reload(subject: Re
     assert ["config: one", "ready"] == program.out.seen
 
 
-def test_a_validation_that_forks_and_hangs_is_ended_with_all_of_its_group(
+def test_hanging_validation_ends_with_its_whole_group(
     subject: Reloading,
 ) -> None:
     program = subject.running(subject.validate(), "--reload-timeout=400ms")
@@ -143,9 +141,7 @@ def cmdline(pid: int) -> bytes:
     "broken", ["missing", "not executable", "exit 127", "exit 126", "kill -9 $$"]
 )
 def test_a_validation_that_cannot_run_is_no_verdict(subject: Reloading, broken: str) -> None:
-    """It is asked again until it can answer, and the version is then taken as if
-    nothing had been.
-    """
+    """The validation is tried until it runs, and the version then gets in place."""
     script = Path(shutil.copy(f"{APPS}/validate.sh", f"{subject.scratch}/valid"))
     script.chmod(0o700)
     good = script.read_text(encoding="utf-8")
@@ -171,7 +167,7 @@ def test_a_validation_that_cannot_run_is_no_verdict(subject: Reloading, broken: 
     program.err.expect("reloaded")
 
 
-def test_at_the_start_a_rejected_version_gives_way_to_that_of_an_earlier_run(
+def test_start_on_a_rejected_version_uses_the_earlier_run(
     subject: Reloading,
 ) -> None:
     subject.running(subject.validate())
@@ -193,7 +189,7 @@ def test_at_the_start_a_rejected_version_gives_way_to_that_of_an_earlier_run(
     subject.until_metric(0, "config_stale")
 
 
-def test_at_the_start_a_rejected_version_without_an_earlier_run_is_the_end(
+def test_first_start_on_a_rejected_version_is_the_end(
     subject: Reloading,
 ) -> None:
     subject.change("bad")
@@ -207,7 +203,7 @@ def test_at_the_start_a_rejected_version_without_an_earlier_run_is_the_end(
 
 
 def test_start_rejected_first_version_corrected_runs(subject: Reloading) -> None:
-    """The kubelet would wait for minutes before it starts the container again."""
+    """The kubelet would wait for minutes before the next start of the container."""
     subject.change("bad")
     program = subject.start(subject.validate())
     program.err.expect("waiting for a correction")
@@ -216,10 +212,10 @@ def test_start_rejected_first_version_corrected_runs(subject: Reloading) -> None
     program.expect("ready")
 
 
-def test_at_the_start_a_validation_that_hangs_does_not_outlast_the_initial_sync_timeout(
+def test_hanging_first_validation_ends_at_the_sync_timeout(
     subject: Reloading,
 ) -> None:
-    """Then the version of an earlier run is used, as it is when a source does not answer."""
+    """Then the version of an earlier run is used, as without an answer of the source."""
     subject.running(subject.validate())
     subject.stop()
     subject.change("hang")
@@ -229,7 +225,9 @@ def test_at_the_start_a_validation_that_hangs_does_not_outlast_the_initial_sync_
 
 
 @pytest.mark.parametrize(("content", "code"), [("one", 0), ("bad", 125)])
-def test_once_puts_only_what_is_valid_in_place(subject: Reloading, content: str, code: int) -> None:
+def test_once_puts_only_a_valid_version_in_place(
+    subject: Reloading, content: str, code: int
+) -> None:
     subject.change(content)
     options = [
         *subject.options,
@@ -247,7 +245,7 @@ def test_once_puts_only_what_is_valid_in_place(subject: Reloading, content: str,
 def test_a_validation_runs_as_the_app_would_on_the_staged_files(
     run: Run, tmp_path: os.PathLike[str]
 ) -> None:
-    """As another user: the scratch directory of pytest is closed to that one."""
+    """As another user: pytest's scratch directory is closed to it."""
     needs_root()
     scratch = tempfile.mkdtemp()
     os.chmod(scratch, 0o711)
@@ -304,12 +302,10 @@ def test_without_a_configroot_a_validation_gates_the_reload(subject: Reloading) 
 # --- ready ----------------------------------------------------------------------------------------
 
 
-def test_changes_before_the_app_is_ready_are_one_reload_and_a_handler_that_is_early_kills_nobody(
+def test_changes_before_ready_are_a_single_later_reload(
     subject: Reloading,
 ) -> None:
-    """The app catches HUP from its first moment on, and dies of it until it says that
-    it is ready.
-    """
+    """The app catches HUP from its first moment on, and dies of it until it is ready."""
     ready = f"{subject.scratch}/ready"
     command = app("obey_config.py", subject.file, "early", ready)
     subject.change("one")
@@ -329,7 +325,7 @@ def test_changes_before_the_app_is_ready_are_one_reload_and_a_handler_that_is_ea
     assert (200, 1) == (subject.probe("/readyz"), subject.metric("reloads_total", method="signal"))
 
 
-def test_the_same_app_without_a_readiness_check_shows_what_that_is_for(subject: Reloading) -> None:
+def test_early_signal_without_a_readiness_check_kills(subject: Reloading) -> None:
     command = app("obey_config.py", subject.file, "early", f"{subject.scratch}/ready")
     subject.change("one")
     program = subject.start("--no-rollback", command=command)
