@@ -15,6 +15,7 @@ import pytest
 pytest.register_assert_rewrite("tests.harness")
 
 from tests.harness import Run  # noqa: E402 - pytest has to know of its asserts before
+from tests.main_thread import MainThread  # noqa: E402 - as above
 
 
 def needs(program: str) -> str:
@@ -81,3 +82,11 @@ def pytest_make_collect_report() -> Any:
     report = yield
     _forbid_skip(report)
     return report
+
+
+@pytest.fixture
+def main() -> Iterator[MainThread]:
+    """The main thread's part in a reload, for tests without the whole program."""
+    main = MainThread()
+    yield main
+    main.close()

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,14 +28,6 @@ from tests.harness import assert_state, children, wait_until
 from tests.http import get
 from tests.main_thread import MainThread, Reloading
 from tests.servers import HUP, free_port, passes, reload_by_hup, server
-
-
-@pytest.fixture
-def main() -> Iterator[MainThread]:
-    main = MainThread()
-    yield main
-    main.close()
-
 
 # --- nginx ----------------------------------------------------------------------------------------
 
@@ -318,6 +311,29 @@ def test_haproxy_silent_master_times_out(main: MainThread, proxy: Proxy) -> None
             proxy.check.once(CheckedApp(0, main.runner), 0.3)
 
     assert 0.3 <= time.monotonic() - began < 2
+
+
+def test_cancel_ends_wait_for_haproxy_master(main: MainThread, proxy: Proxy) -> None:
+    app = CheckedApp(0, main.runner)
+    failures: list[str] = []
+
+    def ask() -> None:
+        with pytest.raises(CheckFailed) as caught:
+            proxy.check.once(app, 30)
+        failures.append(str(caught.value))
+
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(proxy.socket))
+        mute.listen()
+        thread = threading.Thread(target=ask)
+        thread.start()
+        connection, _ = mute.accept()
+        with connection:
+            assert b"show proc\n" == connection.recv(64)
+            app.cancelled.set()
+            thread.join(5)
+
+    assert ["haproxy has started no new worker"] == failures
 
 
 def test_haproxy_master_with_full_backlog_fails_at_once(main: MainThread, proxy: Proxy) -> None:

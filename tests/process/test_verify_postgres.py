@@ -27,13 +27,6 @@ CHECK = registry.parse("postgres", "/")
 GOOD = "work_mem = 4MB\n"
 
 
-@pytest.fixture
-def main() -> Iterator[MainThread]:
-    main = MainThread()
-    yield main
-    main.close()
-
-
 class Database:
     """The data and the configuration of a server, and a client."""
 

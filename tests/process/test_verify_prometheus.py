@@ -30,13 +30,6 @@ NAMES = (
 )
 
 
-@pytest.fixture
-def main() -> Iterator[MainThread]:
-    main = MainThread()
-    yield main
-    main.close()
-
-
 class Monitor:
     """The files and the URL of Prometheus, with a prefix as behind an ingress."""
 

@@ -27,13 +27,6 @@ from tests.harness import wait_until
 from tests.main_thread import MainThread
 
 
-@pytest.fixture
-def main() -> Iterator[MainThread]:
-    main = MainThread()
-    yield main
-    main.close()
-
-
 def ask(main: MainThread, text: str, seconds: float = 5, trust: Trust | None = None) -> None:
     checks.parse(text, "/etc/app", trust or Trust()).once(CheckedApp(0, main.runner), seconds)
 

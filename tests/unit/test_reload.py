@@ -34,13 +34,6 @@ ANY_2XX = http_request.status_ranges("200-299")
 HUP = int(signal.SIGHUP)
 
 
-@pytest.fixture
-def main() -> Iterator[MainThread]:
-    main = MainThread()
-    yield main
-    main.close()
-
-
 def outcome(main: MainThread, plan: ReloadPlan, pid: int = 0) -> tuple[str, str]:
     """Reason and error of a reload, both empty for success."""
     return Reloading(main, plan, pid).end()

@@ -7,9 +7,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-
-import pytest
+from collections.abc import Callable
 
 from config_supervisor.core import events as ev
 from config_supervisor.process.pid_lookup import PidLookup
@@ -25,13 +23,6 @@ from config_supervisor.reload.reloader import Reloader, ReloadPlan
 from tests.answering import Answering, answer, hang
 from tests.harness import wait_until
 from tests.main_thread import MainThread, Reloading
-
-
-@pytest.fixture
-def main() -> Iterator[MainThread]:
-    main = MainThread()
-    yield main
-    main.close()
 
 
 class Diary:

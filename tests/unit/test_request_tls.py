@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,13 @@ def test_interrupt_ends_wait_for_handshake_and_tls_answer(tmp_path: Path) -> Non
     with Answering(hold, tls=server_context(authority)) as server:
         asked = HttpRequest("GET", url.parse(server.url()), trust=trust)
         assert interrupted(lambda i: asked.send(10, i), reached.wait) < 1
+
+
+def test_silent_handshake_times_out(tmp_path: Path) -> None:
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"https://127.0.0.1:{silent.getsockname()[1]}/"
+        failure = refused(address, 0.3, trusted(trustme.CA(), tmp_path))
+
+    assert ("timeout", False) == (failure.outcome, failure.final)
+    assert 0.3 <= time.monotonic() - began < 2

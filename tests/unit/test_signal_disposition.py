@@ -19,13 +19,6 @@ from tests.main_thread import MainThread, Reloading
 HUP = int(signal.SIGHUP)
 
 
-@pytest.fixture
-def main() -> Iterator[MainThread]:
-    main = MainThread()
-    yield main
-    main.close()
-
-
 @contextlib.contextmanager
 def taking(way: str) -> Iterator[tuple[subprocess.Popen[bytes], Lines]]:
     """tests/apps/take_signals.py, ready."""
