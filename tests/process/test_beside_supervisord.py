@@ -1,7 +1,7 @@
 """Our wheel beside supervisor 4.3 of PyPI in one virtual environment, in both orders.
 
-The distributions share no file but the script `supervisorctl`: it belongs to the one that was
-installed last, and goes with either.
+The distributions share no file but the script `supervisorctl`: the last installation owns it, and
+removing either removes it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Environment:
         )
 
     def says(self, program: str, *words: str) -> str:
-        """The output of a program that must succeed."""
+        """The output of a program, which must succeed."""
         done = self.run(program, *words)
         assert (0, "") == (done.returncode, done.stderr)
         return done.stdout
@@ -67,7 +67,7 @@ class Environment:
         pip("uninstall", "--yes", name, target=self._place)
 
     def missing(self, name: str) -> set[str]:
-        """The files that a distribution has installed and that are not there any more."""
+        """The files of a distribution without those still there."""
         code = (
             "import sys; from importlib import metadata\n"
             "for file in metadata.files(sys.argv[1]): print(file.locate().resolve())\n"
@@ -86,7 +86,7 @@ class Environment:
         assert THEIR_HELP in self.says("python", "-m", "supervisor.supervisorctl", "--help")
 
     def assert_script_of(self, name: str) -> None:
-        """The script `supervisorctl` belongs to this one; ours says so to a user of the other."""
+        """`supervisorctl` belongs to this distribution; ours tells so to a user of the other."""
         if name == THEIRS:
             assert THEIR_HELP in self.says("supervisorctl", "--help")
             return
@@ -132,7 +132,7 @@ def install(tmp_path: Path, wheels: Path) -> Install:
 
 @pytest.mark.parametrize("gone", [OURS, THEIRS])
 @pytest.mark.parametrize("order", [(OURS, THEIRS), (THEIRS, OURS)])
-def test_each_runs_beside_the_other_and_after_it(
+def test_each_runs_beside_the_other_and_without_it(
     install: Install, order: tuple[str, str], gone: str
 ) -> None:
     both = install(*order)

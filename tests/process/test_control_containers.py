@@ -1,6 +1,4 @@
-"""Supervisors of containers that share directories, ports or processes: each is asked by its own
-app.
-"""
+"""Supervisors of containers with a common /run, port or PID namespace: each app reaches its own."""
 
 from __future__ import annotations
 
@@ -20,17 +18,17 @@ from tests.harness import Program, Run, only_pid1, only_process, wait_until
 from tests.servers import free_port
 
 SUPERVISORCTL = os.path.join(os.path.dirname(sys.executable), "supervisorctl")
-# An app that runs supervisorctl with each line of its input and tells the code.
+# An app: it runs supervisorctl with each line of its input and prints the exit code.
 ASKS = ["sh", "-c", f"while read -r words; do {SUPERVISORCTL} $words 2>&1; echo code $?; done"]
 PLAIN = "/run/config-supervisor.sock"
 NAMED = r"^/run/config-supervisor-\d+\.sock$"  # with the container's identity
-# A command with a directory as its /run, in the mount namespace that it has.
+# Runs a command with a directory as its /run, in the present mount namespace.
 MOUNTED = ["sh", "-ec", 'mount --bind "$0" /run; exec "$@"']
 
 
 @pytest.fixture
 def shared(tmp_path: Path) -> Path:
-    """A directory that is /run in the containers of a test."""
+    """The directory for /run in the containers of a test."""
     needs_root()
     directory = tmp_path / "run"
     directory.mkdir()
@@ -57,7 +55,7 @@ def container(
 
 
 def serving(run: Run, shared: Path, *options: str) -> Program:
-    """A container that serves at a free port, and is answered."""
+    """A healthy container with a free port."""
     program = container(run, shared, f"--listen=127.0.0.1:{free_port()}", *options)
     wait_until(partial(_healthy, program))
     return program
@@ -70,7 +68,7 @@ def end(program: Program) -> None:
 
 
 def ask(program: Program, words: str) -> tuple[int, str]:
-    """The exit code of supervisorctl in that container, and what it printed."""
+    """Exit code and output of supervisorctl in a container."""
     seen = len(program.out.seen)
     program.type(f"{words}\n")
     code = int(program.expect(r"^code (\d+)$")[1])
@@ -95,7 +93,7 @@ def test_socket_has_the_plain_name(run: Run, shared: Path) -> None:
     assert [] == list(shared.iterdir())
 
 
-def test_second_container_in_a_run_takes_its_own_name(run: Run, shared: Path) -> None:
+def test_second_container_takes_its_own_name(run: Run, shared: Path) -> None:
     """In a pod with and without a shared PID namespace: each is asked by its own app."""
     programs = [serving(run, shared) for _ in range(3)]
 
@@ -122,7 +120,7 @@ def test_container_without_a_socket_reaches_no_other(run: Run, shared: Path) -> 
 
 
 def test_stranger_at_the_plain_name_is_asked_nothing(run: Run, shared: Path) -> None:
-    """A neighbour that shares /run, the PID namespace and the user, and says that all is well."""
+    """A neighbour with the same /run, PID namespace and user must not answer for us."""
     listener = ["unshare", "--mount", *MOUNTED, str(shared), sys.executable, "-S", "-I", "-c"]
     script = (
         "import socket\n"
@@ -147,7 +145,7 @@ def test_socket_of_a_dead_supervisor_is_taken_over(run: Run, shared: Path) -> No
 
 
 def test_supervisors_that_start_at_once_share_a_run(run: Run, shared: Path) -> None:
-    """Each finds the socket of a dead one, which each would replace."""
+    """Each finds the socket of a dead supervisor, and would replace it."""
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(shared / "config-supervisor.sock"))
     programs = [container(run, shared, f"--listen=127.0.0.1:{free_port()}") for _ in range(4)]
@@ -174,7 +172,7 @@ def test_second_supervisor_of_a_container_says_so(run: Run, shared: Path) -> Non
 
 
 @only_pid1
-def test_chosen_socket_of_another_container_is_not_trusted(
+def test_chosen_socket_of_a_neighbour_is_not_trusted(
     run: Run, shared: Path, tmp_path: Path
 ) -> None:
     env = {"CONFIG_SUPERVISOR_CONTROL": f"{tmp_path}/shared.sock"}
@@ -190,7 +188,7 @@ def test_chosen_socket_of_another_container_is_not_trusted(
 
 
 @only_pid1
-def test_health_does_not_ask_the_port_of_another_container(run: Run, shared: Path) -> None:
+def test_health_does_not_ask_a_neighbours_port(run: Run, shared: Path) -> None:
     port = free_port()
     first = container(run, shared, f"--listen=127.0.0.1:{port}", "--control=off")
     wait_until(partial(_healthy, first))
@@ -217,7 +215,7 @@ def test_health_finds_the_next_free_port(run: Run, shared: Path) -> None:
 
 @only_process
 def test_sockets_of_ended_containers_are_removed(run: Run, shared: Path) -> None:
-    """A container that is killed leaves one in a /run that it shares; the next has another name."""
+    """A killed container leaves its socket in a shared /run; the next takes another name."""
     left = [shared / f"config-supervisor-{number}.sock" for number in range(3)]
     for path in left:
         with socket.socket(socket.AF_UNIX) as dead:

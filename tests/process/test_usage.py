@@ -48,7 +48,7 @@ def source(tmp_path: Path) -> str:
         (["--ready=tcp:99999"], ["--ready", "tcp:99999"]),
     ],
 )
-def test_value_that_cannot_work_ends_before_the_app(
+def test_impossible_value_ends_before_the_app(
     run: Run, source: str, tmp_path: Path, options: list[str], words: list[str]
 ) -> None:
     given = [option.replace("ROOT", str(tmp_path / "live")) for option in options]
@@ -61,7 +61,7 @@ def test_value_that_cannot_work_ends_before_the_app(
     assert "internal error" not in message
 
 
-def test_ca_file_that_the_configuration_delivers_may_come_later(run: Run, source: str) -> None:
+def test_ca_file_of_the_configuration_may_come_later(run: Run, source: str) -> None:
     ca = f"--reload-http-ca={source}/ca.crt"
     program = run(
         "echo", "ran", options=[f"--config-dir={source}", "--reload-http=https://127.0.0.1:1", ca]
@@ -76,7 +76,7 @@ def warnings(program: Program) -> list[str]:
     return [line.partition(" warning: ")[2] for line in program.err.seen if " warning: " in line]
 
 
-def test_unknown_variable_is_one_warning_with_the_nearest_name(run: Run) -> None:
+def test_unknown_variable_is_a_warning_with_a_hint(run: Run) -> None:
     environ = {
         "CONFIG_SUPERVISOR_RELOAD_SIGNL": "USR1",
         "SUPERVISOR_PROCESS_NAME": "x",
@@ -97,7 +97,7 @@ def test_unknown_variable_is_one_warning_with_the_nearest_name(run: Run) -> None
         ("--validate=test -f SOURCE/app.conf", True),  # the old files
     ],
 )
-def test_validation_that_sees_no_new_file_is_a_warning(
+def test_blind_validation_is_a_warning(
     run: Run, source: str, tmp_path: Path, option: str, *, seen: bool
 ) -> None:
     where = [f"--config-dir={source}", f"--configroot={tmp_path}/live", "--listen=off"]
@@ -107,7 +107,7 @@ def test_validation_that_sees_no_new_file_is_a_warning(
     assert seen == any("--validate" in line and "{dir}" in line for line in warnings(program))
 
 
-def test_validation_of_files_in_place_needs_no_directory(run: Run, source: str) -> None:
+def test_validation_in_place_needs_no_directory(run: Run, source: str) -> None:
     options = [f"--config-dir={source}", "--listen=off", f"--validate=test -f {source}/app.conf"]
     program = run("true", options=options)
     program.finish(0)
@@ -115,9 +115,7 @@ def test_validation_of_files_in_place_needs_no_directory(run: Run, source: str) 
     assert [] == warnings(program)
 
 
-def test_mapped_key_that_no_source_has_is_one_warning(
-    run: Run, source: str, tmp_path: Path
-) -> None:
+def test_mapped_key_without_a_source_is_a_warning(run: Run, source: str, tmp_path: Path) -> None:
     root = f"{tmp_path}/live"
     maps = ["--map=nokey=b", "--map=app.conf=renamed.conf"]
     program = run(
@@ -141,7 +139,7 @@ def test_mapped_key_that_no_source_has_is_one_warning(
     assert ["--map nokey=b: no source has the key 'nokey'"] == warnings(program)
 
 
-def test_once_says_what_it_wrote(run: Run, source: str, tmp_path: Path) -> None:
+def test_once_logs_the_files_that_it_wrote(run: Run, source: str, tmp_path: Path) -> None:
     root = f"{tmp_path}/live"
     options = [f"--config-dir={source}", f"--configroot={root}", "--once"]
     lines = []

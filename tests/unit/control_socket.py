@@ -1,4 +1,4 @@
-"""A control socket that is served in this process, with the real machine behind it."""
+"""A control socket, served in this process, with the real machine behind it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def generation(digest: str, serial: int) -> Generation:
 
 
 class Core:
-    """The machine without its loop: each event that is put makes a turn."""
+    """The machine without its loop: each event makes a turn."""
 
     def __init__(self, state: Service = RUNNING) -> None:
         self._state = state
@@ -51,7 +51,7 @@ class Core:
 
     @state.setter
     def state(self, state: Service) -> None:
-        """As an event has it that changes the state so."""
+        """Change the state as an event would."""
         before, self._state = self._state, state
         for observe in self.observers:
             observe(ev.Began(), before, state, ())
@@ -82,7 +82,7 @@ class Pages:
 
 
 class Served:
-    """A control socket that is being served, and clients of it."""
+    """A served control socket, and clients of it."""
 
     def __init__(self, path: str, limits: Limits = LIMITS) -> None:
         self.path, self.core, self.pages = path, Core(), Pages()
@@ -107,7 +107,7 @@ class Served:
         return client
 
     def open(self, target: str = "") -> socket.socket:
-        """A client that stays until the end of the test; it asks, unless there is no target."""
+        """A client until the end of the test; it sends a request if it has a target."""
         client = self.connect()
         self.clients.append(client)
         if target:
@@ -140,12 +140,12 @@ def request(target: str) -> bytes:
 
 
 def answer(client: socket.socket) -> tuple[int, str]:
-    """Status and text of one answer, up to the end of the connection."""
+    """Status and text of the answer, up to the end of the connection."""
     data = b""
     try:
         while piece := client.recv(4096):
             data += piece
     except ConnectionResetError:
-        pass  # the other end did not read all that we said
+        pass  # the server left a part of the request unread
     head, _, text = data.decode().partition("\r\n\r\n")
     return int(head.split()[1]), text.removesuffix("\n")

@@ -42,9 +42,6 @@ def logged(capfd: pytest.CaptureFixture[str]) -> str:
     return capfd.readouterr().err
 
 
-# --- who is served
-
-
 def test_another_user_is_refused_whatever_the_mode(common: Path) -> None:
     needs_root()
     served = Served(str(common / "control.sock"))
@@ -70,9 +67,7 @@ def test_another_user_is_refused_whatever_the_mode(common: Path) -> None:
     served.close()
 
 
-def test_generations_without_a_thread_are_an_error(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_generations_need_a_thread(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     def none_left(body: Callable[[], object], name: str) -> None:
         raise RuntimeError(f"can't start new thread for {name} {body}")
 
@@ -86,7 +81,7 @@ def test_generations_without_a_thread_are_an_error(
     assert 200 == served.get("/generations")[0]
 
 
-def test_those_who_wait_leave_places_for_a_health_check(served: Served) -> None:
+def test_waiting_clients_leave_places_for_health(served: Served) -> None:
     served.core.state = DOWN
     waiting = [served.open("GET /wait/ready") for _ in range(12)]
 
@@ -116,7 +111,7 @@ def test_waiting_ends_when_the_client_goes_away(served: Served) -> None:
     wait_until(not_full)
 
 
-def test_a_client_may_close_its_own_half_and_still_gets_the_answer(served: Served) -> None:
+def test_client_may_close_its_half_before_the_answer(served: Served) -> None:
     client = served.open("GET /wait/ready?seconds=0.1")
     client.shutdown(socket.SHUT_WR)
 
@@ -152,9 +147,6 @@ def test_wrong_request_is_refused(served: Served, target: str, status: int) -> N
     assert status == served.ask(target)[0]
 
 
-# --- answers
-
-
 def test_health_is_that_of_livez(served: Served) -> None:
     served.core.policy = chosen(configured=True, unhealthy_on_failure=True)
     failed = Rollout(reloads=Reloads(outcome="verify", error="no page"))
@@ -187,9 +179,7 @@ def test_unreadable_generations_are_an_error(
     assert "ZeroDivisionError" in logged(capfd)
 
 
-def test_reload_is_ordered_and_its_end_waited_for(
-    served: Served, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_reload_is_answered_at_its_end(served: Served, capfd: pytest.CaptureFixture[str]) -> None:
     client = served.open("POST /reload")
 
     def reloading() -> None:
@@ -215,7 +205,7 @@ def at(answer: tuple[int, str], begin: int, end: int) -> tuple[int, str]:
     return answer[0], answer[1][begin:end]
 
 
-def test_rollback_is_ordered_and_its_end_waited_for(served: Served) -> None:
+def test_rollback_is_answered_at_its_end(served: Served) -> None:
     client = served.open("POST /rollback?to=1")
 
     def ordered() -> None:

@@ -1,6 +1,4 @@
-"""The control socket when there are too many clients, or few descriptors, or names that are not
-UTF-8.
-"""
+"""The control socket with too many clients, with few descriptors, and with names beyond UTF-8."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 
 def test_silent_clients_make_room_for_a_health_check(served: Served) -> None:
-    """Sixteen that say nothing failed the container's health check for 10 seconds."""
+    """Sixteen silent clients failed the container's health check for 10 seconds."""
     silent = [served.open() for _ in range(40)]
 
     assert [(200, "ok: running")] * 3 == [served.get("/livez") for _ in range(3)]
@@ -55,7 +53,7 @@ def test_held_clients_keep_their_places(served: Served) -> None:
     assert b"" == others[0].recv(1)
 
 
-def test_late_request_is_told_so(tmp_path: Path) -> None:
+def test_late_request_gets_an_answer(tmp_path: Path) -> None:
     served = Served(str(tmp_path / "control.sock"), LIMITS.replace(request_seconds=0.1))
     client = served.open()
     client.sendall(b"GET /li")
@@ -74,7 +72,7 @@ def test_few_descriptors_allow_few_clients(descriptors: int, clients: int) -> No
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-def test_answer_shows_names_that_are_not_utf8_by_their_bytes(served: Served) -> None:
+def test_answer_escapes_names_without_utf8(served: Served) -> None:
     error = os.fsdecode(b"cannot read /caf\xe9")
     rollout = Rollout(Versions(desired="c"))
     sources = (SourceState("directory", error=error),)

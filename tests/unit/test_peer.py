@@ -22,7 +22,7 @@ OTHER_CONTAINER = ["unshare", "--mount"]
 
 @contextlib.contextmanager
 def process(*prefix: str) -> Iterator[int]:
-    """The pid of a process that was started by a command, and has got where it leads."""
+    """The pid of a process, once the command before it has done its part."""
     command = [*prefix, "sh", "-c", "echo here; read line"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as started:
         assert started.stdout is not None

@@ -1,4 +1,4 @@
-"""The file of the control socket: who may reach it, and files that are there already."""
+"""The file of the control socket: its mode, its end, and files in its place."""
 
 from __future__ import annotations
 
@@ -44,15 +44,13 @@ def logged(capfd: pytest.CaptureFixture[str]) -> str:
 
 
 def refuses_to_serve(path: str, capfd: pytest.CaptureFixture[str]) -> str:
-    """What is logged about a path where no control socket can be."""
+    """The log line about a path for which no control socket can be made."""
     core = Core()
     Control(ControlSocket(path), core, core.put, Pages()).run()
     return logged(capfd)
 
 
-def test_only_the_owner_may_reach_the_socket_whatever_the_umask(
-    serve: Serve, tmp_path: Path
-) -> None:
+def test_socket_is_for_its_owner_whatever_the_umask(serve: Serve, tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         served = serve(tmp_path)
@@ -62,7 +60,7 @@ def test_only_the_owner_may_reach_the_socket_whatever_the_umask(
     assert stat.S_IFSOCK | 0o600 == os.stat(served.path).st_mode
 
 
-def test_the_socket_of_a_dead_supervisor_is_replaced(serve: Serve, tmp_path: Path) -> None:
+def test_socket_of_a_dead_supervisor_is_replaced(serve: Serve, tmp_path: Path) -> None:
     path = str(tmp_path / "control.sock")
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(path)
@@ -72,7 +70,7 @@ def test_the_socket_of_a_dead_supervisor_is_replaced(serve: Serve, tmp_path: Pat
     assert (200, "ok: running") == served.get("/livez")
 
 
-def test_the_socket_of_a_living_program_is_left_alone(
+def test_socket_of_a_living_program_is_left_alone(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = str(tmp_path / "control.sock")
@@ -88,7 +86,7 @@ def test_the_socket_of_a_living_program_is_left_alone(
             client.connect(path)
 
 
-def test_one_that_is_about_to_listen_is_left_alone(
+def test_socket_between_bind_and_listen_is_left_alone(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, refuses = str(tmp_path / "control.sock"), socket_files._refuses
@@ -105,9 +103,7 @@ def test_one_that_is_about_to_listen_is_left_alone(
         assert os.path.exists(path)
 
 
-def test_a_file_that_is_no_socket_is_left_alone(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_other_file_is_left_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "control.sock"
     path.write_text("precious")
 
@@ -118,7 +114,7 @@ def test_a_file_that_is_no_socket_is_left_alone(
 @pytest.mark.parametrize(
     ("name", "why"), [("x" * 120, "too long"), ("missing/control.sock", "no such file")]
 )
-def test_a_path_that_cannot_be_is_a_warning(
+def test_impossible_path_is_a_warning(
     name: str, why: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     line = refuses_to_serve(str(tmp_path / name), capfd)
@@ -128,7 +124,7 @@ def test_a_path_that_cannot_be_is_a_warning(
     assert "everything else goes on" in line
 
 
-def test_the_file_is_removed_at_the_end_unless_it_is_another(served: Served) -> None:
+def test_replaced_file_stays_at_the_end(served: Served) -> None:
     os.unlink(served.path)
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(served.path)
@@ -136,7 +132,7 @@ def test_the_file_is_removed_at_the_end_unless_it_is_another(served: Served) -> 
         assert os.path.exists(served.path)
 
 
-def test_a_closed_one_leaves_no_file(served: Served) -> None:
+def test_closed_socket_leaves_no_file(served: Served) -> None:
     served.control.close()
 
     assert not os.path.exists(served.path)
