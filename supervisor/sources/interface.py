@@ -27,8 +27,8 @@ if TYPE_CHECKING:
         def read(
             self, content: Content | None, missing: str = "does not exist", saw: str = ""
         ) -> None:
-            """The whole content now; None when there is none, with the end of a sentence in
-            `missing` for the reason. `saw` is the type of the watch event that brought it.
+            """The whole content now; None for a missing object, with the end of a sentence in
+            `missing` for the reason. `saw` is the type of the watch event behind it.
             """
 
         def connected(self) -> None:
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 class RestartReason(StrEnum):
     """Why a watch ended: the label of a metric."""
 
-    SERVER_TIMEOUT = "server_timeout"  # as it was asked to
+    SERVER_TIMEOUT = "server_timeout"  # the usual end
     READ_TIMEOUT = "read_timeout"
     GONE = "gone"  # events were lost
     HTTP = "http"
@@ -96,14 +96,14 @@ class Label(Record):
 
 
 class Content(Record):
-    """Everything that a source holds: relative path (a key) to bytes."""
+    """The whole content of a source: relative path (a key) to bytes."""
 
     files: Mapping[str, bytes]
-    # A Secret: its files are for their owner only, where `permitted` does not tell.
+    # A Secret: its files are for their owner only, unless `permitted` has them.
     private: bool = False
-    changed_at: float | None = None  # when it was changed at its origin, epoch seconds, if known
-    permitted: Mapping[str, Permission] = {}  # who may read each file, where files have that
-    directories: Sequence[str] = ()  # those with nothing in them, each with `/` at its end
+    changed_at: float | None = None  # the time of its last change, epoch seconds, if known
+    permitted: Mapping[str, Permission] = {}  # of each file, where files have permissions
+    directories: Sequence[str] = ()  # the empty directories, each with `/` at its end
 
 
 class Failure(Record):
@@ -111,4 +111,4 @@ class Failure(Record):
 
     reason: FailureReason
     message: str
-    fatal: bool = False  # retrying cannot help: the access itself is misconfigured
+    fatal: bool = False  # no retry can help: the access itself is misconfigured

@@ -1,4 +1,4 @@
-"""From settings to the directory that files are written to, with their modes and owner."""
+"""From settings to configroot, with the modes and the owner of its files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def root(settings: Settings) -> Root | None:
-    """Where files are written; None when they are used where they are. Raises UsageError."""
+    """The directory for generations; None if the app reads the source's. Raises UsageError."""
     if settings.configroot is None:
         return None
     from ..store.configroot import Modes, Root

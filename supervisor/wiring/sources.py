@@ -1,4 +1,4 @@
-"""From settings to sources: which objects or directories are read."""
+"""From settings to sources: the objects or the directory to read."""
 
 from __future__ import annotations
 
@@ -15,25 +15,22 @@ if TYPE_CHECKING:
     from ..options.parsers import ObjectName
     from ..sources.interface import Source
 
-_HEAD_START = (
-    0.05  # seconds for the app to start on a directory, before what watches it is imported
-)
+# Seconds for the app to start on a directory, before inotify's library is imported.
+_HEAD_START = 0.05
 
 
 def names(settings: Settings) -> list[str]:
-    """What people call each source before it was opened."""
+    """The name of each source for people, before it is opened."""
     if settings.config_dir:
         return [f"directory {settings.config_dir}"]
     return [
-        f"{kind} {one.namespace}/{one.name}" if one.namespace else f"{kind} {one.name}"
-        for kind, one in _objects(settings)
+        f"{kind} {wanted.namespace}/{wanted.name}" if wanted.namespace else f"{kind} {wanted.name}"
+        for kind, wanted in _objects(settings)
     ]
 
 
 def declared(settings: Settings) -> list[DeclaredSource]:
-    """Each source as something to be opened in its own thread: what it imports is
-    imported there.
-    """
+    """Each source with its opener, which runs, and imports, in the source's own thread."""
     if settings.config_dir:
         path = settings.config_dir
         return [DeclaredSource(lambda: _open_directory(path, settings.ignore))]
@@ -45,7 +42,7 @@ def declared(settings: Settings) -> list[DeclaredSource]:
 
 
 def remove_key_files() -> None:
-    """Remove the files that hold keys of a kubeconfig, if one was read: nothing is imported now."""
+    """Remove the files with keys of a kubeconfig, if it was read: nothing is imported now."""
     package = __name__.removesuffix(".wiring.sources")
     kubeconfig = sys.modules.get(f"{package}.sources.kubernetes.kubeconfig")
     if kubeconfig is not None:

@@ -203,8 +203,7 @@ def test_an_api_server_that_takes_no_events_at_all_harms_nothing(run: Run, tmp_p
     program.expect("config: one")
     said(
         program,
-        "warning: cannot create events on the pod: the API server did not answer: .*; it is tried"
-        " again",
+        "warning: cannot create events on the pod: the API server did not answer: .*; trying again",
     )
     program.send(15)
     program.finish(0)

@@ -133,7 +133,7 @@ def test_a_kubeconfig_that_cannot_be_used_is_named_with_the_reason(
     ("user", "words"),
     [
         ({"token": "hunter2", "as": "jane"}, "user 'u' acts as another (`as`)"),
-        ({"token": "hunter2", "as-groups": ["ops"]}, "name a user that has the rights itself"),
+        ({"token": "hunter2", "as-groups": ["ops"]}, "name a user with the rights itself"),
         ({"auth-provider": {"name": "azure"}}, "user 'u' logs in by auth-provider 'azure'"),
         ({"auth-provider": {"name": "gcp", "config": {}}}, "use an exec plugin"),
         ({"auth-provider": {"name": "gcp"}, "token": "hunter2"}, "auth-provider 'gcp', which is"),

@@ -127,7 +127,7 @@ def test_an_answer_that_is_no_list_is_told_and_asked_again(
     [
         ({"binaryData": {"k": "%%%"}}, "the value of 'k' in binaryData is not base64"),
         ({"data": {"k": 5}}, "the value of 'k' in data is not text"),
-        ({"data": ["k"]}, "data is no map"),
+        ({"data": ["k"]}, "data is not a map"),
         ({"data": {"k": "\ud800"}}, "the value of 'k' in data is not text"),
     ],
 )
@@ -274,7 +274,7 @@ def test_without_watch_content_comes_with_every_list(
     assert (
         "the service account default/web needs watch beside list on it (see docs/rbac.md)" in said
     )
-    assert "it is listed every 0.1 to 0.2 s instead" in said
+    assert "listing it every 0.1 to 0.2 s instead" in said
     assert 1 == said.count("configmap production/nginx can be watched now")
 
 

@@ -198,7 +198,7 @@ def test_emptied_volume_among_others_keeps_its_last_files(
     one.swap({})
     other.swap({"a": "3"})
     follower.expect({"one/a": "1", "one/d/b": "1", "other/a": "3"})
-    assert told().count(f"{top}/one holds no files; its last ones stay") == 1
+    assert told().count(f"{top}/one holds no files; its last files stay") == 1
     one.swap({"c": "4"})
     follower.expect({"one/c": "4", "other/a": "3"})
 

@@ -150,7 +150,7 @@ def test_a_file_in_the_place_of_the_directory_is_trouble(follow: Follow, top: Pa
     follower = follow(top / "a")
     said = str(follower.expect_call("failed"))
     assert "'config'" in said
-    assert f"cannot read {top}/a: it is no directory; give the one that holds it" in said
+    assert f"cannot read {top}/a: it is not a directory; give the directory of the file" in said
     (top / "a").unlink()
     follower.expect(None)
 
@@ -163,7 +163,7 @@ def test_too_many_files_are_trouble_until_they_are_fewer(follow: Follow, top: Pa
     follower = follow(top)
     said = str(follower.expect_call("failed"))
     assert "'bad_data'" in said
-    assert "it has more than 10000 files; give a directory that holds configuration only" in said
+    assert "it has more than 10000 files; give a directory with configuration only" in said
     subprocess.run(["sh", "-c", "rm ?? ?; rm -r many; echo 1 > a"], cwd=top, check=True)
     follower.expect({"a": "1\n"})
 

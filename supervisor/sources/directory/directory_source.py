@@ -1,8 +1,8 @@
 """A directory as a source: a mounted ConfigMap or Secret volume, or any directory that people edit.
 
-inotify says when to look, file metadata whether anything changed, and a slow re-check finds what
-inotify cannot tell: an editor that keeps its file open, a network volume, a mount on top. It must
-not know what becomes of the content; whether it is new is for the sink to judge.
+inotify wakes the source, file metadata shows a change, and a slow re-check finds the changes that
+inotify misses: an editor that keeps its file open, a network volume, a mount on top. It must not
+know the use of the content; the sink judges whether it is new.
 """
 
 from __future__ import annotations
@@ -23,33 +23,31 @@ if TYPE_CHECKING:
 
     from ..interface import Sink
 
-# A directory that changes while it is read is read again: for this long, but so often at least.
+# A directory that changes under the reader is read again: for these seconds, at least three times.
 _PATIENCE, _PAUSE, _TRIES = 1.0, 0.01, 3
-_RETRY = 5.0  # seconds until the next look when reading failed
-# Editors and copying tools make one change in several steps: it is read when nothing happened for
-# this long.
+_RETRY = 5.0  # seconds to the next look after a failure
+# Editors and copying tools make a change in several steps: the reader waits for this silence, in
+# seconds, up to a limit.
 _QUIET, _QUIET_AT_MOST = 0.05, 1.0
-# Clocks of file systems tick every 1 to 10 ms: what was changed this shortly before it was read can
-# change again and keep its size and its mtime.
+# Clocks of file systems tick every 1 to 10 ms: a file can change again with the same size and mtime
+# when it was read within these seconds of a change.
 _TICK = 0.05
-# Times the re-check where inotify tells of changes: it misses little, and every look wakes a
-# process that rests.
+# The factor of the re-check's pause where inotify works: it misses little, and every look wakes a
+# resting process.
 _WATCHED = 5
 
 
 class DirectorySource:
-    """Follows the directory at `path`; `recheck` is the seconds between two looks where inotify
-    cannot be had.
+    """Follows the directory at `path`; `recheck` is the seconds between two looks without inotify.
 
-    Where inotify's limits are used up, `disconnected` says so for as long as it lasts and
-    `failed` once, before the content, which is read all the same; changes are then found by the
-    re-check alone.
+    When inotify's limits are used up, the source reports `disconnected` and once `failed`, reads
+    the content all the same, and finds changes by the re-check alone.
 
     `ignore` are patterns of names to leave out: see `tree.Ignored`. A volume without files counts
-    as missing, as its object is; a plain directory without files is a configuration.
+    as missing, like its object; a plain directory without files is a configuration.
 
-    With a `head_start` the content is read before it is watched, and again so many seconds later:
-    importing what talks to inotify takes as long as many an application to start.
+    With a `head_start` the source reads the content first, and watches it these seconds later: the
+    import of inotify's library takes as long as the start of many an application.
     """
 
     def __init__(
@@ -63,16 +61,15 @@ class DirectorySource:
         self.label = Label("directory", "", path)
         self._path = os.path.join(os.getcwd(), path)  # the process leaves its directory later
         self._recheck, self._head_start = recheck, head_start
-        self._seen: (
-            tuple[object, ...] | None
-        ) = ()  # marks of what was last told; None: it was missing
+        # The marks of the last report; None: the directory was missing.
+        self._seen: tuple[object, ...] | None = ()
         self._present = True
         self._misnamed: set[str] = set()
         self._last = Content({})
-        self._hollow: frozenset[str] = frozenset()  # volumes without files, of which that was told
+        self._hollow: frozenset[str] = frozenset()  # volumes without files, warned about
         self._ignored = Ignored(ignore)
-        self._told = 0  # a hash of what was last told, for when marks are no proof:
-        self._unsettled = False  # it may have changed since without leaving a mark
+        self._told = 0  # a hash of the last report, for when marks are no proof
+        self._unsettled = False  # the content may have changed since without a mark
         self._watching: bool | None = None
 
     def run(self, sink: Sink) -> None:
@@ -94,7 +91,7 @@ class DirectorySource:
             watch.close()
 
     def _round(self, sink: Sink, watch: Watch, changed: bool) -> float:
-        # Returns the seconds until the next round, if nothing happens before.
+        # Returns the seconds to the next round, if nothing happens before.
         try:
             told = self._look(sink, watch, changed)
         except UnreadableError as error:
@@ -107,7 +104,7 @@ class DirectorySource:
         return self._recheck if watch.failure else self._recheck * _WATCHED
 
     def _look(self, sink: Sink, watch: Watch, changed: bool) -> bool:
-        # Whether the content was told.
+        # Whether there was a report of the content.
         until, tries = time.monotonic() + _PATIENCE, 0
         while True:
             tries += 1
@@ -150,12 +147,12 @@ class DirectorySource:
         return "added" if present else "deleted"
 
     def _completed(self, found: Tree, content: Content) -> Content:
-        # With the last files of volumes that were emptied: their optional objects were deleted.
+        # With the last files of emptied volumes: their optional objects were deleted.
         hollow, last = found.hollow, self._last
         files = {key: data for key, data in last.files.items() if hollow and key.startswith(hollow)}
         for prefix in sorted(set(hollow) - self._hollow):
             stays = any(key.startswith(prefix) for key in files)
-            rest = "its last ones stay" if stays else "the configuration is without them"
+            rest = "its last files stay" if stays else "the configuration is without them"
             log.warning(f"{self._path}/{shown(prefix[:-1])} holds no files; {rest}")
         self._hollow = frozenset(hollow)
         if files:
@@ -179,7 +176,7 @@ class DirectorySource:
         self._misnamed = found.misnamed
         if found.empty and not found.emptied:
             log.warning(
-                f"{self.label} holds no files: that is the configuration until there are some",
+                f"{self.label} holds no files; the configuration is empty until it does",
                 event="source_empty",
                 source=str(self.label),
             )
@@ -207,7 +204,7 @@ class DirectorySource:
         else:
             sink.disconnected()
             message = (
-                f"cannot watch {self._path}: {watch.failure}; changes are found every"
+                f"cannot watch {self._path}: {watch.failure}; looking for changes every"
                 f" {self._recheck:g} s only; raise fs.inotify.max_user_watches or"
                 " max_user_instances on the node"
             )
@@ -215,7 +212,7 @@ class DirectorySource:
 
 
 def _pause(watch: Watch, seconds: float) -> bool:
-    """Wait until a change is complete, or the seconds are over; whether there was a change."""
+    """Wait for a complete change, at most `seconds`; whether there was a change."""
     poller = select.poll()
     if (descriptor := watch.fileno()) is not None:
         poller.register(descriptor, select.POLLIN)

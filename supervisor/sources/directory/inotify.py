@@ -1,10 +1,8 @@
-"""inotify on everything that decides what a path holds: the directory, what is below, and the way
-to it.
+"""inotify on a path: on the directory, on everything below, and on the way to it.
 
-It only tells that something may have changed, and how urgent it is to look; it reads no file. The
-way to a path is followed link by link, so that a link that is switched, a directory that is
-replaced and one that does not exist yet are all noticed: inotify(7) itself watches inodes, not
-paths.
+It notices a possible change and its urgency; it reads no file. inotify(7) watches inodes, not
+paths, so the watch follows the way link by link: it notices a switched link, a replaced directory
+and the creation of a missing one.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 
 DATA = "..data"  # the link that the kubelet, and we, switch from one generation to the next
 
-# What a batch of events calls for: nothing; a look when it is quiet again; a look at once, as all
+# The urgency of a batch of events: none; a look in the next silence; a look at once, for everything
 # is in place.
 NOTHING, EDITED, SWAPPED = range(3)
 
@@ -30,24 +28,21 @@ _MOST_LINKS = 40  # path_resolution(7)
 
 
 class Watch:
-    """A set of watches, made anew in every `with` block: what is not asked for again there is
-    dropped.
-    """
+    """A set of watches, made by every `with` block: a watch that a block does not ask for ends."""
 
     def __init__(
         self, *, waiting: bool = False, ignored: Callable[[str], bool] = lambda _: False
     ) -> None:
-        """`ignored` tells the names whose changes are no news."""
-        self.waiting = waiting  # until `begin` nothing is watched
-        self.failure = ""  # why the set is incomplete: a limit of the system
+        """`ignored` knows the names whose changes do not count."""
+        self.waiting = waiting  # for `begin`
+        self.failure = ""  # the reason for an incomplete set: a limit of the system
         self.overflowed = False  # events were lost; set until the owner resets it
         self._ignored = ignored
         self._inotify: Any = None
-        self._places: dict[
-            int, tuple[str, set[str] | None]
-        ] = {}  # a directory, the names that matter (None: all)
+        # By watch: its directory and the names that count (None: all).
+        self._places: dict[int, tuple[str, set[str] | None]] = {}
         self._fresh: dict[int, tuple[str, set[str] | None]] = {}
-        self._unfinished: set[tuple[int, str]] = set()  # new files that were not closed yet
+        self._unfinished: set[tuple[int, str]] = set()  # new files, still open
 
     def __enter__(self) -> None:
         self.failure = ""
@@ -56,18 +51,18 @@ class Watch:
             self._open()
 
     def begin(self) -> None:
-        """Have the next `with` block watch for real."""
+        """Let the next `with` block make watches."""
         self.waiting = False
 
     def __exit__(self, *_: object) -> None:
-        # Also after a failed look: a watch too few is found by no one.
+        # Also after a failed look, for a missing watch shows nowhere.
         for watch in self._places.keys() - self._fresh.keys():
             try:
                 self._inotify.rm_watch(watch)
             except OSError:
-                pass  # its directory is gone, and the watch with it
+                pass  # the watch ended with its directory
         self._places = self._fresh
-        self._unfinished = {one for one in self._unfinished if one[0] in self._places}
+        self._unfinished = {file for file in self._unfinished if file[0] in self._places}
 
     def close(self) -> None:
         """Give the descriptor back."""
@@ -75,21 +70,19 @@ class Watch:
             self._inotify.close()
 
     def fileno(self) -> int | None:
-        """What to poll; None when there is nothing."""
+        """The descriptor to poll; None without inotify."""
         return None if self._inotify is None else self._inotify.fileno()
 
     def content(self, path: str) -> None:
-        """Watch what is in a directory. To be called before it is listed, so that nothing falls
-        between.
-        """
+        """Watch the entries of a directory; to be called before they are listed."""
         if self._inotify is not None:
             self._add(path, self._in_content, None)
 
     def follow(self, path: str, base: str = "/") -> str:
-        """Watch the way to a path: its links, its last component, and the first that is missing.
+        """Watch the way to a path: its links, its last component, and the first missing one.
 
-        It begins at `base`, whose own way is watched already and has no links. Returns where it
-        ends, without links: a base for what is below.
+        It begins at `base`, on whose own way there are watches already and no links. Returns its
+        end without links: a base for paths below.
         """
         here, links = base, 0
         ahead = [] if self._inotify is None else _reversed(path)
@@ -103,9 +96,8 @@ class Watch:
                 target = os.readlink(there)
             except OSError as error:
                 missing = error.errno != errno.EINVAL
-                # A directory on the way tells itself when it is moved or removed; what else its
-                # parent holds, perhaps the temporary files of everybody, is not worth waking up
-                # for.
+                # A directory on the way reports its own move and removal. Its parent, which may be
+                # /tmp, would wake the source for all other entries too.
                 self._add(here, self._itself if ahead and not missing else self._in_parent, name)
                 here = there
                 if missing:
@@ -121,14 +113,14 @@ class Watch:
         return here
 
     def events(self) -> int:
-        """Take all pending events: the most urgent of NOTHING, EDITED and SWAPPED."""
+        """Take all pending events; the highest urgency among them."""
         return max(map(self._meaning, self._inotify.read(timeout=0)), default=NOTHING)
 
     def _open(self) -> None:
         import inotify_simple
 
-        # It would look for libc by running ldconfig, a compiler and a linker, as children of PID 1
-        # that are taken for orphans; without a name it takes the libc that is loaded.
+        # The library would look for libc with ldconfig, a compiler and a linker, and PID 1 would
+        # take these children for orphans; without a name it takes the loaded libc.
         inotify_simple.find_library = lambda _name: None
         flags = self._flags = inotify_simple.flags
         self._itself = flags.DELETE_SELF | flags.MOVE_SELF | flags.ONLYDIR | flags.MASK_ADD
@@ -152,7 +144,7 @@ class Watch:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.ENOMEM):
                 self._limited(error)
-            return  # else it is gone or may not be read, which who looks there learns as well
+            return  # else it is gone or not to be read, as the reader will find too
         _, names = self._fresh.get(watch, (path, set()))
         if names is not None and name is not None:
             names.add(name)
@@ -161,8 +153,8 @@ class Watch:
         self._fresh[watch] = path, names
 
     def _limited(self, error: OSError) -> None:
-        what = "watches" if error.errno == errno.ENOSPC else "instances"
-        self.failure = f"the system's limit of inotify {what} is used up ({reason(error)})"
+        limit = "watches" if error.errno == errno.ENOSPC else "instances"
+        self.failure = f"the system's limit of inotify {limit} is used up ({reason(error)})"
 
     def _meaning(self, event: Any) -> int:
         flags = self._flags
@@ -186,14 +178,13 @@ class Watch:
             self._unfinished.add(file)
             return NOTHING
         if event.mask & flags.ATTRIB and file in self._unfinished:
-            return NOTHING  # its mode is given before its content
+            return NOTHING  # a file gets its mode before its content
         self._unfinished.discard(file)
         return EDITED
 
 
 def _is_being_written(path: str) -> bool:
-    # A new file tells when it is closed; a new link, hard or symbolic, is complete and tells no
-    # more.
+    # A close follows a new file; a new link, hard or symbolic, is complete.
     try:
         status = os.lstat(path)
     except OSError:

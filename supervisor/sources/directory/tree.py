@@ -1,7 +1,7 @@
-"""What is below a directory: first its metadata, then its bytes, within limits.
+"""The files below a directory: first their metadata, then their bytes, within limits.
 
-It decides which names are configuration, and who may read each file. It must not know when to look,
-nor what becomes of the content.
+It decides which names are configuration, and who may read each file. It must not know the time of
+a look, nor the use of the content.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from .inotify import Watch
 
-    # A directory: its path, the same without links, what is in front of its keys, itself and those
-    # above by inode, who gets into it, and whether it is a generation, whose names were chosen one
-    # by one.
+    # A directory: its path, its path without links, the prefix of its keys, the inodes of itself
+    # and its ancestors, the permission to enter, and whether it is a generation: its names are
+    # chosen.
     Place = tuple[str, str, str, frozenset[tuple[int, int]], Permission, bool]
 
 _MOST_FILES, _MOST_DIRECTORIES, _MOST_NAMES = 10_000, 2_000, 20_000
 _MOST_BYTES = 64 << 20
-# What file systems, editors, interpreters and servers leave; docs/configuration.md lists them.
+# Traces of file systems, editors, interpreters and servers; docs/configuration.md lists them.
 _LEFT_BEHIND = frozenset(("lost+found", ".git", ".hg", ".svn", "__pycache__", ".DS_Store"))
 _ENDS, _BEGINS = ("~", ".swp", ".swx", ".swo", ".log", ".pid"), (".#", ".nfs")
 _OPEN = Permission(0o777)
@@ -38,7 +38,7 @@ GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 class UnreadableError(Exception):
-    """`reason` is that of a Failure, the argument its message."""
+    """`reason` and message become a Failure."""
 
     def __init__(self, reason: FailureReason, message: str) -> None:
         super().__init__(message)
@@ -46,14 +46,14 @@ class UnreadableError(Exception):
 
 
 class ChangingError(Exception):
-    """The directory changed while it was looked at; the argument says what was seen."""
+    """The directory changed during a look; the message has the change."""
 
 
 class Ignored:
-    """Which names are no configuration: what programs leave, and what the user leaves out.
+    """The names to leave out: traces of programs, and the patterns of the user.
 
-    A pattern without a slash is for every name below, one with a slash for the whole path. With `!`
-    in front it brings back what is left out by default.
+    A pattern without a slash matches every name below, a pattern with a slash the whole path. `!`
+    in front brings back a name that is left out by default.
     """
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:
@@ -61,9 +61,7 @@ class Ignored:
         self._kept = [_matcher(pattern[1:]) for pattern in patterns if pattern.startswith("!")]
 
     def __call__(self, key: str, *, chosen: bool = False) -> bool:
-        """Whether to leave a path out; `chosen`: it is a key of an object, which no program left
-        behind.
-        """
+        """Whether to leave a path out; `chosen`: it is a key of an object, not a trace."""
         if any(kept(key) for kept in self._kept):
             return False
         return (not chosen and _left_behind(key.rpartition("/")[2])) or any(
@@ -92,27 +90,25 @@ def _left_behind(name: str) -> bool:
 
 
 class Tree:
-    """What is below a directory: first its metadata, then its bytes."""
+    """The files below a directory: `walk` takes their metadata, `read` their bytes."""
 
     def __init__(self, top: str, watch: Watch, ignored: Ignored) -> None:
         self._top, self._watch, self._ignored = top, watch, ignored
         self._files: dict[str, tuple[str, os.stat_result]] = {}  # key: path and status
-        self._prefixes: set[str] = set()  # what is in front of the keys of each directory
+        self._prefixes: set[str] = set()  # of the keys of each directory
         self._links: list[tuple[str, str]] = []  # key and target of each ..data
         self._directories, self._names, self._bytes = 0, 0, 0
         self._largest = 0, ""  # bytes and key of a file
         self._volumes: set[int] = set()  # devices of the directories that have a ..data
         self.newest = 0.0  # epoch seconds of the last change; 0 if there is none
-        self.misnamed: set[str] = set()  # paths that cannot be keys
-        self.permitted: dict[
-            str, Permission
-        ] = {}  # by key: who may read it, on the way through its directories
-        self.marks: tuple[object, ...] | None = (
-            None  # equal if nothing changed; None: there is no directory
-        )
+        self.misnamed: set[str] = set()  # paths that are not UTF-8
+        # By key: the permission to read it, through all directories on its way.
+        self.permitted: dict[str, Permission] = {}
+        # Equal if nothing changed; None: the directory is missing.
+        self.marks: tuple[object, ...] | None = None
 
     def walk(self) -> None:
-        """Look at everything; raises OSError, UnreadableError or ChangingError."""
+        """Take all metadata; raises OSError, UnreadableError or ChangingError."""
         real = self._watch.follow(self._top)
         try:
             status = os.stat(self._top)
@@ -121,7 +117,7 @@ class Tree:
         if not stat.S_ISDIR(status.st_mode):
             raise UnreadableError(
                 FailureReason.CONFIG,
-                f"cannot read {self._top}: it is no directory; give the one that holds it",
+                f"cannot read {self._top}: it is not a directory; give the directory of the file",
             )
         ahead: list[Place] = [
             (self._top, real, "", frozenset({(status.st_dev, status.st_ino)}), _OPEN, False)
@@ -139,15 +135,15 @@ class Tree:
         self.marks = (tokens, sorted(self._links), sorted(files), self._bare())
 
     def _bare(self) -> tuple[str, ...]:
-        # The directories with nothing in them. A name that is a file in front of a generation is no
-        # directory.
+        # The empty directories. A file in front of a generation hides its directory.
         filled = {""}
         for key in [*self._files, *(prefix[:-1] for prefix in self._prefixes)]:
             parent = key.rpartition("/")[0]
             while parent and f"{parent}/" not in filled:
                 filled.add(f"{parent}/")
                 parent = parent.rpartition("/")[0]
-        return tuple(sorted(one for one in self._prefixes - filled if one[:-1] not in self._files))
+        bare = self._prefixes - filled
+        return tuple(sorted(prefix for prefix in bare if prefix[:-1] not in self._files))
 
     def _list(self, place: Place) -> list[Place]:
         # Takes the files of one directory and returns the directories in it.
@@ -170,8 +166,7 @@ class Tree:
                 if self._skips(entry, here, key, chosen):
                     continue
                 if entry.is_symlink():
-                    # Such a link follows after the swap, and goes after it: the generation itself
-                    # is the truth.
+                    # Such a link comes and goes after the swap: the generation itself counts.
                     if generation and _target(here) == f"{DATA}/{entry.name}":
                         continue
                     there = self._watch.follow(entry.name, real)
@@ -224,7 +219,7 @@ class Tree:
 
     def _add(self, key: str, path: str, status: os.stat_result, way: Permission) -> None:
         if key in self._files:
-            return  # a file that hides the one in the generation
+            return  # this file hides that of the generation
         self._files[key] = path, status
         self._largest = max(self._largest, (status.st_size, key))
         self._count(size=status.st_size)
@@ -248,26 +243,24 @@ class Tree:
             limit = f"{_MOST_NAMES} names"
         else:
             return
-        advice = (
-            "give a directory that holds configuration only, or leave the rest out with --ignore"
-        )
+        advice = "give a directory with configuration only, or leave the rest out with --ignore"
         raise UnreadableError(
             FailureReason.BAD_DATA, f"cannot read {self._top}: it has more than {limit}; {advice}"
         )
 
     @property
     def empty(self) -> bool:
-        """Whether there is a directory, and no file in it."""
+        """Whether the directory exists without files."""
         return self.marks is not None and not self._files
 
     @property
     def emptied(self) -> bool:
-        """Whether it is a volume without files: its optional object was deleted, or never was."""
+        """Whether it is a volume without files: its optional object does not exist."""
         return self.empty and bool(self._links)
 
     @property
     def hollow(self) -> tuple[str, ...]:
-        """What is in front of the keys of each volume that has no file."""
+        """The prefix of the keys of each volume without files."""
         return tuple(
             prefix
             for prefix, _ in self._links
@@ -275,20 +268,20 @@ class Tree:
         )
 
     def differs(self, later: Tree) -> str:
-        """The path of a file that is not the same in a later look, for a message."""
+        """The path of a file that differs in a later look, for a message."""
         for key in sorted(self._files.keys() | later._files.keys()):
-            one, other = self._files.get(key), later._files.get(key)
-            if one is None or other is None or one[1] != other[1]:
+            before, after = self._files.get(key), later._files.get(key)
+            if before is None or after is None or before[1] != after[1]:
                 return f"{self._top}/{shown(key)}"
         return "it"
 
     def content(self, files: dict[str, bytes]) -> Content:
-        """What the sink learns of these files."""
+        """The content for the sink."""
         secret = any(_in_memory(device) for device in self._volumes)
         return Content(files, secret, self.newest or None, self.permitted, self._bare())
 
     def read(self) -> dict[str, bytes]:
-        """Key to bytes of the files that `walk` found; raises UnreadableError or ChangingError."""
+        """Key to bytes of the files found by `walk`; raises UnreadableError or ChangingError."""
         self._bytes = 0
         files = {}
         for key, (path, status) in self._files.items():
@@ -303,7 +296,7 @@ class Tree:
 
 
 def _contents(path: str, status: os.stat_result, most: int) -> bytes:
-    # O_NONBLOCK: a pipe may have taken the file's place since it was looked at.
+    # O_NONBLOCK: a pipe may have taken the file's place since the look.
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         if not os.path.samestat(status, os.fstat(file)):
@@ -319,12 +312,12 @@ def _contents(path: str, status: os.stat_result, most: int) -> bytes:
 
 
 def _on(way: Permission, status: os.stat_result) -> Permission:
-    # Who gets at what is there by that way.
+    # The permission to read a file on that way.
     return permissions.behind(way, Permission(stat.S_IMODE(status.st_mode), status.st_gid))
 
 
 def _in_memory(device: int) -> bool:
-    # The kubelet mounts Secrets, and projected volumes, which may have Secrets in them, so;
+    # So the kubelet mounts Secrets, and projected volumes, which may hold Secrets;
     # proc_pid_mountinfo(5).
     number = f"{os.major(device)}:{os.minor(device)}"
     try:
@@ -342,7 +335,7 @@ def _target(path: str) -> str:
 
 
 def unreadable(top: str, error: OSError) -> UnreadableError:
-    """What to tell of an error while reading below `top`."""
+    """The failure for an error while reading below `top`."""
     path = error.filename if isinstance(error.filename, str) else top
     if error.errno in (errno.EACCES, errno.EPERM):
         advice = (
@@ -354,5 +347,5 @@ def unreadable(top: str, error: OSError) -> UnreadableError:
         )
     return UnreadableError(
         FailureReason.UNREACHABLE,
-        f"cannot read {shown(path)}: {reason(error)}; look at the volume that it is on",
+        f"cannot read {shown(path)}: {reason(error)}; look at its volume",
     )

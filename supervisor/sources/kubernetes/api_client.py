@@ -1,6 +1,6 @@
 """A client of a Kubernetes API server: a GET whose raw answer the caller reads, and a POST.
 
-Must not know what is read over it, nor retry anything.
+Must not know the objects, nor retry a request.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 # character is escaped.
 ANSWER_LIMIT = 10 << 20
 
-# Opening is serial: the library shares one unguarded table of temporary files (embedded
-# certificates), in which a second thread finds the name of a file that is not yet written.
+# Opening is serial: the library shares an unguarded table of temporary files (embedded
+# certificates), in which a second thread finds the name of a file before its content.
 _OPENING = threading.Lock()
-_unverified: set[str] = set()  # the servers of which the log has said so
+_unverified: set[str] = set()  # servers about which the log has a warning
 
 
 class ApiClient:
-    """One client of one API server.
+    """A client of an API server, for a single thread.
 
-    url is where it is, ca what its certificate is checked with, hint what to check when it cannot
-    be reached. One thread uses it.
+    `url` is the server's address, `ca` the file with its CA, `hint` the advice when it cannot be
+    reached.
     """
 
     def __init__(self, conf: Any, credentials: Credentials) -> None:
@@ -42,10 +42,10 @@ class ApiClient:
 
         from . import transport
 
-        # urllib3 would sleep through Retry-After and repeat timeouts, and could not be stopped.
+        # urllib3 would sleep through Retry-After and repeat timeouts; `retry_pace` decides here.
         conf.retries = False
         conf.connection_pool_maxsize = 1
-        conf.socket_options = tcp_keepalive_socket_options(20, 5, 4)  # a dead path shows in 40 s
+        conf.socket_options = tcp_keepalive_socket_options(20, 5, 4)  # finds a dead path in 40 s
         self.url: str = conf.host
         self.ca: str | None = conf.ssl_ca_cert
         self.hint = credentials.hint
@@ -54,12 +54,12 @@ class ApiClient:
         self._api: Any = client.ApiClient(conf)
         self._api.rest_client.pool_manager.pool_classes_by_scheme = transport.pools(self._bounds)
         dynamic_client: Any = dynamic.DynamicClient
-        # No discovery: paths are known, and it would ask for every group of the cluster.
+        # Without discovery, which would ask for every group of the cluster: the paths are known.
         self._client = dynamic_client(self._api, discoverer=lambda *_: None)
 
     def get(self, path: str, timeouts: tuple[float, float], **query: object) -> Any:
-        """The urllib3 response, unread. `timeouts`: to connect, and until the answer is read, in
-        seconds.
+        """The urllib3 response, unread. `timeouts`: seconds to connect, and until the end of the
+        answer.
 
         Raises kubernetes' ApiException, urllib3's HTTPError, CredentialsError; reading the response
         raises BadDataError beyond ANSWER_LIMIT bytes.
@@ -81,13 +81,11 @@ class ApiClient:
         self._bounds.allow(seconds, size)
 
     def user(self) -> str:
-        """Who the server takes us for, by the token's own claims or the kubeconfig; ''
-        if unknown.
-        """
+        """Our name for the server, by the token's claims or the kubeconfig; empty if unknown."""
         return subject(self._conf.api_key.get("BearerToken", "")) or self._credentials.user()
 
     def credential(self) -> str:
-        """In words, where the credentials are from."""
+        """The origin of the login, for a message."""
         return self._credentials.credential()
 
     def close(self) -> None:
@@ -95,7 +93,7 @@ class ApiClient:
 
 
 def open_client(access: Access, log: LibraryLog) -> ApiClient:
-    """A client with credentials that are read now. Raises CredentialsError."""
+    """A client with freshly read credentials. Raises CredentialsError."""
     with _OPENING:
         import_library()
         from kubernetes import client
@@ -115,7 +113,7 @@ def open_client(access: Access, log: LibraryLog) -> ApiClient:
 
 
 def _say_unverified(host: str) -> None:
-    """Once, in our own words; urllib3 would at each request, past the log."""
+    """Warn once for each server; urllib3 would warn at each request, past the log."""
     import urllib3
 
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)

@@ -1,8 +1,8 @@
-"""Failures of the API, in this program's words: one function from an exception to a `FailedTry`.
+"""Failures of the API in this program's words: from an exception to a `FailedTry`.
 
-Every message says what cannot be done, why, and what to do about it. Nothing in here quotes a
-header, a token or the content of an object. Must not decide what happens next, nor import the
-client library: its exceptions are known by their attributes.
+Every message has the deed, the reason and the remedy. No message quotes a header, a token or the
+content of an object. Must not decide on the next try, nor import the client library: it knows the
+library's exceptions by their attributes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RETRY_AFTER_LIMIT = 300.0  # seconds; a server that asks for more is asked again
 
 
 class BadDataError(ValueError):
-    """The server's answer, or the object in it, is not what the API defines."""
+    """The server's answer, or the object in it, breaks the API's definition."""
 
 
 class EventError(Exception):
@@ -44,14 +44,14 @@ class EventError(Exception):
 
 
 class FailedTry(Record):
-    """A failed try: the watch's end for metrics, the HTTP status (0: none), what to tell people."""
+    """A failed try: its failure for people, and everything on which the next try depends."""
 
-    restart: RestartReason
+    restart: RestartReason  # of the watch, for metrics
     failure: Failure
-    status: int = 0
-    retry_after: float = 0.0  # seconds that the server asks for
-    crowded: bool = False  # the server has too much to do
-    by_files: bool = False  # another token or CA file may be the cure
+    status: int = 0  # of HTTP; 0 without an answer
+    retry_after: float = 0.0  # seconds, as the server asks
+    crowded: bool = False  # the server is overloaded
+    by_files: bool = False  # another token or CA file may cure it
 
 
 def failed_try(
@@ -59,12 +59,11 @@ def failed_try(
 ) -> FailedTry:
     """The meaning of an error; raises nothing.
 
-    It was raised while `label` was read over `client` (None: not yet open), or watched, after it was
-    `listed`.
+    It was raised while `client` (None: not yet open) read `label`, or, once `listed`, watched it.
     """
     try:
         return _explained(error, client, label, listed=listed)
-    except Exception:  # to explain a failure must not be a failure of its own
+    except Exception:  # an explanation must not fail in its turn
         return _ours(error, label)
 
 
@@ -86,22 +85,20 @@ def _explained(
 
 
 def redact(text: str) -> str:
-    """The text without what looks like a credential: it may end in logs."""
+    """The text without anything that looks like a credential, for logs."""
     text = re.sub(r"(?i)\b(bearer|basic)\s+\S+", r"\1 ***", text)
     text = re.sub(r"\b(eyJ[\w-]+\.[\w-]+\.[\w-]*|k8s-aws-v1\.[\w-]+)", "***", text)
     return re.sub(r"//[^/@\s]+@", "//***@", text)
 
 
 def shown(text: str, most: int = 300) -> str:
-    """Foreign text for one line of a log: control characters escaped, the rest of a long one
-    counted.
-    """
+    """Foreign text for a line of a log: control characters escaped, the cut rest counted."""
     cut = f"... ({len(text) - most} characters more)" if len(text) > most else ""
     return "".join(map(_escaped, text[:most])) + cut
 
 
-def _escaped(one: str) -> str:
-    return one if one.isprintable() else one.encode("unicode_escape").decode()
+def _escaped(letter: str) -> str:
+    return letter if letter.isprintable() else letter.encode("unicode_escape").decode()
 
 
 def _failed(restart: RestartReason, reason: FailureReason, message: str) -> FailedTry:
@@ -117,7 +114,7 @@ def _answered(
 ) -> FailedTry:
     said = words(error)
     restart, reason = RestartReason.HTTP, FailureReason.SERVER_ERROR
-    deed, why, advice = "read", f"{status} {said}", "it is tried again"
+    deed, why, advice = "read", f"{status} {said}", "trying again"
     if status == HTTPStatus.UNAUTHORIZED:
         restart, reason, why = RestartReason.AUTH, FailureReason.UNAUTHORIZED, "unauthorized"
         advice = f"{client.credential()} was refused: is it expired, or for another cluster?"
@@ -128,12 +125,12 @@ def _answered(
     elif status == HTTPStatus.NOT_FOUND:
         why, advice = "not found", f"is {client.url} a Kubernetes API server? check {client.hint}"
     elif status == HTTPStatus.GONE:
-        restart, advice = RestartReason.GONE, "it is listed again"
+        restart, advice = RestartReason.GONE, "listing it again"
     failed = _failed(restart, reason, f"cannot {deed} {label}: {why}; {advice}")
     headers = getattr(error, "headers", None) or {}
     after = str(headers.get("Retry-After") or "")
     seconds = min(float(after), RETRY_AFTER_LIMIT) if after.isdecimal() else 0.0
-    # A server that just started says 429 too, while its caches fill: that is soon over.
+    # A freshly started server says 429 too, until its caches are full: soon.
     crowded = status == HTTPStatus.TOO_MANY_REQUESTS and "initializing" not in said
     return failed.replace(
         status=status,
@@ -157,7 +154,7 @@ def words(error: Exception) -> str:
 
 
 def _who(said: str, client: ApiClient) -> str:
-    """Who lacks the right: the API server says `User "NAME" cannot list resource ...`."""
+    """The user without the right: the API server says `User "NAME" cannot list resource ...`."""
     _, found, rest = said.partition('User "')
     user = rest.partition('"')[0] if found else client.user()
     kind, _, name = user.partition(":serviceaccount:")
@@ -167,7 +164,7 @@ def _who(said: str, client: ApiClient) -> str:
 
 
 def _untrusted(said: str, client: ApiClient) -> FailedTry:
-    """A TLS failure; the library gives only the text of it, after the name of its class."""
+    """A TLS failure; of it the library gives only the text, behind the name of its class."""
     why = said.replace("\n", " ").rpartition("certificate verify failed: ")[2]
     why = why.partition(" (_ssl")[0].rpartition("] ")[2]
     checked = (
@@ -190,17 +187,16 @@ def _broken(error: Exception, client: ApiClient | None, label: Label) -> FailedT
         return _ours(error, label)
     late = isinstance(error, (http.ReadTimeoutError, TimeoutError))
     if isinstance(error, http.LocationValueError):
-        why = "that is no address"
-    elif (
-        late or type(error) is http.ConnectTimeoutError
-    ):  # of which a refused connection is a subclass
+        why = "it is not an address"
+    elif late or type(error) is http.ConnectTimeoutError:  # a refused connection is a subclass
         why = "no answer in time"
     else:
         through = (
             "its proxy (HTTPS_PROXY, proxy-url): " if isinstance(error, http.ProxyError) else ""
         )
         why = through + _cause(error)
-    message = f"cannot reach the API server at {client.url}: {why}; check that it is up, and {client.hint}"
+    advice = f"check that it is up, and {client.hint}"
+    message = f"cannot reach the API server at {client.url}: {why}; {advice}"
     restart = RestartReason.READ_TIMEOUT if late else RestartReason.CONNECTION
     return _failed(restart, FailureReason.UNREACHABLE, message)
 
@@ -211,7 +207,7 @@ def _ours(error: Exception, label: Label) -> FailedTry:
 
 
 def _cause(error: BaseException) -> str:
-    """The system's own words from below the layers that wrap them."""
+    """The system's words, below all layers around them."""
     cause: BaseException | None = error
     while cause is not None:
         if getattr(cause, "strerror", None):

@@ -1,6 +1,6 @@
-"""The `kubernetes` package: imported late and in part; the text that it logs becomes an error.
+"""The `kubernetes` package: imported late and in part, its log turned into errors.
 
-Must not know what it is used for.
+Must not know the use of it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 
 class LibraryLog:
-    """Catches what this thread logs through the root logger, as the client library does.
+    """Catches the messages of this thread to the root logger.
 
     The library logs a failed credential plugin with `logging.error`, goes on without credentials,
-    and would by the way install a handler. It is said in a `Failure` instead.
+    and would install a handler by the way. A `Failure` carries the message instead.
     """
 
     def __init__(self) -> None:
         self._said: list[str] = []
         self._thread = threading.get_ident()
         self._root, self._silent = logging.getLogger(), logging.NullHandler()
-        self._root.addHandler(self._silent)  # with a handler there, logging.error adds none
+        self._root.addHandler(self._silent)  # logging.error adds none beside it
         self._root.addFilter(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -41,7 +41,7 @@ class LibraryLog:
         return False
 
     def take(self) -> str:
-        """What was said since the last time."""
+        """The messages since the last call."""
         said, self._said = "; ".join(self._said), []
         return said
 
@@ -53,13 +53,14 @@ class LibraryLog:
 def import_library() -> None:
     """Import the client library with the collector off: a full collection would stop all threads.
 
-    Afterwards its objects are frozen, so that no later collection walks through them.
+    Afterwards its objects are frozen: no later collection walks through them. Raises
+    CredentialsError.
     """
     if "kubernetes" in sys.modules:
         return
     enabled = gc.isenabled()
     gc.disable()
-    # The client loads it wherever it finds it: 21 MiB of schemas.
+    # The client loads this package wherever it is installed: 21 MiB of schemas.
     sys.modules.setdefault("kubernetes_validate", None)  # type: ignore[arg-type]
     try:
         _import_parts()
@@ -73,10 +74,10 @@ def import_library() -> None:
 
 
 def _import_parts() -> None:
-    """Import what is used of the client library, not all that its package itself would import.
+    """Import the used parts of the client library only.
 
-    That is OAuth, requests, websockets and informers: a third of its memory and of its time, in
-    each pod.
+    Its package would import OAuth, requests, websockets and informers too: a third of its memory
+    and time, in each pod.
     """
     spec = importlib.util.find_spec("kubernetes")
     if spec is None or spec.loader is None:
@@ -91,7 +92,7 @@ def _import_parts() -> None:
         import kubernetes.dynamic
         import kubernetes.utils
     except (ImportError, AttributeError):
-        # Another release is laid out in another way: then all of it.
+        # The layout of this release is another: import all of it.
         for name in [name for name in sys.modules if name.partition(".")[0] == "kubernetes"]:
             del sys.modules[name]
         importlib.import_module("kubernetes")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     class Credentials(Protocol):
         """The origin of a server's address, its CA and our login."""
 
-        hint: str  # what to check when the server cannot be reached
+        hint: str  # the advice when the server cannot be reached
 
         def files(self) -> list[str]:
             """The files that hold credentials and trust."""
@@ -65,8 +65,7 @@ class CredentialsError(Exception):
 
 
 def namespace(access: Access) -> str:
-    """The namespace of an object that names none: the pod's own, else the context's, else
-    `default`.
+    """The default namespace of objects: the pod's own, else the context's, else `default`.
 
     Raises CredentialsError when there is no usable kubeconfig outside of a pod.
     """
@@ -110,7 +109,7 @@ def credentials_of(access: Access) -> Credentials:
             )
         message = (
             f"cannot find an API server: {where}, and there is no kubeconfig {paths}; "
-            "give --kubeconfig FILE, or run in a pod that has a service account"
+            "give --kubeconfig FILE, or run in a pod with a service account"
         )
         raise CredentialsError(FailureReason.CONFIG, message, fatal=True)
     from .kubeconfig import Kubeconfig

@@ -1,9 +1,8 @@
-"""Kubernetes Events about the pod that we run in: best effort, rate limited, never in the way of
-anything else.
+"""Kubernetes Events about our own pod: best effort, rate limited, never in the way of the app.
 
-Sent from a thread of its own over a connection of its own. Of many that wait, the newest is sent;
-it is tried again while the API server cannot be reached. The first failure after a success is said
-in the log, the rest in debug. Must not know what is worth an Event.
+A thread sends them over its own connection. When too many wait, it sends the newest; it retries
+while the API server cannot be reached. The log has a warning for the first failure after a success,
+and the others in debug. Must not know which facts are worth an Event.
 
 The API: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 """
@@ -33,14 +32,11 @@ if TYPE_CHECKING:
     Body = dict[str, object]
 
 _MOST_WAITING = 20
-_NOTE_BYTES, _WORD_BYTES = (
-    1024,
-    128,
-)  # what the API server takes of a note, and of a reportingInstance
+_NOTE_BYTES, _WORD_BYTES = 1024, 128  # the API server's limits of a note, of a reportingInstance
 _NAME_LENGTH = 253  # of any object (RFC 1123)
-_BURST, _EVERY = 10, 10.0  # Events at once; then one in this many seconds
+_BURST, _EVERY = 10, 10.0  # Events at once; the seconds to another
 _SECONDS = (5.0, 10.0)  # to connect, and for the answer
-_AGAIN_FIRST, _AGAIN_MOST = 5.0, 60.0  # seconds before the newest Event is tried again
+_AGAIN_FIRST, _AGAIN_MOST = 5.0, 60.0  # seconds before the newest Event is sent again
 
 
 class Pod(Record):
@@ -52,30 +48,28 @@ class Pod(Record):
 
 
 def pod_of(environ: Mapping[str, str]) -> Pod | None:
-    """The pod that POD_NAME, POD_NAMESPACE and POD_UID name; None if one is missing."""
+    """The pod of POD_NAME, POD_NAMESPACE and POD_UID; None if a variable is missing."""
     values = [environ.get(f"POD_{part}", "") for part in ("NAMESPACE", "NAME", "UID")]
     return Pod(*values) if all(values) else None
 
 
 class Outbox:
-    """Events that wait, and when the next one may be sent. Pure: times are monotonic seconds."""
+    """The waiting Events, and the time of the next. Pure: times are monotonic seconds."""
 
     def __init__(self, now: float) -> None:
-        self._waiting: collections.deque[Body] = collections.deque(
-            maxlen=_MOST_WAITING
-        )  # the oldest gives way
+        # When it is full, the oldest gives way.
+        self._waiting: collections.deque[Body] = collections.deque(maxlen=_MOST_WAITING)
         self._allowance, self._since = float(_BURST), now
-        self._again, self._failures = now, 0  # when what failed may be tried again
+        self._again, self._failures = now, 0  # the time of the next retry
 
     def put(self, body: Body) -> None:
         self._waiting.append(body)
 
     def take(self, now: float, *, hurry: bool = False) -> tuple[Body | None, float | None]:
-        """The next Event to send, or how long to wait for one: until there is one (None), or
-        seconds.
+        """The next Event to send; without one, the seconds to wait, or None for any time.
 
-        When more wait than may be sent, the newest tells the state best: the others are dropped.
-        hurry: no limit.
+        When more wait than the rate allows, all but the newest are dropped: it shows the state
+        best. `hurry`: without a limit.
         """
         self._allowance = min(_BURST, self._allowance + (now - self._since) / _EVERY)
         self._since = now
@@ -93,7 +87,7 @@ class Outbox:
         self._failures = 0
 
     def failed(self, body: Body, now: float) -> None:
-        """It may pass another time: keep the Event, unless too many newer ones are there."""
+        """Keep the Event for a retry, unless too many newer Events wait."""
         if len(self._waiting) < _MOST_WAITING:
             self._waiting.appendleft(body)
         self._failures += 1
@@ -109,7 +103,7 @@ class Outbox:
 
 
 class EventSender:
-    """Sends Events. `send` and `finish` are for the main thread; `run` is the body of a thread."""
+    """Sends Events. `send` and `finish` are for the main thread, `run` is the body of a thread."""
 
     def __init__(self, pod: Pod, access: Access) -> None:
         self._pod, self._access = pod, access
@@ -118,25 +112,25 @@ class EventSender:
         self._ending = False
         self._idle = threading.Event()
         self._client: ApiClient | None = None
-        self._said = False  # the log was told of a failure, and of no success since
-        self._worked = False  # the last Event was taken
+        self._warned = False  # about a failure, without a success since
+        self._worked = False  # the server took the last Event
 
     def send(self, reason: str, note: str, *, warning: bool) -> None:
-        """Queue an Event about what happened now; returns at once."""
+        """Queue an Event with the present time; returns at once."""
         body = event(self._pod, reason, note, warning=warning)
         with self._changed:
             self._outbox.put(body)
             self._changed.notify()
 
     def finish(self, seconds: float) -> None:
-        """Wait until what is queued was sent, or tried, at most so long."""
+        """Wait for a try to send each queued Event, at most `seconds`."""
         with self._changed:
             self._ending = True
             self._changed.notify()
         self._idle.wait(seconds)
 
     def run(self) -> None:
-        """Send what is told, until `finish`."""
+        """Send the queued Events, until `finish`."""
         library = LibraryLog()
         while (body := self._next()) is not None:
             try:
@@ -144,13 +138,13 @@ class EventSender:
             except Exception as error:  # best effort: a failure in here must not reach the app
                 self._drop(body, error)
             else:
-                self._said, self._worked = False, True
+                self._warned, self._worked = False, True
                 with self._changed:
                     self._outbox.sent()
         self._idle.set()
 
     def _next(self) -> Body | None:
-        """The next Event, when its time has come; None at the end."""
+        """The next Event, once it may be sent; None at the end."""
         with self._changed:
             while True:
                 body, wait = self._outbox.take(time.monotonic(), hurry=self._ending)
@@ -166,9 +160,8 @@ class EventSender:
                 f"/apis/events.k8s.io/v1/namespaces/{self._pod.namespace}/events", body, _SECONDS
             ).close()
         except Exception as error:
-            if (
-                getattr(error, "status", None) != HTTPStatus.CONFLICT
-            ):  # an earlier try came through, only its answer did not
+            # In a conflict an earlier try came through, and its answer was lost.
+            if getattr(error, "status", None) != HTTPStatus.CONFLICT:
                 raise
 
     def _drop(self, body: Body, error: Exception) -> None:
@@ -178,16 +171,16 @@ class EventSender:
             or status >= HTTPStatus.INTERNAL_SERVER_ERROR
         )
         if status == HTTPStatus.FORBIDDEN and self._worked:
-            passing = quiet = True  # an API server that just started does not know its roles yet
+            passing = quiet = True  # a freshly started API server does not know its roles yet
         else:
-            quiet = self._said
+            quiet = self._warned
         self._worked = False
         with self._changed:
             if passing and not self._ending:
                 self._outbox.failed(body, time.monotonic())
         say = log.debug if quiet else log.warning
-        self._said = not quiet or self._said
-        rest = "it is tried again" if passing else "going on without"
+        self._warned = not quiet or self._warned
+        rest = "trying again" if passing else "going on without"
         say(
             f"cannot create events on the pod: {_why(error, self._pod)}; {rest}",
             event="events_failed",
@@ -198,7 +191,7 @@ class EventSender:
 
 
 def event(pod: Pod, reason: str, note: str, *, warning: bool) -> Body:
-    """The body of an Event about a pod that happened now; a note that is too long is cut."""
+    """The body of an Event about a pod with the present time; a long note is cut."""
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
@@ -221,9 +214,7 @@ def event(pod: Pod, reason: str, note: str, *, warning: bool) -> Body:
 
 
 def _name(pod: Pod) -> str:
-    """A name that no other Event has; what is cut off must not leave a label that ends
-    in a hyphen.
-    """
+    """A unique name; the cut must not leave a label with a hyphen at its end."""
     unique = f".{uuid.uuid4().hex[:16]}"
     return pod.name[: _NAME_LENGTH - len(unique)].rstrip("-.") + unique
 

@@ -1,7 +1,7 @@
-"""Credentials from a kubeconfig, or from several that are merged as $KUBECONFIG lists them.
+"""Credentials from a kubeconfig, or from several, merged as $KUBECONFIG lists them.
 
-The client library reads them; this module finds the words for its refusals, and refuses logins that
-the library would silently pass over. No message quotes an entry.
+The client library reads them; this module puts its refusals into words, and refuses the logins over
+which the library passes in silence. No message quotes an entry.
 
 The format: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
 """
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-# Entries of a kubeconfig may keep these in files of their own: the kind of entry, its keys.
+# Kinds of entries, and their keys that name files.
 _REFERENCES = {
     "cluster": ("certificate-authority",),
     "user": ("tokenFile", "client-certificate", "client-key"),
 }
 _IMPERSONATION = ("as", "as-uid", "as-groups", "as-user-extra")
-_PROVIDERS = ("gcp", "oidc")  # the auth-providers that the library knows
+_PROVIDERS = ("gcp", "oidc")  # the auth-providers of the library
 
 
 class Kubeconfig:
-    """One kubeconfig or several (the protocol `Credentials`)."""
+    """A kubeconfig, or several (the protocol `Credentials`)."""
 
     def __init__(self, files: list[str], context: str | None) -> None:
         self._files, self._context = files, context
@@ -88,11 +88,11 @@ class Kubeconfig:
         return f"the login of user {self.user()!r} in {self._name}"
 
     def _refuse_login(self) -> None:
-        """Raise CredentialsError for a login that the library passes over: it would be another."""
+        """Raise CredentialsError for a login over which the library passes."""
         login, user = self._login(), f"user {self.user()!r}"
         if any(login.get(key) for key in _IMPERSONATION):
             raise self._error(
-                f"{user} acts as another (`as`), which is not supported; name a user that has the"
+                f"{user} acts as another (`as`), which is not supported; name a user with the"
                 " rights itself"
             )
         provider = _provider(login)
@@ -114,7 +114,7 @@ class Kubeconfig:
                 yield self._parse(path)
 
     def _chosen(self) -> dict[str, Any]:
-        """The chosen context: cluster, user, namespace. Raises CredentialsError if there is none."""
+        """The chosen context: cluster, user, namespace. Raises CredentialsError without one."""
         contexts: dict[str, Any] = {}
         current = None
         for content in self._contents():
@@ -172,7 +172,7 @@ class Kubeconfig:
 
 
 def remove_key_files() -> None:
-    """Remove the files that the library made of keys and certificates in a kubeconfig."""
+    """Remove the library's files with keys and certificates of a kubeconfig."""
     folder = _key_folder() if _key_folder.cache_info().currsize else None
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -188,7 +188,7 @@ def _key_folder() -> str | None:
 
 
 def _items(value: object) -> Iterator[dict[str, Any]]:
-    """The maps in a list of a file that people wrote."""
+    """The maps in a list, if it is a list."""
     return (one for one in value if isinstance(one, dict)) if isinstance(value, list) else iter(())
 
 

@@ -1,10 +1,10 @@
-"""The ConfigMap or Secret that one source follows through the Kubernetes API.
+"""A ConfigMap or Secret as a source, followed through the Kubernetes API.
 
-List the one object, watch from the list's resourceVersion, and when the watch ends, for whatever
-reason, list again: a list repairs everything that a watch can lose (410, a restored etcd, events
-that a proxy ate, a deletion during an outage), and costs one small read. Content decides what is
-told, so that none of this shows. Must not know what is done with the content, and lets nothing out:
-every failure goes to the sink as a `Failure`. Imported by the thread that runs it.
+List the object, watch from the list's resourceVersion, and when the watch ends, for whatever
+reason, list again: a list repairs all losses of a watch (410, a restored etcd, events dropped by a
+proxy, a deletion during an outage), and costs a small read. Only a difference in content is
+reported, so none of this shows. Must not know the use of the content, and lets no exception out:
+the sink gets every failure as a `Failure`. Imported by the thread that runs it.
 
 The API: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 """
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from .api_errors import FailedTry
     from .credentials import Access, Stamp
 
-MANY = 3  # failures in a row; after more, the client is made again
+MANY = 3  # failures in a row; after more, the source opens a new client
 LOOK_EVERY = 1.0  # seconds between looks at the credential files, after a refusal
-# A watch may end so; the next list tells whether there is a failure.
+# Usual ends of a watch: the next list finds out whether there is a failure.
 QUIET_ENDS = frozenset({RestartReason.READ_TIMEOUT, RestartReason.CONNECTION, RestartReason.GONE})
 
 
@@ -52,9 +52,9 @@ class KubernetesSource:
         *,
         due: float | None = None,
     ) -> None:
-        """label: kind configmap or secret; an empty namespace is filled in at the first connect.
-
-        due: when the first content must be there (monotonic): a try comes shortly before that.
+        """`label`: of kind configmap or secret; an empty namespace is filled in at the first
+        connect. `due`: the deadline of the first content (monotonic); the last try comes shortly
+        before.
         """
         self.label = label
         self._access = access
@@ -62,17 +62,17 @@ class KubernetesSource:
         self._pace = Pace(self._timing, due)
         self._private = label.kind == "secret"
         self._client: ApiClient | None = None
-        self._known = False  # an answer was read: from now on no failure is final
-        # How far this try came: the list was answered, it was read, the watch was established.
+        self._known = False  # a list was read: from now on no failure is fatal
+        # The progress of this try: the list was answered, it was read, the watch was established.
         self._answered = self._listed = self._watching = False
-        self._polling = False  # there is no right to watch
-        self._failing = False  # the sink was told of a failure, and of nothing good since
-        self._content: Content | None = None  # what the sink was told last
+        self._polling = False  # the right to watch is missing
+        self._failing = False  # the last report was a failure
+        self._content: Content | None = None  # of the last report
         self._uid = ""
 
     def run(self, sink: Sink) -> None:
-        """Read, watch, read again, until a failure that is fatal; raises only what the sink
-        raises beside an Exception.
+        """Read, watch, read again, until a failure is fatal. An Exception of the sink is a failed
+        try; others pass.
         """
         library = LibraryLog()
         try:
@@ -87,12 +87,14 @@ class KubernetesSource:
             library.close()
 
     def _try(self, sink: Sink, library: LibraryLog) -> tuple[FailedTry | None, float | None]:
-        """One list and one watch. The pause before the next, in seconds; None is the end."""
+        """A list and a watch. Returns the failure, and the pause before the next try in seconds;
+        None is the end.
+        """
         began, failed = time.monotonic(), None
         self._answered = self._listed = self._watching = False
         try:
             self._list_and_watch(sink, library)
-        except Exception as exc:  # the outer edge: nothing may end this thread
+        except Exception as exc:  # the outer edge: no failure may end this thread
             failed = failed_try(exc, self._client, self.label, listed=self._listed)
         delay = self._pace.after(
             Tried(began, time.monotonic(), self._listed, failed, self._content is not None)
@@ -102,15 +104,14 @@ class KubernetesSource:
         if failed is not None:
             if not self._tell(sink, failed, delay):
                 return failed, None
-            # A server that has too much to do (429) is not helped by a new TLS connection, nor is a
-            # role by one.
+            # A new TLS connection helps neither an overloaded server (429) nor a missing role.
             stays = failed.crowded or (self._listed and failed.status == HTTPStatus.FORBIDDEN)
             if failed.status == HTTPStatus.UNAUTHORIZED or (self._pace.row > MANY and not stays):
                 self._drop_client()
         return failed, delay
 
     def _pause(self, seconds: float, before: Stamp) -> None:
-        """Wait; credential files that are not as `before` end the pause."""
+        """Wait; a change of the credential files, whose stamp was `before`, ends the pause."""
         files = [path for path, *_ in before]
         while files and seconds > LOOK_EVERY:
             time.sleep(LOOK_EVERY)
@@ -121,14 +122,14 @@ class KubernetesSource:
         time.sleep(seconds)
 
     def _tell(self, sink: Sink, failed: FailedTry, delay: float) -> bool:
-        """Report a failed try; False if there shall be no further one."""
+        """Report a failed try; whether there is another."""
         if failed.status or (self._answered and not self._listed):
             sink.contact()
         if self._pace.at_once or (self._watching and failed.restart in QUIET_ENDS):
-            return True  # the next list, which comes soon, tells whether there is failure
+            return True  # the next list comes soon, and finds out whether there is a failure
         if failed.status == HTTPStatus.FORBIDDEN and self._known:
             if self._pace.refusals == 1:
-                return True  # an API server that just started does not know its roles yet
+                return True  # a freshly started API server does not know its roles yet
             if self._listed:
                 self._poll(failed)
                 return True
@@ -138,12 +139,12 @@ class KubernetesSource:
         return not failure.fatal
 
     def _poll(self, failed: FailedTry) -> None:
-        """Say once that there is no right to watch: lists go on."""
+        """Warn once about the missing right to watch; lists go on."""
         if not self._polling:
             self._polling = True
             first, last = self._timing.poll
             log.warning(
-                f"{failed.failure.message}; it is listed every {first:g} to {last:g} s instead",
+                f"{failed.failure.message}; listing it every {first:g} to {last:g} s instead",
                 event="source_polled",
                 source=str(self.label),
             )
@@ -161,11 +162,11 @@ class KubernetesSource:
             self._say(sink, self._content)
         elif not told:
             sink.contact()
-        del obj  # up to a few MiB that the watch would keep alive
+        del obj  # the watch would keep these few MiB alive
         self._watch(sink, client, version)
 
     def _list(self, client: ApiClient) -> tuple[str, Any]:
-        """The version of the list, and the object in it or None."""
+        """The version of the list, and its object or None."""
         response = self._get(client, self._pace.budget(time.monotonic()))
         body = bytearray()
         self._answered = True
@@ -175,10 +176,10 @@ class KubernetesSource:
         answer = parsed(body)
         try:
             version, items = answer["metadata"]["resourceVersion"], answer["items"] or ()
-            # A server that ignores the field selector must not give us another object.
+            # A server may ignore the field selector.
             found = [item for item in items if self._ours(item)]
         except (KeyError, TypeError, AttributeError) as exc:
-            message = f"the answer is no list; is {client.url} a Kubernetes API server?"
+            message = f"the answer is not a list; is {client.url} a Kubernetes API server?"
             raise BadDataError(message) from exc
         return str(version), found[0] if found else None
 
@@ -205,18 +206,18 @@ class KubernetesSource:
                         source=str(self.label),
                     )
                 if self._failing:
-                    self._say(sink, self._content)  # nothing new: it tells that the failure is over
+                    self._say(sink, self._content)  # the same again: the failure is over
                 self._follow(sink, response)
             finally:
                 sink.disconnected()
 
     def _follow(self, sink: Sink, response: Any) -> None:
-        """Take the events of a watch to its end, no faster than the rest of the program bears."""
+        """Take the events of a watch to its end, at the pace of `EventRate`."""
         rate = EventRate()
         for line in lines(response):
             self._event(sink, parsed(line))
             wait = rate.pause(time.monotonic(), len(line))
-            del line  # up to a few MiB that the next read would keep alive
+            del line  # the next read would keep these few MiB alive
             if wait:
                 time.sleep(wait)
 
@@ -235,9 +236,7 @@ class KubernetesSource:
             self._client = None
 
     def _ours(self, obj: Any) -> bool:
-        """Whether an object is the one that is followed: a server may ignore the path, or the field
-        selector.
-        """
+        """Whether an object is the source's: a server may ignore the path or the field selector."""
         meta, kind = obj.get("metadata") or {}, str(obj.get("kind", self.label.kind))
         where = meta.get("namespace", self.label.namespace), meta.get("name")
         return where == (self.label.namespace, self.label.name) and kind.lower() == self.label.kind
@@ -250,12 +249,12 @@ class KubernetesSource:
         except (KeyError, TypeError, AttributeError):
             known = False
         if not known:
-            raise BadDataError("the watch sent what is no watch event")
+            raise BadDataError("the watch sent something else than a watch event")
         saw, told = kind.lower(), False
         if ours and kind in ("ADDED", "MODIFIED"):
             told = self._present(sink, obj, saw)
         elif ours and kind == "DELETED" and meta.get("uid", "") == self._uid:
-            # Else it is the end of a former object of that name, and the new one is there.
+            # Any other uid is of a former object with this name, which a new object has replaced.
             told = self._absent(sink, saw)
         if not told:
             sink.watched(saw)
@@ -268,7 +267,7 @@ class KubernetesSource:
         return True
 
     def _present(self, sink: Sink, obj: Any, saw: str = "") -> bool:
-        """Whether the object was told: its content differs from the last."""
+        """Report an object whose content differs from the last; whether it does."""
         found = files(obj, private=self._private)
         self._uid = obj["metadata"].get("uid", "")
         if self._content is not None and found == self._content.files:

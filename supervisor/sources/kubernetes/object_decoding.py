@@ -1,6 +1,6 @@
-"""From the bytes of an answer to the files of an object, with bounds on whatever a server may send.
+"""From the bytes of an answer to the files of an object, within bounds for hostile servers.
 
-Pure. It must not know how the bytes came, nor which object is wanted.
+Pure. It must not know the origin of the bytes, nor the wanted object.
 
 Data and binaryData: https://kubernetes.io/docs/concepts/configuration/configmap/
 """
@@ -20,18 +20,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 KEYS = 10_000  # of an object: as many as files of a directory
-VALUES = 100_000  # of an answer: parsed, each takes 200 bytes; managedFields repeats the keys
+VALUES = 100_000  # of an answer: 200 bytes each in memory; managedFields repeats the keys
 DEPTH = 100  # of nested lists and maps: the parser recurses, on the stack of a thread
 
-_PIECE = 1 << 16  # bytes that are looked at without a break for other threads
+_PIECE = 1 << 16  # bytes to look at without a break for other threads
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def parsed(text: bytes | bytearray) -> Any:
-    """The JSON in an answer; raises BadDataError, before it is parsed, when that would take much
-    memory or stack.
-    """
+    """The JSON in an answer; raises BadDataError before parsing would take much memory or stack."""
     if _openings(text) > DEPTH or _openings(text) + text.count(b",") > VALUES:
         _check(text)
     try:
@@ -45,7 +43,7 @@ def _openings(text: bytes | bytearray) -> int:
 
 
 def _check(text: bytes | bytearray) -> None:
-    """Raise BadDataError for a text that, its strings left out, has too many values or levels."""
+    """Raise BadDataError for a text with too many values or levels outside of its strings."""
     values, brackets = 0, b""
     for piece in _outside_strings(text):
         values += _openings(piece) + piece.count(b",")
@@ -64,14 +62,12 @@ def _check(text: bytes | bytearray) -> None:
 
 
 def _outside_strings(text: bytes | bytearray) -> Iterator[bytes]:
-    """A text without its strings, in pieces. Without escapes, every second part between quotes is a
-    string.
-    """
+    """A text without its strings, in pieces: every second part between quotes is a string."""
     inside, held = 0, b""
     for start in range(0, len(text), _PIECE):
         piece = held + bytes(text[start : start + _PIECE])
         plain = _ESCAPE.sub(b"", piece)
-        held = b"\\" if plain.endswith(b"\\") else b""  # what it escapes is in the next piece
+        held = b"\\" if plain.endswith(b"\\") else b""  # the escaped byte is in the next piece
         parts = plain.split(b'"')
         yield b"".join(parts[inside::2])
         inside = (inside + len(parts) - 1) % 2
@@ -83,7 +79,7 @@ def files(obj: Any, *, private: bool) -> dict[str, bytes]:
     for field in ("data", "binaryData"):
         values = obj.get(field) or {}
         if not isinstance(values, dict):
-            raise BadDataError(f"{field} is no map")
+            raise BadDataError(f"{field} is not a map")
         coded = private or field == "binaryData"
         found |= {key: _decoded(field, key, value, coded=coded) for key, value in values.items()}
     if len(found) > KEYS:
@@ -95,12 +91,12 @@ def _decoded(field: str, key: str, value: Any, *, coded: bool) -> bytes:
     try:
         return binascii.a2b_base64(value, strict_mode=True) if coded else bytes(value.encode())
     except (ValueError, TypeError, AttributeError) as exc:
-        what = "base64" if coded else "text"
-        raise BadDataError(f"the value of {shown(repr(key))} in {field} is not {what}") from exc
+        form = "base64" if coded else "text"
+        raise BadDataError(f"the value of {shown(repr(key))} in {field} is not {form}") from exc
 
 
 def changed_at(meta: Any) -> float | None:
-    """When the object was changed last, in epoch seconds: its newest managedFields entry."""
+    """The time of the object's last change, epoch seconds: of its newest managedFields entry."""
     try:
         times = [entry["time"] for entry in meta.get("managedFields") or () if entry.get("time")]
         newest = max(times, default=None) or meta["creationTimestamp"]

@@ -1,9 +1,7 @@
-"""How long a source of the API waits between two tries: short for one pod, and bearable for a
-server of 10,000.
+"""The pause of a source between two tries: short for a pod, bearable for a server of 10,000 pods.
 
-Pure but for the dice: from a history of tries to the pause after the last one.
-`tests/bench/FLEET.md` shows what follows for a fleet. It must not know how a try is made, nor what
-is told of it.
+Pure but for the dice: from a history of tries to the pause after the last. `tests/bench/FLEET.md`
+has the consequences for a fleet. It must not know the requests of a try, nor the reports about it.
 """
 
 from __future__ import annotations
@@ -18,80 +16,73 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .api_errors import FailedTry
 
-CLEAN_LIFE = 5.0  # seconds of a try after which the end of its watch by the server is a good end
-LONG_LIFE = 10.0  # seconds of a try after which a watch that breaks says nothing about the next one
+CLEAN_LIFE = 5.0  # seconds of a try after which a server's end of the watch is a good end
+LONG_LIFE = 10.0  # seconds of a try after which a broken watch is no sign for the next
 CURABLE = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.GONE})  # by new credentials, by a new list
 LEAST = 0.2  # seconds between the last tries before the first content is due
 
 
 class Timing(Record):
-    """How long things may take, in seconds. The defaults are for production."""
+    """Limits and pauses in seconds; a pair is a range for the dice. The defaults are for
+    production.
+    """
 
+    # Of requests.
     connect: float = 5
     list: float = 15  # a whole list, and the headers of a watch
-    watch: tuple[int, int] = (240, 360)  # a watch: random between these, so that a fleet spreads
-    slack: float = 20  # a watch that is silent so much longer than that hangs
-    base: float = 0.5  # the pause after a first failure; it doubles
-    short: float = 5  # up to this, while content is waited for, and in the first 100 s of an outage
-    cap: float = 30  # up to this, in a long one
-    spread: float = 1  # the longest pause after a watch that ended well
-    relist: float = (
-        5  # and after one that broke: a server that restarts breaks those of a whole fleet
-    )
-    refusal: tuple[float, float] = (
-        1.5,
-        3,
-    )  # after a first 403: a server that just started loads its roles
-    crowd: tuple[float, float] = (
-        15,
-        30,
-    )  # up to these, when a server with too much to do refuses a list, a watch
-    poll: tuple[float, float] = (15, 30)  # between lists where no watch is allowed
+    watch: tuple[int, int] = (240, 360)  # the duration of a watch: a fleet spreads
+    slack: float = 20  # of silence beyond the end of a watch: the connection is dead
+    # The pause after a failure: `base`, doubled each time, up to a bound.
+    base: float = 0.5
+    short: float = 5  # the bound before the first content, and in the first 100 s of an outage
+    cap: float = 30  # the bound in a long outage
+    # The longest pause after a watch.
+    spread: float = 1  # with a good end
+    relist: float = 5  # that broke: the restart of a server breaks the watches of a whole fleet
+    refusal: tuple[float, float] = (1.5, 3)  # after a first 403: a fresh server loads its roles
+    crowd: tuple[float, float] = (15, 30)  # the longest after a 429 to a list, to a watch
+    poll: tuple[float, float] = (15, 30)  # between lists without the right to watch
 
 
-# A pause is at most this fraction of the outage so far: who waited 10 minutes can wait 30 s more.
+# The bound of a pause is the outage so far divided by this: 30 s after 10 minutes.
 PATIENCE = 20.0
 
 
 class Tried(Record):
-    """One try: its times (monotonic), whether the list was answered, and what ended it (None: the
-    server, well).
-    """
+    """A try that is over. Times are monotonic."""
 
     began: float
     ended: float
-    listed: bool
-    failed: FailedTry | None
-    found: bool = True  # there is content
+    listed: bool  # the list was answered
+    failed: FailedTry | None  # None: the server ended the watch in time
+    found: bool = True  # the object has content
 
 
 def watch_seconds(timing: Timing) -> int:
-    """How long a watch is asked for."""
+    """A duration for the next watch, by the dice."""
     return random.randint(*timing.watch)
 
 
 class Pace:
-    """The pauses of one source. `failures` counts the tries in a row that got no list, `flaps`
+    """The pauses of a source. `failures` counts the tries in a row without a list, `flaps` the
     broken watches.
     """
 
     def __init__(self, timing: Timing, due: float | None = None) -> None:
-        """due: when the first content must be there (monotonic); a try comes shortly
-        before that.
+        """`due`: the deadline of the first content (monotonic); the last try comes shortly
+        before.
         """
         self.failures = self.flaps = 0
-        self.refusals = 0  # tries in a row that ended with 403
-        self.at_once = False  # the last failed is most likely cured by the very next try
+        self.refusals = 0  # tries in a row with 403 at the end
+        self.at_once = False  # the very next try most likely cures the last failure
         self._timing, self._due = timing, due
         self._down_since = 0.0
-        self._cured, self._status = (
-            float("-inf"),
-            0,
-        )  # when the last try at once was granted; of the last failed
+        self._cured = float("-inf")  # the time of the last try at once
+        self._status = 0  # of the last failure
 
     @property
     def row(self) -> int:
-        """How many tries went wrong since the last good one."""
+        """The number of bad tries since the last good try."""
         return self.failures + self.flaps
 
     def after(self, tried: Tried) -> float:
@@ -102,8 +93,8 @@ class Pace:
         self.at_once = self._curable(tried)
         if self.at_once:
             return asked
-        # Never before the server wants it, and never all at the second that it names: they would be
-        # refused again.
+        # Never sooner than the server asks, and never all pods in the same second: it would refuse
+        # them again.
         delay = asked * _between(1, 1.5) + self._own(tried)
         left = self._left(tried.ended)
         if left > 0:
@@ -111,8 +102,8 @@ class Pace:
         return delay
 
     def _curable(self, tried: Tried) -> bool:
-        """Whether to try again at once: not twice in a row, nor soon again, whatever failed in
-        between.
+        """Whether to try again at once: not twice in a row, nor soon again, whatever failed between
+        them.
         """
         before, self._status = self._status, tried.failed.status if tried.failed else 0
         if (
@@ -125,9 +116,7 @@ class Pace:
         return True
 
     def budget(self, now: float) -> float:
-        """Seconds that a list may take: before the first content is due, time for another try is
-        left.
-        """
+        """Seconds for a list: before the first content is due, they leave time for another try."""
         left = self._left(now)
         return self._timing.list if left <= 0 else max(1.0, min(self._timing.list, left - 2))
 
@@ -150,12 +139,11 @@ class Pace:
         if tried.failed is None and lived > CLEAN_LIFE:
             self.flaps = 0
         else:
-            # A watch that the server ends at once is a failure, or it would be asked for without
-            # pause.
+            # A watch that the server ends at once is a failure, or no pause would follow.
             self.flaps = 1 if lived > LONG_LIFE else self.flaps + 1
 
     def _own(self, tried: Tried) -> float:
-        """The pause that the server has no say in."""
+        """The pause beside the server's Retry-After."""
         timing, status = self._timing, tried.failed.status if tried.failed else 0
         row = self.row
         if not row:

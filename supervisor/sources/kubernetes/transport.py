@@ -1,8 +1,7 @@
-"""How the bytes of an answer arrive: whom TLS trusts, and bounds in time and size for whatever a
-server sends.
+"""The connections of an `ApiClient`: TLS trust, and bounds of an answer in time and size.
 
-Owns the connections of one `ApiClient`. It must not know what is asked, nor what an answer means.
-Imported with the client library, whose connection pool it builds on.
+It must not know the requests, nor the meaning of an answer. Imported with the client library, on
+whose connection pool it builds.
 """
 
 from __future__ import annotations
@@ -27,32 +26,32 @@ if TYPE_CHECKING:
 
 
 class Bounds:
-    """How long the bytes of the answer that is awaited may take, and how many they may be."""
+    """The time and the number of bytes that are left for the current answer."""
 
     def __init__(self) -> None:
         self._until = self._left = self._most = float("inf")
 
     def allow(self, seconds: float, size: float) -> None:
-        """Begin to count: the answer may take these seconds from now, and these bytes."""
+        """Begin to count: the answer may take `seconds` from now, and `size` bytes."""
         self._until, self._left, self._most = time.monotonic() + seconds, size, size
 
     def remaining(self) -> float:
-        """Seconds; raises TimeoutError when there are none."""
+        """The seconds that are left; raises TimeoutError without any."""
         seconds = self._until - time.monotonic()
         if seconds <= 0:
             raise TimeoutError
         return seconds
 
     def count(self, size: int) -> None:
-        """Count bytes that came; raises BadDataError when they are too many."""
+        """Count received bytes; raises BadDataError when they are too many."""
         self._left -= size
         if self._left < 0:
             raise BadDataError(f"the answer is longer than {self._most / 2**20:.0f} MiB")
 
 
 class _Reader(io.RawIOBase):
-    """The bytes of a socket. Each read waits for what is left of the bounds, so that a trickle ends
-    in time too.
+    """The bytes of a socket. Each read waits for the rest of the bounds only: a trickle ends in
+    time too.
     """
 
     def __init__(self, sock: socket.socket, raw: Any, bounds: Bounds) -> None:
@@ -80,7 +79,7 @@ class _Response(http.client.HTTPResponse):
 
 
 def pools(bounds: Bounds) -> dict[str, type[connectionpool.HTTPConnectionPool]]:
-    """For urllib3's `pool_classes_by_scheme`: pools whose connections keep to the bounds and trust
+    """Pools for urllib3's `pool_classes_by_scheme`: their connections keep to the bounds, and trust
     as kubectl does.
     """
     bounded: Any = functools.partial(_Response, bounds=bounds)
@@ -95,8 +94,7 @@ def pools(bounds: Bounds) -> dict[str, type[connectionpool.HTTPConnectionPool]]:
 
     class Secure(Plain, connection.HTTPSConnection):
         def connect(self) -> None:
-            # For each connection: the CA file may be another one by now, and the former must not
-            # stay trusted.
+            # For each connection: after a change of the CA file the former must not stay trusted.
             self.ssl_context = _context(self)
             super().connect()
 
@@ -110,12 +108,12 @@ def pools(bounds: Bounds) -> dict[str, type[connectionpool.HTTPConnectionPool]]:
 
 
 def _context(conn: connection.HTTPSConnection) -> ssl.SSLContext:
-    """As urllib3 makes it, but for VERIFY_X509_STRICT, which Python 3.13 adds and client-go (Go's
-    crypto/x509) has not.
+    """The context of urllib3 without VERIFY_X509_STRICT, which Python 3.13 adds and client-go (Go's
+    crypto/x509) lacks.
 
     CAs without keyUsage and certificates without an authority key identifier are common in old
-    clusters. The chain and the name are verified as ever; as in Go, any certificate of the CA file
-    may end the chain.
+    clusters. Chain and name are always verified; as in Go, any certificate of the CA file may end
+    the chain.
     """
     context = ssl_.create_urllib3_context(cert_reqs=ssl_.resolve_cert_reqs(conn.cert_reqs))
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT

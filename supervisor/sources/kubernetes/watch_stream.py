@@ -1,6 +1,6 @@
-"""The bytes of a watch: lines as they arrive, and how fast they are taken.
+"""The stream of a watch: its lines as they arrive, and the rate at which events are taken.
 
-It must not know what a line means.
+It must not know the meaning of a line.
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ if TYPE_CHECKING:
 
 
 def lines(response: Any) -> Iterator[bytearray]:
-    """The lines of a stream as they arrive, empty ones left out; ends with the stream.
-
-    read1 gives what is there, with or without chunked encoding.
-    """
+    """The lines of a stream as they arrive, without empty lines; ends with the stream."""
     held = bytearray()
+    # read1 returns the bytes at hand, with or without chunked encoding.
     while data := response.read1(65536):
         *ends, rest = data.split(b"\n")
         for end in ends:
@@ -33,23 +31,20 @@ def lines(response: Any) -> Iterator[bytearray]:
 
 
 class EventRate:
-    """How fast the events of a watch are taken: as fast as an editor makes them, not as fast as a
-    server can send.
+    """Takes events as fast as people make them, not as fast as a server can send.
 
-    A server that is held back so waits, or ends the watch; then the list gives the newest content.
+    A server that sends more waits, or ends the watch; then the list gives the newest content.
     """
 
-    RATE, BURST, SIZE = (
-        200.0,
-        100.0,
-        1 << 14,
-    )  # events per second, at once; bytes that count as one more
+    RATE = 200.0  # events per second
+    BURST = 100.0  # events at once
+    SIZE = 1 << 14  # bytes that count as another event
 
     def __init__(self) -> None:
-        self._paid = float("-inf")  # until when (monotonic) what was taken is paid for
+        self._paid = float("-inf")  # the time (monotonic) up to which taken events are paid for
 
     def pause(self, now: float, size: int) -> float:
-        """Seconds to wait after an event of that size in bytes."""
+        """Seconds to wait after an event of `size` bytes."""
         cost = (1 + size / self.SIZE) / self.RATE
         self._paid = max(self._paid, now - self.BURST / self.RATE) + cost
         return max(0.0, self._paid - now)
