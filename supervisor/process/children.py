@@ -1,11 +1,10 @@
-"""Processes: the only place in the program that signals and waits; `spawning.py` forks for it.
+"""The children of this process: the only place that signals and reaps; `spawning` forks for it.
 
-Only the main thread may use it, so a pid that is signalled here has not been reaped yet. It knows
-nothing of policy: the core decides whom to start and whom to end.
+Only the main thread may use it, so no pid is reaped before a signal to it. It knows no policy: the
+core decides about starts and ends.
 
-Children of other threads (a credential plugin that the Kubernetes client runs) are not ours to wait
-for: `__WNOTHREAD` (wait(2)) leaves them to the thread that started them, and orphans always come to
-the main thread, so nothing is stolen and nothing is missed.
+Children of other threads (a credential plugin of the Kubernetes client) stay with their threads by
+`__WNOTHREAD` (wait(2)); orphans always come to the main thread. So nothing is stolen or missed.
 """
 
 from __future__ import annotations
@@ -27,28 +26,29 @@ if TYPE_CHECKING:
     from ..runtime.signals import Inherited
     from .spawning import Child, Command
 
-# Seconds between two looks whether an exec has happened, growing: usually it takes half a
-# millisecond.
-_LOOK_FIRST, _LOOK_MOST = 0.001, 0.25
-# In the environment of a service, and of all that it starts, where there are several.
+# Seconds between two looks for an exec, growing: usually an exec takes half a millisecond.
+_LOOK_FIRST = 0.001
+_LOOK_MOST = 0.25
+# In the environment of a service and its descendants, where there are several services.
 SERVICE_MARK = "_SUPERVISOR_SERVICE"
-HOOK_MARK = "_SUPERVISOR_HOOK"  # in the environment of a hook and of all that it starts
-_ROUNDS = 3  # of killing what a hook left behind, which may fork meanwhile
+HOOK_MARK = "_SUPERVISOR_HOOK"  # in the environment of a hook and its descendants
+_ROUNDS = 3  # of killing the leftovers of a hook, which may fork meanwhile
 _WNOTHREAD = 0x20000000  # linux/wait.h; not in Python's os
 
 
 class _App:
-    """The process of one service."""
+    """The process of a service."""
 
     def __init__(self, service: str, child: Child, *, foreground: bool) -> None:
         self.service = service
-        self.pid = self.group = child.pid  # the group stays when the process has ended
-        self.foreground = foreground  # it was started in the foreground of a terminal
+        self.pid = child.pid  # 0 after its end
+        self.group = child.pid
+        self.foreground = foreground  # whether it began in the foreground of a terminal
         self.starting: Child | None = child  # until its program runs
         self.pause = _LOOK_FIRST
         self.look_at = time.monotonic() + self.pause
-        self.ending = False  # its leftovers are being ended
-        self.others = False  # other children of ours live beside those
+        self.ending = False  # whether its leftovers have their time
+        self.others = False  # whether other children of ours live beside its leftovers
 
     def look_later(self, pause: float) -> None:
         self.pause = pause
@@ -56,30 +56,27 @@ class _App:
 
 
 class Processes:
-    """Starts the apps, sends them signals, reaps them and every orphan."""
+    """Starts apps and hooks, sends them signals, reaps them and every orphan."""
 
     def __init__(self, inherited: Inherited, *, keep_files: bool = True) -> None:
-        """Unless `keep_files`, the files that are for the app are closed here once it runs."""
+        """Unless `keep_files`, the files for the app are closed here once it runs."""
         self._spawner = Spawner(inherited)
         self._to_close = () if keep_files else inherited.files
         self.reserve = self._spawner.reserve
-        self._apps: dict[str, _App] = {}  # by service; an app stays here when it has ended
+        self._apps: dict[str, _App] = {}  # by service; an app stays here after its end
         self._hooks: dict[int, Child] = {}
         self._marks: dict[int, str] = {}  # of hooks: HOOK_MARK in their environment
         self._hooks_started = 0
         self.adopts = os.getpid() == 1  # whether orphans come to us
 
     def undo_in_children(self, undo: Callable[[], None]) -> None:
-        """Have a function called in each child before exec; it must not import, nor wait for a
-        lock.
-        """
+        """Call a function in each child before exec; it must not import or wait for a lock."""
         self._spawner.undo = undo
 
     def spawn(self, command: Command, service: str = APP) -> ev.Forked:
-        """Start an app as the leader of its own process group, on our terminal if we hold it.
+        """Start an app as the leader of a process group, on our terminal if we hold it.
 
-        Returns once it has a pid; `look` or `reap` report whether the program runs. Raises
-        SpawnError.
+        Returns with its pid; `look` or `reap` report the start of its program. Raises SpawnError.
         """
         foreground = terminal.holds()
         if service != APP:
@@ -89,13 +86,11 @@ class Processes:
         return ev.Forked(child.pid, foreground, service)
 
     def look_at(self) -> float | None:
-        """When `look` is due (monotonic): no signal tells of an exec. None if there is nothing to
-        look at.
-        """
+        """The time of the next `look` (monotonic), as no signal tells of an exec; None: never."""
         return min((app.look_at for app in self._apps.values() if app.starting), default=None)
 
     def look(self) -> Iterator[ev.Event]:
-        """`Started` for each app whose program runs by now."""
+        """`Started` for each app with a program that runs by now."""
         for app in tuple(self._apps.values()):
             if app.starting is None:
                 continue
@@ -110,21 +105,21 @@ class Processes:
                 app.look_later(_LOOK_MOST)  # it ends now, and is reaped
 
     def spawn_hook(self, command: Command, output: int) -> int:
-        """Start a command beside the app, in its own session, without input, its output in a pipe.
+        """Start a command beside the app, in a session, without input, its output in a pipe.
 
-        Returns its pid, at once; raises SpawnError. Its end is reported as `HookExited`, a failure
-        to start too.
+        Returns its pid at once; raises SpawnError. `HookExited` reports its end or failed exec.
         """
         self._hooks_started += 1
         mark = f"{os.getpid()}.{self._hooks_started}.{time.monotonic_ns():x}"
         child = self._spawner.start(
             command.replace(env=command.env.plus(HOOK_MARK, mark)), output=output
         )
-        self._hooks[child.pid], self._marks[child.pid] = child, mark
+        self._hooks[child.pid] = child
+        self._marks[child.pid] = mark
         return child.pid
 
     def kill_hook(self, pid: int) -> None:
-        """End a hook and what it has started. Raises OSError, for one that became another user."""
+        """Kill a hook and its descendants. Raises OSError if it has become another user."""
         if pid not in self._hooks:
             return
         from . import procfs
@@ -132,22 +127,20 @@ class Processes:
         try:
             started = self.reserve.lend(partial(procfs.descendants, pid))
         except OSError:
-            started = []  # its group and, at its end, what is known by its session or mark
+            started = []  # its group; after its end, session and mark find the rest
         _kill(pid, signal.SIGKILL, group=True)
         _signal(started, signal.SIGKILL)
 
     def kill_hooks(self) -> None:
-        """End all hooks: their results are no longer needed."""
+        """Kill all hooks: their results are no longer needed."""
         for pid in self._hooks:
             try:
                 _kill(pid, signal.SIGKILL, group=True)
             except OSError:
-                continue  # it ends by itself, or with the container
+                continue  # it ends alone, or with the container
 
     def end_strays(self, pid: int) -> None:
-        """Kill what a hook that has ended left behind, in a session of its own or not. Raises
-        OSError.
-        """
+        """Kill the leftovers of a hook after its end, in any session. Raises OSError."""
         mark = f"{HOOK_MARK}={self._marks.pop(pid, '')}".encode()
         if self.adopts and not self._orphans():
             return
@@ -157,21 +150,23 @@ class Processes:
             rows = self.reserve.lend(procfs.processes)
             ours = self._live()
             roots = [
-                one for one, row in rows.items() if row.parent == os.getpid() or not self.adopts
+                child
+                for child, row in rows.items()
+                if child not in ours and (row.parent == os.getpid() or not self.adopts)
             ]
-            found = leftovers.of_hook(rows, [one for one in roots if one not in ours], pid, mark)
+            found = leftovers.of_hook(rows, roots, pid, mark)
             if not found:
                 return
             _signal(found, signal.SIGKILL)
 
     def _orphans(self) -> bool:
-        """Whether we have other children than apps and hooks, as far as the kernel tells."""
+        """Whether we have children beside apps and hooks, as far as the kernel tells."""
         from . import procfs
 
         try:
             children = self.reserve.lend(partial(procfs.children, os.getpid()))
         except OSError:
-            return True  # a kernel without it (CONFIG_PROC_CHILDREN)
+            return True  # a kernel without CONFIG_PROC_CHILDREN
         return bool(children - self._live())
 
     def _live(self) -> set[int]:
@@ -179,20 +174,20 @@ class Processes:
         return {*self._hooks, *(app.pid for app in self._apps.values() if app.pid)}
 
     def kill_other(self, pid: int, signum: int) -> None:
-        """Signal a process that is not ours (another container's); that it is gone is no error."""
+        """Signal a process of another container; it may be gone."""
         try:
             os.kill(pid, signum)
         except (ProcessLookupError, PermissionError):
-            pass  # whoever asked has checked both just before
+            pass  # the caller has checked both just before
 
     def kill(self, service: str, signum: int, *, group: bool) -> None:
-        """Send an app (or its process group) a signal; no app is no error. Raises OSError."""
+        """Send a signal to an app or its process group, if it runs. Raises OSError."""
         app = self._apps.get(service)
         if app is not None and app.pid:
             _kill(app.pid, signum, group=group)
 
     def reap(self) -> Iterator[ev.Event]:
-        """Everything that ended or stopped, then `NothingLeft` for each app that left nothing."""
+        """All ends and stops, then `NothingLeft` for each app without leftovers."""
         options = os.WNOHANG | os.WUNTRACED | _WNOTHREAD
         while True:
             try:
@@ -203,7 +198,7 @@ class Processes:
             if pid == 0:
                 yield from self._nothing_left(lambda app: app.others and not self._left(app))
                 return
-            app = next((one for one in self._apps.values() if one.pid == pid), None)
+            app = next((app for app in self._apps.values() if app.pid == pid), None)
             if os.WIFSTOPPED(status):
                 if app is not None:
                     yield ev.AppSuspended(pid, os.WSTOPSIG(status), app.service)
@@ -216,11 +211,13 @@ class Processes:
                 yield ev.OrphanReaped(pid)
 
     def _app_ended(self, app: _App, status: int) -> Iterator[ev.Event]:
-        pid, app.pid = app.pid, 0
+        pid = app.pid
+        app.pid = 0
         if app.foreground:
-            # The keys reach us until the next run, which gets the terminal as the first one did.
+            # The keys reach us until the next run, which gets the terminal again.
             terminal.reclaim(pid)
-        child, app.starting = app.starting, None
+        child = app.starting
+        app.starting = None
         if child is not None:
             error = child.error()
             if error is not None:
@@ -239,22 +236,22 @@ class Processes:
     def kill_leftovers(
         self, service: str, signum: int, *, everything: bool, told: bool = False
     ) -> ev.NothingLeft | None:
-        """Signal what an app left behind; `NothingLeft` if there is nothing, whatever other
-        children we have.
+        """Signal the leftovers of an app; `NothingLeft` if there are none, even beside other
+        children of ours. Raises OSError.
 
-        `everything`: the container ends, hooks do so too. `told`: its process group has got the
-        stop signal already. Raises OSError.
+        `everything`: the container ends, and with it all hooks and services. `told`: the process
+        group of the app has got the stop signal already.
         """
         if everything:
             self.kill_hooks()
         app = self._apps.get(service)
-        if app is None:  # it was never started
+        if app is None:  # before its first start
             return ev.NothingLeft(service)
         app.ending = True
         if not self._something_left(app):
             return None
         if everything and signum == signal.SIGKILL and os.getpid() == 1:
-            os.kill(-1, signum)  # as our own end would do a moment later; no fork outruns it
+            os.kill(-1, signum)  # as at our own end a moment later; no fork outruns it
             return None
         found = self._left(app, everything=everything)
         if not found:
@@ -264,7 +261,7 @@ class Processes:
         return None
 
     def _something_left(self, app: _App) -> bool:
-        """Whether /proc need be searched."""
+        """Whether to search /proc."""
         try:
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
@@ -272,9 +269,7 @@ class Processes:
         return True
 
     def _left(self, app: _App, *, everything: bool = False) -> dict[int, int]:
-        """What an app has left behind, with its process group; notes whether other children live
-        beside it.
-        """
+        """The leftovers of an app with their process groups; sets `others` of the app."""
         from . import leftovers, procfs
 
         rows = self.reserve.lend(procfs.processes)
@@ -293,20 +288,19 @@ class Processes:
         return {pid: rows[pid].group for pid in found}
 
     def suspend_ourselves(self) -> None:
-        """Stop as a job does; returns once somebody continues us."""
+        """Stop as a job does; returns after a CONT."""
         os.kill(os.getpid(), signal.SIGSTOP)
 
     def take_foreground(self, service: str) -> None:
-        """After a stop, give an app the terminal that its shell has given back to us."""
+        """After a stop, give an app the terminal again, once our shell has given it to us."""
         app = self._apps.get(service)
         if app is not None and app.pid and terminal.holds():
             terminal.give(app.pid)
 
 
 def _kill(pid: int, signum: int, *, group: bool) -> None:
-    """Signal a child, or its group; that it has ended, and its end will be reaped, is no error."""
-    # A child that was forked just now has not made its group yet: then it is all that there is of
-    # it.
+    """Signal a child or its group; it may have ended, before its end is reaped."""
+    # Just after its fork, a child has no group yet, and no descendants.
     for send in (os.killpg, os.kill) if group else (os.kill,):
         try:
             send(pid, signum)
@@ -316,12 +310,13 @@ def _kill(pid: int, signum: int, *, group: bool) -> None:
 
 
 def _signal(pids: list[int], signum: int) -> None:
-    """Signal processes one by one; those that are gone, or another user's, are no error."""
+    """Signal processes in turn; they may be gone, or belong to another user."""
     # A stopped process takes TERM only once it continues.
-    for one in (signum, signal.SIGCONT) if signum == signal.SIGTERM else (signum,):
+    signums = (signum, signal.SIGCONT) if signum == signal.SIGTERM else (signum,)
+    for number in signums:
         for pid in pids:
             try:
-                os.kill(pid, one)
+                os.kill(pid, number)
             except (ProcessLookupError, PermissionError):
                 continue
 

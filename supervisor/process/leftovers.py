@@ -47,8 +47,8 @@ def of_hook(rows: Table, roots: Collection[int], session: int, mark: bytes) -> l
 
 
 def of_service(rows: Table, roots: Collection[int], group: int, mark: bytes) -> list[int]:
-    """The leftovers of one service of several, among `roots` and below: its process group, its
-    mark, their descendants.
+    """The leftovers of a service among several, in `roots` and below: its process group, its mark,
+    their descendants.
     """
     among = [*roots, *below(rows, roots)]
     own = [pid for pid in among if rows[pid].group == group or mark in _environment(pid)]
