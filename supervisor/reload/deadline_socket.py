@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .interrupt import Interrupt
 
 _LEAST_WAIT = 0.001  # seconds: a timeout of 0 would make the socket non-blocking
+_MOST_WAIT = 86400.0  # seconds: poll(2) takes no more than 24 days
 
 
 class DeadlineSocket:
@@ -83,7 +84,7 @@ class DeadlineSocket:
         left = self._until - time.monotonic()
         if left <= 0:
             raise _timed_out()
-        self._sock.settimeout(max(_LEAST_WAIT, left))
+        self._sock.settimeout(min(max(_LEAST_WAIT, left), _MOST_WAIT))
         return self._sock
 
 
@@ -156,7 +157,7 @@ def _connect(sock: socket.socket, address: object, seconds: float, interrupt: In
     if problem == errno.EINPROGRESS:
         poll = select.poll()
         poll.register(sock, select.POLLOUT)
-        if not poll.poll(seconds * 1000):
+        if not poll.poll(min(seconds, _MOST_WAIT) * 1000):
             raise _timed_out()
         problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if problem:

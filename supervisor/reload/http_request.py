@@ -32,8 +32,6 @@ BODY = 1024
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # A server may insist on a length, though it is always 0 here.
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-# Of one request, whatever time there is: poll(2) takes no more than 24 days.
-_MOST_SECONDS = 86400.0
 _LEAST_SECRET = 4  # characters: hiding shorter ones would only garble the text
 
 
@@ -71,7 +69,7 @@ class HttpRequest(Record):
         """
         from . import deadline_socket, http_exchange
 
-        until = time.monotonic() + min(seconds, _MOST_SECONDS)
+        until = time.monotonic() + seconds
         url = self.url
         try:
             with deadline_socket.connect_tcp(url.host, url.port, until, interrupt) as sock:

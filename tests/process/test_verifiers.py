@@ -283,6 +283,10 @@ def test_haproxy_with_taken_port_fails(main: MainThread, proxy: Proxy, haproxy: 
     assert "one" == get(proxy.port, "/")[1]
 
 
+def test_haproxy_may_have_years_of_time(main: MainThread, proxy: Proxy, haproxy: int) -> None:
+    proxy.check.once(CheckedApp(haproxy, main.runner), 1e8)
+
+
 def test_haproxy_without_a_reload_fails(main: MainThread, proxy: Proxy, haproxy: int) -> None:
     reason, error = Reloading(main, ReloadPlan(Restart(), proxy.check, 0.3), haproxy).end()
 

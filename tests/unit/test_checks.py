@@ -91,6 +91,11 @@ def test_tcp_check_without_host_asks_both_loopbacks(main: MainThread, host: str)
     )
 
 
+def test_tcp_check_may_have_years_of_time(main: MainThread) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ask(main, f"tcp:{server.getsockname()[1]}", seconds=1e8)
+
+
 def test_tcp_check_with_host_asks_that_host_only(main: MainThread) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,19 @@ print(reloads.plan(settings, "/c").method)
 metrics = Metrics(Service, settings.reload_method.name)
 print(*[line for line in metrics.page("")[1].decode().splitlines() if "touch" in line][:1])
 """
+NEW_VERIFIER = (("VERIFIERS = {", 'VERIFIERS = {"mute": "WORD", '),)
+NEW_CHECK = """
+def parse(rest, trust, target):
+    return f"mute {rest}"
+"""
+VERIFY_BY_IT = """
+from config_supervisor.options import command_line, help_page
+from config_supervisor.wiring import reloads
+
+settings = command_line.parse(["--config-dir=/c", "--verify=mute:hush", "app"], {})
+print(*[word.strip(",") for word in help_page.text().split() if "mute" in word])
+print(reloads.plan(settings, "/c").verification)
+"""
 
 
 def arguments(method: ReloadMethod) -> list[str]:
@@ -87,23 +101,36 @@ def test_verifier_is_found_by_its_name(name: str) -> None:
 
 def test_new_method_is_seen_everywhere(tmp_path: Path) -> None:
     """In the help, the exclusions, the wiring and the label of metrics."""
-    tree = tmp_path / "config_supervisor"
-    shutil.copytree(os.path.dirname(os.path.realpath(config_supervisor.__file__)), tree)
-    declared = tree / "options" / "reload_options.py"
-    text = declared.read_text()
-    for old, new in NEW_METHOD:
-        assert old in text
-        text = text.replace(old, new)
-    declared.write_text(text)
-    (tree / "reload" / "methods" / "touch.py").write_text(NEW_MODULE)
+    seen = run_changed(tmp_path, NEW_METHOD, "methods/touch.py", NEW_MODULE, USE_IT)
 
-    seen = subprocess.run(
-        [sys.executable, "-c", USE_IT], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-
-    assert ["  --reload-touch FILE", "      reload by touching FILE"] == seen[:2]
+    assert "--reload-touch FILE" in seen[0]
     assert seen[2].startswith("--reload-touch and --reload-restart exclude each other")
     assert seen[3].startswith("--reload-touch needs a configuration")
     assert "needs --reload-touch, --reload-http, --reload-exec" in seen[4]
     assert "touch /c/f" == seen[5]
     assert 'supervisor_reloads_total{method="touch"} 0.0' == seen[6]
+
+
+def test_new_verifier_is_seen_everywhere(tmp_path: Path) -> None:
+    """In the help, and in the plan of a reload."""
+    seen = run_changed(tmp_path, NEW_VERIFIER, "verifiers/mute.py", NEW_CHECK, VERIFY_BY_IT)
+
+    assert ["mute:WORD", "mute hush"] == seen
+
+
+def run_changed(
+    folder: Path, changes: Iterable[tuple[str, str]], name: str, module: str, code: str
+) -> list[str]:
+    """The output of code run on a copy of the program with another registry and module."""
+    tree = folder / "config_supervisor"
+    shutil.copytree(os.path.dirname(os.path.realpath(config_supervisor.__file__)), tree)
+    declared = tree / "options" / "reload_options.py"
+    text = declared.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    declared.write_text(text)
+    (tree / "reload" / name).write_text(module)
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
