@@ -191,6 +191,7 @@ def _rollout_policy(settings: Settings) -> RolloutPolicy:
         validate=settings.validate is not None,
         verify=settings.verify is not None,
         reload_signal=getattr(settings, method.signal) if method.signal else 0,
+        signal_checked=settings.reload_signal_check == "auto",
         restart_to_reload=method.restarts,
         rollback=settings.rollback and settings.configroot is not None,
         unhealthy_on_failure=settings.unhealthy_on_reload_failure,

@@ -93,11 +93,11 @@ class Reloading:
     """A reload in a thread of its own, as the loop starts it."""
 
     def __init__(
-        self, main: MainThread, plan: ReloadPlan, pid: int = 0, *, verify_only: bool = False
+        self, main: MainThread, plan: ReloadPlan, pid: int = 0, *, told: bool = False
     ) -> None:
         self.reloader = Reloader(plan, main.put, main.runner)
         self._main = main
-        body = partial(self.reloader, 1, pid, verify_only=verify_only)
+        body = partial(self.reloader, 1, pid, told=told)
         threading.Thread(target=body, daemon=True).start()
 
     def end(self, timeout: float = 15) -> tuple[str, str]:

@@ -80,9 +80,21 @@ class WaitReady(Action):
     service: str = ev.APP
 
 
-class Reload(Action):
+class SignalReload(Action):
+    """Send the app its reload signal, if it catches that by now; `ReloadSignalled` reports it."""
+
     attempt: int
-    trial: bool = False  # the app was just started on the version: verify only
+    signum: int
+    checked: bool = True  # False: send it whatever the app does with it
+    service: str = ev.APP
+
+
+class Reload(Action):
+    """Have a thread reload the app, and verify it."""
+
+    attempt: int
+    # The app has the version: it was started on it, or has its reload signal. Verify only.
+    told: bool = False
     service: str = ev.APP
 
 

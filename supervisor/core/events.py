@@ -168,6 +168,14 @@ class SignalRequested(Event):
     service: str = APP
 
 
+class ReloadSignalled(Event):
+    """The app caught the reload signal and was sent it; or it did not, and was not."""
+
+    attempt: int
+    sent: bool
+    service: str = APP
+
+
 class ReloadFinished(Event):
     attempt: int
     reason: str = ""  # empty for success, else a value of the metric's label

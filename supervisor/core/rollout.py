@@ -30,6 +30,7 @@ from .actions import (
     Reload,
     Reply,
     RollBack,
+    SignalReload,
 )
 from .life_state import Phase, Then
 from .outcomes import ApplyFailure, Outcome
@@ -65,9 +66,8 @@ def step(
             return _ordered(rollout, event), ()
         case ev.SignalRequested():
             return rollout, _signal(rollout, event)
-        case ev.ReloadFinished(number) if number == rollout.reloads.number:
-            if rollout.reloads.active:
-                return verdicts.finished(rollout, event, life, now, policy), ()
+        case ev.ReloadSignalled() | ev.ReloadFinished():
+            return _reload_reported(rollout, event, life, now, policy)
         case ev.SourceRead(offer=offer) if offer is not None:
             return _with(rollout, ver.offered(rollout.versions, offer, now)), ()
         case ev.ConfigOffered() | ev.ConfigChecked() | ev.Remembered():
@@ -87,6 +87,23 @@ def _told(
             return ver.checked(versions, digest)
         case ev.Remembered(marks):
             return ver.remembered(versions, marks)
+
+
+def _reload_reported(
+    rollout: Rollout,
+    event: ev.ReloadSignalled | ev.ReloadFinished,
+    life: Life,
+    now: float,
+    policy: RolloutPolicy,
+) -> Result:
+    reloads = rollout.reloads
+    if event.attempt != reloads.number or not reloads.active:
+        return rollout, ()  # of an older attempt
+    match event:
+        case ev.ReloadSignalled(number, sent):
+            return rollout, (Reload(number, told=sent),)
+        case ev.ReloadFinished():
+            return verdicts.finished(rollout, event, life, now, policy), ()
 
 
 def _reported(
@@ -185,7 +202,12 @@ def _reload(rollout: Rollout, now: float, policy: RolloutPolicy) -> Result:
     versions = rollout.versions
     reloads = rel.begin_reload(rollout.reloads, versions.live, now, deadline)
     rollout = rollout.replace(versions=ver.unhurried(versions), reloads=reloads)
-    return rollout, (li.Replace() if deadline is None else Reload(reloads.number),)
+    if policy.restart_to_reload:
+        return rollout, (li.Replace(),)
+    if policy.reload_signal and not policy.verify:  # a verification looks at the app before
+        signal = SignalReload(reloads.number, policy.reload_signal, policy.signal_checked)
+        return rollout, (signal,)
+    return rollout, (Reload(reloads.number),)
 
 
 # --- versions put in place ------------------------------------------------------------------------

@@ -30,6 +30,7 @@ class RolloutPolicy(Record):
     validate: bool = False  # a version is validated before it is put in place
     verify: bool = False  # a verification tells whether the app works on a version
     reload_signal: int = 0  # the signal that is the reload; 0 for another method
+    signal_checked: bool = True  # it is sent to an app that catches it, and to no other
     restart_to_reload: bool = False  # the reload method is a restart
     rollback: bool = False  # a version that fails is replaced by the last good one
     unhealthy_on_failure: bool = False  # liveness fails while the last reload is a failure

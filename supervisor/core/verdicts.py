@@ -162,7 +162,7 @@ def try_out(rollout: Rollout, now: float, policy: RolloutPolicy) -> Result:
     versions, deadline = rollout.versions, deadline_of(now, policy)
     reloads = rel.begin_trial(rollout.reloads, versions.live, now, deadline)
     rollout = rollout.replace(versions=ver.unhurried(versions), reloads=reloads)
-    return rollout, (Reload(reloads.number, trial=True),)
+    return rollout, (Reload(reloads.number, told=True),)
 
 
 def deadline_of(now: float, policy: RolloutPolicy) -> float:

@@ -186,6 +186,24 @@ class Processes:
         if app is not None and app.pid:
             _kill(app.pid, signum, group=group)
 
+    def signal_if_caught(self, service: str, signum: int) -> bool:
+        """Send an app a signal if it has a handler for that; whether it was sent. Raises OSError.
+
+        One look at /proc, cheap enough for the main thread: the app is not reaped meanwhile.
+        """
+        from . import procfs
+
+        app = self._apps.get(service)
+        if app is None or not app.pid:
+            return False
+        try:
+            caught = procfs.has(procfs.status(app.pid).caught, signum)
+        except OSError:
+            return False
+        if caught:
+            _kill(app.pid, signum, group=False)
+        return caught
+
     def reap(self) -> Iterator[ev.Event]:
         """All ends and stops, then `NothingLeft` for each app without leftovers."""
         options = os.WNOHANG | os.WUNTRACED | _WNOTHREAD

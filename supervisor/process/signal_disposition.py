@@ -50,14 +50,6 @@ class Disposition(enum.Enum):
     UNKNOWN = "shows nothing of its signals"
 
 
-def has_handler(pid: int, signum: int) -> bool:
-    """Whether the process has a handler: one look, cheap enough for the main thread."""
-    try:
-        return procfs.has(procfs.status(pid).caught, signum)
-    except OSError:
-        return False
-
-
 def of(pid: int, signum: int) -> Disposition:
     """How a process would take a signal at this moment; by default, if it is gone."""
     try:

@@ -8,7 +8,6 @@ from ..core import events as ev
 from ..core.outcomes import Outcome
 from ..core.record import Record
 from .attempt import Attempt, ReloadError
-from .methods.signal import Signal
 from .verification import look_before, verify
 
 TYPE_CHECKING = False
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 class ReloadPlan(Record):
     """How an app is reloaded, and what counts as success. Durations are seconds."""
 
-    method: Method
+    method: Method | None  # None for a restart, which the core does
     verification: Check | None = None
     # The app must stay alive, and the verification pass, within this after the reload.
     window: float = 0.0
@@ -39,11 +38,11 @@ class Reloader:
         self._running: dict[int, Attempt] = {}
         self._cancelled = 0  # attempts up to this number
 
-    def __call__(self, attempt: int, pid: int, *, verify_only: bool = False) -> None:
+    def __call__(self, attempt: int, pid: int, *, told: bool = False) -> None:
         """Reload once, in a short thread; ends in exactly one `ReloadFinished`.
 
-        `verify_only`: the app was just started on the version, or has its signal already. The main
-        thread sees the app's end first, and cancels.
+        `told`: the app has the version, by its start or by its reload signal; the verification is
+        left. The main thread sees the app's end first, and cancels.
         """
         running = Attempt(attempt, pid, self._put, self._plan.timeout, self._runner)
         self._running[attempt] = running
@@ -51,7 +50,7 @@ class Reloader:
             running.cancelled.set()
         outcome, error, words = Outcome.INTERNAL, "internal error", ""
         try:
-            self._reload(running, verify_only=verify_only)
+            self._reload(running, told=told)
             outcome, error = Outcome.NONE, ""
         except ReloadError as trouble:
             outcome, error, words = trouble.outcome, str(trouble), trouble.words
@@ -62,17 +61,6 @@ class Reloader:
             delivered = running.delivered
             self._put(ev.ReloadFinished(attempt, outcome, error, delivered=delivered, words=words))
 
-    def at_once(self, pid: int) -> int:
-        """The signal that is the whole reload, if the app catches it by now; else 0.
-
-        The main thread sends it itself then, and orders the rest as `verify_only`: half a
-        millisecond less.
-        """
-        method = self._plan.method
-        if not isinstance(method, Signal) or self._plan.verification is not None:
-            return 0
-        return method.signum if method.taken_now(pid) else 0
-
     def cancel(self, attempt: int) -> None:
         """Give up an attempt, and all before it, whether or not its thread has begun; returns at
         once. For the main thread.
@@ -82,13 +70,14 @@ class Reloader:
             if number <= attempt:
                 running.cancelled.set()
 
-    def _reload(self, attempt: Attempt, *, verify_only: bool) -> None:
+    def _reload(self, attempt: Attempt, *, told: bool) -> None:
         attempt.checkpoint()
         check = self._plan.verification
-        if not verify_only:
+        if not told:
             if check is not None:
                 check = look_before(attempt, check)
-            self._plan.method(attempt)
+            if self._plan.method is not None:
+                self._plan.method(attempt)
         attempt.delivered = time.monotonic()
         attempt.allow(self._plan.window)
         verify(attempt, check)

@@ -242,8 +242,11 @@ class Loop:
                 self._begin(self.sync.recover, "recover")
             case act.WaitReady(pid) if self.readiness is not None:
                 self._begin(partial(self.readiness.wait, pid), "readiness")
-            case act.Reload(attempt, trial) if self.reload is not None:
-                self._begin_reload(self.reload, attempt, trial=trial)
+            case act.SignalReload():
+                return self._signal_reload(action)
+            case act.Reload(attempt, told) if self.reload is not None:
+                pid = self.state.life.pid
+                self._begin(partial(self._reload, self.reload, attempt, pid, told=told), "reload")
             case act.CancelReload(attempt) if self.reload is not None:
                 self.reload.cancel(attempt)
             case act.KillOther(signum, pid):
@@ -258,22 +261,23 @@ class Loop:
         except Exception as error:  # as in `perform`
             self.faults.say(what, error)
 
-    def _begin_reload(self, reload: Reloader, attempt: int, *, trial: bool) -> None:
-        pid = self.state.life.pid
-        signum = 0 if trial else reload.at_once(pid)
-        if signum:
-            self.processes.kill(ev.APP, signum, group=False)
-        self._begin(
-            partial(self._reload, reload, attempt, pid, verify_only=trial or signum > 0), "reload"
-        )
+    def _signal_reload(self, order: act.SignalReload) -> ev.Event:
+        sent = True
+        if order.checked:
+            sent = self.processes.signal_if_caught(order.service, order.signum)
+        else:
+            self.processes.kill(order.service, order.signum, group=False)
+        return ev.ReloadSignalled(order.attempt, sent, order.service)
 
-    def _reload(self, reload: Reloader, attempt: int, pid: int, *, verify_only: bool) -> None:
+    def _reload(self, reload: Reloader, attempt: int, pid: int, *, told: bool) -> None:
         """In a thread. A reload reports its own failures, but for what it needs to begin."""
         try:
-            reload(attempt, pid, verify_only=verify_only)
+            reload(attempt, pid, told=told)
         except Exception as error:  # the outer edge of the thread
+            from ..core.outcomes import Outcome
+
             why = self.faults.say("reload the app", error)
-            self.inbox.put(ev.ReloadFinished(attempt, "internal", why))
+            self.inbox.put(ev.ReloadFinished(attempt, Outcome.INTERNAL, why))
 
     def _begin(self, body: Callable[[], object], name: str) -> None:
         try:
@@ -330,6 +334,10 @@ def _failure(action: act.Action | Ended, why: str, state: Service) -> ev.Event |
             return ev.ConfigFailed(state.rollout.versions.desired, "write", why)
         case act.RollBack(digest):
             return ev.ConfigFailed(digest, "rollback", why)
+        case act.SignalReload(attempt):
+            return ev.ReloadSignalled(attempt, False, action.service)
         case act.Reload(attempt):
-            return ev.ReloadFinished(attempt, "internal", why)
+            from ..core.outcomes import Outcome
+
+            return ev.ReloadFinished(attempt, Outcome.INTERNAL, why, service=action.service)
     return None

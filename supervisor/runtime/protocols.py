@@ -32,12 +32,7 @@ class Sync(Protocol):
 class Reloader(Protocol):
     """Makes the app take up its configuration; as above."""
 
-    def __call__(self, attempt: int, pid: int, *, verify_only: bool = False) -> None: ...
-    def at_once(self, pid: int) -> int:
-        """The signal that is the whole reload, to be sent by the main thread; 0 if it is another
-        matter.
-        """
-
+    def __call__(self, attempt: int, pid: int, *, told: bool = False) -> None: ...
     def cancel(self, attempt: int) -> None:
         """Have an attempt end soon; from the main thread, returns at once."""
 

@@ -278,14 +278,11 @@ class _Late:
                 self._made = self._make()
             return self._made
 
-    def __call__(self, attempt: int, pid: int, *, verify_only: bool = False) -> None:
+    def __call__(self, attempt: int, pid: int, *, told: bool = False) -> None:
         reloader = self._reloader()
         if attempt <= self._cancelled:  # the order came while it was made
             reloader.cancel(attempt)
-        reloader(attempt, pid, verify_only=verify_only)
-
-    def at_once(self, pid: int) -> int:
-        return self._made.at_once(pid) if self._made else 0
+        reloader(attempt, pid, told=told)
 
     def cancel(self, attempt: int) -> None:
         """From the main thread, which waits for no import."""

@@ -19,7 +19,6 @@ from config_supervisor.process.pid_lookup import PidLookup
 from config_supervisor.reload.checks import CheckedApp, CheckFailed
 from config_supervisor.reload.methods.exec import Exec
 from config_supervisor.reload.methods.process import Process
-from config_supervisor.reload.methods.restart import Restart
 from config_supervisor.reload.reloader import ReloadPlan
 from config_supervisor.reload.verifiers import registry
 from tests.conftest import needs
@@ -148,14 +147,14 @@ def test_nginx_in_another_container_is_verified(main: MainThread, site: Site) ->
 
 
 def test_started_nginx_needs_no_new_workers(main: MainThread, nginx: int) -> None:
-    plan = ReloadPlan(Restart(), registry.parse("nginx", "/"), 0.3)
+    plan = ReloadPlan(None, registry.parse("nginx", "/"), 0.3)
 
-    assert ("", "") == Reloading(main, plan, nginx, verify_only=True).end()
+    assert ("", "") == Reloading(main, plan, nginx, told=True).end()
     os.kill(nginx, signal.SIGSTOP)  # it would start other workers
     for pid in children(nginx):
         os.kill(pid, signal.SIGKILL)
         assert_state(pid, "Z")
-    reason, error = Reloading(main, plan, nginx, verify_only=True).end()
+    reason, error = Reloading(main, plan, nginx, told=True).end()
     assert ("verify", True) == (reason, f"nginx (pid {nginx}) has no worker" in error)
 
 
@@ -260,16 +259,11 @@ def test_haproxy_bad_reload_fails_and_next_good_reload_passes(
     )
     assert "one" == get(proxy.port, "/")[1]
     # The worker of the old configuration does not pass a trial.
-    assert (
-        "verify"
-        == Reloading(main, ReloadPlan(Restart(), proxy.check), haproxy, verify_only=True).end()[0]
-    )
+    assert "verify" == Reloading(main, ReloadPlan(None, proxy.check), haproxy, told=True).end()[0]
     proxy.write("three")
 
     assert ("", "") == reload_by_hup(main, proxy.check, haproxy, window=1)
-    assert ("", "") == Reloading(
-        main, ReloadPlan(Restart(), proxy.check), haproxy, verify_only=True
-    ).end()
+    assert ("", "") == Reloading(main, ReloadPlan(None, proxy.check), haproxy, told=True).end()
 
 
 def test_haproxy_with_taken_port_fails(main: MainThread, proxy: Proxy, haproxy: int) -> None:
@@ -288,7 +282,7 @@ def test_haproxy_may_have_years_of_time(main: MainThread, proxy: Proxy, haproxy:
 
 
 def test_haproxy_without_a_reload_fails(main: MainThread, proxy: Proxy, haproxy: int) -> None:
-    reason, error = Reloading(main, ReloadPlan(Restart(), proxy.check, 0.3), haproxy).end()
+    reason, error = Reloading(main, ReloadPlan(None, proxy.check, 0.3), haproxy).end()
 
     assert ("verify", "the verification did not pass: haproxy has started no new worker") == (
         reason,
@@ -297,7 +291,7 @@ def test_haproxy_without_a_reload_fails(main: MainThread, proxy: Proxy, haproxy:
 
 
 def test_haproxy_without_master_socket_is_reported(main: MainThread, proxy: Proxy) -> None:
-    reason, error = Reloading(main, ReloadPlan(Restart(), proxy.check, timeout=0.1)).end()
+    reason, error = Reloading(main, ReloadPlan(None, proxy.check, timeout=0.1)).end()
 
     assert "verify" == reason
     assert (

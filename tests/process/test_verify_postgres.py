@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from config_supervisor.core import events as ev
-from config_supervisor.reload.methods.restart import Restart
 from config_supervisor.reload.reloader import ReloadPlan
 from config_supervisor.reload.verifiers import registry
 from config_supervisor.reload.verifiers.postgres import COMMAND
@@ -120,7 +119,7 @@ def postgres(running: tuple[Database, int], main: MainThread) -> Iterator[Databa
     main.put(ev.SignalRequested(0, HUP, lambda _: None))
 
     def good() -> None:
-        assert ("", "") == Reloading(main, ReloadPlan(Restart(), CHECK), main.app).end()
+        assert ("", "") == Reloading(main, ReloadPlan(None, CHECK), main.app).end()
 
     wait_until(good)
 
@@ -176,7 +175,7 @@ def test_postgres_file_that_is_not_loaded_fails(main: MainThread, postgres: Data
     postgres.config.write_text("work_mem = 8MB\n")
     later = postgres.config.stat().st_mtime + 5  # PostgreSQL sees whole seconds
     os.utime(postgres.config, (later, later))
-    reason, error = Reloading(main, ReloadPlan(Restart(), CHECK), main.app).end()
+    reason, error = Reloading(main, ReloadPlan(None, CHECK), main.app).end()
 
     assert ("verify", True) == (
         reason,
@@ -190,7 +189,7 @@ def test_postgres_without_an_answer_fails(
     needs("psql")
     monkeypatch.setenv("PGHOST", str(folder / "nowhere"))
 
-    reason, error = Reloading(main, ReloadPlan(Restart(), CHECK), main.app).end()
+    reason, error = Reloading(main, ReloadPlan(None, CHECK), main.app).end()
     assert ("verify", True) == (reason, "psql ended with code 2: " in error)
 
 

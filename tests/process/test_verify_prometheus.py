@@ -11,7 +11,6 @@ from config_supervisor.reload import checks, http_request, url
 from config_supervisor.reload.checks import CheckedApp, CheckFailed
 from config_supervisor.reload.http_request import HttpRequest
 from config_supervisor.reload.methods.http import Http
-from config_supervisor.reload.methods.restart import Restart
 from config_supervisor.reload.reloader import ReloadPlan
 from config_supervisor.reload.verifiers import registry
 from tests.answering import Answering, answer
@@ -81,17 +80,12 @@ def test_prometheus_bad_reload_fails_and_next_good_passes(
     reason, error = reload_by_hup(main, monitor.check, main.app, window=1)
     assert ("verify", True) == (reason, "Prometheus says that its last reload failed" in error)
     assert (
-        "verify"
-        == Reloading(main, ReloadPlan(Restart(), monitor.check), main.app, verify_only=True).end()[
-            0
-        ]
+        "verify" == Reloading(main, ReloadPlan(None, monitor.check), main.app, told=True).end()[0]
     )
     monitor.write("17s")
 
     assert ("", "") == reload_by_hup(main, monitor.check, main.app, window=1)
-    assert ("", "") == Reloading(
-        main, ReloadPlan(Restart(), monitor.check), main.app, verify_only=True
-    ).end()
+    assert ("", "") == Reloading(main, ReloadPlan(None, monitor.check), main.app, told=True).end()
 
 
 def test_prometheus_bad_rule_file_fails_though_half_live(
@@ -106,7 +100,7 @@ def test_prometheus_bad_rule_file_fails_though_half_live(
 def test_prometheus_without_a_reload_fails(main: MainThread, monitor: Monitor) -> None:
     expected = "verify", "the verification did not pass: Prometheus has not reloaded"
 
-    assert expected == Reloading(main, ReloadPlan(Restart(), monitor.check, 0.3), main.app).end()
+    assert expected == Reloading(main, ReloadPlan(None, monitor.check, 0.3), main.app).end()
 
 
 def test_prometheus_reload_by_request_reports_the_error(main: MainThread, monitor: Monitor) -> None:

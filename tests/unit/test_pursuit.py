@@ -11,6 +11,7 @@ from config_supervisor.core.actions import (
     Recover,
     Reload,
     Reply,
+    SignalReload,
     Spawn,
 )
 from config_supervisor.core.life_state import Ended
@@ -205,7 +206,7 @@ def test_a_change_while_the_app_is_down_is_applied_and_needs_no_signal() -> None
     assert [Apply()] == app.at(100.1, ev.ConfigOffered("b"))
     assert [] == app.at(100.2, ev.ConfigApplied("b"))
     assert [Spawn()] == app.at(100.5)
-    assert [Reload(1, trial=True)] == app.at(100.5, ev.Started(8))
+    assert [Reload(1, told=True)] == app.at(100.5, ev.Started(8))
     assert "b" == app.rollout.runs_on
 
 
@@ -304,3 +305,32 @@ def test_recovered_version_that_the_source_holds_is_not_stale() -> None:
     app.at(1, ev.ConfigApplied("a", cached=True, previous="a"), ev.Started(7))
 
     assert ("a", False) == (app.rollout.runs_on, app.rollout.stale)
+
+
+def test_reload_signal_is_ordered_by_the_rules() -> None:
+    """The thread verifies once the app has it; else it waits for a handler, and asks."""
+    app = configured(reload_signal=HUP)
+
+    assert [SignalReload(1, HUP)] == changed(app, 100, "b")[-1:]
+    assert "reloading" == app.phase
+    assert [Reload(1, told=True)] == app.at(100, ev.ReloadSignalled(1, sent=True))
+    app.at(105, ev.ReloadFinished(1))
+    assert [SignalReload(2, HUP)] == changed(app, 200, "c")[-1:]
+    assert [Reload(2)] == app.at(200, ev.ReloadSignalled(2, sent=False))
+    wanted = ev.SignalRequested(2, HUP, lambda _: None)
+    assert [Kill(HUP), Reply(wanted, sent=True)] == app.at(201, wanted)
+
+
+def test_reload_signal_of_an_older_attempt_starts_nothing() -> None:
+    app = configured(reload_signal=HUP)
+    changed(app, 100, "b")
+    app.at(100, ev.SignalReceived(TERM))
+
+    assert [] == app.at(100, ev.ReloadSignalled(1, sent=True))
+
+
+def test_verification_looks_before_the_reload_signal() -> None:
+    app = configured(reload_signal=HUP, verify=True)
+    app.at(5, ev.ReloadFinished(1))
+
+    assert [Reload(2)] == changed(app, 100, "b")[-1:]

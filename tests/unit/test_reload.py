@@ -20,7 +20,6 @@ from config_supervisor.reload.http_request import HttpRequest
 from config_supervisor.reload.methods.exec import Exec
 from config_supervisor.reload.methods.http import Http
 from config_supervisor.reload.methods.process import Process
-from config_supervisor.reload.methods.restart import Restart
 from config_supervisor.reload.methods.signal import Signal
 from config_supervisor.reload.reloader import ReloadPlan
 from tests.answering import Answering, answer, hang
@@ -40,7 +39,7 @@ def outcome(main: MainThread, plan: ReloadPlan, pid: int = 0) -> tuple[str, str]
 
 
 def test_restart_method_only_verifies(main: MainThread) -> None:
-    assert ("", "") == outcome(main, ReloadPlan(Restart()))
+    assert ("", "") == outcome(main, ReloadPlan(None))
 
 
 # --- by signal ------------------------------------------------------------------------------------
@@ -227,7 +226,7 @@ def test_missing_command_is_no_verdict(main: MainThread) -> None:
 def test_verification_that_cannot_run_is_no_verdict(
     main: MainThread, check: str, reason: str
 ) -> None:
-    plan = ReloadPlan(Restart(), checks.parse(check, "/"), window=0.1)
+    plan = ReloadPlan(None, checks.parse(check, "/"), window=0.1)
 
     assert reason == outcome(main, plan)[0]
 

@@ -78,7 +78,7 @@ def test_reload_looks_reloads_and_verifies_in_order(main: MainThread) -> None:
 def test_started_app_is_verified_by_its_state_only(main: MainThread) -> None:
     diary = Diary()
 
-    assert ("", "") == Reloading(main, plan(diary), 7, verify_only=True).end()
+    assert ("", "") == Reloading(main, plan(diary), 7, told=True).end()
     assert ["state 7"] == diary.lines
 
 

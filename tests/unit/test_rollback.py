@@ -203,7 +203,7 @@ def test_a_restarted_app_has_to_prove_a_version_that_came_while_it_was_down() ->
     app.at(100.1, ev.ConfigOffered("b"), ev.ConfigApplied("b"))
     app.at(100.5)
 
-    assert [Reload(1, trial=True)] == app.at(100.5, ev.Started(8))
+    assert [Reload(1, told=True)] == app.at(100.5, ev.Started(8))
     assert [app.cancel(), RollBack("a")] == app.at(101, ev.Exited(8, 1))
     assert [Spawn()] == rolled_back(app, 101, "a")
 
@@ -240,7 +240,7 @@ def test_a_reload_by_restart_stops_the_app_and_starts_it_on_the_new_version() ->
     assert 105 == app.wakes_at()
     assert [KillLeftovers(TERM, everything=False)] == app.at(101, ev.Exited(7, 0))
     assert [Spawn()] == app.at(101, ev.NothingLeft())
-    assert [Reload(1, trial=True)] == app.at(101, ev.Started(8))
+    assert [Reload(1, told=True)] == app.at(101, ev.Started(8))
     app.at(106, ev.ReloadFinished(1))
     assert ("b", "b", False) == (app.rollout.runs_on, app.versions.good, app.rollout.stale)
 
@@ -273,7 +273,7 @@ def test_a_trial_after_an_end_before_readiness_is_an_attempt_of_its_own() -> Non
     app.at(app.wakes_at() or 0)
     app.at(app.now, ev.Started(10))
 
-    assert [Reload(1, trial=True)] == app.at(app.now, ev.AppReady(10))
+    assert [Reload(1, told=True)] == app.at(app.now, ev.AppReady(10))
 
 
 def test_a_stop_during_a_reload_by_restart_is_a_stop() -> None:

@@ -190,7 +190,7 @@ def test_app_ended_by_its_reload_signal_is_started_again() -> None:
         app.versions.rejected,
         app.versions.marks.failed,
     )
-    assert [Reload(2, trial=True)] == app.at(100.2, ev.Started(8))
+    assert [Reload(2, told=True)] == app.at(100.2, ev.Started(8))
     app.at(106, ev.ReloadFinished(2))
     assert ("b", "success") == (app.versions.good, app.reloads.outcome)
 
@@ -224,7 +224,7 @@ def test_verification_that_cannot_be_asked_is_asked_again() -> None:
         app.versions.rejected,
         app.reloads.outcome,
     )
-    assert [Reload(2, trial=True)] == app.at(107)
+    assert [Reload(2, told=True)] == app.at(107)
     app.at(112, ev.ReloadFinished(2))
     assert ("b", "success") == (app.versions.good, app.reloads.outcome)
 
@@ -343,7 +343,7 @@ def test_unknown_version_at_a_restart_can_be_rolled_back() -> None:
         ev.ConfigApplied("b"),
     )
 
-    assert [Reload(1, trial=True)] == app.at(0, ev.Started(7))
+    assert [Reload(1, told=True)] == app.at(0, ev.Started(7))
     assert [app.cancel(), RollBack("a")] == app.at(1, ev.Exited(7, 1))
 
 
@@ -383,7 +383,7 @@ def test_restart_without_marks_goes_back_to_what_was_in_place() -> None:
     """They are lost, or an older release wrote the configuration."""
     app = App(configured=True, rollback=True, leftovers=False)
     app.at(0, ev.Began(), ev.ConfigOffered("b"), ev.ConfigApplied("b", previous="a"))
-    assert [Reload(1, trial=True)] == app.at(0, ev.Started(7))
+    assert [Reload(1, told=True)] == app.at(0, ev.Started(7))
 
     assert [app.cancel(), RollBack("a")] == app.at(1, ev.Exited(7, 4))
 

@@ -19,6 +19,7 @@ from config_supervisor.core.actions import (
     Recover,
     Reload,
     RollBack,
+    SignalReload,
     Spawn,
     WaitReady,
 )
@@ -83,6 +84,7 @@ class World:
         self.code: int | None = None
         self.prepared = self.chosen = False
         self.ordered_rollback = False
+        self.catches = True  # the app has a handler for the reload signal
 
     @property
     def life(self) -> Life:
@@ -116,6 +118,9 @@ class World:
             self.tell(ev.Started(self.pid))
         if Recover() in actions:
             self.recover()
+        for action in actions:
+            if isinstance(action, SignalReload):
+                self.tell(ev.ReloadSignalled(action.attempt, self.catches))
 
     def look(self, before: Service) -> None:
         """Laws about every step."""
@@ -158,6 +163,9 @@ class World:
                 assert self.rules.validate, "a check without a validation"
                 assert not self.checking, "two checks at once"
                 self.checking = True
+            case SignalReload():
+                assert self.pid, "a reload signal without an app"
+                assert not self.rules.verify, "a reload signal before the verification looked"
             case Reload(attempt):
                 assert self.pid, "a reload without an app"
                 assert self.ready or self.late, "a reload of an app that may become ready in time"
@@ -195,6 +203,8 @@ class World:
                 self.order(back)
             case "reloaded", str(reason) if self.reloading:
                 self.reloaded(reason)
+            case "catches", bool(catches):
+                self.catches = catches
             case "left", _:
                 self.tell(ev.NothingLeft())
             case "missing", bool(present):

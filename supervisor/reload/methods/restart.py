@@ -1,20 +1,12 @@
-"""Reload by a restart of the app."""
+"""Reload by a restart of the app: the core stops the app and starts it on the new files."""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ...options.declarations import Settings
-    from ..attempt import Attempt
 
 
-class Restart:
-    """Stop the app and start it again. The core does both; the verification is left."""
-
-    def __call__(self, attempt: Attempt) -> None:
-        """Nothing: the app was started on the version."""
-
-
-def make(settings: Settings, directory: str) -> Restart:
+def make(settings: Settings, directory: str) -> None:
+    """Nothing: only the verification is left for a thread."""
     del settings, directory
-    return Restart()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...core.outcomes import Outcome
-from ...process.signal_disposition import SignalGate, has_handler, is_pending
+from ...process.signal_disposition import SignalGate, is_pending
 from ...runtime import signals
 from ..attempt import ReloadError
 
@@ -21,10 +21,6 @@ class Signal:
     def __init__(self, signum: int, *, checked: bool = True) -> None:
         """Without `checked` the signal is sent whatever the app does with it."""
         self.signum, self._checked = signum, checked
-
-    def taken_now(self, pid: int) -> bool:
-        """Whether the signal may be sent at once, as far as a cheap look shows."""
-        return not self._checked or has_handler(pid, self.signum)
 
     def __call__(self, attempt: Attempt) -> None:
         gate = SignalGate(self.signum, checked=self._checked)
