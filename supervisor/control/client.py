@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     Socket = _socket.socket
 
-FAILURE, USAGE, NOT_RUNNING = 1, 2, 4  # 4: "program is not running", as the LSB has it for status
+# Exit codes.
+FAILURE = 1
+USAGE = 2
+NOT_RUNNING = 4  # as the LSB has "program is not running" for status
 _INTERRUPTED = 130  # as shells report the end by INT
 _CONNECT_SECONDS = 5.0
 _OK = 200

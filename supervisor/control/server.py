@@ -84,12 +84,15 @@ class Control(Service):
         limits: Limits = LIMITS,
     ) -> None:
         super().__init__(limits)
-        self._socket_file, self._app, self._put, self._pages = socket_file, app, put, pages
+        self._socket_file = socket_file
+        self._app = app
+        self._put = put
+        self._pages = pages
         self._loop = LoopProbe(lambda reply: put(ev.Probed(reply)), self.calls)
         clients = affordable(limits.connections, limits.share_of_files)
         self._held = HeldRequests(int(clients * _WAITING), self.calls)
         self._background = Background(self.calls)
-        self._closed = False
+        self._ended = False
         self.routes = {
             "/livez": {"GET": self._serve_live},
             "/status": {"GET": self._serve_status},
@@ -104,21 +107,19 @@ class Control(Service):
             self.routes[f"/wait/{name}"] = {"GET": partial(self._wait, name, goal)}
 
     def run(self) -> None:
-        """Serve until the end; the body of a thread. Returns, after a line in the log, if no socket
-        can be had.
+        """Serve until `stop`; the body of a thread. Returns, after a line in the log, if there is
+        no place for a socket.
         """
-        path = self._socket_file.path
         try:
             listener = self._socket_file.open()
-            path = self._socket_file.path
             if listener is None:
                 log.info(
-                    "cannot make a control socket: neither /run nor /tmp can be written to;"
-                    " supervisorctl has none; name a place with --control, or give --control=off",
+                    "cannot make a control socket: neither /run nor /tmp can be written to, and"
+                    " supervisorctl finds none; name a place with --control, or give --control=off",
                     event="no_control_socket",
                 )
                 return
-            log.debug(f"control socket: {path}")
+            log.debug(f"control socket: {self._socket_file.path}")
             with listener:
                 self.serve(listener)
         except OSError as error:
@@ -128,6 +129,8 @@ class Control(Service):
                 " supervisor, everything else goes on",
                 event="listen_failed",
             )
+        finally:
+            self.close()
 
     def observe(
         self,
@@ -136,14 +139,14 @@ class Control(Service):
         after: service.Service,
         orders: tuple[Order, ...],
     ) -> None:
-        """Look at the new state for those who wait; from the main thread."""
+        """Look at the new state for the requests that wait; from the main thread."""
         del event, orders
-        if after is not before and not self._closed:
+        if after is not before and not self._ended:
             self._held.changed()
 
-    def close(self) -> None:
-        """Remove the socket file, for the end of the process; from the main thread."""
-        self._closed = True
+    def end(self) -> None:
+        """Remove the socket file, at the end of the process; from the main thread."""
+        self._ended = True
         self._socket_file.remove()
 
     def refusal(self, connection: Connection) -> Response | None:

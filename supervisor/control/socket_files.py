@@ -26,7 +26,8 @@ _BACKLOG = 128
 # Seconds: a bound socket that still refuses after this belongs to a dead program.
 _LISTENING_BY = 0.1
 _PROBE_SECONDS = 1.0  # for a program to take a connection
-_LOCK_TRIES, _LOCK_PAUSE = 20, 0.05  # seconds; then the start goes on without the lock
+_LOCK_TRIES = 20  # then the start goes on without the lock
+_LOCK_PAUSE = 0.05  # seconds
 
 
 class ControlSocket:
@@ -37,7 +38,8 @@ class ControlSocket:
     def __init__(self, chosen: str | None) -> None:
         self.by_default = not chosen
         self.path = chosen or socket_path.PLAIN  # of the last try
-        self._chosen, self._inode = chosen, 0
+        self._chosen = chosen
+        self._inode = 0
 
     def open(self) -> socket.socket | None:
         """A listening socket, for its owner only; None if no default place can be written to.

@@ -198,11 +198,8 @@ def _check(settings: Settings, told: frozenset[str], written: _Written) -> None:
     """Check options against each other; `told` are the options of the command line. Raises
     UsageError.
     """
-    api = (
-        written["configmap" if settings.configmap else "secret"]
-        if settings.configmap or settings.secret
-        else ""
-    )
+    objects = [name for name in ("configmap", "secret") if getattr(settings, name)]
+    api = written[objects[0]] if objects else ""
     if api and settings.config_dir:
         other = written["config_dir"]
         raise UsageError(

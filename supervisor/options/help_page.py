@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _WIDTH = 80
-_HEAD, _TEXT = " " * 2, " " * 6
+_HEAD = " " * 2
+_TEXT = " " * 6
 _INTRODUCTION = """\
 usage: supervisor [OPTIONS] [--] COMMAND [ARG...]
 

@@ -213,7 +213,7 @@ class Assembly:
             place = socket_files.ControlSocket(self._settings.control)
             control = server.Control(place, loop, inbox.put, _Pages(self._root))
             loop.observers.append(control.observe)
-            loop.at_end.append(control.close)
+            loop.at_end.append(control.end)
             control.run()
 
         threads.start(serve, "control")

@@ -27,7 +27,8 @@ class Subject:
 
     def __init__(self, run: Run, scratch: Path) -> None:
         self._run = run
-        self.source, self.live = scratch / "source", scratch / "live"
+        self.source = scratch / "source"
+        self.live = scratch / "live"
         self.socket = str(scratch / "control.sock")
         self.options = [
             f"--config-dir={self.source}",

@@ -20,7 +20,8 @@ from config_supervisor import __version__
 from tests.harness import environment
 
 ROOT = Path(__file__).parents[2]
-OURS, THEIRS = "config-supervisor", "supervisor"
+OURS = "config-supervisor"
+THEIRS = "supervisor"
 RELEASE = "4.3.0"
 # supervisor 4.3 imports pkg_resources, which setuptools 81 has no more.
 PINNED = [f"{THEIRS}=={RELEASE}", "setuptools<81"]

@@ -52,7 +52,8 @@ class Core:
     @state.setter
     def state(self, state: Service) -> None:
         """Change the state as an event would."""
-        before, self._state = self._state, state
+        before = self._state
+        self._state = state
         for observe in self.observers:
             observe(ev.Began(), before, state, ())
 
@@ -85,7 +86,9 @@ class Served:
     """A served control socket, and clients of it."""
 
     def __init__(self, path: str, limits: Limits = LIMITS) -> None:
-        self.path, self.core, self.pages = path, Core(), Pages()
+        self.path = path
+        self.core = Core()
+        self.pages = Pages()
         self.control = Control(ControlSocket(path), self.core, self.core.put, self.pages, limits)
         self.core.observers.append(self.control.observe)
         self._thread = threading.Thread(target=self.control.run)
@@ -129,7 +132,7 @@ class Served:
     def close(self) -> None:
         for client in self.clients:
             client.close()
-        self.control.close()
+        self.control.end()
         self.control.stop()
         self._thread.join(10)
         assert not self._thread.is_alive()

@@ -19,7 +19,8 @@ class Ctl:
     """Runs supervisorctl in this process."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-        self._patch, self._capture = monkeypatch, capfd
+        self._patch = monkeypatch
+        self._capture = capfd
         self._patch.setenv("CONFIG_SUPERVISOR_CONTROL", "off")
         self._patch.setenv("CONFIG_SUPERVISOR_LISTEN", "off")
 

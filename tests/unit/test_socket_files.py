@@ -89,7 +89,8 @@ def test_socket_of_a_living_program_is_left_alone(
 def test_socket_between_bind_and_listen_is_left_alone(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, refuses = str(tmp_path / "control.sock"), socket_files._refuses
+    path = str(tmp_path / "control.sock")
+    refuses = socket_files._refuses
     with socket.socket(socket.AF_UNIX) as starting:
         starting.bind(path)
 
@@ -128,11 +129,11 @@ def test_replaced_file_stays_at_the_end(served: Served) -> None:
     os.unlink(served.path)
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(served.path)
-        served.control.close()
+        served.control.end()
         assert os.path.exists(served.path)
 
 
 def test_closed_socket_leaves_no_file(served: Served) -> None:
-    served.control.close()
+    served.control.end()
 
     assert not os.path.exists(served.path)
