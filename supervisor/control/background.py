@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..http_server.calls import Calls
-    from ..http_server.service import Exchange
+    from ..http_server.router import Exchange
 
     Call = tuple[Exchange, Callable[[], Callable[[], None]]]
 

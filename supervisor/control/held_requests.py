@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from ..http_server.service import plain
+from ..http_server.router import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..http_server.calls import Calls, Timer
     from ..http_server.messages import Response
-    from ..http_server.service import Exchange
+    from ..http_server.router import Exchange
 
     Look = Callable[[], Response | None]  # the answer, None while it is not decided
 

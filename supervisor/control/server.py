@@ -25,7 +25,7 @@ from ..core.versions import short
 from ..http_server.connection import Limits
 from ..http_server.loop_probe import LoopProbe
 from ..http_server.messages import Response
-from ..http_server.service import STUCK, Service, as_json, plain, verdict
+from ..http_server.router import STUCK, Router, as_json, plain, verdict
 from ..runtime import log
 from ..runtime.client_limit import affordable
 from ..store.write_errors import ApplyError
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from ..core import service
     from ..http_server.connection import Connection
-    from ..http_server.service import Exchange
+    from ..http_server.router import Exchange
     from ..runtime.protocols import Order
     from ..store.manifest import Generation
     from .commands import Goal, Look
@@ -72,7 +72,7 @@ _WAITING = 3 / 4  # of the clients may wait; the other places are for health che
 _STATUS = {0: HTTPStatus.OK, 1: HTTPStatus.CONFLICT, 2: HTTPStatus.BAD_REQUEST}
 
 
-class Control(Service):
+class Control(Router):
     """Serves a control socket."""
 
     def __init__(

@@ -10,7 +10,7 @@ import time
 from functools import partial
 from http import HTTPStatus
 
-from ..http_server.service import plain
+from ..http_server.router import plain
 from ..runtime import threads
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..http_server.calls import Calls
     from ..http_server.messages import Response
-    from ..http_server.service import Exchange
+    from ..http_server.router import Exchange
 
 _REST_SECONDS = 1.0  # at most, between two pages
 # Requests for a page whose work has not begun; other connections are left to probes.

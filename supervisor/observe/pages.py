@@ -17,7 +17,7 @@ from ..core import health
 from ..http_server.connection import Limits
 from ..http_server.loop_probe import LoopProbe
 from ..http_server.messages import Response
-from ..http_server.service import STUCK, Service, as_json, plain, verdict
+from ..http_server.router import STUCK, Router, as_json, plain, verdict
 from . import status
 from .metrics_page import MetricsPage
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from ..core import service
-    from ..http_server.service import Exchange
+    from ..http_server.router import Exchange
 
     class Running(Protocol):
         """The subject of the pages; `state` is replaced, never changed."""
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _HTML = "text/html; charset=utf-8"
 
 
-class Site(Service):
+class Site(Router):
     """The pages by their paths."""
 
     def __init__(

@@ -57,7 +57,7 @@ class Exchange:
         self.connection.answer(data, keep=keep)
 
 
-class Service:
+class Router:
     """Serves the routes of a derived class."""
 
     routes: Routes  # by path, then by method; HEAD is answered as GET without the body
