@@ -20,8 +20,8 @@ QUIET_MOST = 10  # times --reload-quiet: content that never rests is applied all
 
 
 def short(digest: str) -> str:
-    """A version as people compare it."""
-    return digest[:8] or "none"
+    """The digits by which people compare versions; empty without a version."""
+    return digest[:8]
 
 
 def counted(files: int) -> str:

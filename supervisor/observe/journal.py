@@ -1,8 +1,8 @@
-"""The events that are worth a line in the log, and its fields: pure, from an event and the states
-around it.
+"""The log lines of an event, with their fields: of the app here, of versions in `rollout_journal`.
 
-Quiet when all is well: a bare init says nothing. With a configuration: a line for the start, for
-each change and for each change between working and failing; repetitions only in debug.
+Pure: an event and the states around it give lines; the log writes them. A bare init logs nothing
+unless something fails. With a configuration: a line for the start, for each change, and for each
+change between working and failing; repetitions at debug only.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ _STOPPING = (Phase.DELAYED, Phase.STOPPING)
 
 
 class Journal(Record):
-    """Knows the names that the state has only numbers for."""
+    """Makes the lines, with the names for the numbers of the state."""
 
     program: str
     configured: bool = False
     method: str = ""  # of reloads
     configroot: str = ""
     sidecar: bool = False  # the app runs in another container
-    hook_output: str = "log"  # whether other programs' words stand in the log: log, withhold, auto
+    hook_output: str = "log"  # output of other programs in the log: log, withhold, auto
 
     def lines(
         self, event: ev.Event, before: Service, after: Service, now: float = 0.0
     ) -> Iterator[Line]:
-        """The lines that an event is worth; `now` is monotonic, for how long something took."""
+        """The lines of an event; `now` is monotonic, for durations."""
         match event:
             case ev.Started(pid):
                 yield self._started(pid, after)
@@ -52,7 +52,7 @@ class Journal(Record):
             case ev.DeadlinePassed():
                 yield from self._late(before.life, after.life)
             case ev.AppUnready(pid, error) if after.life.phase is Phase.UNREADY:
-                if after.rollout is None:  # else its version is to blame
+                if after.rollout is None:  # else a line about the version follows
                     message = f"{self.program} is {self.quoted(error, event.words, after)}"
                     yield self.line("warning", "unready", message, pid=pid)
         if after.rollout is not None and before.rollout is not None:
@@ -67,13 +67,14 @@ class Journal(Record):
         return level if self.configured else "debug"
 
     def _started(self, pid: int, after: Service) -> Line:
-        on, version = "", ""
+        on = ""
+        version = ""
         if after.rollout is not None and after.rollout.versions.live:
             from ..core.versions import counted, short
 
             versions = after.rollout.versions
-            version = versions.live[:8]
-            on = f" on configuration {short(versions.live)} ({counted(versions.files)})"
+            version = short(versions.live)
+            on = f" on configuration {version} ({counted(versions.files)})"
         message = f"started {self.program} (pid {pid}){on}"
         return self.line(self._quietly("info"), "started", message, pid=pid, version=version)
 
@@ -88,7 +89,7 @@ class Journal(Record):
         return self.line(level, "exited", f"{self.program} {how}{what}", **fields)
 
     def _after_the_end(self, after: Service) -> tuple[str, str]:
-        """The level of the line about an end of the app, and how it goes on."""
+        """The level of the line about an end of the app, and the next step."""
         life, rollout = after.life, after.rollout
         if life.then is Then.END:
             return self._quietly("info"), ""
@@ -110,7 +111,7 @@ class Journal(Record):
                 message = f"got {name} while {self.program} was not running: ending"
             return self.line(self._quietly("info"), "stopping", message, signal=name)
         if before.phase is Phase.WAITING and after.held == before.held:
-            message = f"got {name} before {self.program} was started: it is not passed on"
+            message = f"got {name} before {self.program} was started: not forwarded"
             return self.line("info", "signal", message, signal=name)
         return self.line("debug", "signal", f"got {name}", signal=name)
 
@@ -125,19 +126,19 @@ class Journal(Record):
             yield self.line("warning", "killing_leftovers", message, signal="SIGKILL")
 
     def quoted(self, error: str, words: str, after: Service) -> str:
-        """An error with the words of the program that said so, which may quote a Secret."""
+        """An error with the output of the program that reported it, which may quote a Secret."""
         secret = after.rollout is not None and after.rollout.versions.secret
         quotes = self.hook_output == "log" or (self.hook_output == "auto" and not secret)
         if not words or quotes:
             return f"{error}: {words}" if words else error
-        return f"{error} (it said {len(words)} characters, which supervisorctl status shows)"
+        return f"{error} ({len(words)} characters of output withheld; see supervisorctl status)"
 
 
 def _is_stopping(life: Life) -> bool:
-    """Whether the app is to end, and not only to be replaced."""
+    """Whether the app ends for good, without a new start."""
     return life.phase in _STOPPING and life.then is Then.END
 
 
 def since(began: float, now: float) -> int | None:
-    """Milliseconds; None where the beginning is not known."""
+    """Milliseconds; None with an unknown beginning."""
     return round((now - began) * 1000) if began and now else None

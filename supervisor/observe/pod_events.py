@@ -1,7 +1,7 @@
-"""What is worth a Kubernetes Event on the pod: pure, from an event and the states around it.
+"""The Kubernetes Events of a turn: pure, from an event and the states around it.
 
-Few: an SRE who looks at `kubectl describe pod` shall see the story of the configuration, not each
-turn.
+Few: `kubectl describe pod` shows the story of the configuration, not each turn. The sender is in
+`sources`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Notice(Record):
 
 
 def notices(event: ev.Event, before: Service, after: Service) -> Iterator[Notice]:
-    """The notices that a turn is worth."""
+    """The notices of a turn."""
     old, new = rollout_of(before), rollout_of(after)
     match event:
         case ev.ConfigApplied(digest) if event.rolled_back:
@@ -64,7 +64,7 @@ def notices(event: ev.Event, before: Service, after: Service) -> Iterator[Notice
 def _verdicts(old: Rollout, new: Rollout) -> Iterator[Notice]:
     was, now = old.reloads, new.reloads
     if now.failed > was.failed:
-        # `failures` counts those of one version: the retries that fail in the same way are no news.
+        # `failures` counts those of a version: a retry with the same failure is no news.
         if now.outcome != was.outcome or now.failures <= 1:
             yield Notice("ReloadFailed", now.error, warning=True)
     elif now.finished > was.finished and now.outcome != Outcome.SUPERSEDED:

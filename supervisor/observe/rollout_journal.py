@@ -1,6 +1,6 @@
-"""The events about versions, reloads and sources that are worth a line in the log: pure.
+"""The log lines about versions, reloads and sources: pure.
 
-Part of the journal, imported where a role has a configuration.
+A part of the journal, imported only where a role has a configuration.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def lines(
     journal: Journal, event: ev.Event, before: Service, after: Service, now: float
 ) -> Iterator[Line]:
-    """The lines that an event is worth."""
+    """The lines of an event."""
     match event:
         case ev.ConfigApplied():
             yield from _applied(journal, event, before, after)
@@ -48,12 +48,12 @@ def _applied(
     journal: Journal, event: ev.ConfigApplied, before: Service, after: Service
 ) -> Iterator[Line]:
     version, changes = short(event.digest), event.changes
-    fields = {"version": version, "previous": event.previous[:8], "changed": changes}
+    fields = {"version": version, "previous": short(event.previous), "changed": changes}
     if event.cached and _versions(after).cached:
         errors = "; ".join(s.error for s in after.sources if s.error)
         if not _versions(after).desired:
             errors = errors or "no answer from the source"
-        what = "going on with the last configuration written here"
+        what = "continuing with the last configuration written here"
         message = f"{errors}; {what}, {version}" if errors else f"{what}, {version}"
         yield journal.line("warning", "config_cached", message, **fields)
     elif event.rolled_back:
@@ -74,17 +74,17 @@ def _applied(
 def _failed(
     journal: Journal, event: ev.ConfigFailed, before: Service, after: Service
 ) -> Iterator[Line]:
-    fields = {"version": event.digest[:8], "reason": event.reason}
+    fields = {"version": short(event.digest), "reason": event.reason}
     live = _versions(before).live
     if event.reason == ApplyFailure.NO_GENERATION:
         if after.life.phase is Phase.ENDED:
-            # The first part was said when it happened.
+            # The first part has its own line already.
             before_it = _versions(before).error
             error = event.error.removeprefix(f"{before_it}; ") if before_it else event.error
             message = f"cannot start {journal.program}: {error}"
             yield journal.line("error", "config_failed", message, **fields)
         return
-    # A version of its own is news, however much its failure is like the last one.
+    # A new version is news, even with the same failure.
     if event.reason == ApplyFailure.OVERTAKEN:
         yield journal.line("debug", "config_failed", event.error, **fields)
         return
@@ -93,7 +93,7 @@ def _failed(
     rest = f"; configuration {short(live)} stays" if live else ""
     if after.life.phase is Phase.WAITING and not live and _versions(after).rejected == event.digest:
         rest = "; waiting for a correction"
-    fields["previous"] = live[:8]
+    fields["previous"] = short(live)
     message = f"{journal.quoted(event.error, event.words, after)}{rest}"
     yield journal.line("debug" if again else "error", "config_failed", message, **fields)
 
@@ -124,14 +124,14 @@ def _reloads(journal: Journal, before: Service, after: Service, now: float) -> I
     if done.finished == last.finished:
         return
     fields: dict[str, object] = {
-        "version": done.target[:8],
+        "version": short(done.target),
         "method": journal.method,
         "pid": before.life.pid,
         "duration_ms": since(last.began or 0.0, now),
     }
     if done.failed > last.failed:
         again = done.failures > 1 and not back
-        rest = f"; going back to configuration {short(back)}" if back else ""
+        rest = f"; rolling back to configuration {short(back)}" if back else ""
         message = (
             f"{_complaint(journal, done)}: {journal.quoted(done.error, done.words, after)}{rest}"
         )
@@ -160,7 +160,5 @@ def _complaint(journal: Journal, done: Reloads) -> str:
 
 
 def _is_start(done: Reloads) -> bool:
-    """Whether a verdict is about a start; one that was ordered for a reload (by restart) is about
-    that.
-    """
+    """Whether a verdict is about a start of the app, and not about a reload by restart."""
     return done.trial and done.began != done.paced

@@ -1,6 +1,6 @@
-"""The state as people and scripts read it: digests, names, counts and times; never content.
+"""The state for people and scripts: digests, names, counts and times; never content.
 
-Other programs' words may hold secrets: they are left out unless they are asked for.
+The output of other programs may hold secrets: it is left out unless asked for.
 """
 
 from __future__ import annotations
@@ -16,48 +16,28 @@ from ..core.rollout_state import Rollout, rollout_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..core.service import Service
+    from ..core.source_states import SourceState
 
 
 def shown(service: Service, now: float, clock: float, *, words: bool = False) -> dict[str, object]:
-    """The service at `now` (monotonic), which is `clock` in epoch seconds; `words`: with those of
-    other programs.
+    """The service at `now` (monotonic), `clock` in epoch seconds; `words`: with the output of other
+    programs.
     """
     rollout = rollout_of(service)
-    config, reloads = _config(rollout), _reloads(rollout)
-    when = {
-        "app": service.life.started_at,
-        "config": rollout.versions.applied_at,
-        "reloads": rollout.reloads.finished_at,
-    }
-    age = {name: round(now - at, 1) if at else None for name, at in when.items()}
-    app = {
-        **_app(service),
-        "started_at": _stamp(age["app"], clock),
-        "started_seconds_ago": age["app"],
-    }
-    config |= {
-        "last_change_at": _stamp(age["config"], clock),
-        "last_change_seconds_ago": age["config"],
-    }
-    reloads |= {"last_at": _stamp(age["reloads"], clock), "last_seconds_ago": age["reloads"]}
+    config = _config(rollout)
+    reloads = _reloads(rollout)
     if words:
         config["last_error_output"] = rollout.versions.words or None
         reloads["last_error_output"] = rollout.reloads.words or None
-    sources = [
-        {
-            "name": source.name,
-            "present": source.present,
-            "trouble": source.trouble or None,
-            "error": source.error or None,
-        }
-        for source in service.sources
-    ]
+    started, started_age = _when(service.life.started_at, now, clock)
+    changed, changed_age = _when(rollout.versions.applied_at, now, clock)
+    reloaded, reloaded_age = _when(rollout.reloads.finished_at, now, clock)
     found = {
         "version": __version__,
-        "app": app,
-        "config": config,
-        "reloads": reloads,
-        "sources": sources,
+        "app": {**_app(service), "started_at": started, "started_seconds_ago": started_age},
+        "config": {**config, "last_change_at": changed, "last_change_seconds_ago": changed_age},
+        "reloads": {**reloads, "last_at": reloaded, "last_seconds_ago": reloaded_age},
+        "sources": [_source(source) for source in service.sources],
     }
     return {name: encodable_tree(value) for name, value in found.items()}
 
@@ -98,7 +78,7 @@ def _reloads(rollout: Rollout) -> dict[str, object]:
     reloads = rollout.reloads
     outcome = reloads.outcome
     if outcome == Outcome.SUCCESS and reloads.reloaded == 0:
-        outcome = "started"  # on its version, and no reload was needed since
+        outcome = "started"  # on its version, without a reload since
     return {
         "attempts": reloads.reloaded,
         "last_outcome": outcome or None,
@@ -107,8 +87,18 @@ def _reloads(rollout: Rollout) -> dict[str, object]:
     }
 
 
-def _stamp(age: float | None, clock: float) -> str | None:
-    """The time of an age, in UTC."""
-    if age is None:
-        return None
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(clock - age))
+def _source(source: SourceState) -> dict[str, object]:
+    return {
+        "name": source.name,
+        "present": source.present,
+        "trouble": source.trouble or None,
+        "error": source.error or None,
+    }
+
+
+def _when(at: float, now: float, clock: float) -> tuple[str | None, float | None]:
+    """The time of a monotonic moment in UTC, and its age in seconds; None for never."""
+    if not at:
+        return None, None
+    age = round(now - at, 1)
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(clock - age)), age

@@ -48,30 +48,7 @@ class VersionMetrics:
         self._rollbacks = registry.counter(
             "config_rollbacks", "Rollbacks to an earlier configuration version"
         )
-        registry.shown(
-            "config_stale",
-            "Whether the app runs on another configuration version than the sources hold",
-            lambda s: rollout_of(s).stale,
-        )
-        hashes = registry.gauge(
-            "config_hash",
-            "First 48 bits of the digest of a configuration version: desired by the sources, or"
-            " running in the app",
-            ("state",),
-        )
-        state = registry.state
-        hashes.labels("desired").set_function(lambda: _number(rollout_of(state()).versions.desired))
-        hashes.labels("running").set_function(lambda: _number(rollout_of(state()).runs_on))
-        registry.shown(
-            "config_files",
-            "Files of the configuration in place",
-            lambda s: rollout_of(s).versions.files,
-        )
-        registry.shown(
-            "config_bytes",
-            "Bytes of the configuration in place",
-            lambda s: rollout_of(s).versions.size,
-        )
+        _show_gauges(registry)
 
     def observe(self, event: ev.Event, before: Service, after: Service, _: Sequence[Order]) -> None:
         if after.rollout is before.rollout:
@@ -86,6 +63,33 @@ class VersionMetrics:
             case ev.ConfigFailed() if event.reason in _APPLY_FAILURES:
                 self._apply_failures.labels(event.reason).inc()
                 self._validations.labels("rejected").inc(event.reason == ApplyFailure.VALIDATE)
+
+
+def _show_gauges(registry: MetricRegistry) -> None:
+    registry.shown(
+        "config_stale",
+        "Whether the app runs on another configuration version than the sources hold",
+        lambda s: rollout_of(s).stale,
+    )
+    hashes = registry.gauge(
+        "config_hash",
+        "First 48 bits of the digest of a configuration version: desired by the sources, or"
+        " running in the app",
+        ("state",),
+    )
+    state = registry.state
+    hashes.labels("desired").set_function(lambda: _number(rollout_of(state()).versions.desired))
+    hashes.labels("running").set_function(lambda: _number(rollout_of(state()).runs_on))
+    registry.shown(
+        "config_files",
+        "Files of the configuration in place",
+        lambda s: rollout_of(s).versions.files,
+    )
+    registry.shown(
+        "config_bytes",
+        "Bytes of the configuration in place",
+        lambda s: rollout_of(s).versions.size,
+    )
 
 
 def _number(digest: str) -> float:

@@ -13,6 +13,7 @@ from ..core import events as ev
 from ..core.content import KEY_BYTES, Changes, Version, diff
 from ..core.outcomes import ApplyFailure
 from ..core.record import Record
+from ..core.versions import short
 from ..runtime import log, threads
 from . import source_threads
 from .newest_version import NewestVersion, Unwritable
@@ -195,8 +196,9 @@ class Delivery:
             raise
         if self._check and (fault := root.fault(staged)):
             log.warning(
-                f"the validation has changed the files of configuration {staged.digest[:8]}, which"
-                f" it should only read: a restart without the source cannot use them ({fault})",
+                f"the validation has changed the files of configuration {short(staged.digest)},"
+                " which it should only read: a restart without the source cannot use them"
+                f" ({fault})",
                 event="validation_wrote",
             )
         self._checked = staged
@@ -247,7 +249,7 @@ class Delivery:
                 self._fail(
                     digest,
                     ApplyFailure.ROLLBACK,
-                    f"cannot put configuration {digest[:8]} back: {error}",
+                    f"cannot put configuration {short(digest)} back: {error}",
                 )
                 return
             previous, self._previous, self._live = self._previous, digest, found

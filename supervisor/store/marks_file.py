@@ -6,6 +6,7 @@ except `end`.
 
 from __future__ import annotations
 
+from ..core.versions import short
 from ..runtime import log, threads
 from .write_errors import ApplyError
 
@@ -50,7 +51,7 @@ class MarksFile:
         if not why or not any(one.digest in found.good for one in self._root.generations()):
             return ""
         self._chosen = True  # an ordered reload, or a return of the content, is a new try
-        return f"configuration {version[:8]} failed before and is not tried again: {why}"
+        return f"configuration {short(version)} failed before and is not tried again: {why}"
 
     def chosen(self) -> None:
         """A version of this run is in place: from now on the rollout knows the failed versions."""

@@ -118,8 +118,8 @@ class Assembly:
             event="supervisor_started",
             service=whom,
             role=role,
-            version=__version__,
-            sources=sources,
+            release=__version__,
+            source=", ".join(sources),
             method=settings.reload_method.name,
         )
 

@@ -112,7 +112,7 @@ def test_fault_past_validation_is_rolled_back_and_stop_drains(
         app = running(api, deploy, backend=upload.backend)
         with socket.create_server(("", 8082)):
             api.change("nginx", site("two", more="listen 8082;"))
-            app.says("cannot reload nginx: .*; going back to configuration")
+            app.says("cannot reload nginx: .*; rolling back to configuration")
             app.counted(1, "config_rollbacks_total")
             app.counted(1, "reload_failures_total", method="signal", reason="verify")
             app.counted(1, "config_stale")

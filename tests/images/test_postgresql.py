@@ -238,7 +238,7 @@ def test_change_fails_no_query_and_a_bad_version_is_rejected(
 def test_bad_pg_hba_unseen_by_validation_is_rolled_back(api: FakeKube, database: Database) -> None:
     api.change(NAME, settings("work_mem = 8MB", hba="host all all all blindly\n"))
     database.says(
-        "cannot reload postgres: .*invalid authentication method.*; going back to configuration"
+        "cannot reload postgres: .*invalid authentication method.*; rolling back to configuration"
     )
     database.reloaded()
     database.counted(1, "config_rollbacks_total")
@@ -263,7 +263,7 @@ def test_setting_waits_for_a_restart_and_stop_loses_nothing(
     )
     api.change(NAME, settings("max_connections = 55"))
     database.says(
-        "cannot reload postgres: .*setting could not be applied.*; going back to configuration"
+        "cannot reload postgres: .*setting could not be applied.*; rolling back to configuration"
     )
     database.reloaded()
     database.counted(1, "config_stale")

@@ -136,7 +136,7 @@ def test_what_validation_cannot_see_is_taken_back_as_a_whole(api: FakeKube, depl
     app = running(api, deploy)
     api.change(NAME, version("version-two", "groups: nonsense", "/config/rules.yml"))
     app.says(
-        "cannot reload prometheus: .*its last reload failed; its log says why; going back to"
+        "cannot reload prometheus: .*its last reload failed; its log says why; rolling back to"
         " configuration"
     )
     app.says("reloaded prometheus: it runs on configuration")

@@ -140,7 +140,7 @@ def test_nginx_reloads_and_a_bad_version_is_rolled_back(site: Site) -> None:
     site.serves("two")
     beside.err.expect("reloaded the app")
     site.change('three"; nonsense "')
-    beside.err.expect("cannot reload the app: .*; going back to configuration")
+    beside.err.expect("cannot reload the app: .*; rolling back to configuration")
     beside.err.expect("reloaded the app")
 
     until_written(site.pod, "nginx.conf", 'return 200 "two"')

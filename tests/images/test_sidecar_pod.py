@@ -46,7 +46,7 @@ def test_an_unmodified_prometheus_is_reloaded_by_its_sidecar(api: FakeKube, depl
     a_change_is_taken_up_under_load(api, sidecar)
 
     api.change(OBJECT, version("version-three", "groups: nonsense"))
-    sidecar.says("cannot reload .*: .*500.*; going back to configuration")
+    sidecar.says("cannot reload .*: .*500.*; rolling back to configuration")
     sidecar.says("reloaded .*: it runs on configuration")
     sidecar.counted(1, "config_rollbacks_total")
     sidecar.counted(1, "config_stale")

@@ -93,8 +93,8 @@ def test_start_line_names_role_version_and_sources(run: Run, tmp_path: os.PathLi
     started = json.loads(program.err.seen[0])
 
     assert ("supervisor_started", "app") == (started["event"], started["role"])
-    assert started["version"][:1].isdecimal()
-    assert [f"directory {tmp_path}/source"] == started["sources"]
+    assert started["release"][:1].isdecimal()
+    assert f"directory {tmp_path}/source" == started["source"]
 
 
 def test_bare_init_logs_nothing(run: Run) -> None:

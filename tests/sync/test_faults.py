@@ -150,7 +150,7 @@ def test_app_killed_in_a_reload_starts_on_the_good_version(
     subject.change("two")
     program.expect("config: two")
     os.kill(pid, signal.SIGKILL)
-    program.err.expect("ended by a signal, code 137, .*going back to configuration")
+    program.err.expect("ended by a signal, code 137, .*rolling back to configuration")
     program.expect("config: one")
     program.expect("ready")
 

@@ -78,7 +78,7 @@ def test_refusal_is_final_and_logged_with_its_body(subject: Reloading) -> None:
     program = served(subject)
     subject.change("refuse 422 line 7 is wrong")
     program.err.expect(
-        "error: cannot reload .*422 .*line 7 is wrong.*; going back to configuration"
+        "error: cannot reload .*422 .*line 7 is wrong.*; rolling back to configuration"
     )
     program.expect("config: one")
     program.err.expect("reloaded")
@@ -113,7 +113,7 @@ def test_request_without_answer_times_out(subject: Reloading) -> None:
     began = time.monotonic()
     subject.change("hang")
     program.expect("asked: hang")
-    program.err.expect("error: cannot reload .*; going back to configuration")
+    program.err.expect("error: cannot reload .*; rolling back to configuration")
     assert time.monotonic() - began < 2
     program.expect("config: one")
 

@@ -199,7 +199,7 @@ def test_start_without_the_api_uses_files_of_an_earlier_run(
     program = subject.start("--initial-sync-timeout=4s")
     program.expect("config: one")
     program.err.expect(
-        "cannot reach the API server.*; going on with the last configuration written here"
+        "cannot reach the API server.*; continuing with the last configuration written here"
     )
     program.expect("ready")
     fake.up()

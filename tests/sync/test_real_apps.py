@@ -234,7 +234,7 @@ def test_a_bad_change_that_gets_past_validation_is_rolled_back(stage: Stage) -> 
     stage.write("one")
     program = stage.start("--validate=true")
     stage.write("three", stage.server.bad)
-    program.err.expect(f"cannot reload {stage.server.program}: .*; going back to configuration")
+    program.err.expect(f"cannot reload {stage.server.program}: .*; rolling back to configuration")
     program.err.expect("is back in place")
     program.err.expect(f"reloaded {stage.server.program}: it runs on configuration")
 

@@ -33,7 +33,7 @@ def test_app_that_dies_of_a_version_starts_on_the_good_one(subject: Reloading) -
     program = subject.running("--restart=never")
     subject.change("exit 3")
     program.err.expect(
-        "error: cannot reload .*it ended, with code 3, .*; going back to configuration"
+        "error: cannot reload .*it ended, with code 3, .*; rolling back to configuration"
     )
     program.expect("config: one")
     program.expect("ready")
@@ -180,7 +180,7 @@ def test_unverified_version_is_rolled_back_and_reloaded(subject: Reloading) -> N
     pid = program.app
     subject.change("bad")
     program.err.expect(
-        "error: cannot reload .*verification did not pass: sh ended with code 1; going back to"
+        "error: cannot reload .*verification did not pass: sh ended with code 1; rolling back to"
     )
     program.err.expect("configuration .* is back in place: changed app.conf")
     program.expect("config: one")

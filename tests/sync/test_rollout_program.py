@@ -61,7 +61,7 @@ def test_restart_to_reload_unready_version_gives_way(subject: Reloading) -> None
     until(lambda: subject.probe("/readyz"), 200)
     subject.until_metric(1, "config_last_reload_successful")
     subject.change("bad")
-    program.err.expect("cannot reload python: not ready within .*; going back to configuration")
+    program.err.expect("cannot reload python: not ready within .*; rolling back to configuration")
     program.err.expect("starting it on the last good configuration")
     for line in ("config: bad", "ready", "got SIGTERM", "config: one", "ready"):
         program.expect(f"^{line}$")
@@ -251,7 +251,7 @@ def test_words_about_a_mounted_secret_stay_out_of_the_log(subject: Reloading) ->
     line = program.err.expect("the new configuration is rejected: sh ended with code 3").string
 
     assert "the last line" not in line
-    assert "(it said 49 characters, which supervisorctl status shows)" in line
+    assert "(49 characters of output withheld; see supervisorctl status)" in line
 
 
 @only_process
@@ -305,6 +305,6 @@ def test_death_after_a_thread_dump_is_rolled_back(subject: Reloading) -> None:
     program.expect("threads")
     program.type("\n")
     program.err.expect(
-        "it ended, with code 1, within the verification .*; going back to configuration"
+        "it ended, with code 1, within the verification .*; rolling back to configuration"
     )
     program.expect("config: one")

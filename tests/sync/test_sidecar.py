@@ -123,7 +123,7 @@ def test_a_bad_answer_puts_the_previous_version_back(sidecar: Sidecar) -> None:
         sidecar.change("two")
         said(
             program,
-            "cannot reload the app: .*400.*no such directive: two.*; going back to configuration",
+            "cannot reload the app: .*400.*no such directive: two.*; rolling back to configuration",
         )
         until(lambda: (sidecar.content(), len(target.asked)), ("one", 3))
         until(lambda: metric(sidecar.port, "config_rollbacks_total"), 1)
@@ -227,7 +227,7 @@ def test_once_is_content_with_what_an_earlier_run_has_written(
     program = sidecar.begin("--once", "--initial-sync-timeout=500ms")
     program.finish(0)
     assert any(
-        "going on with the last configuration written here" in line for line in program.err.seen
+        "continuing with the last configuration written here" in line for line in program.err.seen
     )
 
 
