@@ -85,7 +85,7 @@ class Environment:
     def execve(self, path: str, argv: tuple[str, ...]) -> None:
         """Become a program with this environment. Raises OSError."""
         if self._ctypes is None:
-            os.execve(path, argv, self)  # type: ignore[arg-type]  # noqa: S606 - what it is for
+            os.execve(path, argv, self)  # type: ignore[arg-type]
         else:
             strings = self._ctypes.c_char_p
             words = (strings * (len(argv) + 1))(*map(os.fsencode, argv), None)

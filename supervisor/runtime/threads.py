@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock, start_new_thread
 
+from ..core.errors import reason
 from . import log
 
 TYPE_CHECKING = False
@@ -27,7 +28,8 @@ def _run(body: Callable[[], object], name: str) -> None:
     try:
         body()
     except Exception as error:  # the outer edge of a thread: all else goes on
-        log.error(f"internal error in thread {name}: {error!r}")
+        why = reason(error) if isinstance(error, OSError) else f"internal error: {error!r}"
+        log.error(f"cannot go on in thread {name}: {why}", event="internal_error")
 
 
 class Gate:
