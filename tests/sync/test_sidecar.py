@@ -263,7 +263,7 @@ def test_sidecar_takes_the_files_of_once_as_running(sidecar: Sidecar) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ((), "no command to run; .*--reload-http, --reload-process, --reload-exec or --once"),
+        ((), "no command to run; .*--reload-http, --reload-exec, --reload-process or --once"),
         (
             ("--reload-http=http://x/", "--reload-process=x"),
             "--reload-http and --reload-process exclude each other",
