@@ -160,8 +160,8 @@ def pursue(rollout: Rollout, life: Life, now: float, policy: RolloutPolicy) -> R
             return _reload(rollout, now, policy)
     if _wants_trial(rollout, life) and reloads.retry_at <= now:
         return verdicts.try_out(rollout, now, policy)
-    if life.ready and rollout.settled and reloads.outcome not in ("", Outcome.SUCCESS):
-        # The sources came back to what the app runs on all the time: nothing is wrong any more.
+    if life.ready and rollout.settled and versions.good and reloads.outcome != Outcome.SUCCESS:
+        # The sources came back to the version that the app runs on: nothing is wrong any more.
         return rollout.replace(reloads=rel.succeed(reloads)), orders
     return rollout, orders
 

@@ -41,6 +41,19 @@ def test_a_rejected_version_leaves_what_is_live_and_is_not_tried_again() -> None
     assert not app.rollout.stale
 
 
+def test_return_after_a_rejection_within_the_first_proof_succeeds() -> None:
+    """The proof ended while the newest version was rejected, and gave no outcome then."""
+    app = App(configured=True)
+    app.at(0, ev.Began())
+    app.at(1, ev.ConfigOffered("a"), ev.ConfigApplied("a"), ev.Started(7))
+    app.at(1.1, ev.ConfigOffered("b"), ev.ConfigFailed("b", "validate", "exit code 1"))
+    app.at(100, ev.DeadlinePassed())
+    assert ("a", "") == (app.versions.good, app.reloads.outcome)
+    app.at(101, ev.ConfigOffered("a"))
+
+    assert "success" == app.reloads.outcome
+
+
 def test_a_version_that_was_rejected_is_tried_again_after_another_one() -> None:
     app = configured(reload_interval=0.0)
     app.at(100, ev.ConfigOffered("b"))
