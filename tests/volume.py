@@ -100,8 +100,8 @@ class Heard:
     def restarted(self, reason: str) -> None:
         self._note("restarted", reason)
 
-    def failed(self, trouble: Failure, retry_in: float) -> None:
-        self._note("failed", (trouble.reason, trouble.message, retry_in))
+    def failed(self, failure: Failure, retry_in: float) -> None:
+        self._note("failed", (failure.reason, failure.message, retry_in))
 
     def of(self, kind: str) -> list[object]:
         """The arguments of all calls of a kind, in order."""

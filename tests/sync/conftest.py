@@ -87,4 +87,4 @@ def follow(kube: FakeKube | RealKube) -> Iterator[Callable[..., Following]]:
     yield start
     for one in started:
         one.end()
-        assert not [trouble for trouble in one.troubles if "report it" in trouble.message]
+        assert not [failure for failure in one.failures if "report it" in failure.message]

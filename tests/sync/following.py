@@ -67,8 +67,8 @@ class Recorder:
     def restarted(self, reason: str) -> None:
         self._note("restarted", reason)
 
-    def failed(self, trouble: Failure, retry_in: float) -> None:
-        self._note("failed", (trouble, retry_in))
+    def failed(self, failure: Failure, retry_in: float) -> None:
+        self._note("failed", (failure, retry_in))
 
 
 class Following:
@@ -106,8 +106,8 @@ class Following:
         return [None if content is None else dict(content.files) for content in self.contents]
 
     @property
-    def troubles(self) -> list[Failure]:
-        return [trouble for trouble, _ in self.said("failed")]
+    def failures(self) -> list[Failure]:
+        return [failure for failure, _ in self.said("failed")]
 
     def expect_reads(self, *expected: dict[str, bytes] | None) -> None:
         """Wait until it has told these contents, in this order, and nothing else."""
@@ -133,16 +133,16 @@ class Following:
 
         wait_until(said)
 
-    def expect_trouble(self, *parts: str) -> Failure:
-        """Wait for its first trouble, which must contain all the parts."""
+    def expect_failure(self, *parts: str) -> Failure:
+        """Wait for its first failure, which must contain all the parts."""
 
-        def troubled() -> None:
-            assert self.troubles
+        def failing() -> None:
+            assert self.failures
 
-        wait_until(troubled)
+        wait_until(failing)
         for part in parts:
-            assert part in self.troubles[0].message
-        return self.troubles[0]
+            assert part in self.failures[0].message
+        return self.failures[0]
 
     def expect_watching(self, times: int = 1) -> None:
         """Wait until a watch was established for that many times."""

@@ -51,7 +51,7 @@ def telling(run: Run, fake: FakeKube, tmp_path: os.PathLike[str]) -> Telling:
     return Telling(run, fake, os.fspath(tmp_path))
 
 
-def test_a_change_is_two_events_about_the_pod(telling: Telling) -> None:
+def test_change_makes_two_events_about_the_pod(telling: Telling) -> None:
     telling.fake.allow(ADMIN, READ, TELL)
     program = telling.running(*QUICK)
     telling.told("ConfigApplied")
@@ -78,7 +78,7 @@ def test_a_change_is_two_events_about_the_pod(telling: Telling) -> None:
     assert {201} == {ask.status for ask in telling.fake.asked("create")}
 
 
-def test_a_rejected_version_is_told_with_what_the_validation_said(telling: Telling) -> None:
+def test_rejected_version_makes_an_event_with_the_reason(telling: Telling) -> None:
     check = "sh -c 'grep -q two {dir}/app.conf && echo two is no good && exit 1; exit 0'"
     telling.running(*QUICK, f"--validate={check}")
     telling.told("ConfigApplied")
@@ -89,7 +89,7 @@ def test_a_rejected_version_is_told_with_what_the_validation_said(telling: Telli
     assert event["note"].endswith("sh ended with code 1")  # its words may quote a Secret
 
 
-def test_a_failed_reload_and_the_way_back_are_told(telling: Telling) -> None:
+def test_failed_reload_and_rollback_make_events(telling: Telling) -> None:
     telling.running(*QUICK, f"--reload-exec=sh -c 'grep -qv two {telling.file} || exit 3'")
     telling.told("ConfigApplied")
     telling.change("two")
@@ -101,7 +101,7 @@ def test_a_failed_reload_and_the_way_back_are_told(telling: Telling) -> None:
     assert " is back in place: " in back["note"]
 
 
-def test_retries_that_fail_in_the_same_way_are_no_news_and_a_newer_version_is(
+def test_failing_retries_make_one_event_per_version(
     telling: Telling,
 ) -> None:
     program = telling.running(
@@ -117,7 +117,7 @@ def test_retries_that_fail_in_the_same_way_are_no_news_and_a_newer_version_is(
     telling.told("ConfigApplied", "ConfigApplied", "ReloadFailed", "ConfigApplied", "ReloadFailed")
 
 
-def test_a_missing_object_is_told_once(telling: Telling) -> None:
+def test_missing_object_makes_one_event(telling: Telling) -> None:
     program = telling.start()
     event = telling.told("SourceMissing")
     assert f"configmap {telling.fake.namespace}/web does not exist" == event["note"]
@@ -132,7 +132,7 @@ def test_a_missing_object_is_told_once(telling: Telling) -> None:
     telling.told("SourceMissing", "ConfigApplied", "SourceMissing")
 
 
-def test_no_right_to_create_events_is_one_warning_and_changes_nothing_else(
+def test_missing_right_to_create_events_is_one_warning(
     telling: Telling,
 ) -> None:
     telling.fake.allow(ADMIN, READ)
@@ -151,7 +151,7 @@ def test_no_right_to_create_events_is_one_warning_and_changes_nothing_else(
     assert 1 == sum("cannot create events" in line for line in program.err.seen)
 
 
-def test_a_right_that_is_given_later_is_used(telling: Telling) -> None:
+def test_right_granted_later_is_used(telling: Telling) -> None:
     telling.fake.allow(ADMIN, READ)
     program = telling.running(*QUICK)
     said(program, "cannot create events on the pod")
@@ -161,7 +161,7 @@ def test_a_right_that_is_given_later_is_used(telling: Telling) -> None:
     telling.told("ConfigApplied", "ReloadSucceeded")
 
 
-def test_a_refusal_by_a_server_that_restarted_is_tried_again(telling: Telling) -> None:
+def test_refusal_of_a_restarted_server_is_retried(telling: Telling) -> None:
     program = telling.running(*QUICK)
     telling.told("ConfigApplied")
     telling.fake.answer_next("create", 403)
@@ -172,7 +172,7 @@ def test_a_refusal_by_a_server_that_restarted_is_tried_again(telling: Telling) -
     assert not any("cannot create events" in line for line in program.err.seen)
 
 
-def test_a_silent_events_endpoint_delays_nothing(telling: Telling) -> None:
+def test_silent_events_endpoint_delays_nothing(telling: Telling) -> None:
     hold = telling.fake.hold("create")
     program = telling.running(*QUICK)
     hold.wait()
@@ -185,7 +185,7 @@ def test_a_silent_events_endpoint_delays_nothing(telling: Telling) -> None:
     assert 1 == len(telling.fake.asked("create"))
 
 
-def test_an_api_server_that_takes_no_events_at_all_harms_nothing(run: Run, tmp_path: Path) -> None:
+def test_missing_server_of_events_harms_nothing(run: Run, tmp_path: Path) -> None:
     with FakeKube() as gone:
         telling = Telling(run, gone, os.fspath(tmp_path))
         gone.write_kubeconfig(f"{tmp_path}/kubeconfig")
@@ -210,9 +210,7 @@ def test_an_api_server_that_takes_no_events_at_all_harms_nothing(run: Run, tmp_p
 
 
 @pytest.mark.parametrize("missing", ["POD_NAME", "POD_NAMESPACE", "POD_UID"])
-def test_a_pod_that_is_not_named_is_our_failure_and_the_variables_are_named(
-    telling: Telling, missing: str
-) -> None:
+def test_missing_pod_variable_ends_with_125_and_is_named(telling: Telling, missing: str) -> None:
     telling.kube.create("web", {"app.conf": "one"})
     program = telling.start(env={missing: ""})
     program.finish(125)
@@ -221,7 +219,7 @@ def test_a_pod_that_is_not_named_is_our_failure_and_the_variables_are_named(
     assert any(missing in line and "--events" in line for line in program.err.rest())
 
 
-def test_a_storm_of_changes_is_not_a_storm_of_events(telling: Telling) -> None:
+def test_storm_of_changes_makes_few_events(telling: Telling) -> None:
     program = telling.running(*QUICK, "--log-level=debug")
     for number in range(
         12
@@ -238,14 +236,14 @@ def test_a_storm_of_changes_is_not_a_storm_of_events(telling: Telling) -> None:
 # Ends of our own
 
 
-def test_a_first_version_that_is_rejected_is_told_before_the_end(telling: Telling) -> None:
+def test_rejected_first_version_makes_events_before_the_end(telling: Telling) -> None:
     telling.kube.create("web", {"app.conf": "one"})
     program = telling.start("--validate=sh -c 'exit 3'", "--initial-sync-timeout=5s")
     program.finish(125)
     assert ["ConfigRejected", "StartFailed"] == telling.fake.reported.reasons()
 
 
-def test_a_role_that_is_missing_is_told_before_the_end(telling: Telling) -> None:
+def test_missing_role_makes_an_event_before_the_end(telling: Telling) -> None:
     telling.fake.allow(ADMIN, TELL)
     program = telling.start("--initial-sync-timeout=5s")
     program.finish(125)
@@ -254,7 +252,7 @@ def test_a_role_that_is_missing_is_told_before_the_end(telling: Telling) -> None
     assert "needs list, watch on it" in event["note"]
 
 
-def test_an_end_waits_two_seconds_for_its_event_at_most(telling: Telling) -> None:
+def test_end_waits_two_seconds_for_its_event(telling: Telling) -> None:
     telling.fake.allow(ADMIN, TELL)
     hold = telling.fake.hold("create")
     program = telling.start("--initial-sync-timeout=5s")
@@ -262,7 +260,7 @@ def test_an_end_waits_two_seconds_for_its_event_at_most(telling: Telling) -> Non
     program.finish(125, 10)
 
 
-def test_an_end_by_the_app_waits_for_no_event(telling: Telling) -> None:
+def test_end_of_the_app_waits_for_no_event(telling: Telling) -> None:
     hold = telling.fake.hold("create")
     telling.kube.create("web", {"app.conf": "one"})
     program = telling.start(command=["sh", "-c", "read line; exit 125"])
@@ -274,7 +272,7 @@ def test_an_end_by_the_app_waits_for_no_event(telling: Telling) -> None:
 # What is told when not all can be
 
 
-def test_an_api_server_that_is_away_hears_the_newest_later(telling: Telling) -> None:
+def test_server_back_from_an_outage_gets_the_newest_event(telling: Telling) -> None:
     telling.fake.answer_next("create", 503, times=1)
     telling.running(*QUICK)
     telling.told("ConfigApplied")
@@ -298,7 +296,7 @@ def test_an_api_server_that_is_away_hears_the_newest_later(telling: Telling) -> 
         ("\x1b[2J", r"forbidden: \\x1b\[2J; going on without"),
     ],
 )
-def test_a_refusal_is_told_in_the_servers_words(telling: Telling, message: str, words: str) -> None:
+def test_refusal_is_logged_in_the_server_words(telling: Telling, message: str, words: str) -> None:
     body = json.dumps({"kind": "Status", "code": 403, "message": message}).encode()
     telling.fake.answer_next("create", 403, body, times=-1)
     program = telling.running(*QUICK)

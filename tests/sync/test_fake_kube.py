@@ -35,7 +35,7 @@ def rest(kube: FakeKube | RealKube) -> Iterator[RealKube]:
     client.close()
 
 
-def test_a_change_of_nothing_makes_no_new_version(rest: RealKube) -> None:
+def test_change_of_nothing_makes_no_new_version(rest: RealKube) -> None:
     first = rest.create("app", {"k": "a"}, {"b": b"\0"})
     same = rest.change("app", {"k": "a"}, {"b": b"\0"})
     other = rest.change("app", {"k": "b"})
@@ -45,7 +45,7 @@ def test_a_change_of_nothing_makes_no_new_version(rest: RealKube) -> None:
     assert "binaryData" not in other
 
 
-def test_an_annotation_changes_the_version_and_not_the_data(rest: RealKube) -> None:
+def test_annotation_changes_the_version_and_not_the_data(rest: RealKube) -> None:
     first = rest.create("app", {"k": "a"})
     second = rest.annotate("app", "note", "x")
     assert {"note": "x"} == second["metadata"]["annotations"]
@@ -54,13 +54,13 @@ def test_an_annotation_changes_the_version_and_not_the_data(rest: RealKube) -> N
     assert second["metadata"]["managedFields"][0]["time"]
 
 
-def test_a_new_object_of_an_old_name_has_another_uid(rest: RealKube) -> None:
+def test_new_object_of_an_old_name_has_another_uid(rest: RealKube) -> None:
     first = rest.create("app", {"k": "a"})
     rest.delete("app")
     assert first["metadata"]["uid"] != rest.create("app", {"k": "a"})["metadata"]["uid"]
 
 
-def test_a_secret_is_opaque_and_its_data_is_base64(rest: RealKube) -> None:
+def test_secret_is_opaque_and_its_data_is_base64(rest: RealKube) -> None:
     secret = rest.create("app", {"k": "a"}, kind="secret")
     assert "Opaque" == secret["type"]
     assert {"k": "YQ=="} == secret["data"]
@@ -79,7 +79,7 @@ def test_a_secret_is_opaque_and_its_data_is_base64(rest: RealKube) -> None:
         ("app", {"k": 5}, {}, "400"),
     ],
 )
-def test_what_no_cluster_would_store_is_refused(
+def test_invalid_object_is_refused(
     rest: RealKube, name: str, data: dict[str, Any], binary: dict[str, bytes], words: str
 ) -> None:
     with pytest.raises(AssertionError, match=words):
@@ -94,12 +94,12 @@ def test_missing_and_double_objects_are_refused(rest: RealKube) -> None:
         rest.change("other")
 
 
-def test_a_request_of_more_than_three_mebibytes_is_refused(rest: RealKube) -> None:
+def test_request_over_three_mebibytes_is_refused(rest: RealKube) -> None:
     with pytest.raises(AssertionError, match=r"413.*too large"):
         rest.create("app", {"k": "x" * (3 << 20)})
 
 
-def test_a_server_that_restarts_forbids_all_for_a_while(fake: FakeKube) -> None:
+def test_restarted_server_forbids_all_for_a_while(fake: FakeKube) -> None:
     client = RealKube(fake.kubeconfig)
     client.create("app")
     fake.down()
@@ -117,7 +117,7 @@ def test_a_server_that_restarts_forbids_all_for_a_while(fake: FakeKube) -> None:
 WATCH_LIST = "watch=1&sendInitialEvents=true&allowWatchBookmarks=true&timeoutSeconds=1"
 
 
-def test_a_watch_list_begins_with_the_objects_and_a_bookmark(fake: FakeKube) -> None:
+def test_watch_list_begins_with_the_objects_and_a_bookmark(fake: FakeKube) -> None:
     fake.create("app", {"k": "a"})
     fake.create("web", {"k": "b"})
     first, second, mark = map(
@@ -131,7 +131,7 @@ def test_a_watch_list_begins_with_the_objects_and_a_bookmark(fake: FakeKube) -> 
     ]
 
 
-def test_a_watch_list_that_is_not_supported_is_refused(fake: FakeKube) -> None:
+def test_unsupported_watch_list_is_refused(fake: FakeKube) -> None:
     with pytest.raises(urllib.error.HTTPError, match="422"):
         watched(fake, WATCH_LIST)
     fake.watch_list = False
@@ -150,7 +150,7 @@ def watched(fake: FakeKube, query: str) -> list[bytes]:
         return list(answer)
 
 
-def test_the_program_serves_a_directory_and_its_edits(tmp_path: object) -> None:
+def test_program_serves_a_directory_and_its_edits(tmp_path: object) -> None:
     folder = f"{tmp_path}/shop/nginx"
     os.makedirs(folder)
     path = os.path.join(folder, "nginx.conf")

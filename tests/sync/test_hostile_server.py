@@ -50,7 +50,7 @@ def running(subject: Subject, fake: FakeKube) -> Program:
 @pytest.mark.parametrize(
     "body", [b"[" + b"[]," * (3 * MEBI), b'{"a":' * 20_000, b" " * (12 * MEBI)]
 )
-def test_a_hostile_list_costs_little_memory(subject: Subject, fake: FakeKube, body: bytes) -> None:
+def test_hostile_list_costs_little_memory(subject: Subject, fake: FakeKube, body: bytes) -> None:
     """14 MiB of `[],` once cost 400 MiB, which ends PID 1 in a small container."""
     program = running(subject, fake)
     before = most_memory(program)
@@ -61,7 +61,7 @@ def test_a_hostile_list_costs_little_memory(subject: Subject, fake: FakeKube, bo
     assert most_memory(program) - before < 40 * MEBI
 
 
-def test_a_flood_of_watch_events_delays_no_signal(subject: Subject, fake: FakeKube) -> None:
+def test_flood_of_watch_events_delays_no_signal(subject: Subject, fake: FakeKube) -> None:
     """90,000 bookmarks in a row once delayed signals by seconds, and cost 117 MiB."""
     program = running(subject, fake)
     before = most_memory(program)

@@ -20,7 +20,7 @@ Follow = Callable[..., Following]
 A, B = {"k": b"a"}, {"k": b"b"}
 
 
-def test_a_token_file_of_a_kubeconfig_is_read_again_after_one_refusal(
+def test_token_file_is_read_again_after_a_refusal(
     fake: FakeKube, follow: Follow, tmp_path: object
 ) -> None:
     fake.create("nginx", {"k": "a"})
@@ -34,12 +34,12 @@ def test_a_token_file_of_a_kubeconfig_is_read_again_after_one_refusal(
     (refused,) = fake.asked("list", 401)
     (repeated,) = [ask for ask in fake.asked("list", 200) if ask.at > refused.at]
     assert repeated.at - refused.at < 3.5  # a second failure would wait 4 s at least
-    assert [] == source.troubles
+    assert [] == source.failures
     fake.change("nginx", {"k": "b"})
     source.expect_reads(A, B)
 
 
-def test_the_context_selects_user_and_namespace(fake: FakeKube, follow: Follow) -> None:
+def test_context_selects_user_and_namespace(fake: FakeKube, follow: Follow) -> None:
     fake.store.namespaces.add("staging")
     fake.store.create("configmaps", "staging", {"metadata": {"name": "nginx"}, "data": {"k": "b"}})
     fake.create("nginx", {"k": "a"})
@@ -115,7 +115,7 @@ FINE: dict[str, Any] = {
         ),
     ],
 )
-def test_a_kubeconfig_that_cannot_be_used_is_named_with_the_reason(
+def test_unusable_kubeconfig_is_named_with_the_reason(
     follow: Follow, fake: FakeKube, text: str | None, words: str
 ) -> None:
     path = f"{fake.kubeconfig}.bad"
@@ -123,10 +123,10 @@ def test_a_kubeconfig_that_cannot_be_used_is_named_with_the_reason(
         write(path, text)
     source = follow(access=Access(path), namespace="default")
     source.expect_end()
-    trouble = source.expect_trouble(f"cannot use kubeconfig {path}: ", words)
-    assert trouble.fatal
-    assert "config" == trouble.reason
-    assert "hunter2" not in trouble.message
+    failure = source.expect_failure(f"cannot use kubeconfig {path}: ", words)
+    assert failure.fatal
+    assert "config" == failure.reason
+    assert "hunter2" not in failure.message
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_kubeconfig_that_cannot_be_used_is_named_with_the_reason(
         ({"auth-provider": {"name": "gcp"}, "token": "hunter2"}, "auth-provider 'gcp', which is"),
     ],
 )
-def test_login_that_is_not_supported_is_refused(
+def test_unsupported_login_is_refused(
     follow: Follow, fake: FakeKube, user: dict[str, Any], words: str
 ) -> None:
     """The library passes over them: a request would go out as somebody else."""
@@ -148,33 +148,31 @@ def test_login_that_is_not_supported_is_refused(
     )
     source = follow(access=Access(path), namespace="default")
     source.expect_end()
-    failure = source.expect_trouble(f"cannot use kubeconfig {path}: ", words)
+    failure = source.expect_failure(f"cannot use kubeconfig {path}: ", words)
     assert failure.fatal
     assert "hunter2" not in failure.message
 
 
-def test_a_context_that_is_missing_is_told_with_those_there_are(
-    follow: Follow, fake: FakeKube
-) -> None:
+def test_missing_context_is_reported_with_the_known_names(follow: Follow, fake: FakeKube) -> None:
     source = follow(access=Access(fake.kubeconfig, "prod"))
     source.expect_end()
-    source.expect_trouble("no such context 'prod'; contexts are fake")
+    source.expect_failure("no such context 'prod'; contexts are fake")
 
 
-def test_a_kubeconfig_that_breaks_later_is_no_end(fake: FakeKube, follow: Follow) -> None:
+def test_kubeconfig_broken_later_does_not_end_the_source(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
     write(fake.kubeconfig, "")
     fake.rotate_token()
     fake.cut("fin")
-    assert not source.expect_trouble("cannot use kubeconfig", "it is not a kubeconfig").fatal
+    assert not source.expect_failure("cannot use kubeconfig", "it is not a kubeconfig").fatal
     fake.write_kubeconfig(fake.kubeconfig)
     fake.change("nginx", {"k": "b"})
     source.expect_reads(A, B)
 
 
-def test_a_credential_plugin_that_fails_is_told_with_its_exit_status(
+def test_failed_credential_plugin_is_reported_with_its_status(
     fake: FakeKube, follow: Follow, tmp_path: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     fake.create("nginx", {"k": "a"})
@@ -187,10 +185,10 @@ def test_a_credential_plugin_that_fails_is_told_with_its_exit_status(
     )
     handlers = list(logging.getLogger().handlers)
     source = follow()
-    trouble = source.expect_trouble("login of user 'admin'", "process returned 3", "no ticket")
-    assert "unauthorized" == trouble.reason
-    assert not trouble.fatal
-    assert "eyJ" not in trouble.message
+    failure = source.expect_failure("login of user 'admin'", "process returned 3", "no ticket")
+    assert "unauthorized" == failure.reason
+    assert not failure.fatal
+    assert "eyJ" not in failure.message
     assert [] == caplog.messages
     answer = {"apiVersion": version, "kind": "ExecCredential", "status": {"token": fake.token}}
     write(plugin, f"#!/bin/sh\necho '{json.dumps(answer)}'\n")
@@ -202,8 +200,8 @@ def test_a_credential_plugin_that_fails_is_told_with_its_exit_status(
     assert handlers == logging.getLogger().handlers
 
 
-def test_a_credential_plugin_that_is_missing_is_told(fake: FakeKube, follow: Follow) -> None:
+def test_missing_credential_plugin_is_reported(fake: FakeKube, follow: Follow) -> None:
     fake.write_kubeconfig(
         fake.kubeconfig, user={"exec": {"command": "/no/plugin", "apiVersion": "x"}}
     )
-    follow().expect_trouble("cannot get credentials", "/no/plugin")
+    follow().expect_failure("cannot get credentials", "/no/plugin")

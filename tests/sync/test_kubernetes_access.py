@@ -25,7 +25,7 @@ A, B = {"k": b"a"}, {"k": b"b"}
 # --- in a pod
 
 
-def test_in_a_pod_the_service_account_is_used_and_no_proxy(
+def test_pod_uses_the_service_account_and_no_proxy(
     fake: FakeKube, follow: Follow, pod: Access, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
@@ -35,15 +35,13 @@ def test_in_a_pod_the_service_account_is_used_and_no_proxy(
     assert "configmap production/nginx" == str(source.source.label)
 
 
-def test_a_newline_after_the_token_is_no_part_of_it(
-    fake: FakeKube, follow: Follow, pod: Access
-) -> None:
+def test_newline_after_the_token_is_stripped(fake: FakeKube, follow: Follow, pod: Access) -> None:
     fake.create("nginx", {"k": "a"})
     fake.write_service_account(pod.account, fake.token + "\n")
     follow(access=pod).expect_reads(A)
 
 
-def test_a_token_that_was_rotated_in_time_costs_no_refusal(
+def test_token_rotated_in_time_costs_no_refusal(
     fake: FakeKube, follow: Follow, pod: Access
 ) -> None:
     fake.create("nginx", {"k": "a"})
@@ -55,7 +53,7 @@ def test_a_token_that_was_rotated_in_time_costs_no_refusal(
     assert [] == [ask for ask in fake.log if ask.status == 401]
 
 
-def test_a_token_that_is_replaced_too_late_is_named_and_then_used(
+def test_token_rotated_too_late_is_named_and_then_used(
     fake: FakeKube, follow: Follow, pod: Access
 ) -> None:
     fake.create("nginx", {"k": "a"})
@@ -63,17 +61,17 @@ def test_a_token_that_is_replaced_too_late_is_named_and_then_used(
     source.expect_watching()
     fake.rotate_token()
     fake.cut()
-    trouble = source.expect_trouble(
+    failure = source.expect_failure(
         "cannot read configmap production/nginx: unauthorized; ",
         f"the token in {pod.account}/token was refused",
     )
-    assert "unauthorized" == trouble.reason
+    assert "unauthorized" == failure.reason
     fake.write_service_account(pod.account)
     fake.change("nginx", {"k": "b"})
     source.expect_reads(A, B)
 
 
-def test_a_token_file_that_vanishes_is_trouble_until_it_is_back(
+def test_vanished_token_file_fails_until_it_is_back(
     fake: FakeKube, follow: Follow, pod: Access
 ) -> None:
     fake.create("nginx", {"k": "a"})
@@ -81,51 +79,51 @@ def test_a_token_file_that_vanishes_is_trouble_until_it_is_back(
     source.expect_watching()
     os.remove(f"{pod.account}/token")
     fake.cut("fin")
-    source.expect_trouble(f"cannot read the token {pod.account}/token: no such file or directory")
+    source.expect_failure(f"cannot read the token {pod.account}/token: no such file or directory")
     fake.write_service_account(pod.account)
     fake.change("nginx", {"k": "b"})
     source.expect_reads(A, B)
 
 
-def test_an_ipv6_address_of_the_api_server_is_bracketed(
+def test_ipv6_address_of_the_server_is_bracketed(
     follow: Follow, pod: Access, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "::1")
-    follow(access=pod).expect_trouble("cannot reach the API server at https://[::1]:")
+    follow(access=pod).expect_failure("cannot reach the API server at https://[::1]:")
 
 
-def test_a_pod_without_a_token_is_told_what_to_do(follow: Follow, pod: Access) -> None:
+def test_pod_without_a_token_gets_a_remedy(follow: Follow, pod: Access) -> None:
     os.remove(f"{pod.account}/token")
     source = follow(access=pod)
     source.expect_end()
-    trouble = source.expect_trouble(
+    failure = source.expect_failure(
         f"{pod.account}/token", "automountServiceAccountToken", "--kubeconfig"
     )
-    assert trouble.fatal
-    assert "config" == trouble.reason
+    assert failure.fatal
+    assert "config" == failure.reason
 
 
-def test_a_service_account_without_a_ca_is_told(follow: Follow, pod: Access) -> None:
+def test_service_account_without_a_ca_is_reported(follow: Follow, pod: Access) -> None:
     os.remove(f"{pod.account}/ca.crt")
     source = follow(access=pod)
     source.expect_end()
-    assert source.expect_trouble(f"cannot read {pod.account}/ca.crt").fatal
+    assert source.expect_failure(f"cannot read {pod.account}/ca.crt").fatal
 
 
-def test_outside_of_a_cluster_and_without_kubeconfig_there_is_nothing_to_try(
+def test_no_pod_and_no_kubeconfig_is_fatal(
     follow: Follow, pod: Access, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
     source = follow(access=pod)
     source.expect_end()
-    trouble = source.expect_trouble(
+    failure = source.expect_failure(
         "KUBERNETES_SERVICE_HOST is not set", "no-kubeconfig", "give --kubeconfig FILE"
     )
-    assert trouble.fatal
-    assert [("failed", (trouble, 0))] == [(kind, value) for _, kind, value in source.calls]
+    assert failure.fatal
+    assert [("failed", (failure, 0))] == [(kind, value) for _, kind, value in source.calls]
 
 
-def test_a_kubeconfig_that_is_named_goes_before_the_service_account(
+def test_named_kubeconfig_precedes_the_service_account(
     fake: FakeKube, follow: Follow, pod: Access
 ) -> None:
     fake.create("nginx", {"k": "a"})
@@ -137,10 +135,10 @@ def test_a_kubeconfig_that_is_named_goes_before_the_service_account(
 # --- who is refused, and by what
 
 
-def test_a_wrong_token_names_the_user_of_the_kubeconfig(fake: FakeKube, follow: Follow) -> None:
+def test_wrong_token_names_the_user_of_the_kubeconfig(fake: FakeKube, follow: Follow) -> None:
     fake.write_kubeconfig(fake.kubeconfig, user={"token": "hunter2"})
-    trouble = follow().expect_trouble(f"the login of user 'admin' in {fake.kubeconfig} was refused")
-    assert "hunter2" not in trouble.message
+    failure = follow().expect_failure(f"the login of user 'admin' in {fake.kubeconfig} was refused")
+    assert "hunter2" not in failure.message
 
 
 @pytest.mark.parametrize(
@@ -151,57 +149,55 @@ def test_a_wrong_token_names_the_user_of_the_kubeconfig(fake: FakeKube, follow: 
         (None, "the user admin needs"),
     ],
 )
-def test_a_refusal_that_names_nobody_names_who_the_token_is_for(
+def test_refusal_without_a_user_names_that_of_the_token(
     fake: FakeKube, follow: Follow, subject: str | None, words: str
 ) -> None:
     claims = base64.urlsafe_b64encode(json.dumps({"sub": subject}).encode()).decode().rstrip("=")
     token = f"eyJh.{claims}.c2ln" if subject else "opaque"
     fake.write_kubeconfig(fake.kubeconfig, user={"token": token})
     fake.answer_next("list", 403, b"go away", times=-1)
-    follow().expect_trouble("cannot read configmap production/nginx: forbidden; ", words)
+    follow().expect_failure("cannot read configmap production/nginx: forbidden; ", words)
 
 
-def test_a_server_with_another_ca_is_not_trusted_and_the_ca_is_named(
+def test_server_of_another_ca_is_refused_with_the_ca_file(
     fake: FakeKube, follow: Follow, tmp_path: object
 ) -> None:
     fake.write_kubeconfig_and_ca(f"{tmp_path}/other", Authority().pem)
-    trouble = follow().expect_trouble(
+    failure = follow().expect_failure(
         f"cannot trust the API server at {fake.url}: ", f"checked with {fake.kubeconfig}.crt"
     )
-    assert "unreachable" == trouble.reason
-    assert not trouble.fatal
+    assert "unreachable" == failure.reason
+    assert not failure.fatal
 
 
-def test_a_server_that_is_not_there_is_told_with_its_address(
-    fake: FakeKube, follow: Follow
-) -> None:
+def test_missing_server_is_reported_with_its_address(fake: FakeKube, follow: Follow) -> None:
     fake.down()
-    trouble = follow().expect_trouble(
+    failure = follow().expect_failure(
         f"cannot reach the API server at {fake.url}: connection refused; check that it is up",
         f"`server` in {fake.kubeconfig}",
     )
-    assert "unreachable" == trouble.reason
+    assert "unreachable" == failure.reason
 
 
-def test_a_password_in_the_address_of_a_server_is_not_said(fake: FakeKube, follow: Follow) -> None:
+def test_password_in_a_server_address_is_never_shown(fake: FakeKube, follow: Follow) -> None:
     fake.down()
     address = f"127.0.0.1:{fake.port}"
     fake.write_kubeconfig(fake.kubeconfig, cluster={"server": f"https://me:hunter2@{address}"})
-    assert "hunter2" not in follow().expect_trouble("connection refused", address).message
+    assert "hunter2" not in follow().expect_failure("connection refused", address).message
 
 
-def test_a_server_that_comes_up_later_is_used(fake: FakeKube, follow: Follow) -> None:
+def test_server_started_later_is_used(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     fake.down()
     source = follow()
-    source.expect_trouble("connection refused")
+    source.expect_failure("connection refused")
     fake.up()
     source.expect_reads(A)
 
 
-def test_a_server_that_is_no_api_server_is_told(fake: FakeKube, follow: Follow) -> None:
+def test_server_without_the_api_is_reported(fake: FakeKube, follow: Follow) -> None:
     fake.write_kubeconfig(fake.kubeconfig, cluster={"server": f"{fake.url}/somewhere"})
-    follow().expect_trouble(
+    follow().expect_failure(
         "not found; is", f"{fake.url}/somewhere a Kubernetes API server?", fake.kubeconfig
     )
 
@@ -209,7 +205,7 @@ def test_a_server_that_is_no_api_server_is_told(fake: FakeKube, follow: Follow) 
 # --- small things
 
 
-def test_the_namespace_is_known_before_a_connection(fake: FakeKube, pod: Access) -> None:
+def test_namespace_is_known_before_a_connection(fake: FakeKube, pod: Access) -> None:
     assert "production" == namespace(pod)
     assert "production" == namespace(Access(fake.kubeconfig))
     fake.write_kubeconfig(fake.kubeconfig, context={"namespace": None})
@@ -228,11 +224,11 @@ def test_the_namespace_is_known_before_a_connection(fake: FakeKube, pod: Access)
         ("nothing to hide: https://host/a", "nothing to hide: https://host/a"),
     ],
 )
-def test_what_looks_like_a_credential_is_not_said(text: str, expected: str) -> None:
+def test_text_like_a_credential_is_redacted(text: str, expected: str) -> None:
     assert expected == redact(text)
 
 
-def test_the_collector_runs_again_after_the_import(fake: FakeKube, follow: Follow) -> None:
+def test_collector_runs_again_after_the_import(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     follow().expect_reads(A)
 

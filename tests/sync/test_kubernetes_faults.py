@@ -36,32 +36,32 @@ def change(fake: FakeKube, value: bytes) -> None:
         b"\xff\xfe\xfd\n",
     ],
 )
-def test_a_line_that_is_no_event_is_a_fault_and_the_object_is_listed_again(
+def test_line_without_an_event_fails_and_lists_again(
     fake: FakeKube, follow: Follow, line: bytes
 ) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
     fake.inject(line)
-    source.expect_trouble("cannot read configmap production/nginx: ")
-    assert "bad_data" == source.troubles[0].reason
+    source.expect_failure("cannot read configmap production/nginx: ")
+    assert "bad_data" == source.failures[0].reason
     source.expect_watching(2)
     change(fake, b"b")
     source.expect_last_read(B)
     assert ["bad_data"] == source.said("restarted")
 
 
-def test_a_line_without_end_is_given_up_at_ten_mebibytes(fake: FakeKube, follow: Follow) -> None:
+def test_endless_line_fails_at_ten_mebibytes(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
     fake.inject(b"x" * (11 << 20))
-    source.expect_trouble("the answer is longer than 10 MiB")
+    source.expect_failure("the answer is longer than 10 MiB")
     change(fake, b"b")
     source.expect_last_read(B)
 
 
-def test_a_blank_line_is_nothing(fake: FakeKube, follow: Follow) -> None:
+def test_blank_line_is_skipped(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
@@ -71,7 +71,7 @@ def test_a_blank_line_is_nothing(fake: FakeKube, follow: Follow) -> None:
     assert [] == source.said("restarted")
 
 
-def test_a_bookmark_is_only_counted(fake: FakeKube, follow: Follow) -> None:
+def test_bookmark_is_only_counted(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
@@ -81,19 +81,19 @@ def test_a_bookmark_is_only_counted(fake: FakeKube, follow: Follow) -> None:
     assert ["bookmark", "modified"] == source.said("watched")
 
 
-def test_an_error_event_is_told_with_its_message(fake: FakeKube, follow: Follow) -> None:
+def test_error_event_is_reported_with_its_message(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
     status = {"kind": "Status", "code": 500, "message": "etcdserver: no leader"}
     fake.inject(json.dumps({"type": "ERROR", "object": status}).encode() + b"\n")
-    trouble = source.expect_trouble("configmap production/nginx", "500 etcdserver: no leader")
-    assert "server_error" == trouble.reason
+    failure = source.expect_failure("configmap production/nginx", "500 etcdserver: no leader")
+    assert "server_error" == failure.reason
     assert ["http"] == source.said("restarted")
     source.expect_watching(2)
 
 
-def test_another_object_is_never_taken_for_ours(fake: FakeKube, follow: Follow) -> None:
+def test_object_of_another_name_is_skipped(fake: FakeKube, follow: Follow) -> None:
     other = fake.create("other", {"k": "x"})
     fake.answer_next(
         "list",
@@ -110,14 +110,14 @@ def test_another_object_is_never_taken_for_ours(fake: FakeKube, follow: Follow) 
 @pytest.mark.parametrize(
     "body", [b"<html>log in</html>", b"{}", b'{"items": 1, "metadata": {}}', b"[]"]
 )
-def test_an_answer_that_is_no_list_is_told_and_asked_again(
+def test_answer_without_a_list_fails_and_is_retried(
     fake: FakeKube, follow: Follow, body: bytes
 ) -> None:
     fake.create("nginx", {"k": "a"})
     fake.answer_next("list", 200, body)
     source = follow()
     assert (
-        "bad_data" == source.expect_trouble("cannot read configmap production/nginx: the ").reason
+        "bad_data" == source.expect_failure("cannot read configmap production/nginx: the ").reason
     )
     source.expect_reads(A)
 
@@ -131,14 +131,14 @@ def test_an_answer_that_is_no_list_is_told_and_asked_again(
         ({"data": {"k": "\ud800"}}, "the value of 'k' in data is not text"),
     ],
 )
-def test_content_that_cannot_be_decoded_is_named_and_the_last_good_one_stays(
+def test_undecodable_content_is_named_and_the_last_stays(
     fake: FakeKube, follow: Follow, broken: dict[str, Any], words: str
 ) -> None:
     obj = fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
     fake.inject(json.dumps({"type": "MODIFIED", "object": {**obj, **broken}}).encode() + b"\n")
-    assert "bad_data" == source.expect_trouble(words).reason
+    assert "bad_data" == source.expect_failure(words).reason
     change(fake, b"b")
     source.expect_last_read(B)
     assert None not in source.reads
@@ -147,7 +147,7 @@ def test_content_that_cannot_be_decoded_is_named_and_the_last_good_one_stays(
 # --- refusals and backing off
 
 
-def test_server_errors_are_asked_again_with_growing_pauses(fake: FakeKube, follow: Follow) -> None:
+def test_server_errors_are_retried_with_growing_pauses(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     fake.answer_next("list", 500, times=5)
     source = follow(timing=QUICK.replace(base=0.1, cap=2))
@@ -157,8 +157,8 @@ def test_server_errors_are_asked_again_with_growing_pauses(fake: FakeKube, follo
     for number, (wait, gap) in enumerate(zip(waits, gaps(fake.asked("list")), strict=True)):
         assert 0.01 * 2**number <= wait <= 0.1 * 2**number
         assert wait <= gap
-    assert "server_error" == source.troubles[0].reason
-    assert "500 the server is currently unable" in source.troubles[0].message
+    assert "server_error" == source.failures[0].reason
+    assert "500 the server is currently unable" in source.failures[0].message
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -173,26 +173,26 @@ def test_retry_after_is_a_minimum(fake: FakeKube, follow: Follow, status: int) -
 def test_retry_after_is_capped(fake: FakeKube, follow: Follow) -> None:
     fake.answer_next("list", 503, headers={"Retry-After": "86400"})
     source = follow()
-    source.expect_trouble("503")
+    source.expect_failure("503")
     assert 300 <= source.said("failed")[0][1] <= 451
 
 
-def test_forbidden_for_a_while_is_told_and_then_over(fake: FakeKube, follow: Follow) -> None:
+def test_forbidden_for_a_while_is_reported_until_allowed(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     fake.allow(ADMIN)
     source = follow()
     words = "forbidden; the service account default/web needs list, watch on it (see docs/rbac.md)"
     assert (
         "forbidden"
-        == source.expect_trouble(f"cannot read configmap production/nginx: {words}").reason
+        == source.expect_failure(f"cannot read configmap production/nginx: {words}").reason
     )
-    until_so_many(3, lambda: source.troubles)
+    until_so_many(3, lambda: source.failures)
     fake.allow_all(ADMIN)
     source.expect_reads(A)
     assert source.said("contact")
 
 
-def test_a_role_for_the_one_name_is_enough(fake: FakeKube, follow: Follow) -> None:
+def test_role_for_the_name_is_enough(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     fake.create("other", {"k": "x"})
     fake.allow(ADMIN, Rule(("list", "watch"), ("configmaps",), ("nginx",), ("production",)))
@@ -200,25 +200,23 @@ def test_a_role_for_the_one_name_is_enough(fake: FakeKube, follow: Follow) -> No
     source.expect_watching()
     change(fake, b"b")
     source.expect_reads(A, B)
-    other.expect_trouble("configmap production/other: forbidden")
+    other.expect_failure("configmap production/other: forbidden")
 
 
-def test_the_end_of_a_trouble_is_told_by_reading_the_same_again(
-    fake: FakeKube, follow: Follow
-) -> None:
+def test_end_of_a_failure_is_the_same_content_again(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
     fake.answer_next("list", 500, times=2)
     fake.cut("fin")
     source.expect_reads(A, A)
-    assert 2 == len(source.troubles)
+    assert 2 == len(source.failures)
     told = [kind for _, kind, _ in source.calls if kind in {"failed", "connected", "read"}]
     assert ["read", "connected", "connected", "failed", "failed", "connected", "read"] == told
 
 
 @pytest.mark.parametrize("verb", ["list", "watch"])
-def test_forbidden_once_by_a_server_that_restarted_is_no_trouble(
+def test_single_403_of_a_restarted_server_is_no_failure(
     fake: FakeKube, follow: Follow, verb: str
 ) -> None:
     """An API server answers 403 until it has loaded its roles: what could be read is told to be
@@ -230,30 +228,30 @@ def test_forbidden_once_by_a_server_that_restarted_is_no_trouble(
     fake.answer_next(verb, 403)
     fake.cut("clean")
     source.expect_watching(2)
-    assert [] == source.troubles
+    assert [] == source.failures
     assert [A] == source.reads
 
 
-def test_role_taken_away_is_told_at_the_second_refusal(fake: FakeKube, follow: Follow) -> None:
+def test_revoked_role_is_reported_at_the_second_refusal(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
     fake.allow(ADMIN)
     fake.cut("clean")
-    assert "forbidden" == source.expect_trouble("needs list, watch on it").reason
+    assert "forbidden" == source.expect_failure("needs list, watch on it").reason
     assert 2 == len(fake.asked("list", 403))
     fake.allow_all(ADMIN)
     source.expect_reads(A, A)
 
 
-def test_the_first_list_that_is_forbidden_is_told_at_once(fake: FakeKube, follow: Follow) -> None:
+def test_first_forbidden_list_is_reported_at_once(fake: FakeKube, follow: Follow) -> None:
     fake.allow(ADMIN)
     source = follow()
-    source.expect_trouble("needs list, watch on it")
+    source.expect_failure("needs list, watch on it")
     assert len(fake.asked("list", 403)) <= 2
 
 
-def test_without_watch_content_comes_with_every_list(
+def test_content_comes_by_lists_without_the_right_to_watch(
     fake: FakeKube, follow: Follow, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """It is said once, by the name of the right; the source itself works."""
@@ -265,7 +263,7 @@ def test_without_watch_content_comes_with_every_list(
         change(fake, value)
         source.expect_last_read({"k": value})
     source.expect_reads(A, B, {"k": b"c"})
-    assert [] == source.troubles == source.said("connected")
+    assert [] == source.failures == source.said("connected")
     fake.allow(ADMIN, Rule(("list", "watch"), ("configmaps",)))
     source.expect_watching()
     log.flush()
@@ -278,13 +276,11 @@ def test_without_watch_content_comes_with_every_list(
     assert 1 == said.count("configmap production/nginx can be watched now")
 
 
-def test_an_outage_without_the_right_to_watch_is_told_to_be_over(
-    fake: FakeKube, follow: Follow
-) -> None:
+def test_outage_without_the_right_to_watch_ends(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     fake.allow(ADMIN, Rule(("list",), ("configmaps",)))
     source = follow()
     until_so_many(4, lambda: fake.asked("watch", 403))
     fake.answer_next("list", 500, times=2)
-    source.expect_trouble("500")
+    source.expect_failure("500")
     source.expect_reads(A, A)

@@ -55,7 +55,7 @@ def traced() -> Iterator[None]:
         (b'{"a": "' + b"[" * 1_000_000, "is not JSON"),
     ],
 )
-def test_an_answer_that_would_take_much_memory_is_refused(text: bytes, words: str) -> None:
+def test_answer_of_much_memory_is_refused(text: bytes, words: str) -> None:
     """Parsed, 14 MiB of `[],` took 400 MiB; a deep nesting would use up the stack of the thread."""
     with pytest.raises(BadDataError, match=words):
         parsed(text)
@@ -74,17 +74,17 @@ def test_an_answer_that_would_take_much_memory_is_refused(text: bytes, words: st
         "é[" * 99_999,
     ],
 )
-def test_brackets_within_a_value_are_no_values(value: str) -> None:
+def test_brackets_within_a_value_do_not_count(value: str) -> None:
     text = {"data": {"nginx.conf": value, "other": "x" * 65_500 + '"' + "[" * 200}}
     assert text == parsed(json.dumps(text).encode())
 
 
-def test_a_nesting_that_is_allowed_is_parsed() -> None:
+def test_allowed_nesting_is_parsed() -> None:
     text = b'{"a":' * DEPTH + b"1" + b"}" * DEPTH
     assert json.loads(text) == parsed(text)
 
 
-def test_an_object_may_have_so_many_keys() -> None:
+def test_number_of_keys_is_limited() -> None:
     assert KEYS == len(files({"data": {f"k{number}": "" for number in range(KEYS)}}, private=False))
     with pytest.raises(BadDataError, match="it has 10,001 keys; the limit is 10,000"):
         files(
@@ -97,33 +97,33 @@ def test_an_object_may_have_so_many_keys() -> None:
     "body",
     [b" " * (11 << 20), b"x" * (11 << 20), listing() + b" " * (11 << 20)],
 )
-def test_a_list_that_is_too_long_is_refused(fake: FakeKube, follow: Follow, body: bytes) -> None:
+def test_long_list_is_refused(fake: FakeKube, follow: Follow, body: bytes) -> None:
     fake.create("nginx", {"k": "a"})
     fake.answer_next("list", 200, body)
     source = follow()
-    source.expect_trouble(
+    source.expect_failure(
         "cannot read configmap production/nginx: the answer is longer than 10 MiB"
     )
     source.expect_reads(A)
 
 
-def test_the_body_of_an_error_is_bounded(fake: FakeKube, follow: Follow) -> None:
+def test_body_of_an_error_is_bounded(fake: FakeKube, follow: Follow) -> None:
     """An error's body is read by the client library, which knows no limit."""
     fake.create("nginx", {"k": "a"})
     fake.answer_next("list", 500, b'{"message": "' + b"x" * (12 << 20) + b'"}')
     fake.answer_next("list", 500, b"[" * 60_000)
     source = follow()
     source.expect_reads(A)
-    assert all(len(trouble.message) < 500 for trouble in source.troubles)
-    assert "report it" not in source.troubles[0].message
+    assert all(len(failure.message) < 500 for failure in source.failures)
+    assert "report it" not in source.failures[0].message
 
 
-def test_an_object_with_too_many_keys_is_refused(fake: FakeKube, follow: Follow) -> None:
+def test_object_with_too_many_keys_is_refused(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
     fake.change("nginx", {f"key-{number}": "" for number in range(KEYS + 1)})
-    source.expect_trouble("it has 10,001 keys; the limit is 10,000")
+    source.expect_failure("it has 10,001 keys; the limit is 10,000")
     fake.change("nginx", {"k": "b"})
     source.expect_last_read(B)
 
@@ -131,31 +131,31 @@ def test_an_object_with_too_many_keys_is_refused(fake: FakeKube, follow: Follow)
 # --- time
 
 
-def test_headers_that_trickle_are_given_up_in_time(fake: FakeKube, follow: Follow) -> None:
+def test_trickling_headers_time_out(fake: FakeKube, follow: Follow) -> None:
     """A byte now and then never lets a read time out: the deadline is one for the whole answer."""
     fake.create("nginx", {"k": "a"})
     fake.endless_headers = True
     began = time.monotonic()
     source = follow(timing=QUICK.replace(list=0.5))
-    source.expect_trouble("cannot reach the API server", "no answer in time")
+    source.expect_failure("cannot reach the API server", "no answer in time")
     assert 0.4 < time.monotonic() - began < 3
     fake.endless_headers = False
     source.expect_reads(A)
 
 
-def test_a_watch_whose_headers_do_not_come_is_told(fake: FakeKube, follow: Follow) -> None:
+def test_watch_without_headers_is_reported(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow(timing=QUICK.replace(list=0.5))
     source.expect_watching()
     fake.hold("watch")
     fake.cut("clean")
-    source.expect_trouble("cannot reach the API server", "no answer in time")
+    source.expect_failure("cannot reach the API server", "no answer in time")
 
 
 # --- floods
 
 
-def test_a_flood_of_bookmarks_does_not_take_the_processor(fake: FakeKube, follow: Follow) -> None:
+def test_flood_of_bookmarks_is_taken_slowly(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
@@ -180,7 +180,7 @@ def test_a_flood_of_bookmarks_does_not_take_the_processor(fake: FakeKube, follow
         {"metadata": {"namespace": "production", "name": "other"}},
     ],
 )
-def test_an_object_of_another_place_or_kind_is_not_taken(
+def test_object_of_another_place_or_kind_is_skipped(
     fake: FakeKube, follow: Follow, foreign: Json
 ) -> None:
     obj = fake.create("nginx", {"k": "a"})
@@ -213,6 +213,6 @@ def test_control_characters_of_a_server_are_escaped(
         fake.inject(
             json.dumps({"type": "MODIFIED", "object": {**obj, "data": {evil: 5}}}).encode() + b"\n"
         )
-    message = source.expect_trouble("\\x1b[2J", "characters more").message
+    message = source.expect_failure("\\x1b[2J", "characters more").message
     assert message.isprintable()
     assert len(message) < 600

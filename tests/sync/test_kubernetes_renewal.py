@@ -20,40 +20,38 @@ A = {"k": b"a"}
 SLOW = QUICK.replace(base=600, short=600, cap=600)
 
 
-def test_a_token_that_is_replaced_ends_the_pause(
-    fake: FakeKube, follow: Follow, pod: Access
-) -> None:
+def test_new_token_ends_the_pause(fake: FakeKube, follow: Follow, pod: Access) -> None:
     fake.create("nginx", {"k": "a"})
     fake.write_service_account(pod.account, "expired")
     source = follow(access=pod, timing=SLOW)
-    source.expect_trouble("unauthorized")
+    source.expect_failure("unauthorized")
     assert 60 <= source.said("failed")[0][1]
     fake.write_service_account(pod.account)
     source.expect_reads(A)
 
 
-def test_a_ca_that_is_replaced_ends_the_pause(fake: FakeKube, follow: Follow, pod: Access) -> None:
+def test_new_ca_ends_the_pause(fake: FakeKube, follow: Follow, pod: Access) -> None:
     fake.create("nginx", {"k": "a"})
     write(f"{pod.account}/ca.crt", Authority().pem)
     source = follow(access=pod, timing=SLOW)
-    source.expect_trouble("cannot trust the API server")
+    source.expect_failure("cannot trust the API server")
     fake.write_service_account(pod.account)
     source.expect_reads(A)
 
 
-def test_a_token_file_of_a_kubeconfig_ends_the_pause(
+def test_new_token_file_of_a_kubeconfig_ends_the_pause(
     fake: FakeKube, follow: Follow, tmp_path: object
 ) -> None:
     fake.create("nginx", {"k": "a"})
     token = write(f"{tmp_path}/token", "expired")
     fake.write_kubeconfig(fake.kubeconfig, user={"tokenFile": "token"})
     source = follow(timing=SLOW)
-    source.expect_trouble("unauthorized")
+    source.expect_failure("unauthorized")
     write(token, fake.token)
     source.expect_reads(A)
 
 
-def test_credentials_that_stay_end_no_pause(fake: FakeKube, follow: Follow, pod: Access) -> None:
+def test_unchanged_credentials_leave_the_pause(fake: FakeKube, follow: Follow, pod: Access) -> None:
     fake.write_service_account(pod.account, "expired")
     source = follow(access=pod, timing=QUICK.replace(base=3, short=3, cap=3))
     until_so_many(2, lambda: source.said("failed"))

@@ -27,7 +27,7 @@ def change(kube: Kube, value: bytes) -> None:
 # --- the life of an object
 
 
-def test_an_object_is_told_with_its_content_and_time(kube: Kube, follow: Follow) -> None:
+def test_object_is_reported_with_content_and_time(kube: Kube, follow: Follow) -> None:
     kube.create("nginx", {"nginx.conf": "daemon off;\n", "u.txt": "grüße"})
     source = follow()
     source.expect_reads({"nginx.conf": b"daemon off;\n", "u.txt": "grüße".encode()})
@@ -37,7 +37,7 @@ def test_an_object_is_told_with_its_content_and_time(kube: Kube, follow: Follow)
     assert content.changed_at == pytest.approx(time.time(), abs=30)
 
 
-def test_every_change_is_told_once(kube: Kube, follow: Follow) -> None:
+def test_every_change_is_reported_once(kube: Kube, follow: Follow) -> None:
     kube.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
@@ -48,7 +48,7 @@ def test_every_change_is_told_once(kube: Kube, follow: Follow) -> None:
     assert ["modified", "modified"] == source.said("watched")
 
 
-def test_an_annotation_or_a_new_order_of_keys_is_no_read(kube: Kube, follow: Follow) -> None:
+def test_annotation_or_order_of_keys_is_no_change(kube: Kube, follow: Follow) -> None:
     kube.create("nginx", {"x": "1", "y": "2"})
     source = follow()
     source.expect_watching()
@@ -58,9 +58,7 @@ def test_an_annotation_or_a_new_order_of_keys_is_no_read(kube: Kube, follow: Fol
     source.expect_reads({"x": b"1", "y": b"2"}, {"x": b"3"})
 
 
-def test_an_object_that_is_missing_is_told_and_told_when_it_comes(
-    kube: Kube, follow: Follow
-) -> None:
+def test_missing_object_is_reported_and_its_creation(kube: Kube, follow: Follow) -> None:
     source = follow()
     source.expect_watching()
     source.expect_reads(None)
@@ -68,9 +66,7 @@ def test_an_object_that_is_missing_is_told_and_told_when_it_comes(
     source.expect_reads(None, A)
 
 
-def test_a_deletion_and_a_new_object_with_the_same_content_are_three_reads(
-    kube: Kube, follow: Follow
-) -> None:
+def test_deletion_and_equal_new_object_are_three_reads(kube: Kube, follow: Follow) -> None:
     kube.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
@@ -79,9 +75,7 @@ def test_a_deletion_and_a_new_object_with_the_same_content_are_three_reads(
     source.expect_reads(A, None, A)
 
 
-def test_binary_data_empty_values_and_dotted_keys_arrive_as_they_are(
-    kube: Kube, follow: Follow
-) -> None:
+def test_binary_empty_and_dotted_keys_arrive_unchanged(kube: Kube, follow: Follow) -> None:
     binary = {"logo.bin": bytes(range(256)), "empty.bin": b""}
     kube.create("nginx", {".hidden": "x", "empty": "", "crlf": "a\r\nb"}, binary)
     source = follow()
@@ -89,7 +83,7 @@ def test_binary_data_empty_values_and_dotted_keys_arrive_as_they_are(
 
 
 @pytest.mark.parametrize("letter", ["x", '"', "é"])
-def test_an_object_of_one_mebibyte_is_listed_and_watched(
+def test_object_of_a_mebibyte_is_listed_and_watched(
     kube: Kube, follow: Follow, letter: str
 ) -> None:
     size = 1 << 20
@@ -103,7 +97,7 @@ def test_an_object_of_one_mebibyte_is_listed_and_watched(
     source.expect_reads({"k": first.encode()}, {"k": second.encode()}, {"k": first.encode()})
 
 
-def test_a_secret_is_decoded_and_marked_private(kube: Kube, follow: Follow) -> None:
+def test_secret_is_decoded_and_private(kube: Kube, follow: Follow) -> None:
     kube.create("nginx", {"password": "s3cret", "key.der": b"\x00\xff"}, kind="secret")
     source = follow(kind="secret")
     source.expect_reads({"password": b"s3cret", "key.der": b"\x00\xff"})
@@ -111,7 +105,7 @@ def test_a_secret_is_decoded_and_marked_private(kube: Kube, follow: Follow) -> N
     assert source.contents[0].private
 
 
-def test_several_sources_at_once_each_tell_their_own_object(kube: Kube, follow: Follow) -> None:
+def test_several_sources_report_their_own_objects(kube: Kube, follow: Follow) -> None:
     names = [f"app-{number}" for number in range(6)]
     for name in names:
         kube.create(name, {"k": name})
@@ -122,7 +116,7 @@ def test_several_sources_at_once_each_tell_their_own_object(kube: Kube, follow: 
         source.expect_reads({"k": name.encode()}, {"k": name.upper().encode()})
 
 
-def test_an_empty_namespace_is_that_of_the_context(kube: Kube, follow: Follow) -> None:
+def test_empty_namespace_becomes_that_of_the_context(kube: Kube, follow: Follow) -> None:
     if isinstance(kube, RealKube):
         pytest.skip("the context of TEST_KUBECONFIG names a namespace of its own")
     kube.create("nginx", {"k": "a"})
@@ -134,9 +128,7 @@ def test_an_empty_namespace_is_that_of_the_context(kube: Kube, follow: Follow) -
 # --- the end of a watch
 
 
-def test_a_server_that_ends_each_watch_after_a_second_repeats_and_loses_nothing(
-    kube: Kube, follow: Follow
-) -> None:
+def test_short_watches_repeat_and_lose_nothing(kube: Kube, follow: Follow) -> None:
     kube.create("nginx", {"k": "0"})
     source = follow(timing=QUICK.replace(watch=(1, 1)))
     for number in range(1, 4):
@@ -146,10 +138,10 @@ def test_a_server_that_ends_each_watch_after_a_second_repeats_and_loses_nothing(
     change(kube, b"end")
     source.expect_reads(*({"k": text.encode()} for text in ("0", "1", "2", "3", "end")))
     assert ["server_timeout"] * 3 == source.said("restarted")[:3]
-    assert [] == source.troubles
+    assert [] == source.failures
 
 
-def test_an_edit_between_list_and_watch_is_seen(fake: FakeKube, follow: Follow) -> None:
+def test_edit_between_list_and_watch_is_reported(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     hold = fake.hold("list")
     source = follow()
@@ -162,9 +154,7 @@ def test_an_edit_between_list_and_watch_is_seen(fake: FakeKube, follow: Follow) 
 
 
 @pytest.mark.parametrize("how", ["clean", "fin", "rst"])
-def test_watches_that_are_cut_often_repeat_and_lose_nothing(
-    fake: FakeKube, follow: Follow, how: str
-) -> None:
+def test_cut_watches_repeat_and_lose_nothing(fake: FakeKube, follow: Follow, how: str) -> None:
     fake.create("nginx", {"k": "0"})
     source = follow()
     for number in range(1, 16):
@@ -180,7 +170,7 @@ def test_watches_that_are_cut_often_repeat_and_lose_nothing(
     assert {reason} == set(source.said("restarted"))
 
 
-def test_a_watch_that_is_cut_once_is_no_trouble(fake: FakeKube, follow: Follow) -> None:
+def test_watch_cut_once_is_no_failure(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
@@ -188,12 +178,10 @@ def test_a_watch_that_is_cut_once_is_no_trouble(fake: FakeKube, follow: Follow) 
     source.expect_watching(2)
     assert ["connection"] == source.said("restarted")
     assert [True, False, True] == source.said("connected")
-    assert [] == source.troubles
+    assert [] == source.failures
 
 
-def test_a_watch_that_ends_at_once_each_time_is_not_asked_for_without_pause(
-    fake: FakeKube, follow: Follow
-) -> None:
+def test_watches_that_end_at_once_are_paced(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     fake.answer_next("watch", 200, b"", times=-1)
     source = follow(timing=QUICK.replace(base=0.2, cap=1))
@@ -202,7 +190,7 @@ def test_a_watch_that_ends_at_once_each_time_is_not_asked_for_without_pause(
     assert [A] == source.reads
 
 
-def test_a_silent_server_is_left_within_the_read_timeout(fake: FakeKube, follow: Follow) -> None:
+def test_silent_server_is_left_after_the_read_timeout(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow(timing=QUICK.replace(watch=(1, 1), slack=0.5, list=0.5))
     source.expect_watching()
@@ -211,14 +199,12 @@ def test_a_silent_server_is_left_within_the_read_timeout(fake: FakeKube, follow:
     change(fake, b"b")
     source.expect("restarted", "read_timeout")
     assert 2.5 > source.when("restarted")[-1] - began
-    source.expect_trouble("cannot reach the API server", fake.url, "no answer in time")
+    source.expect_failure("cannot reach the API server", fake.url, "no answer in time")
     fake.thaw()
     source.expect_reads(A, B)
 
 
-def test_silence_after_an_event_ends_the_watch_no_later_than_silence_from_the_start(
-    fake: FakeKube, follow: Follow
-) -> None:
+def test_silence_after_an_event_does_not_extend_the_watch(fake: FakeKube, follow: Follow) -> None:
     source = follow(timing=QUICK.replace(watch=(2, 2), slack=0.2, list=0.5))
     source.expect_watching()
     (began,) = source.when("connected")
@@ -230,7 +216,7 @@ def test_silence_after_an_event_ends_the_watch_no_later_than_silence_from_the_st
     assert source.when("restarted")[0] - began < 3
 
 
-def test_a_server_that_trickles_slows_nothing_but_itself(fake: FakeKube, follow: Follow) -> None:
+def test_trickling_server_loses_nothing(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     fake.trickle = (50, 0.001)
     source = follow()
@@ -240,9 +226,7 @@ def test_a_server_that_trickles_slows_nothing_but_itself(fake: FakeKube, follow:
     source.expect_reads(A, B, C)
 
 
-def test_a_line_that_never_ends_does_not_hold_the_watch_for_ever(
-    fake: FakeKube, follow: Follow
-) -> None:
+def test_trickling_line_does_not_extend_the_watch(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow(timing=QUICK.replace(watch=(1, 1), slack=0.5))
     source.expect_watching()
@@ -270,10 +254,10 @@ def test_410_lists_again_at_once(fake: FakeKube, follow: Follow, as_event: bool)
     source.expect_reads(A, B)
     source.expect_watching(2 if as_event else 1)
     assert ["gone"] == source.said("restarted")
-    assert [] == source.troubles
+    assert [] == source.failures
 
 
-def test_a_deletion_during_a_410_gap_is_noticed(fake: FakeKube, follow: Follow) -> None:
+def test_deletion_within_a_410_gap_is_reported(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     hold = fake.hold("list")
     source = follow()
@@ -284,9 +268,7 @@ def test_a_deletion_during_a_410_gap_is_noticed(fake: FakeKube, follow: Follow) 
     source.expect_reads(A, None)
 
 
-def test_a_server_that_always_says_410_is_asked_with_growing_pauses(
-    fake: FakeKube, follow: Follow
-) -> None:
+def test_repeated_410_is_retried_with_growing_pauses(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     fake.answer_next("watch", 410, times=-1)
     source = follow(timing=QUICK.replace(base=0.1, cap=1))
@@ -297,9 +279,7 @@ def test_a_server_that_always_says_410_is_asked_with_growing_pauses(
     source.expect_last_read(B)
 
 
-def test_a_late_deletion_of_a_former_object_is_not_taken_for_the_new_ones(
-    fake: FakeKube, follow: Follow
-) -> None:
+def test_late_deletion_of_a_former_object_is_skipped(fake: FakeKube, follow: Follow) -> None:
     former = fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
@@ -311,24 +291,20 @@ def test_a_late_deletion_of_a_former_object_is_not_taken_for_the_new_ones(
     assert 2 == source.said("watched").count("deleted")
 
 
-def test_a_deletion_while_the_server_could_not_be_reached_is_noticed(
-    fake: FakeKube, follow: Follow
-) -> None:
+def test_deletion_within_an_outage_is_reported(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
     fake.down()
     fake.delete("nginx")
     until_so_many(
-        1, lambda: [one for one in source.troubles if "connection refused" in one.message]
+        1, lambda: [one for one in source.failures if "connection refused" in one.message]
     )
     fake.up()
     source.expect_reads(A, None)
 
 
-def test_a_cluster_that_was_restored_to_an_older_version_is_followed(
-    fake: FakeKube, follow: Follow
-) -> None:
+def test_cluster_restored_to_an_older_version_is_followed(fake: FakeKube, follow: Follow) -> None:
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()

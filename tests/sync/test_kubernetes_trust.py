@@ -33,7 +33,7 @@ def _strict(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("usage", "identifiers"), [(True, True), (False, True), (True, False), (False, False)]
 )
-def test_a_server_that_kubectl_trusts_is_trusted(
+def test_server_trusted_by_kubectl_is_trusted(
     follow: Follow, tmp_path: object, usage: bool, identifiers: bool
 ) -> None:
     """Old clusters (microk8s, early kubeadm) have a CA without keyUsage, or certificates without an
@@ -45,7 +45,7 @@ def test_a_server_that_kubectl_trusts_is_trusted(
         follow(access=access).expect_reads(A)
 
 
-def test_a_certificate_for_another_name_is_not_trusted(follow: Follow, tmp_path: object) -> None:
+def test_certificate_for_another_name_is_refused(follow: Follow, tmp_path: object) -> None:
     with FakeKube(authority=Authority(usage=False, identifiers=False)) as kube:
         kube.create("nginx", {"k": "a"})
         access = Access(
@@ -53,22 +53,20 @@ def test_a_certificate_for_another_name_is_not_trusted(follow: Follow, tmp_path:
                 f"{tmp_path}/old", cluster={"tls-server-name": "elsewhere.example"}
             )
         )
-        follow(access=access).expect_trouble(
+        follow(access=access).expect_failure(
             f"cannot trust the API server at {kube.url}: ", "elsewhere.example"
         )
 
 
-def test_a_ca_file_without_the_servers_ca_is_not_trusted(follow: Follow, tmp_path: object) -> None:
+def test_ca_file_without_the_server_ca_is_refused(follow: Follow, tmp_path: object) -> None:
     with FakeKube(authority=Authority(usage=False, identifiers=False)) as kube:
         access = Access(
             kube.write_kubeconfig_and_ca(f"{tmp_path}/other", Authority(usage=False).pem)
         )
-        follow(access=access).expect_trouble(f"cannot trust the API server at {kube.url}: ")
+        follow(access=access).expect_failure(f"cannot trust the API server at {kube.url}: ")
 
 
-def test_a_former_ca_is_not_trusted_after_the_file_changed(
-    follow: Follow, tmp_path: object
-) -> None:
+def test_former_ca_is_refused_after_the_file_changed(follow: Follow, tmp_path: object) -> None:
     """The file is read for each connection, and what it said before is forgotten."""
     with FakeKube() as kube:
         kube.create("nginx", {"k": "a"})
@@ -77,11 +75,11 @@ def test_a_former_ca_is_not_trusted_after_the_file_changed(
         source.expect_watching()
         write(f"{path}.crt", Authority().pem)
         kube.cut("rst")
-        source.expect_trouble("cannot trust the API server")
+        source.expect_failure("cannot trust the API server")
 
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
-def test_a_server_that_need_not_be_verified_is_not(follow: Follow, tmp_path: object) -> None:
+def test_insecure_skip_tls_verify_is_obeyed(follow: Follow, tmp_path: object) -> None:
     """`insecure-skip-tls-verify` in a kubeconfig means it."""
     with FakeKube() as kube:
         kube.create("nginx", {"k": "a"})
@@ -90,9 +88,7 @@ def test_a_server_that_need_not_be_verified_is_not(follow: Follow, tmp_path: obj
         follow(access=Access(path)).expect_reads(A)
 
 
-def test_a_server_behind_the_proxy_of_a_kubeconfig_is_verified(
-    follow: Follow, tmp_path: object
-) -> None:
+def test_server_behind_a_proxy_is_verified(follow: Follow, tmp_path: object) -> None:
     with FakeKube(authority=Authority(usage=False)) as kube, Tunnel() as proxy:
         kube.create("nginx", {"k": "a"})
         cluster = {"proxy-url": f"http://127.0.0.1:{proxy.port}"}

@@ -23,9 +23,7 @@ Follow = Callable[..., Follower]
 # What is read
 
 
-def test_everything_below_is_read_and_links_are_followed(
-    follow: Follow, top: Path, tmp_path: Path
-) -> None:
+def test_all_files_below_are_read_through_links(follow: Follow, top: Path, tmp_path: Path) -> None:
     (top / "sub" / "deep").mkdir(parents=True)
     (top / "a").write_bytes(b"\0\xff\r\n")
     (top / ".hidden").write_text("h")
@@ -50,7 +48,7 @@ def test_everything_below_is_read_and_links_are_followed(
     assert str(follower.source.label) == f"directory {top}"
 
 
-def test_what_is_no_configuration_is_skipped(follow: Follow, top: Path) -> None:
+def test_entries_without_configuration_are_skipped(follow: Follow, top: Path) -> None:
     """Names of generations, links that lead nowhere or in circles, pipes."""
     (top / "..2026_01_01").mkdir()
     (top / "..2026_01_01" / "a").touch()
@@ -64,7 +62,7 @@ def test_what_is_no_configuration_is_skipped(follow: Follow, top: Path) -> None:
     follow(top).expect({"a": "1"})
 
 
-def test_a_volume_is_read_as_its_generation_is(follow: Follow, tmp_path: Path) -> None:
+def test_volume_is_read_from_its_generation(follow: Follow, tmp_path: Path) -> None:
     """The visible links come after the swap, and old ones go after it: both would tear
     a version.
     """
@@ -76,7 +74,7 @@ def test_a_volume_is_read_as_its_generation_is(follow: Follow, tmp_path: Path) -
     follow(volume.path).expect({"a": "1", "sub/b": "2", "plain": "3"})
 
 
-def test_a_visible_file_hides_the_one_in_the_generation(follow: Follow, tmp_path: Path) -> None:
+def test_visible_file_hides_that_of_the_generation(follow: Follow, tmp_path: Path) -> None:
     """As it does for the app."""
     volume = Volume(tmp_path / "volume")
     volume.swap({"a": "1"})
@@ -96,7 +94,7 @@ def test_volumes_below_a_directory_are_read_as_volumes(follow: Follow, top: Path
     assert len(follower.heard.texts) == 2
 
 
-def test_the_time_of_the_last_change_is_known(follow: Follow, top: Path) -> None:
+def test_time_of_the_last_change_is_reported(follow: Follow, top: Path) -> None:
     for name, seconds in (("a", 1_700_000_000), ("b", 1_700_000_001.5)):
         (top / name).touch()
         os.utime(top / name, (0, seconds))
@@ -107,9 +105,7 @@ def test_the_time_of_the_last_change_is_known(follow: Follow, top: Path) -> None
     assert follower.heard.contents[0].changed_at == 1_700_000_001.5
 
 
-def test_the_time_of_a_swap_is_known_even_if_its_files_are_older(
-    follow: Follow, tmp_path: Path
-) -> None:
+def test_time_of_a_swap_counts_before_older_files(follow: Follow, tmp_path: Path) -> None:
     volume = Volume(tmp_path / "volume")
     volume.swap({"a": ""})
     os.utime(volume.path / "..data" / "a", (0, 1))
@@ -134,7 +130,7 @@ def test_each_file_comes_with_its_own_mode_and_group(follow: Follow, top: Path, 
     }
 
 
-def test_mode_that_changes_who_may_read_is_read_again(follow: Follow, top: Path) -> None:
+def test_change_of_a_mode_is_read_again(follow: Follow, top: Path) -> None:
     (top / "a").write_text("1")
     follower = follow(top, recheck=0.02)
     follower.expect_call("read")
@@ -147,7 +143,7 @@ def test_mode_that_changes_who_may_read_is_read_again(follow: Follow, top: Path)
 # Swaps
 
 
-def test_a_swap_is_one_read_of_the_whole(follow: Follow, tmp_path: Path) -> None:
+def test_swap_is_one_read_of_the_whole(follow: Follow, tmp_path: Path) -> None:
     volume = Volume(tmp_path / "volume")
     contents = [
         {f"key{number}": str(number), "same": "s", "sub/x": str(number)} for number in range(5)
@@ -162,7 +158,7 @@ def test_a_swap_is_one_read_of_the_whole(follow: Follow, tmp_path: Path) -> None
     assert follower.heard.of("watched") == ["modified"] * 4
 
 
-def test_the_links_that_follow_a_swap_are_no_news(follow: Follow, tmp_path: Path) -> None:
+def test_links_after_a_swap_are_no_change(follow: Follow, tmp_path: Path) -> None:
     volume = Volume(tmp_path / "volume")
     contents = [{"a": "1"}, {"b": "2", "c/d": "2"}, {"a": "3"}]
     volume.swap(contents[0])
@@ -177,9 +173,7 @@ def test_the_links_that_follow_a_swap_are_no_news(follow: Follow, tmp_path: Path
     assert follower.heard.texts == contents
 
 
-def test_a_link_that_is_switched_while_it_is_read_tears_nothing(
-    follow: Follow, tmp_path: Path
-) -> None:
+def test_link_switched_within_a_read_tears_nothing(follow: Follow, tmp_path: Path) -> None:
     for version in "12":
         (tmp_path / version).mkdir()
         for name in range(30):
@@ -221,9 +215,7 @@ def test_swaps_without_a_pause_are_read_whole(follow: Follow, tmp_path: Path) ->
     assert follower.heard.of("failed") == []
 
 
-def test_a_generation_that_is_not_there_is_not_taken_for_an_empty_one(
-    follow: Follow, tmp_path: Path
-) -> None:
+def test_missing_generation_is_a_failure(follow: Follow, tmp_path: Path) -> None:
     volume = Volume(tmp_path / "volume")
     volume.swap({"a": "1"})
     follower = follow(volume.path)
@@ -263,7 +255,7 @@ def test_a_generation_that_is_not_there_is_not_taken_for_an_empty_one(
         ("truncate -s 0 a", {"a": ""}),
     ],
 )
-def test_a_plain_edit_is_read(follow: Follow, top: Path, edit: str, files: dict[str, str]) -> None:
+def test_plain_edit_is_read(follow: Follow, top: Path, edit: str, files: dict[str, str]) -> None:
     (top / "a").write_text("1")
     follower = follow(top)
     follower.expect({"a": "1"})
@@ -272,7 +264,7 @@ def test_a_plain_edit_is_read(follow: Follow, top: Path, edit: str, files: dict[
     assert follower.heard.of("watched")[-1] == "modified"
 
 
-def test_a_directory_that_was_added_later_is_watched_too(follow: Follow, top: Path) -> None:
+def test_directory_added_later_is_watched(follow: Follow, top: Path) -> None:
     follower = follow(top)
     follower.expect({})
     (top / "x" / "y").mkdir(parents=True)
@@ -284,7 +276,7 @@ def test_a_directory_that_was_added_later_is_watched_too(follow: Follow, top: Pa
     follower.expect({})
 
 
-def test_what_links_lead_to_is_watched_too(follow: Follow, top: Path, tmp_path: Path) -> None:
+def test_targets_of_links_are_watched(follow: Follow, top: Path, tmp_path: Path) -> None:
     for version in "12":
         (tmp_path / version).mkdir()
         (tmp_path / version / "file").write_text(version)
@@ -303,7 +295,7 @@ def test_what_links_lead_to_is_watched_too(follow: Follow, top: Path, tmp_path: 
     follower.expect({"a": "3", "b": "1"})
 
 
-def test_an_editor_s_steps_are_one_change(follow: Follow, top: Path) -> None:
+def test_steps_of_an_editor_are_one_change(follow: Follow, top: Path) -> None:
     """Vim moves the file away, writes a new one and removes the old: none of the steps is a
     version.
     """
@@ -318,7 +310,7 @@ def test_an_editor_s_steps_are_one_change(follow: Follow, top: Path) -> None:
     assert follower.heard.texts == [{"a": str(number)} for number in range(4)]
 
 
-def test_of_edits_without_a_pause_the_last_is_not_lost(follow: Follow, top: Path) -> None:
+def test_last_of_many_edits_is_read(follow: Follow, top: Path) -> None:
     (top / "a").write_text("0000")
     follower = follow(top)
     for number in range(5_000):
@@ -326,7 +318,7 @@ def test_of_edits_without_a_pause_the_last_is_not_lost(follow: Follow, top: Path
     follower.expect({"a": "4999"})
 
 
-def test_an_edit_that_leaves_no_mark_is_not_lost(follow: Follow, top: Path) -> None:
+def test_edit_without_a_mark_is_read(follow: Follow, top: Path) -> None:
     """Same size and same mtime, as two writes within one tick of the clock have it."""
     (top / "a").write_text("one")
     status = os.stat(top / "a")
@@ -340,9 +332,7 @@ def test_an_edit_that_leaves_no_mark_is_not_lost(follow: Follow, top: Path) -> N
     follower.expect({"a": "two"})
 
 
-def test_an_editor_that_keeps_its_file_open_is_found_by_the_re_check(
-    follow: Follow, top: Path
-) -> None:
+def test_recheck_finds_edits_of_an_open_file(follow: Follow, top: Path) -> None:
     (top / "a").write_text("1")
     follower = follow(top, recheck=0.05)
     follower.expect({"a": "1"})

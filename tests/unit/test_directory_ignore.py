@@ -43,7 +43,7 @@ def told(capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
         "logs/a.log",
     ],
 )
-def test_what_editors_and_programs_leave_is_left_out(follow: Follow, top: Path, name: str) -> None:
+def test_traces_of_editors_and_programs_are_left_out(follow: Follow, top: Path, name: str) -> None:
     (top / name).parent.mkdir(parents=True, exist_ok=True)
     (top / name).write_text("x")
     (top / "a").write_text("1")
@@ -88,7 +88,7 @@ def test_patterns_leave_out_keys_of_a_volume(follow: Follow, tmp_path: Path) -> 
     follow(volume.path, ignore=["*.tmp"]).expect({"a": "1"})
 
 
-def test_directory_that_is_left_out_is_not_opened(follow: Follow, top: Path) -> None:
+def test_ignored_directory_is_not_opened(follow: Follow, top: Path) -> None:
     """It may be closed to us, as lost+found is, or hold any number of files."""
     (top / "lost+found").symlink_to("/proc/self/task/../../1/root/nowhere")
     (top / "many").mkdir()
@@ -100,7 +100,7 @@ def test_directory_that_is_left_out_is_not_opened(follow: Follow, top: Path) -> 
     follow(top, ignore=["big", "many"]).expect({"a": "1"})
 
 
-def test_limit_of_bytes_names_the_largest_file_and_a_way_out(follow: Follow, top: Path) -> None:
+def test_limit_of_bytes_names_the_largest_file_and_a_remedy(follow: Follow, top: Path) -> None:
     (top / "a").write_text("1")
     (top / "logs").mkdir()
     (top / "logs" / "access").touch()
@@ -110,7 +110,7 @@ def test_limit_of_bytes_names_the_largest_file_and_a_way_out(follow: Follow, top
     assert "--ignore" in said
 
 
-def test_any_number_of_names_is_given_up_in_time(follow: Follow, top: Path) -> None:
+def test_number_of_names_is_limited(follow: Follow, top: Path) -> None:
     """Names that are no configuration count too: pipes, links that lead nowhere."""
     (top / "a").write_text("1")
     for number in range(20_001):
@@ -118,7 +118,7 @@ def test_any_number_of_names_is_given_up_in_time(follow: Follow, top: Path) -> N
     assert "it has more than 20000 names" in str(follow(top).expect_call("failed"))
 
 
-def test_name_that_is_not_utf8_is_skipped_and_told_once(
+def test_name_outside_of_utf8_is_skipped_with_one_warning(
     follow: Follow, top: Path, told: Callable[[], str]
 ) -> None:
     (top / "a").write_text("1")
@@ -164,7 +164,7 @@ def test_emptied_volume_counts_as_missing(follow: Follow, tmp_path: Path) -> Non
     assert follower.heard.texts == [{"a": "1"}, None, {"a": "2"}]
 
 
-def test_volume_that_is_empty_at_start_counts_as_missing(follow: Follow, tmp_path: Path) -> None:
+def test_volume_empty_at_start_counts_as_missing(follow: Follow, tmp_path: Path) -> None:
     volume = Volume(tmp_path / "volume")
     volume.swap({})
     follower = follow(volume.path)
@@ -173,7 +173,7 @@ def test_volume_that_is_empty_at_start_counts_as_missing(follow: Follow, tmp_pat
     follower.expect({"a": "2"})
 
 
-def test_plain_directory_without_files_is_told(
+def test_plain_directory_without_files_is_a_warning(
     follow: Follow, top: Path, told: Callable[[], str]
 ) -> None:
     """A directory that people fill may be empty by intention: it is a configuration."""
@@ -203,7 +203,7 @@ def test_emptied_volume_among_others_keeps_its_last_files(
     follower.expect({"one/c": "4", "other/a": "3"})
 
 
-def test_volume_that_is_empty_from_the_start_is_told(
+def test_volume_empty_from_the_start_is_a_warning(
     follow: Follow, top: Path, told: Callable[[], str]
 ) -> None:
     one, other = Volume(top / "one"), Volume(top / "other")

@@ -74,7 +74,7 @@ def test_recheck_finds_changes_without_inotify(top: Path, limit: str, what: str)
     assert reads == ["read {'a': b'1'}", "read {'a': b'2'}"]
 
 
-def test_lost_events_are_made_up_for(follow: Follow, top: Path) -> None:
+def test_lost_events_lead_to_a_new_look(follow: Follow, top: Path) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     (top / "a").write_text("1")
     follower = follow(top)
@@ -93,7 +93,7 @@ def test_lost_events_are_made_up_for(follow: Follow, top: Path) -> None:
     assert follower.expect_call("restarted") == "gone"
 
 
-def test_a_file_is_not_read_before_it_is_closed(top: Path) -> None:
+def test_new_file_counts_once_it_is_closed(top: Path) -> None:
     watch = Watch()
     with watch:
         watch.content(str(top))
@@ -128,7 +128,7 @@ def test_only_the_rename_of_data_is_urgent(top: Path) -> None:
     watch.close()
 
 
-def test_watches_that_are_not_asked_for_again_are_dropped(top: Path) -> None:
+def test_watches_not_asked_for_again_end(top: Path) -> None:
     (top / "sub").mkdir()
     watch = Watch()
     with watch:
@@ -155,7 +155,7 @@ def switches(thread: threading.Thread) -> int:
     raise AssertionError("no such line")
 
 
-def test_what_happens_beside_the_way_wakes_nobody(follow: Follow, tmp_path: Path) -> None:
+def test_entries_beside_the_way_do_not_wake_the_source(follow: Follow, tmp_path: Path) -> None:
     """Above the parent, only the directories on the way matter: /tmp is full of other people's
     files.
     """
@@ -194,7 +194,7 @@ def test_no_process_is_started(top: Path) -> None:
     assert done.stdout.split("\n") == ["connected", "read", ""]
 
 
-def test_a_volume_that_is_mounted_over_is_found_by_the_re_check(follow: Follow, top: Path) -> None:
+def test_recheck_finds_a_mount_on_top(follow: Follow, top: Path) -> None:
     needs_root()
     Volume(top / "volume").swap({"a": "1"})
     follower = follow(top, recheck=0.05)
@@ -209,9 +209,7 @@ def test_a_volume_that_is_mounted_over_is_found_by_the_re_check(follow: Follow, 
     follower.expect({"volume/a": "1"})
 
 
-def test_with_a_head_start_what_changes_before_it_is_watched_is_found_all_the_same(
-    follow: Follow, top: Path
-) -> None:
+def test_change_within_the_head_start_is_found(follow: Follow, top: Path) -> None:
     (top / "a").write_text("1")
     follower = follow(top, head_start=0.3)
     follower.expect({"a": "1"})
@@ -224,7 +222,7 @@ def test_with_a_head_start_what_changes_before_it_is_watched_is_found_all_the_sa
     follower.expect({"a": "watched"})
 
 
-def test_mode_of_a_file_that_is_being_written_is_no_news(top: Path) -> None:
+def test_mode_of_an_open_file_is_no_change(top: Path) -> None:
     watch = Watch()
     with watch:
         watch.content(str(top))

@@ -20,7 +20,7 @@ Follow = Callable[..., Follower]
 # The way to the directory
 
 
-def test_a_missing_directory_is_told_and_waited_for(follow: Follow, tmp_path: Path) -> None:
+def test_missing_directory_is_reported_and_awaited(follow: Follow, tmp_path: Path) -> None:
     path = tmp_path / "not" / "yet"
     follower = follow(path)
     follower.expect(None)
@@ -53,7 +53,7 @@ def test_a_missing_directory_is_told_and_waited_for(follow: Follow, tmp_path: Pa
         "mv top old; mkdir -p top; mv new/a top; rmdir new",
     ],
 )
-def test_a_directory_that_is_replaced_is_followed(
+def test_replaced_directory_is_followed(
     follow: Follow, top: Path, tmp_path: Path, replace: str
 ) -> None:
     (top / "a").write_text("1\n")
@@ -67,7 +67,7 @@ def test_a_directory_that_is_replaced_is_followed(
     follower.expect({"a": "3"})
 
 
-def test_a_directory_in_which_somebody_stands_can_be_replaced(follow: Follow, top: Path) -> None:
+def test_directory_in_use_can_be_replaced(follow: Follow, top: Path) -> None:
     """The kernel tells the removal of an inode in use only when its last user has gone."""
     follower = follow(top)
     follower.expect({})
@@ -84,9 +84,7 @@ def test_a_directory_in_which_somebody_stands_can_be_replaced(follow: Follow, to
 @pytest.mark.parametrize(
     "name", ["link", "link/", "./link/.", "link/../../link", "up/link", "parents/v1/../../link/"]
 )
-def test_a_path_that_is_a_link_is_followed_when_it_is_switched(
-    follow: Follow, tmp_path: Path, name: str
-) -> None:
+def test_switched_link_is_followed(follow: Follow, tmp_path: Path, name: str) -> None:
     for version in ("v1", "v2"):
         (tmp_path / "parents" / version).mkdir(parents=True)
         (tmp_path / "parents" / version / "a").write_text(version)
@@ -101,9 +99,7 @@ def test_a_path_that_is_a_link_is_followed_when_it_is_switched(
     follower.expect({"a": "3"})
 
 
-def test_a_link_on_the_way_and_a_moved_ancestor_are_followed(
-    follow: Follow, tmp_path: Path
-) -> None:
+def test_link_on_the_way_and_moved_ancestor_are_followed(follow: Follow, tmp_path: Path) -> None:
     for version in ("v1", "v2"):
         (tmp_path / version / "sub" / "conf").mkdir(parents=True)
         (tmp_path / version / "sub" / "conf" / "a").write_text(version)
@@ -119,7 +115,7 @@ def test_a_link_on_the_way_and_a_moved_ancestor_are_followed(
     follower.expect({"a": "v1"})
 
 
-def test_a_moved_ancestor_is_noticed(follow: Follow, tmp_path: Path) -> None:
+def test_moved_ancestor_is_noticed(follow: Follow, tmp_path: Path) -> None:
     (tmp_path / "x" / "y" / "z").mkdir(parents=True)
     follower = follow(tmp_path / "x" / "y" / "z")
     follower.expect({})
@@ -129,7 +125,7 @@ def test_a_moved_ancestor_is_noticed(follow: Follow, tmp_path: Path) -> None:
     follower.expect({})
 
 
-def test_a_relative_path_is_meant_from_where_the_process_was(
+def test_relative_path_starts_at_the_first_directory(
     follow: Follow, top: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (top / "a").write_text("1")
@@ -145,7 +141,7 @@ def test_a_relative_path_is_meant_from_where_the_process_was(
 # What cannot be read
 
 
-def test_a_file_in_the_place_of_the_directory_is_trouble(follow: Follow, top: Path) -> None:
+def test_file_in_place_of_the_directory_is_a_failure(follow: Follow, top: Path) -> None:
     (top / "a").write_text("1")
     follower = follow(top / "a")
     said = str(follower.expect_call("failed"))
@@ -155,7 +151,7 @@ def test_a_file_in_the_place_of_the_directory_is_trouble(follow: Follow, top: Pa
     follower.expect(None)
 
 
-def test_too_many_files_are_trouble_until_they_are_fewer(follow: Follow, top: Path) -> None:
+def test_too_many_files_fail_until_they_are_fewer(follow: Follow, top: Path) -> None:
     (top / "many").mkdir()
     for number in range(100):
         os.mknod(top / "many" / str(number))
@@ -169,7 +165,7 @@ def test_too_many_files_are_trouble_until_they_are_fewer(follow: Follow, top: Pa
 
 
 @pytest.mark.parametrize("make", ["truncate -s 65M big", "truncate -s 33M a b"])
-def test_too_many_bytes_are_trouble_and_are_not_read(follow: Follow, top: Path, make: str) -> None:
+def test_too_many_bytes_fail_unread(follow: Follow, top: Path, make: str) -> None:
     subprocess.run(["sh", "-c", make], cwd=top, check=True)
     follower = follow(top)
     said = str(follower.expect_call("failed"))
@@ -178,7 +174,7 @@ def test_too_many_bytes_are_trouble_and_are_not_read(follow: Follow, top: Path, 
     follower.expect({"a": "1\n"})
 
 
-def test_after_trouble_all_is_told_again(follow: Follow, top: Path) -> None:
+def test_content_is_reported_again_after_a_failure(follow: Follow, top: Path) -> None:
     (top / "a").write_text("1")
     follower = follow(top)
     follower.expect({"a": "1"})
@@ -189,7 +185,7 @@ def test_after_trouble_all_is_told_again(follow: Follow, top: Path) -> None:
     assert follower.heard.texts == [{"a": "1"}, {"a": "1"}]
 
 
-def test_directories_in_a_maze_of_links_come_to_an_end(follow: Follow, top: Path) -> None:
+def test_maze_of_links_fails_in_time(follow: Follow, top: Path) -> None:
     """Each level has ten links to the next: a million ways, and no file at all."""
     for level in range(6):
         (top / f"{level}").mkdir()
@@ -199,7 +195,7 @@ def test_directories_in_a_maze_of_links_come_to_an_end(follow: Follow, top: Path
     assert "it has more than 2000 directories" in said
 
 
-def test_a_denied_permission_says_what_to_do_and_is_tried_again(common: Path) -> None:
+def test_denied_permission_has_a_remedy_and_is_retried(common: Path) -> None:
     needs_root()
     (common / "a").write_text("1")
     (common / "a").chmod(0)
@@ -211,8 +207,8 @@ def test_a_denied_permission_says_what_to_do_and_is_tried_again(common: Path) ->
             def connected(self): pass
             def contact(self): pass
             def watched(self, kind): pass
-            def failed(self, trouble, retry_in):
-                print(trouble.reason, trouble.message, trouble.fatal, retry_in)
+            def failed(self, failure, retry_in):
+                print(failure.reason, failure.message, failure.fatal, retry_in)
                 os.rename(path + "/b", path + "/a")
         open(path + "/b", "w").write("2")
         source = DirectorySource(path)
@@ -224,7 +220,7 @@ def test_a_denied_permission_says_what_to_do_and_is_tried_again(common: Path) ->
     assert printed.splitlines() == [f"forbidden {message} False 5.0", "read {'a': b'2'}"]
 
 
-def test_a_directory_that_may_not_be_read_is_tried_again_without_an_event(common: Path) -> None:
+def test_closed_directory_is_retried_without_an_event(common: Path) -> None:
     needs_root()
     (common / "top").mkdir(0o700)
     (common / "top" / "a").write_text("1")
@@ -236,10 +232,10 @@ def test_a_directory_that_may_not_be_read_is_tried_again_without_an_event(common
             def read(self, content, **_): print("read", content and content.files)
             def connected(self): pass
             def contact(self): pass
-            def failed(self, trouble, retry_in):
+            def failed(self, failure, retry_in):
                 self.tries += 1
                 if self.tries == 3:
-                    print(trouble.reason, retry_in)
+                    print(failure.reason, retry_in)
                     raise SystemExit
         source = DirectorySource(path + "/top", recheck=0.01)
         source.run(Sink())

@@ -28,7 +28,7 @@ def test_outbox_over_its_rate_keeps_the_newest() -> None:
     assert (None, None) == box.take(10.0)
 
 
-def test_outbox_tries_what_failed_again_before_what_is_newer() -> None:
+def test_outbox_retries_a_failed_event_before_newer_events() -> None:
     box = event_sender.Outbox(0.0)
     box.failed(body(1), 0.0)
     _, wait = box.take(0.0)
@@ -51,7 +51,7 @@ def test_outbox_at_the_end_waits_for_nothing() -> None:
 # What a cluster would take, asked of the fake that stands for it
 
 
-def test_the_longest_pod_name_and_any_note_make_an_event_that_a_cluster_takes() -> None:
+def test_longest_pod_name_and_note_make_a_valid_event() -> None:
     name = "a" * 235 + "-" + "b" * 17
     taken = Reported()
     pod = event_sender.Pod("shop", name, "uid")
@@ -61,7 +61,7 @@ def test_the_longest_pod_name_and_any_note_make_an_event_that_a_cluster_takes() 
     assert ("ü" * 512, name) == (note, taken.all[0]["regarding"]["name"])
 
 
-def test_what_looks_like_a_credential_does_not_get_into_an_event() -> None:
+def test_text_like_a_credential_is_redacted_in_an_event() -> None:
     note = "cannot ask http://admin:secret@shop/: sent Authorization: Bearer abc.def"
     shown = str(
         event_sender.event(
@@ -96,7 +96,7 @@ def test_what_looks_like_a_credential_does_not_get_into_an_event() -> None:
         ({"deprecatedCount": 1}, "has to be unset"),
     ],
 )
-def test_what_no_cluster_would_take_is_refused(change: dict[str, Any], words: str) -> None:
+def test_invalid_event_is_refused(change: dict[str, Any], words: str) -> None:
     body = event_sender.event(
         event_sender.Pod("shop", "web", "uid"), "ConfigApplied", "x", warning=False
     )

@@ -189,7 +189,7 @@ def _history(how: str) -> tuple[World, Noted, Told]:
 
 
 @pytest.mark.parametrize("how", ["refused", "silent"])
-def test_a_simulated_pod_asks_and_learns_exactly_when_the_real_source_does(
+def test_simulated_pod_asks_when_the_real_source_does(
     how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world, real, heard = _history(how)
@@ -212,7 +212,7 @@ def test_a_simulated_pod_asks_and_learns_exactly_when_the_real_source_does(
     assert heard.versions == learnt.versions
 
 
-def test_a_fleet_at_rest_keeps_to_thirty_requests_per_hour_and_object() -> None:
+def test_fleet_at_rest_makes_thirty_requests_per_hour() -> None:
     outcome = rollout(SMALL, pace=20, seconds=1500)
 
     assert 60 == len(outcome.tally.times["version 1"])
@@ -220,7 +220,7 @@ def test_a_fleet_at_rest_keeps_to_thirty_requests_per_hour_and_object() -> None:
 
 
 @pytest.mark.parametrize(("away", "most"), [(20, 5), (60, 5), (600, 30)])
-def test_a_fleet_has_what_changed_in_an_outage_soon(away: float, most: float) -> None:
+def test_fleet_has_the_change_of_an_outage_soon(away: float, most: float) -> None:
     """Within seconds after a short outage; spread over half a minute after a long one."""
     outcome = outage(SMALL, "refused", away, 120)
 
@@ -233,7 +233,7 @@ def test_a_fleet_has_what_changed_in_an_outage_soon(away: float, most: float) ->
 
 
 @pytest.mark.parametrize("after", [30, 45, 50, 55, 58])
-def test_a_role_that_is_granted_late_starts_every_pod(after: float) -> None:
+def test_role_granted_late_starts_every_pod(after: float) -> None:
     outcome = granted(SMALL, after, 60)
 
     assert 60 == len(outcome.tally.times["version 1"])
@@ -241,7 +241,7 @@ def test_a_role_that_is_granted_late_starts_every_pod(after: float) -> None:
     assert (outcome.until(1) or 60) < 6
 
 
-def test_splay_spreads_the_reloads_of_one_change() -> None:
+def test_splay_spreads_the_reloads_of_a_change() -> None:
     at_once, spread = change(SMALL, 100), change(dataclasses.replace(SMALL, splay=60), 100)
 
     assert 60 == at_once.total("reload") == spread.total("reload")
@@ -250,7 +250,7 @@ def test_splay_spreads_the_reloads_of_one_change() -> None:
     assert 30 < (spread.until(1) or 0) < 62
 
 
-def test_the_same_seed_gives_the_same_fleet() -> None:
+def test_same_seed_gives_the_same_fleet() -> None:
     first, again = change(SMALL, 100), change(SMALL, 100)
     other = change(dataclasses.replace(SMALL, seed=2), 100)
 
@@ -258,7 +258,7 @@ def test_the_same_seed_gives_the_same_fleet() -> None:
     assert first.tally != other.tally
 
 
-def test_a_pod_that_gets_nothing_within_a_minute_ends_with_125_and_is_started_again() -> None:
+def test_pod_without_content_ends_and_starts_again() -> None:
     world = SMALL.world()
     world.server.go_down("refused")
     Pod(world)
@@ -272,7 +272,7 @@ def test_a_pod_that_gets_nothing_within_a_minute_ends_with_125_and_is_started_ag
     assert 70 < world.tally.times["version 1"][0]
 
 
-def test_the_server_refuses_what_is_too_much_and_asks_for_more_and_more_time() -> None:
+def test_overloaded_server_refuses_and_asks_for_more_time() -> None:
     agenda, tally = Agenda(), Tally()
     server = ApiServer(agenda, tally, Capacity(rate=10, backlog=5))
     answers: list[tuple[int, Exception | None]] = []
@@ -294,7 +294,7 @@ def _note(
     answers.append((second, error))
 
 
-def test_connections_take_their_time_and_who_waits_too_long_gives_up() -> None:
+def test_slow_connections_time_out() -> None:
     agenda, tally = Agenda(), Tally()
     server = ApiServer(agenda, tally, Capacity(handshakes=10))
     errors: list[Exception | None] = []
@@ -306,7 +306,7 @@ def test_connections_take_their_time_and_who_waits_too_long_gives_up() -> None:
     assert 50 == sum(isinstance(error, TimeoutError) for error in errors)
 
 
-def test_the_figures_replace_what_stands_between_the_marks(tmp_path: Path) -> None:
+def test_figures_replace_the_text_between_the_marks(tmp_path: Path) -> None:
     path = tmp_path / "FLEET.md"
     path.write_text(
         f"before\n{fleet_report.BEGIN}\nold\n{fleet_report.END}\nafter\n", encoding="utf-8"
@@ -324,7 +324,7 @@ def test_the_figures_replace_what_stands_between_the_marks(tmp_path: Path) -> No
     assert "no marks" == path.read_text(encoding="utf-8")
 
 
-def test_every_run_is_simulated_and_has_its_place_in_the_tables() -> None:
+def test_every_run_has_its_place_in_the_tables() -> None:
     base = dataclasses.replace(SMALL, pods=12)
     plans = fleet.plans(base)
     outcomes = {

@@ -28,8 +28,8 @@ TIMING = Timing()
 
 
 def fault(status: int = 0, retry_after: float = 0.0) -> FailedTry:
-    trouble = Failure(FailureReason.UNREACHABLE, "cannot read it")
-    return FailedTry(RestartReason.CONNECTION, trouble, status, retry_after, crowded=status == 429)
+    failure = Failure(FailureReason.UNREACHABLE, "cannot read it")
+    return FailedTry(RestartReason.CONNECTION, failure, status, retry_after, crowded=status == 429)
 
 
 Answer = tuple[
@@ -70,21 +70,21 @@ def spread(drawn: list[float], low: float, high: float) -> bool:
     return low <= min(drawn) <= low + near and high - near <= max(drawn) <= high
 
 
-def test_a_watch_that_ended_well_is_followed_by_another_within_a_second() -> None:
+def test_watch_follows_a_good_end_within_a_second() -> None:
     assert spread(pauses((None, 300, True)), 0, TIMING.spread)
 
 
-def test_a_watch_that_broke_after_a_good_life_comes_back_spread_over_seconds() -> None:
+def test_watches_broken_after_a_good_life_spread_over_seconds() -> None:
     """A server that restarts breaks the watches of all pods at one instant."""
     assert spread(pauses((fault(), LONG_LIFE + 1, True)), 0, TIMING.relist)
 
 
-def test_a_watch_that_breaks_at_once_is_a_failure_like_others() -> None:
+def test_watch_broken_at_once_is_a_usual_failure() -> None:
     assert spread(pauses((fault(), 1, True)), 0.1 * TIMING.base, TIMING.base)
 
 
 @pytest.mark.parametrize(("failures", "most"), [(0, 0.5), (1, 1), (3, 4), (20, 5)])
-def test_failures_wait_twice_as_long_each_time_up_to_a_limit(failures: int, most: float) -> None:
+def test_pause_doubles_with_failures_up_to_a_limit(failures: int, most: float) -> None:
     assert spread(pauses(*[REFUSED] * (failures + 1)), most / 10, most)
 
 
@@ -101,13 +101,13 @@ def test_pause_grows_with_the_outage(minutes: int, most: float) -> None:
 
 
 @pytest.mark.parametrize("outage", [1.0, 20.0, 60.0])
-def test_one_pod_is_back_within_five_seconds_of_an_outage(outage: float) -> None:
+def test_single_pod_is_back_within_five_seconds(outage: float) -> None:
     for _ in range(TIMES):
         back = next(now for now in tries(lambda _: REFUSED, outage + 60) if now >= outage)
         assert back - outage <= 5
 
 
-def test_a_success_resets_the_pause() -> None:
+def test_success_resets_the_pause() -> None:
     """After an outage of ten minutes and five good seconds, a single refusal is no news."""
     outage = [REFUSED] * 60
     assert max(pauses(*outage, (fault(), 5.0, True))) <= TIMING.base
@@ -117,9 +117,7 @@ def test_a_success_resets_the_pause() -> None:
 
 @pytest.mark.parametrize("granted", [0.5, 3, 17, 30, 40, 45, 50, 55, 57, 58, 59, 59.5])
 @pytest.mark.parametrize("refusal", [fault(403), fault(401), fault(500), fault()])
-def test_what_is_granted_before_the_deadline_is_read_before_it(
-    granted: float, refusal: FailedTry
-) -> None:
+def test_grant_before_the_deadline_is_used_before_it(granted: float, refusal: FailedTry) -> None:
     """A role, an API server or a network that comes late; without it the container
     ends with 125.
     """
@@ -129,38 +127,38 @@ def test_what_is_granted_before_the_deadline_is_read_before_it(
         )
 
 
-def test_a_server_that_asks_for_patience_is_tried_before_the_end() -> None:
+def test_retry_after_leaves_a_try_before_the_deadline() -> None:
     for _ in range(TIMES):
         times = list(tries(lambda _: (fault(429, 32), 0.01, False), DUE, DUE))
         assert DUE - 2 < times[-1] < DUE
         assert len(times) < 15
 
 
-def test_pauses_are_short_while_the_first_content_is_awaited() -> None:
+def test_pauses_are_short_before_the_first_content() -> None:
     times = list(tries(lambda _: (fault(403), 0.01, False), 600, 600))
     assert max(b - a for a, b in itertools.pairwise(times)) <= TIMING.short + 0.1
     assert len(times) < 300
 
 
-def test_a_list_leaves_time_for_another_before_the_deadline() -> None:
+def test_list_leaves_time_for_another_before_the_deadline() -> None:
     pace = Pace(TIMING, DUE)
     assert [15, 15, 8, 1, 15] == [pace.budget(now) for now in (0, 43, 50, 59, 61)]
     assert 15 == Pace(TIMING).budget(0)
 
 
-def test_what_the_server_asks_for_is_a_minimum_and_spread() -> None:
+def test_retry_after_is_a_minimum_and_spread() -> None:
     """Pods that come back at the second that a server names are refused again."""
     assert spread(pauses((fault(503, 10), 0.01, False)), 10, 15 + TIMING.base)
     assert spread(pauses((fault(429, 10), 0.01, False)), 10, 15 + TIMING.crowd[0])
 
 
-def test_a_forbidden_watch_is_asked_for_at_a_calm_pace() -> None:
+def test_forbidden_watch_is_retried_at_a_calm_pace() -> None:
     refused: Answer = (fault(403), 0.02, True)
     assert spread(pauses(refused), *TIMING.refusal)
     assert spread(pauses(refused, refused), *TIMING.poll)
 
 
-def test_401_and_410_in_turn_are_not_asked_for_without_pause() -> None:
+def test_401_and_410_in_turn_are_paced() -> None:
     """Each alone is most likely cured by the very next try; together they once made 293 requests
     per second.
     """
@@ -199,7 +197,7 @@ def test_no_history_of_answers_makes_a_busy_source(answers: list[Answer]) -> Non
     assert sum(drawn) + sum(took for _, took, _ in real) > len(real) / 2 - 5
 
 
-def test_a_watch_is_asked_for_between_four_and_six_minutes() -> None:
+def test_watch_lasts_four_to_six_minutes() -> None:
     assert spread([float(watch_seconds(TIMING)) for _ in range(TIMES)], 240, 360)
 
 
@@ -209,7 +207,7 @@ def test_edits_by_people_are_taken_at_once() -> None:
 
 
 @pytest.mark.parametrize(("size", "rate"), [(200, 200), (1 << 20, 3)])
-def test_a_flood_of_events_is_taken_slowly(size: int, rate: float) -> None:
+def test_flood_of_events_is_taken_slowly(size: int, rate: float) -> None:
     """Events are taken as slowly as the rest of the program bears: big ones, which take long to
     parse, more so.
     """
