@@ -1,10 +1,10 @@
-"""An honest API server for tests: real semantics over real TLS, with faults that a test can order.
+"""An honest API server for tests: real semantics over real TLS, with faults on order.
 
 `FakeKube` listens on loopback and serves ConfigMaps, Secrets and Namespaces as a cluster does:
 list, get, watch, create, update, patch and delete, resourceVersions, field selectors, bookmarks,
-410 after compaction, bearer tokens and RBAC on every request. Beside that it does what no cluster
-does on request: hold an answer back, fall silent, cut or reset watches, trickle, say nonsense, go
-down. It must not know the client: everything goes over HTTP, and the request log tells what came.
+410 after compaction, bearer tokens and RBAC on every request. On order it also fails as clusters
+do: it holds an answer back, falls silent, cuts or resets watches, trickles, sends nonsense, goes
+down. It must not know the client: everything goes over HTTP, into the request log.
 
 `python -m tests.fake_kube --help` serves a directory of files as ConfigMaps.
 """
@@ -32,7 +32,7 @@ ADMIN = "system:serviceaccount:default:web"
 
 
 class Rule(Record):
-    """What an RBAC role allows: empty tuples allow every name or namespace, as in a cluster."""
+    """An RBAC rule: empty tuples allow every name or namespace, as in a cluster."""
 
     verbs: tuple[str, ...]
     resources: tuple[str, ...]
@@ -49,21 +49,19 @@ class Rule(Record):
 
 
 class FakeKube:
-    """The server and what a test does to it. Objects live in `namespace` unless said otherwise."""
+    """The server and the orders of a test. Objects live in `namespace` by default."""
 
     def __init__(self, port: int = 0, authority: Authority | None = None) -> None:
         self.namespace = "production"
-        self.kubeconfig = ""  # the last one that was written
+        self.kubeconfig = ""  # the last written one
         self.store = Store()
         self.store.namespaces.add(self.namespace)
         self.store.heard = self._spread
         self.reported = Reported()
         self.authority = authority or Authority()
         self.log: list[Ask] = []
-        self.documents: dict[str, Json] = {}  # further paths that are answered with fixed JSON
-        self.watch_list = (
-            True  # the feature gate: a watch may begin with the objects that there are
-        )
+        self.documents: dict[str, Json] = {}  # further paths with their fixed JSON
+        self.watch_list = True  # the feature gate: a watch may begin with the existing objects
         self.endless_headers = False  # answers begin, and their headers never end
         self.forbidding_until = 0.0  # monotonic: roles are not loaded yet
         self.gone_as_event = False  # 410 as an ERROR event in a 200 stream, not as a status
@@ -97,7 +95,7 @@ class FakeKube:
         self.thaw()
         self.down()
 
-    # What users of a cluster do
+    # Deeds of users
 
     def create(
         self,
@@ -134,7 +132,7 @@ class FakeKube:
     def delete(self, name: str, *, kind: str = "configmap") -> Json:
         return self.store.delete(f"{kind}s", self.namespace, name)
 
-    # Who may do what
+    # Users and their rights
 
     def add_user(self, name: str, *rules: Rule, token: str | None = None) -> str:
         """A user with these rules (none: everything is allowed); returns the bearer token."""
@@ -149,7 +147,7 @@ class FakeKube:
         self._rules[name] = None
 
     def rotate_token(self, name: str = ADMIN, token: str | None = None) -> str:
-        """A new token for a user; the old ones are refused from now on."""
+        """A new token for a user; from now on the old tokens are refused."""
         new = token or secrets.token_urlsafe(24)
         kept = {old: user for old, user in self._tokens.items() if user != name}
         self._tokens = {**kept, new: name}
@@ -166,7 +164,7 @@ class FakeKube:
         return fake_kube_files.write(path, content)
 
     def write_kubeconfig_and_ca(self, path: str, pem: str) -> str:
-        """A kubeconfig for the admin that trusts the CA in a file beside it."""
+        """A kubeconfig for the admin, with the CA in a file beside it."""
         fake_kube_files.write(f"{path}.crt", pem)
         # Null, for the library prefers the data.
         cluster = {"certificate-authority-data": None, "certificate-authority": f"{path}.crt"}
@@ -193,7 +191,7 @@ class FakeKube:
         headers: Mapping[str, str] | None = None,
         times: int = 1,
     ) -> None:
-        """Answer the next requests with that verb so, whoever asks; times=-1: until `clear`."""
+        """Script the next answers to a verb, for every user; times=-1: until `clear`."""
         if body is None:
             reason = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
             text = "the server is currently unable to handle the request"
@@ -232,7 +230,7 @@ class FakeKube:
             self.store.changed.notify_all()
 
     def bookmark(self) -> None:
-        """Send a bookmark down every open watch that allows them."""
+        """Send a bookmark down every open watch, if its request allows them."""
         with self.store.changed:
             for stream in self._streams:
                 if stream.bookmarks:
@@ -247,30 +245,29 @@ class FakeKube:
             self._listener = None
 
     def up(self, *, forbidding: float = 0.0) -> None:
-        """Listen again on the same port, with all that was stored.
+        """Listen again on the same port, with all stored objects.
 
-        forbidding: seconds in which every request is answered 403: a restarted server loads its
-        roles.
+        `forbidding`: seconds of 403 for every request, as while a restarted server loads its roles.
         """
         self.forbidding_until = time.monotonic() + forbidding
         if self._listener is None:
             self._listener = Listener(self, self.port, self._context)
 
-    # For tests to look at
+    # For the eyes of tests
 
     def watchers(self) -> int:
-        """How many watches are open now."""
+        """The number of open watches."""
         with self.store.changed:
             return len(self._streams)
 
     def asked(self, verb: str, status: int | None = None) -> list[Ask]:
-        """The logged requests with that verb (and that answer)."""
+        """The logged requests with a verb (and an answer)."""
         return [ask for ask in self.log if ask.verb == verb and status in {None, ask.status}]
 
     # For the HTTP side
 
     def scripted(self, ask: Ask) -> Answer | None:
-        """Take the scripted answer to this request, if there is one."""
+        """Take the scripted answer to this request; None without one."""
         with self.store.changed:
             self.log.append(ask)
             for index, answer in enumerate(self._answers):

@@ -1,5 +1,4 @@
-"""Kubernetes Events as the fake API server takes them: checked as a cluster checks them, and kept
-for tests to read.
+"""Kubernetes Events in the fake API server: checked as in a cluster, and kept for tests.
 
 Knows no HTTP, no tokens and no faults. Rules: the events.k8s.io/v1 reference of the Kubernetes
 documentation, and the API server's validation of Events of that group.
@@ -32,13 +31,13 @@ _OF_THE_OLD_API = (
 
 
 class Reported:
-    """The Events that were taken, in the order in which they came."""
+    """The accepted Events, in the order of their arrival."""
 
     def __init__(self) -> None:
         self.all: list[Json] = []
 
     def create(self, namespace: str, body: Json) -> Json:
-        """Take one; RefusedError where a cluster would not."""
+        """Accept an Event; RefusedError where a cluster refuses it."""
         meta = body.get("metadata") or {}
         when = body.get("eventTime")
         if when is not None and not (isinstance(when, str) and _MICRO_TIME.fullmatch(when)):

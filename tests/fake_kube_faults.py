@@ -1,4 +1,4 @@
-"""Answers of the fake API server that a test orders: scripted, or held back."""
+"""Answers of the fake API server on order: scripted, or held back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from config_supervisor.core.record import Record
 
 
 class Answer(Record):
-    """A scripted answer to the next `times` requests with that verb."""
+    """A scripted answer to the next `times` requests with a verb."""
 
     verb: str
     status: int

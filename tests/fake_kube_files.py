@@ -1,5 +1,6 @@
-"""The files with which clients find a fake API server: a kubeconfig, a service account. Knows
-nothing of the server.
+"""The files of clients of a fake API server: a kubeconfig, a service account.
+
+Knows nothing of the server.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 
 def kubeconfig(url: str, pem: str, token: str, namespace: str, changes: Mapping[str, Any]) -> str:
-    """A kubeconfig with one cluster, user and context; `changes`: user, cluster, context entries to
+    """A kubeconfig with a cluster, user and context; `changes`: user, cluster, context entries to
     overlay.
     """
     cluster = {"server": url, "certificate-authority-data": base64.b64encode(pem.encode()).decode()}

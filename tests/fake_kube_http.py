@@ -1,7 +1,7 @@
 """The HTTP side of the fake API server: connections, requests, answers, chunked watch streams.
 
-What a request means and whether it is allowed is decided by FakeKube and its Store; this module
-reads and writes bytes and carries out the faults that concern a socket.
+FakeKube and its Store decide on a request; this module reads and writes bytes, and carries out the
+faults of sockets.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete
 
 
 class Ask:
-    """One request, as RBAC and the log see it: verb, resource, namespace, name, query, token."""
+    """A request for RBAC and the log: verb, resource, namespace, name, query, token."""
 
     def __init__(self, method: str, target: str, authorization: str) -> None:
         self.at = time.monotonic()
@@ -71,11 +71,11 @@ class Ask:
 
 
 class Stream:
-    """One open watch: bytes to send, and how it is to end (clean, fin, rst; '' while it lives)."""
+    """An open watch: bytes to send, and its kind of end (clean, fin, rst; '' while it lives)."""
 
     def __init__(self, ask: Ask, seconds: float, *, after: int) -> None:
         self.ask = ask
-        self.after = after  # a watch from a version that is yet to come is silent until then
+        self.after = after  # a watch from a future version is silent until then
         self.queue: collections.deque[bytes] = collections.deque()
         self.deadline = ask.at + seconds
         self.end = ""
@@ -134,7 +134,7 @@ class _Server(http.server.ThreadingHTTPServer):
                 self.connections.discard(connection)
 
     def handle_error(self, *_: object) -> None:
-        """A client that goes away, or does not trust us, is no error of the server."""
+        """A client may go away, or refuse our certificate."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

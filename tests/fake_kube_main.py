@@ -1,4 +1,4 @@
-"""The fake API server as a program: files become ConfigMaps, and edits of them become updates.
+"""The fake API server as a program: files become ConfigMaps, and their edits become updates.
 
 For trying the API mode without a cluster. It prints the path of a kubeconfig and serves until TERM
 or INT. `kubectl --kubeconfig FILE` works on it too, for ConfigMaps and Secrets: get, watch, apply,
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def refresh(kube: FakeKube, folder: str, served: Tree) -> None:
-    """Bring the server's ConfigMaps to what the directory says; `served` is what it said before."""
+    """Bring the server's ConfigMaps to the state of the directory; `served` is its former state."""
     now = read_tree(folder)
     for (space, name), files in now.items():
         if served.get((space, name)) == files:
@@ -113,7 +113,7 @@ def _content(path: str) -> bytes:
 
 
 def discovery() -> dict[str, Json]:
-    """What kubectl asks before anything else: which groups, versions and kinds there are."""
+    """The answers to kubectl's first questions: groups, versions and kinds."""
     verbs = ["create", "delete", "get", "list", "patch", "update", "watch"]
     kinds = {**RESOURCES, "namespaces": "Namespace"}
     resources = [

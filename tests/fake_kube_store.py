@@ -1,7 +1,7 @@
-"""The objects of the fake API server: what a cluster keeps, and the rules by which it changes.
+"""The objects of the fake API server, and the rules of their changes.
 
 One resourceVersion counts over all objects; every real change makes an event; a change of nothing
-changes nothing; what a cluster would refuse is refused, with its own code, reason and message.
+changes nothing; a refusal has the code, reason and message of a cluster.
 Knows no HTTP, no tokens and no faults. Rules: the API concepts page of the Kubernetes
 documentation, and the API server's validation of ConfigMaps and Secrets.
 """
@@ -29,14 +29,14 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9]
 
 
 class RefusedError(Exception):
-    """A request that a cluster would refuse: HTTP code, reason and message of its Status body."""
+    """A refused request: HTTP code, reason and message of the Status body."""
 
     def __init__(self, code: int, reason: str, message: str) -> None:
         super().__init__(message)
         self.code, self.reason = code, reason
 
     def status(self) -> Json:
-        """The body that a cluster answers with."""
+        """The body of the answer."""
         return {
             "kind": "Status",
             "apiVersion": "v1",
@@ -49,7 +49,7 @@ class RefusedError(Exception):
 
 
 class Event(Record):
-    """One change: its version, ADDED, MODIFIED or DELETED, and the object after it."""
+    """A change: its version, ADDED, MODIFIED or DELETED, and the object after it."""
 
     version: int
     type: str
@@ -57,7 +57,7 @@ class Event(Record):
     obj: Json
 
     def concerns(self, resource: str, namespace: str, name: str) -> bool:
-        """Whether a watch on that selection sees it ('' selects all)."""
+        """Whether a watch on a selection sees it ('' selects all)."""
         meta = self.obj["metadata"]
         return (
             self.resource == resource
@@ -67,7 +67,7 @@ class Event(Record):
 
 
 class Store:
-    """All objects of one cluster. Every method may be called from any thread."""
+    """All objects of a cluster. Every method may be called from any thread."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition(threading.RLock())  # notified of every event
@@ -104,7 +104,7 @@ class Store:
             return [event for event in self._events if event.version > version]
 
     def compact(self) -> None:
-        """Forget all history: a watch from any version that was seen until now is 410."""
+        """Forget all history: a watch from any version up to now is 410."""
         with self.changed:
             self.version += 1
             self.compacted = self.version
@@ -188,7 +188,7 @@ class Store:
 
 
 def validate(resource: str, obj: Json) -> None:
-    """Raise RefusedError for an object that the API server would not take."""
+    """Raise RefusedError for an object that the API server refuses."""
     name = obj["metadata"].get("name", "")
     if not isinstance(name, str) or len(name) > 253 or not _NAME.fullmatch(name):
         message = f'metadata.name: Invalid value: "{name}": a lowercase RFC 1123 subdomain must ...'
@@ -244,7 +244,7 @@ def _size(field: str, value: object, *, coded: bool) -> int:
 
 
 def _clean(resource: str, body: Json) -> Json:
-    """What of a request becomes the object: the writable part, in the API server's form."""
+    """The writable part of a request's object, in the API server's form."""
     meta = body.get("metadata") or {}
     known = ("data", "binaryData", "immutable", "type")
     obj: Json = {

@@ -40,7 +40,7 @@ class Authority:
         return context
 
     def _signed_again(self, pem: trustme.Blob) -> bytes:
-        """The same certificate without the extensions that are to lack."""
+        """The same certificate without the unwanted extensions."""
         if not self._lacking:
             return pem.bytes()
         old = x509.load_pem_x509_certificate(pem.bytes())

@@ -54,16 +54,16 @@ def swap_volume(path: str | os.PathLike[str], files: Mapping[str, str]) -> None:
 
 
 class Heard:
-    """A sink that keeps what it is told, in `calls` all of it.
+    """A sink that keeps every call.
 
-    Once `over`, it ends the thread of the source that calls it next.
+    Once `over`, it ends the thread of the next caller.
     """
 
     def __init__(self) -> None:
         self.over = False
         self.calls: list[tuple[str, object]] = []
         self.contents: list[Content | None] = []
-        self.missing: list[str] = []  # how it was missing, each time
+        self.missing: list[str] = []  # the reason, each time
         self.news = threading.Condition()
         self.go_on = threading.Event()  # cleared: `read` does not return
         self.go_on.set()

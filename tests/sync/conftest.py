@@ -1,6 +1,4 @@
-"""What the tests of sync share: an API server, the fake one unless TEST_KUBECONFIG names a real
-one.
-"""
+"""An API server for the tests of sync: a fake, unless TEST_KUBECONFIG names a real cluster."""
 
 from __future__ import annotations
 
@@ -47,7 +45,7 @@ def kube(_cluster: RealKube | None, tmp_path: object) -> Iterator[FakeKube | Rea
 
 @pytest.fixture
 def fake(kube: FakeKube | RealKube) -> FakeKube:
-    """The fake API server, for faults, times and tokens that only it can order."""
+    """The fake API server, for faults, times and tokens on order."""
     if not isinstance(kube, FakeKube):
         pytest.skip(
             "only the fake API server can be ordered to do this, and TEST_KUBECONFIG names a"
@@ -58,7 +56,7 @@ def fake(kube: FakeKube | RealKube) -> FakeKube:
 
 @pytest.fixture
 def pod(fake: FakeKube, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Access:
-    """Access as in a pod: a mounted service account and the two variables."""
+    """Access as in a pod: a mounted service account and its variables."""
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(fake.port))
     monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/no-kubeconfig")

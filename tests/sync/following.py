@@ -1,4 +1,4 @@
-"""A Kubernetes source at work in its thread, and a sink that records all that it says."""
+"""A Kubernetes source at work in its thread, and a sink that records its reports."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ QUICK = Timing(
 
 
 class Recorder:
-    """A sink that keeps what it is told, with the time of each call.
+    """A sink that keeps every call with its time.
 
-    Once `over`, it ends the thread of the source that calls it next.
+    Once `over`, it ends the thread of the next caller.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Recorder:
 
 
 class Following:
-    """A source that runs until `end`; what it said, by kind."""
+    """A source that runs until `end`, and its reports."""
 
     def __init__(self, label: Label, access: Access, timing: Timing = QUICK) -> None:
         self.source = KubernetesSource(label, access, timing)
@@ -84,33 +84,33 @@ class Following:
         with contextlib.suppress(SystemExit):
             self.source.run(self._sink)
 
-    def said(self, name: str) -> list[Any]:
+    def reports(self, name: str) -> list[Any]:
         return [value for _, kind, value in tuple(self._sink.calls) if kind == name]
 
     def when(self, name: str) -> list[float]:
-        """The times at which it said so, by the monotonic clock."""
+        """The times of the reports of a kind, by the monotonic clock."""
         return [at for at, kind, _ in tuple(self._sink.calls) if kind == name]
 
     @property
     def calls(self) -> list[tuple[float, str, Any]]:
-        """All that it said: time, kind, value."""
+        """All reports: time, kind, value."""
         return list(self._sink.calls)
 
     @property
     def contents(self) -> list[Content | None]:
-        return self.said("read")
+        return self.reports("read")
 
     @property
     def reads(self) -> list[dict[str, bytes] | None]:
-        """The files of each read; None where the object did not exist."""
+        """The files of each read; None for a missing object."""
         return [None if content is None else dict(content.files) for content in self.contents]
 
     @property
     def failures(self) -> list[Failure]:
-        return [failure for failure, _ in self.said("failed")]
+        return [failure for failure, _ in self.reports("failed")]
 
     def expect_reads(self, *expected: dict[str, bytes] | None) -> None:
-        """Wait until it has told these contents, in this order, and nothing else."""
+        """Wait for exactly these contents, in this order."""
 
         def told() -> None:
             assert list(expected) == self.reads
@@ -118,7 +118,7 @@ class Following:
         wait_until(told)
 
     def expect_last_read(self, expected: dict[str, bytes]) -> None:
-        """Wait until the newest content is this one, whatever was told before."""
+        """Wait for this content as the newest."""
 
         def told() -> None:
             assert expected == self.reads[-1]
@@ -126,15 +126,15 @@ class Following:
         wait_until(told)
 
     def expect(self, name: str, value: object) -> None:
-        """Wait until it has said that."""
+        """Wait for a report of a kind with this value."""
 
         def said() -> None:
-            assert value in self.said(name)
+            assert value in self.reports(name)
 
         wait_until(said)
 
     def expect_failure(self, *parts: str) -> Failure:
-        """Wait for its first failure, which must contain all the parts."""
+        """Wait for the first failure; its message must contain all the parts."""
 
         def failing() -> None:
             assert self.failures
@@ -145,19 +145,19 @@ class Following:
         return self.failures[0]
 
     def expect_watching(self, times: int = 1) -> None:
-        """Wait until a watch was established for that many times."""
+        """Wait until a watch was established so often."""
 
         def watching() -> None:
-            assert times <= self.said("connected").count(True)
-            assert self.said("connected")[-1]
+            assert times <= self.reports("connected").count(True)
+            assert self.reports("connected")[-1]
 
         wait_until(watching)
 
     def expect_events(self, count: int) -> None:
-        """Wait until so many watch events were counted."""
+        """Wait for a number of watch events."""
 
         def counted() -> None:
-            assert count <= len(self.said("watched"))
+            assert count <= len(self.reports("watched"))
 
         wait_until(counted)
 
@@ -167,7 +167,7 @@ class Following:
         assert not self._thread.is_alive()
 
     def end(self) -> None:
-        """Have its thread end when it speaks next: at the latest when its server goes down."""
+        """End the thread at its next report: at the latest when the server goes down."""
         self._sink.over = True
 
 
@@ -176,8 +176,8 @@ def gaps(asks: list[Ask]) -> list[float]:
     return [later.at - sooner.at for sooner, later in itertools.pairwise(asks)]
 
 
-def until_so_many(count: int, things: Callable[[], list[Any]]) -> None:
-    """Wait until there are at least `count` of these."""
+def until_count(count: int, things: Callable[[], list[Any]]) -> None:
+    """Wait until there are at least `count` things."""
 
     def enough() -> None:
         assert count <= len(things())

@@ -1,6 +1,4 @@
-"""What `kubectl describe pod` shows: the story of the configuration as Events, and that nothing
-depends on them.
-"""
+"""The story of the configuration as Events of the pod; nothing depends on them."""
 
 from __future__ import annotations
 
@@ -221,9 +219,8 @@ def test_missing_pod_variable_ends_with_125_and_is_named(telling: Telling, missi
 
 def test_storm_of_changes_makes_few_events(telling: Telling) -> None:
     program = telling.running(*QUICK, "--log-level=debug")
-    for number in range(
-        12
-    ):  # each is applied; a reload may be overtaken by the next, and is no news then
+    # Each is applied; the next may overtake a reload, which makes no Event then.
+    for number in range(12):
         telling.change(f"edit {number}")
         program.expect(f"config: edit {number}")
     program.err.expect("too many events, dropped")
@@ -269,7 +266,7 @@ def test_end_of_the_app_waits_for_no_event(telling: Telling) -> None:
     program.finish(143, 2)
 
 
-# What is told when not all can be
+# A server that takes some Events only
 
 
 def test_server_back_from_an_outage_gets_the_newest_event(telling: Telling) -> None:

@@ -1,7 +1,6 @@
-"""The contract of an API server that the other tests rely on, asked over REST.
+"""The contract of an API server, the ground of the other tests, over REST.
 
-With TEST_KUBECONFIG the same is asked of a real one: where the fake differs, it is the fake that is
-wrong.
+TEST_KUBECONFIG puts the same questions to a real server: where they differ, the fake is wrong.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""The whole program on an API server that is hostile or broken: PID 1 stays small, and its signals
-pass.
-"""
+"""The whole program on a hostile or broken API server: PID 1 stays small, and signals pass."""
 
 from __future__ import annotations
 
@@ -30,7 +28,7 @@ def subject(run: Run, fake: FakeKube, tmp_path: os.PathLike[str]) -> Subject:
 
 
 def most_memory(program: Program) -> int:
-    """The most bytes that were resident at one time."""
+    """The largest resident size so far, in bytes."""
     return int(process_status(str(program.pid))["VmHWM"].split()[0]) << 10
 
 

@@ -1,4 +1,4 @@
-"""Kubeconfigs: what is read from them, and what a user is told whose kubeconfig is of no use."""
+"""Kubeconfigs: the parts that are read, and the errors about the unusable."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_unusable_kubeconfig_is_named_with_the_reason(
 def test_unsupported_login_is_refused(
     follow: Follow, fake: FakeKube, user: dict[str, Any], words: str
 ) -> None:
-    """The library passes over them: a request would go out as somebody else."""
+    """The library passes over it: requests would go out as another user."""
     path = write(
         f"{fake.kubeconfig}.bad", json.dumps({**FINE, "users": [{"name": "u", "user": user}]})
     )

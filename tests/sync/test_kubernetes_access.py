@@ -1,4 +1,4 @@
-"""How the Kubernetes source gets at its API server, and what it says when it cannot."""
+"""The Kubernetes source finds its API server and its login, or names the reason."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_named_kubeconfig_precedes_the_service_account(
     source.expect_reads(A)
 
 
-# --- who is refused, and by what
+# --- refusals
 
 
 def test_wrong_token_names_the_user_of_the_kubeconfig(fake: FakeKube, follow: Follow) -> None:

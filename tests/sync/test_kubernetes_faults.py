@@ -1,6 +1,4 @@
-"""What the Kubernetes source makes of wrong answers, refusals and errors: told, retried, no content
-lost.
-"""
+"""Wrong answers, refusals and errors: the Kubernetes source reports, retries, loses no content."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ import pytest
 
 from config_supervisor.runtime import log
 from tests.fake_kube import ADMIN, FakeKube, Rule
-from tests.sync.following import QUICK, Following, gaps, until_so_many
+from tests.sync.following import QUICK, Following, gaps, until_count
 
 Follow = Callable[..., Following]
 
@@ -48,7 +46,7 @@ def test_line_without_an_event_fails_and_lists_again(
     source.expect_watching(2)
     change(fake, b"b")
     source.expect_last_read(B)
-    assert ["bad_data"] == source.said("restarted")
+    assert ["bad_data"] == source.reports("restarted")
 
 
 def test_endless_line_fails_at_ten_mebibytes(fake: FakeKube, follow: Follow) -> None:
@@ -68,7 +66,7 @@ def test_blank_line_is_skipped(fake: FakeKube, follow: Follow) -> None:
     fake.inject(b"\n \r\n")
     change(fake, b"b")
     source.expect_reads(A, B)
-    assert [] == source.said("restarted")
+    assert [] == source.reports("restarted")
 
 
 def test_bookmark_is_only_counted(fake: FakeKube, follow: Follow) -> None:
@@ -78,7 +76,7 @@ def test_bookmark_is_only_counted(fake: FakeKube, follow: Follow) -> None:
     fake.bookmark()
     change(fake, b"b")
     source.expect_reads(A, B)
-    assert ["bookmark", "modified"] == source.said("watched")
+    assert ["bookmark", "modified"] == source.reports("watched")
 
 
 def test_error_event_is_reported_with_its_message(fake: FakeKube, follow: Follow) -> None:
@@ -89,7 +87,7 @@ def test_error_event_is_reported_with_its_message(fake: FakeKube, follow: Follow
     fake.inject(json.dumps({"type": "ERROR", "object": status}).encode() + b"\n")
     failure = source.expect_failure("configmap production/nginx", "500 etcdserver: no leader")
     assert "server_error" == failure.reason
-    assert ["http"] == source.said("restarted")
+    assert ["http"] == source.reports("restarted")
     source.expect_watching(2)
 
 
@@ -152,7 +150,7 @@ def test_server_errors_are_retried_with_growing_pauses(fake: FakeKube, follow: F
     fake.answer_next("list", 500, times=5)
     source = follow(timing=QUICK.replace(base=0.1, cap=2))
     source.expect_reads(A)
-    waits = [retry_in for _, retry_in in source.said("failed")]
+    waits = [retry_in for _, retry_in in source.reports("failed")]
     assert 5 == len(waits)
     for number, (wait, gap) in enumerate(zip(waits, gaps(fake.asked("list")), strict=True)):
         assert 0.01 * 2**number <= wait <= 0.1 * 2**number
@@ -174,7 +172,7 @@ def test_retry_after_is_capped(fake: FakeKube, follow: Follow) -> None:
     fake.answer_next("list", 503, headers={"Retry-After": "86400"})
     source = follow()
     source.expect_failure("503")
-    assert 300 <= source.said("failed")[0][1] <= 451
+    assert 300 <= source.reports("failed")[0][1] <= 451
 
 
 def test_forbidden_for_a_while_is_reported_until_allowed(fake: FakeKube, follow: Follow) -> None:
@@ -186,10 +184,10 @@ def test_forbidden_for_a_while_is_reported_until_allowed(fake: FakeKube, follow:
         "forbidden"
         == source.expect_failure(f"cannot read configmap production/nginx: {words}").reason
     )
-    until_so_many(3, lambda: source.failures)
+    until_count(3, lambda: source.failures)
     fake.allow_all(ADMIN)
     source.expect_reads(A)
-    assert source.said("contact")
+    assert source.reports("contact")
 
 
 def test_role_for_the_name_is_enough(fake: FakeKube, follow: Follow) -> None:
@@ -219,9 +217,7 @@ def test_end_of_a_failure_is_the_same_content_again(fake: FakeKube, follow: Foll
 def test_single_403_of_a_restarted_server_is_no_failure(
     fake: FakeKube, follow: Follow, verb: str
 ) -> None:
-    """An API server answers 403 until it has loaded its roles: what could be read is told to be
-    forbidden later.
-    """
+    """An API server answers 403 until it has loaded its roles."""
     fake.create("nginx", {"k": "a"})
     source = follow()
     source.expect_watching()
@@ -254,16 +250,16 @@ def test_first_forbidden_list_is_reported_at_once(fake: FakeKube, follow: Follow
 def test_content_comes_by_lists_without_the_right_to_watch(
     fake: FakeKube, follow: Follow, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """It is said once, by the name of the right; the source itself works."""
+    """The log names the right once; the source itself works."""
     fake.create("nginx", {"k": "a"})
     fake.allow(ADMIN, Rule(("list",), ("configmaps",)))
     source = follow()
     for value in (b"b", b"c"):
-        until_so_many(len(fake.asked("watch", 403)) + 3, lambda: fake.asked("watch", 403))
+        until_count(len(fake.asked("watch", 403)) + 3, lambda: fake.asked("watch", 403))
         change(fake, value)
         source.expect_last_read({"k": value})
     source.expect_reads(A, B, {"k": b"c"})
-    assert [] == source.failures == source.said("connected")
+    assert [] == source.failures == source.reports("connected")
     fake.allow(ADMIN, Rule(("list", "watch"), ("configmaps",)))
     source.expect_watching()
     log.flush()
@@ -280,7 +276,7 @@ def test_outage_without_the_right_to_watch_ends(fake: FakeKube, follow: Follow) 
     fake.create("nginx", {"k": "a"})
     fake.allow(ADMIN, Rule(("list",), ("configmaps",)))
     source = follow()
-    until_so_many(4, lambda: fake.asked("watch", 403))
+    until_count(4, lambda: fake.asked("watch", 403))
     fake.answer_next("list", 500, times=2)
     source.expect_failure("500")
     source.expect_reads(A, A)

@@ -1,6 +1,4 @@
-"""The cost of a hostile or broken API server: memory, time and CPU are bounded, and the content
-stays.
-"""
+"""A hostile or broken API server: memory, time and CPU are bounded, and the content stays."""
 
 from __future__ import annotations
 
@@ -108,7 +106,7 @@ def test_long_list_is_refused(fake: FakeKube, follow: Follow, body: bytes) -> No
 
 
 def test_body_of_an_error_is_bounded(fake: FakeKube, follow: Follow) -> None:
-    """An error's body is read by the client library, which knows no limit."""
+    """The client library reads an error's body without a limit."""
     fake.create("nginx", {"k": "a"})
     fake.answer_next("list", 500, b'{"message": "' + b"x" * (12 << 20) + b'"}')
     fake.answer_next("list", 500, b"[" * 60_000)
@@ -132,7 +130,7 @@ def test_object_with_too_many_keys_is_refused(fake: FakeKube, follow: Follow) ->
 
 
 def test_trickling_headers_time_out(fake: FakeKube, follow: Follow) -> None:
-    """A byte now and then never lets a read time out: the deadline is one for the whole answer."""
+    """A byte now and then never lets a read time out: the whole answer has a deadline."""
     fake.create("nginx", {"k": "a"})
     fake.endless_headers = True
     began = time.monotonic()
@@ -166,10 +164,10 @@ def test_flood_of_bookmarks_is_taken_slowly(fake: FakeKube, follow: Follow) -> N
     fake.inject(bookmark * 20_000)
     source.expect_events(300)
     assert 0.5 < time.monotonic() - began
-    assert len(source.said("watched")) < 1000
+    assert len(source.reports("watched")) < 1000
 
 
-# --- what is not ours
+# --- foreign objects and text
 
 
 @pytest.mark.parametrize(
@@ -198,7 +196,7 @@ def test_object_of_another_place_or_kind_is_skipped(
 def test_control_characters_of_a_server_are_escaped(
     fake: FakeKube, follow: Follow, where: str
 ) -> None:
-    """A terminal that shows the log must not obey the server."""
+    """The terminal behind a log must not obey the server."""
     obj = fake.create("nginx", {"k": "a"})
     evil = "\x1b[2J\x9b31m\r\nforged line " + "x" * 1000
     if where == "body":

@@ -1,6 +1,4 @@
-"""Credentials that are replaced while the Kubernetes source waits after a refusal: the
-wait ends.
-"""
+"""New credentials end the pause of the Kubernetes source after a refusal."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from config_supervisor.sources.kubernetes.credentials import Access
 from tests.fake_kube import FakeKube
 from tests.fake_kube_files import write
 from tests.fake_kube_tls import Authority
-from tests.sync.following import QUICK, Following, until_so_many
+from tests.sync.following import QUICK, Following, until_count
 
 Follow = Callable[..., Following]
 
@@ -25,7 +23,7 @@ def test_new_token_ends_the_pause(fake: FakeKube, follow: Follow, pod: Access) -
     fake.write_service_account(pod.account, "expired")
     source = follow(access=pod, timing=SLOW)
     source.expect_failure("unauthorized")
-    assert 60 <= source.said("failed")[0][1]
+    assert 60 <= source.reports("failed")[0][1]
     fake.write_service_account(pod.account)
     source.expect_reads(A)
 
@@ -54,8 +52,8 @@ def test_new_token_file_of_a_kubeconfig_ends_the_pause(
 def test_unchanged_credentials_leave_the_pause(fake: FakeKube, follow: Follow, pod: Access) -> None:
     fake.write_service_account(pod.account, "expired")
     source = follow(access=pod, timing=QUICK.replace(base=3, short=3, cap=3))
-    until_so_many(2, lambda: source.said("failed"))
-    (_, pause), *_ = source.said("failed")
+    until_count(2, lambda: source.reports("failed"))
+    (_, pause), *_ = source.reports("failed")
     first, second = source.when("failed")[:2]
     assert pause <= second - first
     assert len(fake.asked("list", 401)) < 6

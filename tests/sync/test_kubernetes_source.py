@@ -1,6 +1,4 @@
-"""The Kubernetes source: what it tells of an object's life, and what no fault may add or
-take away.
-"""
+"""The Kubernetes source: its reports of an object's life, unchanged by any fault."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ import pytest
 
 from tests.fake_kube import FakeKube
 from tests.real_kube import RealKube
-from tests.sync.following import QUICK, Following, gaps, until_so_many
+from tests.sync.following import QUICK, Following, gaps, until_count
 
 Kube = FakeKube | RealKube
 Follow = Callable[..., Following]
@@ -45,7 +43,7 @@ def test_every_change_is_reported_once(kube: Kube, follow: Follow) -> None:
     source.expect_reads(A, B)
     kube.change("nginx", {"other": "c"})
     source.expect_reads(A, B, {"other": b"c"})
-    assert ["modified", "modified"] == source.said("watched")
+    assert ["modified", "modified"] == source.reports("watched")
 
 
 def test_annotation_or_order_of_keys_is_no_change(kube: Kube, follow: Follow) -> None:
@@ -137,7 +135,7 @@ def test_short_watches_repeat_and_lose_nothing(kube: Kube, follow: Follow) -> No
     source.expect_watching(4)
     change(kube, b"end")
     source.expect_reads(*({"k": text.encode()} for text in ("0", "1", "2", "3", "end")))
-    assert ["server_timeout"] * 3 == source.said("restarted")[:3]
+    assert ["server_timeout"] * 3 == source.reports("restarted")[:3]
     assert [] == source.failures
 
 
@@ -149,7 +147,7 @@ def test_edit_between_list_and_watch_is_reported(fake: FakeKube, follow: Follow)
     change(fake, b"b")
     hold.release()
     source.expect_reads(A, B)
-    assert ["modified"] == source.said("watched")
+    assert ["modified"] == source.reports("watched")
     assert 1 == len(fake.asked("list"))
 
 
@@ -167,7 +165,7 @@ def test_cut_watches_repeat_and_lose_nothing(fake: FakeKube, follow: Follow, how
             fake.cut(how)
     source.expect_reads(*({"k": str(n).encode()} for n in range(16)))
     reason = "server_timeout" if how == "clean" else "connection"
-    assert {reason} == set(source.said("restarted"))
+    assert {reason} == set(source.reports("restarted"))
 
 
 def test_watch_cut_once_is_no_failure(fake: FakeKube, follow: Follow) -> None:
@@ -176,8 +174,8 @@ def test_watch_cut_once_is_no_failure(fake: FakeKube, follow: Follow) -> None:
     source.expect_watching()
     fake.cut("rst")
     source.expect_watching(2)
-    assert ["connection"] == source.said("restarted")
-    assert [True, False, True] == source.said("connected")
+    assert ["connection"] == source.reports("restarted")
+    assert [True, False, True] == source.reports("connected")
     assert [] == source.failures
 
 
@@ -185,7 +183,7 @@ def test_watches_that_end_at_once_are_paced(fake: FakeKube, follow: Follow) -> N
     fake.create("nginx", {"k": "a"})
     fake.answer_next("watch", 200, b"", times=-1)
     source = follow(timing=QUICK.replace(base=0.2, cap=1))
-    until_so_many(5, lambda: fake.asked("watch"))
+    until_count(5, lambda: fake.asked("watch"))
     assert 0.02 + 0.04 + 0.08 + 0.1 < sum(gaps(fake.asked("watch"))[:4])
     assert [A] == source.reads
 
@@ -210,7 +208,7 @@ def test_silence_after_an_event_does_not_extend_the_watch(fake: FakeKube, follow
     (began,) = source.when("connected")
     while time.monotonic() < began + 1.5:
         fake.bookmark()
-        source.expect_events(len(source.said("watched")) + 1)
+        source.expect_events(len(source.reports("watched")) + 1)
     fake.freeze()
     source.expect("restarted", "read_timeout")
     assert source.when("restarted")[0] - began < 3
@@ -238,7 +236,7 @@ def test_trickling_line_does_not_extend_the_watch(fake: FakeKube, follow: Follow
     source.expect_reads(A, B)
 
 
-# --- 410 and what deletions hide behind
+# --- 410, and hidden deletions
 
 
 @pytest.mark.parametrize("as_event", [False, True])
@@ -253,7 +251,7 @@ def test_410_lists_again_at_once(fake: FakeKube, follow: Follow, as_event: bool)
     hold.release()
     source.expect_reads(A, B)
     source.expect_watching(2 if as_event else 1)
-    assert ["gone"] == source.said("restarted")
+    assert ["gone"] == source.reports("restarted")
     assert [] == source.failures
 
 
@@ -272,7 +270,7 @@ def test_repeated_410_is_retried_with_growing_pauses(fake: FakeKube, follow: Fol
     fake.create("nginx", {"k": "a"})
     fake.answer_next("watch", 410, times=-1)
     source = follow(timing=QUICK.replace(base=0.1, cap=1))
-    until_so_many(6, lambda: fake.asked("watch"))
+    until_count(6, lambda: fake.asked("watch"))
     assert 0.02 + 0.04 + 0.08 + 0.1 < sum(gaps(fake.asked("watch"))[1:5])
     fake.clear()
     change(fake, b"b")
@@ -288,7 +286,7 @@ def test_late_deletion_of_a_former_object_is_skipped(fake: FakeKube, follow: Fol
     fake.inject(json.dumps({"type": "DELETED", "object": former}).encode() + b"\n")
     change(fake, b"c")
     source.expect_reads(A, None, B, C)
-    assert 2 == source.said("watched").count("deleted")
+    assert 2 == source.reports("watched").count("deleted")
 
 
 def test_deletion_within_an_outage_is_reported(fake: FakeKube, follow: Follow) -> None:
@@ -297,9 +295,7 @@ def test_deletion_within_an_outage_is_reported(fake: FakeKube, follow: Follow) -
     source.expect_watching()
     fake.down()
     fake.delete("nginx")
-    until_so_many(
-        1, lambda: [one for one in source.failures if "connection refused" in one.message]
-    )
+    until_count(1, lambda: [one for one in source.failures if "connection refused" in one.message])
     fake.up()
     source.expect_reads(A, None)
 

@@ -1,4 +1,4 @@
-"""Whom the Kubernetes source trusts: what client-go trusts, and no other server."""
+"""The Kubernetes source trusts the servers that client-go trusts, and no others."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_ca_file_without_the_server_ca_is_refused(follow: Follow, tmp_path: obje
 
 
 def test_former_ca_is_refused_after_the_file_changed(follow: Follow, tmp_path: object) -> None:
-    """The file is read for each connection, and what it said before is forgotten."""
+    """The file is read for each connection, its former content forgotten."""
     with FakeKube() as kube:
         kube.create("nginx", {"k": "a"})
         path = kube.write_kubeconfig_and_ca(f"{tmp_path}/config", kube.authority.pem)
@@ -101,7 +101,7 @@ def test_server_behind_a_proxy_is_verified(follow: Follow, tmp_path: object) -> 
 
 
 class Tunnel(socketserver.ThreadingTCPServer):
-    """A proxy that knows CONNECT only."""
+    """A proxy for CONNECT only."""
 
     daemon_threads = True
     block_on_close = False

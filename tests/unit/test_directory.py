@@ -1,6 +1,4 @@
-"""A directory as a source: what it reads, and that it notices every kind of change and nothing
-else.
-"""
+"""A directory as a source: its content, and its notice of every kind of change."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ from tests.volume import Follower, Volume
 Follow = Callable[..., Follower]
 
 
-# What is read
+# Content
 
 
 def test_all_files_below_are_read_through_links(follow: Follow, top: Path, tmp_path: Path) -> None:
@@ -49,7 +47,7 @@ def test_all_files_below_are_read_through_links(follow: Follow, top: Path, tmp_p
 
 
 def test_entries_without_configuration_are_skipped(follow: Follow, top: Path) -> None:
-    """Names of generations, links that lead nowhere or in circles, pipes."""
+    """Names of generations, dangling and circular links, pipes."""
     (top / "..2026_01_01").mkdir()
     (top / "..2026_01_01" / "a").touch()
     (top / "..hidden").touch()
@@ -63,9 +61,7 @@ def test_entries_without_configuration_are_skipped(follow: Follow, top: Path) ->
 
 
 def test_volume_is_read_from_its_generation(follow: Follow, tmp_path: Path) -> None:
-    """The visible links come after the swap, and old ones go after it: both would tear
-    a version.
-    """
+    """Visible links come and go after the swap: reading them would tear a version."""
     volume = Volume(tmp_path / "volume")
     volume.swap({"a": "1", "sub/b": "2"})
     (volume.path / "a").unlink()
@@ -75,7 +71,7 @@ def test_volume_is_read_from_its_generation(follow: Follow, tmp_path: Path) -> N
 
 
 def test_visible_file_hides_that_of_the_generation(follow: Follow, tmp_path: Path) -> None:
-    """As it does for the app."""
+    """As for the app."""
     volume = Volume(tmp_path / "volume")
     volume.swap({"a": "1"})
     (volume.path / "a").unlink()
@@ -296,9 +292,7 @@ def test_targets_of_links_are_watched(follow: Follow, top: Path, tmp_path: Path)
 
 
 def test_steps_of_an_editor_are_one_change(follow: Follow, top: Path) -> None:
-    """Vim moves the file away, writes a new one and removes the old: none of the steps is a
-    version.
-    """
+    """Vim moves the file away, writes a new file and removes the old: no step is a version."""
     (top / "a").write_text("0")
     follower = follow(top)
     follower.expect({"a": "0"})
@@ -319,7 +313,7 @@ def test_last_of_many_edits_is_read(follow: Follow, top: Path) -> None:
 
 
 def test_edit_without_a_mark_is_read(follow: Follow, top: Path) -> None:
-    """Same size and same mtime, as two writes within one tick of the clock have it."""
+    """Same size and same mtime, as after two writes within a tick of the clock."""
     (top / "a").write_text("one")
     status = os.stat(top / "a")
     os.utime(top / "a", ns=(0, status.st_mtime_ns + 10**12))
@@ -344,7 +338,7 @@ def test_recheck_finds_edits_of_an_open_file(follow: Follow, top: Path) -> None:
 
 
 def test_nothing_new_is_no_read(follow: Follow, top: Path) -> None:
-    """Neither re-checks, nor what makes no difference: a hidden name, a file closed as it was."""
+    """Neither after re-checks, nor after a hidden name or the close of an unchanged file."""
     (top / "a").write_text("1")
     os.utime(top / "a", (0, 1))
     follower = follow(top, recheck=0.02)

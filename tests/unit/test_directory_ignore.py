@@ -1,6 +1,4 @@
-"""What a directory holds beside configuration: left out by name, within limits, and told where it
-is in the way.
-"""
+"""Entries beside configuration: left out by name, limited in number, and reported."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ Follow = Callable[..., Follower]
 
 @pytest.fixture
 def told(capfd: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    """What our own log got since the last call."""
+    """The lines of our log since the last call."""
 
     def read() -> str:
         log.flush()
@@ -56,7 +54,7 @@ def test_traces_of_editors_and_programs_are_left_out(follow: Follow, top: Path, 
 
 
 def test_key_of_a_volume_is_read_whatever_its_name(follow: Follow, tmp_path: Path) -> None:
-    """Its keys were chosen one by one."""
+    """Its keys were chosen by a person."""
     volume = Volume(tmp_path / "volume")
     volume.swap({"a.swp": "1", "x.log": "2"})
     follow(volume.path).expect({"a.swp": "1", "x.log": "2"})
@@ -89,7 +87,7 @@ def test_patterns_leave_out_keys_of_a_volume(follow: Follow, tmp_path: Path) -> 
 
 
 def test_ignored_directory_is_not_opened(follow: Follow, top: Path) -> None:
-    """It may be closed to us, as lost+found is, or hold any number of files."""
+    """It may be closed to us, like lost+found, or hold any number of files."""
     (top / "lost+found").symlink_to("/proc/self/task/../../1/root/nowhere")
     (top / "many").mkdir()
     for number in range(20_001):
@@ -111,7 +109,7 @@ def test_limit_of_bytes_names_the_largest_file_and_a_remedy(follow: Follow, top:
 
 
 def test_number_of_names_is_limited(follow: Follow, top: Path) -> None:
-    """Names that are no configuration count too: pipes, links that lead nowhere."""
+    """Names without configuration count too: pipes, dangling links."""
     (top / "a").write_text("1")
     for number in range(20_001):
         os.symlink("nowhere", top / f"link{number}")
@@ -137,7 +135,7 @@ def test_name_outside_of_utf8_is_skipped_with_one_warning(
 
 
 def test_file_that_differs_between_two_looks_is_named(top: Path) -> None:
-    """A directory that keeps changing is given up, and the message has to say which file it is."""
+    """The failure of a directory that keeps changing names the file."""
     looks = []
     for text in ("1", "22"):
         (top / "a").write_text("1")
@@ -151,7 +149,7 @@ def test_file_that_differs_between_two_looks_is_named(top: Path) -> None:
 
 
 def test_emptied_volume_counts_as_missing(follow: Follow, tmp_path: Path) -> None:
-    """As the kubelet has it when an optional ConfigMap is deleted."""
+    """As after the deletion of an optional ConfigMap."""
     volume = Volume(tmp_path / "volume")
     volume.swap({"a": "1"})
     follower = follow(volume.path)
@@ -176,7 +174,7 @@ def test_volume_empty_at_start_counts_as_missing(follow: Follow, tmp_path: Path)
 def test_plain_directory_without_files_is_a_warning(
     follow: Follow, top: Path, told: Callable[[], str]
 ) -> None:
-    """A directory that people fill may be empty by intention: it is a configuration."""
+    """A directory filled by people may be empty by intention: it is a configuration."""
     follower = follow(top)
     follower.expect({})
     assert f"directory {top} holds no files" in told()

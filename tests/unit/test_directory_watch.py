@@ -1,4 +1,4 @@
-"""When a directory is looked at, and when not; what if inotify fails; the end."""
+"""The times at which a source looks at a directory, with inotify and without."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def check(holds: bool) -> None:
     assert holds
 
 
-# What cannot be watched
+# The limits of inotify
 
 
-# A source whose user namespace allows no watches: it ends when it has read the change that comes
-# after its third round.
+# A source in a user namespace without watches. Its third round makes a change; the source ends once
+# it has read it.
 LIMITED = """
     import os, sys
     from config_supervisor.sources.directory.directory_source import DirectorySource
@@ -148,7 +148,7 @@ def test_watches_not_asked_for_again_end(top: Path) -> None:
 
 
 def switches(thread: threading.Thread) -> int:
-    """How often a thread went to sleep so far."""
+    """The number of times a thread went to sleep so far."""
     for line in Path(f"/proc/self/task/{thread.native_id}/status").read_text().splitlines():
         if line.startswith("voluntary_ctxt_switches"):
             return int(line.split()[1])
@@ -156,9 +156,7 @@ def switches(thread: threading.Thread) -> int:
 
 
 def test_entries_beside_the_way_do_not_wake_the_source(follow: Follow, tmp_path: Path) -> None:
-    """Above the parent, only the directories on the way matter: /tmp is full of other people's
-    files.
-    """
+    """Above the parent, only the directories on the way count: /tmp is full of foreign files."""
     path = tmp_path / "parent" / "top"
     path.mkdir(parents=True)
     follower = follow(path)
@@ -172,9 +170,7 @@ def test_entries_beside_the_way_do_not_wake_the_source(follow: Follow, tmp_path:
 
 
 def test_no_process_is_started(top: Path) -> None:
-    """The inotify library looks for libc through ldconfig and a compiler, whose exits PID 1 would
-    reap.
-    """
+    """The inotify library looks for libc by processes, and PID 1 would reap them."""
     code = """
         import sys
         from config_supervisor.sources.directory.directory_source import DirectorySource

@@ -1,4 +1,4 @@
-"""A directory that is missing, replaced, reached by links, or not to be read."""
+"""Missing, replaced, linked and unreadable directories."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_replaced_directory_is_followed(
 
 
 def test_directory_in_use_can_be_replaced(follow: Follow, top: Path) -> None:
-    """The kernel tells the removal of an inode in use only when its last user has gone."""
+    """The kernel reports the removal of an inode only after its last user has gone."""
     follower = follow(top)
     follower.expect({})
     descriptor = os.open(top, os.O_RDONLY)
@@ -138,7 +138,7 @@ def test_relative_path_starts_at_the_first_directory(
     assert str(follower.source.label) == "directory top"
 
 
-# What cannot be read
+# Unreadable
 
 
 def test_file_in_place_of_the_directory_is_a_failure(follow: Follow, top: Path) -> None:

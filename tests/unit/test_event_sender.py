@@ -1,4 +1,4 @@
-"""Kubernetes Events before they are sent: which wait, which are dropped, what a cluster takes."""
+"""Kubernetes Events before sending: waiting, dropped, valid."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_outbox_at_the_end_waits_for_nothing() -> None:
     assert list(map(body, range(-1, 14))) == [box.take(0.0, hurry=True)[0] for _ in range(15)]
 
 
-# What a cluster would take, asked of the fake that stands for it
+# Valid in a cluster, by the checks of the fake
 
 
 def test_longest_pod_name_and_note_make_a_valid_event() -> None:

@@ -1,6 +1,4 @@
-"""The simulation of a fleet: that its pods do what the real source does, and that its server is
-one.
-"""
+"""The simulation of a fleet: its pods act like the real source, its server like an API server."""
 
 from __future__ import annotations
 
@@ -29,8 +27,8 @@ Log = list[tuple[float, str, bool]]
 
 
 class Told:
-    """What a source says, as the simulation sees it: contents, each with a throw of the dice, as
-    `Sync` does.
+    """A sink for the simulation: it keeps contents, each with a throw of the dice as in
+    `NewestVersion`.
     """
 
     def __init__(self, agenda: Agenda) -> None:
@@ -48,11 +46,11 @@ class Told:
             self.offer(version)
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_, **__: None  # contact, connected, restarted and the like: not looked at
+        return lambda *_, **__: None  # other reports do not count
 
 
 class Noted(ApiServer):
-    """A server that notes when it is asked for what, and whether over a new connection."""
+    """A server with a log of requests: time, kind, whether over a new connection."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world.agenda, world.tally, world.capacity)
@@ -76,9 +74,7 @@ class Noted(ApiServer):
 
 
 class Client:
-    """The part of `ApiClient` and of urllib3 that blocks, in virtual time, and the watch's
-    own stream.
-    """
+    """The blocking parts of `ApiClient` and urllib3 in virtual time, and the stream of a watch."""
 
     def __init__(self, server: Noted) -> None:
         self._server = server
@@ -104,7 +100,7 @@ class Client:
         return self
 
     def allow(self, _seconds: float) -> None:
-        """The server that is simulated keeps to any bounds."""
+        """The simulated server keeps to any bounds."""
 
     def read1(self, _size: int) -> bytes:
         self._run(lambda: bool(self._lines) or not self._open)
@@ -166,7 +162,7 @@ class Clock:
 
 
 def _history(how: str) -> tuple[World, Noted, Told]:
-    """One client's world: refusals, breaks, an outage, and changes in between."""
+    """The world of a client: refusals, breaks, an outage, and changes between them."""
     random.seed(7)
     world = World(Capacity(rate=10, backlog=2))
     server = Noted(world)
@@ -176,7 +172,7 @@ def _history(how: str) -> tuple[World, Noted, Told]:
     agenda.after(400, server.refuse, "watch")
     agenda.after(550, server.refuse)
     agenda.after(650, server.change)
-    for again in range(12):  # breaks watches that are seconds old
+    for again in range(12):  # breaks young watches
         agenda.after(700 + 2 * again, server.go_down, "refused")
         agenda.after(700.1 + 2 * again, server.come_back)
     agenda.after(1000, server.go_down, how)

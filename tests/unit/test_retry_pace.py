@@ -1,6 +1,4 @@
-"""How long a source of the API waits between tries: for one server, and with ten thousand others
-beside it.
-"""
+"""The pauses of a source of the API between tries, alone and among ten thousand."""
 
 from __future__ import annotations
 
@@ -32,14 +30,13 @@ def fault(status: int = 0, retry_after: float = 0.0) -> FailedTry:
     return FailedTry(RestartReason.CONNECTION, failure, status, retry_after, crowded=status == 429)
 
 
-Answer = tuple[
-    FailedTry | None, float, bool
-]  # what ended a try, how long it took, whether there was a list
+# The failure of a try, its duration, whether it had a list.
+Answer = tuple[FailedTry | None, float, bool]
 REFUSED: Answer = (fault(), 0.01, False)
 
 
 def history(*answers: Answer, due: float | None = None) -> list[float]:
-    """The pause after each of these tries, made one after another."""
+    """The pause after each of these tries in a row."""
     pace, now, drawn = Pace(TIMING, due), 0.0, []
     for ended_by, took, listed in answers:
         drawn.append(pace.after(Tried(now, now + took, listed, ended_by)))
@@ -55,7 +52,7 @@ def pauses(*answers: Answer) -> list[float]:
 def tries(
     answer: Callable[[float], Answer], seconds: float, due: float | None = None
 ) -> Iterator[float]:
-    """When tries begin, as `answer` ends them: the server's state at a time."""
+    """The times of tries; `answer` is the server's state at a time."""
     pace, now = Pace(TIMING, due), 0.0
     while now < seconds:
         yield now
@@ -65,7 +62,7 @@ def tries(
 
 
 def spread(drawn: list[float], low: float, high: float) -> bool:
-    """Whether they lie between two values, and reach near both of them."""
+    """Whether they lie between two values, and come near to both."""
     near = (high - low) / 5
     return low <= min(drawn) <= low + near and high - near <= max(drawn) <= high
 
@@ -90,9 +87,7 @@ def test_pause_doubles_with_failures_up_to_a_limit(failures: int, most: float) -
 
 @pytest.mark.parametrize(("minutes", "most"), [(1, 5), (3, 9), (10, 30), (60, 30)])
 def test_pause_grows_with_the_outage(minutes: int, most: float) -> None:
-    """A fleet that was cut off for long comes back spread; one pod is back soon after a short
-    outage.
-    """
+    """A fleet comes back spread after a long outage, and soon after a short one."""
     drawn = []
     for _ in range(30):
         times = list(tries(lambda _: REFUSED, minutes * 60))
@@ -108,7 +103,7 @@ def test_single_pod_is_back_within_five_seconds(outage: float) -> None:
 
 
 def test_success_resets_the_pause() -> None:
-    """After an outage of ten minutes and five good seconds, a single refusal is no news."""
+    """After an outage of ten minutes and five good seconds, a single refusal has a short pause."""
     outage = [REFUSED] * 60
     assert max(pauses(*outage, (fault(), 5.0, True))) <= TIMING.base
     assert max(pauses(*outage, (fault(500), 5.0, True))) <= TIMING.base
@@ -118,9 +113,7 @@ def test_success_resets_the_pause() -> None:
 @pytest.mark.parametrize("granted", [0.5, 3, 17, 30, 40, 45, 50, 55, 57, 58, 59, 59.5])
 @pytest.mark.parametrize("refusal", [fault(403), fault(401), fault(500), fault()])
 def test_grant_before_the_deadline_is_used_before_it(granted: float, refusal: FailedTry) -> None:
-    """A role, an API server or a network that comes late; without it the container
-    ends with 125.
-    """
+    """A late role, API server or network; without it the container ends with 125."""
     for _ in range(TIMES):
         assert any(
             granted <= now < DUE for now in tries(lambda _: (refusal, 0.01, False), DUE, DUE)
@@ -147,7 +140,7 @@ def test_list_leaves_time_for_another_before_the_deadline() -> None:
 
 
 def test_retry_after_is_a_minimum_and_spread() -> None:
-    """Pods that come back at the second that a server names are refused again."""
+    """A server refuses pods again that all come back in the named second."""
     assert spread(pauses((fault(503, 10), 0.01, False)), 10, 15 + TIMING.base)
     assert spread(pauses((fault(429, 10), 0.01, False)), 10, 15 + TIMING.crowd[0])
 
@@ -159,9 +152,7 @@ def test_forbidden_watch_is_retried_at_a_calm_pace() -> None:
 
 
 def test_401_and_410_in_turn_are_paced() -> None:
-    """Each alone is most likely cured by the very next try; together they once made 293 requests
-    per second.
-    """
+    """The very next try most likely cures each alone; both made 293 requests per second."""
     expired, gone = (fault(401), 0.001, False), (fault(410), 0.002, True)
     drawn = history(*[expired, gone] * 20)
     assert 0 == drawn[0]
@@ -183,7 +174,7 @@ ENDS: st.SearchStrategy[FailedTry | None] = st.sampled_from(
 
 @given(st.lists(st.tuples(ENDS, LIVES, st.booleans()), min_size=30, max_size=60))
 def test_no_history_of_answers_makes_a_busy_source(answers: list[Answer]) -> None:
-    """Whatever a server answers: never two tries without a pause, and 2 per second over 30."""
+    """For all answers: never two tries without a pause, and at most 2 per second over 30 tries."""
     real = [
         (ended_by or (None if listed else fault()), took, listed)
         for ended_by, took, listed in answers
@@ -208,9 +199,7 @@ def test_edits_by_people_are_taken_at_once() -> None:
 
 @pytest.mark.parametrize(("size", "rate"), [(200, 200), (1 << 20, 3)])
 def test_flood_of_events_is_taken_slowly(size: int, rate: float) -> None:
-    """Events are taken as slowly as the rest of the program bears: big ones, which take long to
-    parse, more so.
-    """
+    """Big events, which take long to parse, more slowly."""
     flow, now, taken = EventRate(), 0.0, 0
     while now < 60:
         now += flow.pause(now, size)

@@ -1,4 +1,4 @@
-"""The reports of a source on their way to the rules: one event, and so one wake-up, per change."""
+"""The reports of a source on their way to the rules: an event, and a wake-up, per change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Reports = Callable[["Sink"], None]
 
 
 class Source:
-    """A source that makes these reports and ends."""
+    """A source that makes its reports and ends."""
 
     def __init__(self, reports: Reports) -> None:
         self.label = Label("configmap", "shop", "web")
@@ -33,7 +33,7 @@ class Source:
 
 
 def events(reports: Reports) -> list[ev.Event]:
-    """The events that the reports of a source make, but for its name."""
+    """The events of a source's reports, but for its name."""
     source, found = Source(reports), list[ev.Event]()
     newest = NewestVersion([""], {}, lambda: b"key", exact=False)
     source_threads.start([DeclaredSource(lambda: source)], newest, found.append)
@@ -42,7 +42,7 @@ def events(reports: Reports) -> list[ev.Event]:
 
 
 def test_change_of_content_is_one_event() -> None:
-    """It carries the contact, the watch event and the version that is offered."""
+    """It carries the contact, the watch event and the offered version."""
     first, second = Content({"a": b"1"}), Content({"a": b"2"})
 
     def reports(sink: Sink) -> None:
