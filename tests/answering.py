@@ -11,8 +11,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Self
 
-import trustme
-
 Script = bytes | Callable[[socket.socket], object]
 
 
@@ -26,13 +24,6 @@ def hang(connection: socket.socket) -> None:
     """Send nothing, until the other side gives up."""
     with contextlib.suppress(OSError):
         connection.recv(1)
-
-
-def server_context(authority: trustme.CA) -> ssl.SSLContext:
-    """TLS for a server on localhost, 127.0.0.1 and ::1."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost", "127.0.0.1", "::1").configure_cert(context)
-    return context
 
 
 class Answering:

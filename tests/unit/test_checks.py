@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import trustme
 
 from config_supervisor.core import events as ev
 from config_supervisor.reload import checks
 from config_supervisor.reload.checks import CheckedApp, CheckFailed
 from config_supervisor.reload.readiness import Readiness
 from config_supervisor.reload.trust import Trust
-from tests.answering import Answering, answer, hang, server_context
+from tests.answering import Answering, answer, hang
+from tests.fake_kube_tls import Authority
 from tests.harness import wait_until
 from tests.main_thread import MainThread
 
@@ -65,10 +65,10 @@ def test_http_check_times_out_without_secrets(main: MainThread) -> None:
 
 
 def test_http_check_trusts_the_given_ca(main: MainThread, tmp_path: Path) -> None:
-    authority = trustme.CA()
+    authority = Authority()
     ca = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(ca))
-    with Answering(answer("200 OK"), tls=server_context(authority)) as server:
+    ca.write_text(authority.pem)
+    with Answering(answer("200 OK"), tls=authority.server_context()) as server:
         ask(main, server.url(), trust=Trust(ca=str(ca)))
         assert "is not trusted" in no(main, server.url())
 

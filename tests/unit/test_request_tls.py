@@ -10,33 +10,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
 from config_supervisor.reload import url
 from config_supervisor.reload.http_request import HttpRequest
 from config_supervisor.reload.trust import Trust
-from tests.answering import Answering, hang, server_context
+from tests.answering import Answering, hang
 from tests.fake_kube_tls import Authority
 from tests.unit.test_request import OK, ask, interrupted, refused
 
 
-def trusted(authority: trustme.CA, path: Path) -> Trust:
-    authority.cert_pem.write_to_path(str(path / "ca.pem"))
+def trusted(authority: Authority, path: Path) -> Trust:
+    (path / "ca.pem").write_text(authority.pem)
     return Trust(ca=str(path / "ca.pem"))
 
 
 def test_certificate_is_verified_by_the_ca_file(tmp_path: Path) -> None:
-    authority = trustme.CA()
+    authority = Authority()
     trust = trusted(authority, tmp_path)
-    with Answering(OK, tls=server_context(authority)) as server:
+    with Answering(OK, tls=authority.server_context()) as server:
         assert b"fine" == ask(server.url(), trust=trust).body
         assert b"fine" == ask(server.url(), trust=Trust(insecure=True)).body
         assert b"fine" == ask(f"https://localhost:{server.port}/", trust=trust).body
 
 
 def test_certificate_of_other_ca_is_final_with_remedy(tmp_path: Path) -> None:
-    other = trusted(trustme.CA(), tmp_path)
-    with Answering(OK, tls=server_context(trustme.CA())) as server:
+    other = trusted(Authority(), tmp_path)
+    with Answering(OK, tls=Authority().server_context()) as server:
         by_file = refused(server.url(), trust=other)
         by_system = refused(server.url())
 
@@ -48,9 +47,9 @@ def test_certificate_of_other_ca_is_final_with_remedy(tmp_path: Path) -> None:
 
 
 def test_certificate_for_another_name_is_not_trusted(tmp_path: Path) -> None:
-    authority = trustme.CA()
+    authority = Authority()
     trust = trusted(authority, tmp_path)
-    with Answering(OK, host="127.0.0.2", tls=server_context(authority)) as server:
+    with Answering(OK, host="127.0.0.2", tls=authority.server_context()) as server:
         failure = refused(f"https://127.0.0.2:{server.port}/", trust=trust)
 
     assert failure.final
@@ -62,7 +61,7 @@ def test_unusable_ca_file_is_reported_by_name(tmp_path: Path, text: str | None) 
     path = tmp_path / "ca.pem"
     if text is not None:
         path.write_text(text)
-    with Answering(OK, tls=server_context(trustme.CA())) as server:
+    with Answering(OK, tls=Authority().server_context()) as server:
         failure = refused(server.url(), trust=Trust(ca=str(path)))
 
     assert failure.final
@@ -80,8 +79,7 @@ def test_ca_without_key_usage_is_trusted(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(ssl, "create_default_context", strict)
     authority = Authority(usage=False, identifiers=False)
-    (tmp_path / "ca.pem").write_text(authority.pem)
-    trust = Trust(ca=str(tmp_path / "ca.pem"))
+    trust = trusted(authority, tmp_path)
     with Answering(OK, tls=authority.server_context()) as server:
         assert b"fine" == ask(f"https://localhost:{server.port}/", trust=trust).body
 
@@ -115,7 +113,7 @@ def test_image_without_certificates_trusts_ours(
 
 
 def test_interrupt_ends_wait_for_handshake_and_tls_answer(tmp_path: Path) -> None:
-    authority = trustme.CA()
+    authority = Authority()
     trust = trusted(authority, tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mute = HttpRequest(
@@ -130,7 +128,7 @@ def test_interrupt_ends_wait_for_handshake_and_tls_answer(tmp_path: Path) -> Non
         reached.set()
         hang(connection)
 
-    with Answering(hold, tls=server_context(authority)) as server:
+    with Answering(hold, tls=authority.server_context()) as server:
         asked = HttpRequest("GET", url.parse(server.url()), trust=trust)
         assert interrupted(lambda i: asked.send(10, i), reached.wait) < 1
 
@@ -139,7 +137,7 @@ def test_silent_handshake_times_out(tmp_path: Path) -> None:
     began = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"https://127.0.0.1:{silent.getsockname()[1]}/"
-        failure = refused(address, 0.3, trusted(trustme.CA(), tmp_path))
+        failure = refused(address, 0.3, trusted(Authority(), tmp_path))
 
     assert ("timeout", False) == (failure.outcome, failure.final)
     assert 0.3 <= time.monotonic() - began < 2
