@@ -196,3 +196,35 @@ def test_troubleshooting_quotes_the_programs_words() -> None:
 
     assert len(quoted) > 25
     assert [] == [(m, part) for m in quoted for part in pieces(m) if part not in said]
+
+
+def test_places_that_hacking_names_exist() -> None:
+    """Each path of the table "to add" is there, in the tree or in the program."""
+    text = (ROOT / "HACKING.md").read_text(encoding="utf-8")
+    table = text.partition("| to add |")[2].partition("## Release")[0]
+    named = set(re.findall(r"`([\w./-]+(?:/|\.py|\.md|\.yaml))`", table))
+    places = (ROOT, ROOT / "supervisor")
+
+    assert len(named) > 20
+    assert [] == [
+        name for name in sorted(named) if not any((top / name).exists() for top in places)
+    ]
+
+
+def test_architecture_names_every_package() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    packages = {path.parent.name for path in (ROOT / "supervisor").glob("*/__init__.py")}
+    named = set(re.findall(r"\(\.\./supervisor/(\w+)\)", page))
+    modules = re.findall(r"`(core/\w+\.py)`", page)
+
+    assert packages == named
+    assert len(modules) > 5
+    assert [] == [name for name in modules if not (ROOT / "supervisor" / name).exists()]
+
+
+def test_make_help_lists_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split())
+    done = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert targets - {"lint"} == {line.split()[1] for line in done.stdout.splitlines()}
