@@ -36,6 +36,9 @@ PROGRAM = shlex.split(os.environ.get("SUPERVISOR_COMMAND", "")) or [
     os.path.join(os.path.dirname(sys.executable), "supervisor")
 ]
 
+DYING = 2.0  # seconds that KILL may take on a busy machine
+LAST_LINES = 1.0  # seconds for the reader of an ended program's output
+
 # For a test that fits a single mode; its docstring gives the reason.
 only_process = pytest.mark.parametrize("run", ["process"], indirect=True)
 only_pid1 = pytest.mark.parametrize("run", ["pid1"], indirect=True)
@@ -276,6 +279,8 @@ class Program:
     def finish(self, code: int = 0, timeout: float = 10) -> None:
         """Wait for the end, which must have this exit code."""
         actual = self.wait(timeout)
+        for stream in (self.out, self.err):
+            stream.reader.join(LAST_LINES)
         assert code == actual, self.story()
 
     def close(self) -> None:
@@ -359,6 +364,16 @@ class Run:
         """The living processes of this test."""
         return marked(self.mark)
 
+    def _survivors(self) -> list[str]:
+        """The living processes of this test, once the killed ones have had time to end."""
+
+        def none_left() -> None:
+            assert [] == self.left()
+
+        with contextlib.suppress(AssertionError):
+            wait_until(none_left, DYING)
+        return describe(self.left())
+
     def kill_left(self) -> None:
         """Kill every process of this test, hidden sessions included."""
         # A process that writes its title over its environment (nginx) shows no mark: it is found
@@ -378,7 +393,7 @@ class Run:
     def close(self) -> None:
         """Kill what still runs; a survivor of an ended supervisor is a failure."""
         ended = all(program.popen.poll() is not None for program in self.programs)
-        left = describe(self.left()) if ended else []
+        left = self._survivors() if ended else []
         self.kill_left()
         for program in self.programs:
             program.close()
