@@ -4,6 +4,7 @@ answers.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from config_supervisor.control import client, client_help, commands
 from config_supervisor.core import events as ev
 from config_supervisor.core import health
 from config_supervisor.core.life_state import Life, Phase
@@ -224,3 +226,30 @@ def test_generations_are_listed_with_their_distance(served: Served) -> None:
     assert ("2030-01-02 03:04:01", "a" * 64, 2, 10) == tuple(
         listed[1][key] for key in ("time", "digest", "files", "bytes")
     )
+
+
+def test_connection_serves_several_requests(served: Served) -> None:
+    """As clients of HTTP other than supervisorctl use it."""
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = served.connect()
+    pages = []
+    for path in ("/livez", "/status", "/generations", "/pid"):
+        connection.request("GET", path)
+        response = connection.getresponse()
+        pages.append((response.status, response.read()))
+    connection.close()
+
+    assert [200] * 4 == [status for status, _ in pages]
+    assert {"app": {"pid": 7}} == json.loads(pages[1][1])
+    assert f"{os.getpid()}\n".encode() == pages[3][1]
+
+
+def test_commands_requests_and_routes_agree(served: Served) -> None:
+    requests = [client._request([name]) for name in client._REQUESTS]
+    requests += [client._request(["wait", f"--{goal}"]) for goal in commands.GOALS]
+    routes = {
+        f"{method} {path}" for path, table in served.control.routes.items() for method in table
+    }
+
+    assert routes == set(requests)
+    assert {*client._REQUESTS, "wait"} == set(client_help._COMMANDS)
