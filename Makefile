@@ -5,7 +5,8 @@ BIN := .venv/bin
 # Most tests wait for processes: two at a time keep a core busy. A file's tests stay together, in order.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 IMAGES_ARGS ?= -n 2 --dist loadfile
-COVERAGE_ARGS ?= -q -n 2 --dist loadfile --deselect tests/unit/test_house.py --ignore tests/process/test_footprint.py
+COVERAGE_ARGS ?= -q -n 2 --dist loadfile \
+	$(addprefix --ignore=tests/,unit/test_house.py unit/test_disposition.py process/test_footprint.py docs)
 
 .PHONY: help demo test check lint format coverage clean images test-images bench lock
 
@@ -47,7 +48,7 @@ lint: .venv/.dev
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
-# Subprocesses count too: each supervisor that a test starts. Left out are tests of what a start imports and costs.
+# Each supervisor that a test starts counts too. Left out: the cost and the imports of a start, and signals that a tracer holds up.
 coverage: .venv/.dev  ## all tests but those of images, with coverage of each process: the figure, and htmlcov/
 	$(BIN)/coverage erase
 	-$(BIN)/coverage run -m pytest $(COVERAGE_ARGS)

@@ -129,21 +129,35 @@ def show(text: str) -> None:
 
 
 def play(demo: Demo) -> int:
-    """The scenes, one after the other; the supervisor's exit code. Raises Failed."""
+    """The scenes, in order; returns the supervisor's exit code and raises Failed."""
+    metrics = start(demo)
+    change(demo)
+    refuse(demo)
+    roll_back(demo)
+    measure(metrics)
+    return stop(demo)
+
+
+def start(demo: Demo) -> int:
+    """Returns the port of the metrics."""
     heading("1. Start: the configuration is validated, then the app starts on it")
     demo.change("Hello, {name}!")
     demo.start()
     seen = demo.see(
         "starting with my configuration: Hello", "started python", r"metrics and probes on .*:(\d+)"
     )
-    metrics = int(seen[-1][1])
     demo.served("Hello, world!")
+    return int(seen[-1][1])
 
+
+def change(demo: Demo) -> None:
     heading("2. A change: validated, swapped in one step, SIGHUP to the app, verified by a request")
     demo.change("Good morning, {name}!")
     demo.see("got SIGHUP.*: Good morning", "reloaded python")
     demo.served("Good morning, world!")
 
+
+def refuse(demo: Demo) -> None:
     heading(
         "3. A broken change: refused with the validator's own words; the app keeps the old version"
     )
@@ -151,6 +165,8 @@ def play(demo: Demo) -> int:
     demo.see('greeting.conf:1: unexpected end of line, expecting "}"')
     demo.served("Good morning, world!")
 
+
+def roll_back(demo: Demo) -> None:
     heading(
         "4. A change that fails its verification: the app cannot serve it, and the last good"
         " version is put back"
@@ -159,13 +175,17 @@ def play(demo: Demo) -> int:
     demo.see("got SIGHUP.*: Good night", "cannot reload", "got SIGHUP.*: Good morning")
     demo.served("Good morning, world!")
 
-    heading(f"5. As Prometheus sees it: GET http://127.0.0.1:{metrics}/metrics (excerpt)")
-    figures = [line for line in get(metrics, "/metrics").splitlines() if SHOWN.match(line)]
+
+def measure(port: int) -> None:
+    heading(f"5. As Prometheus sees it: GET http://127.0.0.1:{port}/metrics (excerpt)")
+    figures = [line for line in get(port, "/metrics").splitlines() if SHOWN.match(line)]
     for line in figures:
         show(line)
     if "supervisor_config_rollbacks_total 1.0" not in figures:
         raise Failed("the metrics do not show the rollback")
 
+
+def stop(demo: Demo) -> int:
     heading(
         "6. Stop: the runtime's TERM goes to the app, and the app's exit code is the supervisor's"
     )
