@@ -119,7 +119,7 @@ class Control(Router):
                     event="no_control_socket",
                 )
                 return
-            log.debug(f"control socket: {self._socket_file.path}")
+            log.debug(f"control socket: {self._socket_file.path}", event="listening")
             with listener:
                 self.serve(listener)
         except OSError as error:

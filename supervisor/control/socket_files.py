@@ -65,7 +65,7 @@ class ControlSocket:
                 # reach the second supervisor.
                 if error.errno == errno.EADDRINUSE and _is_ours(self.path):
                     raise
-                log.debug(f"cannot listen on {self.path}: {reason(error)}")
+                log.debug(f"cannot listen on {self.path}: {reason(error)}", event="listen_failed")
         self.path = places[-1]
         return _listen(self.path)
 
@@ -161,7 +161,7 @@ def _sweep(path: str) -> None:
             if _dead(other):
                 os.unlink(other)
     except OSError as error:
-        log.debug(f"cannot tidy {directory}: {error}")
+        log.debug(f"cannot tidy {directory}: {error}", event="tidy_failed")
 
 
 def _dead(path: str) -> bool:

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .service import Policy, Service
 
-# What people see of the phases; the others are shown by their own names.
+# Phases shown under the name of another phase; all others have their own.
 _SHOWN = {
     Phase.EXECUTING: Phase.STARTING,
     Phase.ABORTING: Phase.KILLING,
@@ -32,7 +32,7 @@ class Verdict(Record):
 
 
 def phase(service: Service) -> str:
-    """The word for what a service does now: the phase of its life, or `reloading`."""
+    """The phase of a service for people: the phase of its life, or `reloading`."""
     rollout, life = service.rollout, service.life
     if rollout is not None and rollout.reloads.active and life.up:
         return "reloading"

@@ -29,5 +29,5 @@ def encodable_tree(value: object) -> object:
 
 
 def legible(text: str) -> str:
-    """Text for one line of a log: it can neither move a cursor nor begin a line of its own."""
+    """Text for a log line: it can neither move a cursor nor begin a new line."""
     return " ".join("".join(one if one.isprintable() else " " for one in text).split())

@@ -48,7 +48,7 @@ class Readiness:
                 if not app.cancelled.is_set():
                     self._put(ev.AppReady(pid))
                 return
-            log.debug(f"not ready: {problem}")
+            log.debug(f"not ready: {problem}", event="not_ready", pid=pid)
             if late_at is not None and time.monotonic() >= late_at:
                 late_at = None
                 error = f"not ready within {self._seconds:g}s: {problem}"

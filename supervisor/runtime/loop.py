@@ -286,7 +286,7 @@ class Loop:
             if not self._not_begun:
                 log.warning(
                     f"cannot start a thread ({name}): {error}; the limit of processes is reached"
-                    " (pids.max, ulimit -u); it is tried again every second",
+                    " (pids.max, ulimit -u); the supervisor tries again every second",
                     event="thread_failed",
                 )
             self._not_begun.append((body, name))

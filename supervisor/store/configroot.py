@@ -90,7 +90,7 @@ class Root:
                 self._key = digest_key.read_or_write(root, self._key)
                 self._key_kept = True
         except ApplyError as error:
-            log.debug(f"{error}; until then digests change at each restart")
+            log.debug(f"{error}; until then digests change at each restart", event="no_digest_key")
             self._key = self._key or digest_key.new()
         return self._key
 
@@ -285,7 +285,8 @@ class Root:
             names = ", ".join(shown(name) for name in found)
             log.debug(
                 f"{self.directory(generation)} also holds {names}: not part of the configuration,"
-                " left alone"
+                " left alone",
+                event="foreign_files",
             )
 
     def fault(self, generation: Generation) -> str:

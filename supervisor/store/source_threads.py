@@ -91,5 +91,5 @@ class _Sink:
 
     def failed(self, failure: Failure, retry_in: float) -> None:
         self._newest.note_error(self._index, failure.message)
-        log.debug(f"{failure.message}; next try in {retry_in:.1f}s")
+        log.debug(f"{failure.message}; next try in {retry_in:.1f}s", event="source_retry")
         self._say(ev.SourceFailed(self._index, failure.reason, failure.message, failure.fatal))

@@ -1,8 +1,8 @@
 """A pod of the simulated fleet: the program's own rules, in virtual time.
 
 Real are the pauses and their jitter (`Pace`), the meaning of a failure and of Retry-After
-(`failed_try`), the timings, and the rules for start, versions and reloads (`service.step`). Imitated
-is the order of list, watch and pause, because the real code blocks a thread;
+(`failed_try`), the timings, and the rules for start, versions and reloads (`service.step`).
+Imitated is the order of list, watch and pause, because the real code blocks a thread;
 `tests/unit/test_fleet.py` compares it with the real `KubernetesSource`. Must not know of the fleet.
 """
 

@@ -176,7 +176,7 @@ def test_change_without_a_free_thread_waits_for_it(run: Run, open_volume: str) -
     program.err.expect(
         r"warning: cannot start a thread \(apply\): can't start new thread; the limit of processes"
         r" is reached "
-        r"\(pids.max, ulimit -u\); it is tried again every second"
+        r"\(pids.max, ulimit -u\); the supervisor tries again every second"
     )
     limit_processes(program.pid, resource.getrlimit(resource.RLIMIT_NPROC)[0])
     program.expect("config: two")

@@ -153,7 +153,11 @@ class DirectorySource:
         for prefix in sorted(set(hollow) - self._hollow):
             stays = any(key.startswith(prefix) for key in files)
             rest = "its last files stay" if stays else "the configuration is without them"
-            log.warning(f"{self._path}/{shown(prefix[:-1])} holds no files; {rest}")
+            log.warning(
+                f"{self._path}/{shown(prefix[:-1])} holds no files; {rest}",
+                event="source_empty",
+                source=str(self.label),
+            )
         self._hollow = frozenset(hollow)
         if files:
             permitted = {key: last.permitted[key] for key in files}

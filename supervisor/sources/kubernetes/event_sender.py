@@ -96,7 +96,7 @@ class Outbox:
 
     def _keep_newest(self) -> None:
         if len(self._waiting) > 1:
-            log.debug(f"too many events, dropped {len(self._waiting) - 1}")
+            log.debug(f"too many events, dropped {len(self._waiting) - 1}", event="events_dropped")
             newest = self._waiting[-1]
             self._waiting.clear()
             self._waiting.append(newest)
