@@ -30,7 +30,8 @@ class ChangeLoop:
         # Without an offer the loop has ended; a program with more offers does not wait for reloads.
         if self._offers != 1:
             self._row = 0
-        self._applied_at, self._offers = now, 0
+        self._applied_at = now
+        self._offers = 0
 
     def offered(self, now: float, changes: Changes) -> str:
         """A version with these changes is offered; returns a warning, once for each loop."""

@@ -70,7 +70,9 @@ class Root:
     ) -> None:
         self._directory = RootDirectory(path, modes, self._forget)
         self.path = self._directory.path
-        self._modes, self._keep, self._clock = modes, keep, clock
+        self._modes = modes
+        self._keep = keep
+        self._clock = clock
         self._key = b""
         self._warned: set[str] = set()
         self._forget()

@@ -56,9 +56,13 @@ class Delivery:
         versions: Callable[[], Versions],
     ) -> None:
         """`versions` returns the state of the versions: the good ones stay on disk."""
-        self._sources, self._put, self._versions = sources, put, versions
-        self._root, self._marks = destination.root, destination.marks
-        self._directory, self._check = destination.directory, destination.check
+        self._sources = sources
+        self._put = put
+        self._versions = versions
+        self._root = destination.root
+        self._marks = destination.marks
+        self._directory = destination.directory
+        self._check = destination.check
         self._newest = NewestVersion(
             [source.subdir for source in sources],
             destination.mapping,
@@ -136,7 +140,8 @@ class Delivery:
             changes = str(diff(self._in_place, wanted))
         else:
             changes = self._swap_in(self._root, desired)
-        previous, self._previous = self._previous, desired.digest
+        previous = self._previous
+        self._previous = desired.digest
         if changes == str(Changes()) and previous not in ("", desired.digest):
             changes = "permissions changed"
         self._in_place = wanted
@@ -166,7 +171,8 @@ class Delivery:
         with self._store:
             self._checked = None
             changes = root.show(staged)
-            before, self._live = self._live, staged
+            before = self._live
+            self._live = staged
         if before is not None and before.digest == desired.digest:
             return "permissions changed"
         return str(changes)
@@ -209,7 +215,8 @@ class Delivery:
         if not self._prepared:
             root.prepare()
             live = root.live()
-            self._live, self._fault = live.generation, live.fault
+            self._live = live.generation
+            self._fault = live.fault
             if live.damaged:
                 root.warn_of_damage(live.fault)
             self._previous = self._live.digest if self._live else ""
@@ -252,7 +259,9 @@ class Delivery:
                     f"cannot put configuration {short(digest)} back: {error}",
                 )
                 return
-            previous, self._previous, self._live = self._previous, digest, found
+            previous = self._previous
+            self._previous = digest
+            self._live = found
             self._in_place = found.files
             self._put(
                 ev.ConfigApplied(
@@ -293,7 +302,9 @@ class Delivery:
             if found is None:
                 self._put(ev.ConfigFailed("", ApplyFailure.NO_GENERATION, error))
                 return
-            previous, self._previous, self._live = self._previous, found.digest, found
+            previous = self._previous
+            self._previous = found.digest
+            self._live = found
             self._in_place = found.files
             self._put(
                 ev.ConfigApplied(

@@ -41,43 +41,50 @@ def sums(directory: int, generation: Generation) -> dict[str, str]:
     """The hex sha256 of each file of the manifest, without the missing ones; "" for anything but a
     file. Raises OSError.
     """
-    left = generation.bytes + _PIECE  # another program may put any amount of data there
-    result: dict[str, str] = {}
+    sums_ = _Sums(generation)
+    with Opened(generation.name, directory) as top:
+        sums_.walk(top, tree_of(generation.files), "")
+    return sums_.found
 
-    def take(top: int, name: str, path: str) -> None:
-        nonlocal left
-        one = sha256()
-        for piece in read_pieces(top, name):
-            one.update(piece)
-            left -= len(piece)
-            if left < 0:
-                raise OSError(errno.EFBIG, "more data than its manifest says", path)
-        result[path] = one.hexdigest()
 
-    def walk(top: int, tree: Tree[str], prefix: str) -> None:
+class _Sums:
+    """Walks the directories of a generation and adds up its files."""
+
+    def __init__(self, generation: Generation) -> None:
+        self.found: dict[str, str] = {}
+        self._files = generation.files
+        self._left = generation.bytes + _PIECE  # another program may put any amount of data there
+
+    def walk(self, top: int, tree: Tree[str], prefix: str) -> None:
         for name, node in tree.items():
             path = prefix + name
             try:
                 if isinstance(node, dict):
-                    with Opened(name, top) as below:
-                        walk(below, node, f"{path}/")
-                    if (kept := f"{path}/") in generation.files:
-                        result[kept] = generation.files[
-                            kept
-                        ]  # the directory exists, with any content
+                    self._enter(top, name, node, f"{path}/")
                 else:
-                    take(top, name, path)
+                    self.found[path] = self._sum(top, name, path)
             except FileNotFoundError:
                 pass
             except OSError as error:
                 if error.errno not in _NO_FILE:
                     raise
                 if not isinstance(node, dict):
-                    result[path] = ""
+                    self.found[path] = ""
 
-    with Opened(generation.name, directory) as top:
-        walk(top, tree_of(generation.files), "")
-    return result
+    def _enter(self, top: int, name: str, tree: Tree[str], path: str) -> None:
+        with Opened(name, top) as below:
+            self.walk(below, tree, path)
+        if path in self._files:
+            self.found[path] = self._files[path]  # the directory exists, with any content
+
+    def _sum(self, top: int, name: str, path: str) -> str:
+        sum_ = sha256()
+        for piece in read_pieces(top, name):
+            sum_.update(piece)
+            self._left -= len(piece)
+            if self._left < 0:
+                raise OSError(errno.EFBIG, "more data than its manifest says", path)
+        return sum_.hexdigest()
 
 
 def strangers(directory: int, generation: Generation, most: int) -> list[str]:

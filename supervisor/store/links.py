@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 
 DATA = "..data"
 # Names during a swap only; random digits follow each.
-_NEXT, _LINK, _KEPT = "..data_tmp", "..link.", "..kept."
+_NEXT = "..data_tmp"
+_LINK = "..link."
+_KEPT = "..kept."
 
 
 class Links:
     """The visible links of a generation's top-level names, and the way back while they are made."""
 
     def __init__(self, root: int, names: Iterable[str], path: str) -> None:
-        self._root, self._names, self._path = root, set(names), path
+        self._root = root
+        self._names = set(names)
+        self._path = path
         self._made: list[str] = []
         # Link, the replaced file, a copy of the file.
         self._waiting: list[tuple[str, str, str]] = []

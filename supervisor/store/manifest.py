@@ -76,7 +76,8 @@ def parsed(name: str, data: bytes) -> Generation:
         raise ValueError("it is no manifest of ours")
     files: dict[str, str] = {}
     modes: dict[str, int] = {}
-    total, at = 0, start.end()
+    total = 0
+    at = start.end()
     pattern = re.compile(_FILE)
     end = data[at:] == b"}}"
     while not end:
@@ -88,7 +89,8 @@ def parsed(name: str, data: bytes) -> Generation:
         files[path] = file[2].decode()
         total += int(file[3])
         modes[path] = int(file[4], 8)
-        at, end = file.end(), file[5] != b", "
+        at = file.end()
+        end = file[5] != b", "
     if total > MOST_DATA:
         raise ValueError(f"its files would have {total} bytes")
     return Generation(name, int(start[1]), start[2].decode(), files, total, modes)

@@ -25,7 +25,8 @@ class MarksFile:
 
     def __init__(self, root: Root, versions: Callable[[], Versions]) -> None:
         """`versions` returns the present state of the versions."""
-        self._root, self._versions = root, versions
+        self._root = root
+        self._versions = versions
         self._chosen = False  # a version of this run is in place, or was refused for its past
 
     def begin(self, live: str) -> Marks | None:

@@ -55,8 +55,11 @@ class NewestVersion:
         itself.
         """
         self.version: Version | Unwritable | None = None
-        self._subdirs, self._mapping, self._exact = subdirs, mapping, exact
-        self._new_key, self._key = digest_key, b""
+        self._subdirs = subdirs
+        self._mapping = mapping
+        self._exact = exact
+        self._new_key = digest_key
+        self._key = b""
         self._parts: list[Mapping[str, Entry] | None] = [None] * len(subdirs)
         self._keys: list[frozenset[str]] = [frozenset()] * len(subdirs)
         self._changed_at: list[float | None] = [None] * len(subdirs)

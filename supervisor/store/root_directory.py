@@ -31,7 +31,8 @@ class RootDirectory:
         causes a call of `forget`.
         """
         self.path = os.path.join(os.getcwd(), path)  # the process changes its directory later
-        self._modes, self._forget = modes, forget
+        self._modes = modes
+        self._forget = forget
         self._held = HeldDirectory(self.path, _trusted)
         # Of `_kept`: the control socket reads the list of generations meanwhile.
         self._using = threads.Lock()

@@ -52,7 +52,8 @@ class Walk:
     def __init__(self, path: str, *, make: bool = False, trust: Trust | None = None) -> None:
         """`make` makes missing directories; links are followed if `trust` agrees, else refused."""
         self.made = False
-        self._make, self._trust = make, trust
+        self._make = make
+        self._trust = trust
         self._ahead = _reversed(path)
         self._real: list[str] = []  # the components so far, without links
         self._here = os.open("/", _STEP)
@@ -125,7 +126,8 @@ class HeldDirectory:
 
     def __init__(self, path: str, trust: Trust) -> None:
         """`trust` judges the links at the first use; later uses follow none."""
-        self._path, self._trust = path, trust
+        self._path = path
+        self._trust = trust
         self._known = -1
         self.replaced = False  # the last `walk` found another directory
 

@@ -52,7 +52,10 @@ class _Sink:
     """The reports of a source as events (the protocol `sources.Sink`)."""
 
     def __init__(self, newest: NewestVersion, index: int, source: Source, put: Put) -> None:
-        self._newest, self._index, self._source, self._put = newest, index, source, put
+        self._newest = newest
+        self._index = index
+        self._source = source
+        self._put = put
         self._named: Label | None = None
 
     def _say(self, event: ev.Event) -> None:

@@ -52,7 +52,8 @@ class ApplyError(Exception):
 
     def __init__(self, reason: ApplyFailure, message: str, words: str = "") -> None:
         super().__init__(message)
-        self.reason, self.words = reason, words
+        self.reason = reason
+        self.words = words
 
 
 class Explaining:
@@ -60,7 +61,9 @@ class Explaining:
 
     def __init__(self, verb: str, path: str, *, giving: bool) -> None:
         """`verb` is the action on `path`; `giving`: files go to another owner."""
-        self._verb, self._path, self._giving = verb, path, giving
+        self._verb = verb
+        self._path = path
+        self._giving = giving
 
     def __enter__(self) -> None:
         pass

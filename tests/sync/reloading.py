@@ -7,6 +7,7 @@ second. A test with another pace repeats the option: the last occurrence counts.
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +49,11 @@ class Reloading:
 
     def change(self, content: str) -> None:
         self.volume.swap({"app.conf": content})
+
+    def remove_root(self) -> None:
+        """Remove the live directory, once the marks of the first version were written to it."""
+        until(lambda: os.path.exists(f"{self.root}/..marks"), expected=True)
+        shutil.rmtree(self.root)
 
     def metric(self, name: str, /, **labels: str) -> float | None:
         return metric(self.port, name, **labels)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -188,13 +187,10 @@ def test_app_killed_in_a_validation_ends_us_with_its_code(
 
 def test_removed_configroot_is_made_again_by_a_change(subject: Reloading) -> None:
     program = subject.running()
-    marks = os.path.join(subject.root, "..marks")
-    until(lambda: os.path.exists(marks), True)  # nothing is written there now
-    shutil.rmtree(subject.root)
+    subject.remove_root()
     subject.change("two")
     program.expect("config: two")
-    until(lambda: os.path.exists(marks), True)
-    shutil.rmtree(subject.root)
+    subject.remove_root()
     subject.change("three")
     program.expect("config: three")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 
 import pytest
@@ -132,7 +131,7 @@ def test_app_that_dies_of_the_good_version_too_ends_us(
 
 def test_death_without_a_good_version_on_disk_counts(subject: Reloading) -> None:
     program = subject.running()
-    shutil.rmtree(subject.root)
+    subject.remove_root()
     subject.change("exit 3")
     program.err.expect(
         "error: cannot put configuration .* back: no generation in .* has it any more"
@@ -256,7 +255,7 @@ def test_reload_without_a_good_version_on_disk_is_retried(
     subject: Reloading,
 ) -> None:
     program = subject.running("--reload-exec=false")
-    shutil.rmtree(subject.root)
+    subject.remove_root()
     subject.change("two")
     program.err.expect("error: cannot put configuration .* back")
     began = time.monotonic()
