@@ -5,6 +5,14 @@ And the one maker of sentences from errors of the system.
 
 from __future__ import annotations
 
+# Exit codes, as shells and env(1) have them: the one table that the program reads.
+USAGE = 2
+TIMED_OUT = 124  # timeout(1)
+CANNOT_RUN = 125  # the supervisor itself failed
+NOT_EXECUTABLE = 126
+NOT_FOUND = 127
+BY_SIGNAL = 128  # plus the number of the signal
+
 
 class UsageError(Exception):
     """The value of an option cannot be understood or used; the message says which and why. Exit

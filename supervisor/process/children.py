@@ -15,6 +15,7 @@ import time
 from functools import partial
 
 from ..core import events as ev
+from ..core.errors import BY_SIGNAL
 from ..core.events import APP
 from . import open_files, terminal
 from .spawning import Spawner
@@ -351,4 +352,4 @@ def _has_members(group: int) -> bool:
 
 def _code(status: int) -> int:
     """A wait status as a shell gives it."""
-    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    return BY_SIGNAL + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)

@@ -12,7 +12,8 @@ import select
 import time
 
 from ..core import events as ev
-from ..core.errors import reason
+from ..core import signal_numbers
+from ..core.errors import BY_SIGNAL, CANNOT_RUN, NOT_EXECUTABLE, NOT_FOUND, TIMED_OUT, reason
 from ..core.record import Record
 
 TYPE_CHECKING = False
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from queue import SimpleQueue
 
-TIMED_OUT = 124  # the exit code of timeout(1)
 _KEPT = 4096  # bytes of output, the last ones
 _LOOK_AGAIN = 0.05  # seconds between two looks whether the hook was cancelled
 _TO_END = 0.5  # seconds for a killed hook to end; after a change of user it may live on
@@ -28,12 +28,12 @@ _LAST_WORDS = 0.2  # seconds for output that is still in the pipe after the hook
 
 
 # Codes without an answer: env(1), timeout(1) and a shell end with them for their own reasons, and
-# 137 is an end by KILL, with which the kernel answers a shortage of memory.
+# with KILL the kernel answers a shortage of memory.
 _NO_ANSWER = {
     TIMED_OUT: "did not end in time (code 124)",
-    126: "cannot run: it ended with code 126 (not executable)",
-    127: "cannot run: it ended with code 127 (not found)",
-    137: "was killed (code 137), by hand or for lack of memory",
+    NOT_EXECUTABLE: "cannot run: it ended with code 126 (not executable)",
+    NOT_FOUND: "cannot run: it ended with code 127 (not found)",
+    BY_SIGNAL + signal_numbers.KILL: "was killed (code 137), by hand or for lack of memory",
 }
 
 
@@ -56,7 +56,7 @@ class Runner:
         try:
             read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         except OSError as error:
-            return Outcome(125, "", f"cannot run {argv[0]}: {reason(error)}")
+            return Outcome(CANNOT_RUN, "", f"cannot run {argv[0]}: {reason(error)}")
         from queue import SimpleQueue
 
         ends: SimpleQueue[ev.HookReport] = SimpleQueue()

@@ -12,7 +12,7 @@ import os
 import signal
 import struct
 
-from ..core.errors import SpawnError, reason
+from ..core.errors import CANNOT_RUN, NOT_EXECUTABLE, NOT_FOUND, SpawnError, reason
 from ..core.record import Record
 from . import open_files, terminal
 
@@ -190,7 +190,7 @@ class Spawner:
             words = repr(error).encode(errors="backslashreplace")
             os.write(report_fd, _REPORT.pack(step, 0) + words[:_MOST_WORDS])
         finally:
-            os._exit(125)
+            os._exit(CANNOT_RUN)
 
 
 def _connect(output: int) -> None:
@@ -247,7 +247,7 @@ def _look_closer(program: str, number: int | None) -> int:
 
 def _cannot_fork(command: Command, error: OSError) -> SpawnError:
     return SpawnError(
-        125,
+        CANNOT_RUN,
         f"cannot start {command.argv[0]}: {_reason(error.errno)}",
         short=error.errno in _SHORTAGES,
     )
@@ -258,17 +258,17 @@ def _spawn_error(command: Command, report: bytes) -> SpawnError:
     step, number = _REPORT.unpack_from(report)
     if number == 0:
         return SpawnError(
-            125, f"cannot start {program}: internal error: {report[_REPORT.size :].decode()}"
+            CANNOT_RUN, f"cannot start {program}: internal error: {report[_REPORT.size :].decode()}"
         )
     if step == _DIRECTORY:
         where = command.workdir or "."
         return SpawnError(
-            125, f"cannot start {program}: cannot enter directory {where}: {_reason(number)}"
+            CANNOT_RUN, f"cannot start {program}: cannot enter directory {where}: {_reason(number)}"
         )
     if step == _USER and command.user is not None:
         who = f"as uid {command.user.uid}, gid {command.user.gid}"
         return SpawnError(
-            125,
+            CANNOT_RUN,
             f"cannot start {program} {who} (--user): {_reason(number)}; only root may change users",
         )
     if step == _INTERPRETER:
@@ -276,14 +276,14 @@ def _spawn_error(command: Command, report: bytes) -> SpawnError:
             "the file is there, but its interpreter (the #! line, or the ELF loader) or the target"
             " of a link is not"
         )
-        return SpawnError(127, f"cannot start {program}: {why}")
+        return SpawnError(NOT_FOUND, f"cannot start {program}: {why}")
     if number == errno.ENOENT:
         path = command.env.get("PATH", _DEFAULT_PATH)
         why = "no such file" if "/" in program else f"not found in PATH ({path})"
-        return SpawnError(127, f"cannot start {program}: {why}")
+        return SpawnError(NOT_FOUND, f"cannot start {program}: {why}")
     hint = "; it is a directory" if step == _IS_DIRECTORY else ""
-    code = {errno.ENOTDIR: 127, errno.ETXTBSY: 126}.get(
-        number, 125 if number in _SHORTAGES else 126
+    code = {errno.ENOTDIR: NOT_FOUND, errno.ETXTBSY: NOT_EXECUTABLE}.get(
+        number, CANNOT_RUN if number in _SHORTAGES else NOT_EXECUTABLE
     )
     return SpawnError(
         code, f"cannot start {program}: {_reason(number)}{hint}", short=number in _SHORTAGES

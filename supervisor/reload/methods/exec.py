@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ...core.errors import TIMED_OUT
 from ...core.outcomes import Outcome
-from ...process.hooks import TIMED_OUT
 from ..attempt import ReloadError
 from ..checks import describe_end, fill_in, last_words
 
