@@ -174,7 +174,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         kube.wait_to_send(ask.verb)
         self._send(ask, status, encoded, {})
 
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - names of the base class
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
     def _parsed(self, body: bytes) -> Json:
         if body and "json" not in self.headers.get("Content-Type", "json"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
+from ..sources.interface import Label
 from ..store.source_threads import DeclaredSource
 
 TYPE_CHECKING = False
@@ -22,11 +23,8 @@ _HEAD_START = 0.05
 def names(settings: Settings) -> list[str]:
     """The name of each source for people, before it is opened."""
     if settings.config_dir:
-        return [f"directory {settings.config_dir}"]
-    return [
-        f"{kind} {wanted.namespace}/{wanted.name}" if wanted.namespace else f"{kind} {wanted.name}"
-        for kind, wanted in _objects(settings)
-    ]
+        return [str(Label("directory", "", settings.config_dir))]
+    return [str(Label(kind, wanted.namespace, wanted.name)) for kind, wanted in _objects(settings)]
 
 
 def declared(settings: Settings) -> list[DeclaredSource]:
@@ -64,7 +62,6 @@ def _open_directory(path: str, ignore: Sequence[str]) -> Source:
 
 def _opener(settings: Settings, kind: str, one: ObjectName, due: float) -> Callable[[], Source]:
     def open_object() -> Source:
-        from ..sources.interface import Label
         from ..sources.kubernetes.credentials import Access
         from ..sources.kubernetes.kubernetes_source import KubernetesSource
 

@@ -68,7 +68,7 @@ class DirectorySource:
         self._last = Content({})
         self._hollow: frozenset[str] = frozenset()  # volumes without files, warned about
         self._ignored = Ignored(ignore)
-        self._told = 0  # a hash of the last report, for when marks are no proof
+        self._reported = 0  # a hash of the last report, for when marks are no proof
         self._unsettled = False  # the content may have changed since without a mark
         self._watching: bool | None = None
 
@@ -93,13 +93,13 @@ class DirectorySource:
     def _round(self, sink: Sink, watch: Watch, changed: bool) -> float:
         # Returns the seconds to the next round, if nothing happens before.
         try:
-            told = self._look(sink, watch, changed)
+            reported = self._look(sink, watch, changed)
         except UnreadableError as error:
             wait = min(_RETRY, self._recheck)
             self._seen = ()
             sink.failed(Failure(error.reason, str(error)), wait)
             return wait
-        if not told:
+        if not reported:
             sink.contact()
         return self._recheck if watch.failure else self._recheck * _WATCHED
 
@@ -127,13 +127,14 @@ class DirectorySource:
                 )
             time.sleep(_PAUSE)
         self._unsettled = found.newest > began - _TICK
-        now, told = found.marks is not None and not found.emptied, hash(frozenset(files.items()))
-        if (self._seen, self._told) == (found.marks, told):
+        now = found.marks is not None and not found.emptied
+        report = hash(frozenset(files.items()))
+        if (self._seen, self._reported) == (found.marks, report):
             return False
-        self._seen, self._told = found.marks, told
+        self._seen, self._reported = found.marks, report
         saw = self._change(now) if changed else ""
         self._present = now
-        self._tell_names(found)
+        self._warn_of_names(found)
         if found.emptied:
             sink.read(None, "holds no files", saw=saw)
         else:
@@ -169,7 +170,7 @@ class DirectorySource:
         self._last = content
         return content
 
-    def _tell_names(self, found: Tree) -> None:
+    def _warn_of_names(self, found: Tree) -> None:
         for path in sorted(found.misnamed - self._misnamed):
             log.warning(
                 f"cannot use {shown(path)}: its name is not valid UTF-8; rename it, or leave it out"
@@ -195,10 +196,10 @@ class DirectorySource:
                 raise ChangingError(f"{error.filename} comes and goes") from None
             raise unreadable(self._path, error) from error
         finally:
-            self._tell(sink, watch)
+            self._report_watching(sink, watch)
         return tree
 
-    def _tell(self, sink: Sink, watch: Watch) -> None:
+    def _report_watching(self, sink: Sink, watch: Watch) -> None:
         watching = not watch.failure
         if watch.waiting or watching == self._watching:
             return

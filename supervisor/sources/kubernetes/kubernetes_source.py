@@ -102,7 +102,7 @@ class KubernetesSource:
         if self._listed:
             sink.restarted(failed.restart if failed else RestartReason.SERVER_TIMEOUT)
         if failed is not None:
-            if not self._tell(sink, failed, delay):
+            if not self._report(sink, failed, delay):
                 return failed, None
             # A new TLS connection helps neither an overloaded server (429) nor a missing role.
             stays = failed.crowded or (self._listed and failed.status == HTTPStatus.FORBIDDEN)
@@ -121,7 +121,7 @@ class KubernetesSource:
                 return
         time.sleep(seconds)
 
-    def _tell(self, sink: Sink, failed: FailedTry, delay: float) -> bool:
+    def _report(self, sink: Sink, failed: FailedTry, delay: float) -> bool:
         """Report a failed try; whether there is another."""
         if failed.status or (self._answered and not self._listed):
             sink.contact()
@@ -157,10 +157,10 @@ class KubernetesSource:
         client = self._client
         version, obj = self._list(client)
         self._known = self._listed = True
-        told = self._absent(sink) if obj is None else self._present(sink, obj)
+        reported = self._absent(sink) if obj is None else self._present(sink, obj)
         if self._polling and self._failing:
-            self._say(sink, self._content)
-        elif not told:
+            self._report_content(sink, self._content)
+        elif not reported:
             sink.contact()
         del obj  # the watch would keep these few MiB alive
         self._watch(sink, client, version)
@@ -206,7 +206,7 @@ class KubernetesSource:
                         source=str(self.label),
                     )
                 if self._failing:
-                    self._say(sink, self._content)  # the same again: the failure is over
+                    self._report_content(sink, self._content)  # the same again: the failure is over
                 self._follow(sink, response)
             finally:
                 sink.disconnected()
@@ -250,20 +250,20 @@ class KubernetesSource:
             known = False
         if not known:
             raise BadDataError("the watch sent something else than a watch event")
-        saw, told = kind.lower(), False
+        saw, reported = kind.lower(), False
         if ours and kind in ("ADDED", "MODIFIED"):
-            told = self._present(sink, obj, saw)
+            reported = self._present(sink, obj, saw)
         elif ours and kind == "DELETED" and meta.get("uid", "") == self._uid:
             # Any other uid is of a former object with this name, which a new object has replaced.
-            told = self._absent(sink, saw)
-        if not told:
+            reported = self._absent(sink, saw)
+        if not reported:
             sink.watched(saw)
         if kind == "ERROR":
             raise EventError(obj)
 
     def _absent(self, sink: Sink, saw: str = "") -> bool:
         self._uid = ""
-        self._say(sink, None, saw)
+        self._report_content(sink, None, saw)
         return True
 
     def _present(self, sink: Sink, obj: Any, saw: str = "") -> bool:
@@ -272,9 +272,9 @@ class KubernetesSource:
         self._uid = obj["metadata"].get("uid", "")
         if self._content is not None and found == self._content.files:
             return False
-        self._say(sink, Content(found, self._private, changed_at(obj["metadata"])), saw)
+        self._report_content(sink, Content(found, self._private, changed_at(obj["metadata"])), saw)
         return True
 
-    def _say(self, sink: Sink, content: Content | None, saw: str = "") -> None:
+    def _report_content(self, sink: Sink, content: Content | None, saw: str = "") -> None:
         sink.read(content, saw=saw)
         self._content, self._failing = content, False
