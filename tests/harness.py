@@ -45,9 +45,7 @@ only_pid1 = pytest.mark.parametrize("run", ["pid1"], indirect=True)
 
 
 def app(name: str, *args: object) -> list[str]:
-    """The command of a small program in tests/apps; -S -I start it fast and untouched
-    by PYTHON*.
-    """
+    """The command of a program in tests/apps; -S -I start it fast and untouched by PYTHON*."""
     return [sys.executable, "-S", "-I", os.path.join(APPS, name), *map(str, args)]
 
 
@@ -63,13 +61,13 @@ def wait_until(assertion: Callable[[], None], timeout: float = 10) -> None:
         time.sleep(0.005)
 
 
-def until(actual: Callable[[], object], expected: object) -> None:
+def until(actual: Callable[[], object], expected: object, timeout: float = 10) -> None:
     """Wait until something has a value."""
 
     def equal() -> None:
         assert expected == actual()
 
-    wait_until(equal)
+    wait_until(equal, timeout)
 
 
 def children(pid: int) -> list[int]:
@@ -366,12 +364,8 @@ class Run:
 
     def _survivors(self) -> list[str]:
         """The living processes of this test, once the killed ones have had time to end."""
-
-        def none_left() -> None:
-            assert [] == self.left()
-
         with contextlib.suppress(AssertionError):
-            wait_until(none_left, DYING)
+            until(self.left, [], DYING)
         return describe(self.left())
 
     def kill_left(self) -> None:
