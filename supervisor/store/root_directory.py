@@ -54,7 +54,7 @@ class RootDirectory:
             raise ApplyError(
                 ApplyFailure.WRITE,
                 f"cannot use {self.path}: {where} is a link that uid {error.uid} made; put a"
-                " directory in its place, or give the one that it leads to",
+                " directory in its place, or give the target of the link",
             ) from None
         if replaced:
             self._forget()

@@ -225,7 +225,7 @@ def test_only_the_live_version_is_kept_once_it_is_good(tmp_path: Path) -> None:
         ("rm ..data/a; mkdir ..data/a; echo > ..data/a/b", "a differs from its manifest"),
         ("rm -r ..data/d; echo > ..data/d", "d/e/y, d/x are missing"),
         ("rm ..data/a; mkfifo ..data/a", "a differs from its manifest"),
-        ("truncate -s 10G ..data/a", "more data"),
+        ("truncate -s 10G ..data/a", "a differs from its manifest"),
         (": > ..data/..manifest.json", "no manifest"),
         ("echo '[]' > ..data/..manifest.json", "no manifest"),
         ("echo '{\"format\": 1}' > ..data/..manifest.json", "no manifest"),
