@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from typing import Any
@@ -155,3 +156,16 @@ def test_every_help_of_a_metric_stands_alone() -> None:
         assert family.documentation[:1].isupper(), family.name
         assert len(words) > 2, family.name
         assert set() == {"it", "its", "their", "they", "them"} & set(words), family.name
+
+
+def test_documentation_has_the_help_of_every_metric() -> None:
+    path = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "metrics.md")
+    with open(path, encoding="utf-8") as file:
+        rows = re.findall(r"^\| `(\w+)(?:\{.*\})?` \| (.*) \|$", file.read(), re.MULTILINE)
+    helps = {
+        family.name + ("_total" if family.type == "counter" else ""): family.documentation
+        for family in Counted().metrics.registry.collect()
+    }
+    ours = {name: text for name, text in helps.items() if re.match("supervisor_|reloader_", name)}
+
+    assert ours == dict(rows)
