@@ -11,17 +11,18 @@ import errno
 import os
 import sys
 import time
+from functools import partial
 
 from . import __version__
 from .core.errors import StartError, UsageError, reason
 from .core.life_state import LifePolicy, ended_unstarted
-from .core.service import Policy
+from .core.service import Policy, Service
 from .observe.journal import Journal
 from .options import command_line, parsers
 from .process.children import Processes
 from .runtime import log
 from .runtime.inbox import Inbox
-from .runtime.loop import Loop
+from .runtime.loop import Current, Loop, Parts
 from .wiring import launch
 
 # Descriptors kept back from the threads: two for a pipe, two for /proc.
@@ -34,10 +35,11 @@ if TYPE_CHECKING:
 
     from .core import events as ev
     from .core.rollout_state import RolloutPolicy
-    from .core.service import Service
     from .options.command_line import Settings
-    from .runtime.protocols import Order
+    from .process.spawning import Command
+    from .runtime.protocols import Observer, Order
     from .runtime.signals import Inherited
+    from .wiring.program import Assembly
 
 
 def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
@@ -123,33 +125,50 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
     # app close it.
     restarts = settings.restart != "never" or (settings.configured and bool(settings.command))
     processes = Processes(inherited, keep_files=restarts)
-    loop = Loop(inbox, processes, launch.command(settings), _policy(settings))
-    named = os.path.basename(settings.command[0]) if settings.command else "the app"
-    journal = Journal(
-        named,
-        settings.configured,
-        settings.reload_method.name,
-        settings.configroot or "",
-        sidecar=not settings.command,
-        hook_output=settings.hook_output,
-    )
-    loop.observers.append(lambda *turn: _announce(journal, *turn))
+    command = launch.command(settings)
+    policy = _policy(settings)
+    observer = partial(_announce, _journal(settings))
     settings = _absolute(settings)
     _prepare_process(settings, processes)
     if settings.secret or settings.config_dir:  # a directory may be the volume of a Secret
         from .process import core_dumps
 
         processes.undo_in_children(core_dumps.Suppressed().restore)
+    if settings.configured or settings.ready or settings.served_at[1] >= 0:
+        # Threads are coming: the default of 5 ms until another thread runs would delay a signal.
+        sys.setswitchinterval(0.0005)
+        processes.reserve.hold(_RESERVE)
+        from .wiring import program
+
+        current = Current(program.first_state(settings), policy)
+        parts = _parts(program.Assembly(settings, current, inbox.put), command, observer)
+    else:
+        current = Current(Service(), policy)
+        parts = Parts(observers=(observer,))
+    code = Loop(inbox, processes, command, current, parts).run()
+    life = current.state.life
+    return code, life.error if ended_unstarted(life) else ""
+
+
+def _parts(assembly: Assembly, command: Command, observer: Observer) -> Parts:
     try:
-        _start_parts(settings, loop, inbox)
+        return assembly.parts(command, observer)
     except RuntimeError as error:  # _thread's only one
         raise StartError(
             f"cannot start a thread: {error}; the limit of processes is reached; raise pids.max or"
             " ulimit -u"
         ) from error
-    code = loop.run()
-    life = loop.state.life
-    return code, life.error if ended_unstarted(life) else ""
+
+
+def _journal(settings: Settings) -> Journal:
+    return Journal(
+        os.path.basename(settings.command[0]) if settings.command else "the app",
+        settings.configured,
+        settings.reload_method.name,
+        settings.configroot or "",
+        sidecar=not settings.command,
+        hook_output=settings.hook_output,
+    )
 
 
 def _announce(
@@ -230,27 +249,6 @@ def _absolute(settings: Settings) -> Settings:
             )
     os.chdir("/")
     return settings
-
-
-def _start_parts(settings: Settings, loop: Loop, inbox: Inbox) -> None:
-    """What this role needs beside the loop; a bare init needs nothing."""
-    listen = settings.served_at
-    served = listen[1] >= 0
-    if settings.configured or settings.ready or served:
-        # Threads are coming: the default of 5 ms before one lets another run would be what a signal
-        # waits.
-        sys.setswitchinterval(0.0005)
-        loop.processes.reserve.hold(_RESERVE)
-        from .wiring import program
-
-        assembly = program.Assembly(settings, loop, inbox)
-        if settings.events:
-            assembly.start_events()
-        assembly.start_sync()
-        if served:
-            assembly.start_web(listen)
-        if settings.control != "off" and (served or settings.control):
-            assembly.start_control()
 
 
 def _prepare_process(settings: Settings, processes: Processes) -> None:

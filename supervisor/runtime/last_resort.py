@@ -29,7 +29,7 @@ class LastResort:
 
     def __init__(self, loop: Loop) -> None:
         self._loop, self._policy = loop, loop.policy.life
-        life = loop.state.life
+        life = loop.current.state.life
         self._code: int | None = None
         if not life.pid:
             self._code = life.exit_code if life.exits else 125

@@ -11,17 +11,19 @@ from ..core import events as ev
 from ..core import service as rules
 from ..core.errors import SpawnError
 from ..core.life_state import Ended
+from ..core.record import Record
 from . import log, signals, threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from ..core.service import Policy, Service
     from ..process.children import Processes
     from ..process.spawning import Command
     from .inbox import Inbox
-    from .protocols import Observer, Readiness, Reloader, Sync
+    from .protocols import Observer, Order, Readiness, Reloader, Sync
 
 
 _AGAIN = 1.0  # seconds until what failed for want of something is tried again
@@ -71,25 +73,38 @@ class Faults:
         return sentence
 
 
+class Current:
+    """The service as it is now: the loop replaces it, never changes it, and any thread reads it."""
+
+    def __init__(self, state: Service, policy: Policy) -> None:
+        self.state, self.policy = state, policy
+
+
+class Parts(Record):
+    """Everything beside the loop and its processes; a bare init has an observer."""
+
+    sync: Sync | None = None
+    reload: Reloader | None = None
+    readiness: Readiness | None = None
+    observers: tuple[Observer, ...] = ()
+    at_end: tuple[Callable[[], None], ...] = ()  # called when the service has ended
+
+
 class Loop:
-    """Runs one service to its end. `state` is replaced, never changed: any thread may read it."""
+    """Runs one service to its end."""
 
     def __init__(
-        self, inbox: Inbox, processes: Processes, command: Command, policy: Policy
+        self, inbox: Inbox, processes: Processes, command: Command, current: Current, parts: Parts
     ) -> None:
-        self.state = rules.Service()
-        self._ended: Ended | None = None
-        self.observers: list[Observer] = []
-        self.sync: Sync | None = None
-        self.reload: Reloader | None = None
-        self.readiness: Readiness | None = None
+        self.inbox, self.processes, self._command = inbox, processes, command
+        self.current, self._parts = current, parts
+        self.policy = current.policy
         self.faults = Faults()
+        self._ended: Ended | None = None
         self._hooks: dict[int, Callable[[ev.HookReport], None]] = {}
-        self.inbox, self.processes = inbox, processes
-        self.command, self.policy = command, policy
-        self.at_end: list[Callable[[], None]] = []
         self._not_begun: list[tuple[Callable[[], object], str]] = []  # for want of a thread
         self._again_at: float | None = None  # when to look once more for what could not be seen
+        self._deeds = self._table()
 
     def run(self) -> int:
         """Start the app, see it to its end, return the exit code."""
@@ -105,7 +120,7 @@ class Loop:
 
             code = LastResort(self).run(failure.event)
         self.processes.kill_hooks()
-        for clean_up in self.at_end:
+        for clean_up in self._parts.at_end:
             self._try("clean up", clean_up)
         return code
 
@@ -126,7 +141,7 @@ class Loop:
 
     def _due(self) -> float | None:
         try:
-            due = rules.wake_at(self.state, self.policy)
+            due = rules.wake_at(self.current.state, self.policy)
         except Exception as error:
             self.faults.say("tell the next deadline", error)
             raise RulesFailed(None) from error
@@ -188,9 +203,9 @@ class Loop:
         return True
 
     def _step(self, event: ev.Event) -> None:
-        before = self.state
+        before = self.current.state
         try:
-            self.state, orders = rules.step(before, event, time.monotonic(), self.policy)
+            self.current.state, orders = rules.step(before, event, time.monotonic(), self.policy)
         except Exception as error:
             self.faults.say(f"handle {type(event).__name__}", error)
             if isinstance(event, _VITAL):
@@ -198,62 +213,76 @@ class Loop:
             return
         # First the deed: a signal is on its way before it is counted or logged.
         reports = [report for action in orders if (report := self.perform(action)) is not None]
-        for observe in self.observers:
+        for observe in self._parts.observers:
             try:
-                observe(event, before, self.state, orders)
+                observe(event, before, self.current.state, orders)
             except Exception as error:  # no failure of metrics or log may end the app
                 self.faults.say(f"observe {type(event).__name__}", error)
         for report in reports:
             self.handle(report)
 
-    def perform(self, action: act.Action | Ended) -> ev.Event | None:
+    def perform(self, action: Order) -> ev.Event | None:
         """Perform an action; an error in it stays in it, and its report is that of a failure."""
         try:
             return self._do(action)
         except Exception as error:  # the outer edge of an action: the app goes on
             why = self.faults.say(_deed(action), error)
-            return _failure(action, why, self.state)
+            return _failure(action, why, self.current.state)
 
-    def _do(self, action: act.Action | Ended) -> ev.Event | None:  # noqa: C901, PLR0912 - the table of actions
-        match action:
-            case Ended():
-                self._ended = action
-            case act.Kill(signum, group, service):
-                self.processes.kill(service, signum, group=group)
-            case act.Spawn(service):
-                return self._spawn(service)
-            case act.Suspend():
-                self.processes.suspend_ourselves()
-            case act.TakeForeground(service):
-                self.processes.take_foreground(service)
-            case act.KillLeftovers(signum, everything, told, service):
-                return self.processes.kill_leftovers(
-                    service, signum, everything=everything, told=told
-                )
-            case act.Apply() if self.sync is not None:
-                self._begin(self.sync.apply, "apply")
-            case act.Check() if self.sync is not None:
-                self._begin(self.sync.check, "check")
-            case act.Mark() if self.sync is not None:
-                self._begin(self.sync.mark, "marks")
-            case act.RollBack(digest) if self.sync is not None:
-                self._begin(partial(self.sync.roll_back, digest), "roll back")
-            case act.Recover() if self.sync is not None:
-                self._begin(self.sync.recover, "recover")
-            case act.WaitReady(pid) if self.readiness is not None:
-                self._begin(partial(self.readiness.wait, pid), "readiness")
-            case act.SignalReload():
-                return self._signal_reload(action)
-            case act.Reload(attempt, told) if self.reload is not None:
-                pid = self.state.life.pid
-                self._begin(partial(self._reload, self.reload, attempt, pid, told=told), "reload")
-            case act.CancelReload(attempt) if self.reload is not None:
-                self.reload.cancel(attempt)
-            case act.KillOther(signum, pid):
-                self.processes.kill_other(pid, signum)
-            case act.Reply(event, sent):
-                event.reply(sent)
-        return None
+    def _do(self, action: Order) -> ev.Event | None:
+        deed = self._deeds.get(type(action))
+        return None if deed is None else deed(action)
+
+    def _table(self) -> dict[type[Order], Callable[[Any], ev.Event | None]]:
+        """What to do for each order; for those of parts that the role lacks, nothing."""
+        own: dict[type[Order], Callable[[Any], ev.Event | None]] = {
+            Ended: self._end,
+            act.Kill: self._kill,
+            act.KillOther: lambda order: self.processes.kill_other(order.pid, order.signum),
+            act.KillLeftovers: self._kill_leftovers,
+            act.Spawn: self._spawn,
+            act.Suspend: lambda _: self.processes.suspend_ourselves(),
+            act.TakeForeground: lambda order: self.processes.take_foreground(order.service),
+            act.SignalReload: self._signal_reload,
+            act.Reply: lambda order: order.event.reply(order.sent),
+        }
+        return {**own, **self._of_parts()}
+
+    def _of_parts(self) -> dict[type[Order], Callable[[Any], None]]:
+        deeds: dict[type[Order], Callable[[Any], None]] = {}
+        if (sync := self._parts.sync) is not None:
+            deeds |= {
+                act.Apply: lambda _: self._begin(sync.apply, "apply"),
+                act.Check: lambda _: self._begin(sync.check, "check"),
+                act.Mark: lambda _: self._begin(sync.mark, "marks"),
+                act.Recover: lambda _: self._begin(sync.recover, "recover"),
+                act.RollBack: lambda order: self._begin(
+                    partial(sync.roll_back, order.digest), "roll back"
+                ),
+            }
+        if (readiness := self._parts.readiness) is not None:
+            deeds[act.WaitReady] = lambda order: self._begin(
+                partial(readiness.wait, order.pid), "readiness"
+            )
+        if (reload := self._parts.reload) is not None:
+            deeds[act.Reload] = lambda order: self._begin_reload(reload, order)
+            deeds[act.CancelReload] = lambda order: reload.cancel(order.attempt)
+        return deeds
+
+    def _end(self, ended: Ended) -> None:
+        self._ended = ended
+
+    def _kill(self, order: act.Kill) -> None:
+        self.processes.kill(order.service, order.signum, group=order.group)
+
+    def _kill_leftovers(self, order: act.KillLeftovers) -> ev.Event | None:
+        return self.processes.kill_leftovers(
+            order.service, order.signum, everything=order.everything, told=order.told
+        )
+
+    def _begin_reload(self, reload: Reloader, order: act.Reload) -> None:
+        pid = self.current.state.life.pid
+        self._begin(partial(self._reload, reload, order.attempt, pid, told=order.told), "reload")
 
     def _try(self, what: str, deed: Callable[[], object]) -> None:
         try:
@@ -301,7 +330,7 @@ class Loop:
 
     def _start_hook(self, order: ev.HookOrdered) -> None:
         try:
-            pid = self.processes.spawn_hook(self.command.replace(argv=order.argv), order.output)
+            pid = self.processes.spawn_hook(self._command.replace(argv=order.argv), order.output)
         except Exception as error:  # SpawnError is usual
             code = error.code if isinstance(error, SpawnError) else 125
             order.report(ev.HookReport(0, code, str(error)))
@@ -309,14 +338,14 @@ class Loop:
         self._hooks[pid] = order.report
         order.report(ev.HookReport(pid))
 
-    def _spawn(self, service: str) -> ev.Event:
+    def _spawn(self, order: act.Spawn) -> ev.Event:
         try:
-            return self.processes.spawn(self.command, service)
+            return self.processes.spawn(self._command, order.service)
         except SpawnError as error:
-            return ev.StartFailed(error.code, str(error), error.short, service)
+            return ev.StartFailed(error.code, str(error), error.short, order.service)
 
 
-def _deed(action: act.Action | Ended) -> str:
+def _deed(action: Order) -> str:
     match action:
         case act.Kill(signum):
             return f"send {signals.name(signum)} to the app"
@@ -325,7 +354,7 @@ def _deed(action: act.Action | Ended) -> str:
     return f"perform {type(action).__name__}"
 
 
-def _failure(action: act.Action | Ended, why: str, state: Service) -> ev.Event | None:
+def _failure(action: Order, why: str, state: Service) -> ev.Event | None:
     """The report that the rules wait for after an action that failed."""
     match action:
         case act.Spawn(service):

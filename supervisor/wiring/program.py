@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 
 from .. import __version__
 from ..core import events as ev
 from ..core.errors import StartError
 from ..core.life_state import ended_unstarted
-from ..core.rollout_state import Rollout
+from ..core.rollout_state import Rollout, rollout_of
+from ..core.service import Service
 from ..core.source_states import SourceState
 from ..runtime import log, threads
+from ..runtime.loop import Parts
 from ..store import delivery
 from . import destination, sources
 
@@ -25,12 +28,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..core.service import Service
+    from ..control.server import Control
     from ..core.versions import Versions
     from ..options.declarations import Settings
-    from ..runtime.inbox import Inbox
-    from ..runtime.loop import Loop
-    from ..runtime.protocols import Observer, Order, Reloader
+    from ..process.spawning import Command
+    from ..runtime.loop import Current
+    from ..runtime.protocols import Observer, Order, Readiness, Reloader, Sync
     from ..store.configroot import Root
     from ..store.manifest import Generation
     from ..store.marks_file import MarksFile
@@ -42,59 +45,89 @@ _LAST_WORDS = 2.0  # seconds for the Event that explains why the app was not sta
 _HOOKS = ("validate", "ready", "verify")
 
 
-class Assembly:
-    """Builds the parts and hands them to the loop."""
+def first_state(settings: Settings) -> Service:
+    """The service before its first event."""
+    if not settings.configured:
+        return Service()
+    states = tuple(SourceState(name) for name in sources.names(settings))
+    return Service(rollout=Rollout(), sources=states)
 
-    def __init__(self, settings: Settings, loop: Loop, inbox: Inbox) -> None:
-        """Raises UsageError when an option cannot be used, StartError when the program of a hook
-        cannot be run.
-        """
-        self._started = threads.Gate()
-        # A sidecar starts nothing: its first configuration is what it was busy with.
-        first = (ev.Started, ev.ConfigApplied)
-        loop.observers.append(
-            lambda event, *_: self._started.open() if isinstance(event, first) else None
-        )
-        self._settings, self._loop, self._inbox = settings, loop, inbox
+
+class Assembly:
+    """Makes the parts that a role needs, and starts their threads."""
+
+    def __init__(
+        self, settings: Settings, current: Current, put: Callable[[ev.Event], None]
+    ) -> None:
+        """Raises UsageError when an option cannot be used."""
+        self._settings, self._current, self._put = settings, current, put
         self._root = destination.root(settings)
         self._directory = settings.configroot or settings.config_dir or ""
+        self._started = threads.Gate()
+        self._observers: list[Observer] = [self._note_start]
+        self._at_end: list[Callable[[], None]] = []
+
+    def parts(self, command: Command, observer: Observer) -> Parts:
+        """All parts of the role, with a further observer.
+
+        Raises UsageError when an option cannot be used, StartError when the program of a hook
+        cannot be run, or outside of a pod with --events; RuntimeError without threads.
+        """
+        settings = self._settings
+        self._observers.insert(0, observer)
+        self._check_hooks(command)
+        if settings.events:
+            self._start_events()
+        readiness = self._readiness()
+        reload = self._reload() if settings.configured else None
+        sync = self._start_sync() if settings.configured else None
+        served = settings.served_at[1] >= 0
+        if served:
+            self._start_web(settings.served_at)
+        if settings.control != "off" and (served or settings.control):
+            self._start_control()
+        observers, at_end = tuple(self._observers), tuple(self._at_end)
+        return Parts(sync, reload, readiness, observers, at_end)
+
+    def _note_start(self, event: ev.Event, *_: object) -> None:
+        # A sidecar starts nothing: its first configuration kept it busy.
+        if isinstance(event, (ev.Started, ev.ConfigApplied)):
+            self._started.open()
+
+    def _check_hooks(self, command: Command) -> None:
+        settings = self._settings
         if settings.reload_method.command or any(getattr(settings, name) for name in _HOOKS):
             from ..process import executables
             from . import reloads
 
             found = tuple(reloads.commands(settings, self._directory))
             changing = tuple(path for path in (settings.configroot, settings.config_dir) if path)
-            executables.check(found, loop.command, changing)
-        if settings.ready is not None:
-            from ..process import hooks
-            from ..reload import readiness
-            from . import reloads
+            executables.check(found, command, changing)
 
-            ready = reloads.readiness(settings, settings.ready, self._directory)
-            loop.readiness = readiness.Readiness(
-                ready, hooks.Runner(inbox.put), inbox.put, settings.reload_timeout
-            )
+    def _readiness(self) -> Readiness | None:
+        settings, put = self._settings, self._put
+        if settings.ready is None:
+            return None
+        from ..process import hooks
+        from ..reload import readiness
+        from . import reloads
 
-    def start_sync(self) -> None:
-        """Follow the sources, if there are any."""
-        settings, loop, put = self._settings, self._loop, self._inbox.put
-        if not settings.configured:
-            return
-        names = sources.names(settings)
-        states = tuple(SourceState(name) for name in names)
-        loop.state = loop.state.replace(rollout=Rollout(), sources=states)
+        check = reloads.readiness(settings, settings.ready, self._directory)
+        return readiness.Readiness(check, hooks.Runner(put), put, settings.reload_timeout)
+
+    def _start_sync(self) -> Sync:
+        """Follow the sources."""
+        settings = self._settings
         self._warn_of_owner()
-        # Values of other methods and of --verify may be wrong, which is said before the app starts.
-        usual = not settings.reload_method.option and settings.verify is None
-        loop.reload = _Late(self._reloader) if usual else self._reloader()
         place = delivery.Destination(
             self._root, self._directory, dict(settings.map), self._validator(), self._marks_file()
         )
-        syncer = delivery.Delivery(sources.declared(settings), place, put, self._versions)
-        loop.sync = syncer
-        self._introduce(names)
-        loop.at_end += [syncer.end, sources.remove_key_files]
+        declared = sources.declared(settings)
+        syncer = delivery.Delivery(declared, place, self._put, self._versions)
+        self._introduce(sources.names(settings))
+        self._at_end += [syncer.end, sources.remove_key_files]
         syncer.start()
+        return syncer
 
     def _marks_file(self) -> MarksFile | None:
         if self._root is None or not self._settings.rollback:
@@ -104,7 +137,7 @@ class Assembly:
         return marks_file.MarksFile(self._root, self._versions)
 
     def _versions(self) -> Versions:
-        return (self._loop.state.rollout or Rollout()).versions
+        return rollout_of(self._current.state).versions
 
     def _introduce(self, sources: list[str]) -> None:
         settings = self._settings
@@ -123,15 +156,18 @@ class Assembly:
             method=settings.reload_method.name,
         )
 
+    def _reload(self) -> Reloader:
+        # Wrong values of other methods, and of --verify, are an error before the app starts.
+        usual = not self._settings.reload_method.option and self._settings.verify is None
+        return LateReloader(self._reloader) if usual else self._reloader()
+
     def _reloader(self) -> Reloader:
         from ..process import hooks
         from ..reload import reloader
         from . import reloads
 
-        put = self._inbox.put
-        return reloader.Reloader(
-            reloads.plan(self._settings, self._directory), put, hooks.Runner(put)
-        )
+        plan = reloads.plan(self._settings, self._directory)
+        return reloader.Reloader(plan, self._put, hooks.Runner(self._put))
 
     def _warn_of_owner(self) -> None:
         settings = self._settings
@@ -155,9 +191,8 @@ class Assembly:
         argv = self._settings.validate
         if argv is None:
             return None
-        seen = (
-            "{dir}" if self._root else self._directory
-        )  # in place, the files are new already when it runs
+        # Without a configroot the command reads the new files where the app does.
+        seen = "{dir}" if self._root else self._directory
         if not any(part in word for part in ("{dir}", seen) for word in argv):
             log.warning(
                 "--validate: the command has no {dir}, so it does not look at the new files",
@@ -166,59 +201,55 @@ class Assembly:
         from ..process import hooks
         from . import reloads
 
-        return reloads.validator(self._settings, argv, hooks.Runner(self._inbox.put))
+        return reloads.validator(self._settings, argv, hooks.Runner(self._put))
 
-    def start_web(self, listen: tuple[str, int]) -> None:
-        """Serve in a thread that imports what it needs once the app runs; count from the very first
-        event.
-        """
-        loop, inbox = self._loop, self._inbox
+    def _start_web(self, listen: tuple[str, int]) -> None:
+        """Serve metrics and probes, in a thread that imports what it needs once the app runs."""
         host, port = listen
-        last = (
-            min(port + _FURTHER_PORTS, _LAST_PORT) if self._settings.listen_next and port else port
-        )
+        further = self._settings.listen_next and port
+        last = min(port + _FURTHER_PORTS, _LAST_PORT) if further else port
         backlog = Backlog()
-        loop.observers.append(backlog.observe)
+        self._observers.append(backlog.observe)
+        threads.start(partial(self._serve_web, backlog, host, range(port, last + 1)), "web")
 
-        def serve() -> None:
-            self._started.wait(_PATIENCE)
-            try:
-                from ..observe import listener, metrics, pages
+    def _serve_web(self, backlog: Backlog, host: str, ports: Sequence[int]) -> None:
+        self._started.wait(_PATIENCE)
+        current, put = self._current, self._put
+        try:
+            from ..observe import listener, metrics, pages
 
-                method = self._settings.reload_method.name if self._settings.configured else ""
-                page = metrics.Metrics(lambda: loop.state, method)
-                log.capture()
-            except Exception as error:  # a broken installation of a library must not end the app
-                backlog.close()
-                log.warning(
-                    f"cannot serve metrics and probes: {error!r}; everything else goes on",
-                    event="listen_failed",
-                )
-                return
-            backlog.open(page.observe)
-            inbox.put(ev.Probed(lambda: None))  # a turn, so that what happened so far is counted
-            site = pages.Site(loop, lambda reply: inbox.put(ev.Probed(reply)), page.page)
-            listener.serve(host, range(port, last + 1), site)
+            method = self._settings.reload_method.name if self._settings.configured else ""
+            page = metrics.Metrics(lambda: current.state, method)
+            log.capture()
+        except Exception as error:  # a broken installation of a library must not end the app
+            backlog.close()
+            log.warning(
+                f"cannot serve metrics and probes: {error!r}; everything else goes on",
+                event="listen_failed",
+            )
+            return
+        backlog.open(page.observe)
+        put(ev.Probed(lambda: None))  # a turn, so that all events up to now are counted
+        site = pages.Site(current, lambda reply: put(ev.Probed(reply)), page.page)
+        listener.serve(host, ports, site)
 
-        threads.start(serve, "web")
-
-    def start_control(self) -> None:
+    def _start_control(self) -> None:
         """Listen for supervisorctl, if there is a place for the socket."""
-        loop, inbox = self._loop, self._inbox
+        late = LateControl()
+        self._observers.append(late.observe)
+        self._at_end.append(late.end)
+        threads.start(partial(self._serve_control, late), "control")
 
-        def serve() -> None:
-            self._started.wait(_PATIENCE)
-            from ..control import server, socket_files
+    def _serve_control(self, late: LateControl) -> None:
+        self._started.wait(_PATIENCE)
+        from ..control import server, socket_files
 
-            place = socket_files.ControlSocket(self._settings.control)
-            control = server.Control(place, loop, inbox.put, _Pages(self._root))
-            loop.observers.append(control.observe)
-            loop.at_end.append(control.end)
-            control.run()
+        place = socket_files.ControlSocket(self._settings.control)
+        control = server.Control(place, self._current, self._put, _Pages(self._root))
+        late.control = control
+        control.run()
 
-        threads.start(serve, "control")
-
-    def start_events(self) -> None:
+    def _start_events(self) -> None:
         """Tell about the configuration by Kubernetes Events. Raises StartError outside of a pod."""
         from ..observe import pod_events
         from ..sources.kubernetes import event_sender
@@ -230,20 +261,19 @@ class Assembly:
                 "--events needs POD_NAME, POD_NAMESPACE and POD_UID by the downward API (see"
                 " docs/rbac.md)"
             )
-        sender = event_sender.EventSender(
-            pod, Access(self._settings.kubeconfig, self._settings.context)
-        )
+        access = Access(self._settings.kubeconfig, self._settings.context)
+        sender = event_sender.EventSender(pod, access)
 
         def observe(event: ev.Event, before: Service, after: Service, _: Sequence[Order]) -> None:
             for notice in pod_events.notices(event, before, after):
                 sender.send(notice.reason, notice.note, warning=notice.warning)
 
         def explain_end() -> None:
-            if ended_unstarted(self._loop.state.life):
+            if ended_unstarted(self._current.state.life):
                 sender.finish(_LAST_WORDS)
 
-        self._loop.observers.append(observe)
-        self._loop.at_end.append(explain_end)
+        self._observers.append(observe)
+        self._at_end.append(explain_end)
         threads.start(sender.run, "events")
 
 
@@ -262,10 +292,8 @@ class _Pages:
         return status.shown(service, time.monotonic(), time.time(), words=True)
 
 
-class _Late:
-    """A reloader that is made when it is first needed: what it imports is not for the time before
-    the app runs.
-    """
+class LateReloader:
+    """Makes the reloader in the thread of the first reload, since its imports take time."""
 
     def __init__(self, make: Callable[[], Reloader]) -> None:
         self._make, self._lock = make, threads.Lock()
@@ -291,10 +319,25 @@ class _Late:
             self._made.cancel(attempt)
 
 
+class LateControl:
+    """Stands for the control socket until its thread has imported it."""
+
+    def __init__(self) -> None:
+        self.control: Control | None = None
+
+    def observe(
+        self, event: ev.Event, before: Service, after: Service, orders: tuple[Order, ...]
+    ) -> None:
+        if self.control is not None:
+            self.control.observe(event, before, after, orders)
+
+    def end(self) -> None:
+        if self.control is not None:
+            self.control.end()
+
+
 class Backlog:
-    """Keeps what the metrics must count until they are imported; all counting happens in the main
-    thread.
-    """
+    """Keeps the turns for the metrics until those are imported; the main thread counts them all."""
 
     def __init__(self) -> None:
         self._turns: list[tuple[ev.Event, Service, Service, tuple[Order, ...]]] | None = []
