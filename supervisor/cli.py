@@ -1,7 +1,7 @@
 """The composition root: settings, the parts, the app first, the exit code.
 
-Only this module sees all settings; every part gets the few values it needs. What takes time to
-import is imported where it is needed: a bare init loads neither threads nor ssl, kubernetes,
+Only this module sees all settings; every part gets the few values it needs. Slow modules are
+imported where they are needed: a bare init loads neither threads nor ssl, kubernetes,
 prometheus_client.
 """
 
@@ -82,7 +82,7 @@ def _print(text: str) -> int:
         while data:
             data = data[os.write(1, data) :]
     except BrokenPipeError:
-        return 0  # `--help | head` has what it wants
+        return 0  # `--help | head` has enough
     except OSError as error:
         log.complain(f"cannot write to standard output: {reason(error)}")
         return 125
@@ -121,8 +121,8 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
             event="unknown_variable",
         )
     inbox = Inbox(inherited.taken)
-    # One that never starts a second app keeps no file open for it: the other end of a pipe sees the
-    # app close it.
+    # Without a second start no file is kept open for the app: the other end of a pipe sees the app
+    # close it.
     restarts = settings.restart != "never" or (settings.configured and bool(settings.command))
     processes = Processes(inherited, keep_files=restarts)
     command = launch.command(settings)
@@ -153,7 +153,7 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
 def _parts(assembly: Assembly, command: Command, observer: Observer) -> Parts:
     try:
         return assembly.parts(command, observer)
-    except RuntimeError as error:  # _thread's only one
+    except RuntimeError as error:  # the only error of _thread
         raise StartError(
             f"cannot start a thread: {error}; the limit of processes is reached; raise pids.max or"
             " ulimit -u"
@@ -222,9 +222,7 @@ def _rollout_policy(settings: Settings) -> RolloutPolicy:
 
 
 def _absolute(settings: Settings) -> Settings:
-    """Paths as they were meant: relative to where we were started. Then `/`, so that no mount is
-    kept busy.
-    """
+    """Make paths absolute, from the directory of the start; then go to `/`, to keep no mount busy."""
     paths = {
         name: getattr(settings, name)
         for name, option in command_line.OPTIONS.items()

@@ -1,8 +1,7 @@
-"""What somebody at the control socket wants, and what became of it, read from the state alone.
+"""Answers to the clients of the control socket, from the state alone.
 
-Pure. Each rule looks at one state: it must be true whenever it is looked at, because the states
-between two looks are never seen. An order to reload empties `config.running`, so that it is
-level-triggered too.
+Pure. Each rule judges a single state. An order to reload puts the running version in doubt, so the
+order is level-triggered like a change.
 """
 
 from __future__ import annotations
@@ -27,13 +26,11 @@ if TYPE_CHECKING:
     Look = Callable[[Service], "Answer | None"]
     Goal = Callable[[Service], Verdict]
 
-_SHORTEST = 6  # digits of a version that names it
+_SHORTEST = 6  # digits to name a version
 
 
 class Answer(Record):
-    """What a client gets: the exit code of supervisorctl, and what it prints (an error, if the code
-    is not 0).
-    """
+    """The exit code of supervisorctl, and its text: an error, if the code is not 0."""
 
     code: int
     text: str
@@ -43,7 +40,7 @@ class Answer(Record):
 
 
 def synced(service: Service) -> Verdict:
-    """Whether the app runs on what the sources hold."""
+    """Whether the app runs on the newest version."""
     state = rollout_of(service)
     desired = state.versions.desired
     if desired and not state.stale:
@@ -77,9 +74,7 @@ def waited(goal: Goal, service: Service) -> Answer | None:
 
 
 def reloaded(before: Reloads, service: Service) -> Answer | None:
-    """What became of an order to reload, given before it and taken by the loop; None while it is
-    under way.
-    """
+    """The answer to an order to reload, with the reloads before it; None while it is under way."""
     state = rollout_of(service)
     versions = state.versions
     if (
@@ -95,14 +90,14 @@ def reloaded(before: Reloads, service: Service) -> Answer | None:
             0, f"reloaded on configuration {short(versions.live)} ({counted(versions.files)})"
         )
     failure = _failure(before, service)
-    # The order cleared these two: what stands there now came after it.
+    # The order cleared both: they came after it.
     if not failure and not versions.applying and (versions.rejected or versions.retry_at):
         failure = _quoted(versions.error, versions.words) or "its version was rejected; see the log"
     return Answer(1, f"cannot reload: {failure}") if failure else _ended(service)
 
 
 def rolled_back(before: Reloads, digest: str, service: Service) -> Answer | None:
-    """What became of an order to go back to the version `digest`, as above."""
+    """The answer to an order to go back to the version `digest`, as above."""
     state = rollout_of(service)
     versions = state.versions
     if versions.returning or versions.applying:
@@ -151,14 +146,12 @@ def _failure(before: Reloads, service: Service) -> str:
 
 
 def _quoted(error: str, words: str) -> str:
-    """An error with the words of the program that said so: the control socket is for our own user
-    and root.
-    """
+    """An error with the words of its program: the control socket is for our own user and root."""
     return f"{error}: {words}" if words else error
 
 
 def _ended(service: Service) -> Answer | None:
-    """The answer to everybody who waits for an app that will not come back."""
+    """The answer to all who wait for an app on its way to its end."""
     ending = service.life.phase in TOLD or service.life.phase in DOWN
     if service.life.phase is Phase.ENDED or (ending and service.life.then is Then.END):
         return Answer(1, "the app is ending, and the supervisor with it")
@@ -169,11 +162,11 @@ def _ended(service: Service) -> Answer | None:
 
 
 def earlier(generations: Sequence[Generation], versions: Versions, wanted: str) -> str | Answer:
-    """The version that a rollback is to put back; else why there is none.
+    """The version for a rollback to put back; else an answer why there is none.
 
-    `wanted` is a number of steps back from the live version (1: the one before it), or the
+    `wanted` is a number of steps back from the live version (1: the version before), or the
     beginning of a version. `generations` are newest first, as `Root.generations` gives them. Steps
-    go over versions that failed.
+    go over failed versions.
     """
     if not generations:
         return Answer(
@@ -253,8 +246,8 @@ def listed(generations: Sequence[Generation], service: Service) -> list[dict[str
 
 
 def _steps(generations: Sequence[Generation], versions: Versions) -> list[int | None]:
-    """How far back from the live one each is. Those that a rollback left behind are newer: nothing
-    to go back to.
+    """The steps back from the live version to each. Generations left behind by a rollback are
+    newer: there are no steps to them.
     """
     at = next((index for index, one in enumerate(generations) if one.digest == versions.live), -1)
     steps: list[int | None] = []

@@ -1,4 +1,4 @@
-"""Everything that the machine can order, and nothing of how it is done: `loop.py` performs these.
+"""All orders of the rules, which `runtime/loop.py` performs; nothing here tells how.
 
 Pure.
 """
@@ -49,7 +49,7 @@ class Apply(Action):
 
 
 class Check(Action):
-    """Write and validate the newest content, and leave what is in place as it is."""
+    """Write and validate the newest content, and leave the live version in place."""
 
     service: str = ev.APP
 
@@ -81,7 +81,7 @@ class WaitReady(Action):
 
 
 class SignalReload(Action):
-    """Send the app its reload signal, if it catches that by now; `ReloadSignalled` reports it."""
+    """Send the app its reload signal, if it has a handler by now; `ReloadSignalled` reports."""
 
     attempt: int
     signum: int

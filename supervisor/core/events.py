@@ -1,4 +1,4 @@
-"""Everything that can happen to one application, as facts in the past tense.
+"""All events of a service and of its supervisor, as facts in the past tense.
 
 Pure. Threads, handlers and the process table make these; `service.step` consumes them. The inbox
 holds nothing else.
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .versions import Marks
 
 
-# The name of the service in a role with one app. Events without a name concern the supervisor.
+# The name of the only service in most roles. Events without a name concern the supervisor.
 APP = "app"
 
 
@@ -24,7 +24,7 @@ class Event(Record):
 
 
 class Began(Event):
-    """The supervisor is set up: what the app needs may be fetched, or the app started."""
+    """The supervisor is set up: the sources may be read, or the app started."""
 
 
 class SignalReceived(Event):
@@ -67,7 +67,7 @@ class AppUnready(Event):
 
 
 class StartFailed(Event):
-    code: int  # the exit code that a shell would give: 127, 126; 125 when the failure is ours
+    code: int  # the exit code of a shell: 127, 126; 125 when the failure is ours
     error: str
     short: bool = False  # of processes, memory or descriptors: it may work the next time
     service: str = APP
@@ -105,20 +105,17 @@ class DeadlinePassed(Event):
 
 
 class ConfigOffered(Event):
-    """The sources agree on a content that differs from their last one."""
+    """The sources hold a new version."""
 
     digest: str
     dice: float = 0.0  # 0 to 1, drawn once, for the splay
-    secret: bool = (
-        False  # a Secret, or a file that some users may not read, has been part of the content
-    )
+    # A Secret, or a file with limited readers, has been part of the content.
+    secret: bool = False
     service: str = APP
 
 
 class Remembered(Event):
-    """What configroot holds about versions of an earlier run; before the first version is put in
-    place.
-    """
+    """Configroot holds marks of earlier runs; comes before the first version is in place."""
 
     marks: Marks
     service: str = APP
@@ -140,14 +137,14 @@ class ConfigApplied(Event):
     size: int = 0  # bytes
     cached: bool = False  # not from the sources: the last generation of an earlier run
     rolled_back: bool = False  # not from the sources: the last good version, put back
-    previous: str = ""  # what was in place before
+    previous: str = ""  # the version in place before
     validated: bool = False
     changed_at: float | None = None  # when it was changed at its origin, epoch seconds
     service: str = APP
 
 
 class ConfigFailed(Event):
-    """A version could not be put in place; what was there is untouched."""
+    """A version could not be put in place; the live version is untouched."""
 
     digest: str
     reason: str  # write, hook, bad_key, too_large, validate, failed, no_generation, rollback
@@ -218,13 +215,13 @@ class HookExited(Event):
 
 
 class ReloadOrdered(Event):
-    """Somebody wants the newest content applied and reloaded now, even if nothing changed."""
+    """A client orders the newest version applied and reloaded now, even without a change."""
 
     service: str = APP
 
 
 class RollbackOrdered(Event):
-    """Somebody wants an earlier version back; the present one counts as rejected until the content
+    """A client orders an earlier version back; the present version is rejected until the content
     changes.
     """
 
@@ -233,7 +230,7 @@ class RollbackOrdered(Event):
 
 
 class Probed(Event):
-    """Somebody asks whether the loop turns; `reply` is called from within it."""
+    """A thread asks whether the loop turns; the loop calls `reply`."""
 
     reply: Callable[[], None]
 
@@ -254,8 +251,8 @@ class SourceRead(Event):
     source: int
     present: bool
     missing: str = "does not exist"  # of an absent source: the end of a sentence
-    offer: ConfigOffered | None = None  # the version that the content makes, if it is a new one
-    saw: str = ""  # the type of the watch event that brought it; empty for a list or a look
+    offer: ConfigOffered | None = None  # the version of the content, if it is new
+    saw: str = ""  # the type of the watch event behind it; empty for a list or a look
     service: str = APP
 
 
@@ -285,7 +282,7 @@ class WatchDisconnected(Event):
 
 
 class WatchSaw(Event):
-    """A watch event came that brought no new content: a contact too."""
+    """A watch event brought no new content: a contact too."""
 
     source: int
     kind: str

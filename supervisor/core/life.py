@@ -2,7 +2,7 @@
 
 Pure: `step(life, event, now, policy)` gives the next life and, in order, the actions to perform and
 the reports to the service above. Signals are ruled in `signalling.py`; no other module writes a
-`Life`. It must not know of versions: what an end means for those, the service decides.
+`Life`. It must not know of versions: the service decides their part in an end.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 
 BACKOFF_FIRST, BACKOFF_MOST, BACKOFF_RESET = 0.5, 30.0, 30.0  # seconds
 READY_SLACK = 1.0  # seconds after its time, in which the readiness check reports in its own words
-# Seconds after INT or QUIT within which an app that takes it as "end" has usually ended.
+# Seconds after INT or QUIT within which most apps have ended, if the signal ends them.
 DISMISSAL = 30.0
-# Seconds that KILL may take to end leftovers; a process in a hung mount never ends.
+# Seconds for KILL to end leftovers; a process in a hung mount never ends.
 KILLED_GRACE = 1.0
 
 
 def step(life: Life, event: ev.Event | Request, now: float, policy: LifePolicy) -> Result:
-    """What follows for the life from an event, or from a request of the service."""
+    """The life after an event, or after a request of the service, with its orders and reports."""
     match event:
         case ev.SignalReceived(signum):
             return signalling.signalled(life, signum, now, policy)
@@ -142,7 +142,7 @@ def _start_failed(life: Life, event: ev.StartFailed, now: float, policy: LifePol
 def ending(life: Life, event: ev.Exited, now: float, policy: LifePolicy) -> Ending | None:
     """The report about the app's end, for the service to answer before the life goes on.
 
-    None where no app has ended: another process has, or one whose program never ran.
+    None where no app has ended: it is another process, or its program never ran.
     """
     if event.pid != life.pid or life.phase in (Phase.EXECUTING, Phase.ABORTING):
         return None
@@ -189,8 +189,8 @@ def _code(event: ev.Exited, policy: LifePolicy) -> int:
 def _wished(life: Life, event: ev.Exited, now: float) -> bool:
     """Whether INT or QUIT, from us or from the app's terminal, ended the app as it ends a program.
 
-    An app that survived such a signal (a JVM prints its threads on QUIT) and ends later, or
-    otherwise, ends by itself.
+    After such a signal an app may live on (a JVM prints its threads on QUIT): if it ends later, or
+    otherwise, it ends by itself.
     """
     if event.signum:
         return event.signum == life.dismissed or (life.foreground and event.signum in (INT, QUIT))
@@ -199,7 +199,7 @@ def _wished(life: Life, event: ev.Exited, now: float) -> bool:
 
 
 def _conclude(life: Life, now: float) -> Result:
-    """Nothing of the app is left: the end, or what comes before the next start."""
+    """Nothing of the app is left: the end, or the way to the next start."""
     match life.then:
         case Then.RESTART:
             return _back_off(life, now)

@@ -1,5 +1,4 @@
-"""The life of the app's process as values: its phases, its record, what the user chose about it, and
-what passes between it and the service above.
+"""The life of the app's process as values: phases, record, policy, and its reports and requests.
 
 No rules stand here. A life knows no versions.
 """
@@ -26,7 +25,7 @@ class Phase(Words):
     DELAYED = "delayed"  # a stop is wanted; the stop signal waits for the end of --stop-delay
     STOPPING = "stopping"  # the stop signal is sent; the app may take its time
     KILLING = "killing"  # it took too long
-    LEFTOVERS = "leftovers"  # the app has ended, processes that it left behind have not
+    LEFTOVERS = "leftovers"  # the app has ended; processes of its making are left
     LEFTOVERS_KILLED = "leftovers_killed"
     BACKOFF = "backoff"  # the pause before a restart
     HELD = "held"  # the app is down until the service asks for a start
@@ -49,7 +48,7 @@ class Then(Words):
 
 
 class LifePolicy(Record):
-    """What the user chose about the app's process. Durations are seconds; None means never."""
+    """The options about the app's process. Durations are seconds; None means never."""
 
     rewrite: Mapping[int, int] = {}
     group: bool = False  # signals go to the app's process group
@@ -57,14 +56,14 @@ class LifePolicy(Record):
     stop_signal: int = signal_numbers.TERM
     stop_delay: float = 0.0
     stop_timeout: float | None = None
-    leftovers: bool = True  # end what the app leaves behind
+    leftovers: bool = True  # end the processes left behind
     leftovers_timeout: float = 10.0
     restart: str = "never"  # never, on-failure, always
     ok_exit_codes: frozenset[int] = frozenset()
     sidecar: bool = False  # the app runs in another container
     ready: bool = False  # a readiness check decides when the app counts as started
-    ready_timeout: float = 30.0  # for that, and for the end of an app that is replaced
-    early_signals: bool = True  # those that come before the app's program runs are kept for it
+    ready_timeout: float = 30.0  # for the readiness, and for the end of a replaced app
+    early_signals: bool = True  # signals before the app's program runs are kept for it
 
 
 class Life(Record):
@@ -77,10 +76,10 @@ class Life(Record):
     started_at: float = 0.0
     starts: int = 0
     failures: int = 0  # restarts in a row
-    held: tuple[int, ...] = ()  # signals that came before the app's program ran
-    dismissed: int = 0  # the last INT or QUIT, which end most programs, that was passed on
+    held: tuple[int, ...] = ()  # signals from before the app's program ran
+    dismissed: int = 0  # the last forwarded INT or QUIT, which end most programs
     dismissed_at: float = 0.0
-    exit_code: int = 0  # of the app's last end; of the life, once that has ended
+    exit_code: int = 0  # of the app's last end; of the life, after its end
     exit_signal: int = 0
     exits: int = 0
     error: str = ""  # why the app could not start
@@ -160,7 +159,7 @@ class Ending(Report):
     code: int  # as the app gave it
     signum: int
     wished: bool  # INT or QUIT ended it, as a person wished
-    finished: bool  # with success, where that is no reason for a restart: a job, perhaps
+    finished: bool  # with success, and no restart is due for it: a job, perhaps
 
 
 class Ended(Report):

@@ -1,6 +1,6 @@
 """Why a version is not in use, and how reloads end: the words of metrics, logs and status.
 
-Pure, and imported only where a role has versions. The values are what users see: renaming one is a
+Pure, and imported only where a role has versions. Users see the values: renaming one is a
 change of the program's interface.
 """
 
@@ -57,7 +57,7 @@ class Outcome(Words):
     CHILD_EXITED = "child_exited"
 
 
-# Going back from these would only keep the app from a version that it may take up later.
+# Going back from these would only keep the app from a version for which it may be ready later.
 UNDELIVERED = frozenset(
     {
         Outcome.NO_HANDLER,

@@ -1,7 +1,7 @@
-"""Frozen records and named words: what every event, action and state in this program is made of.
+"""Frozen records and named words: the material of every event, action and state.
 
 `class Exited(Record): pid: int; code: int` behaves as a frozen dataclass: typed constructor (by
-position or by name, with defaults), equality by type and fields, hash, repr, `match`. It is not one
+position or by name, with defaults), equality by type and fields, hash, repr, `match`. It is none
 because importing `dataclasses` (through `inspect`) and generating thirty classes takes longer than
 all the rest of the start-up of a bare init, which every container pays: see HACKING.md, "Why not
 dataclasses".
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
 
     class _Members(type):
-        """Makes a member of each word that a class of `Words` names."""
+        """Makes a member of each word in a class of `Words`."""
 
         def __new__(mcs, name: str, bases: tuple[type, ...], names: dict[str, object]) -> type:
             words = {key: word for key, word in names.items() if key.isupper()}
@@ -38,7 +38,7 @@ else:
             return len(cls._words)
 
     class Words(str, metaclass=_Members):
-        """A few named words, one of which a field holds; to a type checker an `enum.StrEnum`.
+        """The named words that a field may hold; to a type checker an `enum.StrEnum`.
 
         A member equals its word. Creating the members of an enum takes ten times as long.
         """

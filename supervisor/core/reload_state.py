@@ -1,8 +1,8 @@
-"""The attempts to bring the app onto a version, by a reload or a start: the current one, and how the
-last one ended.
+"""The attempts to bring the app onto a version, by a reload or a start: the current attempt, and the
+end of the last.
 
-Pure. No other module writes a `Reloads`. It must not know of versions' contents, nor decide what
-follows from an end.
+Pure. No other module writes a `Reloads`. It must not know of versions' contents, nor decide on the
+consequences of an end.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ class Reloads(Record):
     deadline: float | None = None  # of the stage
     number: int = 0  # counts up; a report of an older attempt is stale
     target: str = ""  # the version of the current or last attempt
-    trial: bool = False  # the app was started on that: only a verification was left
+    trial: bool = False  # the app was started on it: only a verification was left
     began: float | None = None
-    # When the last one that reached the app began: --reload-interval counts from it.
+    # The beginning of the last attempt to reach the app: --reload-interval counts from it.
     paced: float | None = None
-    reloaded: int = 0  # attempts but those that only verify a start
+    reloaded: int = 0  # attempts, without mere verifications of a start
     finished: int = 0  # ends of attempts, good or bad
-    finished_at: float = 0.0  # when the last one ended, monotonic
-    failed: int = 0  # those that failed
-    outcome: str = Outcome.NONE  # of the last one
+    finished_at: float = 0.0  # the end of the last attempt, monotonic
+    failed: int = 0  # failed attempts
+    outcome: str = Outcome.NONE  # of the last attempt
     error: str = ""
-    words: str = ""  # of the program that reported it; they may hold secrets
+    words: str = ""  # of the reporting program; they may hold secrets
     failures: int = 0  # in a row
     retry_at: float = 0.0
 
@@ -102,7 +102,7 @@ def ordered(reloads: Reloads) -> Reloads:
 
 
 def ready_to_start(reloads: Reloads) -> Reloads:
-    """The app is about to be started on what is in place: no reload is owed for that any more."""
+    """The app is about to start on the live version: no reload of it is owed any more."""
     return unproving(reloads).replace(retry_at=0.0)
 
 
@@ -129,7 +129,7 @@ def finish_death(reloads: Reloads, target: str) -> Reloads:
 
 
 def fail(reloads: Reloads, event: ev.ReloadFinished, now: float) -> Reloads:
-    """The attempt that has ended failed; the next one has to wait."""
+    """The attempt has ended and failed; the next attempt has to wait."""
     return wait(reloads, now).replace(
         outcome=event.reason,
         error=event.error,
@@ -152,7 +152,7 @@ def retry_at_once(reloads: Reloads) -> Reloads:
 
 
 def forgive(reloads: Reloads) -> Reloads:
-    """A version is in place that owes nothing to the failures of another."""
+    """A version is in place: it owes nothing to the failures of another."""
     return reloads.replace(retry_at=0.0, failures=0)
 
 
@@ -162,12 +162,12 @@ def unpaced(reloads: Reloads) -> Reloads:
 
 
 def succeed(reloads: Reloads) -> Reloads:
-    """The app runs on the version that it should run on."""
+    """The app runs on its version, as it should."""
     return reloads.replace(outcome=Outcome.SUCCESS, error="", words="", failures=0, retry_at=0.0)
 
 
 def supersede(reloads: Reloads) -> Reloads:
-    """A newer version overtook the attempt that has ended."""
+    """The attempt has ended, overtaken by a newer version."""
     return reloads.replace(outcome=Outcome.SUPERSEDED, error="", words="", retry_at=0.0)
 
 

@@ -1,14 +1,14 @@
-"""The rollout of versions to one app: every rule about what is applied, reloaded, verified, put back.
+"""The rollout of versions to an app: the rules when to apply, reload, verify and roll back.
 
 Pure. `step` takes each event, and each report of the app's life; `pursue` runs once after that and
 orders the next step towards the newest version. Both give actions to perform and requests to the
-life. `pursue` is level-triggered: it compares versions and never asks what happened, so that no
-order of events can leave a change behind. Verdicts stand in `verdicts.py`; no other module writes a
+life. `pursue` is level-triggered: it compares versions, whatever happened before, and so no order of
+events can leave a change behind. Verdicts stand in `verdicts.py`; no other module writes a
 `Rollout`, and its parts are written by the rules in `versions.py` and `reloads.py`.
 
-A version that fails is `rejected` until the content changes; if it may have reached the app, the
-last `good` one is put back (`returning`), and the app reloaded, or started, on that. A verification
-that could not be asked is no verdict: it is asked again.
+A failed version is `rejected` until the content changes; if it may have reached the app, the last
+`good` version is put back (`returning`), and the app reloaded, or started, on it. A verification
+without an answer is no verdict: it is asked again.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _WRITABLE = li.DOWN | {Phase.WAITING}  # a version may be put in place while the
 def step(
     rollout: Rollout, event: ev.Event | Report, life: Life, now: float, policy: RolloutPolicy
 ) -> Result:
-    """What follows for the rollout from an event, or from a report of the app's life."""
+    """The rollout after an event, or after a report of the app's life, with orders and requests."""
     match event:
         case ev.Began() if life.phase is Phase.WAITING:
             return rollout.replace(first_due=now + policy.initial_sync_timeout), ()
@@ -139,7 +139,7 @@ def wake_at(rollout: Rollout, life: Life, policy: RolloutPolicy) -> float | None
 
 
 def pursue(rollout: Rollout, life: Life, now: float, policy: RolloutPolicy) -> Result:
-    """Order the next step towards the newest version, if one is due."""
+    """Order the next step towards the newest version, if a step is due."""
     rollout, orders = _tidy(rollout, life, now)
     versions, reloads = rollout.versions, rollout.reloads
     if versions.returning and life.phase is Phase.STARTING:
@@ -154,20 +154,20 @@ def pursue(rollout: Rollout, life: Life, now: float, policy: RolloutPolicy) -> R
         return _overtake(rollout, policy)
     if _wants_reload(rollout, life):
         if life.phase is Phase.UNREADY and reloads.outcome == Outcome.NO_HANDLER:
-            # A start that failed, and that cannot be told of anything newer.
+            # The start failed, and the app cannot hear of anything newer.
             return rollout, (*orders, li.Replace())
         if reloads.retry_at <= now:
             return _reload(rollout, now, policy)
     if _wants_trial(rollout, life) and reloads.retry_at <= now:
         return verdicts.try_out(rollout, now, policy)
     if life.ready and rollout.settled and versions.good and reloads.outcome != Outcome.SUCCESS:
-        # The sources came back to the version that the app runs on: nothing is wrong any more.
+        # The sources came back to the running version: nothing is wrong any more.
         return rollout.replace(reloads=rel.succeed(reloads)), orders
     return rollout, orders
 
 
 def _tidy(rollout: Rollout, life: Life, now: float) -> Result:
-    """End what the app's life has overtaken, and the proof of a first version."""
+    """End an attempt overtaken by the app's life, and the proof of a first version."""
     reloads = rollout.reloads
     if reloads.stage is Stage.PROVING and life.ready and (reloads.deadline or now) <= now:
         return verdicts.proven(rollout, rollout.running), ()
@@ -187,7 +187,7 @@ def _overtaken(rollout: Rollout, life: Life, now: float, policy: RolloutPolicy) 
 
 
 def _overtake(rollout: Rollout, policy: RolloutPolicy) -> Result:
-    """A newer version ends the attempt on an older one; a validation of it comes first."""
+    """A newer version ends the attempt on an older version, once it is validated."""
     versions = rollout.versions
     unchecked = versions.pending and versions.checked != versions.desired
     if policy.validate and unchecked and not versions.returning:
@@ -230,10 +230,10 @@ def _applied(
 
 
 def _adopted(rollout: Rollout, event: ev.ConfigApplied) -> Rollout:
-    """The app of a sidecar runs, if at all, on the version that was in place before the first."""
+    """The app of a sidecar runs, if at all, on the version in place before the first."""
     versions = rollout.versions
     known = versions.marks.good
-    # A version that was in place but never became good may not have reached the app.
+    # A version in place that never became good may not have reached the app.
     running = event.previous if event.previous in known or not known else ""
     doubt = Doubt.NONE if running else Doubt.UNKNOWN
     versions = ver.taken_up(versions, versions.good or event.previous)
@@ -259,8 +259,8 @@ def _not_applied(
             held = life.phase is Phase.HELD and not versions.returning
             return rollout, (li.GiveUp(),) if held else ()
     versions = ver.failed(rollout.versions, event, now)
-    # An app that runs on an older version can wait for what keeps the newest away; an overtaken one
-    # is none.
+    # A passing trouble with the newest version is no reason to start on an older version with
+    # --once, nor is a version overtaken by a newer version.
     lacking = versions.rejected == event.digest or not (
         policy.once or event.reason == ApplyFailure.OVERTAKEN
     )
@@ -268,7 +268,7 @@ def _not_applied(
 
 
 def _ordered(rollout: Rollout, event: ev.ReloadOrdered | ev.RollbackOrdered) -> Rollout:
-    """An order from the control socket; what follows is as if it had come by itself."""
+    """An order of a client; from here on it is pursued like any change."""
     reloads = rel.ordered(rollout.reloads)
     if isinstance(event, ev.RollbackOrdered):
         versions = ver.rollback_ordered(rollout.versions, event.digest)
@@ -281,7 +281,7 @@ def _ordered(rollout: Rollout, event: ev.ReloadOrdered | ev.RollbackOrdered) -> 
 
 
 def _signal(rollout: Rollout, event: ev.SignalRequested) -> Out:
-    """A reload wants a signal sent: only for the attempt that is under way."""
+    """A reload asks for a signal, which only the current attempt gets."""
     reloads = rollout.reloads
     wanted = reloads.stage in (Stage.RELOADING, Stage.TRIAL)
     if not wanted or event.attempt != reloads.number:
@@ -302,7 +302,7 @@ def _deadline(rollout: Rollout, life: Life, now: float, policy: RolloutPolicy) -
     return verdicts.finished(rollout, late, life, now, policy), (CancelReload(reloads.number),)
 
 
-# --- what is wanted -------------------------------------------------------------------------------
+# --- conditions -----------------------------------------------------------------------------------
 
 
 def _with(rollout: Rollout, versions: Versions) -> Rollout:
@@ -322,7 +322,7 @@ def _wants_apply(rollout: Rollout, life: Life) -> bool:
 
 
 def _wants_cancel(rollout: Rollout) -> bool:
-    """Whether a newer version waits for an attempt on an older one to end."""
+    """Whether a newer version waits for the end of an attempt on an older version."""
     versions, reloads = rollout.versions, rollout.reloads
     newer = versions.pending and not versions.checking
     waiting = newer or bool(versions.returning) or versions.hurry
@@ -355,7 +355,7 @@ def _wants_trial(rollout: Rollout, life: Life) -> bool:
 def to_mark(
     before: Rollout, after: Rollout, event: ev.Event, policy: RolloutPolicy
 ) -> tuple[Action, ...]:
-    """The order to write down which versions are good and which failed, if that has changed."""
+    """The order to write the good and the failed versions down, after a change."""
     changed = after.versions.marks != before.versions.marks
     remembered = isinstance(event, ev.Remembered)
     return (Mark(),) if changed and policy.rollback and not remembered else ()

@@ -6,21 +6,21 @@ where a restarted container finds it. Versions are digests; other programs may w
 so whatever cannot be understood is ignored.
 
 A version on trial needs no mark of its own: it is live and not good. So nothing is written before
-the app hears of a version, and a supervisor that is killed leaves the trace all the same.
+the app hears of a version, and a killed supervisor leaves the trace all the same.
 """
 
 from __future__ import annotations
 
 from .versions import REMEMBERED, Marks
 
-# Ends of the supervisor within the trial of a version, after which that version counts as failed.
+# Ends of the supervisor within the trial of a version until the version counts as failed.
 DEATHS = 2
 _FIRST_LINE = "config-supervisor marks 1"
 _WHY = 1000  # characters of a reason
 
 
 def parse(data: bytes) -> Marks:
-    """Read what `render` wrote; lines that mean nothing are skipped. Never raises."""
+    """Read the text of `render`; lines without a meaning are skipped. Never raises."""
     good: list[str] = []
     failed: list[tuple[str, str]] = []
     marks = Marks()
@@ -57,11 +57,10 @@ def is_version(text: str) -> bool:
 
 
 def begun(marks: Marks, live: str) -> Marks:
-    """The marks after a start that finds `live` in place ("": nothing).
+    """The marks after a start with `live` in place ("": nothing).
 
-    A version that is neither good nor failed was on trial when the supervisor ended. Unless
-    somebody had told it to stop, the version is suspected; the second such end makes it a failed
-    one.
+    A live version neither good nor failed was on trial when the supervisor ended. Unless that was
+    an ordered stop, the version is suspected; after the second such end it counts as failed.
     """
     if not live or live in marks.good or live in marks.rejected:
         return marks.replace(trial="", deaths=0, orderly="")
@@ -77,7 +76,7 @@ def begun(marks: Marks, live: str) -> Marks:
 
 
 def order(marks: Marks, live: str, kept: tuple[str, ...]) -> list[str]:
-    """The versions to start on when the sources give none that can be used, the best first.
+    """The versions to start on when the sources have no usable version, the best first.
 
     `live` is the version in place, `kept` are the versions on disk, newest first. A live version
     that has not failed comes first: it is what the app ran on. A version that failed comes last.

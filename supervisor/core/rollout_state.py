@@ -1,4 +1,4 @@
-"""The rollout of versions to one app as values: its record, and what the user chose about it.
+"""The rollout of versions to an app as values: its record and its policy.
 
 No rules stand here.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Doubt(Words):
-    """Why the version that the app runs on does not count."""
+    """Why the running version does not count."""
 
     NONE = "none"
     UNKNOWN = "unknown"  # a failed or overtaken reload leaves it open
@@ -23,16 +23,16 @@ class Doubt(Words):
 
 
 class RolloutPolicy(Record):
-    """What the user chose about versions and reloads. Durations are seconds."""
+    """The options about versions and reloads. Durations are seconds."""
 
     sidecar: bool = False  # the app runs in another container
     once: bool = False  # put the first version in place and end
     validate: bool = False  # a version is validated before it is put in place
     verify: bool = False  # a verification tells whether the app works on a version
-    reload_signal: int = 0  # the signal that is the reload; 0 for another method
-    signal_checked: bool = True  # it is sent to an app that catches it, and to no other
+    reload_signal: int = 0  # the signal of a reload; 0 for another method
+    signal_checked: bool = True  # only an app with a handler gets it
     restart_to_reload: bool = False  # the reload method is a restart
-    rollback: bool = False  # a version that fails is replaced by the last good one
+    rollback: bool = False  # the last good version replaces a failed version
     unhealthy_on_failure: bool = False  # liveness fails while the last reload is a failure
     initial_sync_timeout: float = 60.0
     pace: Pace = Pace()
@@ -43,13 +43,13 @@ class RolloutPolicy(Record):
 class Rollout(Record):
     versions: Versions = Versions()
     reloads: Reloads = Reloads()
-    running: str = ""  # the version that the app took up last, as far as `doubt` leaves it certain
+    running: str = ""  # the version that the app took up last; see `doubt`
     doubt: Doubt = Doubt.NONE
     first_due: float | None = None  # when the app starts on a version of an earlier run
 
     @property
     def runs_on(self) -> str:
-        """The version that the app runs on; empty while that does not count."""
+        """The running version; empty while it does not count."""
         return self.running if self.doubt is Doubt.NONE else ""
 
     @property
@@ -59,7 +59,7 @@ class Rollout(Record):
 
     @property
     def settled(self) -> bool:
-        """Whether the app runs on the newest version, and that is good."""
+        """Whether the newest version is running, and good."""
         versions = self.versions
         return versions.live == self.runs_on == versions.desired == versions.good
 
@@ -68,5 +68,5 @@ _NOTHING = Rollout()
 
 
 def rollout_of(service: Service) -> Rollout:
-    """The service's rollout; an empty one where it has no configuration."""
+    """The service's rollout, empty where it has no configuration."""
     return service.rollout or _NOTHING

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Policy(Record):
-    """What the user chose."""
+    """The options about a service."""
 
     life: LifePolicy = LifePolicy()
     rollout: RolloutPolicy | None = None
@@ -40,7 +40,7 @@ class Service(Record):
 
 
 def step(service: Service, event: ev.Event, now: float, policy: Policy) -> tuple[Service, Out]:
-    """What follows from an event about the service; the orders carry its name."""
+    """The service after an event, and its orders, which carry its name."""
     service, orders = _step(service, event, now, policy)
     if service.name == ev.APP:
         return service, orders

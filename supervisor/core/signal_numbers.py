@@ -1,7 +1,7 @@
-"""Signal numbers, by name: the one table that the program reads.
+"""Signal numbers, by name: the only table of them.
 
 Plain integers, so that the core needs no `signal`. signal(7): they are the same on every Linux
-architecture that Python's wheels are built for.
+architecture with wheels of Python.
 """
 
 HUP = 1

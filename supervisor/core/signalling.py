@@ -1,4 +1,4 @@
-"""Signals: what each means to the app in each phase of its life, and when it is a stop.
+"""Signals: the meaning of each in each phase of the app's life, stops among them.
 
 Pure, and part of the life: `life.step` calls these functions. They must not know of versions or of
 starts.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Result = tuple[Life, tuple[Action | Report, ...]]
 
-_ENDING = (INT, QUIT)  # these end a program that does not handle them
+_ENDING = (INT, QUIT)  # these end a program without a handler
 _REACHED = ALIVE | TOLD
 
 
@@ -28,7 +28,7 @@ def ended(life: Life, code: int) -> Result:
 
 
 def signalled(life: Life, signum: int, now: float, policy: LifePolicy) -> Result:
-    """What a signal to the supervisor means to the app."""
+    """The life after a signal to the supervisor, and the orders for the app."""
     target = policy.rewrite.get(signum, signum)
     if target == 0:
         return life, ()
@@ -55,7 +55,7 @@ def signalled(life: Life, signum: int, now: float, policy: LifePolicy) -> Result
             return ended(life, _code_without_app(life, signum))
         case Phase.WAITING:
             return _hold(life, signum, policy), ()
-    return life, ()  # the app that it was meant for is gone
+    return life, ()  # the app is gone
 
 
 def _code_without_app(life: Life, signum: int) -> int:
@@ -65,14 +65,14 @@ def _code_without_app(life: Life, signum: int) -> int:
 def _hold(life: Life, signum: int, policy: LifePolicy) -> Life:
     """Keep a signal for the app's first moment, as the kernel would.
 
-    Not where the app waits for its configuration: HUP, sent to reload it, would end an app that has
-    no handler yet, and the app reads the newest version when it starts.
+    Not where the app waits for its configuration: HUP, sent to reload it, would end an app without
+    a handler, and the app reads the newest version when it starts.
     """
     return life.replace(held=(*life.held, signum)) if policy.early_signals else life
 
 
 def _signalled_early(life: Life, signum: int, policy: LifePolicy, *, stop: bool) -> Result:
-    """No signal can reach a program that does not run yet, and nothing of it has to end well."""
+    """No signal can reach a program before its exec, and nothing of it has to end well."""
     if not stop and signum not in _ENDING:
         return _hold(life, signum, policy), ()
     code = _code_without_app(life, signum)
@@ -81,7 +81,7 @@ def _signalled_early(life: Life, signum: int, policy: LifePolicy, *, stop: bool)
 
 
 def _signalled_sidecar(life: Life, signum: int, *, stop: bool) -> Result:
-    """Without an app of ours, a signal that would end it ends the supervisor."""
+    """Without an app of ours, its stop and INT and QUIT end the supervisor."""
     if stop:
         return ended(life, 0)
     if signum in _ENDING:
@@ -110,7 +110,7 @@ def suspended(life: Life, signum: int, policy: LifePolicy) -> Result:
         return life, ()
     life = life.replace(suspended=True)
     if life.phase is Phase.STOPPING:
-        # Once: an app that ignores the stop may suspend itself again and again.
+        # Once: an app may ignore the stop and suspend itself again and again.
         return life, (Kill(CONT, policy.group),)
     job = life.foreground and signum in JOB_CONTROL and not policy.is_init
     return life, (Suspend(),) if job else ()

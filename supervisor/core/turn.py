@@ -1,4 +1,4 @@
-"""One turn of a service with a rollout: what passes between its life, its rollout and its sources.
+"""A turn of a service with a rollout: the messages between its life and its rollout.
 
 Pure, and the only place where these meet: the life's reports go to the rollout, the rollout's
 requests to the life. Each writes its own record.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def step(service: Service, event: ev.Event, now: float, policy: Policy) -> tuple[Service, Out]:
-    """What follows from an event; the service has a rollout."""
+    """The service after an event, and its orders; it has a rollout."""
     turn = _Turn(service, now, policy)
     if isinstance(event, ev.Exited):
         # First, because the version may decide whether the app starts again.
@@ -36,7 +36,7 @@ def step(service: Service, event: ev.Event, now: float, policy: Policy) -> tuple
 
 
 class _Turn:
-    """The records as they change, and what was ordered."""
+    """The records as they change, and the orders."""
 
     def __init__(self, service: Service, now: float, policy: Policy) -> None:
         self.life, self.rollout = service.life, service.rollout or Rollout()

@@ -1,6 +1,6 @@
-"""What the ends of reloads, and of the app, tell about a version; part of the rollout.
+"""Verdicts on a version, from the ends of reloads and of the app; part of the rollout.
 
-Pure. Here a version becomes good or failed, and the last good one is asked back.
+Pure. Here a version becomes good or failed, and the last good version is asked back.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def finished(
         return failed(rollout, event, now, policy)
     if life.ready:
         return proven(rollout, reloads.target)
-    # It took the version up; whether that made it ready, the readiness check tells.
+    # It took the version up; the readiness check tells whether it became ready.
     return running(rollout, reloads.target).replace(reloads=rel.retry_at_once(reloads))
 
 
 def failed(
     rollout: Rollout, event: ev.ReloadFinished, now: float, policy: RolloutPolicy
 ) -> Rollout:
-    """A version did not work out: go back to the last good one, or try again later."""
+    """A version did not work: go back to the last good version, or try again later."""
     reloads = rel.fail(rollout.reloads, event, now)
     target = reloads.target
     if event.reason in UNDELIVERED:
@@ -62,7 +62,7 @@ def failed(
         return rollout.replace(
             versions=ver.going_back(versions, target), reloads=rel.retry_at_once(reloads)
         )
-    # One that was started on the version stays on it: another start would not help.
+    # After a start on the version the app stays on it: another start would not help.
     return running(rollout, target) if reloads.trial else rollout
 
 
@@ -76,9 +76,9 @@ def proven(rollout: Rollout, version: str) -> Rollout:
 
 
 def ready(rollout: Rollout, now: float, policy: RolloutPolicy) -> Result:
-    """The app is ready on what is in place; a version that is not known as good has to prove itself.
+    """The app is ready on the live version, which has to prove itself unless it is known as good.
 
-    An app that was late may be reloaded by now: that attempt gives the verdict.
+    A late app may be in a reload by now: the verdict comes from the reload.
     """
     versions, reloads = rollout.versions, rollout.reloads
     if not versions.live or reloads.active:
@@ -113,7 +113,7 @@ def unready(
 def ending(
     rollout: Rollout, event: li.Ending, life: Life, now: float, policy: RolloutPolicy
 ) -> Result:
-    """The app has ended: what that tells about its version, and whether it is to start again."""
+    """The app has ended: a verdict on its version, if any, and whether to start it again."""
     reloads = rollout.reloads
     cancel = (CancelReload(reloads.number),) if reloads.active else ()
     unproven = reloads.active or _unproven(rollout, life)
@@ -147,9 +147,9 @@ def _death(number: int, event: li.Ending, *, lost_handler: bool) -> ev.ReloadFin
 
 
 def _unproven(rollout: Rollout, life: Life) -> bool:
-    """Whether the app's end speaks against its version, which it was not seen to run well on yet.
+    """Whether the app's end speaks against its version, which has not proved itself yet.
 
-    It was started on that and is not ready, or its verification was cut short by a newer one.
+    It was started on the version and is not ready, or a newer version cut the verification short.
     """
     early = life.phase in (Phase.STARTING, Phase.UNREADY) or (
         life.phase is Phase.RUNNING and rollout.runs_on == ""
@@ -158,7 +158,7 @@ def _unproven(rollout: Rollout, life: Life) -> bool:
 
 
 def try_out(rollout: Rollout, now: float, policy: RolloutPolicy) -> Result:
-    """The app was started on the version in place: verify that it works."""
+    """Verify the live version, on which the app was started."""
     versions, deadline = rollout.versions, deadline_of(now, policy)
     reloads = rel.begin_trial(rollout.reloads, versions.live, now, deadline)
     rollout = rollout.replace(versions=ver.unhurried(versions), reloads=reloads)
@@ -166,7 +166,7 @@ def try_out(rollout: Rollout, now: float, policy: RolloutPolicy) -> Result:
 
 
 def deadline_of(now: float, policy: RolloutPolicy) -> float:
-    """When an attempt that begins now is given up."""
+    """When to give up an attempt from now on."""
     return now + policy.reload_timeout + policy.verify_window + RELOAD_SLACK
 
 

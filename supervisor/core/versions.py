@@ -1,6 +1,6 @@
-"""The versions of one directory: what the sources hold, what is in place, what is known about each.
+"""The versions of a directory: desired by the sources, live, good, failed.
 
-Pure. A version is the digest of its content; an empty one means none. No other module writes a
+Pure. A version is the digest of its content; empty means none. No other module writes a
 `Versions`. It must not know of processes or reloads.
 """
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 RETRY_FIRST, RETRY_MOST = 2.0, 60.0  # seconds; applying or reloading once more after a failure
 REMEMBERED = 3  # good versions, and failed versions, that are remembered
-QUIET_MOST = 10  # times --reload-quiet: content that never rests is applied all the same
+QUIET_MOST = 10  # times --reload-quiet: restless content is applied all the same
 
 
 def short(digest: str) -> str:
@@ -38,20 +38,20 @@ class Pace(Record):
 
 
 class Marks(Record):
-    """What is known about versions, newest first: `rollout_marks.py` reads and writes it.
+    """The known good and failed versions, newest first; `rollout_marks.py` reads and writes them.
 
-    `trial` is the version that was live without being good when a supervisor ended.
+    `trial` is the version on trial at the end of an earlier supervisor.
     """
 
     good: tuple[str, ...] = ()
     failed: tuple[tuple[str, str], ...] = ()  # a version, and the reason for people
     trial: str = ""
-    deaths: int = 0  # ends of a supervisor within that trial
-    orderly: str = ""  # the version that was on trial when a supervisor was told to stop
+    deaths: int = 0  # ends of a supervisor within the trial
+    orderly: str = ""  # the version on trial at an ordered stop of the supervisor
 
     @property
     def rejected(self) -> frozenset[str]:
-        """The versions that failed."""
+        """The failed versions."""
         return frozenset(version for version, _ in self.failed)
 
     def why(self, version: str) -> str:
@@ -65,7 +65,7 @@ class Marks(Record):
         return self.replace(good=good, failed=((version, why), *others)[:REMEMBERED])
 
     def forgiving(self, version: str) -> Marks:
-        """The marks once a person wants a version that failed to be tried again."""
+        """The marks once a person orders another try of a failed version."""
         return self.replace(failed=tuple(one for one in self.failed if one[0] != version))
 
     def proving(self, version: str) -> Marks:
@@ -76,9 +76,9 @@ class Marks(Record):
 
 
 class Versions(Record):
-    desired: str = ""  # what the sources hold
-    live: str = ""  # what is in place for the app to read
-    good: str = ""  # the last version that the app was seen to run well on: the one to go back to
+    desired: str = ""  # the newest version of the sources
+    live: str = ""  # in place for the app to read
+    good: str = ""  # the last verified version, to which a rollback goes
     marks: Marks = Marks()  # good and failed versions, those of earlier runs included
     rejected: str = ""  # cannot be used; not tried again before the content changes
     returning: str = ""  # is to be put back
@@ -86,25 +86,25 @@ class Versions(Record):
     rolled_back: bool = False  # `live` was put back after a failure
     rollbacks: int = 0
     applying: bool = False  # a thread puts a version in place, or back
-    checking: bool = False  # a thread validates the newest version during a reload of an older one
+    checking: bool = False  # a thread validates the newest version during a reload of another
     checked: str = ""  # passed its validation and is not in place yet
     hurry: bool = (
         False  # a reload was ordered: no pace is kept, and a reload under way is overtaken
     )
-    first_offer: float = 0.0  # of the versions that are not in place yet
+    first_offer: float = 0.0  # of the versions not in place yet
     last_offer: float = 0.0
     dice: float = 0.0
-    coalesced: int = 0  # versions that a newer one overtook before they were applied
+    coalesced: int = 0  # versions overtaken by a newer version before they were applied
     failures: int = 0  # in a row, of applying
     retry_at: float = 0.0
     error: str = ""  # of the last failure
-    words: str = ""  # of the program that reported it; they may hold secrets
-    # A Secret has been part of the content, by itself or as a file that some may not read.
+    words: str = ""  # of the reporting program; they may hold secrets
+    # A Secret has been part of the content, by itself or as a file with limited readers.
     secret: bool = False
     files: int = 0  # in place
     size: int = 0
     changes: str = ""  # of the last version put in place
-    applied_at: float = 0.0  # when that was, monotonic
+    applied_at: float = 0.0  # the time of that, monotonic
     changed_at: float | None = None
 
     @property
@@ -120,7 +120,7 @@ class Versions(Record):
 def due(versions: Versions, pace: Pace | None, paced: float | None) -> float:
     """When the newest version may be put in place.
 
-    Without a `pace` at once; `paced` is when the last reload that reached the app began.
+    Without a `pace` at once; `paced` is the beginning of the last reload to reach the app.
     """
     if pace is None or versions.hurry:
         return versions.retry_at
@@ -146,8 +146,8 @@ def offered(versions: Versions, event: ev.ConfigOffered, now: float) -> Versions
         versions = versions.replace(first_offer=now, dice=event.dice)
     elif not versions.applying:
         versions = versions.replace(coalesced=versions.coalesced + 1)
-    # Once the content has changed, a rejected version that comes back is tried again; and a newer
-    # version owes nothing to the failures of an older one.
+    # Once the content has changed, a rejected version is tried again if it comes back; and a newer
+    # version owes nothing to the failures of an older version.
     return versions.replace(
         desired=event.digest,
         rejected=versions.rejected if versions.rejected == event.digest else "",
@@ -173,7 +173,7 @@ def applied(versions: Versions, event: ev.ConfigApplied, now: float) -> Versions
         return versions.replace(returning="", applying=False, rollbacks=versions.rollbacks + 1)
     good = versions.good
     if not good and not event.cached and event.previous != event.digest:
-        # Nothing is known to be better than the version that was in place until now.
+        # No version is known to be better than the live version until now.
         good = event.previous
     return versions.replace(
         good="" if good in versions.marks.rejected else good,
@@ -208,7 +208,7 @@ def failed(versions: Versions, event: ev.ConfigFailed, now: float) -> Versions:
 
 
 def not_put_back(versions: Versions, event: ev.ConfigFailed) -> Versions:
-    """The good version is gone: an older good one is put back, if there is one."""
+    """The good version is gone: an older good version is put back, if any."""
     good = tuple(one for one in versions.marks.good if one != versions.returning)
     other = next((one for one in good if one not in (versions.live, versions.good)), "")
     return versions.replace(
@@ -237,7 +237,7 @@ def unfound(versions: Versions, error: str) -> Versions:
 
 def proven(versions: Versions, version: str) -> Versions:
     """The app was seen to work on a version."""
-    # A rejected one could not be replaced, and works after all.
+    # A rejected version could not be replaced, and works after all.
     rejected = "" if versions.rejected == version else versions.rejected
     marks = versions.marks.proving(version)
     return versions.replace(good=version, marks=marks, rejected=rejected)
@@ -249,7 +249,7 @@ def failing(versions: Versions, version: str, why: str) -> Versions:
 
 
 def going_back(versions: Versions, version: str) -> Versions:
-    """The last good version replaces a failed one."""
+    """The last good version replaces a failed version."""
     return versions.replace(rejected=version, returning=versions.good)
 
 
@@ -264,7 +264,7 @@ def reload_ordered(versions: Versions) -> Versions:
 
 
 def rollback_ordered(versions: Versions, version: str) -> Versions:
-    """An earlier version replaces the present one, which counts as failed."""
+    """An earlier version replaces the present version, which counts as failed."""
     left = versions.desired or versions.live
     marks = versions.marks.failing(left, "a rollback to another version was ordered")
     return versions.replace(rejected=versions.desired, returning=version, marks=marks)

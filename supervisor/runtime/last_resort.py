@@ -1,6 +1,4 @@
-"""The last resort of the loop: what goes on when the rules themselves have failed. It makes no rule
-of its own.
-"""
+"""The last resort of the loop, after a failure of the rules. It makes no rule of its own."""
 
 from __future__ import annotations
 
@@ -17,12 +15,11 @@ if TYPE_CHECKING:
 
     from .loop import Loop
 
-_KILLED = 1.0  # seconds that KILL may take
+_KILLED = 1.0  # seconds for KILL
 
 
 class LastResort:
-    """What is left when the rules themselves have failed: the app keeps its signals and its exit
-    code.
+    """After a failure of the rules the app keeps its signals and its exit code.
 
     Nothing is reloaded or restarted any more. A stop counts down, leftovers get their time.
     """
@@ -37,9 +34,7 @@ class LastResort:
         self._kill_at = life.deadline if stopping else None
 
     def run(self, event: ev.Event | None) -> int:
-        """Go on from an event that the rules could not handle until the app has ended; its exit
-        code.
-        """
+        """Go on from the fatal event until the app has ended; its exit code."""
         if event is not None:
             self._take(event)
         while self._code is None:

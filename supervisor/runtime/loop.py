@@ -1,4 +1,4 @@
-"""The loop: inbox, step, perform; one deadline. It owns no policy and makes no decision."""
+"""The loop: inbox, step, perform; a single deadline. It owns no policy and makes no decision."""
 
 from __future__ import annotations
 
@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from .protocols import Observer, Order, Readiness, Reloader, Sync
 
 
-_AGAIN = 1.0  # seconds until what failed for want of something is tried again
-# Events that the rules must hear of. Without them an app would be stranded: its end, or a stop,
-# would go unseen.
+_AGAIN = 1.0  # seconds between two tries to start a thread, or to see the children
 _PAUSE = 0.1  # seconds after a failed wait
+# Events that the rules must not miss: the app's end, or a stop, would go unseen.
 _VITAL = (
     ev.Began,
     ev.SignalReceived,
@@ -42,7 +41,7 @@ _VITAL = (
 
 
 class RulesFailed(Exception):
-    """The rules raised an error for an event that it must not miss."""
+    """The rules raised an error for an event that they must not miss."""
 
     def __init__(self, event: ev.Event | None) -> None:
         super().__init__(f"{event!r}")
@@ -50,17 +49,13 @@ class RulesFailed(Exception):
 
 
 class Faults:
-    """Errors that were not expected, contained where they happen: one line for each kind, no
-    exception.
-    """
+    """Unexpected errors, contained where they happen: a line in the log for each kind."""
 
     def __init__(self) -> None:
         self._said: set[tuple[str, str, int]] = set()
 
     def say(self, what: str, error: BaseException) -> str:
-        """Log that `what` ("cannot" stands before it) failed, the first time; returns the sentence.
-        Never raises.
-        """
+        """Log a failed deed once, as "cannot WHAT: WHY"; returns the sentence. Never raises."""
         number = error.errno or 0 if isinstance(error, OSError) else 0
         why = os.strerror(number).lower() if number else f"internal error: {error!r}"
         kind, sentence = (what, type(error).__name__, number), f"cannot {what}: {why}"
@@ -91,7 +86,7 @@ class Parts(Record):
 
 
 class Loop:
-    """Runs one service to its end."""
+    """Runs a service to its end."""
 
     def __init__(
         self, inbox: Inbox, processes: Processes, command: Command, current: Current, parts: Parts
@@ -102,8 +97,8 @@ class Loop:
         self.faults = Faults()
         self._ended: Ended | None = None
         self._hooks: dict[int, Callable[[ev.HookReport], None]] = {}
-        self._not_begun: list[tuple[Callable[[], object], str]] = []  # for want of a thread
-        self._again_at: float | None = None  # when to look once more for what could not be seen
+        self._not_begun: list[tuple[Callable[[], object], str]] = []  # until a thread can be had
+        self._again_at: float | None = None  # when to look at the children once more
         self._deeds = self._table()
 
     def run(self) -> int:
@@ -127,7 +122,7 @@ class Loop:
     def _turn(self) -> None:
         due = self._due()
         events = self.arrived(due)
-        self._look()  # first: a program that runs by now takes the signals that came
+        self._look()  # first: a program that runs by now takes the signals
         for event in events:
             self.handle(event)
         now = time.monotonic()
@@ -150,16 +145,16 @@ class Loop:
         return min((one for one in times if one is not None), default=None)
 
     def arrived(self, due: float | None) -> list[ev.Event]:
-        """What arrives until that time."""
+        """The events until that time."""
         try:
             return self.inbox.wait(None if due is None else due - time.monotonic())
         except OSError as error:
             self.faults.say("wait for signals", error)
-            time.sleep(_PAUSE)  # so that an error that stays does not spin
+            time.sleep(_PAUSE)  # so that a lasting error does not spin
             return [ev.ChildrenChanged()]
 
     def handle(self, event: ev.Event) -> None:
-        """One turn: what an action itself reports is handled before the inbox is read again."""
+        """A turn; the reports of its actions are handled before the inbox is read again."""
         if isinstance(event, ev.ChildrenChanged):
             self._look()
             for one in self.reaped():
@@ -168,7 +163,7 @@ class Loop:
             self._step(event)
 
     def reaped(self) -> Iterator[ev.Event]:
-        """What became of our children."""
+        """The ends of our children."""
         try:
             yield from self.processes.reap()
         except OSError as error:
@@ -180,9 +175,7 @@ class Loop:
             self.handle(event)
 
     def served(self, event: ev.Event) -> bool:
-        """Do what an event asks of the main thread, whatever the rules are; whether that is all
-        there is to it.
-        """
+        """Serve an event of a thread that needs no rules; whether the rules have no part in it."""
         match event:
             case ev.HookOrdered():
                 self._start_hook(event)
@@ -222,7 +215,7 @@ class Loop:
             self.handle(report)
 
     def perform(self, action: Order) -> ev.Event | None:
-        """Perform an action; an error in it stays in it, and its report is that of a failure."""
+        """Perform an action; an error stays in it, and its report is a failure."""
         try:
             return self._do(action)
         except Exception as error:  # the outer edge of an action: the app goes on
@@ -234,7 +227,7 @@ class Loop:
         return None if deed is None else deed(action)
 
     def _table(self) -> dict[type[Order], Callable[[Any], ev.Event | None]]:
-        """What to do for each order; for those of parts that the role lacks, nothing."""
+        """The deed for each order; none for parts that the role lacks."""
         own: dict[type[Order], Callable[[Any], ev.Event | None]] = {
             Ended: self._end,
             act.Kill: self._kill,
@@ -299,7 +292,7 @@ class Loop:
         return ev.ReloadSignalled(order.attempt, sent, order.service)
 
     def _reload(self, reload: Reloader, attempt: int, pid: int, *, told: bool) -> None:
-        """In a thread. A reload reports its own failures, but for what it needs to begin."""
+        """In a thread. A reload reports its own failures, but not those of its imports."""
         try:
             reload(attempt, pid, told=told)
         except Exception as error:  # the outer edge of the thread
@@ -355,7 +348,7 @@ def _deed(action: Order) -> str:
 
 
 def _failure(action: Order, why: str, state: Service) -> ev.Event | None:
-    """The report that the rules wait for after an action that failed."""
+    """The report after a failed action, which the rules await."""
     match action:
         case act.Spawn(service):
             return ev.StartFailed(125, why, True, service)

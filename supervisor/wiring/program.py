@@ -1,9 +1,9 @@
 """The parts beside the loop, put together from the settings: sync, reload, readiness, web, control,
 events.
 
-Imported only by roles that need any of them. The order matters: the first configuration is fetched,
-and the app started, before anything is imported that is for later: reloads, the web server, the
-metrics, the control socket.
+Imported only by roles with any of them. The order matters: the first configuration is fetched, and
+the app started, before the imports for later: reloads, the web server, the metrics, the control
+socket.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from ..store.marks_file import MarksFile
 
 _FURTHER_PORTS, _LAST_PORT = 9, 65535  # with --listen-next
-_PATIENCE = 1.0  # seconds that what serves leaves the first configuration to be fetched undisturbed
-_LAST_WORDS = 2.0  # seconds for the Event that explains why the app was not started
-# Options that may name a program, which is looked up before the app is started.
+_PATIENCE = 1.0  # seconds for the first configuration, undisturbed by the imports of servers
+_LAST_WORDS = 2.0  # seconds for the Event about an app that was not started
+# Options with a program, perhaps, which is looked up before the app is started.
 _HOOKS = ("validate", "ready", "verify")
 
 
@@ -54,7 +54,7 @@ def first_state(settings: Settings) -> Service:
 
 
 class Assembly:
-    """Makes the parts that a role needs, and starts their threads."""
+    """Makes the parts of a role, and starts their threads."""
 
     def __init__(
         self, settings: Settings, current: Current, put: Callable[[ev.Event], None]
@@ -145,7 +145,7 @@ class Assembly:
         whom = os.path.basename(settings.command[0]) if settings.command else ""
         into = f" into {settings.configroot}" if settings.configroot else ""
         log.write(
-            "debug" if settings.once else "info",  # which has one line to say: that it has written
+            "debug" if settings.once else "info",  # --once has a line of its own, at its end
             f"supervisor {__version__} ({' '.join(filter(None, (role, whom)))}): "
             f"configuration from {', '.join(sources)}{into}",
             event="supervisor_started",
@@ -204,7 +204,7 @@ class Assembly:
         return reloads.validator(self._settings, argv, hooks.Runner(self._put))
 
     def _start_web(self, listen: tuple[str, int]) -> None:
-        """Serve metrics and probes, in a thread that imports what it needs once the app runs."""
+        """Serve metrics and probes, in a thread whose imports wait for the app."""
         host, port = listen
         further = self._settings.listen_next and port
         last = min(port + _FURTHER_PORTS, _LAST_PORT) if further else port
@@ -229,7 +229,7 @@ class Assembly:
             )
             return
         backlog.open(page.observe)
-        put(ev.Probed(lambda: None))  # a turn, so that all events up to now are counted
+        put(ev.Probed(lambda: None))  # a turn: all events up to now are counted
         site = pages.Site(current, lambda reply: put(ev.Probed(reply)), page.page)
         listener.serve(host, ports, site)
 
@@ -278,7 +278,7 @@ class Assembly:
 
 
 class _Pages:
-    """What the control socket shows beside the state."""
+    """The pages of the control socket beside the state."""
 
     def __init__(self, root: Root | None) -> None:
         self._root = root

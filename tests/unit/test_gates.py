@@ -25,7 +25,7 @@ from tests.unit.histories import HUP, INT, TERM, App, changed, configured, rolle
 # --- validate -------------------------------------------------------------------------------------
 
 
-def test_a_rejected_version_leaves_what_is_live_and_is_not_tried_again() -> None:
+def test_rejected_version_leaves_the_live_version() -> None:
     app = configured()
     app.at(100, ev.ConfigOffered("b"))
 
@@ -54,7 +54,7 @@ def test_return_after_a_rejection_within_the_first_proof_succeeds() -> None:
     assert "success" == app.reloads.outcome
 
 
-def test_a_version_that_was_rejected_is_tried_again_after_another_one() -> None:
+def test_rejected_version_is_tried_again_after_another() -> None:
     app = configured(reload_interval=0.0)
     app.at(100, ev.ConfigOffered("b"))
     app.at(100, ev.ConfigFailed("b", "validate", "exit code 1"))
@@ -63,7 +63,7 @@ def test_a_version_that_was_rejected_is_tried_again_after_another_one() -> None:
     assert [Apply()] == app.at(102, ev.ConfigOffered("b"))
 
 
-def test_a_first_version_that_is_rejected_gives_way_to_the_last_of_an_earlier_run() -> None:
+def test_rejected_first_version_gives_way_to_an_earlier_run() -> None:
     app = App(configured=True)
     app.at(0, ev.Began())
     app.at(1, ev.ConfigOffered("bad"))
@@ -102,7 +102,7 @@ def test_start_rejected_first_version_ends_when_the_time_is_over() -> None:
 # --- ready ----------------------------------------------------------------------------------------
 
 
-def test_changes_while_the_app_starts_are_one_reload_once_it_is_ready() -> None:
+def test_changes_during_the_start_are_a_single_reload() -> None:
     app = App(configured=True, ready=True)
     app.at(0, ev.Began())
     app.at(0, ev.ConfigOffered("a"), ev.ConfigApplied("a"))
@@ -118,7 +118,7 @@ def test_changes_while_the_app_starts_are_one_reload_once_it_is_ready() -> None:
     assert [Reload(1)] == app.at(5, ev.ConfigApplied("c"))
 
 
-def test_an_app_that_is_not_ready_gets_signals_and_can_be_stopped() -> None:
+def test_app_before_readiness_gets_signals_and_stops() -> None:
     app = App(ready=True)
     app.at(0, ev.Began(), ev.Started(7))
 
@@ -131,7 +131,7 @@ def test_an_app_that_is_not_ready_gets_signals_and_can_be_stopped() -> None:
 # --- sidecar --------------------------------------------------------------------------------------
 
 
-def test_a_sidecar_reloads_its_app_on_the_first_version_unless_that_was_there_before() -> None:
+def test_sidecar_reloads_a_first_version_that_is_new() -> None:
     app = App(configured=True, sidecar=True)
     app.at(0, ev.Began())
 
@@ -191,7 +191,7 @@ def test_a_reload_on_order_needs_no_change() -> None:
     assert [Reload(2)] == app.at(2, ev.ReloadOrdered())
 
 
-def test_a_reload_on_order_does_not_count_the_one_under_way_and_keeps_no_pace() -> None:
+def test_ordered_reload_overtakes_and_keeps_no_pace() -> None:
     app = configured(reload_quiet=60.0, reload_splay=60.0)
     app.at(1, ev.ReloadOrdered())
 
@@ -202,7 +202,7 @@ def test_a_reload_on_order_does_not_count_the_one_under_way_and_keeps_no_pace() 
     assert [Reload(3)] == app.at(3, ev.ConfigApplied("b"))
 
 
-def test_a_reload_on_order_that_cannot_be_written_keeps_the_pace_of_failures() -> None:
+def test_ordered_reload_keeps_the_pace_of_failed_writes() -> None:
     app = configured()
     app.at(1, ev.ConfigOffered("b"), ev.ConfigFailed("b", "write", "full"))
     app.at(2, ev.ReloadOrdered())
@@ -221,7 +221,7 @@ def test_a_reload_on_order_tries_a_rejected_version_again() -> None:
     assert [Apply()] == app.at(101, ev.ReloadOrdered())
 
 
-def test_a_rollback_on_order_keeps_the_present_version_away_until_the_content_changes() -> None:
+def test_ordered_rollback_rejects_the_present_version() -> None:
     app = configured(reload_interval=0.0)
     changed(app, 100, "b")
     app.at(105, ev.ReloadFinished(1))
@@ -236,7 +236,7 @@ def test_a_rollback_on_order_keeps_the_present_version_away_until_the_content_ch
 # --- health ---------------------------------------------------------------------------------------
 
 
-def test_liveness_fails_on_a_failed_reload_only_if_asked_for_and_not_rolled_back() -> None:
+def test_liveness_fails_on_a_failed_reload_only_by_option() -> None:
     app = configured(unhealthy_on_failure=True, rollback=True)
     changed(app, 100, "b")
     app.at(103, ev.ReloadFinished(1, "verify", "no"))

@@ -29,14 +29,14 @@ def test_without_a_configuration_the_app_is_started_at_once() -> None:
     )
 
 
-def test_a_term_before_the_app_exists_means_that_it_is_never_started() -> None:
+def test_term_before_the_start_prevents_it() -> None:
     app = App()
 
     assert [Ended(143)] == app.at(0, ev.SignalReceived(TERM))
     assert [] == app.at(0, ev.Began())
 
 
-def test_other_signals_before_the_app_exists_are_delivered_in_order_once_it_does() -> None:
+def test_signals_before_the_start_reach_the_app_in_order() -> None:
     app = App(rewrite={10: 12})
     app.at(0, ev.SignalReceived(HUP), ev.SignalReceived(10), ev.Began())
 
@@ -72,7 +72,7 @@ def test_the_exit_code_is_the_apps_once_nothing_is_left() -> None:
     assert "done" == app.phase
 
 
-def test_leftovers_are_killed_after_their_timeout_and_waited_for_a_moment_more() -> None:
+def test_leftovers_after_their_timeout_are_killed() -> None:
     app = started(leftovers_timeout=10.0)
     app.at(1, ev.Exited(7, 0))
 
@@ -100,7 +100,7 @@ def test_ok_exit_codes_count_as_zero() -> None:
 
 
 @pytest.mark.parametrize("code", [125, 126, 127])
-def test_a_command_that_cannot_be_started_ends_with_the_shells_code(code: int) -> None:
+def test_command_that_cannot_start_ends_with_the_shells_code(code: int) -> None:
     app = App(restart="always")
     app.at(0, ev.Began())
 
@@ -133,7 +133,7 @@ def test_a_rewritten_signal_is_not_rewritten_again() -> None:
     assert "stopping" == app.phase
 
 
-def test_term_passes_the_stop_signal_and_a_second_one_does_not_restart_the_timer() -> None:
+def test_second_term_passes_on_and_keeps_the_timer() -> None:
     app = started(stop_signal=QUIT, stop_timeout=5.0)
 
     assert [Kill(QUIT)] == app.at(1, ev.SignalReceived(TERM))
@@ -160,7 +160,7 @@ def test_without_a_stop_timeout_a_drain_may_take_for_ever() -> None:
     assert app.wakes_at() is None
 
 
-def test_the_stop_delay_holds_the_stop_back_until_it_is_over_or_asked_for_again() -> None:
+def test_stop_delay_holds_the_stop_until_a_second() -> None:
     app = started(stop_delay=5.0, stop_timeout=2.0)
 
     assert [] == app.at(1, ev.SignalReceived(TERM))
@@ -180,7 +180,7 @@ def test_a_rewritten_stop_stays_rewritten_after_its_delay() -> None:
     assert [Kill(QUIT)] == app.at(6)
 
 
-def test_job_control_stops_the_app_and_then_us_and_cont_resumes_both() -> None:
+def test_job_control_suspends_and_resumes_app_and_supervisor() -> None:
     app = started()
 
     assert [Kill(TSTP), Suspend()] == app.at(1, ev.SignalReceived(TSTP))
@@ -198,14 +198,14 @@ def test_pid_1_cannot_stop_itself() -> None:
     assert [Kill(TSTP)] == app.at(1, ev.SignalReceived(TSTP))
 
 
-def test_a_suspended_app_is_continued_so_that_it_can_take_the_stop() -> None:
+def test_suspended_app_is_resumed_for_its_stop() -> None:
     app = started(is_init=True)
     app.at(1, ev.SignalReceived(TSTP))
 
     assert [Kill(TERM), Kill(CONT)] == app.at(2, ev.SignalReceived(TERM))
 
 
-def test_an_app_stopped_from_its_terminal_stops_us_and_gets_the_terminal_back() -> None:
+def test_app_suspended_by_its_terminal_suspends_us() -> None:
     app = App()
     app.at(0, ev.Began(), ev.Started(7, foreground=True))
 
@@ -217,7 +217,7 @@ def test_an_app_stopped_from_its_terminal_stops_us_and_gets_the_terminal_back() 
 # --- restarts -------------------------------------------------------------------------------------
 
 
-def test_restarts_wait_longer_each_time_and_start_afresh_after_a_good_while() -> None:
+def test_restarts_wait_longer_until_the_app_lasts() -> None:
     app = started(restart="on-failure", leftovers=False)
     waits = []
     for pid in range(7, 15):
@@ -249,7 +249,7 @@ def test_the_policy_says_whether_the_app_is_started_again(
     assert phase == app.phase
 
 
-def test_what_the_app_left_behind_is_ended_before_it_is_started_again() -> None:
+def test_leftovers_end_before_a_restart() -> None:
     app = started(restart="always")
 
     assert [KillLeftovers(TERM, everything=False)] == app.at(1, ev.Exited(7, 0))

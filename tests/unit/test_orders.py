@@ -77,7 +77,7 @@ def test_a_reload_that_fails_says_why_and_what_follows() -> None:
     )
 
 
-def test_a_failure_is_still_seen_when_the_good_version_runs_again() -> None:
+def test_failure_is_seen_after_the_good_version_is_back() -> None:
     history = History(*RUNNING_ON_A, *THEN_B, ev.ConfigOffered("c"), ev.ConfigApplied("c"))
     history.after(ev.ReloadOrdered())
     order, history.order = history.order, None
@@ -103,7 +103,7 @@ def test_a_failure_without_a_way_back_says_why() -> None:
     assert Answer(1, "cannot reload: it does not catch SIGHUP") == answer
 
 
-def test_a_version_that_was_rejected_is_tried_again_and_its_failure_said() -> None:
+def test_ordered_reload_of_a_rejected_version_tells_its_failure() -> None:
     history = History(
         *RUNNING_ON_A,
         ev.ConfigOffered("b"),
@@ -127,7 +127,7 @@ def test_the_failure_before_the_order_is_not_taken_for_its_own(reason: str) -> N
     assert Answer(0, "reloaded on configuration b (2 files)") == history.after(ev.ReloadFinished(1))
 
 
-def test_the_failed_reload_before_the_order_is_not_taken_for_its_own() -> None:
+def test_failed_reload_before_the_order_is_not_its_own() -> None:
     history = History(*RUNNING_ON_A, rollback=False)
     history.after(
         ev.ConfigOffered("b"),
@@ -146,7 +146,7 @@ def test_a_version_that_cannot_be_written_is_a_failure() -> None:
     assert Answer(1, "cannot reload: disk full") == answer
 
 
-def test_an_order_in_the_middle_of_a_reload_is_answered_with_that() -> None:
+def test_order_within_a_reload_is_answered_with_it() -> None:
     history = History(*RUNNING_ON_A, ev.ConfigOffered("b"), ev.ConfigApplied("b", files=2))
 
     assert "reloading" == history.phase
@@ -193,7 +193,7 @@ def test_nobody_waits_for_an_app_that_is_ending(
 # --- rollback
 
 
-def test_a_rollback_is_done_when_the_app_runs_on_the_older_version() -> None:
+def test_rollback_is_done_once_the_app_runs_on_the_version() -> None:
     history = History(*RUNNING_ON_A, *THEN_B)
 
     assert history.after(ev.RollbackOrdered("a")) is None
@@ -334,7 +334,7 @@ def test_there_may_be_nothing_to_go_back_to(
     assert (1, True) == (answer.code, words in answer.text), answer
 
 
-def test_generations_that_a_rollback_left_behind_are_newer_and_rejected() -> None:
+def test_generations_left_by_a_rollback_are_newer() -> None:
     history = History(*RUNNING_ON_A, *THEN_B, ev.RollbackOrdered("a"))
     history.after(ev.ConfigApplied("a", rolled_back=True), ev.ReloadFinished(2))
     listed = commands.listed(KEPT, history.state)

@@ -18,7 +18,7 @@ from config_supervisor.core.life_state import Ended
 from tests.unit.histories import HUP, TERM, App, changed, configured
 
 
-def test_the_app_starts_after_its_configuration_and_is_not_signalled_for_it() -> None:
+def test_app_starts_on_its_first_version_without_a_signal() -> None:
     app = App(configured=True)
 
     assert [] == app.at(0, ev.Began())
@@ -55,7 +55,7 @@ def test_the_same_content_again_changes_nothing() -> None:
     assert app.wakes_at() is None
 
 
-def test_twenty_edits_are_one_leading_and_one_trailing_reload_with_the_last_content() -> None:
+def test_twenty_edits_are_two_reloads() -> None:
     app = configured(reload_interval=10.0)
     ordered = []
     for n in range(20):
@@ -75,7 +75,7 @@ def test_twenty_edits_are_one_leading_and_one_trailing_reload_with_the_last_cont
     )
 
 
-def test_changes_during_a_reload_become_one_more_with_the_newest_content() -> None:
+def test_changes_during_a_reload_become_a_single_reload() -> None:
     app = configured(reload_interval=0.0)
     changed(app, 100, "b")
 
@@ -112,7 +112,7 @@ def test_splay_delays_by_the_dice_of_the_first_offer() -> None:
     assert 140 == app.wakes_at()
 
 
-def test_content_that_comes_back_before_it_was_applied_needs_nothing() -> None:
+def test_content_back_before_its_apply_needs_nothing() -> None:
     app = configured(reload_quiet=5.0)
     app.at(100, ev.ConfigOffered("b"), ev.ConfigOffered("a"))
 
@@ -120,7 +120,7 @@ def test_content_that_comes_back_before_it_was_applied_needs_nothing() -> None:
     assert not app.rollout.stale
 
 
-def test_a_failed_reload_is_tried_again_later_each_time_until_it_works() -> None:
+def test_failed_reload_is_retried_later_each_time() -> None:
     app = configured()
     changed(app, 100, "b")
     app.at(130, ev.ReloadFinished(1, "no_handler", "it does not catch SIGHUP"))
@@ -138,7 +138,7 @@ def test_a_failed_reload_is_tried_again_later_each_time_until_it_works() -> None
     assert ("success", False, None) == (app.reloads.outcome, app.rollout.stale, app.wakes_at())
 
 
-def test_a_newer_version_does_not_wait_for_the_retries_of_an_older() -> None:
+def test_newer_version_does_not_wait_for_retries() -> None:
     app = configured(reload_interval=0.0)
     changed(app, 100, "b")
     app.at(100, ev.ReloadFinished(1, "no_handler", ""))
@@ -146,7 +146,7 @@ def test_a_newer_version_does_not_wait_for_the_retries_of_an_older() -> None:
     assert [Apply(), Reload(2)] == changed(app, 100.5, "c")
 
 
-def test_going_back_to_what_runs_ends_the_failure_without_a_reload() -> None:
+def test_return_to_the_running_version_ends_the_failure() -> None:
     app = configured(reload_interval=0.0)
     changed(app, 100, "b")
     app.at(100, ev.ReloadFinished(1, "no_handler", ""))
@@ -184,9 +184,7 @@ def test_after_a_stop_nothing_is_applied_and_nothing_reloaded() -> None:
     assert app.wakes_at() is None
 
 
-def test_an_app_that_ends_in_a_reload_is_no_success_and_its_successor_starts_on_the_new_version() -> (
-    None
-):
+def test_app_that_ends_in_a_reload_restarts_on_the_new_version() -> None:
     app = configured(restart="always", leftovers=False)
     changed(app, 100, "b")
     app.at(101, ev.Exited(7, 1))
@@ -199,7 +197,7 @@ def test_an_app_that_ends_in_a_reload_is_no_success_and_its_successor_starts_on_
     assert "success" == app.reloads.outcome
 
 
-def test_a_change_while_the_app_is_down_is_applied_and_needs_no_signal() -> None:
+def test_change_while_the_app_is_down_needs_no_signal() -> None:
     app = configured(restart="always", leftovers=False)
     app.at(100, ev.Exited(7, 1))
 
@@ -210,7 +208,7 @@ def test_a_change_while_the_app_is_down_is_applied_and_needs_no_signal() -> None
     assert "b" == app.rollout.runs_on
 
 
-def test_a_version_that_comes_in_place_just_after_a_restart_is_reloaded() -> None:
+def test_version_in_place_after_a_restart_is_reloaded() -> None:
     app = configured(restart="always", leftovers=False)
     app.at(100, ev.Exited(7, 1))
     app.at(100.4, ev.ConfigOffered("b"))
@@ -232,7 +230,7 @@ def test_what_cannot_be_written_is_tried_again_and_the_old_stays() -> None:
     assert [Reload(1)] == app.at(106, ev.ConfigApplied("b"))
 
 
-def test_a_version_with_bad_keys_is_not_tried_again_but_the_next_is() -> None:
+def test_version_with_bad_keys_is_not_tried_again() -> None:
     app = configured()
     app.at(100, ev.ConfigOffered("b"))
     app.at(100, ev.ConfigFailed("b", "bad_key", "../x"))
@@ -242,7 +240,7 @@ def test_a_version_with_bad_keys_is_not_tried_again_but_the_next_is() -> None:
     assert [Apply()] == app.at(200, ev.ConfigOffered("c"))
 
 
-def test_when_no_configuration_comes_in_time_the_last_one_is_used_and_is_stale() -> None:
+def test_start_without_a_source_uses_the_last_version() -> None:
     app = App(configured=True, initial_sync_timeout=60.0)
     app.at(0, ev.Began())
 
@@ -273,7 +271,7 @@ def test_a_source_that_was_faster_than_the_recovery_wins() -> None:
     assert not app.rollout.stale
 
 
-def test_access_that_can_never_work_ends_the_start_but_not_a_running_app() -> None:
+def test_fatal_access_ends_the_start_and_no_running_app() -> None:
     app = App(configured=True)
     app.at(0, ev.Began())
     fatal = ev.SourceFailed(0, "config", "cannot read kubeconfig", fatal=True)
@@ -289,7 +287,7 @@ def test_a_missing_object_leaves_everything_as_it_is() -> None:
     assert (False, "a") == (app.state.sources[0].present, app.rollout.runs_on)
 
 
-def test_a_newer_version_does_not_wait_for_the_failure_of_an_older_to_be_written() -> None:
+def test_newer_version_does_not_wait_for_a_failed_write() -> None:
     app = configured(reload_interval=0.0)
     app.at(100, ev.ConfigOffered("b"))
     app.at(100, ev.ConfigOffered("c"))

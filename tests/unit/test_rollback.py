@@ -21,7 +21,7 @@ from tests.unit.histories import INT, QUIT, TERM, changed, configured, prove, ro
 # --- verify and roll back -------------------------------------------------------------------------
 
 
-def test_a_failed_reload_puts_the_last_good_version_back_and_reloads_it() -> None:
+def test_failed_reload_puts_the_good_version_back() -> None:
     app = configured(rollback=True)
     changed(app, 100, "b")
 
@@ -39,7 +39,7 @@ def test_a_failed_reload_puts_the_last_good_version_back_and_reloads_it() -> Non
     assert [] == app.at(200, ev.ConfigOffered("b"))
 
 
-def test_after_a_rollback_a_new_version_is_taken_and_ends_the_failure() -> None:
+def test_new_version_after_a_rollback_ends_the_failure() -> None:
     app = configured(rollback=True, reload_interval=0.0)
     changed(app, 100, "b")
     app.at(103, ev.ReloadFinished(1, "verify", "no"))
@@ -56,7 +56,7 @@ def test_after_a_rollback_a_new_version_is_taken_and_ends_the_failure() -> None:
     )
 
 
-def test_after_a_rollback_the_return_of_the_source_ends_the_failure_too() -> None:
+def test_source_back_after_a_rollback_ends_the_failure() -> None:
     app = configured(rollback=True, reload_interval=0.0)
     changed(app, 100, "b")
     app.at(103, ev.ReloadFinished(1, "verify", "no"))
@@ -67,7 +67,7 @@ def test_after_a_rollback_the_return_of_the_source_ends_the_failure_too() -> Non
     assert ("success", False) == (app.reloads.outcome, app.rollout.stale)
 
 
-def test_without_rollback_the_new_files_stay_and_the_reload_is_tried_again() -> None:
+def test_failed_reload_without_rollback_is_retried() -> None:
     app = configured()
     changed(app, 100, "b")
     app.at(103, ev.ReloadFinished(1, "verify", "no"))
@@ -77,7 +77,7 @@ def test_without_rollback_the_new_files_stay_and_the_reload_is_tried_again() -> 
 
 
 @pytest.mark.parametrize("reason", ["no_handler", "no_process", "permission", "connect"])
-def test_a_reload_that_never_reached_the_app_is_tried_again_and_not_rolled_back(
+def test_undelivered_reload_is_retried_and_not_rolled_back(
     reason: str,
 ) -> None:
     app = configured(rollback=True)
@@ -89,7 +89,7 @@ def test_a_reload_that_never_reached_the_app_is_tried_again_and_not_rolled_back(
     assert "b" == app.rollout.runs_on
 
 
-def test_an_app_that_dies_of_a_reload_is_started_again_on_the_last_good_version() -> None:
+def test_app_that_dies_of_a_reload_restarts_on_the_good_version() -> None:
     app = configured(
         rollback=True
     )  # --restart never: this is no restart, it takes back what we did
@@ -114,7 +114,7 @@ def test_an_app_that_dies_of_a_reload_is_started_again_on_the_last_good_version(
 @pytest.mark.parametrize(
     "end", [ev.Exited(7, 130, INT), ev.Exited(7, 131, QUIT)], ids=["ctrl-c", "ctrl-backslash"]
 )
-def test_an_app_that_a_terminal_ends_meanwhile_is_no_failure_of_its_version(end: ev.Exited) -> None:
+def test_app_ended_by_its_terminal_is_no_failed_version(end: ev.Exited) -> None:
     app = configured(rollback=True, leftovers=False)
     changed(app, 100, "b")
 
@@ -123,7 +123,7 @@ def test_an_app_that_a_terminal_ends_meanwhile_is_no_failure_of_its_version(end:
 
 
 @pytest.mark.parametrize("signum", [INT, QUIT])
-def test_an_app_that_ends_because_it_was_told_to_is_no_failure_of_its_version(signum: int) -> None:
+def test_app_that_ends_as_told_is_no_failed_version(signum: int) -> None:
     app = configured(rollback=True, leftovers=False)
     changed(app, 100, "b")
 
@@ -132,7 +132,7 @@ def test_an_app_that_ends_because_it_was_told_to_is_no_failure_of_its_version(si
     assert (0, "") == (app.reloads.failed, app.versions.rejected)
 
 
-def test_an_app_that_once_lived_on_after_such_a_signal_is_judged_by_its_next_reload() -> None:
+def test_app_that_survived_int_is_judged_by_its_reload() -> None:
     app = configured(rollback=True, leftovers=False, reload_interval=0.0)
     changed(app, 100, "b")
     app.at(101, ev.SignalReceived(INT))
@@ -150,7 +150,7 @@ def test_an_app_that_dies_later_is_no_rollback() -> None:
     assert [Ended(1)] == app.at(106, ev.Exited(7, 1))
 
 
-def test_when_the_last_good_version_cannot_be_put_back_the_restart_policy_decides() -> None:
+def test_failed_rollback_leaves_the_end_to_the_restart_policy() -> None:
     app = configured(rollback=True, leftovers=False)
     changed(app, 100, "b")
     app.at(101, ev.Exited(7, 3))
@@ -158,7 +158,7 @@ def test_when_the_last_good_version_cannot_be_put_back_the_restart_policy_decide
     assert [Ended(3)] == app.at(101, ev.ConfigFailed("a", "rollback", "gone"))
 
 
-def test_a_good_version_that_is_gone_leaves_a_failing_reload_its_pace() -> None:
+def test_missing_good_version_leaves_a_reload_its_pace() -> None:
     app = configured(rollback=True)
     changed(app, 100, "b")
     app.at(103, ev.ReloadFinished(1, "verify", "no"))
@@ -178,7 +178,7 @@ def test_a_good_version_that_is_gone_leaves_a_failing_reload_its_pace() -> None:
     )
 
 
-def test_an_app_that_dies_between_two_versions_is_rolled_back_too() -> None:
+def test_app_that_dies_between_two_versions_is_rolled_back() -> None:
     app = configured(rollback=True, reload_interval=0.0, leftovers=False)
     changed(app, 100, "b")
     app.at(101, ev.ConfigOffered("c"))
@@ -197,7 +197,7 @@ def test_a_stop_during_a_rollback_ends_with_the_apps_code() -> None:
     assert [Ended(3)] == app.at(101, ev.SignalReceived(TERM))
 
 
-def test_a_restarted_app_has_to_prove_a_version_that_came_while_it_was_down() -> None:
+def test_restarted_app_has_to_prove_a_new_version() -> None:
     app = configured(rollback=True, restart="always", leftovers=False)
     app.at(100, ev.Exited(7, 1))
     app.at(100.1, ev.ConfigOffered("b"), ev.ConfigApplied("b"))
@@ -208,7 +208,7 @@ def test_a_restarted_app_has_to_prove_a_version_that_came_while_it_was_down() ->
     assert [Spawn()] == rolled_back(app, 101, "a")
 
 
-def test_a_newer_version_does_not_wait_for_the_window_of_an_older() -> None:
+def test_newer_version_does_not_wait_for_a_window() -> None:
     app = configured(rollback=True, reload_interval=1.0)
     changed(app, 100, "b")
 
@@ -233,7 +233,7 @@ def test_a_stop_cancels_the_reload() -> None:
 # --- reload by restart ----------------------------------------------------------------------------
 
 
-def test_a_reload_by_restart_stops_the_app_and_starts_it_on_the_new_version() -> None:
+def test_reload_by_restart_starts_the_app_on_the_new_version() -> None:
     app = configured(restart_to_reload=True, stop_signal=QUIT, stop_timeout=5.0)
 
     assert [Apply(), Kill(QUIT)] == changed(app, 100, "b")
@@ -245,7 +245,7 @@ def test_a_reload_by_restart_stops_the_app_and_starts_it_on_the_new_version() ->
     assert ("b", "b", False) == (app.rollout.runs_on, app.versions.good, app.rollout.stale)
 
 
-def test_an_app_that_dies_before_it_is_ready_on_the_new_version_is_started_on_the_old() -> None:
+def test_app_that_dies_before_readiness_restarts_on_the_old() -> None:
     app = configured(restart_to_reload=True, rollback=True, leftovers=False, ready=True)
     app.at(1, ev.AppReady(7))
     changed(app, 100, "b")
@@ -259,7 +259,7 @@ def test_an_app_that_dies_before_it_is_ready_on_the_new_version_is_started_on_th
     assert ("a", "b") == (app.rollout.runs_on, app.versions.rejected)
 
 
-def test_a_trial_after_an_end_before_readiness_is_an_attempt_of_its_own() -> None:
+def test_trial_after_an_early_end_is_another_attempt() -> None:
     app = configured(rollback=True, restart="always", leftovers=False, ready=True)
     app.at(1, ev.AppReady(7))
     prove(app)

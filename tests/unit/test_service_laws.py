@@ -64,7 +64,7 @@ STEPS = st.lists(
 
 @given(POLICIES, STEPS)
 @settings(max_examples=400, deadline=None)
-def test_every_history_can_be_ended_and_then_ends_with_the_apps_code(
+def test_every_history_ends_with_the_apps_code(
     policy: Policy, steps: list[tuple[str, object]]
 ) -> None:
     world = play(policy, steps)
@@ -88,7 +88,7 @@ def test_every_history_can_be_ended_and_then_ends_with_the_apps_code(
 
 @given(POLICIES.filter(lambda p: p.rollout is not None), STEPS)
 @settings(max_examples=400, deadline=None)
-def test_after_quiet_the_app_runs_on_the_newest_version_that_can_be_written(
+def test_app_after_quiet_runs_on_the_newest_version(
     policy: Policy, steps: list[tuple[str, object]]
 ) -> None:
     world = play(policy, steps)
