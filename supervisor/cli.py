@@ -222,7 +222,7 @@ def _rollout_policy(settings: Settings) -> RolloutPolicy:
 
 
 def _absolute(settings: Settings) -> Settings:
-    """Make paths absolute, from the directory of the start; then go to `/`, to keep no mount busy."""
+    """Make paths absolute, from the directory of the start; go to `/`, to keep no mount busy."""
     paths = {
         name: getattr(settings, name)
         for name, option in command_line.OPTIONS.items()

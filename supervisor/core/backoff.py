@@ -9,7 +9,7 @@ _MOST_DOUBLINGS = 20  # so that no count of failures overflows a float
 
 
 def backoff(failures: int, first: float, most: float) -> float:
-    """Seconds to wait after so many failures in a row, 1 or more: `first`, doubled each time, up to
+    """Seconds to wait after 1 or more failures in a row: `first`, doubled each time, up to
     `most`.
     """
     return float(min(most, first * 2 ** min(failures - 1, _MOST_DOUBLINGS)))

@@ -27,8 +27,8 @@ class StartError(Exception):
 class SpawnError(Exception):
     """The program could not be started.
 
-    `code` is the exit code that a shell would end with; `short` is whether it was for want of
-    processes, memory, descriptors, or a file that is being written: it may work the next time.
+    `code` is the exit code of a shell; `short`: processes, memory or descriptors were short, or the
+    file is being written, so the next try may work.
     """
 
     def __init__(self, code: int, message: str, *, short: bool = False) -> None:

@@ -177,16 +177,15 @@ class ReloadFinished(Event):
     attempt: int
     reason: str = ""  # empty for success, else a value of the metric's label
     error: str = ""
-    delivered: float | None = (
-        None  # when the method had told the app, of time.monotonic(); None if it had not
-    )
+    # The time, monotonic, when the app had the version; None if it did not get it.
+    delivered: float | None = None
     words: str = ""  # of another program, which may hold secrets
     service: str = APP
 
 
 class HookReport(Record):
-    """What a hook's thread is told: first its pid (0 and why where it has none), then
-    how it ended.
+    """Reports to the thread of a hook: first its pid (0, with the error, without a process), then
+    its end.
     """
 
     pid: int

@@ -1,5 +1,5 @@
-"""The attempts to bring the app onto a version, by a reload or a start: the current attempt, and the
-end of the last.
+"""The attempts to bring the app onto a version, by a reload or a start: the current attempt, and
+the end of the last.
 
 Pure. No other module writes a `Reloads`. It must not know of versions' contents, nor decide on the
 consequences of an end.

@@ -88,9 +88,8 @@ class Versions(Record):
     applying: bool = False  # a thread puts a version in place, or back
     checking: bool = False  # a thread validates the newest version during a reload of another
     checked: str = ""  # passed its validation and is not in place yet
-    hurry: bool = (
-        False  # a reload was ordered: no pace is kept, and a reload under way is overtaken
-    )
+    # A reload was ordered: no pace is kept, and a reload under way is overtaken.
+    hurry: bool = False
     first_offer: float = 0.0  # of the versions not in place yet
     last_offer: float = 0.0
     dice: float = 0.0

@@ -1,7 +1,7 @@
-"""Two services of one supervisor, `web` and `worker`, without rules above them.
+"""Two services of a supervisor, `web` and `worker`, without rules above them.
 
 `web` ends and leaves a process in its group and another in a session of its own. They are ended,
-`worker` is not; then `worker` is ended by its name. Tells what it sees on standard output.
+`worker` is not; then `worker` is ended by its name. It prints each event that it awaits.
 """
 
 from __future__ import annotations

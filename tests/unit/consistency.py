@@ -14,8 +14,8 @@ from config_supervisor.core.service import Policy, Service
 
 OPEN, END, RESTART, REPLACE = Then.OPEN, Then.END, Then.RESTART, Then.REPLACE
 
-# Of each phase: whether the app has a process (None: it may), whether there is a deadline, and what
-# may come after the app's end.
+# Of each phase: whether the app has a process (None: it may), whether there is a deadline, and the
+# ways to go on after the app's end.
 TABLE: dict[Phase, tuple[bool | None, bool | None, set[Then]]] = {
     Phase.WAITING: (False, False, {OPEN}),
     Phase.EXECUTING: (None, False, {OPEN}),
@@ -47,7 +47,7 @@ RESTARTING = {
 
 
 def flaws(service: Service, policy: Policy) -> list[str]:
-    """What does not fit; empty for a consistent service."""
+    """The contradictions of a service; none if it is consistent."""
     found = [*_of_life(service.life, policy.life)]
     if service.rollout is not None:
         found += _of_rollout(service.rollout, service.life, policy)

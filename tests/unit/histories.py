@@ -1,4 +1,4 @@
-"""The driver of the core: plays events into a service at given times, and keeps what was ordered."""
+"""The driver of the core: plays events into a service at given times, and keeps its orders."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ def fresh(policy: Policy) -> Service:
 
 
 class App:
-    """One service, and the orders that follow from its events."""
+    """A service, and the orders after its events."""
 
     def __init__(self, **options: Any) -> None:
         self.policy = chosen(**options)
         self.state = fresh(self.policy)
         self.now = 0.0
-        self.marked = 0  # times that marks were to be written down
+        self.marked = 0  # orders to write the marks down
 
     @property
     def phase(self) -> str:
-        """What people see of it."""
+        """The phase as people see it."""
         return health.phase(self.state)
 
     @property
@@ -74,9 +74,7 @@ class App:
         return self.rollout.reloads
 
     def at(self, now: float, *events: ev.Event) -> Orders:
-        """The orders that follow from events at a time; those that write marks down stand in
-        `marked` instead.
-        """
+        """The orders after events at a time; orders to write marks down count in `marked`."""
         self.now = now
         ordered: Orders = []
         for event in events or (ev.DeadlinePassed(),):
@@ -86,7 +84,7 @@ class App:
         return ordered
 
     def cancel(self) -> CancelReload:
-        """The order that ends the reload under way."""
+        """The order to end the current reload."""
         return CancelReload(self.reloads.number)
 
     def wakes_at(self) -> float | None:
@@ -101,7 +99,7 @@ def started(now: float = 0.0, pid: int = 7, **options: Any) -> App:
 
 
 def configured(now: float = 0.0, **options: Any) -> App:
-    """An app that runs on version `a`, which is good unless its readiness is to be told first."""
+    """An app on version `a`, which is good unless a readiness check comes first."""
     app = App(configured=True, **options)
     app.at(now, ev.Began())
     app.at(now, ev.ConfigOffered("a"), ev.ConfigApplied("a", files=2, size=10))
@@ -117,7 +115,7 @@ def prove(app: App) -> None:
 
 
 def changed(app: App, now: float, digest: str) -> Orders:
-    """A new version is offered and, if that was ordered, applied."""
+    """A new version is offered and, on order, applied."""
     ordered = app.at(now, ev.ConfigOffered(digest))
     if Apply() in ordered:
         ordered += app.at(now, ev.ConfigApplied(digest))

@@ -1,6 +1,4 @@
-"""Histories of a start whose program does not run yet, and of starts that fail for want of
-something.
-"""
+"""Histories of a start before its program runs, and of starts that fail for lack of resources."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ USR1 = 10
 
 
 def forked(**policy: object) -> App:
-    """An app that has a pid, and whose exec takes its time."""
+    """An app with a pid, whose exec takes its time."""
     app = App(**policy)
     app.at(0, ev.Began())
     app.at(0, ev.Forked(7))

@@ -145,7 +145,7 @@ def test_sidecar_reloads_a_first_version_that_is_new() -> None:
     assert ("", "success") == (
         app.reloads.outcome,
         other.reloads.outcome,
-    )  # what metrics say
+    )  # as in the metrics
 
 
 def test_a_sidecar_rolls_back_to_what_was_there_before() -> None:
@@ -209,7 +209,7 @@ def test_ordered_reload_keeps_the_pace_of_failed_writes() -> None:
 
     assert [Reload(1)] == app.at(
         2, ev.ConfigFailed("b", "write", "full")
-    )  # on what is live; no Apply without a pause
+    )  # on the live version; no Apply without a pause
     assert [Apply()] == app.at(12, ev.ReloadFinished(1))
 
 

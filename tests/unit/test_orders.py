@@ -1,6 +1,4 @@
-"""What is said about an order, looked for after every turn of the real machine, in histories good
-and bad.
-"""
+"""Answers to orders, after every turn of the real rules, in histories good and bad."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ THEN_B = (ev.ConfigOffered("b"), ev.ConfigApplied("b", files=2), ev.ReloadFinish
 
 
 class History(App):
-    """An app that goes from turn to turn, and what was said about the order given in it."""
+    """An app from turn to turn, and the answers to an order within its history."""
 
     def __init__(self, *events: ev.Event, **options: bool) -> None:
         usual = {"configured": True, "rollback": True, "restart": "always"}
@@ -35,7 +33,7 @@ class History(App):
         self.after(*events)
 
     def after(self, *events: ev.Event) -> Answer | None:
-        """What is said when these have happened; None if nothing is decided."""
+        """The answer after these events; None if it is not decided."""
         answer = None
         for event in events:
             before = self.reloads

@@ -92,7 +92,7 @@ def test_undelivered_reload_is_retried_and_not_rolled_back(
 def test_app_that_dies_of_a_reload_restarts_on_the_good_version() -> None:
     app = configured(
         rollback=True
-    )  # --restart never: this is no restart, it takes back what we did
+    )  # --restart never: this is no restart, but the way back from our own deed
     changed(app, 100, "b")
 
     assert [app.cancel(), KillLeftovers(TERM, everything=False), RollBack("a")] == app.at(

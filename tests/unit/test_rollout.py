@@ -1,6 +1,4 @@
-"""Histories of the rollout's memory: starts that are late, checks that cannot be asked, versions of
-earlier runs.
-"""
+"""Histories of late starts, of checks without an answer, of versions of earlier runs."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ from tests.unit.histories import (
     started,
 )
 
-# --- a start that is not ready in time ------------------------------------------------------------
+# --- late starts ----------------------------------------------------------------------------------
 
 
 def unready_first(**policy: Any) -> App:
@@ -43,7 +41,7 @@ def unready_first(**policy: Any) -> App:
 
 
 def restarted_on_b() -> App:
-    """An app that was good on `a`, started again on `b`, and is not ready yet."""
+    """An app, good on `a`, started again on `b`, and not ready yet."""
     app = configured(restart_to_reload=True, rollback=True, leftovers=False, ready=True)
     app.at(1, ev.AppReady(7))
     prove(app)
@@ -146,7 +144,7 @@ def test_start_unready_app_without_a_configuration_is_waited_for() -> None:
     assert "running" == app.phase
 
 
-# --- a signal that the app survived ---------------------------------------------------------------
+# --- survived signals -----------------------------------------------------------------------------
 
 
 def test_death_after_a_thread_dump_is_the_versions() -> None:
@@ -178,9 +176,7 @@ def test_app_that_outlives_quit_is_restarted_after_a_crash() -> None:
 
 
 def test_app_ended_by_its_reload_signal_is_started_again() -> None:
-    """It had a handler at the last look, and none when the signal came: a program that replaces
-    itself.
-    """
+    """It had a handler at the last look, and none for the signal: it was just replacing itself."""
     app = configured(rollback=True, leftovers=False, reload_signal=1)
     changed(app, 100, "b")
 
@@ -196,7 +192,7 @@ def test_app_ended_by_its_reload_signal_is_started_again() -> None:
 
 
 def test_job_that_ends_with_0_in_its_trial_has_done_its_work() -> None:
-    """Not a version that failed: it must not run once more on the last good one."""
+    """The version has not failed: the job must not run once more on the good version."""
     app = App(configured=True, rollback=True, leftovers=False)
     app.at(
         0,
@@ -211,7 +207,7 @@ def test_job_that_ends_with_0_in_its_trial_has_done_its_work() -> None:
     assert (0, ()) == (app.reloads.failed, app.versions.marks.failed)
 
 
-# --- a check that could not be asked --------------------------------------------------------------
+# --- checks without an answer ---------------------------------------------------------------------
 
 
 def test_verification_that_cannot_be_asked_is_asked_again() -> None:
@@ -259,7 +255,7 @@ def test_start_on_a_full_disk_takes_the_version_in_place() -> None:
 
 
 def test_once_on_a_full_disk_waits_for_room() -> None:
-    """An init container that ends well says that the newest version is there."""
+    """An init container with a good end promises the newest version."""
     app = App(configured=True, once=True)
     app.at(0, ev.Began(), ev.ConfigOffered("b"))
 
@@ -304,7 +300,7 @@ def test_failure_while_a_newer_one_is_validated_is_undone() -> None:
     assert [app.cancel()] == app.at(104, ev.ConfigChecked("c"))
 
 
-# --- what is remembered ---------------------------------------------------------------------------
+# --- marks ----------------------------------------------------------------------------------------
 
 
 def test_marks_are_written_when_a_version_is_good_or_failed() -> None:
@@ -404,9 +400,7 @@ def test_rollback_order_does_not_wait_for_a_start() -> None:
 
 
 def test_overtaken_validation_does_not_keep_a_restart_waiting() -> None:
-    """The content went back to what is in place while the app was stopped: there is nothing to wait
-    for.
-    """
+    """The content went back to the live version while the app was stopped: nothing is awaited."""
     app = configured(restart_to_reload=True, reload_interval=0.0)
     changed(app, 100, "b")
     app.at(101, ev.Exited(7, 0))

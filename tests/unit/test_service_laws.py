@@ -1,8 +1,8 @@
-"""What holds in every history: random events, deaths of the supervisor among them, then a check of
-what was ordered.
+"""Laws of every history: random events, deaths of the supervisor among them, then a check of the
+orders.
 
-Laws about every step stand in `world.py`: success is claimed only after it was seen, a version that
-failed is not tried twice, no two versions are applied at once.
+Laws about every step stand in `world.py`: a success is seen before it is claimed, a failed version
+is not tried twice, no two versions are applied at once.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def test_every_history_ends_with_the_apps_code(
     else:
         world.tell(ev.NothingLeft())
     world.wait(100)
-    if world.pid:  # it was started just before, by a deadline that had passed
+    if world.pid:  # a past deadline started it just before
         world.exit(7)
         world.tell(ev.NothingLeft())
 
@@ -109,9 +109,7 @@ def test_app_after_quiet_runs_on_the_newest_version(
 def test_good_version_offered_last_runs_in_bounded_time(
     policy: Policy, steps: list[tuple[str, object]]
 ) -> None:
-    """Whatever happened before, and whenever the supervisor died: a correction that works is taken
-    up.
-    """
+    """Whatever happened, and whenever the supervisor died: a working correction is taken up."""
     world = play(policy, steps)
     if world.code is not None:
         return

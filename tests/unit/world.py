@@ -1,8 +1,7 @@
-"""An honest world around the machine, for random histories: one app, one disk, sources, and a
-supervisor that may die.
+"""An honest world around a service, for random histories: an app, a disk, sources, and a supervisor
+that may die.
 
-Processes end only once, orders are answered at most once, and the disk keeps what `sync.py` writes
-to it.
+Processes end only once, orders are answered at most once, and the disk keeps its content.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from tests.unit.histories import fresh
 
 
 class Disk:
-    """Configroot: what is live, what is kept, and the marks."""
+    """Configroot: the live version, the kept versions, the marks."""
 
     def __init__(self) -> None:
         self.live = ""
@@ -45,9 +44,7 @@ class Disk:
         self.kept = [digest, *(one for one in self.kept if one != digest)]
 
     def refuses(self, digest: str) -> bool:
-        """Whether a start leaves a version alone because it failed before and there is a better
-        one.
-        """
+        """Whether a start leaves a failed version alone because there is a better version."""
         return bool(self.marks.why(digest)) and any(one in self.marks.good for one in self.kept)
 
     def best(self) -> str:
@@ -62,7 +59,7 @@ class World:
         self.now = 0.0
         self.next_pid = 10
         self.newest = ""
-        self.seen: set[str] = set()  # versions that the app was seen to work on
+        self.seen: set[str] = set()  # versions seen to work
         self.barred: dict[
             str, str
         ] = {}  # versions that failed, and the newest content of that time
@@ -71,7 +68,7 @@ class World:
         self._begin()
 
     def _begin(self) -> None:
-        """A supervisor starts, and knows only what stands on disk."""
+        """A supervisor starts, and knows only its disk."""
         self.state = fresh(self.policy)
         self.pid = 0
         self.doing: str | None = (
@@ -262,9 +259,7 @@ class World:
         self.tell(ev.ConfigApplied(self.newest, previous=previous))
 
     def try_out(self, digest: str) -> None:
-        """A version that failed is tried again only if something else was offered meanwhile, or a
-        person wants it.
-        """
+        """A failed version is tried again only after another offer, or on order."""
         since = self.barred.pop(digest, None)
         better = any(one in self.disk.marks.good and one != digest for one in self.disk.kept)
         assert since is None or not better or self.versions.rejected != digest, (
@@ -297,9 +292,7 @@ class World:
         self.tell(ev.ConfigApplied(best, cached=True, previous=previous))
 
     def die(self, orderly: bool) -> None:
-        """The supervisor ends, and the container with it; it starts again, and the sources say what
-        they hold.
-        """
+        """The supervisor ends, and the container with it; both start again, and so do the sources."""
         config = self.versions
         if (
             orderly
@@ -322,7 +315,7 @@ class World:
             self.now = max(self.now, due)
             before = self.state
             if due in (self.life.deadline, self.reloads.deadline):
-                self.reloading = 0  # given up, if there is one
+                self.reloading = 0  # given up, if any
                 self.late = self.late or before.life.phase is Phase.STARTING
             self.tell(ev.DeadlinePassed())
             later = wake_at(self.state, self.policy)
@@ -336,7 +329,7 @@ class World:
         for _ in range(200):
             self.play("ready", None)
             if self.life.then is Then.REPLACE and self.pid:
-                self.exit(0)  # the app was told to stop, so that it starts again
+                self.exit(0)  # told to stop for its restart
             if self.checking:
                 self.checked("")
             if self.doing is not None:

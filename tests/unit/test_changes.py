@@ -1,6 +1,4 @@
-"""Histories of the configuration: offers, versions put in place, reloads, and what they must not do
-to the app.
-"""
+"""Histories of changes: offers, versions put in place, reloads, and their limits for the app."""
 
 from __future__ import annotations
 
