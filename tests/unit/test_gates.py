@@ -250,3 +250,26 @@ def test_liveness_fails_on_a_failed_reload_only_by_option() -> None:
         changed(other, 100, "b")
         other.at(103, ev.ReloadFinished(1, "verify", "no"))
         assert wanted is not live(other.state, other.policy).ok
+
+
+def test_overtaken_validation_does_not_keep_a_restart_waiting() -> None:
+    """The content went back to the live version while the app was stopped: nothing is awaited."""
+    app = configured(restart_to_reload=True, reload_interval=0.0)
+    changed(app, 100, "b")
+    app.at(101, ev.Exited(7, 0))
+    assert [Apply()] == app.at(101, ev.ConfigOffered("c"))
+    assert [] == app.at(102, ev.NothingLeft(), ev.ConfigOffered("b"))
+
+    assert [Spawn()] == app.at(
+        103, ev.ConfigFailed("c", "overtaken", "a newer version ended the validation")
+    )
+
+
+def test_overtaken_validation_is_no_failure() -> None:
+    app = configured(rollback=True)
+    app.at(100, ev.ConfigOffered("b"))
+    app.at(100, ev.ConfigOffered("c"))
+
+    assert [Apply()] == app.at(
+        101, ev.ConfigFailed("b", "overtaken", "a newer version ended the validation")
+    )

@@ -292,7 +292,7 @@ class World:
         self.tell(ev.ConfigApplied(best, cached=True, previous=previous))
 
     def die(self, orderly: bool) -> None:
-        """The supervisor ends, and the container with it; both start again, and so do the sources."""
+        """The supervisor ends with its container; both start again, and so do the sources."""
         config = self.versions
         if (
             orderly
