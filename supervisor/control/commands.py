@@ -1,7 +1,6 @@
 """Answers to the clients of the control socket, from the state alone.
 
-Pure. Each rule judges a single state. An order to reload puts the running version in doubt, so the
-order is level-triggered like a change.
+Pure. A rule judges a single state, or the answer of the rollout to an order.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from ..core import health
 from ..core.health import Verdict
 from ..core.life_state import DOWN, TOLD, Phase, Then
-from ..core.outcomes import NO_FAILURE
+from ..core.orders import Result
 from ..core.record import Record
 from ..core.rollout_state import rollout_of
 from ..core.versions import counted, short
@@ -18,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ..core.reload_state import Reloads
+    from ..core.orders import Settled
     from ..core.service import Service
     from ..core.versions import Versions
     from ..store.manifest import Generation
@@ -37,6 +36,9 @@ class Answer(Record):
 
 
 # --- waiting for a goal
+
+
+_ENDING = Answer(1, "the app is ending, and the supervisor with it")
 
 
 def synced(service: Service) -> Verdict:
@@ -73,88 +75,48 @@ def waited(goal: Goal, service: Service) -> Answer | None:
 # --- orders
 
 
-def reloaded(before: Reloads, service: Service) -> Answer | None:
-    """The answer to an order to reload, with the reloads before it; None while it is under way."""
-    state = rollout_of(service)
-    versions = state.versions
-    if (
-        _at_rest(service)
-        and state.runs_on == versions.live
-        and versions.desired in ("", versions.live)
-    ):
-        if service.life.phase is Phase.UNREADY:
-            return Answer(
-                1, f"configuration {short(versions.live)} is in place, but the app is not ready"
-            )
-        return Answer(
-            0, f"reloaded on configuration {short(versions.live)} ({counted(versions.files)})"
-        )
-    failure = _failure(before, service)
-    # The order cleared both: they came after it.
-    if not failure and not versions.applying and (versions.rejected or versions.retry_at):
-        failure = _quoted(versions.error, versions.words) or "its version was rejected; see the log"
-    return Answer(1, f"cannot reload: {failure}") if failure else _ended(service)
+def reloaded(settled: Settled) -> Answer:
+    """The answer to an order to reload."""
+    if settled.result is Result.DONE:
+        of = f"{short(settled.version)} ({counted(settled.files)})"
+        return Answer(0, f"reloaded on configuration {of}")
+    if settled.result is Result.UNREADY:
+        place = f"configuration {short(settled.version)} is in place"
+        return Answer(1, f"{place}, but the app is not ready")
+    if settled.result is Result.ENDING:
+        return _ENDING
+    failure = _failure(settled) or "its version was rejected; see the log"
+    return Answer(1, f"cannot reload: {failure}")
 
 
-def rolled_back(before: Reloads, digest: str, service: Service) -> Answer | None:
-    """The answer to an order to go back to the version `digest`, as above."""
-    state = rollout_of(service)
-    versions = state.versions
-    if versions.returning or versions.applying:
-        return _ended(service)
-    if versions.live != digest:
-        failure = (
-            _failure(before, service)
-            or _quoted(versions.error, versions.words)
-            or "a newer version came meanwhile"
-        )
-        return Answer(1, f"cannot roll back to configuration {short(digest)}: {failure}")
-    if not _at_rest(service):
-        return _ended(service)
-    if state.runs_on == digest and service.life.phase is Phase.UNREADY:
-        return Answer(
-            1, f"configuration {short(digest)} is in place again, but the app is not ready"
-        )
-    if state.runs_on == digest:
-        return Answer(
-            0, f"rolled back to configuration {short(digest)} ({counted(versions.files)})"
-        )
-    failure = _failure(before, service)
-    if not failure:
-        return None
-    return Answer(
-        1,
-        f"configuration {short(digest)} is in place again, but the app does not run on it:"
-        f" {failure}",
-    )
+def rolled_back(digest: str, settled: Settled) -> Answer:
+    """The answer to an order to go back to the version `digest`."""
+    version = f"configuration {short(digest)}"
+    match settled.result:
+        case Result.DONE:
+            return Answer(0, f"rolled back to {version} ({counted(settled.files)})")
+        case Result.UNREADY:
+            return Answer(1, f"{version} is in place again, but the app is not ready")
+        case Result.NOT_TAKEN:
+            why = f"but the app does not run on it: {_failure(settled)}"
+            return Answer(1, f"{version} is in place again, {why}")
+        case Result.ENDING:
+            return _ENDING
+    failure = _failure(settled) or "a newer version came meanwhile"
+    return Answer(1, f"cannot roll back to {version}: {failure}")
 
 
-def _at_rest(service: Service) -> bool:
-    state = rollout_of(service)
-    writing = state.versions.applying or state.versions.returning
-    return service.life.up and not state.reloads.active and not writing
-
-
-def _failure(before: Reloads, service: Service) -> str:
-    reloads, versions = rollout_of(service).reloads, rollout_of(service).versions
-    if reloads.finished == before.finished or reloads.outcome in NO_FAILURE:
-        return ""
-    back = (
-        "; the last good version is put back" if versions.returning or versions.rolled_back else ""
-    )
-    return f"{_quoted(reloads.error, reloads.words) or reloads.outcome}{back}"
-
-
-def _quoted(error: str, words: str) -> str:
-    """An error with the words of its program: the control socket is for our own user and root."""
-    return f"{error}: {words}" if words else error
+def _failure(settled: Settled) -> str:
+    """The error of an order, with the words of its program: clients are our own user and root."""
+    error = f"{settled.error}: {settled.words}" if settled.words else settled.error
+    return f"{error}; the last good version is put back" if settled.back else error
 
 
 def _ended(service: Service) -> Answer | None:
     """The answer to all who wait for an app on its way to its end."""
     ending = service.life.phase in TOLD or service.life.phase in DOWN
     if service.life.phase is Phase.ENDED or (ending and service.life.then is Then.END):
-        return Answer(1, "the app is ending, and the supervisor with it")
+        return _ENDING
     return None
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from ..core import service
+    from ..core.orders import Settled
     from ..http_server.connection import Connection
     from ..http_server.router import Exchange
     from ..runtime.protocols import Order
@@ -236,9 +237,7 @@ class Control(Router):
             exchange.answer(plain(HTTPStatus.CONFLICT, f"cannot reload: {why}"))
         elif (place := self._held.enter(exchange)) is not None:
             log.info(f"reload ordered by {_peer(exchange)}", event="reload_ordered")
-            self._order(
-                place, ev.ReloadOrdered(), partial(commands.reloaded, rollout_of(before).reloads)
-            )
+            self._order(place, ev.ReloadOrdered, commands.reloaded)
 
     def _roll_back(self, exchange: Exchange) -> None:
         wanted = _argument(exchange.request.query, "to") or "1"
@@ -259,19 +258,29 @@ class Control(Router):
             event="rollback_ordered",
             version=short(target),
         )
-        look = partial(commands.rolled_back, rollout_of(before).reloads, target)
-        self._order(place, ev.RollbackOrdered(target), look)
+        order = partial(ev.RollbackOrdered, target)
+        self._order(place, order, partial(commands.rolled_back, target))
 
-    def _order(self, place: Place, event: ev.Event, look: Look) -> None:
-        """Put an event; answer once the main loop has taken it and `look` has the result."""
+    def _order(
+        self,
+        place: Place,
+        order: Callable[[Callable[[Settled], None]], ev.Event],
+        said: Callable[[Settled], commands.Answer],
+    ) -> None:
+        """Put an order; the rollout answers it once it is settled."""
+
+        def reply(settled: Settled) -> None:
+            self.calls.put(partial(answer, settled))  # from the main thread
+
+        def answer(settled: Settled) -> None:
+            if place.taken:
+                place.answer(_said(said(settled)))
 
         def go_on(turned: bool) -> None:
-            if turned:
-                place.until(self._decided(place.exchange, look))
-            else:
+            if not turned and place.taken:
                 place.answer(STUCK)
 
-        self._put(event)
+        self._put(order(reply))
         self._loop.after_events(place.exchange, go_on)
 
     def _decided(self, exchange: Exchange, look: Look) -> Callable[[], Response | None]:

@@ -8,6 +8,10 @@ from __future__ import annotations
 from . import events as ev
 from .record import Record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .orders import Settled
+
 
 class Action(Record):
     """Base of all orders."""
@@ -110,6 +114,13 @@ class KillOther(Action):
 
     signum: int
     pid: int
+
+
+class Answer(Action):
+    """Answer the order of a client."""
+
+    event: ev.ReloadOrdered | ev.RollbackOrdered
+    settled: Settled
 
 
 class Reply(Action):

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .orders import Settled
     from .versions import Marks
 
 
@@ -214,17 +215,22 @@ class HookExited(Event):
 
 
 class ReloadOrdered(Event):
-    """A client orders the newest version applied and reloaded now, even without a change."""
+    """A client orders the newest version applied and reloaded now, even without a change.
 
+    The loop calls `reply` with the answer, once.
+    """
+
+    reply: Callable[[Settled], None] | None = None
     service: str = APP
 
 
 class RollbackOrdered(Event):
     """A client orders an earlier version back; the present version is rejected until the content
-    changes.
+    changes. `reply` as above.
     """
 
     digest: str
+    reply: Callable[[Settled], None] | None = None
     service: str = APP
 
 

@@ -256,9 +256,12 @@ def _not_applied(
         case ApplyFailure.ROLLBACK:
             versions = ver.not_put_back(rollout.versions, event)
             rollout = rollout.replace(versions=versions, reloads=rel.wait(rollout.reloads, now))
+            rollout = verdicts.tell_orders(rollout, event.error, event.words)
             held = life.phase is Phase.HELD and not versions.returning
             return rollout, (li.GiveUp(),) if held else ()
     versions = ver.failed(rollout.versions, event, now)
+    if versions.rejected or versions.retry_at:  # else a newer version goes on
+        rollout = verdicts.tell_orders(rollout, event.error, event.words)
     # A passing trouble with the newest version is no reason to start on an older version with
     # --once, nor is a version overtaken by a newer version.
     lacking = versions.rejected == event.digest or not (
@@ -269,12 +272,13 @@ def _not_applied(
 
 def _ordered(rollout: Rollout, event: ev.ReloadOrdered | ev.RollbackOrdered) -> Rollout:
     """An order of a client; from here on it is pursued like any change."""
-    reloads = rel.ordered(rollout.reloads)
+    from .orders import OpenOrder
+
+    opened = (*rollout.orders, OpenOrder(event)) if event.reply is not None else rollout.orders
+    rollout = rollout.replace(orders=opened, reloads=rel.ordered(rollout.reloads))
     if isinstance(event, ev.RollbackOrdered):
-        versions = ver.rollback_ordered(rollout.versions, event.digest)
-        return rollout.replace(versions=versions, reloads=reloads)
-    versions = ver.reload_ordered(rollout.versions)
-    return rollout.replace(versions=versions, reloads=reloads, doubt=Doubt.ORDERED)
+        return _with(rollout, ver.rollback_ordered(rollout.versions, event.digest))
+    return _with(rollout, ver.reload_ordered(rollout.versions)).replace(doubt=Doubt.ORDERED)
 
 
 # --- reloads --------------------------------------------------------------------------------------

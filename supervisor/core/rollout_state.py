@@ -11,6 +11,7 @@ from .versions import Pace, Versions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .orders import OpenOrder
     from .service import Service
 
 
@@ -45,6 +46,7 @@ class Rollout(Record):
     reloads: Reloads = Reloads()
     running: str = ""  # the version that the app took up last; see `doubt`
     doubt: Doubt = Doubt.NONE
+    orders: tuple[OpenOrder, ...] = ()  # of clients, not answered yet
     first_due: float | None = None  # when the app starts on a version of an earlier run
 
     @property

@@ -59,6 +59,11 @@ class _Turn:
     def pursue(self) -> None:
         """Have the rollout order its next step."""
         self._take(rollout.pursue(self.rollout, self.life, self._now, self._policy))
+        if self.rollout.orders:
+            from . import orders
+
+            self.rollout, answers = orders.settle(self.rollout, self.life)
+            self._orders += answers
 
     def mark(self, event: ev.Event) -> None:
         """Have new marks written down."""

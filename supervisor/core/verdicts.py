@@ -50,6 +50,7 @@ def failed(
     rollout: Rollout, event: ev.ReloadFinished, now: float, policy: RolloutPolicy
 ) -> Rollout:
     """A version did not work: go back to the last good version, or try again later."""
+    rollout = tell_orders(rollout, event.error or event.reason, event.words)
     reloads = rel.fail(rollout.reloads, event, now)
     target = reloads.target
     if event.reason in UNDELIVERED:
@@ -59,6 +60,7 @@ def failed(
     versions = ver.failing(rollout.versions, target, event.error)
     rollout = rollout.replace(versions=versions, reloads=reloads, doubt=Doubt.UNKNOWN)
     if policy.rollback and versions.good not in ("", target):
+        rollout = tell_orders(rollout, event.error or event.reason, event.words, back=True)
         return rollout.replace(
             versions=ver.going_back(versions, target), reloads=rel.retry_at_once(reloads)
         )
@@ -168,6 +170,15 @@ def try_out(rollout: Rollout, now: float, policy: RolloutPolicy) -> Result:
 def deadline_of(now: float, policy: RolloutPolicy) -> float:
     """When to give up an attempt from now on."""
     return now + policy.reload_timeout + policy.verify_window + RELOAD_SLACK
+
+
+def tell_orders(rollout: Rollout, error: str, words: str, *, back: bool = False) -> Rollout:
+    """Note a failure for the orders of clients, which are rare."""
+    if not rollout.orders:
+        return rollout
+    from . import orders
+
+    return orders.note_failure(rollout, error, words, back=back)
 
 
 def running(rollout: Rollout, version: str) -> Rollout:

@@ -238,6 +238,7 @@ class Loop:
             act.TakeForeground: lambda order: self.processes.take_foreground(order.service),
             act.SignalReload: self._signal_reload,
             act.Reply: lambda order: order.event.reply(order.sent),
+            act.Answer: lambda order: order.event.reply(order.settled),
         }
         return {**own, **self._of_parts()}
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from config_supervisor.control.server import LIMITS, Control
 from config_supervisor.control.socket_files import ControlSocket
 from config_supervisor.core import events as ev
+from config_supervisor.core.actions import Answer
 from config_supervisor.core.life_state import Life, Phase
 from config_supervisor.core.rollout_state import Rollout
 from config_supervisor.core.service import Service, step
@@ -63,7 +64,10 @@ class Core:
             return
         if isinstance(event, ev.Probed):
             event.reply()
-        self.state = step(self.state, event, 100.0, self.policy)[0]
+        self.state, orders = step(self.state, event, 100.0, self.policy)
+        for order in orders:
+            if isinstance(order, Answer) and order.event.reply is not None:
+                order.event.reply(order.settled)
 
 
 class Pages:

@@ -28,7 +28,7 @@ from config_supervisor.store.manifest import Generation
 from config_supervisor.store.write_errors import ApplyError
 from tests.conftest import needs_root
 from tests.harness import wait_until
-from tests.unit.control_socket import DOWN, RUNNING, VERSIONS, Served, answer, generation
+from tests.unit.control_socket import DOWN, RUNNING, Served, answer, generation
 from tests.unit.histories import chosen
 
 
@@ -211,11 +211,12 @@ def test_rollback_is_answered_at_its_end(served: Served) -> None:
     client = served.open("POST /rollback?to=1")
 
     def ordered() -> None:
-        assert ev.RollbackOrdered("a" * 64) in served.core.seen
+        orders = [one for one in served.core.seen if isinstance(one, ev.RollbackOrdered)]
+        assert ["a" * 64] == [order.digest for order in orders]
 
     wait_until(ordered)
-    versions = VERSIONS.replace(desired="a" * 64, live="a" * 64)
-    served.core.state = RUNNING.replace(rollout=Rollout(versions, running="a" * 64))
+    served.core.put(ev.ConfigApplied("a" * 64, files=3, rolled_back=True))
+    served.core.put(ev.ReloadFinished(1))
     assert (200, "rolled back to configuration aaaaaaaa (3 files)") == answer(client)
 
 

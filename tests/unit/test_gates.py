@@ -41,7 +41,7 @@ def test_rejected_version_leaves_the_live_version() -> None:
     assert not app.rollout.stale
 
 
-def test_return_after_a_rejection_within_the_first_proof_succeeds() -> None:
+def test_return_after_a_rejection_within_a_proof_succeeds() -> None:
     """The proof ended while the newest version was rejected, and gave no outcome then."""
     app = App(configured=True)
     app.at(0, ev.Began())

@@ -101,6 +101,7 @@ def test_app_after_quiet_runs_on_the_newest_version(
         assert (world.newest, False) == (world.rollout.runs_on, world.rollout.stale)
         assert "success" == world.reloads.outcome
     assert world.versions.live == world.rollout.runs_on
+    assert () == world.rollout.orders, "an order without an answer"
     assert wake_at(world.state, policy) is None
 
 

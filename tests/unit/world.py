@@ -10,8 +10,8 @@ from config_supervisor.core import events as ev
 from config_supervisor.core import rollout_marks
 from config_supervisor.core.actions import (
     Action,
+    Answer,
     Apply,
-    CancelReload,
     Check,
     Kill,
     Mark,
@@ -23,6 +23,7 @@ from config_supervisor.core.actions import (
     WaitReady,
 )
 from config_supervisor.core.life_state import Ended, Life, Phase, Then
+from config_supervisor.core.orders import Settled
 from config_supervisor.core.reload_state import Reloads
 from config_supervisor.core.rollout_state import Rollout, RolloutPolicy
 from config_supervisor.core.service import Policy, Service, step, wake_at
@@ -65,6 +66,7 @@ class World:
         ] = {}  # versions that failed, and the newest content of that time
         self.told_to_stop = False
         self.ordered: list[Action | Ended] = []
+        self.answered: list[Settled] = []
         self._begin()
 
     def _begin(self) -> None:
@@ -170,8 +172,9 @@ class World:
                 self.reloading = attempt
             case WaitReady(pid):
                 assert self.pid == pid
-            case CancelReload():
-                pass
+            case Answer(event, settled):
+                assert event.reply is not None
+                event.reply(settled)
             case Ended(code):
                 self.code = code
                 assert not self.pid, "the end before the app's"
@@ -216,10 +219,10 @@ class World:
     def order(self, back: bool) -> None:
         self.ordered_rollback = self.ordered_rollback or back
         if back:
-            self.tell(ev.RollbackOrdered(self.disk.kept[-1]))
+            self.tell(ev.RollbackOrdered(self.disk.kept[-1], self.answered.append))
         else:
             self.barred.pop(self.newest, None)
-            self.tell(ev.ReloadOrdered())
+            self.tell(ev.ReloadOrdered(self.answered.append))
 
     def reloaded(self, reason: str) -> None:
         attempt, self.reloading = self.reloading, 0
