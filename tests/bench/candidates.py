@@ -223,12 +223,14 @@ def _peer(name: str) -> str:
 def _supervisord(at: Place) -> list[str]:
     config = write_program(
         os.path.join(at.folder, "supervisord.conf"),
-        f"[supervisord]\nnodaemon=true\nuser=root\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile={at.folder}/pid\n"
+        "[supervisord]\nnodaemon=true\nuser=root\n"
+        f"logfile=/dev/null\nlogfile_maxbytes=0\npidfile={at.folder}/pid\n"
         f"[unix_http_server]\nfile={at.folder}/socket\n"
         f"[supervisorctl]\nserverurl=unix://{at.folder}/socket\n"
         "[rpcinterface:supervisor]\n"
         "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n"
-        f"[program:app]\ncommand={at.shop.app}\nstdout_logfile=NONE\nstderr_logfile=NONE\nautorestart=false\n",
+        f"[program:app]\ncommand={at.shop.app}\n"
+        "stdout_logfile=NONE\nstderr_logfile=NONE\nautorestart=false\n",
     )
     return [_peer("supervisord"), "-c", config]
 

@@ -33,6 +33,9 @@ INIT = {
     "command": ["/opt/supervisor/bin/supervisor-install", "/shared"],
     "volumeMounts": [{"name": "supervisor", "mountPath": "/shared"}],
 }
+# The bundle in a pod: a mounted volume, and a volume of its image.
+BUNDLE = {"name": "supervisor", "readOnly": True}
+IMAGE = {"image": {"reference": INIT["image"]}}
 
 
 def manifest(folder: Path, root: str, place: str = "") -> str:
@@ -49,11 +52,7 @@ def manifest(folder: Path, root: str, place: str = "") -> str:
         "volumeMounts": [
             {"name": "config", "mountPath": "/config"},
             {"name": "run", "mountPath": "/run"},
-            *(
-                [{"name": "supervisor", "mountPath": place or HOME, "readOnly": True}]
-                if inject or place
-                else []
-            ),
+            *([{**BUNDLE, "mountPath": place or HOME}] if inject or place else []),
         ],
     }
     spec = {
@@ -67,10 +66,7 @@ def manifest(folder: Path, root: str, place: str = "") -> str:
         "containers": [container],
         "volumes": [
             *({"name": name, "emptyDir": {}} for name in ("config", "run")),
-            {
-                "name": "supervisor",
-                **({"image": {"reference": INIT["image"]}} if place else {"emptyDir": {}}),
-            },
+            {"name": "supervisor", **(IMAGE if place else {"emptyDir": {}})},
         ],
     }
     objects = [

@@ -109,16 +109,8 @@ def test_what_is_unused_is_required_by_something() -> None:
     assert set() == unused() - closure(required()["runtime"])
 
 
-def test_what_is_unused_is_imported_in_no_role(tmp_path: Path) -> None:
-    """All modules and all their imports are loaded, and a configuration comes from an
-    API server.
-    """
-    provided = importlib.metadata.packages_distributions()
-    modules = {
-        name
-        for name, packages in provided.items()
-        if unused() & set(map(canonicalize_name, packages))
-    }
+def imports(kube: FakeKube, folder: Path) -> set[str]:
+    """The packages that a role with an API server imports; all modules are loaded."""
     code = "\n".join(
         [
             "import os, sys",
@@ -131,32 +123,39 @@ def test_what_is_unused_is_imported_in_no_role(tmp_path: Path) -> None:
             "config_supervisor.__main__.main()",
         ]
     )
-    with FakeKube() as kube:
-        kube.create("web", {"a": "1"})
-        kubeconfig = kube.write_kubeconfig(str(tmp_path / "kubeconfig"))
-        options = [
-            "--configmap=web",
-            f"--configroot={tmp_path}/live",
-            f"--kubeconfig={kubeconfig}",
-            "--events",
-            "--control=off",
-            "--listen=127.0.0.1:0",
-        ]
-        done = subprocess.run(
-            [sys.executable, "-I", "-c", code, *options, "--", "true"],
-            env={
-                **environment(),
-                "POD_NAME": "web-0",
-                "POD_NAMESPACE": kube.namespace,
-                "POD_UID": "0",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    imported = {name.partition(".")[0] for name in done.stdout.split()}
+    options = [
+        "--configmap=web",
+        f"--configroot={folder}/live",
+        f"--kubeconfig={kube.write_kubeconfig(str(folder / 'kubeconfig'))}",
+        "--events",
+        "--control=off",
+        "--listen=127.0.0.1:0",
+    ]
+    pod = {"POD_NAME": "web-0", "POD_NAMESPACE": kube.namespace, "POD_UID": "0"}
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code, *options, "--", "true"],
+        env={**environment(), **pod},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert 0 == done.returncode, done.stderr
+    return {name.partition(".")[0] for name in done.stdout.split()}
+
+
+def test_what_is_unused_is_imported_in_no_role(tmp_path: Path) -> None:
+    """A configuration comes from an API server."""
+    provided = importlib.metadata.packages_distributions()
+    modules = {
+        name
+        for name, packages in provided.items()
+        if unused() & set(map(canonicalize_name, packages))
+    }
+    with FakeKube() as kube:
+        kube.create("web", {"a": "1"})
+        imported = imports(kube, tmp_path)
+
     assert "1" == (tmp_path / "live/a").read_text()
     assert {"kubernetes", "prometheus_client", "psutil", "inotify_simple", "yaml"} <= imported
     assert set() == unused() - {
