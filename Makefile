@@ -52,7 +52,7 @@ lint: .venv/.dev
 coverage: .venv/.dev  ## all tests but those of images, with coverage of each process: the figure, and htmlcov/
 	$(BIN)/coverage erase
 	-$(BIN)/coverage run -m pytest $(COVERAGE_ARGS)
-	$(BIN)/coverage combine --quiet
+	-$(BIN)/coverage combine --quiet
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report --skip-covered --sort=cover
 
