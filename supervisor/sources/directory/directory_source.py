@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from ..interface import Sink
 
 # A directory that changes under the reader is read again: for these seconds, at least three times.
-_PATIENCE, _PAUSE, _TRIES = 1.0, 0.01, 3
+_PATIENCE = 1.0
+_PAUSE = 0.01
+_TRIES = 3
 _RETRY = 5.0  # seconds to the next look after a failure
 # Editors and copying tools make a change in several steps: the reader waits for this silence, in
 # seconds, up to a limit.
-_QUIET, _QUIET_AT_MOST = 0.05, 1.0
+_QUIET = 0.05
+_QUIET_AT_MOST = 1.0
 # Clocks of file systems tick every 1 to 10 ms: a file can change again with the same size and mtime
 # when it was read within these seconds of a change.
 _TICK = 0.05
@@ -60,7 +63,8 @@ class DirectorySource:
     ) -> None:
         self.label = Label("directory", "", path)
         self._path = os.path.join(os.getcwd(), path)  # the process leaves its directory later
-        self._recheck, self._head_start = recheck, head_start
+        self._recheck = recheck
+        self._head_start = head_start
         # The marks of the last report; None: the directory was missing.
         self._seen: tuple[object, ...] | None = ()
         self._present = True
@@ -105,7 +109,8 @@ class DirectorySource:
 
     def _look(self, sink: Sink, watch: Watch, changed: bool) -> bool:
         # Whether there was a report of the content.
-        until, tries = time.monotonic() + _PATIENCE, 0
+        until = time.monotonic() + _PATIENCE
+        tries = 0
         while True:
             tries += 1
             began = time.time()
@@ -131,7 +136,8 @@ class DirectorySource:
         report = hash(frozenset(files.items()))
         if (self._seen, self._reported) == (found.marks, report):
             return False
-        self._seen, self._reported = found.marks, report
+        self._seen = found.marks
+        self._reported = report
         saw = self._change(now) if changed else ""
         self._present = now
         self._warn_of_names(found)
@@ -149,7 +155,8 @@ class DirectorySource:
 
     def _completed(self, found: Tree, content: Content) -> Content:
         # With the last files of emptied volumes: their optional objects were deleted.
-        hollow, last = found.hollow, self._last
+        hollow = found.hollow
+        last = self._last
         files = {key: data for key, data in last.files.items() if hollow and key.startswith(hollow)}
         for prefix in sorted(set(hollow) - self._hollow):
             stays = any(key.startswith(prefix) for key in files)

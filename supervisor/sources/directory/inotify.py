@@ -84,7 +84,8 @@ class Watch:
         It begins at `base`, on whose own way there are watches already and no links. Returns its
         end without links: a base for paths below.
         """
-        here, links = base, 0
+        here = base
+        links = 0
         ahead = [] if self._inotify is None else _reversed(path)
         while ahead:
             name = ahead.pop()

@@ -28,11 +28,14 @@ if TYPE_CHECKING:
     # chosen.
     Place = tuple[str, str, str, frozenset[tuple[int, int]], Permission, bool]
 
-_MOST_FILES, _MOST_DIRECTORIES, _MOST_NAMES = 10_000, 2_000, 20_000
+_MOST_FILES = 10_000
+_MOST_DIRECTORIES = 2_000
+_MOST_NAMES = 20_000
 _MOST_BYTES = 64 << 20
 # Traces of file systems, editors, interpreters and servers; docs/configuration.md lists them.
 _LEFT_BEHIND = frozenset(("lost+found", ".git", ".hg", ".svn", "__pycache__", ".DS_Store"))
-_ENDS, _BEGINS = ("~", ".swp", ".swx", ".swo", ".log", ".pid"), (".#", ".nfs")
+_ENDS = ("~", ".swp", ".swx", ".swo", ".log", ".pid")
+_BEGINS = (".#", ".nfs")
 _OPEN = Permission(0o777)
 GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
@@ -93,11 +96,15 @@ class Tree:
     """The files below a directory: `walk` takes their metadata, `read` their bytes."""
 
     def __init__(self, top: str, watch: Watch, ignored: Ignored) -> None:
-        self._top, self._watch, self._ignored = top, watch, ignored
+        self._top = top
+        self._watch = watch
+        self._ignored = ignored
         self._files: dict[str, tuple[str, os.stat_result]] = {}  # key: path and status
         self._prefixes: set[str] = set()  # of the keys of each directory
         self._links: list[tuple[str, str]] = []  # key and target of each ..data
-        self._directories, self._names, self._bytes = 0, 0, 0
+        self._directories = 0
+        self._names = 0
+        self._bytes = 0
         self._largest = 0, ""  # bytes and key of a file
         self._volumes: set[int] = set()  # devices of the directories that have a ..data
         self.newest = 0.0  # epoch seconds of the last change; 0 if there is none
@@ -158,11 +165,9 @@ class Tree:
         with os.scandir(path) as scan:
             for entry in scan:
                 self._count(names=1)
-                here, key, there = (
-                    os.path.join(path, entry.name),
-                    prefix + entry.name,
-                    os.path.join(real, entry.name),
-                )
+                here = os.path.join(path, entry.name)
+                key = prefix + entry.name
+                there = os.path.join(real, entry.name)
                 if self._skips(entry, here, key, chosen):
                     continue
                 if entry.is_symlink():
@@ -270,7 +275,8 @@ class Tree:
     def differs(self, later: Tree) -> str:
         """The path of a file that differs in a later look, for a message."""
         for key in sorted(self._files.keys() | later._files.keys()):
-            before, after = self._files.get(key), later._files.get(key)
+            before = self._files.get(key)
+            after = later._files.get(key)
             if before is None or after is None or before[1] != after[1]:
                 return f"{self._top}/{shown(key)}"
         return "it"

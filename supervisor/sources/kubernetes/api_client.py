@@ -49,7 +49,8 @@ class ApiClient:
         self.url: str = conf.host
         self.ca: str | None = conf.ssl_ca_cert
         self.hint = credentials.hint
-        self._conf, self._credentials = conf, credentials
+        self._conf = conf
+        self._credentials = credentials
         self._bounds = transport.Bounds()
         self._api: Any = client.ApiClient(conf)
         self._api.rest_client.pool_manager.pool_classes_by_scheme = transport.pools(self._bounds)

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 
     from .api_client import ApiClient
 
-_STATUS_LIMIT, _STATUS_DEPTH = (
-    1 << 16,
-    100,
-)  # bytes and maps of an error's body that are read for its message
+# Up to so much of an error's body is parsed for its message.
+_STATUS_LIMIT = 1 << 16  # bytes
+_STATUS_DEPTH = 100  # lists and maps
 RETRY_AFTER_LIMIT = 300.0  # seconds; a server that asks for more is asked again after that
 
 
@@ -113,19 +112,28 @@ def _answered(
     error: Exception, status: int, client: ApiClient, label: Label, *, listed: bool
 ) -> FailedTry:
     said = words(error)
-    restart, reason = RestartReason.HTTP, FailureReason.SERVER_ERROR
-    deed, why, advice = "read", f"{status} {said}", "trying again"
+    restart = RestartReason.HTTP
+    reason = FailureReason.SERVER_ERROR
+    deed = "read"
+    why = f"{status} {said}"
+    advice = "trying again"
     if status == HTTPStatus.UNAUTHORIZED:
-        restart, reason, why = RestartReason.AUTH, FailureReason.UNAUTHORIZED, "unauthorized"
+        restart = RestartReason.AUTH
+        reason = FailureReason.UNAUTHORIZED
+        why = "unauthorized"
         advice = f"{client.credential()} was refused: is it expired, or for another cluster?"
     elif status == HTTPStatus.FORBIDDEN:
-        restart, reason, why = RestartReason.AUTH, FailureReason.FORBIDDEN, "forbidden"
+        restart = RestartReason.AUTH
+        reason = FailureReason.FORBIDDEN
+        why = "forbidden"
         deed, verbs = ("watch", "watch beside list") if listed else ("read", "list, watch")
         advice = f"{_who(said, client)} needs {verbs} on it (see docs/rbac.md)"
     elif status == HTTPStatus.NOT_FOUND:
-        why, advice = "not found", f"is {client.url} a Kubernetes API server? check {client.hint}"
+        why = "not found"
+        advice = f"is {client.url} a Kubernetes API server? check {client.hint}"
     elif status == HTTPStatus.GONE:
-        restart, advice = RestartReason.GONE, "listing it again"
+        restart = RestartReason.GONE
+        advice = "listing it again"
     failed = _failed(restart, reason, f"cannot {deed} {label}: {why}; {advice}")
     headers = getattr(error, "headers", None) or {}
     after = str(headers.get("Retry-After") or "")

@@ -30,7 +30,8 @@ class LibraryLog:
     def __init__(self) -> None:
         self._said: list[str] = []
         self._thread = threading.get_ident()
-        self._root, self._silent = logging.getLogger(), logging.NullHandler()
+        self._root = logging.getLogger()
+        self._silent = logging.NullHandler()
         self._root.addHandler(self._silent)  # logging.error adds none beside it
         self._root.addFilter(self)
 
@@ -42,7 +43,8 @@ class LibraryLog:
 
     def take(self) -> str:
         """The messages since the last call."""
-        said, self._said = "; ".join(self._said), []
+        said = "; ".join(self._said)
+        self._said = []
         return said
 
     def close(self) -> None:

@@ -32,11 +32,15 @@ if TYPE_CHECKING:
     Body = dict[str, object]
 
 _MOST_WAITING = 20
-_NOTE_BYTES, _WORD_BYTES = 1024, 128  # the API server's limits of a note, of a reportingInstance
+_NOTE_BYTES = 1024  # the API server's limit of a note
+_WORD_BYTES = 128  # and of a reportingInstance
 _NAME_LENGTH = 253  # of any object (RFC 1123)
-_BURST, _EVERY = 10, 10.0  # Events at once; the seconds to another
+_BURST = 10  # Events at once
+_EVERY = 10.0  # seconds to another Event
 _SECONDS = (5.0, 10.0)  # to connect, and for the answer
-_AGAIN_FIRST, _AGAIN_MOST = 5.0, 60.0  # seconds before the newest Event is sent again
+# Seconds before a retry.
+_AGAIN_FIRST = 5.0
+_AGAIN_MOST = 60.0
 
 
 class Pod(Record):
@@ -59,8 +63,10 @@ class Outbox:
     def __init__(self, now: float) -> None:
         # When it is full, the oldest gives way.
         self._waiting: collections.deque[Body] = collections.deque(maxlen=_MOST_WAITING)
-        self._allowance, self._since = float(_BURST), now
-        self._again, self._failures = now, 0  # the time of the next retry
+        self._allowance = float(_BURST)
+        self._since = now
+        self._again = now  # the time of the next retry
+        self._failures = 0
 
     def put(self, body: Body) -> None:
         self._waiting.append(body)
@@ -106,7 +112,8 @@ class EventSender:
     """Sends Events. `send` and `finish` are for the main thread, `run` is the body of a thread."""
 
     def __init__(self, pod: Pod, access: Access) -> None:
-        self._pod, self._access = pod, access
+        self._pod = pod
+        self._access = access
         self._outbox = Outbox(time.monotonic())
         self._changed = threading.Condition()  # guards the outbox and _ending
         self._ending = False
@@ -138,7 +145,8 @@ class EventSender:
             except Exception as error:  # best effort: a failure in here must not reach the app
                 self._drop(body, error)
             else:
-                self._warned, self._worked = False, True
+                self._warned = False
+                self._worked = True
                 with self._changed:
                     self._outbox.sent()
         self._idle.set()

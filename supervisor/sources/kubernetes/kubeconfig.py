@@ -35,7 +35,8 @@ class Kubeconfig:
     """A kubeconfig, or several (the protocol `Credentials`)."""
 
     def __init__(self, files: list[str], context: str | None) -> None:
-        self._files, self._context = files, context
+        self._files = files
+        self._context = context
         self._name = ":".join(files)
         self.hint = f"`server` in {self._name}"
 
@@ -89,7 +90,8 @@ class Kubeconfig:
 
     def _refuse_login(self) -> None:
         """Raise CredentialsError for a login over which the library passes."""
-        login, user = self._login(), f"user {self.user()!r}"
+        login = self._login()
+        user = f"user {self.user()!r}"
         if any(login.get(key) for key in _IMPERSONATION):
             raise self._error(
                 f"{user} acts as another (`as`), which is not supported; name a user with the"

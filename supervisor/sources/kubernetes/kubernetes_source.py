@@ -90,7 +90,8 @@ class KubernetesSource:
         """A list and a watch. Returns the failure, and the pause before the next try in seconds;
         None is the end.
         """
-        began, failed = time.monotonic(), None
+        began = time.monotonic()
+        failed = None
         self._answered = self._listed = self._watching = False
         try:
             self._list_and_watch(sink, library)
@@ -175,7 +176,8 @@ class KubernetesSource:
                 body += piece
         answer = parsed(body)
         try:
-            version, items = answer["metadata"]["resourceVersion"], answer["items"] or ()
+            version = answer["metadata"]["resourceVersion"]
+            items = answer["items"] or ()
             # A server may ignore the field selector.
             found = [item for item in items if self._ours(item)]
         except (KeyError, TypeError, AttributeError) as exc:
@@ -237,20 +239,24 @@ class KubernetesSource:
 
     def _ours(self, obj: Any) -> bool:
         """Whether an object is the source's: a server may ignore the path or the field selector."""
-        meta, kind = obj.get("metadata") or {}, str(obj.get("kind", self.label.kind))
+        meta = obj.get("metadata") or {}
+        kind = str(obj.get("kind", self.label.kind))
         where = meta.get("namespace", self.label.namespace), meta.get("name")
         return where == (self.label.namespace, self.label.name) and kind.lower() == self.label.kind
 
     def _event(self, sink: Sink, event: Any) -> None:
         try:
-            kind, obj = event["type"], event["object"]
-            ours, meta = self._ours(obj), obj.get("metadata") or {}
+            kind = event["type"]
+            obj = event["object"]
+            ours = self._ours(obj)
+            meta = obj.get("metadata") or {}
             known = kind in {"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"}
         except (KeyError, TypeError, AttributeError):
             known = False
         if not known:
             raise BadDataError("the watch sent something else than a watch event")
-        saw, reported = kind.lower(), False
+        saw = kind.lower()
+        reported = False
         if ours and kind in ("ADDED", "MODIFIED"):
             reported = self._present(sink, obj, saw)
         elif ours and kind == "DELETED" and meta.get("uid", "") == self._uid:
@@ -277,4 +283,5 @@ class KubernetesSource:
 
     def _report_content(self, sink: Sink, content: Content | None, saw: str = "") -> None:
         sink.read(content, saw=saw)
-        self._content, self._failing = content, False
+        self._content = content
+        self._failing = False

@@ -44,7 +44,8 @@ def _openings(text: bytes | bytearray) -> int:
 
 def _check(text: bytes | bytearray) -> None:
     """Raise BadDataError for a text with too many values or levels outside of its strings."""
-    values, brackets = 0, b""
+    values = 0
+    brackets = b""
     for piece in _outside_strings(text):
         values += _openings(piece) + piece.count(b",")
         if values > VALUES:
@@ -63,7 +64,8 @@ def _check(text: bytes | bytearray) -> None:
 
 def _outside_strings(text: bytes | bytearray) -> Iterator[bytes]:
     """A text without its strings, in pieces: every second part between quotes is a string."""
-    inside, held = 0, b""
+    inside = 0
+    held = b""
     for start in range(0, len(text), _PIECE):
         piece = held + bytes(text[start : start + _PIECE])
         plain = _ESCAPE.sub(b"", piece)

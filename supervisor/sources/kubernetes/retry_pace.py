@@ -75,7 +75,8 @@ class Pace:
         self.failures = self.flaps = 0
         self.refusals = 0  # tries in a row with 403 at the end
         self.at_once = False  # the very next try most likely cures the last failure
-        self._timing, self._due = timing, due
+        self._timing = timing
+        self._due = due
         self._down_since = 0.0
         self._cured = float("-inf")  # the time of the last try at once
         self._status = 0  # of the last failure
@@ -105,7 +106,8 @@ class Pace:
         """Whether to try again at once: not twice in a row, nor soon again, whatever failed between
         them.
         """
-        before, self._status = self._status, tried.failed.status if tried.failed else 0
+        before = self._status
+        self._status = tried.failed.status if tried.failed else 0
         if (
             self._status not in CURABLE
             or before in CURABLE
@@ -144,7 +146,8 @@ class Pace:
 
     def _own(self, tried: Tried) -> float:
         """The pause beside the server's Retry-After."""
-        timing, status = self._timing, tried.failed.status if tried.failed else 0
+        timing = self._timing
+        status = tried.failed.status if tried.failed else 0
         row = self.row
         if not row:
             return _between(0, timing.spread)

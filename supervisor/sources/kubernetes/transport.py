@@ -33,7 +33,9 @@ class Bounds:
 
     def allow(self, seconds: float, size: float) -> None:
         """Begin to count: the answer may take `seconds` from now, and `size` bytes."""
-        self._until, self._left, self._most = time.monotonic() + seconds, size, size
+        self._until = time.monotonic() + seconds
+        self._left = size
+        self._most = size
 
     def remaining(self) -> float:
         """The seconds that are left; raises TimeoutError without any."""
@@ -55,7 +57,9 @@ class _Reader(io.RawIOBase):
     """
 
     def __init__(self, sock: socket.socket, raw: Any, bounds: Bounds) -> None:
-        self._sock, self._raw, self._bounds = sock, raw, bounds
+        self._sock = sock
+        self._raw = raw
+        self._bounds = bounds
 
     def readable(self) -> bool:
         return True
