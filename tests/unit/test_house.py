@@ -225,9 +225,7 @@ BARE = (
 
 
 def modules_of(*argv: str) -> set[str]:
-    """What is imported when the program has started `true` with these arguments, threads not waited
-    for.
-    """
+    """The modules of a program that has just started `true`, without those of its threads."""
     code = (
         "import os, sys\n"
         "leave = os._exit\n"
