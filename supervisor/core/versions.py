@@ -263,8 +263,14 @@ def reload_ordered(versions: Versions) -> Versions:
 
 
 def rollback_ordered(versions: Versions, version: str) -> Versions:
-    """An earlier version replaces the present version, which counts as failed."""
+    """An earlier version replaces the present version, which counts as failed.
+
+    An order for the present version itself, as named by a person, is another try of it.
+    """
     left = versions.desired or versions.live
+    if version == left:
+        marks = versions.marks.forgiving(version)
+        return versions.replace(rejected="", returning="", marks=marks)
     marks = versions.marks.failing(left, "a rollback to another version was ordered")
     return versions.replace(rejected=versions.desired, returning=version, marks=marks)
 

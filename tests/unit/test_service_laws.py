@@ -7,7 +7,7 @@ is not tried twice, no two versions are applied at once.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from config_supervisor.core import events as ev
@@ -105,7 +105,14 @@ def test_app_after_quiet_runs_on_the_newest_version(
     assert wake_at(world.state, policy) is None
 
 
+ON_A: list[tuple[str, object]] = [("offer", "a"), ("applied", "")]
+
+
 @given(POLICIES.filter(lambda p: p.rollout is not None and p.rollout.rollback), STEPS)
+@example(chosen(configured=True, rollback=True), [*ON_A, ("wait", 5.0), ("order", True)])
+@example(
+    chosen(configured=True, rollback=True, verify=True), [*ON_A, ("reloaded", ""), ("order", True)]
+)
 @settings(max_examples=400, deadline=None)
 def test_good_version_offered_last_runs_in_bounded_time(
     policy: Policy, steps: list[tuple[str, object]]
