@@ -59,18 +59,22 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     try:
         code, why = _run(settings, inherited)
     except UsageError as error:
-        code, why = 2, str(error)
+        code = 2
+        why = str(error)
         log.error(why, event="usage_error", exit_code=code)
     except StartError as error:
-        code, why = 125, str(error)
+        code = 125
+        why = str(error)
         log.error(why, event="cannot_run", exit_code=code)
     except OSError as error:
-        code, why = 125, f"cannot run: {reason(error)}"
+        code = 125
+        why = f"cannot run: {reason(error)}"
         if error.errno in (errno.EMFILE, errno.ENFILE):
             why += "; raise the limit of open files (ulimit -n)"
         log.error(why, event="cannot_run", exit_code=code)
     except Exception as error:  # no traceback reaches a user
-        code, why = 125, f"cannot run: internal error: {error!r}"
+        code = 125
+        why = f"cannot run: internal error: {error!r}"
         log.error(why, event="cannot_run", exit_code=code)
     _leave(code, why)
 

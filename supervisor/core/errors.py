@@ -33,7 +33,8 @@ class SpawnError(Exception):
 
     def __init__(self, code: int, message: str, *, short: bool = False) -> None:
         super().__init__(message)
-        self.code, self.short = code, short
+        self.code = code
+        self.short = short
 
 
 def reason(error: BaseException) -> str:

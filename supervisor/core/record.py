@@ -26,7 +26,8 @@ else:
             cls = super().__new__(mcs, name, bases, names)
             for key, word in words.items():
                 member = str.__new__(cls, word)
-                member.name, member.value = key, word
+                member.name = key
+                member.value = word
                 setattr(cls, key, member)
             cls._words = tuple(getattr(cls, key) for key in words)
             return cls
@@ -64,10 +65,12 @@ class Record:
 
     def __init_subclass__(cls) -> None:
         own = tuple(cls.__dict__.get("__annotations__", ()))  # noqa: RUF063 - inspect costs 8 ms
-        names, defaults = cls.__match_args__, cls.__defaults__
+        names = cls.__match_args__
+        defaults = cls.__defaults__
         further: tuple[Any, ...] = cls.__bases__[1:]
         for base in further:
-            names, defaults = (*names, *base.__match_args__), {**defaults, **base.__defaults__}
+            names = (*names, *base.__match_args__)
+            defaults = {**defaults, **base.__defaults__}
         cls.__match_args__ = (*names, *own)  # type: ignore[misc] # the one place that sets it
         cls.__defaults__ = {**defaults, **{n: cls.__dict__[n] for n in own if n in cls.__dict__}}
 

@@ -141,7 +141,8 @@ def wake_at(rollout: Rollout, life: Life, policy: RolloutPolicy) -> float | None
 def pursue(rollout: Rollout, life: Life, now: float, policy: RolloutPolicy) -> Result:
     """Order the next step towards the newest version, if a step is due."""
     rollout, orders = _tidy(rollout, life, now)
-    versions, reloads = rollout.versions, rollout.reloads
+    versions = rollout.versions
+    reloads = rollout.reloads
     if versions.returning and life.phase is Phase.STARTING:
         return rollout, (*orders, li.Replace())  # by order: no start is awaited before it
     if versions.returning and _may_write(rollout, life):
@@ -327,7 +328,8 @@ def _wants_apply(rollout: Rollout, life: Life) -> bool:
 
 def _wants_cancel(rollout: Rollout) -> bool:
     """Whether a newer version waits for the end of an attempt on an older version."""
-    versions, reloads = rollout.versions, rollout.reloads
+    versions = rollout.versions
+    reloads = rollout.reloads
     newer = versions.pending and not versions.checking
     waiting = newer or bool(versions.returning) or versions.hurry
     return reloads.active and reloads.stage is not Stage.CANCELLED and waiting
@@ -351,7 +353,8 @@ def _wants_reload(rollout: Rollout, life: Life) -> bool:
 
 def _wants_trial(rollout: Rollout, life: Life) -> bool:
     """Whether the app runs on a version whose verification is to be asked again."""
-    reloads, live = rollout.reloads, rollout.versions.live
+    reloads = rollout.reloads
+    live = rollout.versions.live
     waits = life.ready and _idle(rollout, life) and reloads.stage is not Stage.PROVING
     return waits and rel.unsure(reloads) and reloads.target == live == rollout.runs_on != ""
 

@@ -39,9 +39,12 @@ class _Turn:
     """The records as they change, and the orders."""
 
     def __init__(self, service: Service, now: float, policy: Policy) -> None:
-        self.life, self.rollout = service.life, service.rollout or Rollout()
-        self._before, self._rollout_before = service, self.rollout
-        self._now, self._life_policy = now, policy.life
+        self.life = service.life
+        self.rollout = service.rollout or Rollout()
+        self._before = service
+        self._rollout_before = self.rollout
+        self._now = now
+        self._life_policy = policy.life
         self._policy = policy.rollout or RolloutPolicy()
         self._orders: list[Action | Ended] = []
 

@@ -82,7 +82,8 @@ def ready(rollout: Rollout, now: float, policy: RolloutPolicy) -> Result:
 
     A late app may be in a reload by now: the verdict comes from the reload.
     """
-    versions, reloads = rollout.versions, rollout.reloads
+    versions = rollout.versions
+    reloads = rollout.reloads
     if not versions.live or reloads.active:
         return rollout, ()
     if versions.live_is_good:
@@ -161,7 +162,8 @@ def _unproven(rollout: Rollout, life: Life) -> bool:
 
 def try_out(rollout: Rollout, now: float, policy: RolloutPolicy) -> Result:
     """Verify the live version, on which the app was started."""
-    versions, deadline = rollout.versions, deadline_of(now, policy)
+    versions = rollout.versions
+    deadline = deadline_of(now, policy)
     reloads = rel.begin_trial(rollout.reloads, versions.live, now, deadline)
     rollout = rollout.replace(versions=ver.unhurried(versions), reloads=reloads)
     return rollout, (Reload(reloads.number, told=True),)

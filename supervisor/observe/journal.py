@@ -90,7 +90,8 @@ class Journal(Record):
 
     def _after_the_end(self, after: Service) -> tuple[str, str]:
         """The level of the line about an end of the app, and the next step."""
-        life, rollout = after.life, after.rollout
+        life = after.life
+        rollout = after.rollout
         if life.then is Then.END:
             return self._quietly("info"), ""
         if life.then is Then.RESTART or rollout is None:

@@ -33,7 +33,8 @@ class Notice(Record):
 
 def notices(event: ev.Event, before: Service, after: Service) -> Iterator[Notice]:
     """The notices of a turn."""
-    old, new = rollout_of(before), rollout_of(after)
+    old = rollout_of(before)
+    new = rollout_of(after)
     match event:
         case ev.ConfigApplied(digest) if event.rolled_back:
             yield Notice(
@@ -62,7 +63,8 @@ def notices(event: ev.Event, before: Service, after: Service) -> Iterator[Notice
 
 
 def _verdicts(old: Rollout, new: Rollout) -> Iterator[Notice]:
-    was, now = old.reloads, new.reloads
+    was = old.reloads
+    now = new.reloads
     if now.failed > was.failed:
         # `failures` counts those of a version: a retry with the same failure is no news.
         if now.outcome != was.outcome or now.failures <= 1:

@@ -47,7 +47,8 @@ def _reloads_of(service: Service) -> Reloads:
 def _applied(
     journal: Journal, event: ev.ConfigApplied, before: Service, after: Service
 ) -> Iterator[Line]:
-    version, changes = short(event.digest), event.changes
+    version = short(event.digest)
+    changes = event.changes
     fields = {"version": version, "previous": short(event.previous), "changed": changes}
     if event.cached and _versions(after).cached:
         errors = "; ".join(s.error for s in after.sources if s.error)
@@ -101,8 +102,10 @@ def _failed(
 def _source(
     journal: Journal, event: ev.SourceRead | ev.SourceFailed, before: Service, after: Service
 ) -> Iterator[Line]:
-    old, new = before.sources[event.source], after.sources[event.source]
-    name, kept = new.name, _versions(after).live
+    old = before.sources[event.source]
+    new = after.sources[event.source]
+    name = new.name
+    kept = _versions(after).live
     missing = event.missing if isinstance(event, ev.SourceRead) else ""
     if new.trouble and new.trouble != old.trouble:
         level = "warning" if after.life.phase is not Phase.ENDED else "error"
@@ -120,7 +123,9 @@ def _source(
 
 
 def _reloads(journal: Journal, before: Service, after: Service, now: float) -> Iterator[Line]:
-    done, last, back = _reloads_of(after), _reloads_of(before), _versions(after).returning
+    done = _reloads_of(after)
+    last = _reloads_of(before)
+    back = _versions(after).returning
     if done.finished == last.finished:
         return
     fields: dict[str, object] = {

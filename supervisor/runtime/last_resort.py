@@ -25,7 +25,8 @@ class LastResort:
     """
 
     def __init__(self, loop: Loop) -> None:
-        self._loop, self._policy = loop, loop.policy.life
+        self._loop = loop
+        self._policy = loop.policy.life
         life = loop.current.state.life
         self._code: int | None = None
         if not life.pid:

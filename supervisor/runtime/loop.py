@@ -58,7 +58,8 @@ class Faults:
         """Log a failed deed once, as "cannot WHAT: WHY"; returns the sentence. Never raises."""
         number = error.errno or 0 if isinstance(error, OSError) else 0
         why = os.strerror(number).lower() if number else f"internal error: {error!r}"
-        kind, sentence = (what, type(error).__name__, number), f"cannot {what}: {why}"
+        kind = (what, type(error).__name__, number)
+        sentence = f"cannot {what}: {why}"
         if kind not in self._said:
             self._said.add(kind)
             try:
@@ -72,7 +73,8 @@ class Current:
     """The service as it is now: the loop replaces it, never changes it, and any thread reads it."""
 
     def __init__(self, state: Service, policy: Policy) -> None:
-        self.state, self.policy = state, policy
+        self.state = state
+        self.policy = policy
 
 
 class Parts(Record):
@@ -91,8 +93,11 @@ class Loop:
     def __init__(
         self, inbox: Inbox, processes: Processes, command: Command, current: Current, parts: Parts
     ) -> None:
-        self.inbox, self.processes, self._command = inbox, processes, command
-        self.current, self._parts = current, parts
+        self.inbox = inbox
+        self.processes = processes
+        self._command = command
+        self.current = current
+        self._parts = parts
         self.policy = current.policy
         self.faults = Faults()
         self._ended: Ended | None = None

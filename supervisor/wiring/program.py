@@ -60,7 +60,9 @@ class Assembly:
         self, settings: Settings, current: Current, put: Callable[[ev.Event], None]
     ) -> None:
         """Raises UsageError when an option cannot be used."""
-        self._settings, self._current, self._put = settings, current, put
+        self._settings = settings
+        self._current = current
+        self._put = put
         self._root = destination.root(settings)
         self._directory = settings.configroot or settings.config_dir or ""
         self._started = threads.Gate()
@@ -86,7 +88,8 @@ class Assembly:
             self._start_web(settings.served_at)
         if settings.control != "off" and (served or settings.control):
             self._start_control()
-        observers, at_end = tuple(self._observers), tuple(self._at_end)
+        observers = tuple(self._observers)
+        at_end = tuple(self._at_end)
         return Parts(sync, reload, readiness, observers, at_end)
 
     def _note_start(self, event: ev.Event, *_: object) -> None:
@@ -105,7 +108,8 @@ class Assembly:
             executables.check(found, command, changing)
 
     def _readiness(self) -> Readiness | None:
-        settings, put = self._settings, self._put
+        settings = self._settings
+        put = self._put
         if settings.ready is None:
             return None
         from ..process import hooks
@@ -214,7 +218,8 @@ class Assembly:
 
     def _serve_web(self, backlog: Backlog, host: str, ports: Sequence[int]) -> None:
         self._started.wait(_PATIENCE)
-        current, put = self._current, self._put
+        current = self._current
+        put = self._put
         try:
             from ..observe import listener, metrics, pages
 
@@ -296,7 +301,8 @@ class LateReloader:
     """Makes the reloader in the thread of the first reload, since its imports take time."""
 
     def __init__(self, make: Callable[[], Reloader]) -> None:
-        self._make, self._lock = make, threads.Lock()
+        self._make = make
+        self._lock = threads.Lock()
         self._made: Reloader | None = None
         self._cancelled = 0  # attempts up to this
 
@@ -350,7 +356,8 @@ class Backlog:
             return
         self._turns.append((event, before, after, actions))
         if self._target is not None:
-            turns, self._turns = self._turns, []
+            turns = self._turns
+            self._turns = []
             for turn in turns:
                 self._target(*turn)
 
