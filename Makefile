@@ -6,7 +6,7 @@ BIN := .venv/bin
 PYTEST_ARGS ?= -n 2 --dist loadfile
 IMAGES_ARGS ?= -n 2 --dist loadfile
 COVERAGE_ARGS ?= -q -n 2 --dist loadfile \
-	$(addprefix --ignore=tests/,unit/test_house.py unit/test_disposition.py process/test_footprint.py docs)
+	$(addprefix --ignore=tests/,unit/test_house.py unit/test_signal_disposition.py process/test_footprint.py docs)
 
 .PHONY: help demo test check lint format coverage clean images test-images bench lock
 

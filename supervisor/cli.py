@@ -1,6 +1,7 @@
 """The composition root: settings, the parts, the app first, the exit code.
 
-Only this module sees all settings; every part gets the few values it needs. Slow modules are
+Only this module and `wiring` see the settings; every other part gets the few values it needs, and
+a reload method makes itself from them. Slow modules are
 imported where they are needed: a bare init loads neither threads nor ssl, kubernetes,
 prometheus_client.
 """

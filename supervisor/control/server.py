@@ -22,7 +22,7 @@ from ..core import health
 from ..core.errors import reason
 from ..core.rollout_state import rollout_of
 from ..core.versions import short
-from ..http_server.connection import Limits
+from ..http_server.limits import Limits
 from ..http_server.loop_probe import LoopProbe
 from ..http_server.messages import Response
 from ..http_server.router import STUCK, Router, as_json, plain, verdict

@@ -3,8 +3,8 @@
 `class Exited(Record): pid: int; code: int` behaves as a frozen dataclass: typed constructor (by
 position or by name, with defaults), equality by type and fields, hash, repr, `match`. It is none
 because importing `dataclasses` (through `inspect`) and generating thirty classes takes longer than
-all the rest of the start-up of a bare init, which every container pays: see HACKING.md, "Why not
-dataclasses".
+all the rest of the start-up of a bare init, which every container pays: see
+docs/decisions/records-instead-of-dataclasses.md.
 """
 
 from __future__ import annotations

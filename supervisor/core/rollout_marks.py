@@ -1,8 +1,8 @@
 """The memory of a rollout: which versions are good, which failed and why, which did not outlive
 their trial.
 
-Pure: text in, text out, and the decisions of a start. `files.py` keeps the text in configroot,
-where a restarted container finds it. Versions are digests; other programs may write to configroot,
+Pure: text in, text out, and the decisions of a start. `store/marks_file.py` keeps the text in
+configroot, where a restarted container finds it. Versions are digests; other programs may write to configroot,
 so whatever cannot be understood is ignored.
 
 A version on trial needs no mark of its own: it is live and not good. So nothing is written before

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
 
-    from .connection import Connection, Limits
+    from .connection import Connection
+    from .limits import Limits
     from .messages import Request
 
     Handler = Callable[["Exchange"], None]

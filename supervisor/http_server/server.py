@@ -18,7 +18,8 @@ from functools import partial
 from ..core.errors import reason
 from ..runtime import log
 from ..runtime.client_limit import affordable
-from .connection import Connection, Limits, Stage
+from .connection import Connection, Stage
+from .limits import Limits
 from .processor_share import ProcessorShare
 
 TYPE_CHECKING = False

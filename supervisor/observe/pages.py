@@ -14,7 +14,7 @@ from http import HTTPStatus
 
 from .. import __version__
 from ..core import health
-from ..http_server.connection import Limits
+from ..http_server.limits import Limits
 from ..http_server.loop_probe import LoopProbe
 from ..http_server.messages import Response
 from ..http_server.router import STUCK, Router, as_json, plain, verdict

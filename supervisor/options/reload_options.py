@@ -46,7 +46,7 @@ METHODS = (
 
 
 # The names for --verify, each with the value behind the name; "" for none. The module
-# `reload/verifiers/NAME.py` has `parse(value, trust, target)`.
+# `reload/verifiers/NAME.py` has `parse(rest, trust, target)`: see the registry there.
 VERIFIERS = {"nginx": "", "haproxy": "SOCKET", "prometheus": "URL", "postgres": ""}
 _VERIFIER_NAMES = [f"{name}:{value}" if value else name for name, value in VERIFIERS.items()]
 

@@ -1,4 +1,4 @@
 """Processes: the only fork, kill and wait; hooks; users, terminals, environments; /proc.
 
-It knows no option, version or reload.
+It knows no version and no reload; messages name the options they are about.
 """

@@ -37,7 +37,7 @@ _NO_ANSWER = {
 }
 
 
-class Outcome(Record):
+class HookOutcome(Record):
     code: int  # as a shell would give; 124 after its time, or if it was cancelled
     output: str  # the last 4 KiB of both streams
     unable: str = ""  # a sentence: why there is no answer, which is no verdict about a version
@@ -51,12 +51,12 @@ class Runner:
 
     def run(
         self, argv: Sequence[str], seconds: float, cancelled: Callable[[], bool] | None = None
-    ) -> Outcome:
+    ) -> HookOutcome:
         """Run a hook to its end, for at most `seconds`, until `cancelled()`. Never raises."""
         try:
             read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
         except OSError as error:
-            return Outcome(CANNOT_RUN, "", f"cannot run {argv[0]}: {reason(error)}")
+            return HookOutcome(CANNOT_RUN, "", f"cannot run {argv[0]}: {reason(error)}")
         from queue import SimpleQueue
 
         ends: SimpleQueue[ev.HookReport] = SimpleQueue()
@@ -66,7 +66,7 @@ class Runner:
             started = ends.get()
             os.close(write_fd)
             if not started.pid:
-                return Outcome(started.code, "", started.error)
+                return HookOutcome(started.code, "", started.error)
             end = self._wait(ends, output, time.monotonic() + seconds, cancelled)
             if end is None:
                 self._put(ev.HookAbandoned(started.pid))
@@ -94,9 +94,11 @@ class Runner:
         return None
 
 
-def _outcome(program: str, end: ev.HookReport, output: str) -> Outcome:
+def _outcome(program: str, end: ev.HookReport, output: str) -> HookOutcome:
     why = _NO_ANSWER.get(end.code, "")
-    return Outcome(end.code, output, end.error or (why and f"{os.path.basename(program)} {why}"))
+    return HookOutcome(
+        end.code, output, end.error or (why and f"{os.path.basename(program)} {why}")
+    )
 
 
 class _Output:

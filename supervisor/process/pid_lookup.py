@@ -1,8 +1,9 @@
 """The pid of a process of another container, by its name or its pid file.
 
 For a pod whose containers share a PID namespace. Containers restart, so every `find` looks again.
-It signals nothing and does not decide whether a signal may be sent. `psutil` belongs to this
-module, which imports it late.
+It signals nothing; whether the process takes a signal is the question of `signal_disposition.py`,
+whether the kernel lets us send one is answered here. `psutil` belongs to this module, which imports
+it late.
 """
 
 from __future__ import annotations

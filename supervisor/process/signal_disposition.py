@@ -1,8 +1,9 @@
 """Whether an app takes a signal: how a process would take it, and whether it may be sent now.
 
 An app takes a signal by a handler, or blocks it and waits for it (sigwait(3), signalfd(2)); any
-other app would mostly be ended by it. This module looks and decides; the main thread sends. It
-knows nothing of reloads, versions or options.
+other app would mostly be ended by it. This module looks and decides, with `SignalGate`, for the
+thread of a reload; the main thread sends, after the last look of `children.signal_if_caught`. It
+must not know versions or the course of a reload.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..process.hooks import Outcome, Runner
+    from ..process.hooks import HookOutcome, Runner
 
 # Characters of a command's output in a message, the last ones: as much as of an answer's body.
 _OUTPUT = 1024
@@ -50,7 +50,7 @@ class CheckedApp:
         self.cancelled = Interrupt()
         self._runner = runner
 
-    def run(self, argv: Sequence[str], seconds: float) -> Outcome:
+    def run(self, argv: Sequence[str], seconds: float) -> HookOutcome:
         """Run a command as the app's user, in its environment; code 124 when its time is over.
         Never raises.
         """
@@ -128,12 +128,12 @@ class CommandCheck(Check):
             raise CheckFailed(message, unable=bool(outcome.unable), words=last_words(outcome))
 
 
-def describe_end(program: str, outcome: Outcome) -> str:
+def describe_end(program: str, outcome: HookOutcome) -> str:
     """How a command ended, for people. Its arguments may hold secrets and are left out."""
     return outcome.unable or f"{os.path.basename(program)} ended with code {outcome.code}"
 
 
-def last_words(outcome: Outcome) -> str:
+def last_words(outcome: HookOutcome) -> str:
     """The end of a command's output, in one line. It may hold secrets: for the log and the control
     socket alone.
     """

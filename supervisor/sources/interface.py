@@ -2,8 +2,8 @@
 
 A source runs in a thread of its own, reads the whole content whenever it may have changed, and
 reports it. It must not know whether the content is new, where it is written and when the app is
-reloaded. To add a source: a module here with a class like `Source`, and its opener in
-`wiring/sources.py`.
+reloaded. To add a source: a package beside this module with a class like `Source`, and its
+opener in `wiring/sources.py`.
 """
 
 from __future__ import annotations

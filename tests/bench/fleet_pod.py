@@ -1,6 +1,6 @@
 """A pod of the simulated fleet: the program's own rules, in virtual time.
 
-Real are the pauses and their jitter (`Pace`), the meaning of a failure and of Retry-After
+Real are the pauses and their jitter (`RetryPace`), the meaning of a failure and of Retry-After
 (`failed_try`), the timings, and the rules for start, versions and reloads (`service.step`).
 Imitated is the order of list, watch and pause, because the real code blocks a thread;
 `tests/unit/test_fleet.py` compares it with the real `KubernetesSource`. Must not know of the fleet.
@@ -22,7 +22,7 @@ from config_supervisor.core.rollout_state import Rollout, RolloutPolicy
 from config_supervisor.core.service import Policy, Service
 from config_supervisor.sources.interface import Label
 from config_supervisor.sources.kubernetes.api_errors import FailedTry, failed_try
-from config_supervisor.sources.kubernetes.retry_pace import Pace, Timing, Tried, watch_seconds
+from config_supervisor.sources.kubernetes.retry_pace import RetryPace, Timing, Tried, watch_seconds
 from tests.bench.fleet_server import Agenda, ApiServer, Capacity, HttpError, Tally
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Follower:
     ) -> None:
         self._world = world
         self._offer = offer
-        self._pace = Pace(world.timing, due)
+        self._pace = RetryPace(world.timing, due)
         self._known = 0
         self._fresh = True  # the next request needs a new connection
         self._began = 0.0

@@ -15,7 +15,7 @@ from config_supervisor.core.rollout_state import Rollout
 from config_supervisor.core.service import Service, step
 from config_supervisor.core.source_states import SourceState
 from config_supervisor.core.versions import Versions
-from config_supervisor.http_server.connection import Limits
+from config_supervisor.http_server.limits import Limits
 from config_supervisor.runtime.protocols import Observer
 from config_supervisor.store.manifest import Generation
 from tests.harness import wait_until

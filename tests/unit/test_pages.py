@@ -16,7 +16,7 @@ import pytest
 from config_supervisor.core.life_state import Life, Phase
 from config_supervisor.core.service import Policy, Service
 from config_supervisor.core.source_states import SourceState
-from config_supervisor.http_server.connection import Limits
+from config_supervisor.http_server.limits import Limits
 from config_supervisor.observe import listener, pages
 from config_supervisor.runtime import log
 from tests.harness import wait_until

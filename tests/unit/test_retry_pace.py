@@ -13,7 +13,7 @@ from config_supervisor.sources.interface import Failure, FailureReason, RestartR
 from config_supervisor.sources.kubernetes.api_errors import FailedTry
 from config_supervisor.sources.kubernetes.retry_pace import (
     LONG_LIFE,
-    Pace,
+    RetryPace,
     Timing,
     Tried,
     watch_seconds,
@@ -37,7 +37,7 @@ REFUSED: Answer = (fault(), 0.01, False)
 
 def history(*answers: Answer, due: float | None = None) -> list[float]:
     """The pause after each of these tries in a row."""
-    pace, now, drawn = Pace(TIMING, due), 0.0, []
+    pace, now, drawn = RetryPace(TIMING, due), 0.0, []
     for ended_by, took, listed in answers:
         drawn.append(pace.after(Tried(now, now + took, listed, ended_by)))
         now += took + drawn[-1]
@@ -53,7 +53,7 @@ def tries(
     answer: Callable[[float], Answer], seconds: float, due: float | None = None
 ) -> Iterator[float]:
     """The times of tries; `answer` is the server's state at a time."""
-    pace, now = Pace(TIMING, due), 0.0
+    pace, now = RetryPace(TIMING, due), 0.0
     while now < seconds:
         yield now
         ended_by, took, listed = answer(now)
@@ -134,9 +134,9 @@ def test_pauses_are_short_before_the_first_content() -> None:
 
 
 def test_list_leaves_time_for_another_before_the_deadline() -> None:
-    pace = Pace(TIMING, DUE)
+    pace = RetryPace(TIMING, DUE)
     assert [15, 15, 8, 1, 15] == [pace.budget(now) for now in (0, 43, 50, 59, 61)]
-    assert 15 == Pace(TIMING).budget(0)
+    assert 15 == RetryPace(TIMING).budget(0)
 
 
 def test_retry_after_is_a_minimum_and_spread() -> None:

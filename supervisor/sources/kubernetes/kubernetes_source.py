@@ -23,7 +23,7 @@ from .api_errors import BadDataError, EventError, failed_try
 from .client_library import LibraryLog
 from .credentials import files_of, namespace, stamp
 from .object_decoding import changed_at, files, parsed
-from .retry_pace import Pace, Timing, Tried, watch_seconds
+from .retry_pace import RetryPace, Timing, Tried, watch_seconds
 from .watch_stream import EventRate, lines
 
 TYPE_CHECKING = False
@@ -59,7 +59,7 @@ class KubernetesSource:
         self.label = label
         self._access = access
         self._timing = timing or Timing()
-        self._pace = Pace(self._timing, due)
+        self._pace = RetryPace(self._timing, due)
         self._private = label.kind == "secret"
         self._client: ApiClient | None = None
         self._known = False  # a list was read: from now on no failure is fatal

@@ -63,7 +63,7 @@ def watch_seconds(timing: Timing) -> int:
     return random.randint(*timing.watch)
 
 
-class Pace:
+class RetryPace:
     """The pauses of a source. `failures` counts the tries in a row without a list, `flaps` the
     broken watches.
     """
