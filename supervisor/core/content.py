@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 
-from . import permissions
-from .permissions import PRIVATE, Permission
+from . import file_permissions as permissions
+from .file_permissions import PRIVATE, Permission
 from .record import Record
 
 TYPE_CHECKING = False

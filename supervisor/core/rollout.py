@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from . import events as ev
 from . import life_state as li
-from . import reload_state as rel
+from . import reloads as rel
 from . import verdicts
 from . import versions as ver
 from .actions import (
@@ -34,7 +34,7 @@ from .actions import (
 )
 from .life_state import Phase, Then
 from .outcomes import ApplyFailure, Outcome
-from .reload_state import Stage
+from .reloads import Stage
 from .rollout_state import Doubt, Rollout, RolloutPolicy
 
 TYPE_CHECKING = False

@@ -2,8 +2,8 @@
 their trial.
 
 Pure: text in, text out, and the decisions of a start. `store/marks_file.py` keeps the text in
-configroot, where a restarted container finds it. Versions are digests; other programs may write to configroot,
-so whatever cannot be understood is ignored.
+configroot, where a restarted container finds it. Versions are digests; other programs may write to
+configroot, so whatever cannot be understood is ignored.
 
 A version on trial needs no mark of its own: it is live and not good. So nothing is written before
 the app hears of a version, and a killed supervisor leaves the trace all the same.

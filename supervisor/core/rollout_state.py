@@ -6,7 +6,7 @@ No rules stand here.
 from __future__ import annotations
 
 from .record import Record, Words
-from .reload_state import Reloads
+from .reloads import Reloads
 from .versions import Pace, Versions
 
 TYPE_CHECKING = False

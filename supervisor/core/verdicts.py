@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from . import events as ev
 from . import life_state as li
-from . import reload_state as rel
+from . import reloads as rel
 from . import versions as ver
 from .actions import Action, CancelReload, Reload
 from .life_state import Phase

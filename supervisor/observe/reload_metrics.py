@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..core.reload_state import Reloads
+    from ..core.reloads import Reloads
     from ..core.service import Service
     from ..runtime.protocols import Order
     from .metric_registry import MetricRegistry

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..core.reload_state import Reloads
+    from ..core.reloads import Reloads
     from ..core.service import Service
     from ..core.versions import Versions
     from .journal import Journal, Line

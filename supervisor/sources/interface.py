@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Protocol
 
-    from ..core.permissions import Permission
+    from ..core.file_permissions import Permission
 
     class Sink(Protocol):
         """The reports of a source. Every call is safe from any thread, returns at once and raises

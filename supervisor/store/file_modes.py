@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 
-from ..core.permissions import copied, group_matters, ungrouped
+from ..core.file_permissions import copied, group_matters, ungrouped
 from ..core.record import Record
 
 TYPE_CHECKING = False

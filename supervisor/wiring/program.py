@@ -101,9 +101,9 @@ class Assembly:
         settings = self._settings
         if settings.reload_method.command or any(getattr(settings, name) for name in _HOOKS):
             from ..process import executables
-            from . import reloads
+            from . import reload_plan
 
-            found = tuple(reloads.commands(settings, self._directory))
+            found = tuple(reload_plan.commands(settings, self._directory))
             changing = tuple(path for path in (settings.configroot, settings.config_dir) if path)
             executables.check(found, command, changing)
 
@@ -114,9 +114,9 @@ class Assembly:
             return None
         from ..process import hooks
         from ..reload import readiness
-        from . import reloads
+        from . import reload_plan
 
-        check = reloads.readiness(settings, settings.ready, self._directory)
+        check = reload_plan.readiness(settings, settings.ready, self._directory)
         return readiness.Readiness(check, hooks.Runner(put), put, settings.reload_timeout)
 
     def _start_sync(self) -> Sync:
@@ -168,9 +168,9 @@ class Assembly:
     def _reloader(self) -> Reloader:
         from ..process import hooks
         from ..reload import reloader
-        from . import reloads
+        from . import reload_plan
 
-        plan = reloads.plan(self._settings, self._directory)
+        plan = reload_plan.plan(self._settings, self._directory)
         return reloader.Reloader(plan, self._put, hooks.Runner(self._put))
 
     def _warn_of_owner(self) -> None:
@@ -203,9 +203,9 @@ class Assembly:
                 event="validation_blind",
             )
         from ..process import hooks
-        from . import reloads
+        from . import reload_plan
 
-        return reloads.validator(self._settings, argv, hooks.Runner(self._put))
+        return reload_plan.validator(self._settings, argv, hooks.Runner(self._put))
 
     def _start_web(self, listen: tuple[str, int]) -> None:
         """Serve metrics and probes, in a thread whose imports wait for the app."""

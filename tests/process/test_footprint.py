@@ -38,7 +38,7 @@ DIRECTORY = set(
     """
     __main__ cli
     core core.actions core.backoff core.change_loop core.content core.errors core.events core.life
-    core.life_state core.outcomes core.permissions core.record core.reload_state core.rollout
+    core.life_state core.outcomes core.file_permissions core.record core.reloads core.rollout
     core.rollout_state core.service core.signal_numbers core.signalling core.source_states core.turn
     core.verdicts core.versions
     observe observe.journal observe.rollout_journal

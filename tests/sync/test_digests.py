@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from config_supervisor.core.content import Entry, version_of
-from config_supervisor.core.permissions import PRIVATE, Permission
+from config_supervisor.core.file_permissions import PRIVATE, Permission
 from tests.conftest import needs_root
 from tests.harness import Program, Run, app, wait_until
 from tests.http import metric, port_of, status

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from config_supervisor.core.life_state import Life, LifePolicy, Phase, Then
-from config_supervisor.core.reload_state import ACTIVE, Stage
+from config_supervisor.core.reloads import ACTIVE, Stage
 from config_supervisor.core.rollout_state import Doubt, Rollout
 from config_supervisor.core.service import Policy, Service
 

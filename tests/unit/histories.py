@@ -8,7 +8,7 @@ from config_supervisor.core import events as ev
 from config_supervisor.core import health
 from config_supervisor.core.actions import Action, Apply, CancelReload, Mark
 from config_supervisor.core.life_state import Ended, Life, LifePolicy
-from config_supervisor.core.reload_state import Reloads, Stage
+from config_supervisor.core.reloads import Reloads, Stage
 from config_supervisor.core.rollout_state import Rollout, RolloutPolicy
 from config_supervisor.core.service import Policy, Service, step, wake_at
 from config_supervisor.core.source_states import SourceState

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from config_supervisor.core.content import Changes, Entry, version_of
-from config_supervisor.core.permissions import PRIVATE
+from config_supervisor.core.file_permissions import PRIVATE
 from config_supervisor.core.versions import Marks
 from config_supervisor.store.configroot import Modes, Root
 from config_supervisor.store.write_errors import ApplyError

@@ -24,7 +24,7 @@ from config_supervisor.core.content import (
     place,
     version_of,
 )
-from config_supervisor.core.permissions import PRIVATE, Permission
+from config_supervisor.core.file_permissions import PRIVATE, Permission
 
 # Paths of all sorts, wicked ones often: slashes join the parts.
 PARTS = st.one_of(

@@ -20,7 +20,7 @@ from config_supervisor.core import events as ev
 from config_supervisor.core import health
 from config_supervisor.core.life_state import Life, Phase
 from config_supervisor.core.outcomes import ApplyFailure
-from config_supervisor.core.reload_state import Reloads
+from config_supervisor.core.reloads import Reloads
 from config_supervisor.core.rollout_state import Rollout
 from config_supervisor.core.service import Service
 from config_supervisor.runtime import log, threads

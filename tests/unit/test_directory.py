@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from config_supervisor.core.permissions import Permission
+from config_supervisor.core.file_permissions import Permission
 from tests.volume import Follower, Volume
 
 Follow = Callable[..., Follower]

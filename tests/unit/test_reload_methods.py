@@ -17,7 +17,7 @@ from config_supervisor.options import command_line
 from config_supervisor.options.reload_options import METHODS, VERIFIERS, ReloadMethod
 from config_supervisor.reload.checks import Check
 from config_supervisor.reload.verifiers import registry
-from config_supervisor.wiring import reloads
+from config_supervisor.wiring import reload_plan
 
 CHOSEN = [one for one in METHODS if one.option]
 CHOICES = {
@@ -45,7 +45,7 @@ from config_supervisor.core.errors import UsageError
 from config_supervisor.core.service import Service
 from config_supervisor.observe.metrics import Metrics
 from config_supervisor.options import command_line, help_page
-from config_supervisor.wiring import reloads
+from config_supervisor.wiring import reload_plan
 
 settings = command_line.parse(["--config-dir=/c", "--reload-touch=/f", "app"], {})
 print(*[line for line in help_page.text().splitlines() if "touch" in line], sep="\\n")
@@ -54,7 +54,7 @@ for wrong in (["--reload-touch=/f", "--reload-restart", "app"], ["--reload-touch
         command_line.parse(wrong, {})
     except UsageError as error:
         print(error)
-print(reloads.plan(settings, "/c").method)
+print(reload_plan.plan(settings, "/c").method)
 metrics = Metrics(Service, settings.reload_method.name)
 print(*[line for line in metrics.page("")[1].decode().splitlines() if "touch" in line][:1])
 """
@@ -65,11 +65,11 @@ def parse(rest, trust, target):
 """
 VERIFY_BY_IT = """
 from config_supervisor.options import command_line, help_page
-from config_supervisor.wiring import reloads
+from config_supervisor.wiring import reload_plan
 
 settings = command_line.parse(["--config-dir=/c", "--verify=mute:hush", "app"], {})
 print(*[word.strip(",") for word in help_page.text().split() if "mute" in word])
-print(reloads.plan(settings, "/c").verification)
+print(reload_plan.plan(settings, "/c").verification)
 """
 
 
@@ -83,7 +83,7 @@ def test_method_is_chosen_by_its_option(method: ReloadMethod) -> None:
     settings = command_line.parse(arguments(method), {})
 
     assert method == settings.reload_method
-    found = reloads.plan(settings, "/c").method
+    found = reload_plan.plan(settings, "/c").method
     name = type(found).__name__.lower()
     assert name == ("nonetype" if method.restarts else method.name)
 

@@ -24,7 +24,7 @@ from config_supervisor.core.actions import (
 )
 from config_supervisor.core.life_state import Ended, Life, Phase, Then
 from config_supervisor.core.orders import Settled
-from config_supervisor.core.reload_state import Reloads
+from config_supervisor.core.reloads import Reloads
 from config_supervisor.core.rollout_state import Rollout, RolloutPolicy
 from config_supervisor.core.service import Policy, Service, step, wake_at
 from config_supervisor.core.versions import Marks, Versions

@@ -10,10 +10,10 @@ import errno
 import os
 import stat
 
-from ...core import permissions
+from ...core import file_permissions as permissions
 from ...core.content import shown
 from ...core.errors import reason
-from ...core.permissions import Permission
+from ...core.file_permissions import Permission
 from ..interface import Content, FailureReason
 from .inotify import DATA
 

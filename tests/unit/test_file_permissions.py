@@ -5,7 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config_supervisor.core.permissions import Permission, behind, copied, limited, token, ungrouped
+from config_supervisor.core.file_permissions import (
+    Permission,
+    behind,
+    copied,
+    limited,
+    token,
+    ungrouped,
+)
 
 MODES = st.integers(0, 0o777)
 GROUPS = st.integers(1, 3)
