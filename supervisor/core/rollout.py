@@ -272,12 +272,15 @@ def _not_applied(
 
 
 def _ordered(rollout: Rollout, event: ev.ReloadOrdered | ev.RollbackOrdered) -> Rollout:
-    """An order of a client; from here on it is pursued like any change."""
+    """An order of a client; from here on it is pursued like any change.
+
+    A rollback to the newest version, named by a person, is another try of that version.
+    """
     from .orders import OpenOrder
 
     opened = (*rollout.orders, OpenOrder(event)) if event.reply is not None else rollout.orders
     rollout = rollout.replace(orders=opened, reloads=rel.ordered(rollout.reloads))
-    if isinstance(event, ev.RollbackOrdered):
+    if isinstance(event, ev.RollbackOrdered) and event.digest != rollout.versions.newest:
         return _with(rollout, ver.rollback_ordered(rollout.versions, event.digest))
     return _with(rollout, ver.reload_ordered(rollout.versions)).replace(doubt=Doubt.ORDERED)
 

@@ -112,6 +112,11 @@ class Versions(Record):
         return self.desired not in ("", self.live, self.rejected)
 
     @property
+    def newest(self) -> str:
+        """The newest version of the sources; before they have spoken, the live version."""
+        return self.desired or self.live
+
+    @property
     def live_is_good(self) -> bool:
         return self.live in (self.good, *self.marks.good)
 
@@ -263,15 +268,8 @@ def reload_ordered(versions: Versions) -> Versions:
 
 
 def rollback_ordered(versions: Versions, version: str) -> Versions:
-    """An earlier version replaces the present version, which counts as failed.
-
-    An order for the present version itself, as named by a person, is another try of it.
-    """
-    left = versions.desired or versions.live
-    if version == left:
-        marks = versions.marks.forgiving(version)
-        return versions.replace(rejected="", returning="", marks=marks)
-    marks = versions.marks.failing(left, "a rollback to another version was ordered")
+    """An earlier version replaces the newest version, which counts as failed."""
+    marks = versions.marks.failing(versions.newest, "a rollback to another version was ordered")
     return versions.replace(rejected=versions.desired, returning=version, marks=marks)
 
 

@@ -86,7 +86,11 @@ def test_every_history_ends_with_the_apps_code(
     assert Phase.ENDED is world.life.phase
 
 
+ON_A: list[tuple[str, object]] = [("offer", "a"), ("applied", "")]
+
+
 @given(POLICIES.filter(lambda p: p.rollout is not None), STEPS)
+@example(chosen(configured=True), [*ON_A, ("order", True)])
 @settings(max_examples=400, deadline=None)
 def test_app_after_quiet_runs_on_the_newest_version(
     policy: Policy, steps: list[tuple[str, object]]
@@ -103,9 +107,6 @@ def test_app_after_quiet_runs_on_the_newest_version(
     assert world.versions.live == world.rollout.runs_on
     assert () == world.rollout.orders, "an order without an answer"
     assert wake_at(world.state, policy) is None
-
-
-ON_A: list[tuple[str, object]] = [("offer", "a"), ("applied", "")]
 
 
 @given(POLICIES.filter(lambda p: p.rollout is not None and p.rollout.rollback), STEPS)
