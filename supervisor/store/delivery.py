@@ -71,6 +71,7 @@ class Delivery:
         )
         self._live: Generation | None = None
         self._fault = ""  # why a start can use no generation
+        self._unchecked: Generation | None = None  # staged, and being validated
         self._checked: Generation | None = None  # staged and validated, not shown yet
         self._validated = ""  # without a root: the version that passed its validation
         self._previous = ""  # the digest in place before the last change
@@ -193,11 +194,12 @@ class Delivery:
                     return self._checked
                 root.discard(self._checked)
                 self._checked = None
-            staged = root.stage(desired)
+            staged = self._unchecked = root.stage(desired)
         try:
             self._validate(root.directory(staged), desired)
         except BaseException:
             with self._store:
+                self._unchecked = None
                 root.discard(staged)
             raise
         if self._check and (fault := root.fault(staged)):
@@ -207,8 +209,14 @@ class Delivery:
                 f" ({fault})",
                 event="validation_wrote",
             )
-        self._checked = staged
+        with self._store:
+            self._unchecked, self._checked = None, staged
         return staged
+
+    def _lacking(self) -> str:
+        if self._unchecked is not None:
+            return f"the validation of {short(self._unchecked.digest)} has not ended"
+        return self._newest.errors
 
     def _find_live(self, root: Root) -> None:
         """At the first use, before anything is staged: preparing removes staged generations."""
@@ -286,12 +294,13 @@ class Delivery:
     def recover(self) -> None:
         """Find the best version of an earlier run; reports `ConfigApplied` or `ConfigFailed`."""
         with self._store:
-            error = self._apply_error or f"no configuration in time: {self._newest.errors}"
+            error = self._apply_error or f"no configuration in time: {self._lacking()}"
             found = None
             try:
                 if self._root is not None:
                     self._find_live(self._root)
-                    found = self._marks.best(self._live) if self._marks else self._live
+                    without = self._unchecked.name if self._unchecked else ""
+                    found = self._marks.best(self._live, without) if self._marks else self._live
                     error += (
                         f"; {self._root.path} holds no intact configuration of an earlier run"
                         " either"

@@ -58,11 +58,15 @@ class MarksFile:
         """A version of this run is in place: from now on the rollout knows the failed versions."""
         self._chosen = True
 
-    def best(self, live: Generation | None) -> Generation | None:
-        """The intact version with the best record, shown unless it is `live`. Raises ApplyError."""
+    def best(self, live: Generation | None, without: str = "") -> Generation | None:
+        """The intact version with the best record, shown unless it is `live`. Raises ApplyError.
+
+        `without` names a generation that is no candidate: its validation has not ended.
+        """
         from ..core import rollout_marks
 
-        kept = {one.digest: one for one in reversed(self._root.generations())}
+        found = [one for one in reversed(self._root.generations()) if one.name != without]
+        kept = {one.digest: one for one in found}
         in_place = live.digest if live else ""
         for version in rollout_marks.order(self._root.marks(), in_place, tuple(reversed(kept))):
             if version == in_place:

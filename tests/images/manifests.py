@@ -27,7 +27,7 @@ IMAGES = os.path.join(
 )
 PATHS = [os.path.relpath(path, IMAGES) for path in sorted(glob.glob(f"{IMAGES}/*/*.yaml"))]
 PROGRAM = "/opt/supervisor/bin/supervisor"
-OURS = re.compile(r"supervisor(-\w+)?:")  # our images, as images/build.sh names them
+OURS = re.compile(r"config-supervisor(-\w+)?:")  # our images, as images/build.sh names them
 
 _UNITS = {"Ki": 1 / 1024, "Mi": 1.0, "Gi": 1024.0}
 
@@ -153,7 +153,7 @@ def mebibytes(quantity: str) -> float:
 
 def image_environment(image: str) -> dict[str, str]:
     """The variables of our image for its application, by its Dockerfile; none for other images."""
-    name = re.fullmatch(r"supervisor-(\w+):.*", image)
+    name = re.fullmatch(r"config-supervisor-(\w+):.*", image)
     path = os.path.join(IMAGES, name[1] if name else "", "Dockerfile")
     if not (name and os.path.exists(path)):
         return {}

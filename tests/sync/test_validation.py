@@ -50,6 +50,27 @@ def test_invalid_version_changes_nothing_and_is_told_once(subject: Reloading) ->
     )
 
 
+def test_start_never_uses_a_version_still_being_validated(run: Run, tmp_path: Path) -> None:
+    """Its generation is complete on disk, which is not enough for a start on an earlier version."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "app.conf").write_text("one")
+    os.mkfifo(tmp_path / "verdict")
+    program = run(
+        "cat",
+        options=[
+            f"--config-dir={tmp_path}/in",
+            f"--configroot={tmp_path}/live",
+            f"--validate=sh -c 'read verdict <{tmp_path}/verdict; exit 1' {{dir}}",
+            "--initial-sync-timeout=200ms",
+        ],
+    )
+    program.err.expect(r"no configuration in time: the validation of \w{8} has not ended")
+
+    program.finish(125)
+    assert [] == program.out.seen
+    assert not (tmp_path / "live" / "app.conf").exists()
+
+
 def test_rejected_content_is_validated_once(
     subject: Reloading,
 ) -> None:
