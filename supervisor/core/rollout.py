@@ -333,8 +333,8 @@ def _wants_cancel(rollout: Rollout) -> bool:
     """Whether a newer version waits for the end of an attempt on an older version."""
     versions = rollout.versions
     reloads = rollout.reloads
-    newer = versions.pending and not versions.checking
-    waiting = newer or bool(versions.returning) or versions.hurry
+    newer = (versions.pending or versions.hurry) and not versions.checking
+    waiting = newer or bool(versions.returning)
     return reloads.active and reloads.stage is not Stage.CANCELLED and waiting
 
 
@@ -358,8 +358,9 @@ def _wants_trial(rollout: Rollout, life: Life) -> bool:
     """Whether the app runs on a version whose verification is to be asked again."""
     reloads = rollout.reloads
     live = rollout.versions.live
+    proven = live in rollout.versions.marks.good  # then the outcome is about a newer version
     waits = life.ready and _idle(rollout, life) and reloads.stage is not Stage.PROVING
-    return waits and rel.unsure(reloads) and reloads.target == live == rollout.runs_on != ""
+    return waits and not proven and rel.unsure(reloads) and reloads.target == live == rollout.runs_on != ""
 
 
 def to_mark(

@@ -87,10 +87,16 @@ def test_every_history_ends_with_the_apps_code(
 
 
 ON_A: list[tuple[str, object]] = [("offer", "a"), ("applied", "")]
+CHECKED = chosen(configured=True, validate=True, verify=True)
 
 
 @given(POLICIES.filter(lambda p: p.rollout is not None), STEPS)
 @example(chosen(configured=True), [*ON_A, ("order", True)])
+@example(CHECKED, [*ON_A, ("offer", "b"), ("order", False)])
+@example(CHECKED, [*ON_A, ("wait", 38.0), ("offer", "b"), ("checked", "bad_key")])
+@example(
+    chosen(configured=True, verify=True), [*ON_A, ("wait", 36.0), ("offer", "b"), ("order", True)]
+)
 @settings(max_examples=400, deadline=None)
 def test_app_after_quiet_runs_on_the_newest_version(
     policy: Policy, steps: list[tuple[str, object]]
