@@ -360,7 +360,12 @@ def _wants_trial(rollout: Rollout, life: Life) -> bool:
     live = rollout.versions.live
     proven = live in rollout.versions.marks.good  # then the outcome is about a newer version
     waits = life.ready and _idle(rollout, life) and reloads.stage is not Stage.PROVING
-    return waits and not proven and rel.unsure(reloads) and reloads.target == live == rollout.runs_on != ""
+    return (
+        waits
+        and not proven
+        and rel.unsure(reloads)
+        and reloads.target == live == rollout.runs_on != ""
+    )
 
 
 def to_mark(
