@@ -73,6 +73,9 @@ def _reload(order: OpenOrder, rollout: Rollout, life: Life) -> Settled | None:
     versions = rollout.versions
     if order.failed:
         return _settled(Result.FAILED, order, rollout)
+    if versions.desired == versions.rejected != "":  # since the order, which had forgiven it
+        why = versions.marks.why(versions.desired) or versions.error
+        return _settled(Result.FAILED, order.replace(error=why), rollout)
     current = rollout.runs_on == versions.live and versions.desired in ("", versions.live)
     return _taken_up(order, rollout, life) if current and _at_rest(rollout, life) else None
 

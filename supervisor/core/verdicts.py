@@ -50,13 +50,13 @@ def failed(
     rollout: Rollout, event: ev.ReloadFinished, now: float, policy: RolloutPolicy
 ) -> Rollout:
     """A version did not work: go back to the last good version, or try again later."""
-    rollout = tell_orders(rollout, event.error or event.reason, event.words)
     reloads = rel.fail(rollout.reloads, event, now)
     target = reloads.target
+    if event.reason == Outcome.UNVERIFIED:  # the app took the version: no failure of an order
+        return running(rollout, target).replace(reloads=reloads)
+    rollout = tell_orders(rollout, event.error or event.reason, event.words)
     if event.reason in UNDELIVERED:
         return rollout.replace(reloads=rel.unpaced(reloads))
-    if event.reason == Outcome.UNVERIFIED:
-        return running(rollout, target).replace(reloads=reloads)
     versions = ver.failing(rollout.versions, target, event.error)
     rollout = rollout.replace(versions=versions, reloads=reloads, doubt=Doubt.UNKNOWN)
     if policy.rollback and versions.good not in ("", target):

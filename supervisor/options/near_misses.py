@@ -50,6 +50,8 @@ def variables(names: Iterable[str], ours: Iterable[str]) -> Iterable[tuple[str, 
         word = name.removeprefix(PREFIX)
         if word in _FLAGS_ONLY:
             meant = _FLAGS_ONLY[word]
+        elif word.startswith("NO_") and word[3:] in words:
+            meant = f"{word[3:]}=false"
         else:
             meant = next(iter(get_close_matches(word, words, n=1)), "")
         yield name, PREFIX + meant if meant else ""

@@ -78,6 +78,7 @@ def test_variable_of_others_with_our_prefix_is_known(name: str) -> None:
         ("VERBOSE", "CONFIG_SUPERVISOR_LOG_LEVEL"),
         ("V", "CONFIG_SUPERVISOR_LOG_LEVEL"),
         ("LISTENS", "CONFIG_SUPERVISOR_LISTEN"),
+        ("NO_ROLLBACK", "CONFIG_SUPERVISOR_ROLLBACK=false"),
     ],
 )
 def test_flag_without_a_variable_has_no_effect(name: str, meant: str) -> None:

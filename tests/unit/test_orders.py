@@ -181,6 +181,22 @@ def test_orders_are_answered_once_and_each() -> None:
     assert () == app.rollout.orders
 
 
+def test_rollback_within_a_reload_answers_the_reload() -> None:
+    history = History(*RUNNING_ON_A, *THEN_B, ev.ReloadOrdered())
+
+    answer = history.after(ev.RollbackOrdered("a"))
+    assert Answer(1, "cannot reload: a rollback to another version was ordered") == answer
+
+
+def test_reload_without_an_answer_of_its_verification_is_done() -> None:
+    """A verification that could not be asked is no verdict; the app took the reload."""
+    history = History(*RUNNING_ON_A, verify=True)
+    history.after(ev.ReloadFinished(1))
+
+    answer = history.after(ev.ReloadOrdered(), ev.ReloadFinished(2, "unverified", "sh cannot run"))
+    assert Answer(0, "reloaded on configuration a (1 file)") == answer
+
+
 # --- rollback
 
 

@@ -93,6 +93,10 @@ CHECKED = chosen(configured=True, validate=True, verify=True)
 @given(POLICIES.filter(lambda p: p.rollout is not None), STEPS)
 @example(chosen(configured=True), [*ON_A, ("order", True)])
 @example(CHECKED, [*ON_A, ("offer", "b"), ("order", False)])
+@example(
+    chosen(configured=True, rollback=True, reload_signal=HUP),
+    [*ON_A, ("offer", "b"), ("applied", ""), ("order", False), ("order", True)],
+)
 @example(CHECKED, [*ON_A, ("wait", 38.0), ("offer", "b"), ("checked", "bad_key")])
 @example(
     chosen(configured=True, verify=True), [*ON_A, ("wait", 36.0), ("offer", "b"), ("order", True)]
