@@ -12,6 +12,25 @@ from pathlib import Path
 
 from tests.images import built
 
+# `podman run` with every restriction of a careful operator.
+HARDENED = (
+    *(
+        "run",
+        "--rm",
+        "--no-healthcheck",
+        "--network=none",
+        "--pull=never",
+        "--read-only",
+        "--read-only-tmpfs=false",
+    ),
+    *(
+        "--cap-drop=all",
+        "--security-opt=no-new-privileges",
+        "--user=1000650000:0",
+        "--passwd=false",
+    ),
+)
+
 APP = Path(__file__).with_name("foreign_app.c")
 SHELL = """
 env | while read -r one; do echo "env: $one"; done

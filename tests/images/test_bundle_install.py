@@ -19,29 +19,13 @@ import pytest
 from tests.conftest import needs_root
 from tests.harness import wait_until
 from tests.images import built
+from tests.images.foreign import HARDENED
 from tests.images.podman import Container, environment
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
 INSTALL = "/opt/supervisor/bin/supervisor-install"
 PYTHON = "/opt/supervisor/bin/python3"
-HARDENED = (
-    *(
-        "run",
-        "--rm",
-        "--no-healthcheck",
-        "--network=none",
-        "--pull=never",
-        "--read-only",
-        "--read-only-tmpfs=false",
-    ),
-    *(
-        "--cap-drop=all",
-        "--security-opt=no-new-privileges",
-        "--user=1000650000:0",
-        "--passwd=false",
-    ),
-)
 NEWER = """\
 FROM {bundle}
 RUN ["/opt/supervisor/bin/python3", "-I", "-c", \\

@@ -11,27 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.images import built, foreign
+from tests.images.foreign import HARDENED
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
 TREE, ROOT = "opt/supervisor", "."
-HARDENED = (
-    *(
-        "run",
-        "--rm",
-        "--no-healthcheck",
-        "--network=none",
-        "--pull=never",
-        "--read-only",
-        "--read-only-tmpfs=false",
-    ),
-    *(
-        "--cap-drop=all",
-        "--security-opt=no-new-privileges",
-        "--user=1000650000:0",
-        "--passwd=false",
-    ),
-)
 SHOW = ["/bin/sh", "-c", "echo process 1 is $(cat /proc/1/comm); exit 42"]
 
 

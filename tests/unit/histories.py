@@ -43,19 +43,10 @@ def fresh(policy: Policy) -> Service:
     return Service(rollout=Rollout(), sources=(SourceState("configmap a/b"),))
 
 
-class App:
-    """A service, and the orders after its events."""
+class Records:
+    """The records of a service by name."""
 
-    def __init__(self, **options: Any) -> None:
-        self.policy = chosen(**options)
-        self.state = fresh(self.policy)
-        self.now = 0.0
-        self.marked = 0  # orders to write the marks down
-
-    @property
-    def phase(self) -> str:
-        """The phase as people see it."""
-        return health.phase(self.state)
+    state: Service
 
     @property
     def life(self) -> Life:
@@ -72,6 +63,21 @@ class App:
     @property
     def reloads(self) -> Reloads:
         return self.rollout.reloads
+
+
+class App(Records):
+    """A service, and the orders after its events."""
+
+    def __init__(self, **options: Any) -> None:
+        self.policy = chosen(**options)
+        self.state = fresh(self.policy)
+        self.now = 0.0
+        self.marked = 0  # orders to write the marks down
+
+    @property
+    def phase(self) -> str:
+        """The phase as people see it."""
+        return health.phase(self.state)
 
     def at(self, now: float, *events: ev.Event) -> Orders:
         """The orders after events at a time; orders to write marks down count in `marked`."""

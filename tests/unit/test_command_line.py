@@ -10,18 +10,8 @@ from hypothesis import strategies as st
 
 from config_supervisor.core.errors import UsageError
 from config_supervisor.options import command_line, help_page
-from config_supervisor.options.command_line import Settings
 from config_supervisor.options.parsers import ObjectName
-
-
-def parse(*argv: str, **environ: str) -> Settings:
-    return command_line.parse(argv, environ)
-
-
-def refused(*argv: str, **environ: str) -> str:
-    with pytest.raises(UsageError) as error:
-        parse(*argv, **environ)
-    return str(error.value)
+from tests.unit.option_parsing import parse, refused
 
 
 def test_options_end_at_the_first_other_word() -> None:

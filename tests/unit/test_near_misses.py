@@ -4,19 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from config_supervisor.core.errors import UsageError
 from config_supervisor.options import command_line
-from config_supervisor.options.command_line import Settings
-
-
-def parse(*argv: str, **environ: str) -> Settings:
-    return command_line.parse(argv, environ)
-
-
-def refused(*argv: str, **environ: str) -> str:
-    with pytest.raises(UsageError) as error:
-        parse(*argv, **environ)
-    return str(error.value)
+from tests.unit.option_parsing import refused
 
 
 @pytest.mark.parametrize(

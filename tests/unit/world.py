@@ -22,14 +22,13 @@ from config_supervisor.core.actions import (
     Spawn,
     WaitReady,
 )
-from config_supervisor.core.life_state import Ended, Life, Phase, Then
+from config_supervisor.core.life_state import Ended, Phase, Then
 from config_supervisor.core.orders import Settled
-from config_supervisor.core.reloads import Reloads
 from config_supervisor.core.rollout_state import Rollout, RolloutPolicy
 from config_supervisor.core.service import Policy, Service, step, wake_at
-from config_supervisor.core.versions import Marks, Versions
+from config_supervisor.core.versions import Marks
 from tests.unit.consistency import flaws
-from tests.unit.histories import fresh
+from tests.unit.histories import Records, fresh
 
 
 class Disk:
@@ -52,7 +51,7 @@ class Disk:
         return next(iter(rollout_marks.order(self.marks, self.live, tuple(self.kept))), "")
 
 
-class World:
+class World(Records):
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.rules = policy.rollout or RolloutPolicy()
@@ -84,22 +83,6 @@ class World:
         self.prepared = self.chosen = False
         self.ordered_rollback = False
         self.catches = True  # the app has a handler for the reload signal
-
-    @property
-    def life(self) -> Life:
-        return self.state.life
-
-    @property
-    def rollout(self) -> Rollout:
-        return self.state.rollout or Rollout()
-
-    @property
-    def versions(self) -> Versions:
-        return self.rollout.versions
-
-    @property
-    def reloads(self) -> Reloads:
-        return self.rollout.reloads
 
     def tell(self, event: ev.Event) -> None:
         before = self.state
