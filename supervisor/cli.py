@@ -15,7 +15,7 @@ import time
 from functools import partial
 
 from . import __version__
-from .core.errors import StartError, UsageError, reason
+from .core.errors import CANNOT_RUN, USAGE, StartError, UsageError, reason
 from .core.life_state import LifePolicy, ended_unstarted
 from .core.service import Policy, Service
 from .observe.journal import Journal
@@ -60,21 +60,21 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     try:
         code, why = _run(settings, inherited)
     except UsageError as error:
-        code = 2
+        code = USAGE
         why = str(error)
         log.error(why, event="usage_error", exit_code=code)
     except StartError as error:
-        code = 125
+        code = CANNOT_RUN
         why = str(error)
         log.error(why, event="cannot_run", exit_code=code)
     except OSError as error:
-        code = 125
+        code = CANNOT_RUN
         why = f"cannot run: {reason(error)}"
         if error.errno in (errno.EMFILE, errno.ENFILE):
             why += "; raise the limit of open files (ulimit -n)"
         log.error(why, event="cannot_run", exit_code=code)
     except Exception as error:  # no traceback reaches a user
-        code = 125
+        code = CANNOT_RUN
         why = f"cannot run: internal error: {error!r}"
         log.error(why, event="cannot_run", exit_code=code)
     _leave(code, why)
@@ -90,7 +90,7 @@ def _print(text: str) -> int:
         return 0  # `--help | head` has enough
     except OSError as error:
         log.complain(f"cannot write to standard output: {reason(error)}")
-        return 125
+        return CANNOT_RUN
     return 0
 
 

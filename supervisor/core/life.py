@@ -10,6 +10,7 @@ from __future__ import annotations
 from . import events as ev
 from . import signalling
 from .actions import Kill, KillLeftovers, Spawn, WaitReady
+from .errors import BY_SIGNAL
 from .life_state import (
     ALIVE,
     TOLD,
@@ -195,7 +196,7 @@ def _wished(life: Life, event: ev.Exited, now: float) -> bool:
     if event.signum:
         return event.signum == life.dismissed or (life.foreground and event.signum in (INT, QUIT))
     soon = life.dismissed > 0 and now - life.dismissed_at <= DISMISSAL
-    return soon and event.code in (0, 128 + life.dismissed)
+    return soon and event.code in (0, BY_SIGNAL + life.dismissed)
 
 
 def _conclude(life: Life, now: float) -> Result:

@@ -6,6 +6,7 @@ No rules stand here. A life knows no versions.
 from __future__ import annotations
 
 from . import signal_numbers
+from .errors import CANNOT_RUN
 from .events import APP
 from .record import Record, Words
 
@@ -97,7 +98,7 @@ class Life(Record):
 
 def ended_unstarted(life: Life) -> bool:
     """Whether the life ended because there was no configuration to start the app on."""
-    return life.phase is Phase.ENDED and life.exit_code == 125 and not life.starts
+    return life.phase is Phase.ENDED and life.exit_code == CANNOT_RUN and not life.starts
 
 
 # --- requests of the service to the life ----------------------------------------------------------

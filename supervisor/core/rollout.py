@@ -32,6 +32,7 @@ from .actions import (
     RollBack,
     SignalReload,
 )
+from .errors import CANNOT_RUN
 from .life_state import Phase, Then
 from .outcomes import ApplyFailure, Outcome
 from .reloads import Stage
@@ -253,7 +254,7 @@ def _not_applied(
             if not waiting or rollout.first_due is not None:  # a correction may still come
                 return rollout, ()
             versions = ver.unfound(rollout.versions, event.error)
-            return _with(rollout, versions), (li.End(125, event.error),)
+            return _with(rollout, versions), (li.End(CANNOT_RUN, event.error),)
         case ApplyFailure.ROLLBACK:
             versions = ver.not_put_back(rollout.versions, event)
             rollout = rollout.replace(versions=versions, reloads=rel.wait(rollout.reloads, now))

@@ -7,6 +7,7 @@ starts.
 from __future__ import annotations
 
 from .actions import Kill, Suspend, TakeForeground
+from .errors import BY_SIGNAL
 from .life_state import ALIVE, TOLD, Ended, Phase, Then
 from .signal_numbers import CONT, INT, JOB_CONTROL, KILL, QUIT, STOP, TERM
 
@@ -59,7 +60,7 @@ def signalled(life: Life, signum: int, now: float, policy: LifePolicy) -> Result
 
 
 def _code_without_app(life: Life, signum: int) -> int:
-    return 128 + signum if life.exits == 0 else life.exit_code
+    return BY_SIGNAL + signum if life.exits == 0 else life.exit_code
 
 
 def _hold(life: Life, signum: int, policy: LifePolicy) -> Life:
@@ -85,7 +86,7 @@ def _signalled_sidecar(life: Life, signum: int, *, stop: bool) -> Result:
     if stop:
         return ended(life, 0)
     if signum in _ENDING:
-        return ended(life, 128 + signum)
+        return ended(life, BY_SIGNAL + signum)
     return life, ()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from . import events as ev
 from . import life, rollout, source_states
+from .errors import CANNOT_RUN
 from .life_state import End, Ended, Phase, Report, Request
 from .rollout_state import Rollout, RolloutPolicy
 
@@ -29,7 +30,7 @@ def step(service: Service, event: ev.Event, now: float, policy: Policy) -> tuple
     turn.tell_rollout(event)
     sources = source_states.step(service.sources, event)
     if isinstance(event, ev.SourceFailed) and event.fatal and turn.life.phase is Phase.WAITING:
-        turn.tell_life(End(125, event.error))
+        turn.tell_life(End(CANNOT_RUN, event.error))
     turn.pursue()
     turn.mark(event)
     return turn.result(sources)

@@ -7,6 +7,7 @@ import time
 
 from ..core import actions as act
 from ..core import events as ev
+from ..core.errors import CANNOT_RUN
 from ..core.life_state import Phase
 
 TYPE_CHECKING = False
@@ -30,7 +31,7 @@ class LastResort:
         life = loop.current.state.life
         self._code: int | None = None
         if not life.pid:
-            self._code = life.exit_code if life.exits else 125
+            self._code = life.exit_code if life.exits else CANNOT_RUN
         stopping = life.phase in (Phase.DELAYED, Phase.STOPPING)
         self._kill_at = life.deadline if stopping else None
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from functools import partial
 
 from ..core import actions as act
 from ..core import events as ev
 from ..core import service as rules
-from ..core.errors import SpawnError
+from ..core.errors import CANNOT_RUN, SpawnError, reason
 from ..core.life_state import Ended
 from ..core.record import Record
 from . import log, signals, threads
@@ -57,7 +56,7 @@ class Faults:
     def say(self, what: str, error: BaseException) -> str:
         """Log a failed deed once, as "cannot WHAT: WHY"; returns the sentence. Never raises."""
         number = error.errno or 0 if isinstance(error, OSError) else 0
-        why = os.strerror(number).lower() if number else f"internal error: {error!r}"
+        why = reason(error) if number else f"internal error: {error!r}"
         kind = (what, type(error).__name__, number)
         sentence = f"cannot {what}: {why}"
         if kind not in self._said:
@@ -331,7 +330,7 @@ class Loop:
         try:
             pid = self.processes.spawn_hook(self._command.replace(argv=order.argv), order.output)
         except Exception as error:  # SpawnError is usual
-            code = error.code if isinstance(error, SpawnError) else 125
+            code = error.code if isinstance(error, SpawnError) else CANNOT_RUN
             order.report(ev.HookReport(0, code, str(error)))
             return
         self._hooks[pid] = order.report
@@ -357,7 +356,7 @@ def _failure(action: Order, why: str, state: Service) -> ev.Event | None:
     """The report after a failed action, which the rules await."""
     match action:
         case act.Spawn(service):
-            return ev.StartFailed(125, why, True, service)
+            return ev.StartFailed(CANNOT_RUN, why, True, service)
         case act.Apply() | act.Check() if state.rollout is not None:
             return ev.ConfigFailed(state.rollout.versions.desired, "write", why)
         case act.RollBack(digest):
