@@ -1,9 +1,8 @@
 """The composition root: settings, the parts, the app first, the exit code.
 
-Only this module and `wiring` see the settings; every other part gets the few values it needs, and
-a reload method makes itself from them. Slow modules are
-imported where they are needed: a bare init loads neither threads nor ssl, kubernetes,
-prometheus_client.
+The settings stay with this module, `wiring` and the reload methods, which make themselves from
+them; every other part gets the few values it needs. Slow modules are imported where they are
+needed: a bare init loads neither threads nor ssl, kubernetes, prometheus_client.
 """
 
 from __future__ import annotations
@@ -52,9 +51,9 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
             str(error),
             style=command_line.log_style(argv, os.environ),
             event="usage_error",
-            exit_code=2,
+            exit_code=USAGE,
         )
-        _leave(2, str(error))
+        _leave(USAGE, str(error))
     if settings.help or settings.version:
         _leave(_print(_help() if settings.help else f"supervisor {__version__}\n"))
     try:

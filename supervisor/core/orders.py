@@ -1,7 +1,8 @@
 """The orders of clients to reload or roll back, from the order to its answer.
 
 Pure, and part of the rollout: a failure is noted when it happens, and `settle` answers each order
-once the app runs on its version, or does not. No other module writes an `OpenOrder`.
+once the app runs on its version, or does not. The rollout opens an order; from then on only this
+module writes it.
 """
 
 from __future__ import annotations

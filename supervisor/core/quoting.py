@@ -1,4 +1,5 @@
-"""Text from outside, made fit for pages and JSON: names in a file system need not be UTF-8.
+"""Text from outside, made fit for pages, JSON and log lines: names in a file system need not be
+UTF-8.
 
 Pure. Python keeps bytes outside of UTF-8 as surrogates, which no page can encode. It must not know
 where a text comes from.

@@ -3,8 +3,9 @@
 Pure. `step` takes each event, and each report of the app's life; `pursue` runs once after that and
 orders the next step towards the newest version. Both give actions to perform and requests to the
 life. `pursue` is level-triggered: it compares versions, whatever happened before, and so no order
-of events can leave a change behind. Verdicts stand in `verdicts.py`; no other module writes a
-`Rollout`, and its parts are written by the rules in `versions.py` and `reloads.py`.
+of events can leave a change behind. Verdicts stand in `verdicts.py`, answers to clients in
+`orders.py`; no module beside these three writes a `Rollout`, and its parts are written by the rules
+in `versions.py` and `reloads.py`.
 
 A failed version is `rejected` until the content changes; if it may have reached the app, the last
 `good` version is put back (`returning`), and the app reloaded, or started, on it. A verification

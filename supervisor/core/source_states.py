@@ -1,6 +1,6 @@
 """The sources of a service's configuration, as people see them: present or not, readable or not.
 
-Pure. No other module writes a `SourceState`.
+Pure. The wiring names the sources; from then on only this module writes a `SourceState`.
 """
 
 from __future__ import annotations

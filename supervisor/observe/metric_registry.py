@@ -1,4 +1,5 @@
-"""Declares metrics: under the prefix `supervisor_`, with all known values of labels from the start.
+"""Declares metrics: under the prefix `supervisor_` or, as other sidecars name theirs, `reloader_`,
+with all known values of labels from the start.
 
 It owns the registry, and must not know single metrics.
 """

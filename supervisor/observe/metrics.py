@@ -1,7 +1,8 @@
 """All metrics of a supervisor, by group: the app, versions, reloads, sources, processes.
 
 It owns the choice of groups; each group owns its declarations and its events. To add a metric: a
-declaration in `__init__` of a group, and a case in `observe` there.
+declaration in `__init__` of a group, and a case in `observe` there; those of processes are
+collected at each scrape.
 
 Imported in a thread of its own after the app's start. `wiring` keeps the events before that; from
 then on the main thread calls `observe` after each turn.

@@ -3,7 +3,8 @@
 Owns the form of these files and the difference between gone, hidden and unreadable. It knows
 neither signals to send nor reasons to read: it reads once, remembers nothing, and decides nothing.
 Names and arguments of processes stay bytes. A few files about ourselves that a start reads before
-the app runs are read where they are needed, without this module: environ, fd, mountinfo.
+the app runs, or a health check, are read where they are needed, without this module: environ, fd,
+mountinfo, ns.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """From fork to exec: how a child becomes the app or a hook, and the reason where it cannot.
 
-Only `children` uses it, in the main thread. It decides neither when a program starts nor what its
-end means. Between fork and exec all signals are blocked and nothing is imported, logged or looked
-up: the process may have threads, and a lock that they hold stays locked in the child.
+Only `children` starts anything with it, in the main thread; `wiring` makes its `Command`. It
+decides neither when a program starts nor what its end means. Between fork and exec all signals are
+blocked and nothing is imported, logged or looked up: the process may have threads, and a lock that
+they hold stays locked in the child.
 """
 
 from __future__ import annotations

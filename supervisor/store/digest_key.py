@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from ..core.content import KEY_BYTES
-from .links import scratch
+from .links import replace_file
 from .safe_open import read_file
 
 _NAME = "..key"
@@ -31,23 +31,5 @@ def read_or_write(root: int, key: bytes) -> bytes:
     if len(found) == KEY_BYTES and key in (b"", found):
         return found
     key = key or new()
-    beside = scratch()
-    file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=root)
-    try:
-        try:
-            os.write(file, key)
-        finally:
-            os.close(file)
-        _move_in(root, beside)
-    except OSError:
-        os.unlink(beside, dir_fd=root)
-        raise
+    replace_file(root, _NAME, key)
     return key
-
-
-def _move_in(root: int, beside: str) -> None:
-    try:
-        os.rename(beside, _NAME, src_dir_fd=root, dst_dir_fd=root)
-    except IsADirectoryError:
-        os.rename(_NAME, f"..aside.{os.urandom(8).hex()}", src_dir_fd=root, dst_dir_fd=root)
-        os.rename(beside, _NAME, src_dir_fd=root, dst_dir_fd=root)

@@ -1,5 +1,5 @@
-"""The visible names in a directory of generations: `..data` and the links through it, switched in a
-single step.
+"""The names in a directory of generations beside these: `..data` and the links through it, switched
+in a single step, and small files of ours, replaced in a single step.
 
 Other users may write to the directory: no link in it is followed, and temporary names cannot be
 guessed. An obstacle is a state of the disk, never a fault of the content.
@@ -156,7 +156,7 @@ def point(root: int, name: str) -> None:
 
 def replace_file(root: int, name: str, data: bytes) -> None:
     """Put a small file in place in a single step; only its owner may read it. Raises OSError."""
-    following = scratch(f"{_NEXT}.")
+    following = scratch()
     file = os.open(
         following, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=root
     )

@@ -201,6 +201,7 @@ def test_troubleshooting_quotes_the_programs_words() -> None:
 def test_places_that_hacking_names_exist() -> None:
     """Each path of the table "to add" is there, in the tree or in the program."""
     text = (ROOT / "HACKING.md").read_text(encoding="utf-8")
+    assert "| to add |" in text
     table = text.partition("| to add |")[2].partition("## Release")[0]
     named = set(re.findall(r"`([\w./-]+(?:/|\.py|\.md|\.yaml))`", table))
     places = (ROOT, ROOT / "supervisor")
