@@ -8,9 +8,7 @@ opener in `wiring/sources.py`.
 
 from __future__ import annotations
 
-from enum import StrEnum
-
-from ..core.record import Record
+from ..core.record import Record, Words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +58,7 @@ if TYPE_CHECKING:
             """
 
 
-class RestartReason(StrEnum):
+class RestartReason(Words):
     """Why a watch ended: the label of a metric."""
 
     SERVER_TIMEOUT = "server_timeout"  # the usual end
@@ -72,7 +70,7 @@ class RestartReason(StrEnum):
     BAD_DATA = "bad_data"
 
 
-class FailureReason(StrEnum):
+class FailureReason(Words):
     """Why reading failed: in metrics, status and log."""
 
     UNAUTHORIZED = "unauthorized"

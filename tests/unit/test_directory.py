@@ -225,7 +225,7 @@ def test_missing_generation_is_a_failure(follow: Follow, tmp_path: Path) -> None
     shutil.rmtree(volume.path / "..2026_01_01_00_00_00.1")
     os.symlink("..missing", volume.path / "..data")
     said = follower.expect_call("failed")
-    assert "bad_data" in str(said)
+    assert "FailureReason.BAD_DATA" in str(said)
     assert "..data in it points to ..missing, which does not exist" in str(said)
     os.unlink(volume.path / "..data")
     volume.swap({"a": "2"})
