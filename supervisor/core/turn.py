@@ -27,6 +27,8 @@ def step(service: Service, event: ev.Event, now: float, policy: Policy) -> tuple
         if report is not None:
             turn.tell_rollout(report)
     turn.tell_life(event)
+    if isinstance(event, ev.SignalReceived) and turn.life is service.life:
+        return turn.result(service.sources)  # forwarded at once: it changes nothing else
     turn.tell_rollout(event)
     sources = source_states.step(service.sources, event)
     if isinstance(event, ev.SourceFailed) and event.fatal and turn.life.phase is Phase.WAITING:
