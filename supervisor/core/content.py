@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from hashlib import _Hash
 
+DATA = "..data"  # the link that the kubelet, and we, switch from one version to the next
 # A component (NAME_MAX) and a path (PATH_MAX is 4096 with the final NUL; the rest is for the
 # directory in front), path_resolution(7). The depth bounds the open descriptors of a write.
 _NAME_BYTES = 255

@@ -17,14 +17,14 @@ from __future__ import annotations
 import os
 import time
 
-from ..core.content import diff, shown
+from ..core.content import DATA, diff, shown
 from ..core.outcomes import ApplyFailure
 from ..core.record import Record
 from ..core.versions import Marks
 from ..runtime import log
 from . import digest_key, generations, integrity, write_errors
 from .file_modes import Modes
-from .links import DATA, Links, clear_scratch, point, point_back, replace_file, target
+from .links import Links, clear_scratch, point, point_back, replace_file, target
 from .manifest import MOST_SERIAL, Generation
 from .retention import kept_names
 from .root_directory import RootDirectory

@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 
-from ..core.content import shown
+from ..core.content import DATA, shown
 from ..core.outcomes import ApplyFailure
 from .write_errors import ApplyError
 
@@ -19,7 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-DATA = "..data"
 # Names during a swap only; random digits follow each.
 _NEXT = "..data_tmp"
 _LINK = "..link."

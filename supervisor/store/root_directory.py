@@ -8,10 +8,11 @@ from __future__ import annotations
 import errno
 import os
 
+from ..core.content import DATA
 from ..core.outcomes import ApplyFailure
 from ..runtime import log, threads
 from . import generations, write_errors
-from .links import DATA, exists
+from .links import exists
 from .safe_open import HeldDirectory, LinkError
 from .write_errors import ApplyError
 

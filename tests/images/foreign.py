@@ -12,24 +12,14 @@ from pathlib import Path
 
 from tests.images import built
 
-# `podman run` with every restriction of a careful operator.
-HARDENED = (
-    *(
-        "run",
-        "--rm",
-        "--no-healthcheck",
-        "--network=none",
-        "--pull=never",
-        "--read-only",
-        "--read-only-tmpfs=false",
-    ),
-    *(
-        "--cap-drop=all",
-        "--security-opt=no-new-privileges",
-        "--user=1000650000:0",
-        "--passwd=false",
-    ),
+# `podman run` with every restriction of a careful operator, but for the user.
+RESTRICTED = (
+    *("run", "--rm", "--no-healthcheck", "--network=none", "--pull=never"),
+    *("--read-only", "--read-only-tmpfs=false"),
+    *("--cap-drop=all", "--security-opt=no-new-privileges", "--passwd=false"),
 )
+ANY_USER = "--user=1000650000:0"
+HARDENED = (*RESTRICTED, ANY_USER)
 
 APP = Path(__file__).with_name("foreign_app.c")
 SHELL = """

@@ -13,23 +13,10 @@ import pytest
 
 from tests.harness import wait_until
 from tests.images import built
+from tests.images.foreign import ANY_USER, RESTRICTED
 from tests.images.podman import REPOSITORY, Container, environment
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
-
-HARDENED = (
-    *(
-        "run",
-        "--rm",
-        "--no-healthcheck",
-        "--network=none",
-        "--pull=never",
-        "--read-only",
-        "--read-only-tmpfs=false",
-    ),
-    *("--cap-drop=all", "--security-opt=no-new-privileges", "--passwd=false"),
-)
-ANY_USER = "--user=1000650000:0"
 
 
 def needed(name: str) -> list[str]:
@@ -52,7 +39,7 @@ def name() -> Iterator[str]:
 @pytest.mark.parametrize("image", ["haproxy", "nginx", "postgresql", "prometheus"])
 def test_app_image_starts_on_a_read_only_root(image: str, name: str) -> None:
     user = [] if image == "postgresql" else [ANY_USER]  # initdb refuses a user without a name
-    words = [*HARDENED, *user, *needed(image), f"--name={name}", built.image(image)]
+    words = [*RESTRICTED, *user, *needed(image), f"--name={name}", built.image(image)]
     app = Container(name, ["podman", *words], env=environment())
 
     def ready() -> None:

@@ -11,14 +11,13 @@ import errno
 import os
 import stat
 
+from ...core.content import DATA
 from ...core.errors import reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-DATA = "..data"  # the link that the kubelet, and we, switch from one generation to the next
 
 # The urgency of a batch of events: none; a look in the next silence; a look at once, for everything
 # is in place.

@@ -11,11 +11,10 @@ import os
 import stat
 
 from ...core import file_permissions as permissions
-from ...core.content import shown
+from ...core.content import DATA, shown
 from ...core.errors import reason
 from ...core.file_permissions import Permission
 from ..interface import Content, FailureReason
-from .inotify import DATA
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
