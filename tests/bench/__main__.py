@@ -17,7 +17,18 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from tests.bench import disk, latency, machine, orphans, resting, starts, targets, updates, workshop
+from tests.bench import (
+    disk,
+    latency,
+    machine,
+    orphans,
+    resting,
+    scraping,
+    starts,
+    targets,
+    updates,
+    workshop,
+)
 from tests.bench.bench import Bench, Result
 from tests.bench.kube_server import KubeServer
 from tests.bench.running import SilentError
@@ -37,6 +48,7 @@ MEASURES: dict[str, Callable[[Bench], list[Result]]] = {
     "memory": updates.memory_after,
     "growth": updates.growth,
     "requests": resting.requests,
+    "scraping": scraping.scraping,
     "health": starts.health,
     "disk": disk.disk,
 }

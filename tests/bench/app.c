@@ -6,6 +6,7 @@
  * BENCH_REPORT  the FIFO of the reports: records of CLOCK_MONOTONIC in ns, moment (enum), and a value
  * BENCH_PORT    a loopback port for requests; each is answered 200 and reported
  * BENCH_ORPHANS the number of orphans that SIGUSR2 makes, one after another
+ * BENCH_WORKERS the number of child processes that only wait, as those of a web server
  *
  * TERM ends it at once with code 42. It must not know supervisors or measures.
  */
@@ -102,6 +103,22 @@ static void handle(int number)
     errno = saved;
 }
 
+/* A worker ends by any signal. */
+static void make_workers(int count)
+{
+    while (count-- > 0) {
+        pid_t child = fork();
+        if (child < 0)
+            _exit(74);
+        if (child == 0) {
+            for (int number = 1; number < NSIG; number++)
+                signal(number, SIG_DFL);
+            for (;;)
+                pause();
+        }
+    }
+}
+
 static void serve(int port)
 {
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -129,6 +146,7 @@ int main(int argc, char **argv)
 {
     int64_t ns = now();
     const char *path = getenv("BENCH_REPORT"), *port = getenv("BENCH_PORT"), *count = getenv("BENCH_ORPHANS");
+    const char *workers = getenv("BENCH_WORKERS");
     const int handled[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM, SIGRTMIN};
     struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
     sigset_t all, none;
@@ -152,6 +170,8 @@ int main(int argc, char **argv)
         sigaction(handled[i], &action, NULL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    if (workers)
+        make_workers(atoi(workers));
     tell(now(), READY, 0);
     if (port)
         serve(atoi(port));

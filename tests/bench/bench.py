@@ -90,7 +90,7 @@ class Bench:
         names = tuple(f"web-{number:03}" for number in range(placing.objects))
         for name in names:
             self.kube.order("put", space, name, placing.size, placing.keys)
-        return Api(self.kube.kubeconfig, space, names)
+        return Api(self.kube.kubeconfig, self.kube.account, self.kube.port, space, names)
 
     @contextlib.contextmanager
     def live(
@@ -98,11 +98,7 @@ class Bench:
     ) -> Iterator[Live]:
         """The candidate, running at a place, which is cleared in the end. Raises SilentError."""
         try:
-            with Run(
-                self.shop.app,
-                candidate.command(where),
-                candidates.environment(where, candidate, more),
-            ) as run:
+            with self.run(candidate, where, more) as run:
                 started = synced = run.next(Moment.START).ns
                 run.next(Moment.READY)
                 if candidate.requests:
@@ -112,6 +108,22 @@ class Bench:
                 )
         finally:
             candidates.clear(where)
+
+    def run(
+        self,
+        candidate: Candidate,
+        where: Place,
+        more: Sequence[tuple[str, str]] = (),
+        options: Sequence[str] = (),
+    ) -> Run:
+        """Start the candidate, with `options` as its first arguments and `more` variables."""
+        program, *arguments = candidate.command(where)
+        return Run(
+            self.shop.app,
+            [program, *options, *arguments],
+            candidates.environment(where, candidate, more),
+            where.api.account if candidate.in_pod and where.api else "",
+        )
 
     def place(self, candidate: Candidate, placing: Placing = USUAL) -> Place:
         """A place for a candidate, with objects of its own if it follows any."""

@@ -25,9 +25,13 @@ QUICK = ("--reload-interval=0s", "--verify-window=0s")
 
 
 class Api(Record):
-    """The objects of a candidate: where they are, and how to reach them."""
+    """The objects of a candidate: where they are, and how to reach them: by a kubeconfig, or with
+    a service account (a directory as a kubelet mounts it) at a port of 127.0.0.1.
+    """
 
     kubeconfig: str
+    account: str
+    port: int
     namespace: str
     names: tuple[str, ...]
 
@@ -64,6 +68,7 @@ class Candidate(Record):
     serves: bool = False  # has /metrics, scraped once before memory is read
     requests: bool = False  # reloads the app by a request, not by a signal
     follows: bool = False  # reads ConfigMaps through the API
+    in_pod: bool = False  # as the service account of a pod, not by a kubeconfig
 
 
 def place(shop: Workshop, api: Api | None = None, *, in_memory: bool = False) -> Place:
@@ -130,12 +135,20 @@ def _directory(at: Place) -> list[str]:
 
 
 def _api(at: Place) -> list[str]:
+    return [*_api_options(at), "--", at.shop.app]
+
+
+def _api_by_kubeconfig(at: Place) -> list[str]:
+    assert at.api is not None
+    return [*_api_options(at), f"--kubeconfig={at.api.kubeconfig}", "--", at.shop.app]
+
+
+def _api_options(at: Place) -> list[str]:
     assert at.api is not None
     objects = [f"--configmap={at.api.namespace}/{name}" for name in at.api.names]
     if len(objects) > 1:
         objects = [f"{one}:{name}" for one, name in zip(objects, at.api.names, strict=True)]
-    access = [f"--kubeconfig={at.api.kubeconfig}", f"--configroot={at.root}"]
-    return [at.shop.supervisor, *objects, *access, *_served(at), *QUICK, "--", at.shop.app]
+    return [at.shop.supervisor, *objects, f"--configroot={at.root}", *_served(at), *QUICK]
 
 
 def _floor_api(at: Place) -> list[str]:
@@ -177,7 +190,12 @@ def _health(at: Place) -> list[str]:
 OURS_DIRECTORY = Candidate(
     "ours, directory + metrics", OURS, _directory, status=_health, serves=True
 )
-OURS_API = Candidate("ours, API + metrics", OURS, _api, status=_health, serves=True, follows=True)
+OURS_API = Candidate(
+    "ours, API + metrics", OURS, _api, status=_health, serves=True, follows=True, in_pod=True
+)
+OURS_KUBECONFIG = Candidate(
+    "ours, API by kubeconfig + metrics", OURS, _api_by_kubeconfig, serves=True, follows=True
+)
 FLOOR_API = Candidate("floor, API", FLOOR, _floor_api, follows=True)
 SIDECAR = Candidate("k8s-sidecar (stand-in)", PYTHON, _sidecar, requests=True, follows=True)
 LIST_AND_EXEC = Candidate("floor, list and exec", FLOOR, _list_and_exec, follows=True)
@@ -280,6 +298,10 @@ def environment(
 ) -> dict[str, str]:
     """The variables for the app below this candidate."""
     told = dict(more)
+    if candidate.in_pod:
+        assert at.api is not None
+        told["KUBERNETES_SERVICE_HOST"] = "127.0.0.1"
+        told["KUBERNETES_SERVICE_PORT"] = str(at.api.port)
     if candidate.requests:
         told["BENCH_PORT"] = str(at.app_port)
     return told

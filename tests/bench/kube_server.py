@@ -1,9 +1,10 @@
 """The fake API server in a process of its own: it shares no interpreter with the harness.
 
-Run with a kubeconfig's path, it serves, and takes orders on stdin, a JSON line each; the answer is
-a JSON line. `KubeServer` is the other end: it starts the process and gives the orders. "Accepted"
-is the moment when the new version is in the store and rendered for the watches, before its first
-byte is sent: the rendering is in no figure, the sending is in the figure of every candidate.
+Run with the paths for a kubeconfig and a service account, it serves, and takes orders on stdin, a
+JSON line each; the answer is a JSON line. `KubeServer` is the other end: it starts the process and
+gives the orders. "Accepted" is the moment when the new version is in the store and rendered for the
+watches, before its first byte is sent: the rendering is in no figure, the sending is in the figure
+of every candidate.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.parse
 from typing import Any, Self
 
 from tests.fake_kube import FakeKube
@@ -106,11 +108,18 @@ class KubeServer:
 
     def __init__(self, folder: str) -> None:
         self.kubeconfig = os.path.join(folder, "kubeconfig")
-        command = [sys.executable, "-m", "tests.bench.kube_server", self.kubeconfig]
+        self.account = os.path.join(folder, "account")  # the directory of a service account
+        command = [
+            sys.executable,
+            "-m",
+            "tests.bench.kube_server",
+            self.kubeconfig,
+            self.account,
+        ]
         self._popen = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self._answer()
+        self.port: int = self._answer()
 
     def __enter__(self) -> Self:
         return self
@@ -150,18 +159,20 @@ class KubeServer:
         return json.loads(line)
 
 
-def serve(kubeconfig: str) -> None:
-    """Until stdin ends."""
+def serve(kubeconfig: str, account: str) -> None:
+    """Until stdin ends. Writes a kubeconfig and the files of a service account."""
     # The thread that sends must not wait for the thread of the orders.
     sys.setswitchinterval(0.0002)
     with FakeKube() as kube:
         kube.bookmark_every = math.inf  # as a real server in a quiet cluster
         orders = _Orders(kube)
-        print(json.dumps(kube.write_kubeconfig(kubeconfig)), flush=True)
+        kube.write_kubeconfig(kubeconfig)
+        kube.write_service_account(account)
+        print(urllib.parse.urlsplit(kube.url).port, flush=True)
         for line in sys.stdin:
             word, *arguments = json.loads(line)
             print(json.dumps(getattr(orders, word)(*arguments)), flush=True)
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], sys.argv[2])

@@ -67,7 +67,7 @@ def importing(bench: Bench) -> list[Result]:
     """
     api = candidates.OURS_API
     directory = candidates.OURS_DIRECTORY
-    tini = _bystander(BESIDE_IMPORT)
+    tini = bystander(BESIDE_IMPORT)
     chosen = [api, directory, *([tini] if tini else [])]
     samples: dict[str, list[float]] = {candidate.name: [] for candidate in chosen}
     with bench.side_by_side([tini] if tini else []) as (beside, failed):
@@ -102,12 +102,10 @@ def _import_kubernetes(bench: Bench, beside: Sequence[Live]) -> tuple[list[float
     where = bench.place(candidate)
     assert where.api is not None
     try:
-        command = candidate.command(where)
-        with Run(bench.shop.app, command) as run:
+        with bench.run(candidate, where) as run:
             run.next(Moment.START)
         seen = len(bench.kube.order("asked", where.api.namespace))
-        command.insert(1, "--initial-sync-timeout=1ms")
-        with Run(bench.shop.app, command) as run:
+        with bench.run(candidate, where, options=["--initial-sync-timeout=1ms"]) as run:
             run.next(Moment.READY)
             end = time.monotonic() + 20
             while (
@@ -121,7 +119,7 @@ def _import_kubernetes(bench: Bench, beside: Sequence[Live]) -> tuple[list[float
     return ours, theirs
 
 
-def _bystander(name: str) -> Candidate | None:
+def bystander(name: str) -> Candidate | None:
     """Tini under another name, where it is installed."""
     tini = next(one for one in candidates.inits() if one.name == "tini")
     return None if tini.missing else tini.replace(name=name)
@@ -133,7 +131,7 @@ def streaming(bench: Bench) -> list[Result]:
 
 
 def _stream(bench: Bench, keys: int) -> Result:
-    tini = _bystander(BESIDE_STREAM)
+    tini = bystander(BESIDE_STREAM)
     pairs = [
         (candidates.OURS_API, candidates.OURS_API),
         (candidates.FLOOR_API, candidates.FLOOR_API),

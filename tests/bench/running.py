@@ -21,6 +21,11 @@ from tests.bench import procfs
 
 # No process of a candidate survives the harness.
 NAMESPACE = ("setpriv", "--pdeathsig", "KILL", "unshare", "-pf", "--mount-proc", "--kill-child")
+# Before a candidate that runs as in a pod: its service account, where a kubelet mounts it.
+_IN_POD = (
+    "mount -t tmpfs none /run && mkdir -p /run/secrets/kubernetes.io"
+    ' && ln -s "$0" /run/secrets/kubernetes.io/serviceaccount && exec "$@"'
+)
 _REPORT = struct.Struct("qii")
 # Rest is at most this CPU time within these seconds.
 _QUIET_SECONDS = 0.2
@@ -57,9 +62,15 @@ class Run:
     """A running candidate; `close` ends it and all its processes."""
 
     def __init__(
-        self, app: str, command: Sequence[str], environment: Mapping[str, str] | None = None
+        self,
+        app: str,
+        command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        account: str = "",
     ) -> None:
-        """`app`: path of the compiled app, which also reports the exec of `command`."""
+        """`app`: path of the compiled app, which also reports the exec of `command`. `account`: the
+        directory of the service account, for a candidate as in a pod.
+        """
         self.command = command
         self._app = app
         self._folder = tempfile.mkdtemp(prefix="bench-run-")
@@ -71,9 +82,10 @@ class Run:
         self._rest = b""
         self._log = os.path.join(self._folder, "log")
         self._pidfd = -1  # of PID 1, once known
+        in_pod = ("sh", "-c", _IN_POD, account) if account else ()
         with open(self._log, "wb") as log:
             self._popen = subprocess.Popen(
-                [*NAMESPACE, app, "--then", *command],
+                [*NAMESPACE, *in_pod, app, "--then", *command],
                 env={**clean_environment(), "BENCH_REPORT": fifo, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
