@@ -11,11 +11,11 @@ import errno
 import os
 import sys
 import time
-from functools import partial
 
 from . import __version__
 from .core.errors import CANNOT_RUN, USAGE, StartError, UsageError, reason
 from .core.life_state import LifePolicy, ended_unstarted
+from .core.primitives import partial
 from .core.service import Policy, Service
 from .observe.journal import Journal
 from .options import command_line, parsers

@@ -10,13 +10,13 @@ Children of other threads (a credential plugin of the Kubernetes client) stay wi
 from __future__ import annotations
 
 import os
-import signal
 import time
-from functools import partial
 
 from ..core import events as ev
 from ..core.errors import BY_SIGNAL
 from ..core.events import APP
+from ..core.primitives import partial
+from ..core.signal_numbers import CONT, KILL, STOP, TERM
 from . import open_files, terminal
 from .spawning import Spawner
 
@@ -129,14 +129,14 @@ class Processes:
             started = self.reserve.lend(partial(procfs.descendants, pid))
         except OSError:
             started = []  # its group; after its end, session and mark find the rest
-        _kill(pid, signal.SIGKILL, group=True)
-        _signal(started, signal.SIGKILL)
+        _kill(pid, KILL, group=True)
+        _signal(started, KILL)
 
     def kill_hooks(self) -> None:
         """Kill all hooks: their results are no longer needed."""
         for pid in self._hooks:
             try:
-                _kill(pid, signal.SIGKILL, group=True)
+                _kill(pid, KILL, group=True)
             except OSError:
                 continue  # it ends alone, or with the container
 
@@ -158,7 +158,7 @@ class Processes:
             found = leftovers.of_hook(rows, roots, pid, mark)
             if not found:
                 return
-            _signal(found, signal.SIGKILL)
+            _signal(found, KILL)
 
     def _orphans(self) -> bool:
         """Whether we have children beside apps and hooks, as far as the kernel tells."""
@@ -269,7 +269,7 @@ class Processes:
         app.ending = True
         if not self._something_left(app):
             return None
-        if everything and signum == signal.SIGKILL and os.getpid() == 1:
+        if everything and signum == KILL and os.getpid() == 1:
             os.kill(-1, signum)  # as at our own end a moment later; no fork outruns it
             return None
         found = self._left(app, everything=everything)
@@ -308,7 +308,7 @@ class Processes:
 
     def suspend_ourselves(self) -> None:
         """Stop as a job does; returns after a CONT."""
-        os.kill(os.getpid(), signal.SIGSTOP)
+        os.kill(os.getpid(), STOP)
 
     def take_foreground(self, service: str) -> None:
         """After a stop, give an app the terminal again, once our shell has given it to us."""
@@ -331,7 +331,7 @@ def _kill(pid: int, signum: int, *, group: bool) -> None:
 def _signal(pids: list[int], signum: int) -> None:
     """Signal processes in turn; they may be gone, or belong to another user."""
     # A stopped process takes TERM only once it continues.
-    signums = (signum, signal.SIGCONT) if signum == signal.SIGTERM else (signum,)
+    signums = (signum, CONT) if signum == TERM else (signum,)
     for number in signums:
         for pid in pids:
             try:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
-import struct
 
 from ..core.errors import CANNOT_RUN, NOT_EXECUTABLE, NOT_FOUND, SpawnError, reason
 from ..core.record import Record
+from ..core.signal_numbers import CHLD
+from ..runtime import signals
 from . import open_files, terminal
 
 TYPE_CHECKING = False
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-# The step of the child that failed, and its errno; 0 and words for an error without a number.
-_REPORT = struct.Struct("=ii")
+# A report: a byte with the step of the child that failed, and its errno in _ERRNO bytes, which is
+# 0, with words behind it, for an error without a number.
+_ERRNO = 4
 _MOST_WORDS = 500  # bytes: the whole report goes into a pipe at once (pipe(7), PIPE_BUF)
 _TERMINAL, _DIRECTORY, _USER, _EXEC, _INTERPRETER, _IS_DIRECTORY = range(6)
 # Errors of a shortage: the same start may work in a moment.
@@ -103,7 +104,7 @@ class Child:
         if self._fd < 0:
             return False
         try:
-            report = os.read(self._fd, _REPORT.size + _MOST_WORDS)
+            report = os.read(self._fd, 1 + _ERRNO + _MOST_WORDS)
         except BlockingIOError:
             return True
         if report:
@@ -160,8 +161,8 @@ class Spawner:
         step = _TERMINAL
         try:
             _lead(session=output is not None, foreground=foreground)
-            if signal.SIGCHLD in self._inherited.ignored:
-                signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            if CHLD in self._inherited.ignored:
+                signals.ignore(CHLD)
             step = _DIRECTORY
             os.fchdir(self._start_dir)
             if self.undo is not None:
@@ -181,17 +182,21 @@ class Spawner:
             else:
                 command.env.hand_on_sockets(os.getppid(), os.getpid())
             step = _EXEC
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._inherited.mask)
+            signals.set_mask(self._inherited.mask)
             _exec(command.argv, command.env)
         except OSError as error:
             if step == _EXEC:
                 step = _look_closer(command.argv[0], error.errno)
-            os.write(report_fd, _REPORT.pack(step, error.errno or errno.EIO))
+            os.write(report_fd, _report(step, error.errno or errno.EIO))
         except Exception as error:  # the parent reports it
             words = repr(error).encode(errors="backslashreplace")
-            os.write(report_fd, _REPORT.pack(step, 0) + words[:_MOST_WORDS])
+            os.write(report_fd, _report(step, 0) + words[:_MOST_WORDS])
         finally:
             os._exit(CANNOT_RUN)
+
+
+def _report(step: int, number: int) -> bytes:
+    return bytes((step,)) + number.to_bytes(_ERRNO, "little")
 
 
 def _connect(output: int) -> None:
@@ -256,10 +261,11 @@ def _cannot_fork(command: Command, error: OSError) -> SpawnError:
 
 def _spawn_error(command: Command, report: bytes) -> SpawnError:
     program = command.argv[0]
-    step, number = _REPORT.unpack_from(report)
+    step = report[0]
+    number = int.from_bytes(report[1 : 1 + _ERRNO], "little")
     if number == 0:
         return SpawnError(
-            CANNOT_RUN, f"cannot start {program}: internal error: {report[_REPORT.size :].decode()}"
+            CANNOT_RUN, f"cannot start {program}: internal error: {report[1 + _ERRNO :].decode()}"
         )
     if step == _DIRECTORY:
         where = command.workdir or "."

@@ -12,15 +12,16 @@ Events that repeat are counted while they wait.
 from __future__ import annotations
 
 import os
-import signal
-from collections import deque
 
 from ..core.events import ChildrenChanged, Event, SignalReceived, SourceContacted, WatchSaw
-from . import threads
+from ..core.primitives import deque
+from ..core.signal_numbers import CHLD
+from . import signals, threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from signal import struct_siginfo
 
 
 _BATCH = 32  # events between two looks for signals: a few milliseconds at most
@@ -33,7 +34,7 @@ class Inbox:
     def __init__(self, taken: Iterable[int]) -> None:
         """`taken`: the signals to take; they must be blocked in every thread."""
         self._taken = frozenset(taken)
-        self._signals = self._taken - {signal.SIGCHLD}
+        self._signals = self._taken - {CHLD}
         self._events: deque[Event] = deque()
         self._counts: dict[Event, int] = {}  # of the events of _COUNTED that wait
         self._counting = threads.Lock()
@@ -48,7 +49,7 @@ class Inbox:
         if not self._called:
             self._called = True
             try:
-                os.kill(self._pid, signal.SIGCHLD)
+                os.kill(self._pid, CHLD)
             except OSError:
                 self._called = False  # the next one wakes it
 
@@ -63,22 +64,22 @@ class Inbox:
         """The events that have arrived; sleeps up to `seconds` for the first (None: no limit)."""
         if self._events:
             # SIGCHLD comes before signals of a higher number, and in a flood it is always pending.
-            found = signal.sigtimedwait(self._signals, 0)
+            found = signals.wait_for(self._signals, 0)
             if found is not None:
                 return [SignalReceived(found.si_signo)]
         else:
             found = self._sleep(seconds)
             if found is None:
                 return []
-            if found.si_signo != signal.SIGCHLD:
+            if found.si_signo != CHLD:
                 return [SignalReceived(found.si_signo)]
         self._called = False  # before the look: a later event calls again
         return [ChildrenChanged(), *self._batch()]
 
-    def _sleep(self, seconds: float | None) -> signal.struct_siginfo | None:
+    def _sleep(self, seconds: float | None) -> struct_siginfo | None:
         if seconds is None:
-            return signal.sigwaitinfo(self._taken)
-        return signal.sigtimedwait(self._taken, max(0.0, seconds))
+            return signals.wait(self._taken)
+        return signals.wait_for(self._taken, max(0.0, seconds))
 
     def _batch(self) -> Iterator[Event]:
         for _ in range(min(_BATCH, len(self._events))):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 
 from ..core import actions as act
 from ..core import events as ev
 from ..core import service as rules
 from ..core.errors import CANNOT_RUN, SpawnError, reason
 from ..core.life_state import Ended
+from ..core.primitives import partial
 from ..core.record import Record
 from . import log, signals, threads
 

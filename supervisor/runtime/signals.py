@@ -3,26 +3,37 @@
 It sends nothing and does not decide where a signal goes. All signals to forward are blocked from
 the first moment on, in all threads, and the main thread takes them with sigtimedwait(2): a blocked
 signal stays pending, even for PID 1, and comes out in the kernel's order. Handlers lose both.
+
+The module owns `_signal`, the C module below `signal`: `signal` turns its integers into enums, and
+the import of `enum` takes a bare init longer than that of all its own modules.
 """
 
 from __future__ import annotations
 
-import signal
-
 from ..core.record import Record
-from ..core.signal_numbers import CHLD, UNCATCHABLE
+from ..core.signal_numbers import CHLD, INT, UNCATCHABLE
 
-# Made once: each call makes an enum of every number. 32 and 33, of the C library (nptl(7)), are not
-# in it. ILL, TRAP, ABRT, BUS, FPE, SEGV and SYS are forwarded when a process sends them: a fault of
-# our own ends us all the same, since no thread can block a signal that it causes itself
-# (sigprocmask(2), "Notes").
-_VALID = frozenset(signal.valid_signals())
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Set as AbstractSet
+else:
+    import _signal
+
+# 32 and 33, of the C library (nptl(7)), are not in it. ILL, TRAP, ABRT, BUS, FPE, SEGV
+# and SYS are forwarded when a process sends them: a fault of our own ends us all the same, since no
+# thread can block a signal that it causes itself (sigprocmask(2), "Notes").
+_VALID = frozenset(_signal.valid_signals())
 FORWARDED = _VALID - UNCATCHABLE - {CHLD}
 # The interpreter ignores the first two and handles the third before our code runs. The inherited
 # disposition of the first two is lost, so the app gets the default, as from a shell.
-_CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT)
+_CHANGED_BY_PYTHON = (_signal.SIGPIPE, _signal.SIGXFSZ, INT)
 
 _MOST_DIGITS = 3  # of a signal's number
+
+# Take a pending signal, or sleep until one comes; the second with a limit in seconds.
+wait = _signal.sigwaitinfo
+wait_for = _signal.sigtimedwait
 
 
 class Inherited(Record):
@@ -36,34 +47,44 @@ class Inherited(Record):
 
 def install() -> Inherited:
     """Block the signals to forward; undo the changes of the interpreter."""
-    mask = signal.pthread_sigmask(signal.SIG_SETMASK, FORWARDED | {signal.SIGCHLD})
+    taken = FORWARDED | {CHLD}
+    mask = set_mask(taken)
     for signum in _CHANGED_BY_PYTHON:
-        if signum != signal.SIGINT or signal.getsignal(signum) is not signal.SIG_IGN:
-            signal.signal(signum, signal.SIG_DFL)
-    ignored = {
-        int(s) for s in FORWARDED | {signal.SIGCHLD} if signal.getsignal(s) is signal.SIG_IGN
-    }
+        if signum != INT or not _is_ignored(signum):
+            _signal.signal(signum, _signal.SIG_DFL)
     # An ignored signal stays pending while it is blocked: it is forwarded, and the app decides.
-    taken = {int(s) for s in FORWARDED} | {int(signal.SIGCHLD)}
-    if signal.SIGCHLD in ignored:
+    ignored = frozenset(filter(_is_ignored, taken))
+    if CHLD in ignored:
         # The kernel discards the exit status of the app while this is ignored.
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, taken)
+        _signal.signal(CHLD, _signal.SIG_DFL)
     if mask >= FORWARDED:
         # `env --block-signal supervisor ...` keeps signals pending, even for PID 1, until the
         # interpreter is up; it is not meant for the app.
-        mask = set()
-    return Inherited(frozenset(map(int, mask)), frozenset(ignored), frozenset(taken))
+        mask = frozenset()
+    return Inherited(mask, ignored, taken)
+
+
+def set_mask(mask: AbstractSet[int]) -> frozenset[int]:
+    """Block these signals, and no others, in this thread; the signals blocked before."""
+    return frozenset(_signal.pthread_sigmask(_signal.SIG_SETMASK, mask))
+
+
+def ignore(signum: int) -> None:
+    """Ignore a signal from now on."""
+    _signal.signal(signum, _signal.SIG_IGN)
+
+
+def _is_ignored(signum: int) -> bool:
+    return _signal.getsignal(signum) == _signal.SIG_IGN
 
 
 def name(signum: int) -> str:
     """`SIGHUP` for 1, `SIGRTMIN+3` for 37."""
-    if signal.SIGRTMIN < signum < signal.SIGRTMAX:
-        return f"SIGRTMIN+{signum - signal.SIGRTMIN}"
-    try:
-        return signal.Signals(signum).name
-    except ValueError:
-        return f"signal {signum}"
+    if _signal.SIGRTMIN < signum < _signal.SIGRTMAX:
+        return f"SIGRTMIN+{signum - _signal.SIGRTMIN}"
+    # Of two names for a number, the first in the alphabet: SIGABRT and not SIGIOT.
+    names = sorted(word for word, value in _numbers().items() if value == signum)
+    return names[0] if names else f"signal {signum}"
 
 
 def number(text: str) -> int:
@@ -80,16 +101,22 @@ def number(text: str) -> int:
             base, sign, offset = word.partition(mark)
     if word.isdecimal() and word.isascii() and len(word) <= _MOST_DIGITS:
         signum = int(word)
-    elif (
-        f"SIG{base}" in signal.Signals.__members__
-        and offset.isdecimal()
-        and len(offset) <= _MOST_DIGITS
-    ):
-        signum = signal.Signals[f"SIG{base}"] + (-int(offset) if sign == "-" else int(offset))
+    elif offset.isdecimal() and len(offset) <= _MOST_DIGITS:
+        first = _numbers().get(f"SIG{base}", 0)
+        signum = first and first + (-int(offset) if sign == "-" else int(offset))
     else:
         signum = 0
     if signum not in _VALID:
         raise ValueError(
             f"{text!r} is not a signal (a name such as HUP or SIGHUP, RTMIN+n, or a number)"
         )
-    return int(signum)
+    return signum
+
+
+def _numbers() -> dict[str, int]:
+    """The number of each name, such as SIGHUP."""
+    return {
+        word: value
+        for word, value in vars(_signal).items()
+        if word.startswith("SIG") and not word.startswith("SIG_")
+    }

@@ -5,9 +5,8 @@ It must not know the use of the contents: the newest version takes them.
 
 from __future__ import annotations
 
-from functools import partial
-
 from ..core import events as ev
+from ..core.primitives import partial
 from ..core.record import Record
 from ..runtime import log, threads
 from ..sources.interface import FailureReason

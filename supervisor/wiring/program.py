@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import os
 import time
-from functools import partial
 
 from .. import __version__
 from ..core import events as ev
 from ..core.errors import StartError
 from ..core.life_state import ended_unstarted
+from ..core.primitives import partial
 from ..core.rollout_state import Rollout, rollout_of
 from ..core.service import Service
 from ..core.source_states import SourceState

@@ -30,17 +30,17 @@ from tests.volume import swap_volume
 
 ROOT = os.path.dirname(os.path.dirname(APPS))
 
-# The modules of a bare init beside `os`, `signal` and its own, listed in tests/unit/test_house.py.
-BARE_LIBRARY = {"errno", "struct"}
+# The modules of a bare init beside `os` and its own, listed in tests/unit/test_house.py.
+BARE_LIBRARY = {"errno"}
 # The same for a follower of a directory, between exec and the app; the rest comes afterwards.
 DIRECTORY_LIBRARY = BARE_LIBRARY | {"select", "_queue", "resource"}
 DIRECTORY = set(
     """
     __main__ cli
     core core.actions core.backoff core.change_loop core.content core.errors core.events core.life
-    core.life_state core.outcomes core.file_permissions core.record core.reloads core.rollout
-    core.rollout_state core.service core.signal_numbers core.signalling core.source_states core.turn
-    core.verdicts core.versions
+    core.life_state core.outcomes core.file_permissions core.primitives core.record core.reloads
+    core.rollout core.rollout_state core.service core.signal_numbers core.signalling
+    core.source_states core.turn core.verdicts core.versions
     observe observe.journal observe.rollout_journal
     options options.command_line options.declarations options.option options.parsers
     options.reload_options
@@ -54,7 +54,7 @@ DIRECTORY = set(
     """.split()
 )
 # Small modules in C below those above. Python 3.12 has _sha2 where 3.11 has _sha256.
-ACCELERATORS = {"_struct", "_weakrefset", "_sha256", "_sha2"}
+ACCELERATORS = {"_collections", "_functools", "_struct", "_weakrefset", "_sha256", "_sha2"}
 
 # The libraries in memory after a scrape of /metrics; the last lines come with `import kubernetes`.
 DIRECTORY_PACKAGES = {"config_supervisor", "inotify_simple", "prometheus_client"}

@@ -196,6 +196,7 @@ BARE = (
     "core.events",
     "core.life",
     "core.life_state",
+    "core.primitives",
     "core.record",
     "core.service",
     "core.signal_numbers",
