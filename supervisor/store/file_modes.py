@@ -58,7 +58,7 @@ class Modes(Record):
         )
         if (uid, gid) != (-1, -1):
             os.fchown(file, uid, gid)
-        if kept not in (-1, os.fstat(file).st_gid):
+        if kept != -1 and kept != os.fstat(file).st_gid:
             try:
                 os.fchown(file, -1, kept)
             except OSError:  # chown(2): only root, or a member of that group

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .file_modes import Modes
-    from .safe_open import Walk
+    from .safe_open import Opened, Walk
 
 
 class RootDirectory:
@@ -35,20 +35,20 @@ class RootDirectory:
         self._modes = modes
         self._forget = forget
         self._held = HeldDirectory(self.path, _trusted)
-        # Of `_kept`: the control socket reads the list of generations meanwhile.
+        # Of `_held`: the control socket reads the list of generations meanwhile.
         self._using = threads.Lock()
 
     def explaining(self, verb: str) -> write_errors.Explaining:
         """For `with`: an OSError becomes an ApplyError with a sentence about `verb`."""
         return write_errors.Explaining(verb, self.path, giving=self._modes.owner is not None)
 
-    def opened(self, *, make: bool = False) -> Walk:
+    def opened(self, *, make: bool = False) -> Opened | Walk:
         """The directory, for `with`: always that of the first use, unless it was removed and made
         or mounted again.
         """
         try:
             with self._using:
-                walk = self._held.walk(make=make)
+                found = self._held.opened(make=make)
                 replaced = self._held.replaced
         except LinkError as error:
             where = error.filename
@@ -63,9 +63,9 @@ class RootDirectory:
                 f"{self.path} is another directory than before; configuration goes there now",
                 event="configroot_replaced",
             )
-        if walk.made:
-            self._modes.finish(walk.descriptor)
-        return walk
+        if found.made:
+            self._modes.finish(found.descriptor)
+        return found
 
     def check_data(self, root: int) -> None:
         """Raise ApplyError unless `..data` is missing or leads to a generation of ours."""

@@ -34,16 +34,16 @@ class LinkError(OSError):
 class Opened:
     """An open directory, for `with`; `path` is below the descriptor `parent` and no link."""
 
+    made = False
+
     def __init__(self, path: str, parent: int) -> None:
-        self._descriptor = os.open(
-            path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent
-        )
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
 
     def __enter__(self) -> int:
-        return self._descriptor
+        return self.descriptor
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
 
 class Walk:
@@ -129,10 +129,27 @@ class HeldDirectory:
         self._path = path
         self._trust = trust
         self._known = -1
-        self.replaced = False  # the last `walk` found another directory
+        self.replaced = False  # the last use found another directory
 
-    def walk(self, *, make: bool = False) -> Walk:
+    def opened(self, *, make: bool = False) -> Opened | Walk:
         """Open it, for `with`; `make` makes it. Raises LinkError for a link in its place."""
+        if self._in_place():
+            self.replaced = False
+            return Opened(".", self._known)  # for itself: a scan moves the offset of a descriptor
+        return self._walk(make=make)
+
+    def _in_place(self) -> bool:
+        # Links on the way do no harm here: the path only tells whether it leads to the known
+        # directory, which is opened by its descriptor.
+        if self._known < 0:
+            return False
+        try:
+            found = os.stat(self._path, follow_symlinks=False)
+        except OSError:
+            return False
+        return os.path.samestat(found, os.fstat(self._known))
+
+    def _walk(self, *, make: bool) -> Walk:
         walk = Walk(self._path, make=make, trust=self._trust if self._known < 0 else None)
         now = os.fstat(walk.descriptor)
         self.replaced = self._known >= 0 and not os.path.samestat(os.fstat(self._known), now)
