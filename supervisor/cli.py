@@ -8,7 +8,7 @@ needed: a bare init loads neither threads nor ssl, kubernetes, prometheus_client
 from __future__ import annotations
 
 import errno
-import os
+import posix
 import sys
 import time
 
@@ -19,6 +19,7 @@ from .core.primitives import partial
 from .core.service import Policy, Service
 from .observe.journal import Journal
 from .options import command_line, parsers
+from .process import environment
 from .process.children import Processes
 from .runtime import log
 from .runtime.inbox import Inbox
@@ -30,7 +31,7 @@ _RESERVE = 4
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import NoReturn
 
     from .core import events as ev
@@ -45,11 +46,11 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     """Run a command line; ends the process."""
     try:
-        settings = command_line.parse(argv, os.environ)
+        settings = command_line.parse(argv, environment.variables())
     except UsageError as error:
         log.complain(
             str(error),
-            style=command_line.log_style(argv, os.environ),
+            style=command_line.log_style(argv, environment.variables()),
             event="usage_error",
             exit_code=USAGE,
         )
@@ -84,7 +85,7 @@ def _print(text: str) -> int:
     data = text.encode()
     try:
         while data:
-            data = data[os.write(1, data) :]
+            data = data[posix.write(1, data) :]
     except BrokenPipeError:
         return 0  # `--help | head` has enough
     except OSError as error:
@@ -101,11 +102,11 @@ def _leave(code: int, why: str = "") -> NoReturn:
         try:
             from .runtime import termination_message
 
-            termination_message.explain(why, os.environ)
+            termination_message.explain(why, environment.variables())
         except OSError:
             pass  # no descriptor is left to import it
     log.flush()
-    os._exit(code)
+    posix._exit(code)
 
 
 def _help() -> str:
@@ -119,7 +120,7 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
     log.configure(
         "debug" if settings.verbose or settings.v else settings.log_level, settings.log_format
     )
-    for name, meant in command_line.unknown_variables(os.environ):
+    for name, meant in command_line.unknown_variables(environment.variables()):
         log.warning(
             f"{name} stands for no option{f' (did you mean {meant}?)' if meant else ''}",
             event="unknown_variable",
@@ -166,7 +167,7 @@ def _parts(assembly: Assembly, command: Command, observer: Observer) -> Parts:
 
 def _journal(settings: Settings) -> Journal:
     return Journal(
-        os.path.basename(settings.command[0]) if settings.command else "the app",
+        settings.command[0].rpartition("/")[2] if settings.command else "the app",
         settings.configured,
         settings.reload_method.name,
         settings.configroot or "",
@@ -187,7 +188,7 @@ def _policy(settings: Settings) -> Policy:
     life = LifePolicy(
         rewrite=dict(settings.rewrite),
         group=settings.signal_group,
-        is_init=os.getpid() == 1,
+        is_init=posix.getpid() == 1,
         stop_signal=settings.stop_signal,
         stop_delay=settings.stop_delay,
         stop_timeout=settings.stop_timeout,
@@ -232,30 +233,32 @@ def _absolute(settings: Settings) -> Settings:
         for name, option in command_line.OPTIONS.items()
         if option.parse in (parsers.path, parsers.socket_path) and not option.many
     }
-    absolute = {
-        name: os.path.abspath(path) for name, path in paths.items() if path not in (None, "off")
-    }
-    settings = settings.replace(**absolute)
+    given = {name: path for name, path in paths.items() if path not in (None, "off")}
+    if given:
+        import os  # a bare init does without
+
+        settings = settings.replace(**{name: os.path.abspath(path) for name, path in given.items()})
+        _check_overlap(settings, os.path.realpath)
+    posix.chdir("/")
+    return settings
+
+
+def _check_overlap(settings: Settings, realpath: Callable[[str], str]) -> None:
+    """Raises StartError."""
     for outer, inner in (
         (settings.configroot, settings.config_dir),
         (settings.config_dir, settings.configroot),
     ):
-        if (
-            outer
-            and inner
-            and f"{os.path.realpath(inner)}/".startswith(f"{os.path.realpath(outer).rstrip('/')}/")
-        ):
+        if outer and inner and f"{realpath(inner)}/".startswith(f"{realpath(outer).rstrip('/')}/"):
             raise StartError(
                 f"--configroot and --config-dir overlap ({inner} is in {outer}): choose another"
                 " directory"
             )
-    os.chdir("/")
-    return settings
 
 
 def _prepare_process(settings: Settings, processes: Processes) -> None:
     try:
-        if settings.subreaper == "auto" and os.getpid() != 1:
+        if settings.subreaper == "auto" and posix.getpid() != 1:
             from .process import parent
 
             parent.become_subreaper()

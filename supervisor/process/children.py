@@ -9,7 +9,7 @@ Children of other threads (a credential plugin of the Kubernetes client) stay wi
 
 from __future__ import annotations
 
-import os
+import posix as os
 import time
 
 from ..core import events as ev

@@ -7,8 +7,9 @@ the variables of this program.
 from __future__ import annotations
 
 import errno
-import os
-import stat
+import posix
+import sys
+from _stat import S_ISFIFO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _SEPARATORS = "\x1c\x1d\x1e\x1f"  # white space to Python, not to docker (unicod
 
 
 class Environment:
-    """The environment of a program to start. A mapping as far as os.execve needs it."""
+    """The environment of a program to start. A mapping as far as posix.execve needs it."""
 
     def __init__(self, entries: Iterable[bytes] = ()) -> None:
         self._entries = list(entries)
@@ -32,22 +33,16 @@ class Environment:
 
     def get(self, name: str, default: str = "") -> str:
         """The value of a variable; the first entry counts, as for getenv(3)."""
-        start = os.fsencode(name) + b"="
+        start = encode(name) + b"="
         return next(
-            (
-                os.fsdecode(entry[len(start) :])
-                for entry in self._entries
-                if entry.startswith(start)
-            ),
+            (decode(entry[len(start) :]) for entry in self._entries if entry.startswith(start)),
             default,
         )
 
     def set(self, name: str, value: str) -> None:
         """Give a variable one value."""
-        entry = os.fsencode(f"{name}={value}")
-        places = [
-            index for index, one in enumerate(self._entries) if _name(one) == os.fsencode(name)
-        ]
+        entry = encode(f"{name}={value}")
+        places = [index for index, one in enumerate(self._entries) if _name(one) == encode(name)]
         if places:
             self._entries[places[0]] = entry
             for index in reversed(places[1:]):
@@ -65,7 +60,7 @@ class Environment:
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove variables."""
-        gone = {os.fsencode(name) for name in names}
+        gone = {encode(name) for name in names}
         self._entries = [one for one in self._entries if _name(one) not in gone]
 
     def hand_on_sockets(self, parent: int, child: int) -> None:
@@ -85,16 +80,16 @@ class Environment:
     def execve(self, path: str, argv: tuple[str, ...]) -> None:
         """Become a program with this environment. Raises OSError."""
         if self._ctypes is None:
-            os.execve(path, argv, self)  # type: ignore[arg-type]
+            posix.execve(path, argv, self)  # type: ignore[arg-type]
         else:
             strings = self._ctypes.c_char_p
-            words = (strings * (len(argv) + 1))(*map(os.fsencode, argv), None)
+            words = (strings * (len(argv) + 1))(*map(encode, argv), None)
             entries = (strings * (len(self) + 1))(*self._entries, None)
-            self._libc.execve(os.fsencode(path), words, entries)
+            self._libc.execve(encode(path), words, entries)
             number = self._ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+            raise OSError(number, posix.strerror(number))
 
-    # The mapping for os.execve, which joins each key and value by "="; a key may begin with "=".
+    # The mapping for posix.execve, which joins each key and value by "="; a key may begin with "=".
 
     def keys(self) -> list[bytes]:
         return [_name(one) for one in self._entries]
@@ -115,8 +110,23 @@ def _name(entry: bytes) -> bytes:
 
 
 def _can_be_split(entry: bytes) -> bool:
-    """Whether os.execve can express the entry."""
+    """Whether posix.execve can express the entry."""
     return b"=" in entry[1:]
+
+
+def encode(text: str) -> bytes:
+    """The bytes of a text of the kernel, as `os.fsencode` has it."""
+    return text.encode(sys.getfilesystemencoding(), "surrogateescape")
+
+
+def decode(entry: bytes) -> str:
+    """The text of bytes of the kernel, as `os.fsdecode` has it."""
+    return entry.decode(sys.getfilesystemencoding(), "surrogateescape")
+
+
+def variables() -> dict[str, str]:
+    """The variables of our start, as `os.environ` has them."""
+    return {decode(name): decode(value) for name, value in posix.environ.items()}
 
 
 def own() -> Environment:
@@ -127,7 +137,7 @@ def own() -> Environment:
         with open("/proc/self/environ", "rb") as file:
             return Environment(file.read().split(b"\0")[:-1])
     except OSError:
-        return Environment(name + b"=" + value for name, value in os.environb.items())
+        return Environment(name + b"=" + value for name, value in posix.environ.items())
 
 
 def read_file(path: str) -> list[tuple[str, str]]:
@@ -140,7 +150,7 @@ def read_file(path: str) -> list[tuple[str, str]]:
     lines = _read_all(path).removeprefix(_BYTE_ORDER_MARK).split(b"\n")
     found = []
     for number, raw in enumerate(lines, 1):
-        line = _without_indent(os.fsdecode(raw.removesuffix(b"\r")))
+        line = _without_indent(decode(raw.removesuffix(b"\r")))
         if not line or line.startswith("#"):
             continue
         name, equals, value = line.partition("=")
@@ -156,26 +166,26 @@ def _read_all(path: str) -> bytes:
 
     A TERM waits for it: a FIFO without a writer is an error at once, a silent writer soon.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = posix.open(path, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
     data = b""
     try:
-        if stat.S_ISFIFO(os.fstat(descriptor).st_mode) and not _is_ready(descriptor):
+        if S_ISFIFO(posix.fstat(descriptor).st_mode) and not _is_ready(descriptor):
             raise OSError(errno.EAGAIN, "it is a FIFO, and nothing was written to it")
         while piece := _read_piece(descriptor):
             data += piece
             if len(data) > _MOST_BYTES:
                 raise OSError(errno.EFBIG, f"it has more than {_MOST_BYTES} bytes")
     finally:
-        os.close(descriptor)
+        posix.close(descriptor)
     return data
 
 
 def _read_piece(descriptor: int) -> bytes:
     try:
-        return os.read(descriptor, _PIECE)
+        return posix.read(descriptor, _PIECE)
     except BlockingIOError:
         if _is_ready(descriptor):
-            return os.read(descriptor, _PIECE)
+            return posix.read(descriptor, _PIECE)
         raise OSError(errno.EAGAIN, "its writer fell silent") from None
 
 

@@ -6,7 +6,7 @@ opens and closes descriptors, and knows no program.
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 _STANDARD = (0, 1, 2)
 

@@ -9,7 +9,8 @@ they hold stays locked in the child.
 from __future__ import annotations
 
 import errno
-import os
+import posix as os
+from _stat import S_ISDIR
 
 from ..core.errors import CANNOT_RUN, NOT_EXECUTABLE, NOT_FOUND, SpawnError, reason
 from ..core.record import Record
@@ -227,7 +228,7 @@ def _exec(argv: tuple[str, ...], env: Environment) -> None:
     if "/" in program:
         paths = [program]
     else:
-        paths = [os.path.join(d, program) for d in env.get("PATH", _DEFAULT_PATH).split(":")]
+        paths = [_join(d, program) for d in env.get("PATH", _DEFAULT_PATH).split(":")]
     denied = False
     for path in paths:
         try:
@@ -242,12 +243,20 @@ def _exec(argv: tuple[str, ...], env: Environment) -> None:
     raise OSError(errno.EACCES if denied else errno.ENOENT, program)
 
 
+def _join(folder: str, program: str) -> str:
+    return f"{folder}{program}" if folder.endswith("/") or not folder else f"{folder}/{program}"
+
+
 def _look_closer(program: str, number: int | None) -> int:
     """In the child, which may wait for a file system: the cause that the errno does not tell."""
-    if number == errno.ENOENT and "/" in program and os.path.lexists(program):
-        return _INTERPRETER
-    if number == errno.EACCES and os.path.isdir(program):
-        return _IS_DIRECTORY
+    try:
+        if number == errno.ENOENT and "/" in program:
+            os.lstat(program)
+            return _INTERPRETER
+        if number == errno.EACCES and S_ISDIR(os.stat(program).st_mode):
+            return _IS_DIRECTORY
+    except OSError:
+        pass  # there is no such file, so the errno tells all
     return _EXEC
 
 

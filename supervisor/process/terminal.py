@@ -7,7 +7,7 @@ exec. This module knows only process groups.
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

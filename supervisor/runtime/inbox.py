@@ -11,7 +11,7 @@ Events that repeat are counted while they wait.
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 from ..core.events import ChildrenChanged, Event, SignalReceived, SourceContacted, WatchSaw
 from ..core.primitives import deque

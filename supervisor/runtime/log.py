@@ -9,7 +9,7 @@ libraries. The log knows no event by its meaning.
 
 from __future__ import annotations
 
-import os
+import posix as os
 import time
 from _thread import allocate_lock, start_new_thread
 

@@ -5,7 +5,7 @@ It reads env files and looks users up; it starts nothing.
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 from ..core.errors import StartError, reason
 from ..options import command_line

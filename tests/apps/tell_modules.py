@@ -14,7 +14,7 @@ an import for which the start waits.
 from __future__ import annotations
 
 import _thread
-import os
+import posix
 import sys
 
 LATE = (
@@ -48,7 +48,7 @@ def tell(when: str) -> None:
     if when in told:
         return
     told.add(when)
-    os.write(2, f"imported {when} {' '.join(sorted({*sys.modules} - own))}\n".encode())
+    posix.write(2, f"imported {when} {' '.join(sorted({*sys.modules} - own))}\n".encode())
     if when == "before":
         started.release()
 

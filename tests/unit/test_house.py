@@ -229,9 +229,9 @@ BARE = (
 def modules_of(*argv: str) -> set[str]:
     """The modules of a program that has just started `true`, without those of its threads."""
     code = (
-        "import os, sys\n"
-        "leave = os._exit\n"
-        "os._exit = lambda code: (print(*sys.modules, flush=True), leave(code))\n"
+        "import posix, sys\n"
+        "leave = posix._exit\n"
+        "posix._exit = lambda code: (print(*sys.modules, flush=True), leave(code))\n"
         "from config_supervisor.__main__ import main\n"
         "main()\n"
     )
