@@ -32,10 +32,15 @@ _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete
 
 
 class Ask:
-    """A request for RBAC and the log: verb, resource, namespace, name, query, token."""
+    """A request for RBAC and the log: verb, resource, namespace, name, query, token.
+
+    `agent` is the client's name for itself, `client` the address of its connection.
+    """
 
     def __init__(self, method: str, target: str, authorization: str) -> None:
         self.at = time.monotonic()
+        self.agent = ""
+        self.client = ("", 0)
         self.status = 0  # until it is answered
         url = urllib.parse.urlsplit(target)
         self.path = url.path
@@ -146,6 +151,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
         ask = Ask(self.command, self.path, self.headers.get("Authorization", ""))
+        ask.agent = self.headers.get("User-Agent", "")
+        ask.client = self.client_address
         kube = self.server.kube
         if length > REQUEST_LIMIT:
             text = f"Request entity too large: limit is {REQUEST_LIMIT}"

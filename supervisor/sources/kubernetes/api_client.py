@@ -5,10 +5,16 @@ Must not know the objects, nor retry a request.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import threading
+import urllib.parse
+from http import HTTPStatus
 
+from ... import __version__
 from ...runtime import log as say
 from ..interface import FailureReason
+from .api_errors import STATUS_LIMIT
 from .client_library import import_library
 from .credentials import CredentialsError, credentials_of, subject
 
@@ -16,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from .client_library import LibraryLog
+    from .client_library import Library, LibraryLog
     from .credentials import Access, Credentials
 
 # Bytes of an answer. An object of 1.5 MiB, as etcd takes it, fills 9 MiB of JSON when every
@@ -36,46 +42,81 @@ class ApiClient:
     reached.
     """
 
-    def __init__(self, conf: Any, credentials: Credentials) -> None:
-        from kubernetes import client, dynamic
-        from kubernetes.utils import tcp_keepalive_socket_options
-
+    def __init__(self, conf: Any, credentials: Credentials, library: Library) -> None:
         from . import transport
 
         # urllib3 would sleep through Retry-After and repeat timeouts; `retry_pace` decides here.
         conf.retries = False
         conf.connection_pool_maxsize = 1
-        conf.socket_options = tcp_keepalive_socket_options(20, 5, 4)  # finds a dead path in 40 s
+        conf.socket_options = transport.SOCKET_OPTIONS
         self.url: str = conf.host
         self.ca: str | None = conf.ssl_ca_cert
         self.hint = credentials.hint
         self._conf = conf
         self._credentials = credentials
         self._bounds = transport.Bounds()
-        self._api: Any = client.ApiClient(conf)
-        self._api.rest_client.pool_manager.pool_classes_by_scheme = transport.pools(self._bounds)
-        dynamic_client: Any = dynamic.DynamicClient
-        # Without discovery, which would ask for every group of the cluster: the paths are known.
-        self._client = dynamic_client(self._api, discoverer=lambda *_: None)
+        # The library knows the files, names and proxies of its configuration, urllib3 the rest.
+        self._pools: Any = library.rest_client(conf).pool_manager
+        self._pools.pool_classes_by_scheme = transport.pools(self._bounds)
+        self._error: Any = library.error
 
     def get(self, path: str, timeouts: tuple[float, float], **query: object) -> Any:
         """The urllib3 response, unread. `timeouts`: seconds to connect, and until the end of the
-        answer.
+        answer. `query`: `field_selector` becomes `fieldSelector`, and so on.
 
         Raises kubernetes' ApiException, urllib3's HTTPError, CredentialsError; reading the response
         raises BadDataError beyond ANSWER_LIMIT bytes.
         """
-        self.allow(timeouts[1], ANSWER_LIMIT)
-        return self._client.request(
-            "get", path, serialize=False, _request_timeout=timeouts, **query
-        )
+        named = {_camel_case(name): value for name, value in query.items()}
+        return self._send("GET", f"{path}?{urllib.parse.urlencode(named)}", timeouts)
 
     def post(self, path: str, body: object, timeouts: tuple[float, float]) -> Any:
         """Create an object; raises as `get` does."""
+        return self._send("POST", path, timeouts, json.dumps(body).encode())
+
+    def _send(
+        self, method: str, target: str, timeouts: tuple[float, float], body: bytes | None = None
+    ) -> Any:
+        import urllib3
+
         self.allow(timeouts[1], ANSWER_LIMIT)
-        return self._client.request(
-            "post", path, body=body, serialize=False, _request_timeout=timeouts
-        )
+        connect, read = timeouts
+        try:
+            response = self._pools.request(
+                method,
+                self.url + target,
+                body=body,
+                headers=self._headers(),
+                timeout=urllib3.Timeout(connect=connect, read=read),
+                preload_content=False,
+            )
+        except urllib3.exceptions.SSLError as exc:
+            raise self._error(0, f"{type(exc).__name__}\n{exc}") from exc
+        if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+            return response
+        raise self._refusal(response)
+
+    def _headers(self) -> dict[str, str]:
+        """The headers of a request; the library renews the login if it is due."""
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": f"config-supervisor/{__version__}",
+        }
+        for login in self._conf.auth_settings().values():
+            headers[login["key"]] = login["value"]
+        return headers
+
+    def _refusal(self, response: Any) -> Exception:
+        """The library's error for an answer. A connection with more of a body than its begin is
+        closed.
+        """
+        error: Any = self._error(response.status, response.reason)
+        with contextlib.closing(response):
+            error.body = response.read(STATUS_LIMIT).decode(errors="replace")
+        error.headers = response.headers
+        failure: Exception = error
+        return failure
 
     def allow(self, seconds: float, size: float = float("inf")) -> None:
         """Bound the rest of the answer to the last request, in seconds and bytes."""
@@ -90,16 +131,14 @@ class ApiClient:
         return self._credentials.credential()
 
     def close(self) -> None:
-        self._api.close()
+        self._pools.clear()
 
 
 def open_client(access: Access, log: LibraryLog) -> ApiClient:
     """A client with freshly read credentials. Raises CredentialsError."""
     with _OPENING:
-        import_library()
-        from kubernetes import client
-
-        conf = client.Configuration()
+        library = import_library()
+        conf = library.configuration()
         log.take()
         credentials = credentials_of(access)
         credentials.configure(conf)
@@ -110,7 +149,7 @@ def open_client(access: Access, log: LibraryLog) -> ApiClient:
             )
         if not conf.verify_ssl:
             _say_unverified(conf.host)
-        return ApiClient(conf, credentials)
+        return ApiClient(conf, credentials, library)
 
 
 def _say_unverified(host: str) -> None:
@@ -125,3 +164,8 @@ def _say_unverified(host: str) -> None:
             " in the kubeconfig",
             event="tls_unverified",
         )
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))

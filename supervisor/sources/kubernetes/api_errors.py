@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .api_client import ApiClient
 
 # Up to so much of an error's body is parsed for its message.
-_STATUS_LIMIT = 1 << 16  # bytes
+STATUS_LIMIT = 1 << 16  # bytes
 _STATUS_DEPTH = 100  # lists and maps
 RETRY_AFTER_LIMIT = 300.0  # seconds; a server that asks for more is asked again after that
 
@@ -154,7 +154,7 @@ def words(error: Exception) -> str:
         return shown(error.message)
     body = getattr(error, "body", None) or ""
     try:
-        small = len(body) < _STATUS_LIMIT and body.count("{") + body.count("[") < _STATUS_DEPTH
+        small = len(body) < STATUS_LIMIT and body.count("{") + body.count("[") < _STATUS_DEPTH
         said = json.loads(body if small else "")["message"]
     except (ValueError, KeyError, TypeError, RecursionError):
         said = getattr(error, "reason", None) or "no reason given"

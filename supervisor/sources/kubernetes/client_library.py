@@ -1,10 +1,12 @@
 """The `kubernetes` package: imported late and in part, its log turned into errors.
 
-Must not know the use of it.
+Must not know the requests, nor the use of the library.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import gc
 import importlib
 import importlib.util
@@ -12,12 +14,19 @@ import logging
 import sys
 import threading
 
+from ...core.record import Record
+from ...runtime import log as say
 from ..interface import FailureReason
 from .credentials import CredentialsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from typing import Any
+
+# Packages of which single modules are used: their own code would import OAuth, requests,
+# websockets, YAML and pydantic, more than all that a pod needs.
+_PACKAGES = ("kubernetes", "kubernetes.client", "kubernetes.utils")
 
 
 class LibraryLog:
@@ -52,20 +61,45 @@ class LibraryLog:
         self._root.removeHandler(self._silent)
 
 
-def import_library() -> None:
-    """Import the client library with the collector off: a full collection would stop all threads.
+class Library(Record):
+    """The used names of the client library."""
 
-    Afterwards its objects are frozen: no later collection walks through them. Raises
-    CredentialsError.
+    configuration: Callable[[], Any]  # makes a `Configuration`
+    rest_client: Callable[[Any], Any]  # makes a REST client, whose `pool_manager` is urllib3's
+    error: type[Exception]  # ApiException
+
+
+@functools.cache
+def import_library() -> Library:
+    """Import the client library, for a service account. Raises CredentialsError."""
+    with _imports():
+        return _parts_or_whole()
+
+
+@functools.cache
+def import_kubeconfig_loader() -> Callable[..., None]:
+    """The library's `load_kube_config`, for `import_library` before it. Raises CredentialsError."""
+    with _imports():
+        package: Any = sys.modules["kubernetes.client"]
+        if not hasattr(package, "ApiClient"):
+            # The package is entered without its names, which the loader imports from it.
+            package.__spec__.loader.exec_module(package)
+        from kubernetes import config
+
+        load: Callable[..., None] = config.load_kube_config
+        return load
+
+
+@contextlib.contextmanager
+def _imports() -> Iterator[None]:
+    """Import with the collector off: a full collection would stop all threads.
+
+    Afterwards the new objects are frozen: no later collection walks through them.
     """
-    if "kubernetes" in sys.modules:
-        return
     enabled = gc.isenabled()
     gc.disable()
-    # The client loads this package wherever it is installed: 21 MiB of schemas.
-    sys.modules.setdefault("kubernetes_validate", None)  # type: ignore[arg-type]
     try:
-        _import_parts()
+        yield
     except ImportError as exc:
         message = f"cannot import the kubernetes package: {exc}; install it beside this program"
         raise CredentialsError(FailureReason.CONFIG, message, fatal=True) from exc
@@ -75,26 +109,44 @@ def import_library() -> None:
             gc.enable()
 
 
-def _import_parts() -> None:
-    """Import the used parts of the client library only.
-
-    Its package would import OAuth, requests, websockets and informers too: a third of its memory
-    and time, in each pod.
-    """
-    spec = importlib.util.find_spec("kubernetes")
-    if spec is None or spec.loader is None:
-        raise ImportError("no module named kubernetes")
-    package: Any = importlib.util.module_from_spec(spec)  # its own code does not run
-    sys.modules["kubernetes"] = package
+def _parts_or_whole() -> Library:
+    if "kubernetes" in sys.modules:
+        return _whole()
     try:
-        import kubernetes.client
-
-        package.__version__ = kubernetes.client.__version__
-        import kubernetes.client.api_client
-        import kubernetes.dynamic
-        import kubernetes.utils
-    except (ImportError, AttributeError):
-        # The layout of this release is another: import all of it.
+        return _parts()
+    except (ImportError, AttributeError) as exc:
         for name in [name for name in sys.modules if name.partition(".")[0] == "kubernetes"]:
             del sys.modules[name]
-        importlib.import_module("kubernetes")
+        if importlib.util.find_spec("kubernetes") is None:
+            raise
+        say.debug(
+            f"cannot import parts of the kubernetes package: {exc}; importing all of it",
+            event="library_whole",
+        )
+        return _whole()
+
+
+def _parts() -> Library:
+    """The modules for a request, without the packages around them."""
+    for name in _PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is None:
+            raise ImportError(f"no module named {name}")
+        sys.modules[name] = importlib.util.module_from_spec(spec)  # its own code does not run
+    from kubernetes.client.configuration import Configuration
+    from kubernetes.client.exceptions import ApiException
+    from kubernetes.client.rest import RESTClientObject
+
+    return Library(Configuration, RESTClientObject, ApiException)
+
+
+def _whole() -> Library:
+    """All of the package, as its documentation imports it."""
+    # The client loads this package wherever it is installed: 21 MiB of schemas.
+    sys.modules.setdefault("kubernetes_validate", None)  # type: ignore[arg-type]
+    from kubernetes import client
+
+    api_client: Any = client.ApiClient
+    return Library(
+        client.Configuration, lambda conf: api_client(conf).rest_client, client.ApiException
+    )

@@ -15,6 +15,7 @@ import tempfile
 
 from ...core.errors import reason
 from ..interface import FailureReason
+from .client_library import import_kubeconfig_loader
 from .credentials import CredentialsError
 
 TYPE_CHECKING = False
@@ -51,9 +52,7 @@ class Kubeconfig:
         return found
 
     def configure(self, conf: Any) -> None:
-        from kubernetes import config
-
-        load: Any = config.load_kube_config
+        load = import_kubeconfig_loader()
         try:
             load(
                 config_file=self._name,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import http.client
 import io
+import socket
 import ssl
 import time
 
@@ -19,10 +20,19 @@ from .api_errors import BadDataError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from typing import Any
 
     from _typeshed import WriteableBuffer
+
+
+# The kernel finds a dead path in 40 s: silence, then unanswered probes (tcp(7)).
+SOCKET_OPTIONS = (
+    *connection.HTTPConnection.default_socket_options,
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+)
 
 
 class Bounds:
