@@ -65,6 +65,7 @@ class Processes:
         self._to_close = () if keep_files else inherited.files
         self.reserve = self._spawner.reserve
         self._apps: dict[str, _App] = {}  # by service; an app stays here after its end
+        self._starting: list[_App] = []  # their programs may not run yet
         self._hooks: dict[int, Child] = {}
         self._marks: dict[int, str] = {}  # of hooks: HOOK_MARK in their environment
         self._hooks_started = 0
@@ -83,27 +84,32 @@ class Processes:
         if service != APP:
             command = command.replace(env=command.env.plus(SERVICE_MARK, service))
         child = self._spawner.start(command, foreground=foreground)
-        self._apps[service] = _App(service, child, foreground=foreground)
+        app = self._apps[service] = _App(service, child, foreground=foreground)
+        self._starting.append(app)
         return ev.Forked(child.pid, foreground, service)
 
     def look_at(self) -> float | None:
         """The time of the next `look` (monotonic), as no signal tells of an exec; None: never."""
-        return min((app.look_at for app in self._apps.values() if app.starting), default=None)
+        return min([app.look_at for app in self._starting]) if self._starting else None
 
     def look(self) -> Iterator[ev.Event]:
         """`Started` for each app with a program that runs by now."""
-        for app in tuple(self._apps.values()):
+        for app in tuple(self._starting):
             if app.starting is None:
-                continue
+                continue  # it ended meanwhile
             if app.starting.pending():
                 app.look_later(min(app.pause * 1.2, _LOOK_MOST))
             elif app.starting.error() is None:
-                app.starting = None
+                self._has_started(app)
                 open_files.close(self._to_close)
                 self._to_close = ()
                 yield ev.Started(app.pid, app.foreground, app.service)
             else:
                 app.look_later(_LOOK_MOST)  # it ends now, and is reaped
+
+    def _has_started(self, app: _App) -> None:
+        app.starting = None
+        self._starting.remove(app)
 
     def spawn_hook(self, command: Command, output: int) -> int:
         """Start a command beside the app, in a session, without input, its output in a pipe.
@@ -236,8 +242,8 @@ class Processes:
             # The keys reach us until the next run, which gets the terminal again.
             terminal.reclaim(pid)
         child = app.starting
-        app.starting = None
         if child is not None:
+            self._has_started(app)
             error = child.error()
             if error is not None:
                 yield ev.StartFailed(error.code, str(error), error.short, app.service)
@@ -319,13 +325,14 @@ class Processes:
 
 def _kill(pid: int, signum: int, *, group: bool) -> None:
     """Signal a child or its group; it may have ended, before its end is reaped."""
-    # Just after its fork, a child has no group yet, and no descendants.
-    for send in (os.killpg, os.kill) if group else (os.kill,):
-        try:
-            send(pid, signum)
-        except ProcessLookupError:
-            continue
-        return
+    try:
+        if group:
+            os.killpg(pid, signum)
+        else:
+            os.kill(pid, signum)
+    except ProcessLookupError:
+        if group:  # just after its fork, a child has no group yet, and no descendants
+            _kill(pid, signum, group=False)
 
 
 def _signal(pids: list[int], signum: int) -> None:

@@ -20,7 +20,7 @@ from . import signals, threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from signal import struct_siginfo
 
 
@@ -33,8 +33,9 @@ class Inbox:
 
     def __init__(self, taken: Iterable[int]) -> None:
         """`taken`: the signals to take; they must be blocked in every thread."""
-        self._taken = frozenset(taken)
-        self._signals = self._taken - {CHLD}
+        self._taken = tuple(taken)
+        self._signals = tuple(signum for signum in self._taken if signum != CHLD)
+        self._received: dict[int, tuple[Event, ...]] = {}  # made at the first signal of each number
         self._events: deque[Event] = deque()
         self._counts: dict[Event, int] = {}  # of the events of _COUNTED that wait
         self._counting = threads.Lock()
@@ -60,21 +61,27 @@ class Inbox:
             self._counts[event] = count + 1
         return count > 0
 
-    def wait(self, seconds: float | None) -> list[Event]:
+    def wait(self, seconds: float | None) -> Sequence[Event]:
         """The events that have arrived; sleeps up to `seconds` for the first (None: no limit)."""
         if self._events:
             # SIGCHLD comes before signals of a higher number, and in a flood it is always pending.
             found = signals.wait_for(self._signals, 0)
             if found is not None:
-                return [SignalReceived(found.si_signo)]
+                return self._signal(found.si_signo)
         else:
             found = self._sleep(seconds)
             if found is None:
                 return []
             if found.si_signo != CHLD:
-                return [SignalReceived(found.si_signo)]
+                return self._signal(found.si_signo)
         self._called = False  # before the look: a later event calls again
         return [ChildrenChanged(), *self._batch()]
+
+    def _signal(self, signum: int) -> Sequence[Event]:
+        events = self._received.get(signum)
+        if events is None:
+            events = self._received[signum] = (SignalReceived(signum),)
+        return events
 
     def _sleep(self, seconds: float | None) -> struct_siginfo | None:
         if seconds is None:

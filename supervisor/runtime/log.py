@@ -13,6 +13,8 @@ import posix as os
 import time
 from _thread import allocate_lock, start_new_thread
 
+from ..core.errors import reason
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import LockType
@@ -86,6 +88,27 @@ def write(level: str, message: str, **fields: object) -> None:
         _log.dropped += 1
     else:
         queue.put(line)
+
+
+class Faults:
+    """Unexpected errors, contained where they happen: a line in the log for each kind."""
+
+    def __init__(self) -> None:
+        self._said: set[tuple[str, str, int]] = set()
+
+    def say(self, what: str, fault: BaseException) -> str:
+        """Log a failed deed once, as "cannot WHAT: WHY"; returns the sentence. Never raises."""
+        number = fault.errno or 0 if isinstance(fault, OSError) else 0
+        why = reason(fault) if number else f"internal error: {fault!r}"
+        kind = (what, type(fault).__name__, number)
+        sentence = f"cannot {what}: {why}"
+        if kind not in self._said:
+            self._said.add(kind)
+            try:
+                error(f"{sentence}; all else goes on", event="internal_error")
+            except Exception:  # there is nowhere left to say it
+                pass
+        return sentence
 
 
 def _begin() -> SimpleQueue[Line | LockType] | None:

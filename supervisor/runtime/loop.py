@@ -7,7 +7,7 @@ import time
 from ..core import actions as act
 from ..core import events as ev
 from ..core import service as rules
-from ..core.errors import CANNOT_RUN, SpawnError, reason
+from ..core.errors import CANNOT_RUN, SpawnError
 from ..core.life_state import Ended
 from ..core.primitives import partial
 from ..core.record import Record
@@ -15,7 +15,7 @@ from . import log, signals, threads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from ..core.service import Policy, Service
@@ -45,27 +45,6 @@ class RulesFailed(Exception):
     def __init__(self, event: ev.Event | None) -> None:
         super().__init__(f"{event!r}")
         self.event = event
-
-
-class Faults:
-    """Unexpected errors, contained where they happen: a line in the log for each kind."""
-
-    def __init__(self) -> None:
-        self._said: set[tuple[str, str, int]] = set()
-
-    def say(self, what: str, error: BaseException) -> str:
-        """Log a failed deed once, as "cannot WHAT: WHY"; returns the sentence. Never raises."""
-        number = error.errno or 0 if isinstance(error, OSError) else 0
-        why = reason(error) if number else f"internal error: {error!r}"
-        kind = (what, type(error).__name__, number)
-        sentence = f"cannot {what}: {why}"
-        if kind not in self._said:
-            self._said.add(kind)
-            try:
-                log.error(f"{sentence}; all else goes on", event="internal_error")
-            except Exception:  # there is nowhere left to say it
-                pass
-        return sentence
 
 
 class Current:
@@ -98,12 +77,17 @@ class Loop:
         self.current = current
         self._parts = parts
         self.policy = current.policy
-        self.faults = Faults()
+        self.faults = log.Faults()
         self._ended: Ended | None = None
         self._hooks: dict[int, Callable[[ev.HookReport], None]] = {}
         self._not_begun: list[tuple[Callable[[], object], str]] = []  # until a thread can be had
         self._again_at: float | None = None  # when to look at the children once more
         self._deeds = self._table()
+        # The rules are pure: while the service stays the same, so do its deadline and its answer
+        # to a signal that changes nothing. Most signals meet a service at rest.
+        self._same: Service | None = None
+        self._deadline: float | None = None
+        self._answers: dict[int, tuple[Order, ...]] = {}
 
     def run(self) -> int:
         """Start the app, see it to its end, return the exit code."""
@@ -129,26 +113,42 @@ class Loop:
         self._look()  # first: a program that runs by now takes the signals
         for event in events:
             self.handle(event)
+        if due is not None:
+            self._pass(due)
+        self._look()
+        if self._not_begun:
+            self._begin_again()
+
+    def _pass(self, due: float) -> None:
+        """Do the work of a time that has come."""
         now = time.monotonic()
         if self._again_at is not None and now >= self._again_at:
             self._again_at = None
             self.handle(ev.ChildrenChanged())
-        if due is not None and now >= due:
+        if now >= due:
             self.handle(ev.DeadlinePassed())
-        self._look()
-        self._begin_again()
 
     def _due(self) -> float | None:
+        if self.current.state is not self._same:
+            self._meet(self.current.state)
+        look_at = self.processes.look_at()
+        if look_at is None and self._again_at is None and not self._not_begun:
+            return self._deadline
+        begin_at = time.monotonic() + _AGAIN if self._not_begun else None
+        times = (self._deadline, begin_at, self._again_at, look_at)
+        return min((one for one in times if one is not None), default=None)
+
+    def _meet(self, service: Service) -> None:
+        """Forget the answers about an earlier service, and ask for the next deadline."""
         try:
-            due = rules.wake_at(self.current.state, self.policy)
+            self._deadline = rules.wake_at(service, self.policy)
         except Exception as error:
             self.faults.say("tell the next deadline", error)
             raise RulesFailed(None) from error
-        begin_at = time.monotonic() + _AGAIN if self._not_begun else None
-        times = (due, begin_at, self._again_at, self.processes.look_at())
-        return min((one for one in times if one is not None), default=None)
+        self._same = service
+        self._answers = {}
 
-    def arrived(self, due: float | None) -> list[ev.Event]:
+    def arrived(self, due: float | None) -> Sequence[ev.Event]:
         """The events until that time."""
         try:
             return self.inbox.wait(None if due is None else due - time.monotonic())
@@ -159,7 +159,9 @@ class Loop:
 
     def handle(self, event: ev.Event) -> None:
         """A turn; the reports of its actions are handled before the inbox is read again."""
-        if isinstance(event, ev.ChildrenChanged):
+        if isinstance(event, ev.SignalReceived):
+            self._step(event)
+        elif isinstance(event, ev.ChildrenChanged):
             self._look()
             for one in self.reaped():
                 self.handle(one)
@@ -201,12 +203,8 @@ class Loop:
 
     def _step(self, event: ev.Event) -> None:
         before = self.current.state
-        try:
-            self.current.state, orders = rules.step(before, event, time.monotonic(), self.policy)
-        except Exception as error:
-            self.faults.say(f"handle {type(event).__name__}", error)
-            if isinstance(event, _VITAL):
-                raise RulesFailed(event) from error
+        orders = self._ask(event, before)
+        if orders is None:
             return
         # First the deed: a signal is on its way before it is counted or logged.
         reports = [report for action in orders if (report := self.perform(action)) is not None]
@@ -218,17 +216,35 @@ class Loop:
         for report in reports:
             self.handle(report)
 
+    def _ask(self, event: ev.Event, before: Service) -> tuple[Order, ...] | None:
+        """Replace the service by the rules; their orders, None if they failed."""
+        signum = 0
+        if isinstance(event, ev.SignalReceived) and before is self._same:
+            signum = event.signum
+            if signum in self._answers:
+                return self._answers[signum]
+        try:
+            after, orders = rules.step(before, event, time.monotonic(), self.policy)
+        except Exception as error:
+            self.faults.say(f"handle {type(event).__name__}", error)
+            if isinstance(event, _VITAL):
+                raise RulesFailed(event) from error
+            return None
+        self.current.state = after
+        if signum and after is before:
+            self._answers[signum] = orders
+        return orders
+
     def perform(self, action: Order) -> ev.Event | None:
         """Perform an action; an error stays in it, and its report is a failure."""
+        deed = self._deeds.get(type(action))
+        if deed is None:
+            return None
         try:
-            return self._do(action)
+            return deed(action)
         except Exception as error:  # the outer edge of an action: the app goes on
             why = self.faults.say(_deed(action), error)
             return _failure(action, why, self.current.state)
-
-    def _do(self, action: Order) -> ev.Event | None:
-        deed = self._deeds.get(type(action))
-        return None if deed is None else deed(action)
 
     def _table(self) -> dict[type[Order], Callable[[Any], ev.Event | None]]:
         """The deed for each order; none for parts that the role lacks."""

@@ -86,6 +86,20 @@ def test_every_history_ends_with_the_apps_code(
     assert Phase.ENDED is world.life.phase
 
 
+@given(POLICIES, STEPS, st.integers(1, 31), st.floats(0, 1000))
+@settings(max_examples=400, deadline=None)
+def test_signal_that_changes_nothing_needs_no_clock(
+    policy: Policy, steps: list[tuple[str, object]], signum: int, later: float
+) -> None:
+    """The loop remembers the answer to it until the service changes."""
+    world = play(policy, steps)
+    signal = ev.SignalReceived(signum)
+    now, orders = step(world.state, signal, world.now, policy)
+
+    if now is world.state:
+        assert (now, orders) == step(world.state, signal, world.now + later, policy)
+
+
 ON_A: list[tuple[str, object]] = [("offer", "a"), ("applied", "")]
 CHECKED = chosen(configured=True, validate=True, verify=True)
 
