@@ -173,6 +173,7 @@ def _journal(settings: Settings) -> Journal:
         settings.configroot or "",
         sidecar=not settings.command,
         hook_output=settings.hook_output,
+        debug=log.wanted("debug"),
     )
 
 

@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import prometheus_client as prom
+
     from ..core.service import Service
     from ..runtime.protocols import Order
     from .metric_registry import MetricRegistry
@@ -58,6 +60,7 @@ class AppMetrics:
             "Signals forwarded to the app, by name of the signal",
             {"signal": _USUAL_SIGNALS},
         )
+        self._of_signal: dict[int, prom.Counter] = {}  # the next signal waits for the count
         self._orphans = registry.counter(
             "orphans_reaped", "Orphaned processes that the supervisor adopted and reaped"
         )
@@ -80,4 +83,11 @@ class AppMetrics:
     def _count_signals(self, actions: Sequence[Order]) -> None:
         for action in actions:
             if isinstance(action, Kill):
-                self._forwarded.labels(signals.name(action.signum)).inc()
+                self._counter(action.signum).inc()
+
+    def _counter(self, signum: int) -> prom.Counter:
+        counter = self._of_signal.get(signum)
+        if counter is None:
+            counter = self._forwarded.labels(signals.name(signum))
+            self._of_signal[signum] = counter
+        return counter

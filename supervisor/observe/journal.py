@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ..core import events as ev
 from ..core.life import restart_pause
-from ..core.life_state import Phase, Then
+from ..core.life_state import ALIVE, Phase, Then
 from ..core.record import Record
 from ..runtime import signals
 
@@ -35,11 +35,15 @@ class Journal(Record):
     configroot: str = ""
     sidecar: bool = False  # the app runs in another container
     hook_output: str = "log"  # output of other programs in the log: log, withhold, auto
+    debug: bool = True  # whether the log takes lines of this level
 
     def lines(
         self, event: ev.Event, before: Service, after: Service, now: float = 0.0
     ) -> Iterator[Line]:
         """The lines of an event; `now` is monotonic, for durations."""
+        passed_on = isinstance(event, ev.SignalReceived) and after is before
+        if passed_on and not self.debug and before.life.phase in ALIVE:
+            return  # the next signal waits for this line, which would be at debug
         match event:
             case ev.Started(pid):
                 yield self._started(pid, after)
