@@ -78,7 +78,7 @@ MOST_MODULES = {"directory": 172, "api": 580}
 
 # Main thread, source, web server, control socket, and the log from its first line on: a bare init
 # logs nothing.
-THREADS = {"bare": 1, "directory": 5, "api": 580}
+THREADS = {"bare": 1, "directory": 5, "api": 5}
 # Standard input, output and error, and the directory of our start, for the app.
 BARE_FILES = {"pipe": 3, "directory": 1}
 # With threads also the reserve of the main thread.
