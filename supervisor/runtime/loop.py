@@ -266,7 +266,7 @@ class Loop:
         deeds: dict[type[Order], Callable[[Any], None]] = {}
         if (sync := self._parts.sync) is not None:
             deeds |= {
-                act.Apply: lambda _: self._begin(sync.apply, "apply"),
+                act.Apply: lambda _: self._apply(sync),
                 act.Check: lambda _: self._begin(sync.check, "check"),
                 act.Mark: lambda _: self._begin(sync.mark, "marks"),
                 act.Recover: lambda _: self._begin(sync.recover, "recover"),
@@ -293,6 +293,10 @@ class Loop:
         return self.processes.kill_leftovers(
             order.service, order.signum, everything=order.everything, told=order.told
         )
+
+    def _apply(self, sync: Sync) -> None:
+        if not sync.apply_at_once():
+            self._begin(sync.apply, "apply")
 
     def _begin_reload(self, reload: Reloader, order: act.Reload) -> None:
         pid = self.current.state.life.pid

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 _AFTERWARDS = 0.05  # seconds for the app to reload, before old generations are removed
+_SIGNALLED = 0.001  # seconds for the main thread to signal the app, undisturbed
 
 
 class Destination(Record):
@@ -78,11 +79,18 @@ class Delivery:
         self._apply_error = ""
         self._in_place: Mapping[str, str] = {}  # path to digest, of the last version applied
         self._prepared = False
+        self._lent = source_threads.LentThreads()
         self._store = threads.Lock()  # of the root: a recovery may come while a validation hangs
 
     def start(self) -> None:
         """Start a thread for each source."""
-        source_threads.start(self._sources, self._newest, self._put)
+        outlets = source_threads.Outlets(self._newest, self._put, self._lend)
+        source_threads.start(self._sources, outlets)
+
+    def _lend(self) -> None:
+        # While it validates, a source goes on reading: a newer version ends the validation.
+        if self._check is None:
+            self._lent.lend()
 
     def _digest_key(self) -> bytes:
         return os.urandom(KEY_BYTES) if self._root is None else self._root.key()
@@ -95,8 +103,29 @@ class Delivery:
 
     def apply(self) -> None:
         """Put the newest version in place; reports `ConfigApplied` or `ConfigFailed`."""
+        if self._applied():
+            self._tidy_afterwards()
+
+    def apply_at_once(self) -> bool:
+        """The same in the thread of the source that offered the version, without the start of a
+        thread; returns whether it waits for that. For the main thread: returns at once.
+        """
+        return self._lent.perform(self._apply_and_read_on)
+
+    def _apply_and_read_on(self) -> None:
+        if self._applied() and self._root is not None:
+            time.sleep(_SIGNALLED)
+            try:
+                threads.start(self._tidy_afterwards, "tidy")
+            except RuntimeError:
+                pass  # at the limit of processes; the next change tidies up
+
+    def _applied(self) -> bool:
         desired = self._newest.version
-        if desired is not None and self._reporting(desired, self._show) and self._root is not None:
+        return desired is not None and self._reporting(desired, self._show)
+
+    def _tidy_afterwards(self) -> None:
+        if self._root is not None:
             time.sleep(_AFTERWARDS)
             with self._store:
                 self._tidy(self._root)

@@ -89,11 +89,15 @@ class NewestVersion:
 
     def take(
         self, index: int, content: Content, report: Callable[[ev.ConfigOffered | None], None]
-    ) -> None:
-        """Take a source's whole content; `report` gets the offer of a new version, or None."""
+    ) -> bool:
+        """Take a source's whole content; `report` gets the offer of a new version, or None. Returns
+        whether there is an offer.
+        """
         with self._taking:
             # Within the lock: offers arrive in the order of the versions.
-            report(self._offer(index, content))
+            offer = self._offer(index, content)
+            report(offer)
+        return offer is not None
 
     def _offer(self, index: int, content: Content) -> ev.ConfigOffered | None:
         self._changed_at[index] = content.changed_at

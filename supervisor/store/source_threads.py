@@ -1,12 +1,13 @@
 """A thread for each source; its reports become events.
 
-It must not know the use of the contents: the newest version takes them.
+It must not know the use of the contents: the newest version takes them. After a new version a
+thread lends itself for the order that this may cause, and reads on afterwards.
 """
 
 from __future__ import annotations
 
 from ..core import events as ev
-from ..core.primitives import partial
+from ..core.primitives import deque, partial
 from ..core.record import Record
 from ..runtime import log, threads
 from ..sources.interface import FailureReason
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     Put = Callable[[ev.Event], None]
 
+_PATIENCE = 0.02  # seconds; the main thread decides in well under a millisecond
+
 
 class DeclaredSource(Record):
     """A source and the place of its files; its own thread opens it, since that may import much."""
@@ -28,19 +31,69 @@ class DeclaredSource(Record):
     subdir: str = ""
 
 
-def start(sources: Sequence[DeclaredSource], newest: NewestVersion, put: Put) -> None:
+class LentThreads:
+    """Threads of sources that wait for an order: it begins sooner there than in a new thread."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[_Lent] = deque()
+
+    def lend(self) -> None:
+        """Wait a moment for an order, and perform it. For the thread of a source."""
+        lent = _Lent()
+        self._waiting.append(lent)
+        if not lent.called.acquire(timeout=_PATIENCE):
+            try:
+                self._waiting.remove(lent)
+            except ValueError:
+                lent.called.acquire()  # `perform` has just taken it
+            else:
+                return
+        lent.body()
+
+    def perform(self, body: Callable[[], object]) -> bool:
+        """Have a waiting thread call a function that raises nothing; whether one waits. Returns at
+        once.
+        """
+        try:
+            lent = self._waiting.popleft()
+        except IndexError:
+            return False
+        lent.body = body
+        lent.called.release()
+        return True
+
+
+class _Lent:
+    """A waiting thread."""
+
+    body: Callable[[], object]
+
+    def __init__(self) -> None:
+        self.called = threads.Lock()
+        self.called.acquire()
+
+
+class Outlets(Record):
+    """Where the threads of sources go with what they read."""
+
+    newest: NewestVersion
+    put: Put
+    lend: Callable[[], None]  # called after a new version
+
+
+def start(sources: Sequence[DeclaredSource], outlets: Outlets) -> None:
     """Start a thread for each source."""
     for index, source in enumerate(sources):
-        threads.start(partial(_follow, index, source, newest, put), f"source {index}")
+        threads.start(partial(_follow, index, source, outlets), f"source {index}")
 
 
-def _follow(index: int, declared: DeclaredSource, newest: NewestVersion, put: Put) -> None:
+def _follow(index: int, declared: DeclaredSource, outlets: Outlets) -> None:
     try:
         source = declared.open()
-        source.run(_Sink(newest, index, source, put))
+        source.run(_Sink(index, source, outlets))
     except Exception as error:  # the outer edge of the thread: a broken source is reported
-        newest.note_error(index, f"internal error: {error!r}")
-        put(
+        outlets.newest.note_error(index, f"internal error: {error!r}")
+        outlets.put(
             ev.SourceFailed(
                 index, FailureReason.CONFIG, f"cannot read source {index}: {error!r}", fatal=True
             )
@@ -50,11 +103,12 @@ def _follow(index: int, declared: DeclaredSource, newest: NewestVersion, put: Pu
 class _Sink:
     """The reports of a source as events (the protocol `sources.Sink`)."""
 
-    def __init__(self, newest: NewestVersion, index: int, source: Source, put: Put) -> None:
-        self._newest = newest
+    def __init__(self, index: int, source: Source, outlets: Outlets) -> None:
+        self._newest = outlets.newest
         self._index = index
         self._source = source
-        self._put = put
+        self._put = outlets.put
+        self._lend = outlets.lend
         self._named: Label | None = None
 
     def _say(self, event: ev.Event) -> None:
@@ -74,7 +128,8 @@ class _Sink:
             self._say(ev.SourceRead(self._index, present=True, offer=offer, saw=saw))
 
         self._newest.note_error(self._index, str(self._source.label))
-        self._newest.take(self._index, content, report)
+        if self._newest.take(self._index, content, report):
+            self._lend()
 
     def connected(self) -> None:
         self._say(ev.WatchConnected(self._index))

@@ -174,7 +174,7 @@ def test_change_without_a_free_thread_waits_for_it(run: Run, open_volume: str) -
     limit_processes(program.pid, 1)
     swap_volume(open_volume, {"app.conf": "two"})
     program.err.expect(
-        r"warning: cannot start a thread \(apply\): can't start new thread; the limit of processes"
+        r"warning: cannot start a thread \(reload\): can't start new thread; the limit of processes"
         r" is reached "
         r"\(pids.max, ulimit -u\); the supervisor tries again every second"
     )

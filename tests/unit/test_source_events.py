@@ -11,7 +11,8 @@ from config_supervisor.core.actions import Apply
 from config_supervisor.sources.interface import Content, Label
 from config_supervisor.store import source_threads
 from config_supervisor.store.newest_version import NewestVersion
-from config_supervisor.store.source_threads import DeclaredSource
+from config_supervisor.store.source_threads import DeclaredSource, LentThreads, Outlets
+from tests.harness import until
 from tests.unit.histories import configured
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ class Source:
         self.ended.set()
 
 
-def events(reports: Reports) -> list[ev.Event]:
+def events(reports: Reports, lend: Callable[[], None] = lambda: None) -> list[ev.Event]:
     """The events of a source's reports, but for its name."""
     source, found = Source(reports), list[ev.Event]()
     newest = NewestVersion([""], {}, lambda: b"key", exact=False)
-    source_threads.start([DeclaredSource(lambda: source)], newest, found.append)
+    source_threads.start([DeclaredSource(lambda: source)], Outlets(newest, found.append, lend))
     assert source.ended.wait(10)
     return [event for event in found if not isinstance(event, ev.SourceOpened)]
 
@@ -69,3 +70,35 @@ def test_version_offered_by_a_read_is_applied() -> None:
     app.at(1, ev.SourceFailed(0, "unreachable", "no route"))
     assert [Apply()] == app.at(100, ev.SourceRead(0, present=True, offer=ev.ConfigOffered("b")))
     assert ("", True) == (app.state.sources[0].trouble, app.state.sources[0].present)
+
+
+def test_thread_lends_itself_after_each_new_version() -> None:
+    lent: list[int] = []
+    content = Content({"a": b"1"})
+
+    def reports(sink: Sink) -> None:
+        sink.read(None)
+        for one in (content, content, Content({"a": b"2"})):
+            sink.read(one)
+            sink.contact()
+
+    events(reports, lambda: lent.append(threading.get_ident()))
+    assert len(lent) == 2
+    assert {*lent} != {threading.get_ident()}
+
+
+def test_order_is_performed_in_a_waiting_thread() -> None:
+    threads = LentThreads()
+    performed: list[int] = []
+    lending = threading.Thread(target=threads.lend)
+    lending.start()
+    until(lambda: threads.perform(lambda: performed.append(threading.get_ident())), True)
+    lending.join(10)
+    assert performed == [lending.ident]
+    assert not threads.perform(lambda: performed.append(0))
+
+
+def test_waiting_thread_goes_on_without_an_order() -> None:
+    threads = LentThreads()
+    threads.lend()
+    assert not threads.perform(lambda: None)
