@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from itertools import product
 
-import prometheus_client as prom
+from . import metrics_library as prom
+from . import text_format
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from prometheus_client.registry import Collector
 
     from ..core.service import Service
 
@@ -62,10 +61,9 @@ class MetricRegistry:
             name, text, namespace=PREFIX, registry=self.collectors, buckets=buckets
         )
 
-    def register(self, collector: Collector) -> None:
+    def register(self, collector: prom.Collector) -> None:
         self.collectors.register(collector)
 
     def page(self, accept: str) -> tuple[str, bytes]:
         """Content type and body of /metrics for an Accept header."""
-        encode, kind = prom.exposition.choose_encoder(accept)
-        return kind, encode(self.collectors)
+        return text_format.page(self.collectors, accept)

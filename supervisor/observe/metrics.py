@@ -10,8 +10,7 @@ then on the main thread calls `observe` after each turn.
 
 from __future__ import annotations
 
-import prometheus_client as prom
-
+from . import metrics_library as prom
 from .app_metrics import AppMetrics
 from .metric_registry import MetricRegistry
 from .process_metrics import ProcessMetrics

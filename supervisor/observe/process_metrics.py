@@ -5,10 +5,8 @@ psutil knows the same figures, for 20 ms and 1 MiB at the first scrape.
 
 from __future__ import annotations
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
-
 from ..process import procfs
+from .metrics_library import Collector, CounterMetricFamily, GaugeMetricFamily
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
-import importlib
 import importlib.util
 import logging
 import sys
@@ -16,6 +15,7 @@ import threading
 
 from ...core.record import Record
 from ...runtime import log as say
+from ...runtime.partial_imports import import_parts, run_package
 from ..interface import FailureReason
 from .credentials import CredentialsError
 
@@ -24,9 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-# Packages of which single modules are used: their own code would import OAuth, requests,
+# The modules for a request. The code of the packages around them would import OAuth, requests,
 # websockets, YAML and pydantic, more than all that a pod needs.
 _PACKAGES = ("kubernetes", "kubernetes.client", "kubernetes.utils")
+_MODULES = (
+    "kubernetes.client.configuration",
+    "kubernetes.client.exceptions",
+    "kubernetes.client.rest",
+)
 
 
 class LibraryLog:
@@ -80,10 +85,8 @@ def import_library() -> Library:
 def import_kubeconfig_loader() -> Callable[..., None]:
     """The library's `load_kube_config`, for `import_library` before it. Raises CredentialsError."""
     with _imports():
-        package: Any = sys.modules["kubernetes.client"]
-        if not hasattr(package, "ApiClient"):
-            # The package is entered without its names, which the loader imports from it.
-            package.__spec__.loader.exec_module(package)
+        if not hasattr(sys.modules["kubernetes.client"], "ApiClient"):
+            run_package("kubernetes.client")  # the loader imports from it
         from kubernetes import config
 
         load: Callable[..., None] = config.load_kube_config
@@ -113,10 +116,8 @@ def _parts_or_whole() -> Library:
     if "kubernetes" in sys.modules:
         return _whole()
     try:
-        return _parts()
+        import_parts(_PACKAGES, _MODULES)
     except (ImportError, AttributeError) as exc:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "kubernetes"]:
-            del sys.modules[name]
         if importlib.util.find_spec("kubernetes") is None:
             raise
         say.debug(
@@ -124,15 +125,6 @@ def _parts_or_whole() -> Library:
             event="library_whole",
         )
         return _whole()
-
-
-def _parts() -> Library:
-    """The modules for a request, without the packages around them."""
-    for name in _PACKAGES:
-        spec = importlib.util.find_spec(name)
-        if spec is None:
-            raise ImportError(f"no module named {name}")
-        sys.modules[name] = importlib.util.module_from_spec(spec)  # its own code does not run
     from kubernetes.client.configuration import Configuration
     from kubernetes.client.exceptions import ApiException
     from kubernetes.client.rest import RESTClientObject
