@@ -129,7 +129,7 @@ class Assembly:
         declared = sources.declared(settings)
         syncer = delivery.Delivery(declared, place, self._put, self._versions)
         self._introduce(sources.names(settings))
-        self._at_end += [syncer.end, sources.remove_key_files]
+        self._at_end += [syncer.end, sources.remove_key_files, sources.leave_watches]
         syncer.start()
         return syncer
 

@@ -11,6 +11,7 @@ from ..store.source_threads import DeclaredSource
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from types import ModuleType
 
     from ..options.command_line import Settings
     from ..options.parsers import ObjectName
@@ -40,11 +41,23 @@ def declared(settings: Settings) -> list[DeclaredSource]:
 
 
 def remove_key_files() -> None:
-    """Remove the files with keys of a kubeconfig, if it was read: nothing is imported now."""
-    package = __name__.removesuffix(".wiring.sources")
-    kubeconfig = sys.modules.get(f"{package}.sources.kubernetes.kubeconfig")
+    """Remove the files with keys of a kubeconfig, if it was read."""
+    kubeconfig = _imported("kubernetes.kubeconfig")
     if kubeconfig is not None:
         kubeconfig.remove_key_files()
+
+
+def leave_watches() -> None:
+    """Leave the end of all watches of directories to the kernel, at the end of the process."""
+    late_release = _imported("directory.late_release")
+    if late_release is not None:
+        late_release.leave_behind()
+
+
+def _imported(name: str) -> ModuleType | None:
+    """A module of the sources, if it is in use: nothing is imported at the end."""
+    package = __name__.removesuffix(".wiring.sources")
+    return sys.modules.get(f"{package}.sources.{name}")
 
 
 def _objects(settings: Settings) -> Iterator[tuple[str, ObjectName]]:

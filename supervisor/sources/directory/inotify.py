@@ -66,6 +66,9 @@ class Watch:
     def close(self) -> None:
         """Give the descriptor back."""
         if self._inotify is not None:
+            from . import late_release
+
+            late_release.discard(self._inotify.fileno())
             self._inotify.close()
 
     def fileno(self) -> int | None:
@@ -137,6 +140,10 @@ class Watch:
             self._inotify = inotify_simple.INotify(nonblocking=True)
         except OSError as error:
             self._limited(error)
+            return
+        from . import late_release
+
+        late_release.add(self._inotify.fileno())
 
     def _add(self, path: str, mask: int, name: str | None) -> None:
         try:
