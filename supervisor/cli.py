@@ -8,11 +8,12 @@ needed: a bare init loads neither threads nor ssl, kubernetes, prometheus_client
 from __future__ import annotations
 
 import errno
+import gc
 import posix
 import sys
 import time
 
-from . import __version__
+from . import __version__, start_code
 from .core.errors import CANNOT_RUN, USAGE, StartError, UsageError, reason
 from .core.life_state import LifePolicy, ended_unstarted
 from .core.primitives import partial
@@ -120,11 +121,7 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
     log.configure(
         "debug" if settings.verbose or settings.v else settings.log_level, settings.log_format
     )
-    for name, meant in command_line.unknown_variables(environment.variables()):
-        log.warning(
-            f"{name} stands for no option{f' (did you mean {meant}?)' if meant else ''}",
-            event="unknown_variable",
-        )
+    _warn_of_variables()
     inbox = Inbox(inherited.taken)
     # Without a second start no file is kept open for the app: the other end of a pipe sees the app
     # close it.
@@ -143,6 +140,9 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
         # Threads are coming: the default of 5 ms until another thread runs would delay a signal.
         sys.setswitchinterval(0.0005)
         processes.reserve.hold(_RESERVE)
+        start_code.load("program")
+        if settings.config_dir:
+            start_code.load("directory")
         from .wiring import program
 
         current = Current(program.first_state(settings), policy)
@@ -150,9 +150,20 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
     else:
         current = Current(Service(), policy)
         parts = Parts(observers=(observer,))
+    # The objects of the start stay, so no collection needs to look at them.
+    gc.freeze()
+    gc.enable()
     code = Loop(inbox, processes, command, current, parts).run()
     life = current.state.life
     return code, life.error if ended_unstarted(life) else ""
+
+
+def _warn_of_variables() -> None:
+    for name, meant in command_line.unknown_variables(environment.variables()):
+        log.warning(
+            f"{name} stands for no option{f' (did you mean {meant}?)' if meant else ''}",
+            event="unknown_variable",
+        )
 
 
 def _parts(assembly: Assembly, command: Command, observer: Observer) -> Parts:

@@ -12,7 +12,7 @@
        TREE/lib                   its libraries, the C library among them
 
    It knows nothing of what the scripts do, takes no options, and hands the environment on (with the
-   help of sitecustomize.py). */
+   help of sitecustomize.py, which the script runs where it has work). */
 #define _GNU_SOURCE /* environ */
 #include <errno.h>
 #include <limits.h>
@@ -87,7 +87,7 @@ int main(int count, char **words) {
     *next++ = python;
     *next++ = python;
     if (strcmp(name, "python3") != 0) {
-        *next++ = "-I"; /* PYTHON* variables are the app's */
+        *next++ = "-IS"; /* PYTHON* variables are the app's; `site` takes long */
         *next++ = join(self, "/lib/programs/", name);
     }
     if (count > 1)

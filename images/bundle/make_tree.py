@@ -157,7 +157,7 @@ def _copy_programs(tree: str) -> None:
     os.makedirs(target)
     shutil.copy(os.path.realpath(sys.executable), os.path.join(target, "python3"))
     for name in PROGRAMS:
-        shutil.copyfile(f"/{HOME}/bin/{name}", os.path.join(target, name))
+        shutil.copyfile(os.path.join(HERE, "programs", name), os.path.join(target, name))
     shutil.copyfile(os.path.join(HERE, "install.py"), os.path.join(target, "supervisor-install"))
 
 

@@ -1,9 +1,9 @@
 # noqa: INP001 - no package: it becomes a module of the standard library
 """Gives the app's LD_* variables their names back, which launcher.c keeps from our own loader.
 
-The names change where the kernel put them, so /proc/self/environ shows them too. It runs at each
-start of the interpreter, and without such a variable must import nothing beyond a bare init's
-modules.
+The names change where the kernel put them, so /proc/self/environ shows them too. `site` runs it at
+each start of the bundle's interpreter; programs/supervisor, which does without `site`, only where
+there is such a variable.
 """
 
 import os

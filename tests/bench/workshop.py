@@ -1,14 +1,14 @@
 """The parts of a benchmark run: the compiled app, and our program as in an image.
 
-Our program is a copy of the tree with compiled modules without a check of their age, behind a file
-whose first line is `#!PYTHON -I`, as in an image; a console script by pip imports `re` first. The
-interpreter belongs to an empty virtual environment, for the floor too: hooks of a distribution
-(`.pth` files) cost tens of milliseconds and hide a program's own imports. Must not know the
-measures.
+Our program lies in the packages of an empty virtual environment, behind the launchers of the
+images, with compiled modules and `start_code` files without a check of their age. The interpreter
+of this environment runs the floor too: hooks of a distribution (`.pth` files) cost tens of
+milliseconds and hide a program's own imports. Must not know the measures.
 """
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import socket
@@ -19,15 +19,12 @@ from tests.bench.closure import link, requirements
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-LAUNCHER = """\
-#!{python} -I
-import sys
-
-sys.path += [{package!r}, {libraries!r}]
-from config_supervisor.{module} import {name}
-
-{call}
-"""
+PROGRAMS = ("supervisor", "supervisorctl")
+IMAGES = os.path.join(ROOT, "images", "bin")
+COMPILE = (
+    "import compileall, py_compile, sys; sys.exit(not compileall.compile_dir(sys.argv[1],"
+    " quiet=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH))"
+)
 
 
 class Workshop(Record):
@@ -51,36 +48,29 @@ def build(folder: str, memory: str, python: str) -> Workshop:
     subprocess.run(
         ["gcc", "-O2", "-static", "-Wall", "-o", app, os.path.join(HERE, "app.c")], check=True
     )
-    package = os.path.join(folder, "site")
-    source = os.path.join(ROOT, "supervisor")
-    shutil.copytree(
-        source,
-        os.path.join(package, "config_supervisor"),
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
-    script = (
-        "import compileall, py_compile, sys; sys.exit(not compileall.compile_dir(sys.argv[1],"
-        " quiet=1, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH))"
-    )
-    subprocess.run([python, "-I", "-c", script, package], check=True)
-    libraries = os.path.join(folder, "libraries")
-    os.mkdir(libraries)
+    (packages,) = glob.glob(os.path.join(empty, "lib", "python*", "site-packages"))
+    package = os.path.join(packages, "config_supervisor")
+    unwanted = shutil.ignore_patterns("__pycache__", "start")
+    shutil.copytree(os.path.join(ROOT, "supervisor"), package, ignore=unwanted)
     for one in requirements().values():
-        link(one, libraries)
-    paths = {"python": python, "package": package, "libraries": libraries}
-
-    def launcher(file: str, module: str, name: str, call: str) -> str:
-        text = LAUNCHER.format(module=module, name=name, call=call, **paths)
-        return write_program(os.path.join(folder, file), text)
-
-    supervisor = launcher("supervisor", "__main__", "main", "main()")
-    supervisorctl = launcher("supervisorctl", "control.client", "main", "sys.exit(main())")
-    text = "import runpy, sys\n\nsys.path += [{libraries!r}]\nsys.argv[:] = sys.argv[1:]\n"
-    text = (
-        f"#!{python} -I\n{text.format(**paths)}runpy.run_path(sys.argv[0], run_name='__main__')\n"
-    )
+        link(one, packages)
+    subprocess.run([python, "-I", "-c", COMPILE, package], check=True)
+    compiler = [python, "-I", "-m", "config_supervisor.start_compiler", "--unchecked"]
+    subprocess.run(compiler, check=True)
+    supervisor, supervisorctl = (_launcher(folder, name, python) for name in PROGRAMS)
+    text = "import runpy, sys\n\nsys.argv[:] = sys.argv[1:]\n"
+    text = f"#!{python} -I\n{text}runpy.run_path(sys.argv[0], run_name='__main__')\n"
     with_libraries = write_program(os.path.join(folder, "with-libraries"), text)
     return Workshop(folder, memory, python, app, supervisor, supervisorctl, with_libraries)
+
+
+def _launcher(folder: str, name: str, python: str) -> str:
+    """A launcher of the images, with another interpreter in the first line."""
+    with open(os.path.join(IMAGES, name), encoding="utf-8") as file:
+        text = file.read()
+    first, _, rest = text.partition("\n")
+    flags = first.partition(" ")[2]
+    return write_program(os.path.join(folder, name), f"#!{python} {flags}\n{rest}")
 
 
 def write_program(path: str, text: str) -> str:

@@ -86,6 +86,14 @@ class Environment:
         assert f"{RELEASE}\n" == self.says("supervisord", "--version")
         assert THEIR_HELP in self.says("python", "-m", "supervisor.supervisorctl", "--help")
 
+    def assert_ours_starts_from_files(self) -> None:
+        """By those of `start_code`: their modules have no loader."""
+        code = (
+            "from config_supervisor import start_code; start_code.load('signals')\n"
+            "from config_supervisor.runtime import signals; print(signals.__loader__)\n"
+        )
+        assert "None\n" == self.says("python", "-I", "-c", code)
+
     def assert_script_of(self, name: str) -> None:
         """`supervisorctl` belongs to this distribution; ours tells so to a user of the other."""
         if name == THEIRS:
@@ -110,9 +118,10 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a wheel of each distribution."""
     place = tmp_path_factory.mktemp("wheels")
     tree = tmp_path_factory.mktemp("tree")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree)
     shutil.copytree(ROOT / "supervisor", tree / "supervisor")
+    shutil.copytree(ROOT / "images" / "bin", tree / "images" / "bin")
     (tree / "config_supervisor").symlink_to("supervisor")
     try:
         pip("download", "--no-deps", f"--dest={place}", *PINNED)
@@ -138,6 +147,7 @@ def test_each_runs_beside_the_other_and_without_it(
 ) -> None:
     both = install(*order)
     both.assert_ours_runs()
+    both.assert_ours_starts_from_files()
     both.assert_theirs_runs()
     both.assert_script_of(order[-1])
     assert [set(), set()] == [both.missing(name) for name in order]

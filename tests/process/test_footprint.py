@@ -34,7 +34,7 @@ from tests.volume import swap_volume
 ROOT = os.path.dirname(os.path.dirname(APPS))
 
 # The modules of a bare init beside its own, listed in tests/unit/test_house.py.
-BARE_LIBRARY = {"errno"}
+BARE_LIBRARY = {"errno", "gc"}
 # The same for a follower of a directory, between exec and the app; the rest comes afterwards.
 OS = {"os", "os.path", "stat", "genericpath", "posixpath", "_collections_abc"}
 DIRECTORY_LIBRARY = BARE_LIBRARY | OS | {"select", "_queue", "resource"}
@@ -52,7 +52,7 @@ DIRECTORY = set(
     process.spawning process.terminal
     runtime runtime.inbox runtime.log runtime.loop runtime.signals runtime.threads
     sources sources.directory sources.directory.directory_source sources.directory.inotify
-    sources.directory.tree sources.interface
+    sources.directory.tree sources.interface start_code
     store store.delivery store.newest_version store.source_threads store.write_errors
     wiring wiring.destination wiring.launch wiring.program wiring.sources
     """.split()

@@ -221,6 +221,7 @@ BARE = (
     "runtime.loop",
     "runtime.signals",
     "runtime.threads",
+    "start_code",
     "wiring",
     "wiring.launch",
 )
