@@ -46,18 +46,19 @@ class ProcessMetrics(Collector):
     def _figures(self) -> dict[str, float]:
         figures = {"processes": 0.0, "memory": 0.0, "cpu": 0.0, "fds": 0.0, "threads": 0.0}
         app = self._pid()
-        for pid in [app, *procfs.descendants(app)] if app else ():
+        if not app:
+            return figures
+        table = procfs.processes()
+        ticks = 0
+        for pid in (app, *procfs.below(table, [app])):
             try:
-                _add(figures, pid)
-            except OSError:
+                # Not the resident pages of `stat`, which the kernel rounds by the processor.
+                figures["memory"] += procfs.resident_bytes(pid)
+                ticks += table[pid].cpu
+                figures["threads"] += table[pid].threads
+                figures["processes"] += 1
+                figures["fds"] += procfs.count_of_open_files(pid)
+            except (OSError, KeyError):
                 continue  # it ended, or became another user's
+        figures["cpu"] = procfs.seconds(ticks)
         return figures
-
-
-def _add(figures: dict[str, float], pid: int) -> None:
-    stat = procfs.stat(pid)
-    figures["memory"] += procfs.resident_bytes(pid)
-    figures["cpu"] += procfs.seconds(stat.cpu)
-    figures["threads"] += stat.threads
-    figures["processes"] += 1
-    figures["fds"] += len(procfs.open_files(pid))

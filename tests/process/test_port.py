@@ -12,10 +12,12 @@ import psutil
 import pytest
 
 from tests.conftest import needs
-from tests.harness import Run, app, until, wait_until
+from tests.harness import Run, app, only_pid1, until, wait_until
 from tests.http import get, metric, port_of, request, status
 
 LISTEN = ("--listen", "127.0.0.1:0")
+MANY = 100  # processes below the app
+WORKERS = f"for i in $(seq {MANY}); do sleep 60 & done; echo ready; wait"
 
 
 def test_probes_of_a_running_app_are_ok(run: Run) -> None:
@@ -92,6 +94,34 @@ def test_process_tree_is_measured_as_by_psutil(run: Run) -> None:
     assert metric(port, "app_open_fds") == sum(one.num_fds() for one in tree) >= 6
     assert metric(port, "app_resident_memory_bytes") == sum(one.memory_info().rss for one in tree)
     assert metric(port, "app_cpu_seconds_total") == sum(sum(one.cpu_times()[:2]) for one in tree)
+
+
+@only_pid1
+def test_a_scrape_reads_little_of_each_process(run: Run, tmp_path: Path) -> None:
+    """`stat` and `statm` by three system calls each, and the number of descriptors by another one.
+
+    As PID 1, so that /proc shows the app's processes only.
+    """
+    program = run("sh", "-c", WORKERS, options=LISTEN)
+    port = port_of(program)
+    program.expect("ready")
+    until(lambda: metric(port, "app_processes"), MANY + 1)
+    get(port, "/metrics")
+
+    seen = tmp_path / "calls"
+    command = [needs("strace"), "-f", "-o", str(seen), "-p", str(program.pid)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as strace:
+        assert strace.stderr is not None
+        assert "attached" in strace.stderr.readline()
+        get(port, "/metrics")
+        strace.send_signal(signal.SIGINT)
+        strace.communicate(timeout=10)
+
+    calls = [
+        line for line in seen.read_text(encoding="utf-8").splitlines() if "resumed>" not in line
+    ]
+    assert MANY < sum("/statm" in call for call in calls)
+    assert len(calls) < 7 * MANY + 150
 
 
 def test_signals_are_counted_by_name(run: Run) -> None:

@@ -75,6 +75,13 @@ def test_a_zombie_has_ended_and_is_no_process() -> None:
         assert [] == procfs.arguments(process.pid)
 
 
+def test_open_files_are_counted_as_listed() -> None:
+    with running("cat") as process:
+        # The program may still map its libraries, each by a descriptor.
+        until(lambda: procfs.count_of_open_files(process.pid), 3)
+        assert [0, 1, 2] == procfs.open_files(process.pid)
+
+
 def test_a_process_that_is_gone_is_told_from_a_hidden_one(gone: int) -> None:
     readers = (
         procfs.stat,
@@ -84,6 +91,7 @@ def test_a_process_that_is_gone_is_told_from_a_hidden_one(gone: int) -> None:
         procfs.cgroups,
         procfs.threads,
         procfs.open_files,
+        procfs.count_of_open_files,
         procfs.resident_bytes,
     )
     for read in readers:
