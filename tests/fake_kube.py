@@ -11,6 +11,7 @@ down. It must not know the client: everything goes over HTTP, into the request l
 
 from __future__ import annotations
 
+import enum
 import json
 import os
 import random
@@ -48,6 +49,16 @@ class Rule(Record):
         )
 
 
+class WatchList(enum.Enum):
+    """The answers of releases to a watch that wants the existing objects first."""
+
+    OFFERED = "1.34 and newer: the objects, and a bookmark at their end"
+    GATED = "1.27 and newer, without the feature gate: 422"
+    UNKNOWN = "1.19 to 1.26: 422, since a resourceVersionMatch is for lists"
+    IGNORED = "1.18 and older: the objects, but no bookmark at their end"
+    FILTERED = "behind a proxy that refuses parameters: 400"
+
+
 class FakeKube:
     """The server and the orders of a test. Objects live in `namespace` by default."""
 
@@ -61,7 +72,8 @@ class FakeKube:
         self.authority = authority or Authority()
         self.log: list[Ask] = []
         self.documents: dict[str, Json] = {}  # further paths with their fixed JSON
-        self.watch_list = True  # the feature gate: a watch may begin with the existing objects
+        # Whether a watch may begin with the existing objects, as the release decides.
+        self.watch_list = WatchList.OFFERED
         self.endless_headers = False  # answers begin, and their headers never end
         self.forbidding_until = 0.0  # monotonic: roles are not loaded yet
         self.gone_as_event = False  # 410 as an ERROR event in a 200 stream, not as a status
@@ -261,8 +273,8 @@ class FakeKube:
             return len(self._streams)
 
     def asked(self, verb: str, status: int | None = None) -> list[Ask]:
-        """The logged requests with a verb (and an answer)."""
-        return [ask for ask in self.log if ask.verb == verb and status in {None, ask.status}]
+        """The logged requests with a verb (and an answer); see `Ask.is_a`."""
+        return [ask for ask in self.log if ask.is_a(verb) and status in {None, ask.status}]
 
     # For the HTTP side
 
@@ -271,7 +283,7 @@ class FakeKube:
         with self.store.changed:
             self.log.append(ask)
             for index, answer in enumerate(self._answers):
-                if answer.verb == ask.verb:
+                if ask.is_a(answer.verb):
                     self._answers[index] = answer.replace(times=answer.times - 1)
                     if answer.times == 1:
                         del self._answers[index]
@@ -293,10 +305,10 @@ class FakeKube:
                 f'in API group "{ask.group}" in the namespace "{ask.namespace}"',
             )
 
-    def wait_to_send(self, verb: str) -> None:
-        """Stand here while the server is frozen or this verb's answer is held."""
+    def wait_to_send(self, ask: Ask | None = None) -> None:
+        """Stand here while the server is frozen or the answer to this request is held."""
         for hold in self._holds:
-            if hold.verb == verb:
+            if ask and ask.is_a(hold.verb):
                 self._holds.remove(hold)
                 hold.keep()
                 break
@@ -318,6 +330,7 @@ class FakeKube:
             stream.queue.extend(_line(e.type, e.obj) for e in backlog if e.concerns(*ask.selection))
             if ask.initial_events:
                 stream.after = self.store.version
+            if ask.initial_events and self.watch_list is WatchList.OFFERED:
                 stream.queue.append(_bookmark(ask.resource, self.store.version, initial_end=True))
             self._streams.append(stream)
             return stream

@@ -67,6 +67,12 @@ class Ask:
                 self.name = term.partition("=")[2].lstrip("=")
         return "watch" if self.query.get("watch", "").lower() in {"1", "t", "true"} else "list"
 
+    def is_a(self, verb: str) -> bool:
+        """Whether it has a verb; `read` is a list, and a watch that begins with the objects."""
+        if verb == "read":
+            return self.verb == "list" or (self.verb == "watch" and self.initial_events)
+        return self.verb == verb
+
     @property
     def selection(self) -> tuple[str, str, str]:
         return self.resource, self.namespace, self.name
@@ -164,7 +170,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             )
             return
         if answer := kube.scripted(ask):
-            kube.wait_to_send(ask.verb)
+            kube.wait_to_send(ask)
             self._send(ask, answer.status, answer.body, dict(answer.headers))
             return
         try:
@@ -178,7 +184,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except ValueError as nonsense:
             status, answered = 400, RefusedError(400, "BadRequest", str(nonsense)).status()
         encoded = json.dumps(answered).encode()
-        kube.wait_to_send(ask.verb)
+        kube.wait_to_send(ask)
         self._send(ask, status, encoded, {})
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
@@ -259,22 +265,24 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _watch(self, ask: Ask) -> None:
         kube = self.server.kube
+        if not ask.resource:
+            raise RefusedError(404, "NotFound", "the server could not find the requested resource")
         _check_selector(ask)
         if ask.initial_events:
-            _check_initial_events(ask, allowed=kube.watch_list)
+            _check_initial_events(ask, kube.watch_list.name)
         stream = kube.open_stream(ask)
         try:
-            kube.wait_to_send("watch")
+            kube.wait_to_send(ask)
             ask.status = 200
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             while piece := kube.next_piece(stream):
-                kube.wait_to_send("")
+                kube.wait_to_send()
                 self._chunk(piece)
             if stream.end == "clean":
-                kube.wait_to_send("")
+                kube.wait_to_send()
                 self.wfile.write(b"0\r\n\r\n")
             else:
                 self._break(stream.end)
@@ -327,13 +335,17 @@ def _check_selector(ask: Ask) -> None:
         raise RefusedError(400, "BadRequest", "this server knows no label selectors")
 
 
-def _check_initial_events(ask: Ask, *, allowed: bool) -> None:
-    """As the API server validates `sendInitialEvents` (WatchList)."""
+def _check_initial_events(ask: Ask, offered: str) -> None:
+    """As the API server validates `sendInitialEvents`; `offered`: the name of a `WatchList`."""
+    if offered == "FILTERED":
+        raise RefusedError(400, "BadRequest", "unknown parameter: sendInitialEvents")
     why = ""
-    if not allowed:
+    if offered == "UNKNOWN":
+        why = "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch"
+    elif offered == "GATED":
         why = (
             "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the"
-            " WatchList feature gate"
+            " WatchList feature gate is enabled"
         )
     elif ask.query.get("resourceVersionMatch") != "NotOlderThan":
         why = (

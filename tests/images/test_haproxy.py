@@ -55,7 +55,7 @@ def running(api: FakeKube, deploy: Deploy, backend: int = 9) -> WebApp:
 
 
 def test_haproxy_starts_once_its_configuration_is_there(api: FakeKube, deploy: Deploy) -> None:
-    hold = api.hold("list")
+    hold = api.hold("read")
     pod = deploy(POD, change=QUICK)
     pod.start()
     app = WebApp(pod, "haproxy")

@@ -67,7 +67,7 @@ def running(api: FakeKube, deploy: Deploy, backend: int = 9) -> WebApp:
 
 
 def test_nginx_starts_once_its_configuration_is_there(api: FakeKube, deploy: Deploy) -> None:
-    hold = api.hold("list")
+    hold = api.hold("read")
     pod = deploy(POD, change=QUICK)
     pod.start()
     app = WebApp(pod, "nginx")

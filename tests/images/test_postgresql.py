@@ -187,7 +187,7 @@ def database(deploy: Deploy) -> Database:
 def test_postgresql_starts_on_its_configuration_without_rights(
     api: FakeKube, deploy: Deploy
 ) -> None:
-    hold = api.hold("list")
+    hold = api.hold("read")
     database = Database(deploy(POD, env=QUICK))
     database.pod.start()
     hold.wait(60)

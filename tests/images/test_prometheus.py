@@ -96,7 +96,7 @@ def running(api: FakeKube, deploy: Deploy) -> Prometheus:
 def test_prometheus_starts_on_its_configuration_without_rights(
     api: FakeKube, deploy: Deploy
 ) -> None:
-    hold = api.hold("list")
+    hold = api.hold("read")
     app = Prometheus(deploy(POD))
     app.pod.start()
     hold.wait(60)

@@ -11,7 +11,8 @@ import pytest
 from config_supervisor.sources.interface import Label
 from config_supervisor.sources.kubernetes.credentials import Access
 from config_supervisor.sources.kubernetes.retry_pace import Timing
-from tests.fake_kube import FakeKube
+from config_supervisor.sources.kubernetes.watch_list import MEMORY
+from tests.fake_kube import FakeKube, WatchList
 from tests.real_kube import RealKube
 
 if TYPE_CHECKING:
@@ -32,13 +33,24 @@ def _cluster() -> Iterator[RealKube | None]:
 
 
 @pytest.fixture
-def kube(_cluster: RealKube | None, tmp_path: object) -> Iterator[FakeKube | RealKube]:
+def release(request: pytest.FixtureRequest) -> WatchList:
+    """The release of the fake API server; `following.both_ways` runs a test on two."""
+    chosen: WatchList = getattr(request, "param", WatchList.OFFERED)
+    return chosen
+
+
+@pytest.fixture
+def kube(
+    _cluster: RealKube | None, tmp_path: object, release: WatchList
+) -> Iterator[FakeKube | RealKube]:
     """An API server: `namespace`, `kubeconfig`, and create, change, annotate, delete in it."""
     if _cluster is not None:
         yield _cluster
         _cluster.clear()
         return
     with FakeKube() as fake:
+        fake.watch_list = release
+        MEMORY.forget(fake.url)  # another server had this port before
         fake.write_kubeconfig(f"{tmp_path}/kubeconfig")
         yield fake
 

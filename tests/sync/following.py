@@ -9,10 +9,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from config_supervisor.sources.interface import Content, Failure, Label
 from config_supervisor.sources.kubernetes.credentials import Access
 from config_supervisor.sources.kubernetes.kubernetes_source import KubernetesSource
 from config_supervisor.sources.kubernetes.retry_pace import Timing
+from tests.fake_kube import WatchList
 from tests.fake_kube_http import Ask
 from tests.harness import wait_until
 
@@ -29,6 +32,12 @@ QUICK = Timing(
     crowd=(0.1, 0.1),
     poll=(0.1, 0.2),
 )
+
+# A test on a server that begins a watch with the object, and on a server that does not.
+both_ways = pytest.mark.parametrize(
+    "release", [WatchList.OFFERED, WatchList.GATED], indirect=True, ids=["watchlist", "list"]
+)
+by_list = pytest.mark.parametrize("release", [WatchList.GATED], indirect=True, ids=["list"])
 
 
 class Recorder:

@@ -122,7 +122,7 @@ def test_missing_object_makes_one_event(telling: Telling) -> None:
     until(telling.fake.watchers, 1)
     telling.fake.store.compact()
     telling.fake.cut("clean")
-    until(lambda: len(telling.fake.asked("list", 200)), 2)
+    until(lambda: len(telling.fake.asked("read", 200)), 2)
     telling.kube.create("web", {"app.conf": "one"})
     program.expect("config: one")
     telling.told("SourceMissing", "ConfigApplied")

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.fake_kube import FakeKube
+from tests.fake_kube import FakeKube, WatchList
 from tests.harness import wait_until
 from tests.real_kube import RealKube
 
@@ -130,12 +130,26 @@ def test_watch_list_begins_with_the_objects_and_a_bookmark(fake: FakeKube) -> No
     ]
 
 
-def test_unsupported_watch_list_is_refused(fake: FakeKube) -> None:
+def test_watch_list_without_a_match_is_refused(fake: FakeKube) -> None:
     with pytest.raises(urllib.error.HTTPError, match="422"):
         watched(fake, WATCH_LIST)
-    fake.watch_list = False
-    with pytest.raises(urllib.error.HTTPError, match="422"):
+
+
+@pytest.mark.parametrize(
+    ("release", "status"),
+    [(WatchList.GATED, "422"), (WatchList.UNKNOWN, "422"), (WatchList.FILTERED, "400")],
+)
+def test_unsupported_watch_list_is_refused(fake: FakeKube, release: WatchList, status: str) -> None:
+    fake.watch_list = release
+    with pytest.raises(urllib.error.HTTPError, match=status):
         watched(fake, f"{WATCH_LIST}&resourceVersionMatch=NotOlderThan")
+
+
+def test_oldest_servers_send_the_objects_and_no_bookmark(fake: FakeKube) -> None:
+    fake.watch_list = WatchList.IGNORED
+    fake.create("app", {"k": "a"})
+    (only,) = map(json.loads, watched(fake, f"{WATCH_LIST}&resourceVersionMatch=NotOlderThan"))
+    assert "ADDED" == only["type"]
 
 
 def watched(fake: FakeKube, query: str) -> list[bytes]:

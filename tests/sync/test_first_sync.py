@@ -36,7 +36,7 @@ def withhold_server(fake: FakeKube) -> Callable[[], None]:
 
 
 def overload(fake: FakeKube) -> Callable[[], None]:
-    fake.answer_next("list", 429, headers={"Retry-After": "30"}, times=-1)
+    fake.answer_next("read", 429, headers={"Retry-After": "30"}, times=-1)
     return fake.clear
 
 

@@ -52,9 +52,9 @@ def test_hostile_list_costs_little_memory(subject: Subject, fake: FakeKube, body
     """14 MiB of `[],` once cost 400 MiB, which ends PID 1 in a small container."""
     program = running(subject, fake)
     before = most_memory(program)
-    fake.answer_next("list", 200, body, times=2)
+    fake.answer_next("read", 200, body, times=2)
     fake.cut("clean")
-    until(lambda: len(fake.asked("list", 200)), 4)
+    until(lambda: len(fake.asked("read", 200)), 4)
     until(fake.watchers, 1)
     assert most_memory(program) - before < 40 * MEBI
 

@@ -31,8 +31,8 @@ def test_token_file_is_read_again_after_a_refusal(
     write(token, fake.rotate_token())
     fake.cut("clean")
     source.expect_watching(2)
-    (refused,) = fake.asked("list", 401)
-    (repeated,) = [ask for ask in fake.asked("list", 200) if ask.at > refused.at]
+    (refused,) = fake.asked("read", 401)
+    (repeated,) = [ask for ask in fake.asked("read", 200) if ask.at > refused.at]
     assert repeated.at - refused.at < 3.5  # a second failure would wait 4 s at least
     assert [] == source.failures
     fake.change("nginx", {"k": "b"})

@@ -155,7 +155,7 @@ def test_refusal_without_a_user_names_that_of_the_token(
     claims = base64.urlsafe_b64encode(json.dumps({"sub": subject}).encode()).decode().rstrip("=")
     token = f"eyJh.{claims}.c2ln" if subject else "opaque"
     fake.write_kubeconfig(fake.kubeconfig, user={"token": token})
-    fake.answer_next("list", 403, b"go away", times=-1)
+    fake.answer_next("read", 403, b"go away", times=-1)
     follow().expect_failure("cannot read configmap production/nginx: forbidden; ", words)
 
 

@@ -97,7 +97,7 @@ def test_number_of_keys_is_limited() -> None:
 )
 def test_long_list_is_refused(fake: FakeKube, follow: Follow, body: bytes) -> None:
     fake.create("nginx", {"k": "a"})
-    fake.answer_next("list", 200, body)
+    fake.answer_next("read", 200, body, times=2)
     source = follow()
     source.expect_failure(
         "cannot read configmap production/nginx: the answer is longer than 10 MiB"
@@ -108,8 +108,8 @@ def test_long_list_is_refused(fake: FakeKube, follow: Follow, body: bytes) -> No
 def test_body_of_an_error_is_bounded(fake: FakeKube, follow: Follow) -> None:
     """The client library reads an error's body without a limit."""
     fake.create("nginx", {"k": "a"})
-    fake.answer_next("list", 500, b'{"message": "' + b"x" * (12 << 20) + b'"}')
-    fake.answer_next("list", 500, b"[" * 60_000)
+    fake.answer_next("read", 500, b'{"message": "' + b"x" * (12 << 20) + b'"}')
+    fake.answer_next("read", 500, b"[" * 60_000)
     source = follow()
     source.expect_reads(A)
     assert all(len(failure.message) < 500 for failure in source.failures)
@@ -139,15 +139,6 @@ def test_trickling_headers_time_out(fake: FakeKube, follow: Follow) -> None:
     assert 0.4 < time.monotonic() - began < 3
     fake.endless_headers = False
     source.expect_reads(A)
-
-
-def test_watch_without_headers_is_reported(fake: FakeKube, follow: Follow) -> None:
-    fake.create("nginx", {"k": "a"})
-    source = follow(timing=QUICK.replace(list=0.5))
-    source.expect_watching()
-    fake.hold("watch")
-    fake.cut("clean")
-    source.expect_failure("cannot reach the API server", "no answer in time")
 
 
 # --- floods
@@ -200,7 +191,7 @@ def test_control_characters_of_a_server_are_escaped(
     obj = fake.create("nginx", {"k": "a"})
     evil = "\x1b[2J\x9b31m\r\nforged line " + "x" * 1000
     if where == "body":
-        fake.answer_next("list", 500, json.dumps({"message": evil}).encode())
+        fake.answer_next("read", 500, json.dumps({"message": evil}).encode())
     source = follow()
     source.expect_watching()
     if where == "event":

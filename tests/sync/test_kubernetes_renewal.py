@@ -56,4 +56,4 @@ def test_unchanged_credentials_leave_the_pause(fake: FakeKube, follow: Follow, p
     (_, pause), *_ = source.reports("failed")
     first, second = source.when("failed")[:2]
     assert pause <= second - first
-    assert len(fake.asked("list", 401)) < 6
+    assert len(fake.asked("read", 401)) < 6

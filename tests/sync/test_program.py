@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from tests.conftest import needs, needs_root
-from tests.fake_kube import FakeKube
+from tests.fake_kube import FakeKube, WatchList
 from tests.harness import Run, app, until
 from tests.http import get, status
 from tests.sync.subject import Kube, Subject
@@ -44,7 +44,7 @@ def test_an_annotation_changes_neither_files_nor_reloads(subject: Subject) -> No
 
 def test_an_edit_between_list_and_watch_is_applied(subject: Subject, fake: FakeKube) -> None:
     fake.create("web", {"app.conf": "one"})
-    hold = fake.hold("list")
+    hold = fake.hold("read")
     program = subject.start()
     hold.wait()
     subject.change("two")
@@ -73,6 +73,7 @@ def test_ending_watches_neither_reload_nor_lose_an_edit(subject: Subject, fake: 
 def test_expired_resource_version_leads_to_a_new_list(
     subject: Subject, fake: FakeKube, as_event: bool
 ) -> None:
+    fake.watch_list = WatchList.GATED
     program = subject.running()
     fake.gone_as_event = as_event
     hold = fake.hold("list")

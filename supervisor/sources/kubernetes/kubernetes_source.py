@@ -1,10 +1,11 @@
 """A ConfigMap or Secret as a source, followed through the Kubernetes API.
 
-List the object, watch from the list's resourceVersion, and when the watch ends, for whatever
-reason, list again: a list repairs all losses of a watch (410, a restored etcd, events dropped by a
-proxy, a deletion during an outage), and costs a small read. Only a difference in content is
-reported, so none of this shows. Must not know the use of the content, and lets no exception out:
-the sink gets every failure as a `Failure`. Imported by the thread that runs it.
+Read the object and watch it from there, and when the watch ends, for whatever reason, read it
+again: this repairs all losses of a watch (410, a restored etcd, events dropped by a proxy, a
+deletion during an outage), and costs little. The server sends the object at the begin of the watch
+(WatchList) where it can, else in a list before. Only a difference in content is reported, so none
+of this shows. Must not know the use of the content, and lets no exception out: the sink gets every
+failure as a `Failure`. Imported by the thread that runs it.
 
 The API: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 """
@@ -18,22 +19,27 @@ from http import HTTPStatus
 
 from ...runtime import log
 from ..interface import Content, RestartReason
+from . import watch_list
 from .api_client import open_client
 from .api_errors import BadDataError, EventError, failed_try
 from .client_library import LibraryLog
 from .credentials import files_of, namespace, stamp
 from .object_decoding import changed_at, files, parsed
+from .object_events import ObjectEvents, concerns
 from .retry_pace import RetryPace, Timing, Tried, watch_seconds
+from .watch_list import MEMORY, Fallback, Incomplete
 from .watch_stream import EventRate, lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from ..interface import Label, Sink
     from .api_client import ApiClient
     from .api_errors import FailedTry
     from .credentials import Access, Stamp
+    from .object_events import News
 
 MANY = 3  # failures in a row; after more, the source opens a new client
 LOOK_EVERY = 1.0  # seconds between looks at the credential files, after a refusal
@@ -62,13 +68,14 @@ class KubernetesSource:
         self._pace = RetryPace(self._timing, due)
         self._private = label.kind == "secret"
         self._client: ApiClient | None = None
-        self._known = False  # a list was read: from now on no failure is fatal
-        # The progress of this try: the list was answered, it was read, the watch was established.
+        self._known = False  # the object was read: from now on no failure is fatal
+        # The progress of this try: a request was answered, the object (or its absence) was read,
+        # the watch was established.
         self._answered = self._listed = self._watching = False
+        self._by_list = False  # a WatchList failed, and no watch was established since
         self._polling = False  # the right to watch is missing
         self._failing = False  # the last report was a failure
         self._content: Content | None = None  # of the last report
-        self._uid = ""
 
     def run(self, sink: Sink) -> None:
         """Read, watch, read again, until a failure is fatal. An Exception of the sink is a failed
@@ -87,14 +94,14 @@ class KubernetesSource:
             library.close()
 
     def _try(self, sink: Sink, library: LibraryLog) -> tuple[FailedTry | None, float | None]:
-        """A list and a watch. Returns the failure, and the pause before the next try in seconds;
-        None is the end.
+        """Read and watch. Returns the failure, and the pause before the next try in seconds; None
+        is the end.
         """
         began = time.monotonic()
         failed = None
         self._answered = self._listed = self._watching = False
         try:
-            self._list_and_watch(sink, library)
+            self._read_and_watch(sink, library)
         except Exception as exc:  # the outer edge: no failure may end this thread
             failed = failed_try(exc, self._client, self.label, listed=self._listed)
         delay = self._pace.after(
@@ -103,6 +110,9 @@ class KubernetesSource:
         if self._listed:
             sink.restarted(failed.restart if failed else RestartReason.SERVER_TIMEOUT)
         if failed is not None:
+            lost = failed.restart is RestartReason.CONNECTION and not self._listed
+            if lost and self._client is not None:
+                MEMORY.forget(self._client.url)
             if not self._report(sink, failed, delay):
                 return failed, None
             # A new TLS connection helps neither an overloaded server (429) nor a missing role.
@@ -150,21 +160,76 @@ class KubernetesSource:
                 source=str(self.label),
             )
 
-    def _list_and_watch(self, sink: Sink, library: LibraryLog) -> None:
+    def _read_and_watch(self, sink: Sink, library: LibraryLog) -> None:
         if not self.label.namespace:
             self.label = self.label.replace(namespace=namespace(self._access))
         if self._client is None:
             self._client = open_client(self._access, library)
         client = self._client
+        if not self._by_list and not MEMORY.lacks(client.url, time.monotonic()):
+            try:
+                self._stream(sink, client)
+            except Exception as exc:
+                if not self._lists_instead(exc, client):
+                    raise
+            else:
+                return
         version, obj = self._list(client)
-        self._known = self._listed = True
-        reported = self._absent(sink) if obj is None else self._present(sink, obj)
+        events = ObjectEvents(self.label, obj)
+        self._arrived(sink, obj)
         if self._polling and self._failing:
             self._report_content(sink, self._content)
-        elif not reported:
-            sink.contact()
         del obj  # the watch would keep these few MiB alive
-        self._watch(sink, client, version)
+        self._watch(sink, client, events, version)
+
+    def _lists_instead(self, exc: Exception, client: ApiClient) -> bool:
+        """Whether a list is the answer to this failure of a WatchList."""
+        if self._listed:
+            return False
+        ended = isinstance(exc, Incomplete)
+        failed = failed_try(exc, client, self.label)
+        way = watch_list.fallback(failed, ended=ended, answered=self._answered)
+        if way is Fallback.LACKING:
+            MEMORY.note(client.url, time.monotonic())
+            log.debug(
+                f"{client.url} begins no watch with the object; listing it before each watch",
+                event="source_lists",
+                source=str(self.label),
+            )
+        else:
+            self._by_list = way is not Fallback.NONE
+        return way in (Fallback.LACKING, Fallback.LIST)
+
+    def _stream(self, sink: Sink, client: ApiClient) -> None:
+        """A watch that begins with the object."""
+        began = time.monotonic()
+        until = began + self._pace.budget(began)
+        seconds = watch_seconds(self._timing)
+
+        def patience() -> float:
+            return min(watch_list.LULL, until - time.monotonic())
+
+        response = self._get(client, patience(), timeout_seconds=seconds, **watch_list.QUERY)
+        self._answered = True
+        events = ObjectEvents(self.label, initial=True)
+        rate = EventRate()
+        with contextlib.closing(response):
+            client.allow(patience())
+            stream = lines(response)
+            for line in stream:
+                news = events.take(parsed(line))
+                if events.complete:
+                    break
+                self._take(sink, news)
+                client.allow(patience())
+                self._slow_down(rate, line)
+            else:
+                raise Incomplete
+            del line
+            client.allow(began + seconds + self._timing.slack - time.monotonic())
+            self._arrived(sink, news.obj, news.saw)
+            del news  # the watch would keep these few MiB alive
+            self._follow(sink, stream, events)
 
     def _list(self, client: ApiClient) -> tuple[str, Any]:
         """The version of the list, and its object or None."""
@@ -179,13 +244,13 @@ class KubernetesSource:
             version = answer["metadata"]["resourceVersion"]
             items = answer["items"] or ()
             # A server may ignore the field selector.
-            found = [item for item in items if self._ours(item)]
+            found = [item for item in items if concerns(item, self.label)]
         except (KeyError, TypeError, AttributeError) as exc:
             message = f"the answer is not a list; is {client.url} a Kubernetes API server?"
             raise BadDataError(message) from exc
         return str(version), found[0] if found else None
 
-    def _watch(self, sink: Sink, client: ApiClient, version: str) -> None:
+    def _watch(self, sink: Sink, client: ApiClient, events: ObjectEvents, version: str) -> None:
         seconds = watch_seconds(self._timing)
         response = self._get(
             client,
@@ -197,31 +262,35 @@ class KubernetesSource:
         )
         client.allow(seconds + self._timing.slack)
         with contextlib.closing(response):
-            self._watching = True
-            sink.connected()
-            try:
-                if self._polling:
-                    self._polling = False
-                    log.info(
-                        f"{self.label} can be watched now",
-                        event="source_watched",
-                        source=str(self.label),
-                    )
-                if self._failing:
-                    self._report_content(sink, self._content)  # the same again: the failure is over
-                self._follow(sink, response)
-            finally:
-                sink.disconnected()
+            self._by_list = False
+            self._follow(sink, lines(response), events)
 
-    def _follow(self, sink: Sink, response: Any) -> None:
-        """Take the events of a watch to its end, at the pace of `EventRate`."""
-        rate = EventRate()
-        for line in lines(response):
-            self._event(sink, parsed(line))
-            wait = rate.pause(time.monotonic(), len(line))
-            del line  # the next read would keep these few MiB alive
-            if wait:
-                time.sleep(wait)
+    def _follow(self, sink: Sink, stream: Iterator[bytearray], events: ObjectEvents) -> None:
+        """Take the events of an established watch to its end, at the pace of `EventRate`."""
+        self._watching = True
+        sink.connected()
+        try:
+            if self._polling:
+                self._polling = False
+                log.info(
+                    f"{self.label} can be watched now",
+                    event="source_watched",
+                    source=str(self.label),
+                )
+            if self._failing:
+                self._report_content(sink, self._content)  # the same again: the failure is over
+            rate = EventRate()
+            for line in stream:
+                self._take(sink, events.take(parsed(line)))
+                self._slow_down(rate, line)
+                del line  # the next read would keep these few MiB alive
+        finally:
+            sink.disconnected()
+
+    def _slow_down(self, rate: EventRate, line: bytearray) -> None:
+        wait = rate.pause(time.monotonic(), len(line))
+        if wait:
+            time.sleep(wait)
 
     def _get(self, client: ApiClient, read: float, **query: object) -> Any:
         where = urllib.parse.quote(self.label.namespace, safe="")
@@ -237,45 +306,28 @@ class KubernetesSource:
             self._client.close()
             self._client = None
 
-    def _ours(self, obj: Any) -> bool:
-        """Whether an object is the source's: a server may ignore the path or the field selector."""
-        meta = obj.get("metadata") or {}
-        kind = str(obj.get("kind", self.label.kind))
-        where = meta.get("namespace", self.label.namespace), meta.get("name")
-        return where == (self.label.namespace, self.label.name) and kind.lower() == self.label.kind
-
-    def _event(self, sink: Sink, event: Any) -> None:
-        try:
-            kind = event["type"]
-            obj = event["object"]
-            ours = self._ours(obj)
-            meta = obj.get("metadata") or {}
-            known = kind in {"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"}
-        except (KeyError, TypeError, AttributeError):
-            known = False
-        if not known:
-            raise BadDataError("the watch sent something else than a watch event")
-        saw = kind.lower()
-        reported = False
-        if ours and kind in ("ADDED", "MODIFIED"):
-            reported = self._present(sink, obj, saw)
-        elif ours and kind == "DELETED" and meta.get("uid", "") == self._uid:
-            # Any other uid is of a former object with this name, which a new object has replaced.
-            reported = self._absent(sink, saw)
-        if not reported:
+    def _arrived(self, sink: Sink, obj: Any, saw: str = "") -> None:
+        """Report the state at the begin of a watch."""
+        self._known = self._listed = True
+        if self._present(sink, obj, saw):
+            return
+        if saw:
             sink.watched(saw)
-        if kind == "ERROR":
-            raise EventError(obj)
+        else:
+            sink.contact()
 
-    def _absent(self, sink: Sink, saw: str = "") -> bool:
-        self._uid = ""
-        self._report_content(sink, None, saw)
-        return True
+    def _take(self, sink: Sink, news: News) -> None:
+        if not (news.told and self._present(sink, news.obj, news.saw)):
+            sink.watched(news.saw)
+        if news.error is not None:
+            raise EventError(news.error)
 
     def _present(self, sink: Sink, obj: Any, saw: str = "") -> bool:
-        """Report an object whose content differs from the last; whether it does."""
+        """Report an object whose content differs from the last, or its absence; whether it did."""
+        if obj is None:
+            self._report_content(sink, None, saw)
+            return True
         found = files(obj, private=self._private)
-        self._uid = obj["metadata"].get("uid", "")
         if self._content is not None and found == self._content.files:
             return False
         self._report_content(sink, Content(found, self._private, changed_at(obj["metadata"])), saw)
