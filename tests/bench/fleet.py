@@ -46,6 +46,8 @@ def _defaults(base: Setup) -> dict[str, Plan]:
     runs: dict[str, Plan] = {
         "rollout": (rollout, base, (DEPLOYMENT_PACE, base.pods / DEPLOYMENT_PACE + 1500))
     }
+    old = dataclasses.replace(base, streams=False)
+    runs["listing"] = rollout, old, (DEPLOYMENT_PACE, base.pods / DEPLOYMENT_PACE + 1500)
     small = dataclasses.replace(base, capacity=Capacity(rate=300))
     for name, setup in (("", base), (" small", small)):
         runs["at once" + name] = rollout, setup, (base.pods, 600.0 if name else 120.0)

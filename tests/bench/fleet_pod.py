@@ -2,7 +2,7 @@
 
 Real are the pauses and their jitter (`RetryPace`), the meaning of a failure and of Retry-After
 (`failed_try`), the timings, and the rules for start, versions and reloads (`service.step`).
-Imitated is the order of list, watch and pause, because the real code blocks a thread;
+Imitated is the order of WatchList, list, watch and pause, because the real code blocks a thread;
 `tests/unit/test_fleet.py` compares it with the real `KubernetesSource`. Must not know of the fleet.
 """
 
@@ -20,9 +20,10 @@ from config_supervisor.core.actions import Action, Apply, Recover, Reload, Spawn
 from config_supervisor.core.life_state import Ended
 from config_supervisor.core.rollout_state import Rollout, RolloutPolicy
 from config_supervisor.core.service import Policy, Service
-from config_supervisor.sources.interface import Label
+from config_supervisor.sources.interface import Label, RestartReason
 from config_supervisor.sources.kubernetes.api_errors import FailedTry, failed_try
 from config_supervisor.sources.kubernetes.retry_pace import RetryPace, Timing, Tried, watch_seconds
+from config_supervisor.sources.kubernetes.watch_list import Fallback, Memory, fallback
 from tests.bench.fleet_server import Agenda, ApiServer, Capacity, HttpError, Tally
 
 if TYPE_CHECKING:
@@ -70,13 +71,19 @@ class Follower:
         self._known = 0
         self._fresh = True  # the next request needs a new connection
         self._began = 0.0
-        self._watching = False
+        self._read = False
+        self._memory = Memory()
+        self._by_list = False
         self._turn = 0  # counts tries; plans of an earlier try are void
 
     def start(self) -> None:
         self._began = self._world.agenda.now
-        self._watching = False
-        self._request("list", self._listed)
+        self._read = False
+        if self._by_list or self._memory.lacks(CLIENT.url, self._began):
+            self._list()
+            return
+        seconds = watch_seconds(self._world.timing)
+        self._request("stream", functools.partial(self._streamed, seconds), self._unstreamed)
 
     def stop(self) -> None:
         self._turn = -1
@@ -90,28 +97,65 @@ class Follower:
     def lost(self, error: Exception) -> None:
         self._ended(self._turn, error)
 
-    def _request(self, kind: str, then: Callable[[], None]) -> None:
+    def _request(
+        self,
+        kind: str,
+        then: Callable[[], None],
+        instead: Callable[[Exception], bool] = lambda _: False,
+    ) -> None:
+        """`instead`: what else to do after an error; False ends the try."""
         connect = self._world.timing.connect if self._fresh else None
-        self._world.server.request(
-            kind, functools.partial(self._answered, self._turn, then), connect=connect
-        )
+        answered = functools.partial(self._answered, self._turn, then, instead)
+        self._world.server.request(kind, answered, connect=connect)
 
-    def _answered(self, turn: int, then: Callable[[], None], error: Exception | None) -> None:
-        if error is not None:
-            self._ended(turn, error)
-        elif turn == self._turn:
+    def _answered(
+        self,
+        turn: int,
+        then: Callable[[], None],
+        instead: Callable[[Exception], bool],
+        error: Exception | None,
+    ) -> None:
+        if turn != self._turn:
+            return
+        if error is None:
             self._fresh = False
             then()
+        elif not instead(error):
+            self._ended(turn, error)
+
+    def _streamed(self, seconds: int) -> None:
+        self._read = True
+        self._watch(seconds)
+
+    def _unstreamed(self, error: Exception) -> bool:
+        failed = _failed_try(error)
+        way = fallback(failed, ended=False, answered=False)
+        if way is Fallback.LACKING:
+            self._memory.note(CLIENT.url, self._world.agenda.now)
+        else:
+            self._by_list = way is not Fallback.NONE
+        at_once = way in (Fallback.LACKING, Fallback.LIST)
+        if at_once:
+            self._fresh = not failed.status
+            self._list()
+        return at_once
+
+    def _list(self) -> None:
+        self._request("list", self._listed)
 
     def _listed(self) -> None:
         self.changed(self._world.server.version)
         seconds = watch_seconds(self._world.timing)
-        self._watching = True
+        self._read = True
         self._request("watch", functools.partial(self._watched, seconds))
 
     def _watched(self, seconds: int) -> None:
+        self._by_list = False
+        self._watch(seconds)  # it begins with the events since the list
+
+    def _watch(self, seconds: int) -> None:
         self._world.server.watch(self)
-        self.changed(self._world.server.version)  # it begins with the events since the list
+        self.changed(self._world.server.version)
         self._world.agenda.after(seconds, self._ended, self._turn, None)
 
     def _ended(self, turn: int, error: Exception | None) -> None:
@@ -119,7 +163,9 @@ class Follower:
             return
         self._world.server.watchers.pop(self, None)
         fault = _failed_try(error) if error else None
-        tried = Tried(self._began, self._world.agenda.now, self._watching, fault)
+        tried = Tried(self._began, self._world.agenda.now, self._read, fault)
+        if fault and fault.restart is RestartReason.CONNECTION and not self._read:
+            self._memory.forget(CLIENT.url)
         delay = self._pace.after(tried)
         if fault is not None and not fault.status:
             self._fresh = True  # after a refusal the connection is kept

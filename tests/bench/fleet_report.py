@@ -73,7 +73,8 @@ def _at_rest(outcomes: Outcomes) -> str:
     calm = rest.series(*REQUESTS)[-STEADY:]
     refused, silent = (_attempts(outcomes[name][0]) for name in ("refused", "silent"))
     return (
-        f"At rest: **{rest.hourly(STEADY):.1f} requests per hour and object**,"
+        f"At rest: **{rest.hourly(STEADY):.1f} requests per hour and object**"
+        f" ({outcomes['listing'][0].hourly(STEADY):.1f} at a server without WatchList),"
         f" {sum(calm) / len(calm):.0f} per second of the fleet on average and {max(calm)} at most."
         f" At the end of the 10 minutes of outage the fleet makes {refused:.0f} attempts per second"
         f" at a server that refuses, {silent:.0f} at a silent server."

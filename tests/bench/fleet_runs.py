@@ -18,7 +18,7 @@ from tests.bench.fleet_server import Capacity, Tally
 
 SPREAD = 360.0  # seconds for the starts of an evenly spread fleet
 SETTLED = SPREAD + 10.0  # then all pods watch
-REQUESTS = ("list", "watch")
+REQUESTS = ("list", "watch", "stream")
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,14 @@ class Setup:
     capacity: Capacity = field(default_factory=Capacity)
     timing: Timing = field(default_factory=Timing)
     splay: float = 0.0
+    streams: bool = True  # the server has WatchList
 
     def world(self) -> World:
         # The program draws from the generator of `random`.
         random.seed(self.seed)
-        return World(self.capacity, self.timing, RolloutPolicy(pace=Pace(splay=self.splay)))
+        world = World(self.capacity, self.timing, RolloutPolicy(pace=Pace(splay=self.splay)))
+        world.server.streams = self.streams
+        return world
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from urllib3.exceptions import ConnectTimeoutError
+
 # Seconds until the program's TCP keepalive (20, 5, 4) gives up a silent connection.
 KEEPALIVE_LOSS = 40.0
 RETRY_AFTER_MOST = 32  # seconds: kube-apiserver asks for no longer wait
@@ -84,7 +86,7 @@ class Tally:
 class Capacity:
     """The capacity of an API server. Assumptions; the report shows the effect of others."""
 
-    # Requests per second: a list of an object by name, or the set-up of a watch on it.
+    # Requests per second: a list of an object by name, the set-up of a watch on it, or both in one.
     rate: float = 1000.0
     backlog: int = 545  # requests in work or waiting; beyond, 429
     handshakes: float = 2000.0  # TLS connections per second, first come, first served
@@ -99,6 +101,10 @@ class HttpError(Exception):
         super().__init__(f"status {status}")
         self.status = status
         self.headers = {"Retry-After": str(retry_after)} if retry_after else {}
+
+
+def _unconnected() -> Exception:
+    return ConnectTimeoutError(None, "timed out")
 
 
 class Watcher(Protocol):
@@ -116,6 +122,7 @@ class ApiServer:
 
     def __init__(self, agenda: Agenda, tally: Tally, capacity: Capacity) -> None:
         self.version = 1
+        self.streams = True  # it has WatchList
         # In the order of arrival: the order of a set differs from run to run.
         self.watchers: dict[Watcher, None] = {}
         self._agenda = agenda
@@ -128,7 +135,8 @@ class ApiServer:
         self._pushback = _Pushback(random.random())
 
     def request(self, kind: str, then: Reply, *, connect: float | None = None) -> None:
-        """Ask for a list or a watch; the answer calls `then` with an error or None.
+        """Ask for a list, a watch, or both in one (`stream`); the answer calls `then` with an
+        error or None.
 
         connect: seconds until the client gives up a new connection; None for a kept connection.
         """
@@ -139,23 +147,25 @@ class ApiServer:
             self._reply(
                 then, self._capacity.latency, ConnectionRefusedError(111, "Connection refused")
             )
+        elif self._down and connect is None:
+            self._reply(then, KEEPALIVE_LOSS, TimeoutError())
         elif self._down:
-            self._reply(then, KEEPALIVE_LOSS if connect is None else connect, TimeoutError())
+            self._reply(then, connect or 0.0, _unconnected())
         elif connect is None:
-            self._arrive(then)
+            self._arrive(kind, then)
         else:
-            self._connect(then, connect)
+            self._connect(kind, then, connect)
 
-    def _connect(self, then: Reply, patience: float) -> None:
+    def _connect(self, kind: str, then: Reply, patience: float) -> None:
         now = self._agenda.now
         self._tally.count("connection", now)
         self._shaking_until = max(now, self._shaking_until) + 1 / self._capacity.handshakes
         if self._shaking_until - now > patience:
-            self._reply(then, patience, TimeoutError())
+            self._reply(then, patience, _unconnected())
         else:
-            self._agenda.after(self._shaking_until - now, self._arrive, then)
+            self._agenda.after(self._shaking_until - now, self._arrive, kind, then)
 
-    def _arrive(self, then: Reply) -> None:
+    def _arrive(self, kind: str, then: Reply) -> None:
         now = self._agenda.now
         capacity = self._capacity
         self._busy_until = max(now, self._busy_until)
@@ -164,8 +174,13 @@ class ApiServer:
             self._reply(then, capacity.latency, HttpError(429, self._pushback.retry_after(now)))
         else:
             self._busy_until += 1 / capacity.rate
-            error = HttpError(403) if self._forbidden else None
+            error = self._error(kind)
             self._reply(then, self._busy_until - now + capacity.latency, error)
+
+    def _error(self, kind: str) -> HttpError | None:
+        if self._forbidden:
+            return HttpError(403)
+        return HttpError(422) if kind == "stream" and not self.streams else None
 
     def _reply(self, then: Reply, delay: float, error: Exception | None) -> None:
         self._agenda.after(delay, self._answer, then, error)
@@ -204,6 +219,7 @@ class ApiServer:
     def change(self) -> None:
         """Give the object another content, and send the event to the watchers, each in turn."""
         self.version += 1
+        self._tally.most("watching", self._agenda.now, len(self.watchers))
         for position, watcher in enumerate(self.watchers):
             delay = self._capacity.latency + position / self._capacity.fanout
             self._agenda.after(delay, self._tell, watcher, self.version)

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from urllib3.exceptions import ConnectTimeoutError
 
 from config_supervisor.sources.interface import Label
 from config_supervisor.sources.kubernetes import kubernetes_source
 from config_supervisor.sources.kubernetes.credentials import Access
 from config_supervisor.sources.kubernetes.kubernetes_source import KubernetesSource
+from config_supervisor.sources.kubernetes.object_events import INITIAL_END
+from config_supervisor.sources.kubernetes.watch_list import Memory
 from tests.bench import fleet, fleet_report
 from tests.bench.fleet_pod import LABEL, Follower, Pod, World
 from tests.bench.fleet_runs import Setup, change, granted, outage, rollout
@@ -86,7 +89,7 @@ class Client:
         self.url, self.hint = "https://api", ""
 
     def get(self, _path: str, timeouts: tuple[float, float], **query: Any) -> Client:
-        kind = "watch" if "watch" in query else "list"
+        kind = _kind(query)
         errors: list[Exception | None] = []
         self._server.request(kind, errors.append, connect=timeouts[0] if self._fresh else None)
         self._run(lambda: bool(errors))
@@ -94,9 +97,13 @@ class Client:
             self._fresh = not isinstance(errors[0], HttpError)
             raise errors[0]
         self._fresh, self._error = False, None
-        self._lines = [] if kind == "watch" else [json.dumps(self._list()).encode()]
-        if kind == "watch":
-            self._watch(int(query["resource_version"]), float(query["timeout_seconds"]))
+        now = self._server.version
+        self._lines = [json.dumps(self._list()).encode()] if kind == "list" else []
+        if kind == "stream":
+            self._lines = [_line("ADDED", self._object(now)), _line("BOOKMARK", COMPLETE)]
+        if kind != "list":
+            since = int(query.get("resource_version", now))
+            self._watch(since, float(query["timeout_seconds"]))
         return self
 
     def allow(self, _seconds: float) -> None:
@@ -114,8 +121,7 @@ class Client:
         self._server.watchers.pop(self, None)
 
     def changed(self, version: int) -> None:
-        event = {"type": "MODIFIED", "object": self._object(version)}
-        self._lines.append(json.dumps(event).encode() + b"\n")
+        self._lines.append(_line("MODIFIED", self._object(version)))
 
     def lost(self, error: Exception) -> None:
         self._error, self._open = error, False
@@ -146,6 +152,20 @@ class Client:
         return {"metadata": meta, "data": {"version": str(version)}}
 
 
+COMPLETE = {"metadata": {"annotations": {INITIAL_END: "true"}}}
+
+
+def _line(kind: str, obj: object) -> bytes:
+    return json.dumps({"type": kind, "object": obj}).encode() + b"\n"
+
+
+def _kind(query: dict[str, Any]) -> str:
+    """The kind of a request for the simulated server."""
+    if "send_initial_events" in query:
+        return "stream"
+    return "watch" if "watch" in query else "list"
+
+
 class Clock:
     """The module `time` in virtual time, which ends a source at END."""
 
@@ -161,15 +181,16 @@ class Clock:
             raise SystemExit
 
 
-def _history(how: str) -> tuple[World, Noted, Told]:
+def _history(how: str, streams: bool) -> tuple[World, Noted, Told]:
     """The world of a client: refusals, breaks, an outage, and changes between them."""
     random.seed(7)
     world = World(Capacity(rate=10, backlog=2))
     server = Noted(world)
+    server.streams = streams
     agenda = world.agenda
-    agenda.after(0.15, server.change)  # after the list and before the watch
-    agenda.after(200, server.refuse, "list")
-    agenda.after(400, server.refuse, "watch")
+    agenda.after(0.15 if streams else 0.25, server.change)  # after the list and before the watch
+    agenda.after(200, server.refuse, "list", "stream")
+    agenda.after(400, server.refuse, "watch", "stream")
     agenda.after(550, server.refuse)
     agenda.after(650, server.change)
     for again in range(12):  # breaks young watches
@@ -184,35 +205,42 @@ def _history(how: str) -> tuple[World, Noted, Told]:
     return world, server, Told(agenda)
 
 
+@pytest.mark.parametrize("streams", [True, False])
 @pytest.mark.parametrize("how", ["refused", "silent"])
 def test_simulated_pod_asks_when_the_real_source_does(
-    how: str, monkeypatch: pytest.MonkeyPatch
+    how: str, streams: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world, real, heard = _history(how)
+    world, real, heard = _history(how, streams)
     source = KubernetesSource(Label(LABEL.kind, LABEL.namespace, LABEL.name), Access())
     monkeypatch.setattr(kubernetes_source, "time", Clock(world.agenda))
+    monkeypatch.setattr(kubernetes_source, "MEMORY", Memory())
     monkeypatch.setattr(kubernetes_source, "open_client", lambda *_: Client(real))
     with pytest.raises(SystemExit):
         source.run(heard)
 
-    world, simulated, learnt = _history(how)
+    world, simulated, learnt = _history(how, streams)
     Follower(world, learnt.offer).start()
     world.agenda.run(END)
 
-    assert {("list", True), ("list", False), ("watch", False)} == {
-        request[1:] for request in real.log
-    }
+    one = streams and how == "refused"
+    kinds = {"stream"} if one else {"stream", "list", "watch"}
+    assert kinds == {kind for _, kind, _ in real.log}
+    assert {True, False} == {fresh for _, _, fresh in real.log}
     assert 10 < real.refusals
     assert real.log == simulated.log
     assert [1, 2, 3, 4, 5] == [version for _, version in heard.versions]
     assert heard.versions == learnt.versions
 
 
-def test_fleet_at_rest_makes_thirty_requests_per_hour() -> None:
-    outcome = rollout(SMALL, pace=20, seconds=1500)
+@pytest.mark.parametrize(("streams", "least", "most"), [(True, 10, 14), (False, 20, 30)])
+def test_fleet_at_rest_makes_few_requests_per_hour(
+    streams: bool, least: float, most: float
+) -> None:
+    """A request per cycle of 240 to 360 s, or two at a server without WatchList."""
+    outcome = rollout(dataclasses.replace(SMALL, streams=streams), pace=20, seconds=1500)
 
     assert 60 == len(outcome.tally.times["version 1"])
-    assert 20 < outcome.hourly(900) < 30
+    assert least < outcome.hourly(900) < most
 
 
 @pytest.mark.parametrize(("away", "most"), [(20, 5), (60, 5), (600, 30)])
@@ -299,7 +327,7 @@ def test_slow_connections_time_out() -> None:
     agenda.run(20)
 
     assert 50 == errors.count(None)
-    assert 50 == sum(isinstance(error, TimeoutError) for error in errors)
+    assert 50 == sum(isinstance(error, ConnectTimeoutError) for error in errors)
 
 
 def test_figures_replace_the_text_between_the_marks(tmp_path: Path) -> None:
