@@ -61,14 +61,9 @@ DIRECTORY = set(
 ACCELERATORS = {"_collections", "_functools", "_stat", "_struct", "_weakrefset", "_sha256", "_sha2"}
 
 # The libraries in memory after a scrape of /metrics. A kubeconfig costs all that its loader needs.
-DIRECTORY_PACKAGES = {"config_supervisor", "inotify_simple", "prometheus_client"}
-API_PACKAGES = {
-    "config_supervisor",
-    "kubernetes",
-    "prometheus_client",
-    "typing_extensions",
-    "urllib3",
-}
+METRICS_PACKAGES = {"config_supervisor", "prometheus_client"}
+DIRECTORY_PACKAGES = METRICS_PACKAGES | {"inotify_simple"}
+API_PACKAGES = METRICS_PACKAGES | {"kubernetes", "msgspec", "typing_extensions", "urllib3"}
 KUBECONFIG_PACKAGES = API_PACKAGES | set(
     """
     annotated_types certifi charset_normalizer dateutil durationpy idna oauthlib pydantic

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from config_supervisor.sources.kubernetes.answer_parsing import DEPTH, VALUES, AnswerParser, parsed
 from config_supervisor.sources.kubernetes.api_errors import BadDataError
-from config_supervisor.sources.kubernetes.object_decoding import DEPTH, KEYS, VALUES, files, parsed
+from config_supervisor.sources.kubernetes.object_decoding import KEYS, files
 from tests.fake_kube import FakeKube
 from tests.fake_kube_store import Json
 from tests.sync.following import QUICK, Following
@@ -55,8 +56,10 @@ def traced() -> Iterator[None]:
 )
 def test_answer_of_much_memory_is_refused(text: bytes, words: str) -> None:
     """Parsed, 14 MiB of `[],` took 400 MiB; a deep nesting would use up the stack of the thread."""
-    with pytest.raises(BadDataError, match=words):
-        parsed(text)
+    parser = AnswerParser(private=False)
+    for read in (parsed, parser.event, parser.listing):
+        with pytest.raises(BadDataError, match=words):
+            read(text)
 
     assert tracemalloc.get_traced_memory()[1] < 2 * len(text) + (8 << 20)
 

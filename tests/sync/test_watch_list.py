@@ -55,7 +55,7 @@ def test_absent_object_is_one_request_too(fake: FakeKube, follow: Follow) -> Non
 def test_server_without_it_is_asked_once(
     fake: FakeKube, follow: Follow, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """All sources of the process share the finding, and nobody is warned."""
+    """All sources of the process share the finding, without a warning."""
     fake.create("nginx", {"k": "a"})
     fake.create("other", {"k": "x"})
     source = follow()

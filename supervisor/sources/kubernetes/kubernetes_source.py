@@ -20,11 +20,12 @@ from http import HTTPStatus
 from ...runtime import log
 from ..interface import Content, RestartReason
 from . import watch_list
+from .answer_parsing import AnswerParser
 from .api_client import open_client
 from .api_errors import BadDataError, EventError, failed_try
 from .client_library import LibraryLog
 from .credentials import files_of, namespace, stamp
-from .object_decoding import changed_at, files, parsed
+from .object_decoding import changed_at, files
 from .object_events import ObjectEvents, concerns
 from .retry_pace import RetryPace, Timing, Tried, watch_seconds
 from .watch_list import MEMORY, Fallback, Incomplete
@@ -67,6 +68,7 @@ class KubernetesSource:
         self._timing = timing or Timing()
         self._pace = RetryPace(self._timing, due)
         self._private = label.kind == "secret"
+        self._parser = AnswerParser(private=self._private)
         self._client: ApiClient | None = None
         self._known = False  # the object was read: from now on no failure is fatal
         # The progress of this try: a request was answered, the object (or its absence) was read,
@@ -217,7 +219,7 @@ class KubernetesSource:
             client.allow(patience())
             stream = lines(response)
             for line in stream:
-                news = events.take(parsed(line))
+                news = events.take(self._parser.event(line))
                 if events.complete:
                     break
                 self._take(sink, news)
@@ -239,7 +241,8 @@ class KubernetesSource:
         with contextlib.closing(response):
             while piece := response.read1(65536):
                 body += piece
-        answer = parsed(body)
+        answer = self._parser.listing(body)
+        del body
         try:
             version = answer["metadata"]["resourceVersion"]
             items = answer["items"] or ()
@@ -281,7 +284,7 @@ class KubernetesSource:
                 self._report_content(sink, self._content)  # the same again: the failure is over
             rate = EventRate()
             for line in stream:
-                self._take(sink, events.take(parsed(line)))
+                self._take(sink, events.take(self._parser.event(line)))
                 self._slow_down(rate, line)
                 del line  # the next read would keep these few MiB alive
         finally:
