@@ -27,7 +27,7 @@ from tests.fake_kube_events import Reported
 from tests.fake_kube_faults import Answer, Hold
 from tests.fake_kube_http import Ask, Listener, Stream
 from tests.fake_kube_store import RESOURCES, Event, Json, RefusedError, Store, manifest
-from tests.fake_kube_tls import Authority
+from tests.fake_kube_tls import Authority, ClientCertificate
 
 ADMIN = "system:serviceaccount:default:web"
 
@@ -80,6 +80,7 @@ class FakeKube:
         self.trickle: tuple[int, float] | None = None  # bytes at a time, seconds between
         self.bookmark_every = 60.0
         self._tokens: dict[str, str] = {}
+        self._certificates: dict[int, str] = {}  # users by the serial number
         self._rules: dict[str, tuple[Rule, ...] | None] = {}
         self._answers: list[Answer] = []
         self._holds: list[Hold] = []
@@ -165,6 +166,13 @@ class FakeKube:
         self._tokens = {**kept, new: name}
         if name == ADMIN:
             self.token = new
+        return new
+
+    def rotate_certificate(self, name: str = ADMIN) -> ClientCertificate:
+        """A new client certificate for a user; from now on the old certificates are refused."""
+        new = self.authority.client_certificate(name)
+        kept = {old: user for old, user in self._certificates.items() if user != name}
+        self._certificates = {**kept, new.serial: name}
         return new
 
     def write_kubeconfig(self, path: str, **changes: Any) -> str:
@@ -292,7 +300,7 @@ class FakeKube:
 
     def admit(self, ask: Ask) -> None:
         """Raise 401 or 403 as a cluster does."""
-        user = self._tokens.get(ask.token)
+        user = self._tokens.get(ask.token) or self._certificates.get(ask.serial)
         if user is None:
             raise RefusedError(401, "Unauthorized", "Unauthorized")
         rules = () if time.monotonic() < self.forbidding_until else self._rules[user]

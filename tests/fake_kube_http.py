@@ -34,13 +34,15 @@ _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete
 class Ask:
     """A request for RBAC and the log: verb, resource, namespace, name, query, token.
 
-    `agent` is the client's name for itself, `client` the address of its connection.
+    `agent` is the client's name for itself, `client` the address of its connection, `serial` the
+    number of its certificate, 0 without.
     """
 
     def __init__(self, method: str, target: str, authorization: str) -> None:
         self.at = time.monotonic()
         self.agent = ""
         self.client = ("", 0)
+        self.serial = 0
         self.status = 0  # until it is answered
         url = urllib.parse.urlsplit(target)
         self.path = url.path
@@ -159,6 +161,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         ask = Ask(self.command, self.path, self.headers.get("Authorization", ""))
         ask.agent = self.headers.get("User-Agent", "")
         ask.client = self.client_address
+        certificate = self.connection.getpeercert()
+        ask.serial = int(certificate["serialNumber"], 16) if certificate else 0
         kube = self.server.kube
         if length > REQUEST_LIMIT:
             text = f"Request entity too large: limit is {REQUEST_LIMIT}"

@@ -14,6 +14,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from config_supervisor.core.record import Record
+
+
+class ClientCertificate(Record):
+    """A certificate and its key in PEM, and the certificate's serial number."""
+
+    pem: str
+    key: str
+    serial: int
+
 
 class Authority:
     """A CA: `pem` is its certificate, `server_context()` belongs to a server on loopback."""
@@ -32,12 +42,22 @@ class Authority:
         """A TLS context for localhost, 127.0.0.1 and ::1."""
         issued = self._authority.issue_cert("localhost", "127.0.0.1", "::1")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # As a cluster's: a client may show a certificate, which must be of this authority.
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.load_verify_locations(cadata=self.pem)
         with tempfile.NamedTemporaryFile() as file:
             certificate = self._signed_again(issued.cert_chain_pems[0])
             file.write(issued.private_key_pem.bytes() + certificate)
             file.flush()
             context.load_cert_chain(file.name)
         return context
+
+    def client_certificate(self, user: str) -> ClientCertificate:
+        """A new certificate and key of a user."""
+        issued = self._authority.issue_cert("client.example", common_name=user)
+        pem = issued.cert_chain_pems[0].bytes()
+        serial = x509.load_pem_x509_certificate(pem).serial_number
+        return ClientCertificate(pem.decode(), issued.private_key_pem.bytes().decode(), serial)
 
     def _signed_again(self, pem: trustme.Blob) -> bytes:
         """The same certificate without the unwanted extensions."""
