@@ -24,11 +24,13 @@ from ..core.versions import Marks
 from ..runtime import log
 from . import digest_key, generations, integrity, write_errors
 from .file_modes import Modes
-from .links import Links, clear_scratch, point, point_back, replace_file, target
+from .generations import Begun
+from .links import Links, clear_scratch, exists, point, point_back, replace_file, target
 from .manifest import MOST_SERIAL, Generation
 from .retention import kept_names
 from .root_directory import RootDirectory
 from .safe_open import read_file
+from .spare import Spare
 from .write_errors import ApplyError
 
 TYPE_CHECKING = False
@@ -75,13 +77,16 @@ class Root:
         self._clock = clock
         self._key = b""
         self._warned: set[str] = set()
+        self.spare = Spare(modes)
         self._forget()
 
     def _forget(self) -> None:
         self._staged: set[str] = set()  # names, never live so far
+        self.spare.forget()
         self._known = generations.Known()
         self._serial = 0  # the highest so far; 0 before the first look
         self._before = ""  # the generation that was live before the last `show`
+        self._shown = ""  # the generation of the last `show`
         self._key_kept = False
 
     def key(self) -> bytes:
@@ -151,15 +156,32 @@ class Root:
             self._serial = self._serial or self._highest(root)
             # A manifest of another program may claim the highest number.
             self._serial = self._serial + 1 if self._serial + 1 < MOST_SERIAL else 1
-            name = self._new_directory(root)
-            try:
-                generation = generations.write(root, name, self._serial, version, self._modes)
-            except BaseException:
-                generations.remove(root, name)
-                raise
-            self._staged.add(name)
+            generation = self._written_by_spare(root, version) or self._written(root, version)
+            self._staged.add(generation.name)
             self._known.add(root, generation)
             return generation
+
+    def _written(self, root: int, version: Version) -> Generation:
+        name = self._free_name(root)
+        os.mkdir(name, 0o700, dir_fd=root)
+        try:
+            return generations.write(root, Begun(name), self._serial, version, self._modes)
+        except BaseException:
+            generations.remove(root, name)
+            raise
+
+    def _written_by_spare(self, root: int, version: Version) -> Generation | None:
+        if not self.spare.name:
+            return None
+        name = self._free_name(root)
+        try:
+            begun = self.spare.take(root, name, version)
+            if begun is None:
+                return None
+            return generations.write(root, begun, self._serial, version, self._modes)
+        except OSError:  # another program was there, or the disk is full: all is written, or fails
+            generations.remove_if_possible(root, name)
+            return None
 
     def directory(self, generation: Generation) -> str:
         """The absolute path of a generation's files."""
@@ -185,6 +207,7 @@ class Root:
                 )
             links = self._switch(root, before, generation)
             self._before = before
+            self._shown = generation.name
             try:
                 # A dangling link is an error to an app that includes `conf.d/*`, as nginx does.
                 links.drop(old.tops if old else os.listdir(root))
@@ -232,8 +255,20 @@ class Root:
         spared = {live.name, *self._staged}
         if self._keep > 1 or live.digest not in best:
             spared.add(self._before)
-        for name in found.keys() - kept_names(found, spared, best, self._keep):
+        superfluous = found.keys() - kept_names(found, spared, best, self._keep)
+        if live.name == self._shown and not self.spare.keep_for(root, live):
+            whole = [one for name in superfluous if (one := found[name])]
+            self.spare.make(root, self._free_name(root), whole, live)
+        for name in superfluous - {self.spare.name}:
             generations.remove_if_possible(root, name)
+
+    def read_spare(self) -> None:
+        """Let the next change write only changed files; some time after `tidy`. Raises nothing."""
+        try:
+            with self._directory.opened() as root:
+                self.spare.read(root)
+        except (OSError, ApplyError):
+            pass
 
     def discard(self, generation: Generation) -> None:
         """Remove a generation that is not live."""
@@ -352,14 +387,11 @@ class Root:
     def _highest(self, root: int) -> int:
         return max((one.serial for one in self._known.found(root).values() if one), default=0)
 
-    def _new_directory(self, root: int) -> str:
+    def _free_name(self, root: int) -> str:
         now = self._clock()
         while True:
             seconds, nanoseconds = divmod(now, 10**9)
             name = f"..{time.strftime('%Y_%m_%d_%H_%M_%S', time.gmtime(seconds))}.{nanoseconds:09d}"
-            try:
-                os.mkdir(name, 0o700, dir_fd=root)
-            except FileExistsError:
-                now += 1
-            else:
+            if not exists(root, name):
                 return name
+            now += 1

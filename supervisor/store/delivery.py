@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 _AFTERWARDS = 0.05  # seconds for the app to reload, before old generations are removed
+_TICK = 0.02  # seconds: more than the clock of a file system goes on at once
 _SIGNALLED = 0.001  # seconds for the main thread to signal the app, undisturbed
 
 
@@ -129,6 +130,13 @@ class Delivery:
             time.sleep(_AFTERWARDS)
             with self._store:
                 self._tidy(self._root)
+            self._read_spare()
+
+    def _read_spare(self) -> None:
+        if self._root is not None and self._root.spare.name:
+            time.sleep(_TICK)
+            with self._store:
+                self._root.read_spare()
 
     def _reporting(self, desired: Version | Unwritable, do: Callable[[Version], None]) -> bool:
         """Do something with the newest version; returns its success, and reports a failure."""
@@ -274,6 +282,7 @@ class Delivery:
                 self._marks.write()
                 if self._root is not None:
                     self._tidy(self._root)  # a new good version may make an old one superfluous
+        self._read_spare()
 
     def end(self) -> None:
         """Note an ordered end of the process; returns soon."""
@@ -311,14 +320,29 @@ class Delivery:
             raise ApplyError(
                 ApplyFailure.ROLLBACK, "its files are not ours to write; use --configroot"
             )
+        why = f"no generation in {self._root.path} has it any more"
+        intact = damaged = None
         for generation in self._root.generations():
-            if generation.digest == digest:
-                changes = str(self._root.show(generation))
-                self._tidy(self._root)
-                return changes, generation
-        raise ApplyError(
-            ApplyFailure.ROLLBACK, f"no generation in {self._root.path} has it any more"
-        )
+            if generation.digest == digest and intact is None:
+                if why := self._root.fault(generation):
+                    self._root.warn_of_damage(why)
+                    damaged = generation
+                else:
+                    intact = generation
+        # An app that edits each version in its place goes back to an edited one, rather than to
+        # none.
+        found = intact or (damaged if not self._has_other_good(self._root, digest) else None)
+        if found is None:
+            raise ApplyError(ApplyFailure.ROLLBACK, why)
+        changes = str(self._root.show(found))
+        self._tidy(self._root)
+        return changes, found
+
+    def _has_other_good(self, root: Root, digest: str) -> bool:
+        """Whether the rules find another good version to go back to, as it was written."""
+        versions = self._versions()
+        good = {*versions.marks.good} - {digest, versions.live}
+        return any(one.digest in good and not root.fault(one) for one in root.generations())
 
     def recover(self) -> None:
         """Find the best version of an earlier run; reports `ConfigApplied` or `ConfigFailed`."""

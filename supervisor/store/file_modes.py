@@ -47,6 +47,15 @@ class Modes(Record):
         found = (status.st_uid, status.st_gid)
         return all(asked in (-1, has) for asked, has in zip(self.owner or (), found, strict=False))
 
+    def hold(self, status: os.stat_result, entry: Entry, owner: tuple[int, int]) -> bool:
+        """Whether a file has its mode, owner and group; `owner`: those of a new file."""
+        mode = self.of(entry)
+        asked = self.owner or (-1, -1)
+        uid, gid = (one if one != -1 else usual for one, usual in zip(asked, owner, strict=True))
+        if asked[1] == -1 and entry.permission is not None and group_matters(mode):
+            gid = entry.permission.gid if entry.permission.gid != -1 else gid
+        return (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (mode, uid, gid)
+
     def hand_over(self, file: int, entry: Entry) -> int:
         """Give an open file its owner and group; returns its mode, narrower without its group."""
         mode = self.of(entry)

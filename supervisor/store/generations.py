@@ -13,6 +13,7 @@ import errno
 import itertools
 import os
 
+from ..core.record import Record
 from . import manifest
 from .file_tree import tree_of
 from .manifest import Generation
@@ -20,7 +21,7 @@ from .safe_open import Opened, read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from ..core.content import Entry, Version
     from .file_modes import Modes
@@ -39,28 +40,39 @@ def is_name(name: str) -> bool:
     return name.translate(_DIGITS) == _SHAPE
 
 
-def write(directory: int, name: str, serial: int, version: Version, modes: Modes) -> Generation:
-    """Write a version into the new, empty directory of that name; raises OSError with the file in
-    `filename`.
+class Begun(Record):
+    """A generation to write: its new directory is empty, or has an empty manifest and the files
+    `kept`. `masked`: the mode bits that the directory takes from new files.
+    """
 
-    Unchanged files are written too: with hard links an edit in place would reach every generation.
+    name: str
+    masked: int | None = None
+    kept: Collection[str] = ()
+
+
+def write(directory: int, begun: Begun, serial: int, version: Version, modes: Modes) -> Generation:
+    """Write a version into its directory; raises OSError with the file in `filename`.
+
+    No file is shared with another generation: with hard links an edit in place would reach both.
     """
     generation = Generation(
-        name, serial, version.digest, version.sums, version.size, modes.of_all(version.files)
+        begun.name, serial, version.digest, version.sums, version.size, modes.of_all(version.files)
     )
     sizes = ((path, len(entry.data)) for path, entry in version.files.items())
     try:
         text = manifest.written(generation, sizes)
     except ValueError as error:
         raise OSError(errno.E2BIG, f"too large to be read back: {error}") from None
-    with Opened(name, directory) as top:
-        file = os.open(MANIFEST, _NEW, 0o777, dir_fd=top)
+    kept = begun.kept
+    files = version.files
+    with Opened(begun.name, directory) as top:
+        if begun.masked is None:
+            file, masked = new_manifest(top)
+        else:
+            file, masked = open_manifest(top), begun.masked
+            files = {path: entry for path, entry in files.items() if path not in kept}
         try:
-            # The bits which the umask of the process, or a default ACL, takes away: each file with
-            # such a bit needs a chmod.
-            masked = 0o777 & ~os.fstat(file).st_mode
-            os.fchmod(file, 0o600)  # digests of short secrets reveal them
-            _write_tree(top, tree_of(version.files), modes, masked)
+            _write_tree(top, tree_of(files), modes, masked)
             _write_all(file, text)
         except BaseException:
             os.close(file)
@@ -69,10 +81,42 @@ def write(directory: int, name: str, serial: int, version: Version, modes: Modes
     return generation
 
 
+def new_manifest(top: int) -> tuple[int, int]:
+    """An empty manifest, open for writing; and the mode bits that the directory takes from new
+    files.
+    """
+    file = os.open(MANIFEST, _NEW, 0o777, dir_fd=top)
+    try:
+        # The bits which the umask of the process, or a default ACL, takes away: each file with such
+        # a bit needs a chmod.
+        masked = 0o777 & ~os.fstat(file).st_mode
+        os.fchmod(file, 0o600)  # digests of short secrets reveal them
+    except BaseException:
+        os.close(file)
+        raise
+    return file, masked
+
+
+def open_manifest(top: int) -> int:
+    """The manifest, emptied and open for writing; raises OSError, also for a link in its place."""
+    return os.open(MANIFEST, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=top)
+
+
+def unseal(top: int) -> None:
+    """Empty the manifest, so that the generation is torn."""
+    os.close(open_manifest(top))
+
+
+def open_up(directory: int) -> None:
+    """Let us remove names; a --dir-mode without w binds us too, except as root."""
+    if os.fstat(directory).st_mode & 0o300 != 0o300:
+        os.fchmod(directory, 0o700)
+
+
 def _write_tree(directory: int, tree: Tree[Entry], modes: Modes, masked: int) -> None:
     for name, node in tree.items():
         if isinstance(node, dict):
-            os.mkdir(name, 0o700, dir_fd=directory)
+            _make_directory(directory, name)
             with Opened(name, directory) as below:
                 _write_tree(below, node, modes, masked)
             continue
@@ -90,6 +134,14 @@ def _write_tree(directory: int, tree: Tree[Entry], modes: Modes, masked: int) ->
             error.filename = name
             raise
     modes.finish(directory)
+
+
+def _make_directory(directory: int, name: str) -> None:
+    try:
+        os.mkdir(name, 0o700, dir_fd=directory)
+    except FileExistsError:  # of kept files
+        with Opened(name, directory) as kept:
+            open_up(kept)
 
 
 def _write_all(file: int, data: bytes) -> None:
@@ -190,13 +242,7 @@ def remove(directory: int, name: str) -> None:
     try:
         with Opened(name, directory) as top:
             try:
-                os.close(
-                    os.open(
-                        MANIFEST,
-                        os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK,
-                        dir_fd=top,
-                    )
-                )
+                unseal(top)
             except OSError:
                 pass  # gone, or no file of ours; a failing removal raises below
             _clear(top, MANIFEST, 0)
@@ -215,8 +261,7 @@ def remove_if_possible(directory: int, name: str) -> None:
 
 
 def _clear(directory: int, spared: str, depth: int) -> None:
-    if os.fstat(directory).st_mode & 0o300 != 0o300:
-        os.fchmod(directory, 0o700)  # a --dir-mode without w binds us too, except as root
+    open_up(directory)
     while entries := _some(directory, spared):
         for entry in entries:
             if entry.is_dir(follow_symlinks=False) and depth < _DEEPEST:

@@ -72,18 +72,20 @@ class Links:
     def _look(self, name: str) -> str | None:
         # The target of a link, "" for a replaceable file, None for a free name.
         try:
-            mode = os.lstat(name, dir_fd=self._root).st_mode
+            led = os.readlink(name, dir_fd=self._root)
         except FileNotFoundError:
             return None
-        if stat.S_ISREG(mode):
-            return ""
-        if not stat.S_ISLNK(mode):
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            mode = os.lstat(name, dir_fd=self._root).st_mode
+            if stat.S_ISREG(mode):
+                return ""
             kind = "a directory" if stat.S_ISDIR(mode) else "a special file"
             raise ApplyError(
                 ApplyFailure.WRITE,
                 f"cannot write {self._path}/{shown(name)}: {kind} is in its place; remove it",
-            )
-        led = os.readlink(name, dir_fd=self._root)
+            ) from None
         if not led.startswith(f"{DATA}/"):
             raise ApplyError(
                 ApplyFailure.WRITE,

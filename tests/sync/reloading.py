@@ -61,6 +61,18 @@ class Reloading:
     def until_metric(self, value: float, name: str, /, **labels: str) -> None:
         until(lambda: self.metric(name, **labels), value)
 
+    def until_good(self, count: int) -> None:
+        """Wait until so many good versions are marked."""
+
+        def marked() -> int:
+            try:
+                with open(f"{self.root}/..marks", encoding="utf-8") as file:
+                    return file.read().count("good")
+            except FileNotFoundError:
+                return 0
+
+        until(marked, count)
+
     def probe(self, path: str) -> int:
         """The status of a probe."""
         return get(self.port, path)[0]

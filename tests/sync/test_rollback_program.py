@@ -24,6 +24,12 @@ def content_of(path: str) -> str:
         return file.read()
 
 
+def edit(path: str) -> None:
+    """In place."""
+    with open(path, "r+", encoding="utf-8") as file:
+        file.write("edited")
+
+
 # --- the app dies ---------------------------------------------------------------------------------
 
 
@@ -99,6 +105,31 @@ def test_return_of_the_good_version_ends_the_failure(
         subject.metric("config_stale"),
         subject.metric("reloads_total", method="signal"),
     )
+
+
+def test_edited_good_version_is_passed_over(subject: Reloading) -> None:
+    """The app edits its file in place; an older good version is on disk as it was delivered."""
+    program = subject.running("--restart=never")
+    subject.until_good(1)
+    subject.change("two")
+    program.expect("config: two")
+    subject.until_good(2)
+    edit(subject.file)
+    subject.change("exit 3")
+    program.err.expect("warning: cannot use generation .* differs from its manifest")
+    program.err.expect("back in place")
+    program.expect("config: one")
+    assert "one" == content_of(subject.file)
+
+
+def test_edited_good_version_is_better_than_none(subject: Reloading) -> None:
+    program = subject.running("--restart=never")
+    subject.until_good(1)
+    edit(subject.file)
+    subject.change("exit 3")
+    program.err.expect("warning: cannot use generation .* differs from its manifest")
+    program.err.expect("back in place")
+    program.expect("config: edited")
 
 
 def test_bad_first_version_ends_the_app_and_us(subject: Reloading) -> None:

@@ -52,6 +52,7 @@ def test_a_reader_sees_only_whole_generations(root: Root) -> None:
 
 CRASH = """
 import json, os, sys
+from tests.disk import next_tick
 import hashlib  # and json: so that their files are not among those counted
 from config_supervisor.store.configroot import Modes, Root
 from config_supervisor.store.write_errors import ApplyError
@@ -91,6 +92,8 @@ def visible():
 def swap(root, files):
     root.show(root.stage(version_of(files)))
     root.tidy()
+    next_tick(os.path.dirname(path))
+    root.read_spare()
 
 def sums(top):
     names = [name for name in os.listdir(top) if not name.startswith("..")]
