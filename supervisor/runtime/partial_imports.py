@@ -8,10 +8,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from importlib.machinery import PathFinder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
 
 
 def import_parts(packages: Sequence[str], modules: Sequence[str]) -> None:
@@ -20,7 +22,7 @@ def import_parts(packages: Sequence[str], modules: Sequence[str]) -> None:
     A package that is imported already stays as it is. Raises ImportError or AttributeError when a
     release of the library has another layout; then none of its modules stays imported.
     """
-    top = packages[0]
+    top = packages[0].partition(".")[0]
     whole = top in sys.modules
     try:
         for name in packages:
@@ -45,7 +47,16 @@ def run_package(name: str) -> None:
 
 
 def _enter(name: str) -> None:
-    spec = importlib.util.find_spec(name)
+    spec = _spec(name)
     if spec is None:
         raise ImportError(f"no module named {name}")
     sys.modules[name] = importlib.util.module_from_spec(spec)
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    """As `importlib.util.find_spec`, which would import the package around a module."""
+    around = name.rpartition(".")[0]
+    if not around:
+        return importlib.util.find_spec(name)
+    outer = _spec(around)
+    return PathFinder.find_spec(name, outer.submodule_search_locations) if outer else None

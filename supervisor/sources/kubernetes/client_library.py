@@ -115,6 +115,9 @@ def _imports() -> Iterator[None]:
 def _parts_or_whole() -> Library:
     if "kubernetes" in sys.modules:
         return _whole()
+    with contextlib.suppress(ImportError, AttributeError):
+        # It would read the version of h2 from the metadata of all packages, by zipfile and email.
+        import_parts(("urllib3.http2",), ("urllib3",))
     try:
         import_parts(_PACKAGES, _MODULES)
     except (ImportError, AttributeError) as exc:
