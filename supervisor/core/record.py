@@ -82,7 +82,7 @@ class Record:
         if len(args) > len(names):
             raise TypeError(f"{type(self).__name__} takes {len(names)} fields, got {len(args)}")
         values = {**self.__defaults__, **dict(zip(names, args, strict=False)), **kwargs}
-        if len(values) != len(names) or any(n not in values for n in names):
+        if len(values) != len(names) or not all(map(values.__contains__, names)):
             raise TypeError(
                 f"{type(self).__name__} takes {', '.join(names)}; got {', '.join(values)}"
             )
