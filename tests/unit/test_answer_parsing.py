@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config_supervisor.sources.interface import Label
+from config_supervisor.sources.interface import Content, Label
 from config_supervisor.sources.kubernetes.answer_parsing import AnswerParser, parsed
 from config_supervisor.sources.kubernetes.api_errors import BadDataError
+from config_supervisor.sources.kubernetes.credentials import Access
+from config_supervisor.sources.kubernetes.kubernetes_source import KubernetesSource
 from config_supervisor.sources.kubernetes.object_decoding import changed_at, files
 from config_supervisor.sources.kubernetes.object_events import INITIAL_END, ObjectEvents
 
@@ -138,3 +140,39 @@ def test_deep_unused_fields_are_skipped() -> None:
         deep = {"f": deep}
     text = event_of({"metadata": {"name": "web", "labels": deep}})
     assert "web" == AnswerParser(private=False).event(text)["object"]["metadata"]["name"]
+
+
+class Weighing:
+    """A sink that notes the traced memory while it works on a content."""
+
+    def __init__(self) -> None:
+        self.bytes: list[int] = []
+
+    def read(self, content: Content | None, missing: str = "", saw: str = "") -> None:
+        assert content is not None
+        assert (saw, missing) == ("modified", "")
+        self.bytes.append(tracemalloc.get_traced_memory()[0])
+
+    def connected(self) -> None: ...
+    def disconnected(self) -> None: ...
+
+
+@pytest.mark.parametrize("keys", [1, 200])
+def test_sink_works_beside_one_copy_of_the_values(keys: int) -> None:
+    """The line, its parsed form and the former content are gone by then."""
+    size = 1 << 20
+    sink = Weighing()
+    label = Label("configmap", "production", "web")
+    source = KubernetesSource(label, Access())
+    here = {"metadata": {"name": "web", "namespace": "production"}}
+    tracemalloc.start()
+    lines = (
+        bytearray(
+            event_of({**here, "data": {f"{n}": letter * (size // keys) for n in range(keys)}})
+        )
+        for letter in "abc"
+    )
+    source._follow(sink, lines, ObjectEvents(label))  # type: ignore[arg-type]
+    tracemalloc.stop()
+    assert 3 == len(sink.bytes)
+    assert max(sink.bytes) < 1.2 * size

@@ -219,15 +219,15 @@ class KubernetesSource:
             client.allow(patience())
             stream = lines(response)
             for line in stream:
-                news = events.take(self._parser.event(line))
+                size = len(line)
+                news = events.take(self._event(line))
                 if events.complete:
                     break
                 self._take(sink, news)
                 client.allow(patience())
-                self._slow_down(rate, line)
+                _slow_down(rate, size)
             else:
                 raise Incomplete
-            del line
             client.allow(began + seconds + self._timing.slack - time.monotonic())
             self._arrived(sink, news.obj, news.saw)
             del news  # the watch would keep these few MiB alive
@@ -284,16 +284,16 @@ class KubernetesSource:
                 self._report_content(sink, self._content)  # the same again: the failure is over
             rate = EventRate()
             for line in stream:
-                self._take(sink, events.take(self._parser.event(line)))
-                self._slow_down(rate, line)
-                del line  # the next read would keep these few MiB alive
+                size = len(line)
+                self._take(sink, events.take(self._event(line)))
+                _slow_down(rate, size)
         finally:
             sink.disconnected()
 
-    def _slow_down(self, rate: EventRate, line: bytearray) -> None:
-        wait = rate.pause(time.monotonic(), len(line))
-        if wait:
-            time.sleep(wait)
+    def _event(self, line: bytearray) -> Any:
+        event = self._parser.event(line)
+        line.clear()  # the work on the event would keep these few MiB alive
+        return event
 
     def _get(self, client: ApiClient, read: float, **query: object) -> Any:
         where = urllib.parse.quote(self.label.namespace, safe="")
@@ -337,6 +337,14 @@ class KubernetesSource:
         return True
 
     def _report_content(self, sink: Sink, content: Content | None, saw: str = "") -> None:
+        self._content = None  # the sink's work would keep the former content alive
         sink.read(content, saw=saw)
         self._content = content
         self._failing = False
+
+
+def _slow_down(rate: EventRate, size: int) -> None:
+    """Wait after an event of `size` bytes, if events come too fast."""
+    wait = rate.pause(time.monotonic(), size)
+    if wait:
+        time.sleep(wait)

@@ -20,14 +20,17 @@ KEYS = 10_000  # of an object: as many as files of a directory
 
 
 def files(obj: Any, *, private: bool) -> dict[str, bytes]:
-    """Key to bytes, of data and binaryData: base64 but for a ConfigMap's data, which is text."""
+    """Key to bytes, of data and binaryData: base64 but for a ConfigMap's data, which is text.
+
+    The values leave the object: both forms of an object of 1 MiB would be in memory else.
+    """
     found: dict[str, bytes] = {}
     for field in ("data", "binaryData"):
-        values = obj.get(field) or {}
+        values = obj.pop(field, None) or {}
         if not isinstance(values, dict):
             raise BadDataError(f"{field} is not a map")
         coded = private or field == "binaryData"
-        found |= {key: _decoded(field, key, value, coded=coded) for key, value in values.items()}
+        found |= {key: _decoded(field, key, values.pop(key), coded=coded) for key in tuple(values)}
     if len(found) > KEYS:
         raise BadDataError(f"it has {len(found):,} keys; the limit is {KEYS:,}")
     return found
