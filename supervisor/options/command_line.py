@@ -174,8 +174,13 @@ def log_style(argv: Sequence[str], environ: Mapping[str, str]) -> str:
     return (asked or [environ.get(variable("log_format"), "")])[-1].strip().lower()
 
 
-def own_variables() -> Iterable[str]:
-    """Variables to keep from the app: they are for this program, and may hold credentials."""
+def own_variables(environ: Iterable[str]) -> Iterable[str]:
+    """Variables to keep from the app: they are for this program, and may hold credentials.
+
+    None of them where `environ` has no name like theirs: the usual case, of little work.
+    """
+    if not any(key.startswith((PREFIX, _OLD_PREFIX)) for key in environ):
+        return
     for name in OPTIONS.keys() - _ON_THE_LINE_ONLY - _FOR_COMMANDS:
         yield variable(name)
         if name in OLD_VARIABLES:
@@ -184,9 +189,12 @@ def own_variables() -> Iterable[str]:
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     """Variables with our prefix and without an option, each with the nearest name, or nothing."""
+    told = [name for name in environ if name.startswith(PREFIX)]
+    if not told:
+        return ()
     with_variable = OPTIONS.keys() - _ON_THE_LINE_ONLY
     ours = frozenset(map(variable, with_variable))
-    unknown = [name for name in environ if name.startswith(PREFIX) and name not in ours]
+    unknown = [name for name in told if name not in ours]
     if not unknown:
         return ()
     from . import near_misses

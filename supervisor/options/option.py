@@ -58,4 +58,17 @@ def option(
     """Declare an option: a field of a `Group`. `many`: it may be repeated, and its value is a
     tuple.
     """
-    return Option(parse, () if many else default, metavar, help, many, commas, short, shown, holds)
+    one: Option = object.__new__(Option)
+    # As its constructor does, without the checks of the number of fields: there are many options.
+    one.__dict__.update(
+        parse=parse,
+        default=() if many else default,
+        metavar=metavar,
+        help=help,
+        many=many,
+        commas=commas,
+        short=short,
+        shown_default=shown,
+        holds=holds,
+    )
+    return one

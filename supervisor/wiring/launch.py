@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def command(settings: Settings) -> Command:
     """The command to start. Raises StartError for an unreadable file or an unknown user."""
     env = environment.own()
-    env.remove(command_line.own_variables())
+    env.remove(command_line.own_variables(map(environment.decode, env.keys())))
     for path in settings.env_file:
         _read_env_file(path, env)
     user = None

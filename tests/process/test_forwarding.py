@@ -288,7 +288,10 @@ def test_signals_are_safe_before_any_slow_import(run: Run) -> None:
     seen = [line.split() for line in program.err.rest()]
     early = {name for when, name in seen if when == "early"}
     assert "config_supervisor.cli" in {name for when, name in seen if when == "safe"}
-    first = ("__main__", "core", "core.record", "core.signal_numbers", "runtime", "runtime.signals")
+    first = (
+        *("__main__", "start_code", "core", "core.record", "core.signal_numbers"),
+        *("runtime", "runtime.signals"),
+    )
     assert early <= {f"config_supervisor.{name}" for name in first}
 
 
