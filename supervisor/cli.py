@@ -122,6 +122,7 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
         "debug" if settings.verbose or settings.v else settings.log_level, settings.log_format
     )
     _warn_of_variables()
+    _load_modules(settings)
     inbox = Inbox(inherited.taken)
     # Without a second start no file is kept open for the app: the other end of a pipe sees the app
     # close it.
@@ -136,13 +137,10 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
         from .process import core_dumps
 
         processes.undo_in_children(core_dumps.Suppressed().restore)
-    if settings.configured or settings.ready or settings.served_at[1] >= 0:
+    if _has_parts(settings):
         # Threads are coming: the default of 5 ms until another thread runs would delay a signal.
         sys.setswitchinterval(0.0005)
         processes.reserve.hold(_RESERVE)
-        start_code.load("program")
-        if settings.config_dir:
-            start_code.load("directory")
         from .wiring import program
 
         current = Current(program.first_state(settings), policy)
@@ -156,6 +154,18 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
     code = Loop(inbox, processes, command, current, parts).run()
     life = current.state.life
     return code, life.error if ended_unstarted(life) else ""
+
+
+def _has_parts(settings: Settings) -> bool:
+    """Whether the role is more than a bare init."""
+    return bool(settings.configured or settings.ready or settings.served_at[1] >= 0)
+
+
+def _load_modules(settings: Settings) -> None:
+    if _has_parts(settings):
+        start_code.load("program")
+    if settings.config_dir:
+        start_code.load("directory")
 
 
 def _warn_of_variables() -> None:

@@ -14,11 +14,11 @@ import time
 from _thread import allocate_lock, start_new_thread
 
 from ..core.errors import reason
+from ..core.primitives import deque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import LockType
-    from queue import SimpleQueue
 
     Line = tuple[float, str, str, dict[str, object]]  # epoch seconds, level, message, fields
 
@@ -31,12 +31,37 @@ _MOST_WAITING = 1000  # lines
 _FLUSH_SECONDS = 0.5
 
 
+class _Queue:
+    """Lines on the way to the thread of the log. `_queue` would be a library to load for it."""
+
+    def __init__(self) -> None:
+        self._items: deque[Line | LockType] = deque()
+        self._filled = allocate_lock()  # locked while the reader has seen all items
+
+    def size(self) -> int:
+        return len(self._items)
+
+    def put(self, item: Line | LockType) -> None:
+        """From any thread; never waits."""
+        self._items.append(item)
+        try:
+            self._filled.release()
+        except RuntimeError:
+            pass  # another thread has done so, and the reader is yet to come
+
+    def get(self) -> Line | LockType:
+        """Wait for an item; for the thread of the log alone."""
+        while not self._items:
+            self._filled.acquire()
+        return self._items.popleft()
+
+
 class _Log:
     def __init__(self) -> None:
         self.level = LEVELS.index("info")
         self.json = False
         self.dropped = 0
-        self.queue: SimpleQueue[Line | LockType] | None = None
+        self.queue: _Queue | None = None
 
 
 _log = _Log()
@@ -84,7 +109,7 @@ def write(level: str, message: str, **fields: object) -> None:
     queue = _log.queue or _begin()
     if queue is None:
         _write_briefly(_format(line))
-    elif queue.qsize() >= _MOST_WAITING:
+    elif queue.size() >= _MOST_WAITING:
         _log.dropped += 1
     else:
         queue.put(line)
@@ -111,14 +136,12 @@ class Faults:
         return sentence
 
 
-def _begin() -> SimpleQueue[Line | LockType] | None:
+def _begin() -> _Queue | None:
     """The queue of the log, whose thread starts now; None where there is no thread."""
     try:
-        from _queue import SimpleQueue
-
-        _log.queue = SimpleQueue()
+        _log.queue = _Queue()
         start_new_thread(_write_lines, (_log.queue,))
-    except (RuntimeError, ImportError, OSError):  # no process, or no descriptor, is left
+    except RuntimeError:  # no process is left
         _log.queue = None
     return _log.queue
 
@@ -175,7 +198,7 @@ def _plain(value: object) -> object:
     return value if isinstance(value, (bool, int, float)) else clean(str(value))
 
 
-def _write_lines(queue: SimpleQueue[Line | LockType]) -> None:
+def _write_lines(queue: _Queue) -> None:
     while True:
         item = queue.get()
         if not isinstance(item, tuple):

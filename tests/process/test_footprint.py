@@ -37,7 +37,7 @@ ROOT = os.path.dirname(os.path.dirname(APPS))
 BARE_LIBRARY = {"errno", "gc"}
 # The same for a follower of a directory, between exec and the app; the rest comes afterwards.
 OS = {"os", "os.path", "stat", "genericpath", "posixpath", "_collections_abc"}
-DIRECTORY_LIBRARY = BARE_LIBRARY | OS | {"select", "_queue", "resource"}
+DIRECTORY_LIBRARY = BARE_LIBRARY | OS | {"select", "resource"}
 DIRECTORY = set(
     """
     __main__ cli
