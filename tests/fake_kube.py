@@ -132,7 +132,7 @@ class FakeKube:
         kind: str = "configmap",
     ) -> Json:
         """New content for an object, its labels and annotations kept."""
-        with self.store.changed:
+        with self.store.lock:
             old = self.store.get(f"{kind}s", self.namespace, name)
             body = manifest(name, data, binary, kind=kind)
             body["metadata"] = old["metadata"]
@@ -237,25 +237,23 @@ class FakeKube:
 
     def cut(self, how: str = "fin") -> None:
         """End the open watches: `clean` as at their timeout, `fin` or `rst` in mid-stream."""
-        with self.store.changed:
+        with self.store.lock:
             for stream in self._streams:
                 stream.end = how
-            self.store.changed.notify_all()
+                stream.woken.notify()
 
     def inject(self, raw: bytes) -> None:
         """Send raw bytes down every open watch."""
-        with self.store.changed:
+        with self.store.lock:
             for stream in self._streams:
-                stream.queue.append(raw)
-            self.store.changed.notify_all()
+                stream.send(raw)
 
     def bookmark(self) -> None:
         """Send a bookmark down every open watch, if its request allows them."""
-        with self.store.changed:
+        with self.store.lock:
             for stream in self._streams:
                 if stream.bookmarks:
-                    stream.queue.append(_bookmark(stream.ask.resource, self.store.version))
-            self.store.changed.notify_all()
+                    stream.send(_bookmark(stream.ask.resource, self.store.version))
 
     def down(self) -> None:
         """Stop listening and drop every connection."""
@@ -277,7 +275,7 @@ class FakeKube:
 
     def watchers(self) -> int:
         """The number of open watches."""
-        with self.store.changed:
+        with self.store.lock:
             return len(self._streams)
 
     def asked(self, verb: str, status: int | None = None) -> list[Ask]:
@@ -288,7 +286,7 @@ class FakeKube:
 
     def scripted(self, ask: Ask) -> Answer | None:
         """Take the scripted answer to this request; None without one."""
-        with self.store.changed:
+        with self.store.lock:
             self.log.append(ask)
             for index, answer in enumerate(self._answers):
                 if ask.is_a(answer.verb):
@@ -324,10 +322,10 @@ class FakeKube:
 
     def open_stream(self, ask: Ask) -> Stream:
         """A watch from the asked version on; nothing between is lost. 410 when it is too old."""
-        with self.store.changed:
+        with self.store.lock:
             asked = int(ask.query.get("resourceVersion") or 0)
             seconds = float(ask.query.get("timeoutSeconds") or random.randint(1800, 3600))
-            stream = Stream(ask, seconds, after=asked)
+            stream = Stream(ask, seconds, after=asked, lock=self.store.lock)
             try:
                 backlog = self._backlog(ask, asked)
             except RefusedError as gone:
@@ -351,12 +349,12 @@ class FakeKube:
         ]
 
     def close_stream(self, stream: Stream) -> None:
-        with self.store.changed:
+        with self.store.lock:
             self._streams.remove(stream)
 
     def next_piece(self, stream: Stream) -> bytes:
         """The next bytes of a watch; b'' when it is over."""
-        with self.store.changed:
+        with self.store.lock:
             while not stream.end:
                 now = time.monotonic()
                 if stream.queue:
@@ -370,13 +368,13 @@ class FakeKube:
                         stream.queue.append(_bookmark(stream.ask.resource, stream.told))
                 else:
                     until = min(stream.deadline, stream.bookmarked + self.bookmark_every)
-                    self.store.changed.wait(until - now)
+                    stream.woken.wait(until - now)
             return b""
 
     def _spread(self, event: Event) -> None:
         for stream in self._streams:
             if event.version > stream.after and event.concerns(*stream.ask.selection):
-                stream.queue.append(_line(event.type, event.obj))
+                stream.send(_line(event.type, event.obj))
 
 
 def _line(kind: str, obj: Json) -> bytes:

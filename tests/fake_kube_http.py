@@ -86,7 +86,9 @@ class Ask:
 class Stream:
     """An open watch: bytes to send, and its kind of end (clean, fin, rst; '' while it lives)."""
 
-    def __init__(self, ask: Ask, seconds: float, *, after: int) -> None:
+    def __init__(self, ask: Ask, seconds: float, *, after: int, lock: threading.RLock) -> None:
+        # A change wakes only the watches that it concerns, however many there are.
+        self.woken = threading.Condition(lock)
         self.ask = ask
         self.after = after  # a watch from a future version is silent until then
         self.queue: collections.deque[bytes] = collections.deque()
@@ -94,6 +96,11 @@ class Stream:
         self.end = ""
         self.bookmarks = ask.query.get("allowWatchBookmarks", "").lower() in {"1", "t", "true"}
         self.bookmarked, self.told = ask.at, 0
+
+    def send(self, data: bytes) -> None:
+        """Add bytes to send; for a holder of the lock."""
+        self.queue.append(data)
+        self.woken.notify()
 
 
 class Listener:
@@ -239,7 +246,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             raise RefusedError(
                 405, "MethodNotAllowed", "this server only takes events, and gives none back"
             )
-        with kube.store.changed:
+        with kube.store.lock:
             if ask.namespace not in kube.store.namespaces:
                 raise RefusedError(404, "NotFound", f'namespaces "{ask.namespace}" not found')
             return 201, kube.reported.create(ask.namespace, body)

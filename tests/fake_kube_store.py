@@ -70,7 +70,7 @@ class Store:
     """All objects of a cluster. Every method may be called from any thread."""
 
     def __init__(self) -> None:
-        self.changed = threading.Condition(threading.RLock())  # notified of every event
+        self.lock = threading.RLock()  # of every change
         self.version = 1000
         self.compacted = 0  # watches from before this version are answered 410
         self.namespaces = {"default"}
@@ -80,7 +80,7 @@ class Store:
 
     def select(self, resource: str, namespace: str, name: str = "") -> tuple[int, list[Json]]:
         """The version of the whole store, and the selected objects ('' selects all)."""
-        with self.changed:
+        with self.lock:
             chosen = [
                 obj
                 for (kind, space, title), obj in sorted(self._objects.items())
@@ -89,7 +89,7 @@ class Store:
             return self.version, chosen
 
     def get(self, resource: str, namespace: str, name: str) -> Json:
-        with self.changed:
+        with self.lock:
             try:
                 return self._objects[resource, namespace, name]
             except KeyError:
@@ -97,7 +97,7 @@ class Store:
 
     def since(self, version: int) -> list[Event]:
         """The events after a version; RefusedError(410) when they are compacted away."""
-        with self.changed:
+        with self.lock:
             if version < self.compacted:
                 message = f"too old resource version: {version} ({self.compacted})"
                 raise RefusedError(410, "Expired", message)
@@ -105,13 +105,13 @@ class Store:
 
     def compact(self) -> None:
         """Forget all history: a watch from any version up to now is 410."""
-        with self.changed:
+        with self.lock:
             self.version += 1
             self.compacted = self.version
             self._events.clear()
 
     def create(self, resource: str, namespace: str, body: Json, *, unchecked: bool = False) -> Json:
-        with self.changed:
+        with self.lock:
             if namespace not in self.namespaces:
                 raise RefusedError(404, "NotFound", f'namespaces "{namespace}" not found')
             obj = _clean(resource, body)
@@ -129,7 +129,7 @@ class Store:
             return self._put("ADDED", resource, obj)
 
     def replace(self, resource: str, namespace: str, name: str, body: Json) -> Json:
-        with self.changed:
+        with self.lock:
             old = self.get(resource, namespace, name)
             obj = _clean(resource, body)
             given = body.get("metadata", {}).get("resourceVersion")
@@ -152,12 +152,12 @@ class Store:
 
     def patch(self, resource: str, namespace: str, name: str, body: Json) -> Json:
         """A JSON merge patch (RFC 7396)."""
-        with self.changed:
+        with self.lock:
             old = copy.deepcopy(self.get(resource, namespace, name))
             return self.replace(resource, namespace, name, _merge(old, body))
 
     def delete(self, resource: str, namespace: str, name: str) -> Json:
-        with self.changed:
+        with self.lock:
             obj = copy.deepcopy(self.get(resource, namespace, name))
             del self._objects[resource, namespace, name]
             return self._tell("DELETED", resource, obj)
@@ -183,7 +183,6 @@ class Store:
         event = Event(self.version, kind, resource, obj)
         self._events.append(event)
         self.heard(event)
-        self.changed.notify_all()
         return obj
 
 

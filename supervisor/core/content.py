@@ -154,27 +154,34 @@ def version_of(
     *,
     secret: bool = False,
     exact: bool = False,
+    before: Version | None = None,
 ) -> Version:
     """The version of these files; raises BadPath. The order of `files` plays no part.
+
+    `before`: any version; its entries among `files`, the same objects, are not summed up again.
 
     With a Secret among them, or a file that some users may not read, the digest is keyed: else its
     readers could try contents until the digest fits. `exact`: the app reads the files of the source
     itself, with all of their modes.
     """
-    filled = _filled(files)
+    known = before or _NONE
+    filled = _filled(files, known.files)
     whole = sha256()
     kept: dict[str, Entry] = {}
     sums: dict[str, str] = {}
     for path in sorted(files.keys() - filled):
         entry = kept[path] = files[path]
-        one = sha256(entry.data)
+        if known.files.get(path) is entry:
+            sum_ = known.sums[path]
+        else:
+            sum_ = sha256(entry.data).hexdigest()
         name = path.encode()
         # Every part has a fixed or a stated length, so no two versions feed the same bytes.
         whole.update(
             b"%d:%b%b" % (len(name), name, permissions.token(entry.permission, exact=exact))
         )
-        whole.update(one.digest())
-        sums[path] = one.hexdigest()
+        whole.update(bytes.fromhex(sum_))
+        sums[path] = sum_
     digest = whole.digest()
     if key is not None and (
         secret or any(permissions.limited(entry.permission) for entry in kept.values())
@@ -183,11 +190,15 @@ def version_of(
     return Version(kept, digest.hex(), sums)
 
 
-def _filled(files: Mapping[str, Entry]) -> set[str]:
+_NONE = Version({}, "", {})
+
+
+def _filled(files: Mapping[str, Entry], checked: Mapping[str, Entry]) -> set[str]:
     # The directories with content, a `/` behind each; raises BadPath.
     filled: set[str] = set()
     for path, entry in files.items():
-        _check(path, entry)
+        if checked.get(path) is not entry:
+            _check(path, entry)
         slash = path.find("/")
         while slash > 0:
             if path[:slash] in files:

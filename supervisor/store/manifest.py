@@ -105,7 +105,7 @@ def later_format(head: bytes) -> int:
 
 
 def _quoted(text: str) -> str:
-    if text.isascii() and text.isprintable() and not {'"', "\\"} & set(text):
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
     import json
 

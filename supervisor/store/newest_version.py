@@ -128,7 +128,11 @@ class NewestVersion:
                 return None
             self._warn_of_missed()
             return version_of(
-                merge(parts), self._digest_key, secret=any(self._secret), exact=self._exact
+                merge(parts),
+                self._digest_key,
+                secret=any(self._secret),
+                exact=self._exact,
+                before=self.version if isinstance(self.version, Version) else None,
             )
         except BadPath as error:
             message = f"cannot write {self._errors[index] or 'the configuration'}: {error}"

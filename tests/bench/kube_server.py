@@ -78,7 +78,7 @@ class _Orders:
         return count
 
     def _drained(self) -> bool:
-        changed = self._kube.store.changed
+        changed = self._kube.store.lock
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             with changed:
@@ -94,7 +94,7 @@ class _Orders:
         return watchers
 
     def watchers(self, namespace: str) -> int:
-        with self._kube.store.changed:
+        with self._kube.store.lock:
             return sum(stream.ask.namespace == namespace for stream in self._kube._streams)
 
     def asked(self, namespace: str) -> list[tuple[str, float]]:

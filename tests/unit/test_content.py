@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import posixpath
 import subprocess
@@ -297,3 +298,23 @@ def test_digest_is_keyed_with_a_secret_only() -> None:
         == digest(PRIVATE, b"1")
         != version_of({"a": Entry(b"1", PRIVATE)}).digest
     )
+
+
+def test_unchanged_entries_are_not_summed_up_again() -> None:
+    """A change of one object among many costs a sum for each of its files alone."""
+    same = Entry(b"same")
+    files = {"a": same, "b": Entry(b"old")}
+    marked = Version(files, "", {"a": "00" * 32, "b": "00" * 32})
+    found = version_of({"a": same, "b": Entry(b"new"), "c": same}, before=marked)
+    assert found.sums == {
+        "a": "00" * 32,
+        "b": hashlib.sha256(b"new").hexdigest(),
+        "c": hashlib.sha256(b"same").hexdigest(),
+    }
+
+
+def test_version_before_does_not_change_the_next() -> None:
+    same = Entry(b"same")
+    before = version_of({"a": same, "b": Entry(b"old"), "d/e": same})
+    files = {"a": same, "b": Entry(b"new"), "d/e": Entry(b"same")}
+    assert version_of(files, before=before) == version_of(files)
