@@ -113,12 +113,12 @@ def imports(kube: FakeKube, folder: Path) -> set[str]:
     """The packages that a role with an API server imports; all modules are loaded."""
     code = "\n".join(
         [
-            "import os, sys",
+            "import posix, sys",
             # The client takes it where it is, here for the tests of manifests; the images do not
             # have it.
             "sys.modules['kubernetes_validate'] = None",
-            "leave = os._exit",
-            "os._exit = lambda code: (print(*sys.modules, flush=True), leave(code))",
+            "leave = posix._exit",
+            "posix._exit = lambda code: (print(*sys.modules, flush=True), leave(code))",
             *statements(),
             "config_supervisor.__main__.main()",
         ]
