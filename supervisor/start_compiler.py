@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 _GROUPS = {
     "signals": ("runtime.signals",),
     "cli": ("process.open_files", "cli"),
-    "program": ("core.turn", "process.core_dumps", "observe.rollout_journal", "wiring.program"),
+    "program": (
+        "core.rollout_events",
+        "core.turn",
+        "process.core_dumps",
+        "observe.rollout_journal",
+        "wiring.program",
+    ),
     "directory": ("sources.directory.directory_source",),
 }
 
