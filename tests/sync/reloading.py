@@ -42,6 +42,10 @@ class Reloading:
     def running(self, *options: str, command: Sequence[str] = (), content: str = "one") -> Program:
         """Start on a content; returns once the app runs on it and metrics are served."""
         self.change(content)
+        return self.running_on_volume(*options, command=command)
+
+    def running_on_volume(self, *options: str, command: Sequence[str] = ()) -> Program:
+        """The same on the present content of the volume."""
         program = self.start(*options, command=command)
         program.expect("ready")
         self.port = port_of(program)
