@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from prometheus_client import exposition
 
@@ -56,3 +59,18 @@ def test_page_equals_that_of_the_library(registry: prom.CollectorRegistry, accep
     assert content_type == kind
     assert steady(encode(registry)) == steady(text)
     assert b"# TYPE process_" in text
+
+
+@pytest.mark.parametrize("accept", [accept for accept in ACCEPTS if "0.0.4" in accept])
+def test_page_for_a_scraper_imports_no_server(accept: str) -> None:
+    """The encoders of the library lie beside its servers, which import TLS."""
+    code = (
+        "import sys\n"
+        "from config_supervisor.observe import metrics_library, text_format\n"
+        f"text_format.page(metrics_library.CollectorRegistry(), {accept!r})\n"
+        "print(*sorted({'http.server', 'ssl', 'wsgiref'} & {*sys.modules}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "\n"
