@@ -204,7 +204,7 @@ class Processes:
         if app is None or not app.pid:
             return False
         try:
-            caught = procfs.has(procfs.status(app.pid).caught, signum)
+            caught = procfs.catches(app.pid, signum)
         except OSError:
             return False
         if caught:

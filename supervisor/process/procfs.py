@@ -147,6 +147,17 @@ def status(pid: int, thread: int = 0) -> Status:
         raise _malformed(pid, name) from error
 
 
+def catches(pid: int, signum: int) -> bool:
+    """Whether a process has a handler for a signal. Raises Gone, Hidden, Unreadable."""
+    # Not by `status`, which splits sixty lines: this comes before each reload signal. The kernel
+    # escapes a line feed in the name of a process (proc(5)).
+    mask = _read(pid, "status").partition(b"\nSigCgt:")[2].partition(b"\n")[0]
+    try:
+        return has(int(mask, 16) if mask else None, signum)
+    except ValueError as error:
+        raise _malformed(pid, "status") from error
+
+
 def user_of(pid: int) -> int | None:
     """The effective uid of a process; None where /proc does not show it."""
     try:

@@ -50,6 +50,37 @@ def test_stat_of_an_odd_name_is_read_whole(tmp_path: Path) -> None:
         assert stat.started == procfs.processes()[process.pid].started
 
 
+def test_handlers_are_the_caught_signals_of_the_status(tmp_path: Path) -> None:
+    program = tmp_path / "\nSigCgt:\tffff"
+    shutil.copy(shutil.which("cat") or "/bin/cat", program)
+    signal.signal(signal.SIGUSR2, lambda *_: None)
+    try:
+        with running(str(program)) as process:
+            for pid in (os.getpid(), process.pid):
+                mask = procfs.status(pid).caught
+                found = [number for number in range(1, 65) if procfs.catches(pid, number)]
+                assert found == [number for number in range(1, 65) if procfs.has(mask, number)]
+                assert (signal.SIGUSR2 in found) == (pid == os.getpid())
+    finally:
+        signal.signal(signal.SIGUSR2, signal.SIG_DFL)
+
+
+def test_handlers_of_a_process_that_is_gone_are_an_error(gone: int) -> None:
+    with pytest.raises(procfs.Gone):
+        procfs.catches(gone, signal.SIGHUP)
+
+
+def test_look_at_a_handler_splits_no_status() -> None:
+    """It comes before each reload signal, and a whole status has some sixty lines."""
+    calls: list[str] = []
+    sys.setprofile(lambda _frame, event, _what: calls.append(event))
+    try:
+        procfs.catches(os.getpid(), signal.SIGHUP)
+    finally:
+        sys.setprofile(None)
+    assert len([one for one in calls if "call" in one]) < 20
+
+
 def test_status_shows_users_and_masks() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
     try:
