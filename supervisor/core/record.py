@@ -104,9 +104,10 @@ class Record:
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed."""
         new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__)
-        for name, value in changes.items():
-            if name not in self.__dict__:
-                raise TypeError(f"{type(self).__name__} has no field {name}")
-            new.__dict__[name] = value
+        fields = new.__dict__
+        fields.update(self.__dict__)
+        fields.update(changes)
+        if len(fields) != len(self.__dict__):
+            unknown = ", ".join(changes.keys() - self.__dict__.keys())
+            raise TypeError(f"{type(self).__name__} has no field {unknown}")
         return new
