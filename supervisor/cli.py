@@ -32,7 +32,7 @@ _RESERVE = 4
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from typing import NoReturn
 
     from .core import events as ev
@@ -138,13 +138,14 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
 
         processes.undo_in_children(core_dumps.Suppressed().restore)
     if _has_parts(settings):
-        # Threads are coming: the default of 5 ms until another thread runs would delay a signal.
-        sys.setswitchinterval(0.0005)
         processes.reserve.hold(_RESERVE)
         from .wiring import program
 
         current = Current(program.first_state(settings), policy)
         parts = _parts(program.Assembly(settings, current, inbox.put), command, observer)
+        # The default of 5 ms until another thread runs would delay a signal. Not sooner: the new
+        # threads would interrupt the start of the others.
+        sys.setswitchinterval(0.0005)
     else:
         current = Current(Service(), policy)
         parts = Parts(observers=(observer,))
@@ -257,21 +258,29 @@ def _absolute(settings: Settings) -> Settings:
     }
     given = {name: path for name, path in paths.items() if path not in (None, "off")}
     if given:
-        import os  # a bare init does without
+        from .core import paths as texts  # a bare init does without
 
-        settings = settings.replace(**{name: os.path.abspath(path) for name, path in given.items()})
-        _check_overlap(settings, os.path.realpath)
+        relative = any(not path.startswith("/") for path in given.values())
+        here = posix.getcwd() if relative else "/"
+        settings = settings.replace(
+            **{name: texts.absolute(path, here) for name, path in given.items()}
+        )
+        _check_overlap(settings)
     posix.chdir("/")
     return settings
 
 
-def _check_overlap(settings: Settings, realpath: Callable[[str], str]) -> None:
+def _check_overlap(settings: Settings) -> None:
     """Raises StartError."""
+    if not settings.configroot or not settings.config_dir:
+        return
+    from os.path import realpath  # slow to import
+
     for outer, inner in (
         (settings.configroot, settings.config_dir),
         (settings.config_dir, settings.configroot),
     ):
-        if outer and inner and f"{realpath(inner)}/".startswith(f"{realpath(outer).rstrip('/')}/"):
+        if f"{realpath(inner)}/".startswith(f"{realpath(outer).rstrip('/')}/"):
             raise StartError(
                 f"--configroot and --config-dir overlap ({inner} is in {outer}): choose another"
                 " directory"

@@ -6,9 +6,12 @@ without SYS_PTRACE.
 
 from __future__ import annotations
 
+import posix
+
 # core(5): the kinds of memory in a dump, also of a dump into a pipe.
 _FILTER = "/proc/self/coredump_filter"
 _NOTHING = b"0"
+_MOST_BYTES = 64
 
 
 class Suppressed:
@@ -31,15 +34,21 @@ class Suppressed:
 
 def _read() -> bytes:
     try:
-        with open(_FILTER, "rb") as file:
-            return file.read().strip()
+        file = posix.open(_FILTER, posix.O_RDONLY | posix.O_CLOEXEC)
+        try:
+            return posix.read(file, _MOST_BYTES).strip()
+        finally:
+            posix.close(file)
     except OSError:
         return b""
 
 
 def _write(mask: bytes) -> None:
     try:
-        with open(_FILTER, "wb") as file:
-            file.write(mask)
+        file = posix.open(_FILTER, posix.O_WRONLY | posix.O_CLOEXEC)
+        try:
+            posix.write(file, mask)
+        finally:
+            posix.close(file)
     except OSError:
         pass  # a kernel without core dumps to filter

@@ -6,7 +6,7 @@ from, and decides nothing about pace, retries or reloads.
 
 from __future__ import annotations
 
-import os
+import posix
 import time
 
 from ..core import events as ev
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _AFTERWARDS = 0.05  # seconds for the app to reload, before old generations are removed
 _TICK = 0.02  # seconds: more than the clock of a file system goes on at once
-_SIGNALLED = 0.001  # seconds for the main thread to signal the app, undisturbed
+_SIGNALLED = 0.001  # seconds for the main thread to start or signal the app, undisturbed
 
 
 class Destination(Record):
@@ -94,7 +94,7 @@ class Delivery:
             self._lent.lend()
 
     def _digest_key(self) -> bytes:
-        return os.urandom(KEY_BYTES) if self._root is None else self._root.key()
+        return posix.urandom(KEY_BYTES) if self._root is None else self._root.key()
 
     def check(self) -> None:
         """Write and validate the newest version; reports `ConfigChecked` or `ConfigFailed`."""
@@ -114,8 +114,10 @@ class Delivery:
         return self._lent.perform(self._apply_and_read_on)
 
     def _apply_and_read_on(self) -> None:
-        if self._applied() and self._root is not None:
-            time.sleep(_SIGNALLED)
+        if not self._applied():
+            return
+        time.sleep(_SIGNALLED)
+        if self._root is not None:
             try:
                 threads.start(self._tidy_afterwards, "tidy")
             except RuntimeError:

@@ -5,7 +5,7 @@ Source threads call in with whole contents. It must not know of files on disk, p
 
 from __future__ import annotations
 
-import os
+import posix
 import time
 
 from ..core import events as ev
@@ -109,7 +109,7 @@ class NewestVersion:
         self._watch_change_loop(found)
         self.version = found
         # `random` takes as long to import as all of this module.
-        dice = int.from_bytes(os.urandom(4), "big") / 2**32
+        dice = int.from_bytes(posix.urandom(4), "big") / 2**32
         return ev.ConfigOffered(found.digest, dice, secret=bool(self._key))
 
     def _made(self, index: int, content: Content) -> Version | Unwritable | None:

@@ -7,11 +7,12 @@ Owns the reasons of a failed write; it touches no file. The words of the system 
 from __future__ import annotations
 
 import errno
-import os
+import posix
 
 from ..core.content import shown
 from ..core.errors import reason
 from ..core.outcomes import ApplyFailure
+from ..core.paths import base_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Explaining:
             advice = "only root may give files to another user: run as root, or leave --owner out"
         elif code in (errno.EACCES, errno.EPERM):
             advice = (
-                f"uid {os.geteuid()} must be allowed to write there: set fsGroup, or run as its"
+                f"uid {posix.geteuid()} must be allowed to write there: set fsGroup, or run as its"
                 " owner"
             )
         else:
@@ -91,10 +92,6 @@ def _named(error: OSError) -> str:
     """The reason with the name of the file, the same at every try."""
     name = error.filename
     # No single file fills a disk, and our own names with '..' differ each time.
-    if (
-        not isinstance(name, str)
-        or error.errno in _WHOLE
-        or os.path.basename(name).startswith("..")
-    ):
+    if not isinstance(name, str) or error.errno in _WHOLE or base_name(name).startswith(".."):
         return reason(error)
     return f"{shown(name)}: {reason(error)}"

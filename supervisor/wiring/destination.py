@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 
 from ..core.errors import UsageError
 
@@ -18,8 +18,8 @@ def root(settings: Settings) -> Root | None:
         return None
     from ..store.configroot import Modes, Root
 
-    umask = os.umask(0o022)  # the only way to read it
-    os.umask(umask)
+    umask = posix.umask(0o022)  # the only way to read it
+    posix.umask(umask)
     modes = Modes(settings.file_mode, settings.dir_mode, _owner(settings.owner), umask)
     return Root(settings.configroot, modes, keep=settings.keep_versions)
 

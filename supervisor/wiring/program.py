@@ -8,13 +8,14 @@ socket.
 
 from __future__ import annotations
 
-import os
+import posix
 import time
 
 from .. import __version__
 from ..core import events as ev
 from ..core.errors import StartError
 from ..core.life_state import ended_unstarted
+from ..core.paths import base_name
 from ..core.primitives import partial
 from ..core.rollout_state import Rollout, rollout_of
 from ..core.service import Service
@@ -93,8 +94,9 @@ class Assembly:
         return Parts(sync, reload, readiness, observers, at_end)
 
     def _note_start(self, event: ev.Event, *_: object) -> None:
-        # A sidecar starts nothing: its first configuration kept it busy.
-        if isinstance(event, (ev.Started, ev.ConfigApplied)):
+        # Not before the app's exec, which would wait for a processor. A sidecar starts nothing: its
+        # first configuration kept it busy.
+        if isinstance(event, ev.Started if self._settings.command else ev.ConfigApplied):
             self._started.open()
 
     def _check_hooks(self, command: Command) -> None:
@@ -146,7 +148,7 @@ class Assembly:
     def _introduce(self, sources: list[str]) -> None:
         settings = self._settings
         role = "app" if settings.command else "once" if settings.once else "sidecar"
-        whom = os.path.basename(settings.command[0]) if settings.command else ""
+        whom = base_name(settings.command[0]) if settings.command else ""
         into = f" into {settings.configroot}" if settings.configroot else ""
         log.write(
             "debug" if settings.once else "info",  # --once has a line of its own, at its end
@@ -180,7 +182,7 @@ class Assembly:
             not settings.secret
             or not settings.user
             or chosen
-            or os.geteuid() != 0
+            or posix.geteuid() != 0
             or settings.user[0] in ("root", "0")
         ):
             return
@@ -256,6 +258,8 @@ class Assembly:
 
     def _start_events(self) -> None:
         """Tell about the configuration by Kubernetes Events. Raises StartError outside of a pod."""
+        import os
+
         from ..observe import pod_events
         from ..sources.kubernetes import event_sender
         from ..sources.kubernetes.credentials import Access

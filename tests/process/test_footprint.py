@@ -36,15 +36,14 @@ ROOT = os.path.dirname(os.path.dirname(APPS))
 # The modules of a bare init beside its own, listed in tests/unit/test_house.py.
 BARE_LIBRARY = {"errno", "gc"}
 # The same for a follower of a directory, between exec and the app; the rest comes afterwards.
-OS = {"os", "os.path", "stat", "genericpath", "posixpath", "_collections_abc"}
-DIRECTORY_LIBRARY = BARE_LIBRARY | OS | {"select", "resource"}
+DIRECTORY_LIBRARY = BARE_LIBRARY | {"resource"}
 DIRECTORY = set(
     """
     __main__ cli
     core core.actions core.backoff core.change_loop core.content core.errors core.events core.life
-    core.life_state core.outcomes core.file_permissions core.primitives core.record core.reloads
-    core.rollout core.rollout_events core.rollout_state core.service core.signal_numbers
-    core.signalling core.source_states core.turn core.verdicts core.versions
+    core.life_state core.outcomes core.file_permissions core.paths core.primitives core.record
+    core.reloads core.rollout core.rollout_events core.rollout_state core.service
+    core.signal_numbers core.signalling core.source_states core.turn core.verdicts core.versions
     observe observe.journal observe.rollout_journal
     options options.command_line options.declarations options.option options.parsers
     options.reload_options

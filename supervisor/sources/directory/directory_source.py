@@ -7,11 +7,11 @@ know the use of the content; the sink judges whether it is new.
 
 from __future__ import annotations
 
-import os
-import select
+import posix
 import time
 
 from ...core.content import shown
+from ...core.paths import join
 from ...runtime import log
 from ..interface import Content, Failure, FailureReason, Label, RestartReason
 from .inotify import EDITED, NOTHING, SWAPPED, Watch
@@ -62,7 +62,7 @@ class DirectorySource:
         ignore: Sequence[str] = (),
     ) -> None:
         self.label = Label("directory", "", path)
-        self._path = os.path.join(os.getcwd(), path)  # the process leaves its directory later
+        self._path = join(posix.getcwd(), path)  # the process leaves its directory later
         self._recheck = recheck
         self._head_start = head_start
         # The marks of the last report; None: the directory was missing.
@@ -82,7 +82,7 @@ class DirectorySource:
         try:
             if watch.waiting:
                 self._round(sink, watch, changed=False)
-                _pause(watch, self._head_start)
+                time.sleep(self._head_start)
                 watch.begin()
             changed = False
             while True:
@@ -225,6 +225,8 @@ class DirectorySource:
 
 def _pause(watch: Watch, seconds: float) -> bool:
     """Wait for a complete change, at most `seconds`; whether there was a change."""
+    import select  # after the head start of the app
+
     poller = select.poll()
     if (descriptor := watch.fileno()) is not None:
         poller.register(descriptor, select.POLLIN)

@@ -8,11 +8,12 @@ and the creation of a missing one.
 from __future__ import annotations
 
 import errno
-import os
-import stat
+import posix as os
+from _stat import S_ISREG
 
 from ...core.content import DATA
 from ...core.errors import reason
+from ...core.paths import join, parent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,9 +93,9 @@ class Watch:
         while ahead:
             name = ahead.pop()
             if name == "..":
-                here = os.path.dirname(here)
+                here = parent(here)
                 continue
-            there = os.path.join(here, name)
+            there = join(here, name)
             try:
                 target = os.readlink(there)
             except OSError as error:
@@ -181,7 +182,7 @@ class Watch:
             return NOTHING
         file = event.wd, event.name
         created = event.mask & flags.CREATE and not event.mask & flags.ISDIR
-        if created and _is_being_written(os.path.join(path, event.name)):
+        if created and _is_being_written(join(path, event.name)):
             self._unfinished.add(file)
             return NOTHING
         if event.mask & flags.ATTRIB and file in self._unfinished:
@@ -196,7 +197,7 @@ def _is_being_written(path: str) -> bool:
         status = os.lstat(path)
     except OSError:
         return False
-    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+    return S_ISREG(status.st_mode) and status.st_nlink == 1
 
 
 def _reversed(path: str) -> list[str]:

@@ -7,13 +7,14 @@ a look, nor the use of the content.
 from __future__ import annotations
 
 import errno
-import os
-import stat
+import posix as os
+from _stat import S_IMODE, S_ISDIR, S_ISREG
 
 from ...core import file_permissions as permissions
 from ...core.content import DATA, shown
 from ...core.errors import reason
 from ...core.file_permissions import Permission
+from ...core.paths import join
 from ..interface import Content, FailureReason
 
 TYPE_CHECKING = False
@@ -120,7 +121,7 @@ class Tree:
             status = os.stat(self._top)
         except (FileNotFoundError, NotADirectoryError):
             return
-        if not stat.S_ISDIR(status.st_mode):
+        if not S_ISDIR(status.st_mode):
             raise UnreadableError(
                 FailureReason.CONFIG,
                 f"cannot read {self._top}: it is not a directory; give the directory of the file",
@@ -158,15 +159,15 @@ class Tree:
         self._prefixes.add(prefix)
         self._watch.content(path)
         below: list[Place] = []
-        generation = _target(os.path.join(path, DATA))
+        generation = _target(join(path, DATA))
         if generation:
             below.append(self._generation(place))
         with os.scandir(path) as scan:
             for entry in scan:
                 self._count(names=1)
-                here = os.path.join(path, entry.name)
+                here = join(path, entry.name)
                 key = prefix + entry.name
-                there = os.path.join(real, entry.name)
+                there = join(real, entry.name)
                 if self._skips(entry, here, key, chosen):
                     continue
                 if entry.is_symlink():
@@ -181,9 +182,9 @@ class Tree:
                         continue
                     raise
                 identity = status.st_dev, status.st_ino
-                if stat.S_ISREG(status.st_mode):
+                if S_ISREG(status.st_mode):
                     self._add(key, here, status, way)
-                elif stat.S_ISDIR(status.st_mode) and identity not in above:
+                elif S_ISDIR(status.st_mode) and identity not in above:
                     below.append(
                         (here, there, f"{key}/", above | {identity}, _on(way, status), chosen)
                     )
@@ -202,9 +203,9 @@ class Tree:
     def _generation(self, place: Place) -> Place:
         path, real, prefix, above, way, _ = place
         there = self._watch.follow(DATA, real)
-        target = _target(os.path.join(path, DATA))
+        target = _target(join(path, DATA))
         try:
-            status = os.stat(os.path.join(path, target))
+            status = os.stat(join(path, target))
         except FileNotFoundError:
             raise ChangingError(
                 f"{DATA} in it points to {shown(target)}, which does not exist"
@@ -213,7 +214,7 @@ class Tree:
         self._volumes.add(status.st_dev)
         self.newest = max(self.newest, status.st_mtime)
         return (
-            os.path.join(path, target),
+            join(path, target),
             there,
             prefix,
             above | {(status.st_dev, status.st_ino)},
@@ -304,7 +305,8 @@ def _contents(path: str, status: os.stat_result, most: int) -> bytes:
     # O_NONBLOCK: a pipe may have taken the file's place since the look.
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        if not os.path.samestat(status, os.fstat(file)):
+        found = os.fstat(file)
+        if (status.st_dev, status.st_ino) != (found.st_dev, found.st_ino):
             raise ChangingError(f"{shown(path)} keeps changing")
         pieces = []
         left = most + 1
@@ -318,7 +320,7 @@ def _contents(path: str, status: os.stat_result, most: int) -> bytes:
 
 def _on(way: Permission, status: os.stat_result) -> Permission:
     # The permission to read a file on that way.
-    return permissions.behind(way, Permission(stat.S_IMODE(status.st_mode), status.st_gid))
+    return permissions.behind(way, Permission(S_IMODE(status.st_mode), status.st_gid))
 
 
 def _in_memory(device: int) -> bool:
