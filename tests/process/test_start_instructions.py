@@ -14,7 +14,7 @@ from tests.installed import ROOT, Installed
 
 FLOOR = [sys.executable, "-I", "-S", f"{ROOT}/tests/bench/floor.py", "--", "true"]
 # Of the floor, with Python 3.11: each run is within two percent, whatever the load of the machine.
-MOST = {"bare": 0.9, "directory": 1.38}
+MOST = {"bare": 0.9, "directory": 1.29}
 
 
 @pytest.fixture(name="installed", scope="module")
