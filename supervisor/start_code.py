@@ -83,4 +83,5 @@ def _import(name: str, path: str, code: "CodeType") -> None:
     sys.modules[name] = module
     exec(code, names)
     parent, _, child = name.rpartition(".")
+    __import__(parent)  # by the usual way, if the group with it was left aside
     setattr(sys.modules[parent], child, module)

@@ -93,6 +93,23 @@ def test_truncated_unchecked_file_is_left_aside(installed: Installed, tmp_path: 
     assert "cli" in byte_code(opened)
 
 
+@pytest.mark.parametrize("group", ["signals", "cli", "program", "directory"])
+def test_start_does_without_any_of_the_files(
+    installed: Installed, tmp_path: Path, group: str
+) -> None:
+    """A file that stays may hold modules of packages whose own file is left aside."""
+    installed.compile("--unchecked")
+    (installed.package / "start" / f"{group}.code").unlink()
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "a").write_text("1", encoding="utf-8")
+    options = [f"--config-dir={tmp_path}/conf", "--listen=off", "--control=off"]
+    done = subprocess.run(
+        installed.command(*options, "--", "echo", "runs"), capture_output=True, text=True
+    )
+
+    assert (0, "runs\n") == (done.returncode, done.stdout), done.stderr
+
+
 def test_edited_source_takes_effect(installed: Installed) -> None:
     installed.compile()
     path = installed.package / "__init__.py"
