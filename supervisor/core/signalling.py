@@ -101,8 +101,13 @@ def forward(life: Life, signum: int, target: int, now: float, policy: LifePolicy
         return life.replace(suspended=True), (kill,) if policy.is_init else (kill, Suspend())
     if signum == CONT:
         front = (TakeForeground(),) if life.foreground else ()
-        return life.replace(suspended=False), (*front, Kill(target, policy.group))
+        return life.replace(suspended=False), (*front, Kill(target, _stopped(life, policy)))
     return life, (Kill(target, policy.group),)
+
+
+def _stopped(life: Life, policy: LifePolicy) -> bool:
+    """Whether a stop was for the whole process group: a key of the terminal stops the group."""
+    return policy.group or life.foreground
 
 
 def suspended(life: Life, signum: int, policy: LifePolicy) -> Result:
@@ -112,7 +117,7 @@ def suspended(life: Life, signum: int, policy: LifePolicy) -> Result:
     life = life.replace(suspended=True)
     if life.phase is Phase.STOPPING:
         # Once: an app may ignore the stop and suspend itself again and again.
-        return life, (Kill(CONT, policy.group),)
+        return life, (Kill(CONT, _stopped(life, policy)),)
     job = life.foreground and signum in JOB_CONTROL and not policy.is_init
     return life, (Suspend(),) if job else ()
 
@@ -135,6 +140,6 @@ def pass_stop(life: Life, target: int, now: float, policy: LifePolicy) -> Result
     """Send the app its stop signal."""
     deadline = None if policy.stop_timeout is None else now + policy.stop_timeout
     # A stopped process takes no signal but KILL until it continues.
-    resume = (Kill(CONT, policy.group),) if life.suspended else ()
+    resume = (Kill(CONT, _stopped(life, policy)),) if life.suspended else ()
     life = life.replace(phase=Phase.STOPPING, deadline=deadline, suspended=False)
     return life, (Kill(target, policy.group), *resume)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 import signal
 from pathlib import Path
-from signal import SIGCONT, SIGINT
+from signal import SIGCONT, SIGINT, SIGTERM
 
 import pytest
 
@@ -83,6 +83,23 @@ def test_a_suspend_key_stops_both_and_cont_resumes_both(run: Run) -> None:
     assert_state(program.pid, "S")
     program.type(f"again\n{END}")
     program.finish(0)
+
+
+@only_process
+def test_cont_resumes_the_children_of_the_app_too(run: Run) -> None:
+    """The key stops the whole foreground group, so all of it has to go on."""
+    program = run.on_terminal("sh", "-c", "sleep 60 & echo ready $!; wait")
+
+    child = int(program.expect(r"ready (\d+)")[1])
+    app_pid = program.app
+    program.type(SUSPEND)
+    assert_state(child, "T")
+    assert_state(program.pid, "T")
+    program.send(SIGCONT)
+    assert_state(app_pid, "S")
+    assert_state(child, "S")
+    program.send(SIGTERM)
+    program.finish(128 + SIGTERM)
 
 
 @only_pid1

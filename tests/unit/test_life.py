@@ -210,8 +210,16 @@ def test_app_suspended_by_its_terminal_suspends_us() -> None:
     app.at(0, ev.Began(), ev.Started(7, foreground=True))
 
     assert [Suspend()] == app.at(1, ev.AppSuspended(7, TSTP))
-    assert [TakeForeground(), Kill(CONT)] == app.at(2, ev.SignalReceived(CONT))
+    assert [TakeForeground(), Kill(CONT, group=True)] == app.at(2, ev.SignalReceived(CONT))
     assert [] == started().at(1, ev.AppSuspended(7, TSTP))
+
+
+def test_stop_resumes_the_whole_group_that_a_key_suspended() -> None:
+    app = App()
+    app.at(0, ev.Began(), ev.Started(7, foreground=True))
+    app.at(1, ev.AppSuspended(7, TSTP))
+
+    assert [Kill(TERM), Kill(CONT, group=True)] == app.at(2, ev.SignalReceived(TERM))
 
 
 # --- restarts -------------------------------------------------------------------------------------
