@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _AFTERWARDS = 0.05  # seconds for the app to reload, before old generations are removed
 _TICK = 0.02  # seconds: more than the clock of a file system goes on at once
+_FEW = 100  # files whose digests are compared in no time
 _SIGNALLED = 0.001  # seconds for the main thread to start or signal the app, undisturbed
 
 
@@ -89,9 +90,17 @@ class Delivery:
         source_threads.start(self._sources, outlets)
 
     def _lend(self) -> None:
-        # While it validates, a source goes on reading: a newer version ends the validation.
-        if self._check is None:
+        if self._only_noted():
+            time.sleep(_SIGNALLED)
+        elif self._check is None:
+            # While it validates, a source goes on reading: a newer version ends the validation.
             self._lent.lend()
+
+    def _only_noted(self) -> bool:
+        """Whether to apply the newest version is no work: the app reads the few files in place."""
+        newest = self._newest.version
+        noted = self._root is None and self._check is None
+        return noted and isinstance(newest, Version) and len(newest.files) <= _FEW
 
     def _digest_key(self) -> bytes:
         return posix.urandom(KEY_BYTES) if self._root is None else self._root.key()
@@ -108,9 +117,12 @@ class Delivery:
             self._tidy_afterwards()
 
     def apply_at_once(self) -> bool:
-        """The same in the thread of the source that offered the version, without the start of a
-        thread; returns whether it waits for that. For the main thread: returns at once.
+        """The same without the start of a thread; returns whether that is possible. For the main
+        thread: returns at once. The thread of the source that offered the version does the work.
         """
+        if self._only_noted():
+            self._applied()  # to wake another thread would take longer
+            return True
         return self._lent.perform(self._apply_and_read_on)
 
     def _apply_and_read_on(self) -> None:
