@@ -161,14 +161,27 @@ class HeldDirectory:
         return walk
 
 
+def open_file(directory: int, name: str) -> int:
+    """A descriptor for reading; raises OSError for a link, and does not wait for a pipe."""
+    return os.open(name, _FILE, dir_fd=directory)
+
+
+def pieces_of(file: int) -> Iterator[bytes]:
+    """The bytes of an open regular file; raises OSError for anything else."""
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+    while piece := os.read(file, _PIECE):
+        yield piece
+
+
 def read_pieces(directory: int, name: str) -> Iterator[bytes]:
     """The bytes of a regular file; raises OSError for anything else."""
-    file = os.open(name, _FILE, dir_fd=directory)
+    file = open_file(directory, name)
     try:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", name)
-        while piece := os.read(file, _PIECE):
-            yield piece
+        yield from pieces_of(file)
+    except OSError as error:
+        error.filename = name
+        raise
     finally:
         os.close(file)
 

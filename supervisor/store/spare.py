@@ -2,9 +2,10 @@
 
 A change of one file among many writes that file alone: the others were moved here after the change
 before. No file belongs to two generations, so an app that edits its files in place reaches one
-version only. A moved file was read once more, and its inode has not changed since, or it is written
-again. Each directory is new: a reader that holds one sees a single version, or none. On disk the
-spare is a torn generation, which each start removes. It must not know which generations stay.
+version only. A moved file had no holder when it was read once more, and its inode has not changed
+since, or it is written again. Each directory is new: a reader that holds one sees a single version,
+or none. On disk the spare is a torn generation, which each start removes. It must not know which
+generations stay.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import stat
 
 from ..core.content import sha256
 from ..core.record import Record
-from . import generations
+from . import file_holders, generations
 from .file_tree import tree_of
 from .generations import Begun
-from .safe_open import Opened, read_pieces
+from .safe_open import Opened, open_file, pieces_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,11 +46,21 @@ class _Directory(Record):
     owner: tuple[int, int]
 
 
+class _Fresh(Record):
+    """A file that has just changed: its time of change, and the extended attributes of new files
+    there.
+    """
+
+    changed: int
+    attributes: dict[str, bytes] | None
+
+
 class Spare:
     """At most one spare in a directory of generations."""
 
     def __init__(self, modes: Modes) -> None:
         self._modes = modes
+        self._counted: dict[int, bool] = {}  # by device, whether its holders of files are known
         self.forget()
 
     def forget(self) -> None:
@@ -57,9 +68,8 @@ class Spare:
         self._directory: _Directory | None = None
         self._digest = ""  # of the version with all of its files
         self._sums: Mapping[str, str] = {}  # of the moved files
-        self._marks: dict[str, int] = {}  # of the moved files that were read since
-        self._top = 0  # the mark of its directory, and those of the directories in that
-        self._folders: dict[str, int] = {}
+        self._folders: dict[str, int] = {}  # the marks of its directories; "" is the topmost
+        self._marks: dict[str, int] | None = None  # of the unchanged files, once they were read
 
     @property
     def name(self) -> str:
@@ -80,7 +90,7 @@ class Spare:
         directory of that name. Raises nothing.
         """
         newest = max(superfluous, key=lambda one: one.serial, default=None)
-        if newest is None or not (sums := _shared(newest, live)):
+        if newest is None or not (sums := _shared(newest, live)) or not self._counts(root):
             return
         try:
             os.mkdir(name, 0o700, dir_fd=root)
@@ -89,16 +99,24 @@ class Spare:
                 os.close(file)
                 with Opened(newest.name, root) as old:
                     generations.unseal(old)
-                    self._move(old, top, tree_of(sums))
+                    self._move(old, top, tree_of(sums), "")
                 found = os.fstat(top)
         except OSError:
             generations.remove_if_possible(root, name)
+            self.forget()
             return
         self._digest = live.digest
         self._sums = sums
+        self._folders[""] = _mark(found)
         self._directory = _Directory(name, (found.st_dev, found.st_ino), masked, _UNREAD)
 
-    def _move(self, old: int, new: int, tree: Tree[str]) -> None:
+    def _counts(self, root: int) -> bool:
+        device = os.fstat(root).st_dev
+        if device not in self._counted:
+            self._counted = {device: file_holders.are_counted(root)}
+        return self._counted[device]
+
+    def _move(self, old: int, new: int, tree: Tree[str], parent: str) -> None:
         generations.open_up(old)
         for name, node in tree.items():
             try:
@@ -106,8 +124,9 @@ class Spare:
                     with Opened(name, old) as below:
                         os.mkdir(name, 0o700, dir_fd=new)
                         with Opened(name, new) as made:
-                            self._move(below, made, node)
+                            self._move(below, made, node, f"{parent}{name}/")
                             self._modes.finish(made)
+                            self._folders[f"{parent}{name}"] = _mark(os.fstat(made))
                 else:
                     os.rename(name, name, src_dir_fd=old, dst_dir_fd=new)
             except OSError:
@@ -115,28 +134,45 @@ class Spare:
 
     def read(self, root: int) -> None:
         """Read the moved files, once the clock of the file system has gone on since `make`: from
-        now on a change of a file shows in its inode. Raises OSError.
+        now on a change of a file shows in its inode. Removes a spare that another program changed.
+        Raises OSError.
         """
-        if self._directory is None or self._marks:
+        if self._directory is None or self._marks is not None:
             return
         with _opened(root, self._directory.name, self._directory) as top:
             file = generations.open_manifest(top)
             try:
                 os.fchmod(file, 0o600)  # its time of change is the present one
                 made = os.fstat(file)
+                fresh = _Fresh(made.st_ctime_ns, file_holders.attributes(file))
             finally:
                 os.close(file)
-            self._directory = self._directory.replace(owner=(made.st_uid, made.st_gid))
-            for path, sum_ in self._sums.items():
-                try:
-                    before = os.stat(path, dir_fd=top, follow_symlinks=False)
-                    if before.st_ctime_ns < made.st_ctime_ns and _sum(top, path) == sum_:
-                        self._marks[path] = _mark(before)
-                except OSError:
-                    pass
-            for path in _folders(self._sums):
-                self._folders[path] = _mark(os.stat(path, dir_fd=top, follow_symlinks=False))
-            self._top = _mark(os.fstat(top))
+            if self._left_alone(top, fresh):
+                self._directory = self._directory.replace(owner=(made.st_uid, made.st_gid))
+                self._marks = {
+                    path: mark
+                    for path, sum_ in self._sums.items()
+                    if (mark := _read(top, path, sum_, fresh))
+                }
+                return
+        generations.remove_if_possible(root, self.name)
+        self.forget()
+
+    def _left_alone(self, top: int, fresh: _Fresh) -> bool:
+        # The marks do not show a name put there within the tick of `make`; the names do.
+        names: dict[str, set[str]] = {path: set() for path in self._folders}
+        names[""].add(generations.MANIFEST)
+        for path in (*self._sums, *(path for path in self._folders if path)):
+            parent, _, name = path.rpartition("/")
+            names.get(parent, set()).add(name)
+        for path, mark in self._folders.items():
+            with Opened(path or ".", top) as directory:
+                if not names[path].issuperset(generations.names_in(directory)):
+                    return False
+                found = os.fstat(directory)
+            if _mark(found) != mark or found.st_ctime_ns >= fresh.changed:
+                return False
+        return True
 
     def take(self, root: int, name: str, version: Version) -> Begun | None:
         """Rename the spare; returns the generation begun with it, without files of another content
@@ -146,11 +182,11 @@ class Spare:
         sums = self._sums
         marks = self._marks
         folders = self._folders
-        top_mark = self._top
         self.forget()
         if directory is None:
             return None
-        if _mark(os.stat(directory.name, dir_fd=root, follow_symlinks=False)) != top_mark:
+        found = os.stat(directory.name, dir_fd=root, follow_symlinks=False)
+        if marks is None or _mark(found) != folders.pop(""):
             generations.remove_if_possible(root, directory.name)
             return None
         os.rename(directory.name, name, src_dir_fd=root, dst_dir_fd=root)
@@ -198,20 +234,25 @@ def _opened(root: int, name: str, directory: _Directory) -> Opened:
     return opened
 
 
-def _folders(paths: Iterable[str]) -> set[str]:
-    """The directories of these files."""
-    found = {path.rpartition("/")[0] for path in paths}
-    for path in tuple(found):
-        while path := path.rpartition("/")[0]:
-            found.add(path)
-    return found - {""}
-
-
-def _sum(top: int, path: str) -> str:
-    sum_ = sha256()
-    for piece in read_pieces(top, path):
-        sum_.update(piece)
-    return sum_.hexdigest()
+def _read(top: int, path: str, sum_: str, fresh: _Fresh) -> int:
+    """The mark of a file with this content that no other process can change unseen; else 0."""
+    sum_now = sha256()
+    try:
+        file = open_file(top, path)
+        try:
+            # First the holders, then the content, then the inode: a later opener finds the file in
+            # a directory that is closed to other users, and changes its inode.
+            if file_holders.has_others(file) or file_holders.attributes(file) != fresh.attributes:
+                return 0
+            for piece in pieces_of(file):
+                sum_now.update(piece)
+            found = os.fstat(file)
+        finally:
+            os.close(file)
+    except OSError:
+        return 0
+    same = sum_now.hexdigest() == sum_ and found.st_nlink == 1
+    return _mark(found) if same and found.st_ctime_ns < fresh.changed else 0
 
 
 def _mark(status: os.stat_result) -> int:

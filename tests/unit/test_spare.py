@@ -3,57 +3,26 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from config_supervisor.core.content import Entry, Version, version_of
-from config_supervisor.core.file_permissions import PRIVATE, Permission
-from config_supervisor.store.configroot import Generation, Modes, Root
+from config_supervisor.core.content import Entry, version_of
+from config_supervisor.core.file_permissions import PRIVATE
+from config_supervisor.store.configroot import Modes, Root
 from tests.conftest import needs_root
-from tests.disk import mode, next_tick, of, shown
-
-MANY = {f"web-{number:03}/app.conf": b"%d" % number for number in range(100)}
-CHANGED = "web-042/app.conf"
-
-
-def change(root: Root, version: Version) -> Generation:
-    """Put a version in place, and prepare the next change as a delivery does."""
-    generation = root.stage(version)
-    root.show(generation)
-    root.tidy()
-    next_tick(os.path.dirname(root.path))
-    root.read_spare()
-    return generation
-
-
-def changed(number: int, files: dict[str, bytes] = MANY) -> dict[str, bytes]:
-    return {**files, CHANGED: b"change %d" % number}
-
-
-def settled(root: Root, files: dict[str, bytes] = MANY) -> None:
-    """So many changes that a generation was superfluous."""
-    for number in range(4):
-        change(root, of(changed(number, files)))
-
-
-def inodes(folder: str) -> dict[str, int]:
-    return {
-        os.path.relpath(f"{parent}/{name}", folder): os.stat(f"{parent}/{name}").st_ino
-        for parent, _, names in os.walk(folder)
-        for name in names
-    }
-
-
-def spare(root: Root) -> str:
-    """The directory of the spare, the only one that is no generation."""
-    known = {one.name for one in root.generations()}
-    (found,) = {n for n in os.listdir(root.path) if n.startswith("..2")} - known
-    return f"{root.path}/{found}"
+from tests.disk import mode, of, shown
+from tests.unit.spare_changes import (
+    CHANGED,
+    MANY,
+    change,
+    changed,
+    edit,
+    inodes,
+    settled,
+    spare,
+)
 
 
 def test_change_of_one_file_writes_it_alone(root: Root) -> None:
@@ -102,14 +71,6 @@ def test_version_without_shared_files_leaves_no_spare(root: Root) -> None:
     assert {one.name for one in root.generations()} == {
         name for name in os.listdir(root.path) if name.startswith("..2")
     }
-
-
-def edit(path: str) -> None:
-    """In place, with the same size, and with the old times."""
-    times = os.stat(path)
-    with open(path, "r+b") as file:
-        file.write(b"x")
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def replace(path: str) -> None:
@@ -165,17 +126,6 @@ def test_file_edited_by_the_app_is_not_reused(root: Root, damage: Callable[[str]
         change(root, of(changed(number)))
         assert shown(root.path) == changed(number)
         damage(f"{root.path}/web-007/app.conf")
-
-
-def test_file_edited_through_an_open_file_is_not_reused(root: Root) -> None:
-    """The app keeps a file open for writing, and writes to it once its version has gone."""
-    change(root, of(changed(0)))
-    with open(f"{root.path}/web-007/app.conf", "r+b", buffering=0) as held:
-        for number in range(1, 5):
-            change(root, of(changed(number)))
-        held.write(b"x")
-        change(root, of(changed(9)))
-        assert shown(root.path) == changed(9)
 
 
 def test_spare_that_was_not_read_is_not_used(root: Root) -> None:
@@ -247,85 +197,3 @@ def test_modes_and_owner_of_reused_files_are_exact(tmp_path: Path) -> None:
 
 
 # Random histories
-
-PATHS = ("a", "b", "d/x", "d/y", "d/e/z", "f/g", "f")
-CONTENTS = st.sampled_from([b"1", b"2", b"3"])
-FILES = st.dictionaries(st.sampled_from(PATHS[:-1]), CONTENTS) | st.dictionaries(
-    st.sampled_from(["a", "d/x", "f", "d/e/"]), CONTENTS, min_size=1
-)
-STEPS = st.lists(
-    st.tuples(st.just("change"), FILES, st.sampled_from([None, PRIVATE, Permission(0o755)]))
-    | st.tuples(st.just("one"), st.sampled_from(["a", "d/x", "d/e/z"]), CONTENTS)
-    | st.tuples(st.just("edit"), st.integers(0, 3), st.integers(0, 6))
-    | st.tuples(st.just("back"), st.integers(0, 3))
-    | st.tuples(st.just("restart")),
-    max_size=14,
-)
-
-
-class History:
-    """A directory of generations, its app that edits files, and the delivered versions."""
-
-    def __init__(self, folder: str) -> None:
-        self.root = Root(f"{folder}/etc", Modes())
-        self.root.prepare()
-        self.files: dict[str, Entry] = {}
-        self.delivered: dict[str, dict[str, bytes]] = {}
-
-    def change(self, files: dict[str, bytes], permission: Permission | None) -> None:
-        entries = {
-            path: Entry(b"", None, True) if path.endswith("/") else Entry(data, permission)
-            for path, data in files.items()
-        }
-        self.files = entries
-        version = version_of(entries)
-        self.delivered[version.digest] = {
-            path: data for path, data in files.items() if not path.endswith("/")
-        }
-        change(self.root, version)
-        assert shown(self.root.path) == self.delivered[version.digest]
-        for path, entry in entries.items():
-            wanted = 0o777 if entry.directory else 0o666
-            if entry.permission is not None:
-                wanted = entry.permission.mode
-            assert mode(f"{self.root.path}/{path}") == f"{wanted & ~0o022:04o}"
-
-    def one(self, path: str, data: bytes) -> None:
-        self.change({**{name: one.data for name, one in self.files.items()}, path: data}, None)
-
-    def edit(self, age: int, number: int) -> None:
-        tops = sorted(name for name in os.listdir(self.root.path) if name.startswith("..2"))
-        files = [
-            f"{parent}/{name}"
-            for top in tops[-age - 1 :][:1]
-            for parent, _, names in os.walk(f"{self.root.path}/{top}")
-            for name in sorted(names)
-            if name != "..manifest.json"
-        ]
-        if files:
-            edit(files[number % len(files)])
-
-    def back(self, number: int) -> None:
-        kept = self.root.generations()
-        if kept and not self.root.fault(one := kept[number % len(kept)]):
-            self.root.show(one)
-            self.root.tidy()
-            assert shown(self.root.path) == self.delivered[one.digest]
-
-    def restart(self) -> None:
-        self.root = Root(self.root.path, Modes())
-        self.root.prepare()
-        if live := self.root.live().generation:
-            assert shown(self.root.path) == self.delivered[live.digest]
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(STEPS)
-def test_every_version_is_shown_as_it_was_delivered(steps: list[tuple[object, ...]]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        history = History(folder)
-        for name, *arguments in steps:
-            try:
-                getattr(history, str(name))(*arguments)
-            except ValueError:  # a file in the place of a directory: no such version exists
-                continue
