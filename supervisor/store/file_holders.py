@@ -1,4 +1,4 @@
-"""Other holders of a file: processes that have it open, or mapped.
+"""Other holders of a file: processes that have it open, or mapped; and its extended attributes.
 
 The kernel grants a write lease on a file that nothing but our own descriptor holds (F_SETLEASE in
 fcntl(2)). It must not know the names of files or their content.
@@ -37,7 +37,8 @@ def are_counted(directory: int) -> bool:
 def has_others(file: int) -> bool:
     """Whether anything else holds the file of this descriptor, which must be for reading only.
 
-    True also where the kernel gives no lease: to another user without CAP_LEASE, say.
+    A descriptor of O_PATH does not count. True also where the kernel gives no lease: to a user who
+    does not own the file, without CAP_LEASE, say.
     """
     try:
         # An opener at this very moment has the kernel send a signal. SIGIO is forwarded to the app;

@@ -235,13 +235,14 @@ def _opened(root: int, name: str, directory: _Directory) -> Opened:
 
 
 def _read(top: int, path: str, sum_: str, fresh: _Fresh) -> int:
-    """The mark of a file with this content that no other process can change unseen; else 0."""
+    """The mark of a file with this content, of no other name and of no other holder; else 0."""
     sum_now = sha256()
     try:
         file = open_file(top, path)
         try:
-            # First the holders, then the content, then the inode: a later opener finds the file in
-            # a directory that is closed to other users, and changes its inode.
+            # In this order: a holder may write unseen, so the content counts only without one, and
+            # the inode shows a change after that. Only a mapping in tmpfs shows nothing: its maker
+            # has to open the file after this, in a directory that is closed to other users.
             if file_holders.has_others(file) or file_holders.attributes(file) != fresh.attributes:
                 return 0
             for piece in pieces_of(file):
