@@ -8,6 +8,7 @@ import signal
 import subprocess
 
 from tests.conftest import needs
+from tests.disk import needs_counted_holders
 from tests.harness import Run, until
 from tests.sync.reloading import Reloading
 
@@ -19,6 +20,7 @@ class Traced:
     """A program that follows many files, of which `app.conf` changes."""
 
     def __init__(self, run: Run, scratch: os.PathLike[str]) -> None:
+        needs_counted_holders(scratch)
         self.subject = Reloading(run, scratch)
         self.subject.volume.swap({"app.conf": "one", **OTHERS})
         self.program = self.subject.running_on_volume()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from config_supervisor.core.content import Version
 from config_supervisor.store.configroot import Generation, Root
-from tests.disk import next_tick, of
+from tests.disk import needs_counted_holders, next_tick, of
 
 Holder = Callable[[str], contextlib.AbstractContextManager[Callable[[], object]]]
 
@@ -32,7 +32,8 @@ def changed(number: int, files: dict[str, bytes] = MANY) -> dict[str, bytes]:
 
 
 def settled(root: Root, files: dict[str, bytes] = MANY) -> None:
-    """So many changes that a generation was superfluous."""
+    """Enough changes to make a generation superfluous."""
+    needs_counted_holders(root.path)
     for number in range(4):
         change(root, of(changed(number, files)))
 
