@@ -48,6 +48,7 @@ def inodes(folder: str) -> dict[str, int]:
 
 def spare(root: Root) -> str:
     """The directory of the spare, the only one that is no generation."""
+    needs_counted_holders(root.path)
     known = {one.name for one in root.generations()}
     (found,) = {n for n in os.listdir(root.path) if n.startswith("..2")} - known
     return f"{root.path}/{found}"
