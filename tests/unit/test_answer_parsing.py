@@ -101,6 +101,43 @@ def test_text_that_is_no_json_is_refused(text: bytes) -> None:
             read(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"metadata":{"resourceVersion":"1"},"items":[',
+        b'{"type":"ADDED","object":{"kind":"ConfigMap","data":{"k":"v',
+        b'{"a":[1,2}',
+        b"[[]",
+        b"]",
+    ],
+)
+def test_cut_answer_is_not_called_deep(text: bytes) -> None:
+    for read in (AnswerParser(private=False).event, AnswerParser(private=True).listing, parsed):
+        with pytest.raises(BadDataError, match=r"^the server's answer is not JSON$"):
+            read(text)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [b'"d\xffata":{}', b'"\xc3":1', b'"a":"\xc3("', b'"a":"' + b"x" * 65536 + b'\xe2"'],
+    ids=["key", "cut key", "value", "long value"],
+)
+def test_broken_utf8_in_unused_fields_is_refused(field: bytes) -> None:
+    """A broken `data` would be another field, and the object one without content."""
+    text = b'{"type":"ADDED","object":{"metadata":{"name":"web"},%s}}'
+    parser = AnswerParser(private=False)
+    assert "web" == parser.event(text % b'"a":"\xc3\xa9"')["object"]["metadata"]["name"]
+    with pytest.raises(BadDataError, match="is not JSON"):
+        parser.event(text % field)
+
+
+@pytest.mark.parametrize("shift", range(4))
+def test_any_utf8_is_taken(shift: int) -> None:
+    value = "x" * shift + "\U0001f600é" * 30_000
+    text = json.dumps({"type": "ADDED", "object": {"data": {"k": value}}}, ensure_ascii=False)
+    assert value == AnswerParser(private=False).event(text.encode())["object"]["data"]["k"]
+
+
 def event_of(fields: dict[str, Any]) -> bytes:
     obj = {"kind": "ConfigMap", "metadata": {"name": "web"}, **fields}
     return json.dumps({"type": "MODIFIED", "object": obj}).encode()

@@ -8,6 +8,7 @@ reader of the fields. Must not know the use of a field, nor the origin of the by
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from typing import TypedDict
@@ -25,6 +26,7 @@ VALUES = 100_000  # of an answer: 200 bytes each in memory
 DEPTH = 100  # of nested lists and maps: `json` recurses, on the stack of a thread
 
 _PIECE = 1 << 16  # bytes to look at without a break for other threads
+_NO_JSON = "the server's answer is not JSON"
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -114,6 +116,7 @@ def _parsed(decoder: Any, text: bytes | bytearray) -> Any:
     if len(text) > VALUES and _may_be_too_many(text):
         _check(text)
     try:
+        _check_encoding(text)
         return decoder.decode(text)
     except (ValueError, RecursionError):
         return parsed(text)
@@ -125,7 +128,19 @@ def parsed(text: bytes | bytearray) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise BadDataError("the server's answer is not JSON") from exc
+        raise BadDataError(_NO_JSON) from exc
+
+
+def _check_encoding(text: bytes | bytearray) -> None:
+    """Raise UnicodeDecodeError for anything but UTF-8: the decoder passes over it in unused fields,
+    and a broken `data` would be one.
+    """
+    if text.isascii():
+        return
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(text), _PIECE):
+        decoder.decode(text[start : start + _PIECE])
+    decoder.decode(b"", final=True)
 
 
 def _may_be_too_many(text: bytes | bytearray) -> bool:
@@ -160,8 +175,10 @@ def _check(text: bytes | bytearray) -> None:
         if inner == brackets:
             break
         brackets = inner
-    if brackets:
+    if _openings(brackets) > DEPTH or b"[]" in brackets or b"{}" in brackets:
         raise BadDataError(f"the answer is nested deeper than {DEPTH} levels, or is not JSON")
+    if brackets:
+        raise BadDataError(_NO_JSON)
 
 
 def _outside_strings(text: bytes | bytearray) -> Iterator[bytes]:
