@@ -211,7 +211,9 @@ class FakeKube:
         headers: Mapping[str, str] | None = None,
         times: int = 1,
     ) -> None:
-        """Script the next answers to a verb, for every user; times=-1: until `clear`."""
+        """Script the next answers to a verb, for every user; times=-1: until `clear`. Status 0:
+        send the bare bytes, and close the connection.
+        """
         if body is None:
             reason = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
             text = "the server is currently unable to handle the request"

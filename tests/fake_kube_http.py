@@ -70,10 +70,15 @@ class Ask:
         return "watch" if self.query.get("watch", "").lower() in {"1", "t", "true"} else "list"
 
     def is_a(self, verb: str) -> bool:
-        """Whether it has a verb; `read` is a list, and a watch that begins with the objects."""
-        if verb == "read":
-            return self.verb == "list" or (self.verb == "watch" and self.initial_events)
-        return self.verb == verb
+        """Whether it has a verb. `both` is a watch that begins with the objects, `read` is that or
+        a list.
+        """
+        verbs = [self.verb]
+        if self.verb == "watch" and self.initial_events:
+            verbs += ["both", "read"]
+        if self.verb == "list":
+            verbs += ["read"]
+        return verb in verbs
 
     @property
     def selection(self) -> tuple[str, str, str]:
@@ -317,6 +322,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
 
     def _send(self, ask: Ask, status: int, body: bytes, headers: dict[str, str]) -> None:
+        if not status:
+            self.wfile.write(body)
+            self._break("fin")
+            return
         ask.status = status
         self.send_response(status)
         for key, value in {"Content-Type": "application/json", **headers}.items():

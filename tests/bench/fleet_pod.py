@@ -23,7 +23,7 @@ from config_supervisor.core.service import Policy, Service
 from config_supervisor.sources.interface import Label, RestartReason
 from config_supervisor.sources.kubernetes.api_errors import FailedTry, failed_try
 from config_supervisor.sources.kubernetes.retry_pace import RetryPace, Timing, Tried, watch_seconds
-from config_supervisor.sources.kubernetes.watch_list import Fallback, Memory, fallback
+from config_supervisor.sources.kubernetes.watch_list import Choice, Memory, Way
 from tests.bench.fleet_server import Agenda, ApiServer, Capacity, HttpError, Tally
 
 if TYPE_CHECKING:
@@ -71,15 +71,18 @@ class Follower:
         self._known = 0
         self._fresh = True  # the next request needs a new connection
         self._began = 0.0
-        self._read = False
+        self._read = self._watching = False
         self._memory = Memory()
-        self._by_list = False
+        self._choice = Choice(self._memory)
+        self._way = Way.WATCH_LIST
         self._turn = 0  # counts tries; plans of an earlier try are void
 
     def start(self) -> None:
-        self._began = self._world.agenda.now
-        self._read = False
-        if self._by_list or self._memory.lacks(CLIENT.url, self._began):
+        now = self._world.agenda.now
+        self._began = now
+        self._read = self._watching = False
+        self._way = self._choice.way(CLIENT.url, now, self._pace.spare(now))
+        if self._way is Way.LIST:
             self._list()
             return
         seconds = watch_seconds(self._world.timing)
@@ -124,19 +127,16 @@ class Follower:
             self._ended(turn, error)
 
     def _streamed(self, seconds: int) -> None:
-        self._read = True
+        self._established()
         self._watch(seconds)
 
     def _unstreamed(self, error: Exception) -> bool:
         failed = _failed_try(error)
-        way = fallback(failed, ended=False, answered=False)
-        if way is Fallback.LACKING:
-            self._memory.note(CLIENT.url, self._world.agenda.now)
-        else:
-            self._by_list = way is not Fallback.NONE
-        at_once = way in (Fallback.LACKING, Fallback.LIST)
+        hurry = self._pace.spare(self._world.agenda.now) < float("inf")
+        at_once = self._choice.no_stream(failed, hurry=hurry)
         if at_once:
             self._fresh = not failed.status
+            self._way = Way.LIST
             self._list()
         return at_once
 
@@ -150,8 +150,12 @@ class Follower:
         self._request("watch", functools.partial(self._watched, seconds))
 
     def _watched(self, seconds: int) -> None:
-        self._by_list = False
+        self._established()
         self._watch(seconds)  # it begins with the events since the list
+
+    def _established(self) -> None:
+        self._read = self._watching = True
+        self._choice.established(self._way, CLIENT.url, self._world.agenda.now)
 
     def _watch(self, seconds: int) -> None:
         self._world.server.watch(self)
@@ -164,13 +168,21 @@ class Follower:
         self._world.server.watchers.pop(self, None)
         fault = _failed_try(error) if error else None
         tried = Tried(self._began, self._world.agenda.now, self._read, fault)
-        if fault and fault.restart is RestartReason.CONNECTION and not self._read:
-            self._memory.forget(CLIENT.url)
+        if fault is not None:
+            self._learn(fault)
         delay = self._pace.after(tried)
         if fault is not None and not fault.status:
             self._fresh = True  # after a refusal the connection is kept
         self._turn += 1
         self._world.agenda.after(delay, self._again, self._turn)
+
+    def _learn(self, fault: FailedTry) -> None:
+        if self._way is Way.LIST and not self._watching:
+            self._choice.no_list(fault, listed=self._read)
+        if fault.restart is RestartReason.CONNECTION and fault.unsent:
+            self._memory.forget(CLIENT.url)
+        elif fault.restart is RestartReason.CONNECTION and self._watching:
+            self._memory.broke(CLIENT.url, self._world.agenda.now)
 
     def _again(self, turn: int) -> None:
         if turn == self._turn:

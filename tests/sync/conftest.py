@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from config_supervisor.sources.interface import Label
 from config_supervisor.sources.kubernetes.credentials import Access
-from config_supervisor.sources.kubernetes.retry_pace import Timing
 from config_supervisor.sources.kubernetes.watch_list import MEMORY
 from tests.fake_kube import FakeKube, WatchList
 from tests.real_kube import RealKube
@@ -77,8 +76,8 @@ def pod(fake: FakeKube, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Ac
 
 @pytest.fixture
 def follow(kube: FakeKube | RealKube) -> Iterator[Callable[..., Following]]:
-    """Starts a source: `follow(NAME, kind, access=, timing=)`; all end with the server."""
-    from tests.sync.following import QUICK, Following
+    """Starts a source: `follow(NAME, kind, access=, timing=, due=)`; all end with the server."""
+    from tests.sync.following import Following
 
     started: list[Following] = []
 
@@ -87,11 +86,11 @@ def follow(kube: FakeKube | RealKube) -> Iterator[Callable[..., Following]]:
         kind: str = "configmap",
         *,
         access: Access | None = None,
-        timing: Timing = QUICK,
         namespace: str | None = None,
+        **how: Any,
     ) -> Following:
         label = Label(kind, kube.namespace if namespace is None else namespace, name)
-        started.append(Following(label, access or Access(kube.kubeconfig), timing))
+        started.append(Following(label, access or Access(kube.kubeconfig), **how))
         return started[-1]
 
     yield start

@@ -83,8 +83,10 @@ class Recorder:
 class Following:
     """A source that runs until `end`, and its reports."""
 
-    def __init__(self, label: Label, access: Access, timing: Timing = QUICK) -> None:
-        self.source = KubernetesSource(label, access, timing)
+    def __init__(
+        self, label: Label, access: Access, timing: Timing = QUICK, due: float | None = None
+    ) -> None:
+        self.source = KubernetesSource(label, access, timing, due=due)
         self._sink = Recorder()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

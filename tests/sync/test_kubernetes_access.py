@@ -202,6 +202,67 @@ def test_server_without_the_api_is_reported(fake: FakeKube, follow: Follow) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("socks5://127.0.0.1:1", "a SOCKS proxy needs the package PySocks"),
+        ("::::", "it is not the address of a proxy"),
+        ("ftp://127.0.0.1:1", "it is not the address of a proxy"),
+    ],
+)
+def test_unusable_proxy_is_named(fake: FakeKube, follow: Follow, proxy: str, words: str) -> None:
+    fake.write_kubeconfig(fake.kubeconfig, cluster={"proxy-url": proxy})
+    source = follow()
+    source.expect_end()
+    expected = f"cannot use the proxy {proxy} (proxy-url, HTTPS_PROXY): {words}"
+    assert source.expect_failure(expected, "name one as http://HOST:PORT").fatal
+
+
+@pytest.mark.parametrize("token", ["a\nb", "a\r\nb: c", "a\x00", "ä"])
+def test_token_that_no_header_may_have_is_named(fake: FakeKube, follow: Follow, token: str) -> None:
+    fake.create("nginx", {"k": "a"})
+    fake.write_kubeconfig(fake.kubeconfig, user={"token": token})
+    source = follow()
+    failure = source.expect_failure(
+        f"cannot send the login of user 'admin' in {fake.kubeconfig}: it has a line break"
+    )
+    assert "unauthorized" == failure.reason
+    assert not failure.fatal
+    fake.write_kubeconfig(fake.kubeconfig)
+    source.expect_reads(A)
+
+
+def test_token_file_of_two_lines_is_named(fake: FakeKube, follow: Follow, pod: Access) -> None:
+    fake.create("nginx", {"k": "a"})
+    fake.write_service_account(pod.account, "a\nb: c")
+    source = follow(access=pod)
+    source.expect_failure(f"cannot send the token in {pod.account}/token: it has a line break")
+    fake.write_service_account(pod.account)
+    source.expect_reads(A)
+
+
+def test_unusable_client_certificate_is_named(fake: FakeKube, follow: Follow) -> None:
+    user = {"client-certificate-data": "eHh4", "client-key-data": "eHh4"}
+    fake.write_kubeconfig(fake.kubeconfig, user=user)
+    follow().expect_failure(
+        f"cannot use the login of user 'admin' in {fake.kubeconfig}: its client certificate and"
+        " key are refused (PEM lib); check that both are PEM and belong together"
+    )
+
+
+def test_client_certificate_with_another_key_is_named(fake: FakeKube, follow: Follow) -> None:
+    one = fake.authority.client_certificate("one")
+    other = fake.authority.client_certificate("other")
+    fake.write_kubeconfig(
+        fake.kubeconfig,
+        user={
+            "client-certificate-data": base64.b64encode(one.pem.encode()).decode(),
+            "client-key-data": base64.b64encode(other.key.encode()).decode(),
+        },
+    )
+    follow().expect_failure("its client certificate and key are refused (key values mismatch)")
+
+
 # --- small things
 
 

@@ -194,7 +194,7 @@ def test_control_characters_of_a_server_are_escaped(
     obj = fake.create("nginx", {"k": "a"})
     evil = "\x1b[2J\x9b31m\r\nforged line " + "x" * 1000
     if where == "body":
-        fake.answer_next("read", 500, json.dumps({"message": evil}).encode())
+        fake.answer_next("read", 500, json.dumps({"message": evil}).encode(), times=2)
     source = follow()
     source.expect_watching()
     if where == "event":

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config_supervisor.sources.interface import Failure, FailureReason, Label, RestartReason
-from config_supervisor.sources.kubernetes.api_errors import BadDataError, FailedTry
+from config_supervisor.sources.interface import Label
+from config_supervisor.sources.kubernetes.api_errors import BadDataError
 from config_supervisor.sources.kubernetes.object_events import INITIAL_END, News, ObjectEvents
-from config_supervisor.sources.kubernetes.watch_list import Fallback, Memory, fallback
 
 LABEL = Label("configmap", "production", "web")
 Event = dict[str, Any]
@@ -140,56 +139,3 @@ def test_both_ways_end_at_the_server_state(
         news = streamed.take(changed)
         assert news == listed.take(changed)
         assert (True, cluster.now) == (news.told, news.obj)
-
-
-# --- the way out of a failure
-
-
-def failed(restart: RestartReason, status: int = 0) -> FailedTry:
-    failure = Failure(FailureReason.SERVER_ERROR, "cannot read it")
-    return FailedTry(restart, failure, status, crowded=status == 429)
-
-
-@pytest.mark.parametrize(
-    ("failure", "answered", "way"),
-    [
-        (failed(RestartReason.HTTP, 422), False, Fallback.LACKING),
-        (failed(RestartReason.HTTP, 400), False, Fallback.LACKING),
-        (failed(RestartReason.READ_TIMEOUT), True, Fallback.LACKING),
-        (failed(RestartReason.READ_TIMEOUT), False, Fallback.LIST),
-        (failed(RestartReason.AUTH, 403), False, Fallback.LIST),
-        (failed(RestartReason.BAD_DATA), True, Fallback.LIST),
-        (failed(RestartReason.HTTP, 500), False, Fallback.NEXT),
-        (failed(RestartReason.HTTP, 404), False, Fallback.NEXT),
-        (failed(RestartReason.GONE, 410), True, Fallback.NEXT),
-        (failed(RestartReason.HTTP, 429), False, Fallback.NONE),
-        (failed(RestartReason.AUTH, 401), False, Fallback.NONE),
-        (failed(RestartReason.CONNECTION), False, Fallback.NONE),
-        (failed(RestartReason.CONNECTION), True, Fallback.NONE),
-    ],
-)
-def test_failure_before_the_end_has_a_way_out(
-    failure: FailedTry, answered: bool, way: Fallback
-) -> None:
-    assert way is fallback(failure, ended=False, answered=answered)
-
-
-def test_early_end_of_the_stream_is_a_server_without_it() -> None:
-    lost = failed(RestartReason.CONNECTION)
-    assert Fallback.LACKING is fallback(lost, ended=True, answered=True)
-
-
-def test_server_without_it_is_asked_again_after_an_hour() -> None:
-    memory = Memory()
-    memory.note("https://api", 10.0)
-    assert memory.lacks("https://api", 3609.0)
-    assert not memory.lacks("https://other", 10.0)
-    assert not memory.lacks("https://api", 3610.0)
-
-
-def test_server_is_asked_again_after_an_outage() -> None:
-    memory = Memory()
-    memory.note("https://api", 10.0)
-    memory.forget("https://api")
-    memory.forget("https://api")
-    assert not memory.lacks("https://api", 11.0)

@@ -139,6 +139,13 @@ def test_list_leaves_time_for_another_before_the_deadline() -> None:
     assert 15 == RetryPace(TIMING).budget(0)
 
 
+def test_spare_time_is_that_beside_a_list() -> None:
+    pace = RetryPace(TIMING, DUE)
+    endless = float("inf")
+    assert [45, 5, -5, endless] == [pace.spare(now) for now in (0, 40, 50, 61)]
+    assert endless == RetryPace(TIMING).spare(0)
+
+
 def test_retry_after_is_a_minimum_and_spread() -> None:
     """A server refuses pods again that all come back in the named second."""
     assert spread(pauses((fault(503, 10), 0.01, False)), 10, 15 + TIMING.base)

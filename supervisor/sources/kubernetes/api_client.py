@@ -6,6 +6,7 @@ Must not know the objects, nor retry a request.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import threading
 import urllib.parse
@@ -104,7 +105,14 @@ class ApiClient:
             "User-Agent": f"config-supervisor/{__version__}",
         }
         for login in self._conf.auth_settings().values():
-            headers[login["key"]] = login["value"]
+            value: str = login["value"] or ""
+            if not (value.isascii() and value.isprintable()):
+                raise CredentialsError(
+                    FailureReason.UNAUTHORIZED,
+                    f"cannot send {self.credential()}: it has a line break or another character"
+                    " that no header may have; write it as one line of ASCII",
+                )
+            headers[login["key"]] = value
         return headers
 
     def _refusal(self, response: Any) -> Exception:
@@ -121,6 +129,10 @@ class ApiClient:
     def allow(self, seconds: float, size: float = float("inf")) -> None:
         """Bound the rest of the answer to the last request, in seconds and bytes."""
         self._bounds.allow(seconds, size)
+
+    def prolong(self, seconds: float) -> None:
+        """Bound the rest of the answer in seconds; its bound in bytes stays."""
+        self._bounds.prolong(seconds)
 
     def user(self) -> str:
         """Our name for the server, by the token's claims or the kubeconfig; empty if unknown."""
@@ -149,7 +161,21 @@ def open_client(access: Access, log: LibraryLog) -> ApiClient:
             )
         if not conf.verify_ssl:
             _say_unverified(conf.host)
-        return ApiClient(conf, credentials, library)
+        if str(conf.proxy).startswith("socks") and importlib.util.find_spec("socks") is None:
+            # urllib3 would warn past the log.
+            raise _unusable_proxy(
+                conf, "a SOCKS proxy needs the package PySocks beside this program"
+            )
+        try:
+            return ApiClient(conf, credentials, library)
+        except ValueError as exc:  # without a connection, the library checks nothing else
+            raise _unusable_proxy(conf, "it is not the address of a proxy") from exc
+
+
+def _unusable_proxy(conf: Any, why: str) -> CredentialsError:
+    proxy = f"{conf.proxy} (proxy-url, HTTPS_PROXY)"
+    message = f"cannot use the proxy {proxy}: {why}; name one as http://HOST:PORT"
+    return CredentialsError(FailureReason.CONFIG, message, fatal=True)
 
 
 def _say_unverified(host: str) -> None:

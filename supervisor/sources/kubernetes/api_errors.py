@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 # Up to so much of an error's body is parsed for its message.
 STATUS_LIMIT = 1 << 16  # bytes
 _STATUS_DEPTH = 100  # lists and maps
+_UNKNOWN = HTTPStatus.INTERNAL_SERVER_ERROR  # of an ERROR event without a code
 RETRY_AFTER_LIMIT = 300.0  # seconds; a server that asks for more is asked again after that
+# OpenSSL about our certificate and key; about a CA it names X509.
+_CERTIFICATE = re.compile(r"(?:\[SSL\] (?=PEM)|KEY_VALUES_MISMATCH\] )([^(]*\w)")
 
 
 class BadDataError(ValueError):
@@ -38,7 +41,7 @@ class EventError(Exception):
     def __init__(self, status: dict[str, Any]) -> None:
         super().__init__("ERROR event")
         code = status.get("code")
-        self.status = code if isinstance(code, int) else HTTPStatus.INTERNAL_SERVER_ERROR
+        self.status: int = code if isinstance(code, int) and code > 0 else _UNKNOWN
         self.message = str(status.get("message") or status.get("reason") or "no reason given")
 
 
@@ -51,6 +54,7 @@ class FailedTry(Record):
     retry_after: float = 0.0  # seconds, as the server asks
     crowded: bool = False  # the server is overloaded
     by_files: bool = False  # another token or CA file may cure it
+    unsent: bool = False  # no server got the request
 
 
 def failed_try(
@@ -70,7 +74,8 @@ def _explained(
     error: Exception, client: ApiClient | None, label: Label, *, listed: bool
 ) -> FailedTry:
     if isinstance(error, CredentialsError):
-        return FailedTry(RestartReason.AUTH, _redacted(error.failure), by_files=True)
+        failure = _redacted(error.failure)
+        return FailedTry(RestartReason.AUTH, failure, by_files=True, unsent=True)
     if isinstance(error, BadDataError):
         return _failed(
             RestartReason.BAD_DATA, FailureReason.BAD_DATA, f"cannot read {label}: {error}"
@@ -175,6 +180,13 @@ def _untrusted(said: str, client: ApiClient) -> FailedTry:
     """A TLS failure; of it the library gives only the text, behind the name of its class."""
     why = said.replace("\n", " ").rpartition("certificate verify failed: ")[2]
     why = why.partition(" (_ssl")[0].rpartition("] ")[2]
+    if certificate := _CERTIFICATE.search(said):
+        return _failed(
+            RestartReason.AUTH,
+            FailureReason.UNAUTHORIZED,
+            f"cannot use {client.credential()}: its client certificate and key are refused"
+            f" ({certificate[1]}); check that both are PEM and belong together",
+        ).replace(by_files=True, unsent=True)
     checked = (
         f"it is checked with {client.ca}" if client.ca else "no certificate authority is given"
     )
@@ -182,9 +194,8 @@ def _untrusted(said: str, client: ApiClient) -> FailedTry:
         f"cannot trust the API server at {client.url}: {why}; {checked}: is that the CA of this"
         " cluster?"
     )
-    return _failed(RestartReason.CONNECTION, FailureReason.UNREACHABLE, message).replace(
-        by_files=True
-    )
+    failed = _failed(RestartReason.CONNECTION, FailureReason.UNREACHABLE, message)
+    return failed.replace(by_files=True, unsent=True)
 
 
 def _broken(error: Exception, client: ApiClient | None, label: Label) -> FailedTry:
@@ -194,9 +205,12 @@ def _broken(error: Exception, client: ApiClient | None, label: Label) -> FailedT
     if client is None or not isinstance(error, (http.HTTPError, OSError)):
         return _ours(error, label)
     late = isinstance(error, (http.ReadTimeoutError, TimeoutError))
+    # A refused connection is a subclass of ConnectTimeoutError.
+    nowhere = (http.ConnectTimeoutError, http.ProxyError, http.LocationValueError)
+    unsent = isinstance(error, (*nowhere, ConnectionRefusedError))
     if isinstance(error, http.LocationValueError):
         why = "it is not an address"
-    elif late or type(error) is http.ConnectTimeoutError:  # a refused connection is a subclass
+    elif late or type(error) is http.ConnectTimeoutError:
         why = "no answer in time"
     else:
         through = (
@@ -206,7 +220,7 @@ def _broken(error: Exception, client: ApiClient | None, label: Label) -> FailedT
     advice = f"check that it is up, and {client.hint}"
     message = f"cannot reach the API server at {client.url}: {why}; {advice}"
     restart = RestartReason.READ_TIMEOUT if late else RestartReason.CONNECTION
-    return _failed(restart, FailureReason.UNREACHABLE, message)
+    return _failed(restart, FailureReason.UNREACHABLE, message).replace(unsent=unsent)
 
 
 def _ours(error: Exception, label: Label) -> FailedTry:

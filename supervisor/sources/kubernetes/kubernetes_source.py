@@ -19,7 +19,6 @@ from http import HTTPStatus
 
 from ...runtime import log
 from ..interface import Content, RestartReason
-from . import watch_list
 from .answer_parsing import AnswerParser
 from .api_client import open_client
 from .api_errors import BadDataError, EventError, failed_try
@@ -28,7 +27,7 @@ from .credentials import files_of, namespace, stamp
 from .object_decoding import changed_at, files
 from .object_events import ObjectEvents, concerns
 from .retry_pace import RetryPace, Timing, Tried, watch_seconds
-from .watch_list import MEMORY, Fallback, Incomplete
+from .watch_list import EVENTS, LULL, MEMORY, QUERY, Choice, Way
 from .watch_stream import EventRate, lines
 
 TYPE_CHECKING = False
@@ -74,7 +73,8 @@ class KubernetesSource:
         # The progress of this try: a request was answered, the object (or its absence) was read,
         # the watch was established.
         self._answered = self._listed = self._watching = False
-        self._by_list = False  # a WatchList failed, and no watch was established since
+        self._choice = Choice(MEMORY)
+        self._way: Way | None = None  # of this try
         self._polling = False  # the right to watch is missing
         self._failing = False  # the last report was a failure
         self._content: Content | None = None  # of the last report
@@ -102,19 +102,19 @@ class KubernetesSource:
         began = time.monotonic()
         failed = None
         self._answered = self._listed = self._watching = False
+        self._way = None
         try:
             self._read_and_watch(sink, library)
         except Exception as exc:  # the outer edge: no failure may end this thread
             failed = failed_try(exc, self._client, self.label, listed=self._listed)
+        ended = time.monotonic()
         delay = self._pace.after(
-            Tried(began, time.monotonic(), self._listed, failed, self._content is not None)
+            Tried(began, ended, self._listed, failed, self._content is not None)
         )
         if self._listed:
             sink.restarted(failed.restart if failed else RestartReason.SERVER_TIMEOUT)
         if failed is not None:
-            lost = failed.restart is RestartReason.CONNECTION and not self._listed
-            if lost and self._client is not None:
-                MEMORY.forget(self._client.url)
+            self._learn(failed, ended)
             if not self._report(sink, failed, delay):
                 return failed, None
             # A new TLS connection helps neither an overloaded server (429) nor a missing role.
@@ -122,6 +122,16 @@ class KubernetesSource:
             if failed.status == HTTPStatus.UNAUTHORIZED or (self._pace.row > MANY and not stays):
                 self._drop_client()
         return failed, delay
+
+    def _learn(self, failed: FailedTry, now: float) -> None:
+        """Use the failure of a try for the way of the next."""
+        if self._way is Way.LIST and not self._watching:
+            self._choice.no_list(failed, listed=self._listed)
+        if failed.restart is RestartReason.CONNECTION and self._client is not None:
+            if failed.unsent:
+                MEMORY.forget(self._client.url)
+            elif self._watching:
+                MEMORY.broke(self._client.url, now)
 
     def _pause(self, seconds: float, before: Stamp) -> None:
         """Wait; a change of the credential files, whose stamp was `before`, ends the pause."""
@@ -140,6 +150,8 @@ class KubernetesSource:
             sink.contact()
         if self._pace.at_once or (self._watching and failed.restart in QUIET_ENDS):
             return True  # the next list comes soon, and finds out whether there is a failure
+        if self._lists_next(failed):
+            return True  # which works at a server that fails with WatchList alone
         if failed.status == HTTPStatus.FORBIDDEN and self._known:
             if self._pace.refusals == 1:
                 return True  # a freshly started API server does not know its roles yet
@@ -150,6 +162,11 @@ class KubernetesSource:
         self._failing = True
         sink.failed(failure, 0.0 if failure.fatal else delay)
         return not failure.fatal
+
+    def _lists_next(self, failed: FailedTry) -> bool:
+        """Whether WatchList alone failed so far, and a list comes soon."""
+        first = self._way is Way.WATCH_LIST and not (self._listed or self._failing)
+        return first and not (failed.unsent or failed.crowded or failed.retry_after)
 
     def _poll(self, failed: FailedTry) -> None:
         """Warn once about the missing right to watch; lists go on."""
@@ -168,14 +185,17 @@ class KubernetesSource:
         if self._client is None:
             self._client = open_client(self._access, library)
         client = self._client
-        if not self._by_list and not MEMORY.lacks(client.url, time.monotonic()):
+        now = time.monotonic()
+        self._way = self._choice.way(client.url, now, self._pace.spare(now))
+        if self._way is Way.WATCH_LIST:
             try:
                 self._stream(sink, client)
             except Exception as exc:
-                if not self._lists_instead(exc, client):
+                if self._listed or not self._lists_instead(exc, client):
                     raise
             else:
                 return
+        self._way = Way.LIST
         version, obj = self._list(client)
         events = ObjectEvents(self.label, obj)
         self._arrived(sink, obj)
@@ -186,52 +206,56 @@ class KubernetesSource:
 
     def _lists_instead(self, exc: Exception, client: ApiClient) -> bool:
         """Whether a list is the answer to this failure of a WatchList."""
-        if self._listed:
-            return False
-        ended = isinstance(exc, Incomplete)
         failed = failed_try(exc, client, self.label)
-        way = watch_list.fallback(failed, ended=ended, answered=self._answered)
-        if way is Fallback.LACKING:
-            MEMORY.note(client.url, time.monotonic())
+        hurry = self._pace.spare(time.monotonic()) < float("inf")
+        return self._choice.no_stream(failed, hurry=hurry)
+
+    def _established(self, client: ApiClient, way: Way) -> None:
+        if self._choice.established(way, client.url, time.monotonic()):
             log.debug(
                 f"{client.url} begins no watch with the object; listing it before each watch",
                 event="source_lists",
                 source=str(self.label),
             )
-        else:
-            self._by_list = way is not Fallback.NONE
-        return way in (Fallback.LACKING, Fallback.LIST)
 
     def _stream(self, sink: Sink, client: ApiClient) -> None:
         """A watch that begins with the object."""
         began = time.monotonic()
         until = began + self._pace.budget(began)
         seconds = watch_seconds(self._timing)
+        events = ObjectEvents(self.label, initial=True)
 
         def patience() -> float:
-            return min(watch_list.LULL, until - time.monotonic())
+            return min(LULL, until - time.monotonic())
 
-        response = self._get(client, patience(), timeout_seconds=seconds, **watch_list.QUERY)
+        def wait() -> None:
+            if not events.complete:
+                client.prolong(patience())
+
+        response = self._get(client, patience(), timeout_seconds=seconds, **QUERY)
         self._answered = True
-        events = ObjectEvents(self.label, initial=True)
-        rate = EventRate()
         with contextlib.closing(response):
-            client.allow(patience())
-            stream = lines(response)
-            for line in stream:
-                size = len(line)
-                news = events.take(self._event(line))
-                if events.complete:
-                    break
-                self._take(sink, news)
-                client.allow(patience())
-                _slow_down(rate, size)
-            else:
-                raise Incomplete
+            stream = lines(response, wait)
+            news = self._initial(sink, stream, events)
             client.allow(began + seconds + self._timing.slack - time.monotonic())
+            self._established(client, Way.WATCH_LIST)
             self._arrived(sink, news.obj, news.saw)
             del news  # the watch would keep these few MiB alive
             self._follow(sink, stream, events)
+
+    def _initial(self, sink: Sink, stream: Iterator[bytearray], events: ObjectEvents) -> News:
+        """Take the initial events, as fast as they come: they have an end, and the bounds of a
+        list.
+        """
+        for count, line in enumerate(stream):
+            news = events.take(self._event(line))
+            if events.complete:
+                return news
+            if not news.foreign:
+                self._take(sink, news)
+            if count == EVENTS:
+                raise BadDataError(f"the watch began with more than {EVENTS:,} events")
+        raise BadDataError("the watch ended before its initial events did")
 
     def _list(self, client: ApiClient) -> tuple[str, Any]:
         """The version of the list, and its object or None."""
@@ -265,7 +289,7 @@ class KubernetesSource:
         )
         client.allow(seconds + self._timing.slack)
         with contextlib.closing(response):
-            self._by_list = False
+            self._established(client, Way.LIST)
             self._follow(sink, lines(response), events)
 
     def _follow(self, sink: Sink, stream: Iterator[bytearray], events: ObjectEvents) -> None:

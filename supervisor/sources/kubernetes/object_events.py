@@ -26,13 +26,15 @@ _KINDS = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"})
 class News(Record):
     """The meaning of an event: `saw` is its type in lower case, `error` a Status object.
 
-    With `told`, it brings a state: `obj`, or None for an absent object.
+    With `told`, it brings a state: `obj`, or None for an absent object. `foreign`: of another
+    object, or of none.
     """
 
     saw: str
     told: bool = False
     obj: Any = None
     error: Any = None
+    foreign: bool = False
 
 
 class ObjectEvents:
@@ -65,7 +67,7 @@ class ObjectEvents:
             self._held = None
             self.complete = True
             return News(saw, True, held)
-        return self._changed(saw, obj) if ours else News(saw)
+        return self._changed(saw, obj) if ours else News(saw, foreign=True)
 
     def _changed(self, saw: str, obj: Any) -> News:
         if saw in ("added", "modified"):

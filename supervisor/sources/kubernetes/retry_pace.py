@@ -122,6 +122,13 @@ class RetryPace:
         left = self._left(now)
         return self._timing.list if left <= 0 else max(1.0, min(self._timing.list, left - 2))
 
+    def spare(self, now: float) -> float:
+        """Seconds beside those of a whole list before the first content is due; without such a
+        time, infinite.
+        """
+        left = self._left(now)
+        return left - self._timing.list if left > 0 else float("inf")
+
     def _left(self, now: float) -> float:
         return 0.0 if self._due is None else self._due - now
 

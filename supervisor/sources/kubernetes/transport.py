@@ -47,6 +47,10 @@ class Bounds:
         self._left = size
         self._most = size
 
+    def prolong(self, seconds: float) -> None:
+        """Allow `seconds` from now; the number of bytes stays."""
+        self._until = time.monotonic() + seconds
+
     def remaining(self) -> float:
         """The seconds that are left; raises TimeoutError without any."""
         seconds = self._until - time.monotonic()

@@ -10,15 +10,17 @@ from .api_errors import BadDataError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 
-def lines(response: Any) -> Iterator[bytearray]:
-    """The lines of a stream as they arrive, without empty lines; ends with the stream."""
+def lines(response: Any, wait: Callable[[], None] = lambda: None) -> Iterator[bytearray]:
+    """The lines of a stream as they arrive, without empty lines; ends with the stream. `wait` is
+    called before each wait for bytes.
+    """
     held = bytearray()
     # read1 returns the bytes at hand, with or without chunked encoding.
-    while data := response.read1(65536):
+    while data := _more(response, wait):
         *ends, rest = data.split(b"\n")
         for end in ends:
             held += end
@@ -28,6 +30,12 @@ def lines(response: Any) -> Iterator[bytearray]:
         held += rest
         if len(held) > ANSWER_LIMIT:
             raise BadDataError(f"the answer is longer than {ANSWER_LIMIT >> 20} MiB")
+
+
+def _more(response: Any, wait: Callable[[], None]) -> bytes:
+    wait()
+    more: bytes = response.read1(65536)
+    return more
 
 
 class EventRate:
