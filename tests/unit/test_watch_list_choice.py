@@ -164,6 +164,14 @@ def test_server_that_is_away_changes_nothing() -> None:
     assert [BOTH] * 5 == source.asks(AWAY_ALL, 5)
 
 
+def test_forbidden_source_makes_one_request_in_a_try() -> None:
+    """A fleet that waits for a role asks its server often before the deadline."""
+    source = Source()
+    both = Answers(FORBIDDEN, FORBIDDEN, FORBIDDEN)
+    asked = [source.ask(both, 30.0) for _ in range(5)]
+    assert [["both", "list"], BOTH, ["list"], BOTH, ["list"]] == asked
+
+
 def test_role_without_watch_is_asked_for_lists_only() -> None:
     source = Source()
     asked = source.asks(Answers(both=FORBIDDEN, watch=FORBIDDEN), 4)

@@ -91,6 +91,7 @@ class Choice:
         self._next: Way | None = None  # None: as the server is known
         self._weight = 0  # of the failures of WatchList since the last watch
         self._crowds = 0  # refusals of a crowded server in a row
+        self._denied = False  # a list was forbidden since the last watch
 
     def way(self, url: str, now: float, spare: float) -> Way:
         """The way of a try. `spare`: seconds beside those of a list, before the first content is
@@ -116,9 +117,10 @@ class Choice:
         self._next = Way.LIST
         if failed.crowded or failed.retry_after or failed.status == HTTPStatus.UNAUTHORIZED:
             return False
-        # The roles may allow a list alone, and a list has words for an answer that is no watch.
-        other = failed.status == HTTPStatus.FORBIDDEN or failed.restart is RestartReason.BAD_DATA
-        return hurry or late or refused or other
+        if failed.status == HTTPStatus.FORBIDDEN:
+            return not self._denied  # the roles may allow a list alone
+        # A list has words for an answer that is no watch.
+        return hurry or late or refused or failed.restart is RestartReason.BAD_DATA
 
     def no_list(self, failed: FailedTry, *, listed: bool) -> None:
         """A list failed or, once `listed`, the watch after it."""
@@ -126,6 +128,7 @@ class Choice:
             return  # the content: WatchList would bring the same
         if self._turns(failed):
             self._next = Way.WATCH_LIST
+            self._denied = self._denied or failed.status == HTTPStatus.FORBIDDEN
             if listed and failed.status == HTTPStatus.FORBIDDEN:
                 self._next = Way.LIST  # WatchList needs the same right
             if listed and failed.status == HTTPStatus.GONE:
@@ -136,6 +139,7 @@ class Choice:
         weight = self._weight
         self._next = None
         self._weight = self._crowds = 0
+        self._denied = False
         if way is Way.WATCH_LIST:
             self._memory.forget(url)
             return False
