@@ -72,11 +72,12 @@ def opened(path: str) -> Iterator[Callable[[], object]]:
 @contextlib.contextmanager
 def mapped(path: str) -> Iterator[Callable[[], object]]:
     """Hold a file by a mapping alone, with a dirty page."""
+    others = set(os.listdir("/proc/self/fd"))
     with open(path, "r+b") as file:
         memory = mmap.mmap(file.fileno(), 0)
     memory[0:1] = memory[0:1]
     with open(os.devnull, "rb") as null:
-        for name in os.listdir("/proc/self/fd"):
+        for name in set(os.listdir("/proc/self/fd")) - others:
             with contextlib.suppress(OSError):
                 if os.path.samefile(f"/proc/self/fd/{name}", path):
                     os.dup2(null.fileno(), int(name), inheritable=False)  # the module's own
