@@ -173,8 +173,8 @@ def test_watches_that_end_at_once_are_paced(fake: FakeKube, follow: Follow) -> N
     fake.create("nginx", {"k": "a"})
     fake.answer_next("watch", 200, b"", times=-1)
     source = follow(timing=QUICK.replace(base=0.2, cap=1))
-    until_count(5, lambda: fake.asked("watch"))
-    assert 0.02 + 0.04 + 0.08 + 0.1 < sum(gaps(fake.asked("watch"))[:4])
+    until_count(5, lambda: fake.asked("list"))
+    assert 0.02 + 0.04 + 0.08 + 0.1 < sum(gaps(fake.asked("list"))[:4])
     assert [A] == source.reads
 
 
