@@ -349,6 +349,8 @@ class Delivery:
         if found is None:
             raise ApplyError(ApplyFailure.ROLLBACK, why)
         changes = str(self._root.show(found))
+        if self._checked is not None and self._checked.name == found.name:
+            self._checked = None  # live now: a newer version does not remove it
         self._tidy(self._root)
         return changes, found
 
