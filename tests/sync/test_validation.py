@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -323,6 +324,15 @@ def test_without_a_configroot_a_validation_gates_the_reload(subject: Reloading) 
 # --- ready ----------------------------------------------------------------------------------------
 
 
+def newest(subject: Reloading) -> object:
+    """The version that the source holds: two changes at once would be one."""
+    return status(subject.port)["config"]["desired"]
+
+
+def another(subject: Reloading, before: object) -> None:
+    assert newest(subject) != before
+
+
 def test_changes_before_ready_are_a_single_later_reload(
     subject: Reloading,
 ) -> None:
@@ -335,9 +345,11 @@ def test_changes_before_ready_are_a_single_later_reload(
     subject.port = port_of(program)
     assert (503, "not ok: starting\n") == get(subject.port, "/readyz")
     assert 200 == subject.probe("/livez")
-    for number, content in enumerate(("two", "three", "four")):
+    for content in ("two", "three", "four"):
+        before = newest(subject)
         subject.change(content)
-        subject.until_metric(number, "reloads_coalesced_total")
+        wait_until(partial(another, subject, before))
+    subject.until_metric(2, "reloads_coalesced_total")
     program.type("go\n")
     program.expect("config: four")
     program.err.expect("reloaded")
