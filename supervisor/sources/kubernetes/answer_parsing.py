@@ -47,10 +47,9 @@ class _Metadata(TypedDict, total=False):
     managedFields: list[_Change] | None
 
 
-class _Object(TypedDict, total=False):
+class _Common(TypedDict, total=False):
     kind: str
     metadata: _Metadata | None
-    data: dict[str, str] | None
     binaryData: dict[str, bytes] | None
     # Of the Status of an ERROR event.
     code: int
@@ -58,14 +57,12 @@ class _Object(TypedDict, total=False):
     reason: str | None
 
 
-class _Secret(TypedDict, total=False):
-    kind: str
-    metadata: _Metadata | None
+class _Object(_Common, total=False):
+    data: dict[str, str] | None
+
+
+class _Secret(_Common, total=False):
     data: dict[str, bytes] | None
-    binaryData: dict[str, bytes] | None
-    code: int
-    message: str | None
-    reason: str | None
 
 
 class _ListMetadata(TypedDict):
