@@ -18,6 +18,9 @@ TSTP = 20
 TTIN = 21
 TTOU = 22
 WINCH = 28
+# Those that the C library leaves to programs (nptl(7)); between them, a name is RTMIN+n.
+FIRST_REAL_TIME = 34
+LAST_REAL_TIME = 64
 
 # A terminal stops its jobs with these (termios(3)); a program may catch them, STOP it may not.
 JOB_CONTROL = frozenset({TSTP, TTIN, TTOU})

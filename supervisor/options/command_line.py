@@ -54,6 +54,15 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
         for name in OPTIONS:
             if name not in given and name not in _ON_THE_LINE_ONLY:
                 _read_variable(name, environ, given)
+    return settled(given, told, command)
+
+
+def settled(
+    given: dict[str, list[tuple[str, str]]], told: frozenset[str], command: Sequence[str]
+) -> Settings:
+    """Settings from texts by the name of their option, each with the place where it was written;
+    raises UsageError. `told`: the names that weigh as those of a command line.
+    """
     for name, one in OPTIONS.items():
         if one.holds and name in given:
             told |= _read_file(name, one.holds, given, told)
@@ -119,12 +128,16 @@ def _read_variable(
         text = environ.get(key, "")
         if not text.strip():
             continue
-        if OPTIONS[name].many:
-            lines = text.replace(",", "\n") if OPTIONS[name].commas else text
-            given[name] = [(key, one.strip()) for one in lines.split("\n") if one.strip()]
-        else:
-            given[name] = [(key, text)]
+        given[name] = several(name, key, text)
         return
+
+
+def several(name: str, place: str, text: str) -> list[tuple[str, str]]:
+    """The values of an option in a text which holds all of them, each with the place."""
+    if not OPTIONS[name].many:
+        return [(place, text)]
+    lines = text.replace(",", "\n") if OPTIONS[name].commas else text
+    return [(place, one.strip()) for one in lines.split("\n") if one.strip()]
 
 
 def _read_file(
