@@ -1,0 +1,110 @@
+"""The keys that supervisord does not know: order, exit policy, readiness, lines, configuration.
+
+Supervisord ignores unknown keys, so a file with these runs there too. Each option about an app is
+a key, derived from the declarations of the options; the keys of the plan are declared here.
+"""
+
+from __future__ import annotations
+
+from ..core.errors import UsageError
+from ..options import command_line, parsers
+from ..options.declarations import AppOptions, ConfigurationOptions, Settings
+from ..options.option import flag
+from ..options.reload_options import ReloadOptions
+from . import value_formats
+from .dialect import Dialect
+from .plan import Logging, Readiness, Restart
+from .sections import Section
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from .value_formats import Wanted
+
+# Options about the supervisor as a whole.
+_OF_THE_SUPERVISOR = frozenset(
+    {"once", "kubeconfig", "context", "subreaper", "parent_death_signal"}
+)
+# Options for which supervisord has a key.
+NAMED_OTHERWISE = {
+    "workdir": "directory",
+    "stop_signal": "stopsignal",
+    "stop_timeout": "stopwaitsecs",
+    "ok_exit_code": "exitcodes",
+}
+_OF_THE_PLAN = frozenset({"user", "umask", "restart"})  # a key of the same name is in the plan
+OPTION_KEYS = tuple(
+    name
+    for group in (ConfigurationOptions, ReloadOptions, AppOptions)
+    for name in group.names()
+    if name not in _OF_THE_SUPERVISOR | NAMED_OTHERWISE.keys() | _OF_THE_PLAN
+)
+_LOG_FORMATS = parsers.choice("text", "json")
+_LOG_OVERFLOWS = parsers.choice("block", "drop")
+
+
+class OurKeys:
+    """The keys of a section, read once for all its processes."""
+
+    def __init__(self, section: Section, names: Mapping[str, object], dialect: Dialect) -> None:
+        self._section = section
+        self._names = names
+        self._dialect = dialect
+        self.restart: Restart | None = section.value("restart", value_formats.restart, None, names)
+
+    def read(self, words: tuple[str, ...], name: str) -> dict[str, Any]:
+        """The fields of a service; `words`: of the command."""
+        read = self._section.value
+        names = self._names
+        boolean = value_formats.boolean
+        settings = self._settings(words)
+        return {
+            "essential": read("essential", boolean, self._dialect.essential, names),
+            "main": read("main", boolean, False, names),
+            "oneshot": read("oneshot", boolean, False, names),
+            "signals": read("signals", boolean, False, names),
+            "readiness": Readiness(
+                (settings.ready if settings else None) or "",
+                read("ready_timeout", parsers.duration, None, names),
+            ),
+            "logging": Logging(
+                read("log_tag", str, name if self._dialect.tagged else "", names),
+                read("log_format", _LOG_FORMATS, "text", names),
+                read("log_overflow", _LOG_OVERFLOWS, "block", names),
+            ),
+            "settings": settings,
+        }
+
+    def wanted(self) -> tuple[Wanted, ...]:
+        """The dependencies as written."""
+        return self._section.value("depends_on", value_formats.wanted, (), self._names)
+
+    def _settings(self, words: tuple[str, ...]) -> Settings | None:
+        """The options of this service, or None where no key is one."""
+        section = self._section
+        for option, key in NAMED_OTHERWISE.items():
+            if section.has(option):
+                section.warn(option, f"ignored: here it is called {key}")
+        given = {}
+        for name in OPTION_KEYS:
+            text = section.text(name, self._names)
+            if text is not None and text.strip():
+                given[name] = command_line.several(name, name, text)
+        if not given or not words:
+            return None
+        try:
+            return command_line.settled(given, frozenset(given), words)
+        except UsageError as error:
+            message = _in_keys(str(error))
+            blamed = [name for name in given if message.startswith((f"{name} ", f"{name}:"))]
+            section.refuse(blamed[0] if blamed else next(iter(given)), message)
+            return None
+
+
+def _in_keys(message: str) -> str:
+    """A message about options, with keys in place of flags."""
+    for name in sorted(command_line.OPTIONS, key=len, reverse=True):
+        message = message.replace(flag(name), name)
+    return message
