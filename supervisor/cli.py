@@ -29,6 +29,7 @@ from .wiring import launch
 
 # Descriptors kept back from the threads: two for a pipe, two for /proc.
 _RESERVE = 4
+_SUPERVISORD = "supervisord"  # our name, as a link, in images that were made for supervisord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     """Run a command line; ends the process."""
     try:
+        if argv[:1] == ["--services"] or sys.argv[0].rpartition("/")[2] == _SUPERVISORD:
+            _leave(_services(argv))
         settings = command_line.parse(argv, environment.variables())
     except UsageError as error:
         log.complain(
@@ -79,6 +82,13 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
         why = f"cannot run: internal error: {error!r}"
         log.error(why, event="cannot_run", exit_code=code)
     _leave(code, why)
+
+
+def _services(argv: Sequence[str]) -> int:
+    from .services import role
+
+    text, code = role.output(sys.argv[0], argv, environment.variables())
+    return _print(text) or code
 
 
 def _print(text: str) -> int:
