@@ -128,8 +128,11 @@ def test_documented_options_exist() -> None:
     assert set() == found - known - _OF_OTHERS
 
 
-# Options of other programs and of supervisorctl.
+# Options of other programs, of supervisorctl, and of the check of a supervisord.conf.
 _OF_OTHERS = {
+    "check",
+    "json",
+    "profile",
     "some-option",
     "synced",
     "socket",
