@@ -177,7 +177,7 @@ def assert_same(original: Original, file: Path, text: str) -> None:
 
 @pytest.mark.timeout(60)
 @settings(
-    max_examples=400,
+    max_examples=300,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -185,4 +185,26 @@ def assert_same(original: Original, file: Path, text: str) -> None:
 def test_random_file_reads_as_in_the_original(
     original: Original, tmp_path: Path, text: str
 ) -> None:
+    assert_same(original, tmp_path / "supervisord.conf", text)
+
+
+PATTERNS = ["*.ini", "b.ini sub/*.ini", "%(here)s/b.ini", "[ab].ini", "sub/c.ini b.ini", "**/*.ini"]
+
+
+@pytest.mark.timeout(60)
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(texts=st.tuples(SMALL, SMALL | DOCUMENTS, DOCUMENTS), files=st.sampled_from(PATTERNS))
+def test_random_includes_read_as_in_the_original(
+    original: Original, tmp_path: Path, texts: tuple[str, str, str], files: str
+) -> None:
+    main, beside, below = texts
+    (tmp_path / "sub").mkdir(exist_ok=True)
+    (tmp_path / "b.ini").write_text(beside, encoding="utf-8")
+    (tmp_path / "sub" / "c.ini").write_text(below, encoding="utf-8")
+
+    text = f"{main}\n[include]\nfiles = {files}\n"
     assert_same(original, tmp_path / "supervisord.conf", text)
