@@ -6,6 +6,7 @@ And the one maker of sentences from errors of the system.
 from __future__ import annotations
 
 # Exit codes, as shells and env(1) have them: the one table that the program reads.
+FAILED = 1  # a service failed for good although its programs ended with 0
 USAGE = 2
 TIMED_OUT = 124  # timeout(1)
 CANNOT_RUN = 125  # the supervisor itself failed

@@ -46,6 +46,12 @@ KILLED_GRACE = 1.0
 
 def step(life: Life, event: ev.Event | Request, now: float, policy: LifePolicy) -> Result:
     """The life after an event, or after a request of the service, with its orders and reports."""
+    if policy.upkeep is not None:
+        from . import upkeep
+
+        kept = upkeep.step(life, event, now, policy)
+        if kept is not None:
+            return kept
     match event:
         case ev.SignalReceived(signum):
             return signalling.signalled(life, signum, now, policy)

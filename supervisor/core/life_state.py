@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .upkeep_state import Upkeep
+
 
 class Phase(Words):
     WAITING = "waiting"  # nothing has been started yet
@@ -65,6 +67,7 @@ class LifePolicy(Record):
     ready: bool = False  # a readiness check decides when the app counts as started
     ready_timeout: float = 30.0  # for the readiness, and for the end of a replaced app
     early_signals: bool = True  # signals before the app's program runs are kept for it
+    upkeep: Upkeep | None = None  # the rules for a service among several; None for a single app
 
 
 class Life(Record):

@@ -1,0 +1,285 @@
+"""The upkeep of a service among several: settled starts, retries, giving up, ordered stops.
+
+Pure, and part of the life: `life.step` asks here first where a policy has an upkeep, and goes on
+with its own rules for all that is not decided here. A single app never imports this module.
+"""
+
+from __future__ import annotations
+
+from . import events as ev
+from . import signalling
+from .actions import Kill, KillLeftovers, WaitReady
+from .backoff import backoff
+from .errors import FAILED
+from .life import BACKOFF_FIRST, BACKOFF_MOST, BACKOFF_RESET, KILLED_GRACE, READY_SLACK
+from .life_state import ALIVE, TOLD, Phase, Ready, Then, Unready
+from .signal_numbers import KILL, TERM
+from .upkeep_state import KeptLife, SignalService, StopService
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .actions import Action
+    from .life_state import Life, LifePolicy, Report, Request
+    from .upkeep_state import Upkeep
+
+    Result = tuple[Life, tuple[Action | Report, ...]]
+
+TOO_QUICK = "Exited too quickly (process log may have details)"  # as in supervisord
+UNREADY_END = "Exited before it was ready"
+_JITTER = 0.5  # of a pause: from three quarters to five quarters of it
+_BETWEEN_STARTS = 1.0  # seconds, where a pause after RUNNING is not wanted
+_STARTING = (Phase.STARTING, Phase.UNREADY)
+_LEFT = (Phase.LEFTOVERS, Phase.LEFTOVERS_KILLED)
+_PAUSED = (Phase.WAITING, Phase.BACKOFF, Phase.HELD)
+
+
+def step(
+    life: Life, event: ev.Event | Request, now: float, policy: LifePolicy
+) -> Result | None:
+    """The life after an event, or None where the rules of every life decide."""
+    if not isinstance(life, KeptLife) or policy.upkeep is None:
+        return None
+    match event:
+        case StopService():
+            return _stop(life, event, now, policy)
+        case SignalService(signum):
+            return _signal(life, signum, policy)
+        case ev.Started() if life.phase is Phase.EXECUTING:
+            return _started(life, event, now, policy)
+        case ev.AppReady(pid) if pid == life.pid and life.phase in _STARTING:
+            return _rise(life.replace(answered=True), now, policy.upkeep)
+        case ev.AppUnready(pid, error, asked, words) if pid == life.pid:
+            return _unready(life, Unready(error, asked, words), now, policy.upkeep)
+        case ev.StartFailed(code, error):
+            return _start_failed(life.replace(error=error), code, now, policy)
+        case ev.Exited(pid, code) if pid == life.pid:
+            if life.phase in (Phase.EXECUTING, Phase.ABORTING):  # its program never ran
+                return _start_failed(life.replace(error=TOO_QUICK), code, now, policy)
+            return _exited(life, event, now, policy)
+        case ev.NothingLeft() if life.phase in _LEFT:
+            return _conclude(life, now)
+        case ev.DeadlinePassed() if life.deadline is not None and life.deadline <= now:
+            return _deadline(life, now, policy)
+    return None
+
+
+# --- starts ---------------------------------------------------------------------------------------
+
+
+def _started(life: KeptLife, event: ev.Started, now: float, policy: LifePolicy) -> Result:
+    upkeep = policy.upkeep
+    assert upkeep is not None
+    held = tuple(Kill(signum) for signum in life.held)
+    life = life.replace(
+        phase=Phase.STARTING,
+        pid=event.pid,
+        foreground=event.foreground,
+        suspended=False,
+        started_at=now,
+        starts=life.starts + 1,
+        held=(),
+        error="",
+        settled=upkeep.settle <= 0,
+        answered=not policy.ready,
+    )
+    checks = (WaitReady(event.pid),) if policy.ready else ()
+    after, reports = _rise(life, now, upkeep)
+    return after, (*held, *checks, *reports)
+
+
+def _rise(life: KeptLife, now: float, upkeep: Upkeep) -> Result:
+    """The service runs once it is settled and ready; else the time to look again."""
+    if life.settled and life.answered:
+        failures = life.failures if upkeep.exponential else 0
+        life = life.replace(phase=Phase.RUNNING, deadline=None, failures=failures)
+        return life, (Ready(),)
+    times = []
+    if not life.settled:
+        times.append(life.started_at + upkeep.settle)
+    if not life.answered and life.phase is Phase.STARTING and upkeep.ready_limit is not None:
+        times.append(life.started_at + upkeep.ready_limit + READY_SLACK)
+    return life.replace(deadline=min(times, default=None)), ()
+
+
+def _unready(life: KeptLife, report: Unready, now: float, upkeep: Upkeep) -> Result:
+    if life.phase is not Phase.STARTING:
+        return life, ()
+    life = life.replace(phase=Phase.UNREADY, error=report.error)
+    return _rise(life, now, upkeep)[0], (report,)
+
+
+def _rising(life: KeptLife, now: float, upkeep: Upkeep) -> Result:
+    """The settle time, or that of the readiness check, has passed."""
+    life = life.replace(settled=life.settled or life.started_at + upkeep.settle <= now)
+    limit = upkeep.ready_limit
+    late = limit is not None and life.started_at + limit + READY_SLACK <= now
+    if late and not life.answered and life.phase is Phase.STARTING:
+        error = f"not ready within {limit:g}s"
+        return _unready(life, Unready(error, asked=False), now, upkeep)
+    return _rise(life, now, upkeep)
+
+
+def _start_failed(life: KeptLife, code: int, now: float, policy: LifePolicy) -> Result:
+    if life.phase is Phase.ABORTING:
+        return signalling.ended(life.replace(pid=0, error="", ended_at=now), life.exit_code)
+    life = life.replace(pid=0, exit_code=code, exit_signal=0, settled=False, ended_at=now)
+    return _conclude(_failed(life, now, policy), now)
+
+
+# --- ends -----------------------------------------------------------------------------------------
+
+
+def _exited(life: KeptLife, event: ev.Exited, now: float, policy: LifePolicy) -> Result:
+    told = policy.group and life.phase in (Phase.STOPPING, Phase.KILLING)
+    was = life.phase
+    life = life.replace(
+        pid=0,
+        suspended=False,
+        deadline=None,
+        exit_code=event.code,
+        exit_signal=event.signum,
+        exits=life.exits + 1,
+        ended_at=now,
+    )
+    life = _then(life, was, now, policy)
+    if not policy.leftovers:
+        return _conclude(life, now)
+    deadline = now + policy.leftovers_timeout
+    if life.kill_by is not None:
+        deadline = min(deadline, max(now, life.kill_by))
+    life = life.replace(phase=Phase.LEFTOVERS, deadline=deadline)
+    return life, (KillLeftovers(TERM, everything=False, told=told),)
+
+
+def _then(life: KeptLife, was: Phase, now: float, policy: LifePolicy) -> KeptLife:
+    """How the life goes on after an end in a phase."""
+    if life.then is Then.REPLACE and not life.ordered:
+        return life
+    if life.ordered or was in TOLD:
+        return life.replace(then=Then.END)
+    if was in _STARTING:
+        error = UNREADY_END if life.settled else TOO_QUICK
+        return _failed(life.replace(error=error, settled=False), now, policy)
+    expected = expects(life, policy)
+    if policy.restart == "never" or (policy.restart == "on-failure" and expected):
+        return life.replace(then=Then.END)
+    upkeep = policy.upkeep
+    assert upkeep is not None
+    if upkeep.exponential:
+        lasted = now - life.started_at >= BACKOFF_RESET
+        return _failed(life.replace(failures=0) if lasted else life, now, policy)
+    return life.replace(then=Then.RESTART, retry_at=life.started_at + _BETWEEN_STARTS)
+
+
+def expects(life: Life, policy: LifePolicy) -> bool:
+    """Whether the last end of the program was expected; a signal never is."""
+    return not life.exit_signal and life.exit_code in policy.ok_exit_codes
+
+
+def _failed(life: KeptLife, now: float, policy: LifePolicy) -> KeptLife:
+    """A failure more: the time of the next try, or the end of all tries."""
+    upkeep = policy.upkeep
+    assert upkeep is not None
+    failures = life.failures + 1
+    counted = failures
+    if upkeep.window is not None:
+        since = now - upkeep.window
+        times = (*(at for at in life.failed_at if at > since), now)[-upkeep.tries - 1 :]
+        life = life.replace(failed_at=times)
+        counted = len(times)
+    if counted > upkeep.tries:
+        return life.replace(failures=failures, then=Then.END, gave_up=True)
+    retry_at = now + pause(failures, upkeep)
+    return life.replace(failures=failures, then=Then.RESTART, retry_at=retry_at)
+
+
+def pause(failures: int, upkeep: Upkeep) -> float:
+    """Seconds until the next try after failures in a row."""
+    if not upkeep.exponential:
+        return float(failures)
+    jitter = 1 + _JITTER * (upkeep.dice - 0.5)
+    return backoff(failures, BACKOFF_FIRST, BACKOFF_MOST) * jitter
+
+
+def _conclude(life: KeptLife, now: float) -> Result:
+    """Nothing of the program is left: the end, or the way to the next start."""
+    match life.then:
+        case Then.RESTART:
+            return life.replace(phase=Phase.BACKOFF, deadline=max(now, life.retry_at)), ()
+        case Then.REPLACE:
+            return life.replace(phase=Phase.HELD, deadline=None), ()
+    code = (life.exit_code or FAILED) if life.gave_up else life.exit_code
+    return signalling.ended(life, code)
+
+
+# --- orders ---------------------------------------------------------------------------------------
+
+
+def _stop(life: KeptLife, order: StopService, now: float, policy: LifePolicy) -> Result:
+    phase = life.phase
+    if phase is Phase.ENDED:
+        return life, ()
+    life = life.replace(
+        then=Then.END,
+        ordered=True,
+        kill_by=_sooner(life.kill_by, order.kill_by),
+        end_by=_sooner(life.end_by, order.end_by),
+    )
+    if phase in _PAUSED:
+        failing = phase is Phase.BACKOFF and bool(life.error)
+        return signalling.ended(
+            life.replace(gave_up=order.shutdown and failing), life.exit_code
+        )
+    if phase is Phase.EXECUTING:
+        return life.replace(phase=Phase.ABORTING, held=()), (Kill(KILL),)
+    if phase in ALIVE and policy.stop_delay > 0:
+        deadline = _sooner(now + policy.stop_delay, order.kill_by)
+        return life.replace(phase=Phase.DELAYED, deadline=deadline), ()
+    if phase in ALIVE:
+        return _pass_stop(life, now, policy)
+    if phase in (Phase.DELAYED, Phase.STOPPING, Phase.LEFTOVERS):
+        return life.replace(deadline=_sooner(life.deadline, life.kill_by)), ()
+    return life, ()
+
+
+def _pass_stop(life: KeptLife, now: float, policy: LifePolicy) -> Result:
+    after, orders = signalling.pass_stop(life, policy.stop_signal, now, policy)
+    return after.replace(deadline=_sooner(after.deadline, life.kill_by)), orders
+
+
+def _signal(life: KeptLife, signum: int, policy: LifePolicy) -> Result:
+    if life.phase is Phase.EXECUTING:
+        return life.replace(held=(*life.held, signum)), ()
+    target = policy.rewrite.get(signum, signum)
+    if target and (life.phase in ALIVE or life.phase in TOLD):
+        return life, (Kill(target),)
+    return life, ()
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    return min((time for time in (one, other) if time is not None), default=None)
+
+
+# --- deadlines ------------------------------------------------------------------------------------
+
+
+def _deadline(life: KeptLife, now: float, policy: LifePolicy) -> Result | None:
+    upkeep = policy.upkeep
+    assert upkeep is not None
+    match life.phase:
+        case Phase.STARTING | Phase.UNREADY:
+            return _rising(life, now, upkeep)
+        case Phase.DELAYED:
+            return _pass_stop(life, now, policy)
+        case Phase.STOPPING | Phase.KILLING:
+            life = life.replace(phase=Phase.KILLING, deadline=now + upkeep.kill_again)
+            return life, (Kill(KILL, upkeep.kill_group),)
+        case Phase.LEFTOVERS:
+            deadline = now + KILLED_GRACE
+            if life.end_by is not None:
+                deadline = min(deadline, max(now, life.end_by))
+            life = life.replace(phase=Phase.LEFTOVERS_KILLED, deadline=deadline)
+            return life, (KillLeftovers(KILL, everything=False),)
+        case Phase.LEFTOVERS_KILLED:
+            return _conclude(life, now)
+    return None

@@ -1,0 +1,63 @@
+"""The upkeep of a service among several, as values: its policy, its life, its orders.
+
+No rules stand here. Only a role of several services imports it.
+"""
+
+from __future__ import annotations
+
+from . import events as ev
+from .life_state import Life
+from .record import Record
+
+
+class Upkeep(Record):
+    """The options about starts and stops which only a service among several has.
+
+    The expected exit codes are `LifePolicy.ok_exit_codes`. Durations are seconds.
+    """
+
+    settle: float = 1.0  # a start has succeeded once the program lived for this long
+    tries: int = 3  # further starts after the first failed one
+    # The pause doubles, and follows the end of a running program too. Without it, it grows by a
+    # second with each failed start.
+    exponential: bool = False
+    window: float | None = None  # the time in which `tries` count; None: failures in a row
+    dice: float = 0.5  # 0 to 1, drawn once for each service, for the jitter of pauses
+    kill_group: bool = False  # KILL goes to the process group
+    kill_again: float = 10.0  # between two KILL of a process that does not end
+    ready_limit: float | None = None  # for the readiness check; None: without end
+
+
+class KeptLife(Life):
+    """The life of a service among several."""
+
+    settled: bool = False  # the program lived for the settle time
+    answered: bool = False  # the readiness check passed, or there is none
+    ordered: bool = False  # the end was ordered
+    gave_up: bool = False  # too many starts failed
+    failed_at: tuple[float, ...] = ()  # failures within the window
+    retry_at: float = 0.0  # the earliest time of the next start
+    ended_at: float | None = None  # the last end of the program
+    kill_by: float | None = None  # the latest time of KILL, by the stop budget
+    end_by: float | None = None  # the latest end of the wait for leftovers
+
+    @property
+    def finished(self) -> bool:
+        """Whether the life ended by itself, after a start that succeeded."""
+        return not self.ordered and not self.gave_up and self.settled
+
+
+class StopService(ev.Event):
+    """The service is to end, and not to start again."""
+
+    kill_by: float | None = None  # the latest time of KILL
+    end_by: float | None = None  # the latest end of the wait for leftovers
+    shutdown: bool = False  # a pending start counts as failed, as supervisord has it
+    service: str = ev.APP
+
+
+class SignalService(ev.Event):
+    """The program of the service, if it runs, is to get a signal."""
+
+    signum: int
+    service: str = ev.APP
