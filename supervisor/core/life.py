@@ -46,12 +46,8 @@ KILLED_GRACE = 1.0
 
 def step(life: Life, event: ev.Event | Request, now: float, policy: LifePolicy) -> Result:
     """The life after an event, or after a request of the service, with its orders and reports."""
-    if policy.upkeep is not None:
-        from . import upkeep
-
-        kept = upkeep.step(life, event, now, policy)
-        if kept is not None:
-            return kept
+    if policy.upkeep is not None and (kept := _kept(life, event, now, policy)) is not None:
+        return kept
     match event:
         case ev.SignalReceived(signum):
             return signalling.signalled(life, signum, now, policy)
@@ -74,6 +70,13 @@ def step(life: Life, event: ev.Event | Request, now: float, policy: LifePolicy) 
         case ev.DeadlinePassed() if life.deadline is not None and life.deadline <= now:
             return _deadline(life, now, policy)
     return _requested(life, event, now, policy)
+
+
+def _kept(life: Life, event: ev.Event | Request, now: float, policy: LifePolicy) -> Result | None:
+    """The answer of the rules for a service among several, if they have one."""
+    from . import upkeep
+
+    return upkeep.step(life, event, now, policy)
 
 
 def _requested(life: Life, event: ev.Event | Request, now: float, policy: LifePolicy) -> Result:

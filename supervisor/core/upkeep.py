@@ -14,13 +14,12 @@ from .errors import FAILED
 from .life import BACKOFF_FIRST, BACKOFF_MOST, BACKOFF_RESET, KILLED_GRACE, READY_SLACK
 from .life_state import ALIVE, TOLD, Phase, Ready, Then, Unready
 from .signal_numbers import KILL, TERM
-from .upkeep_state import KeptLife, SignalService, StopService
+from .upkeep_state import KeptLife, SignalService, StopService, Upkeep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .actions import Action
     from .life_state import Life, LifePolicy, Report, Request
-    from .upkeep_state import Upkeep
 
     Result = tuple[Life, tuple[Action | Report, ...]]
 
@@ -30,12 +29,10 @@ _JITTER = 0.5  # of a pause: from three quarters to five quarters of it
 _BETWEEN_STARTS = 1.0  # seconds, where a pause after RUNNING is not wanted
 _STARTING = (Phase.STARTING, Phase.UNREADY)
 _LEFT = (Phase.LEFTOVERS, Phase.LEFTOVERS_KILLED)
-_PAUSED = (Phase.WAITING, Phase.BACKOFF, Phase.HELD)
+PAUSED = (Phase.WAITING, Phase.BACKOFF, Phase.HELD)  # without a process
 
 
-def step(
-    life: Life, event: ev.Event | Request, now: float, policy: LifePolicy
-) -> Result | None:
+def step(life: Life, event: ev.Event | Request, now: float, policy: LifePolicy) -> Result | None:
     """The life after an event, or None where the rules of every life decide."""
     if not isinstance(life, KeptLife) or policy.upkeep is None:
         return None
@@ -47,9 +44,9 @@ def step(
         case ev.Started() if life.phase is Phase.EXECUTING:
             return _started(life, event, now, policy)
         case ev.AppReady(pid) if pid == life.pid and life.phase in _STARTING:
-            return _rise(life.replace(answered=True), now, policy.upkeep)
+            return _rise(life.replace(answered=True), policy.upkeep)
         case ev.AppUnready(pid, error, asked, words) if pid == life.pid:
-            return _unready(life, Unready(error, asked, words), now, policy.upkeep)
+            return _unready(life, Unready(error, asked, words), policy.upkeep)
         case ev.StartFailed(code, error):
             return _start_failed(life.replace(error=error), code, now, policy)
         case ev.Exited(pid, code) if pid == life.pid:
@@ -67,8 +64,7 @@ def step(
 
 
 def _started(life: KeptLife, event: ev.Started, now: float, policy: LifePolicy) -> Result:
-    upkeep = policy.upkeep
-    assert upkeep is not None
+    upkeep = policy.upkeep or Upkeep()
     held = tuple(Kill(signum) for signum in life.held)
     life = life.replace(
         phase=Phase.STARTING,
@@ -83,11 +79,11 @@ def _started(life: KeptLife, event: ev.Started, now: float, policy: LifePolicy) 
         answered=not policy.ready,
     )
     checks = (WaitReady(event.pid),) if policy.ready else ()
-    after, reports = _rise(life, now, upkeep)
+    after, reports = _rise(life, upkeep)
     return after, (*held, *checks, *reports)
 
 
-def _rise(life: KeptLife, now: float, upkeep: Upkeep) -> Result:
+def _rise(life: KeptLife, upkeep: Upkeep) -> Result:
     """The service runs once it is settled and ready; else the time to look again."""
     if life.settled and life.answered:
         failures = life.failures if upkeep.exponential else 0
@@ -101,11 +97,11 @@ def _rise(life: KeptLife, now: float, upkeep: Upkeep) -> Result:
     return life.replace(deadline=min(times, default=None)), ()
 
 
-def _unready(life: KeptLife, report: Unready, now: float, upkeep: Upkeep) -> Result:
+def _unready(life: KeptLife, report: Unready, upkeep: Upkeep) -> Result:
     if life.phase is not Phase.STARTING:
         return life, ()
     life = life.replace(phase=Phase.UNREADY, error=report.error)
-    return _rise(life, now, upkeep)[0], (report,)
+    return _rise(life, upkeep)[0], (report,)
 
 
 def _rising(life: KeptLife, now: float, upkeep: Upkeep) -> Result:
@@ -115,8 +111,8 @@ def _rising(life: KeptLife, now: float, upkeep: Upkeep) -> Result:
     late = limit is not None and life.started_at + limit + READY_SLACK <= now
     if late and not life.answered and life.phase is Phase.STARTING:
         error = f"not ready within {limit:g}s"
-        return _unready(life, Unready(error, asked=False), now, upkeep)
-    return _rise(life, now, upkeep)
+        return _unready(life, Unready(error, asked=False), upkeep)
+    return _rise(life, upkeep)
 
 
 def _start_failed(life: KeptLife, code: int, now: float, policy: LifePolicy) -> Result:
@@ -163,8 +159,7 @@ def _then(life: KeptLife, was: Phase, now: float, policy: LifePolicy) -> KeptLif
     expected = expects(life, policy)
     if policy.restart == "never" or (policy.restart == "on-failure" and expected):
         return life.replace(then=Then.END)
-    upkeep = policy.upkeep
-    assert upkeep is not None
+    upkeep = policy.upkeep or Upkeep()
     if upkeep.exponential:
         lasted = now - life.started_at >= BACKOFF_RESET
         return _failed(life.replace(failures=0) if lasted else life, now, policy)
@@ -178,8 +173,7 @@ def expects(life: Life, policy: LifePolicy) -> bool:
 
 def _failed(life: KeptLife, now: float, policy: LifePolicy) -> KeptLife:
     """A failure more: the time of the next try, or the end of all tries."""
-    upkeep = policy.upkeep
-    assert upkeep is not None
+    upkeep = policy.upkeep or Upkeep()
     failures = life.failures + 1
     counted = failures
     if upkeep.window is not None:
@@ -225,11 +219,9 @@ def _stop(life: KeptLife, order: StopService, now: float, policy: LifePolicy) ->
         kill_by=_sooner(life.kill_by, order.kill_by),
         end_by=_sooner(life.end_by, order.end_by),
     )
-    if phase in _PAUSED:
+    if phase in PAUSED:
         failing = phase is Phase.BACKOFF and bool(life.error)
-        return signalling.ended(
-            life.replace(gave_up=order.shutdown and failing), life.exit_code
-        )
+        return signalling.ended(life.replace(gave_up=order.shutdown and failing), life.exit_code)
     if phase is Phase.EXECUTING:
         return life.replace(phase=Phase.ABORTING, held=()), (Kill(KILL),)
     if phase in ALIVE and policy.stop_delay > 0:
@@ -264,8 +256,7 @@ def _sooner(one: float | None, other: float | None) -> float | None:
 
 
 def _deadline(life: KeptLife, now: float, policy: LifePolicy) -> Result | None:
-    upkeep = policy.upkeep
-    assert upkeep is not None
+    upkeep = policy.upkeep or Upkeep()
     match life.phase:
         case Phase.STARTING | Phase.UNREADY:
             return _rising(life, now, upkeep)

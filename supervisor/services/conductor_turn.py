@@ -1,0 +1,204 @@
+"""A turn of the conductor: the members as they change, and the orders.
+
+Pure, and part of the conductor: the only writer of members. `conduct` compares each service that
+changed, and its neighbours, with what is wanted of them.
+"""
+
+from __future__ import annotations
+
+from ..core import events as ev
+from ..core import service as rules
+from ..core.actions import Spawn
+from ..core.life_state import Ended, Phase
+from ..core.upkeep import PAUSED
+from ..core.upkeep_state import StopService
+from . import dependencies, plan_update, rest, stop_order
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from ..core.actions import Action
+    from ..core.service import Service
+    from .conductor_state import Member, Out, Services, Stopping
+
+
+class Turn:
+    def __init__(self, state: Services, now: float) -> None:
+        self.state = state
+        self.now = now
+        self.members = dict(state.members)
+        self.ended: list[str] = []  # services that are down since this turn, or refused
+        self._wakes = dict(state.wakes)
+        self._look: set[str] = set()
+        self._orders: list[Action] = []
+
+    def change(self, **changes: Any) -> None:
+        if "wakes" in changes:
+            self._wakes = changes["wakes"]
+        self.state = self.state.replace(**changes)
+
+    def order(self, order: Action) -> None:
+        self._orders.append(order)
+
+    def result(self) -> tuple[Services, Out]:
+        state = self.state.replace(members=self.members, wakes=self._wakes)
+        return state, tuple(self._orders)
+
+    # --- what is wanted ---------------------------------------------------------------------------
+
+    def start_all(self, names: Iterable[str]) -> None:
+        """Want all of these that start by themselves."""
+        for name in names:
+            if self.state.roster.places[name].service.autostart:
+                self.want_up(name)
+
+    def want_up(self, name: str) -> None:
+        """Want a service up; with it, its dependents that had been refused for its failure."""
+        self._set(name, up=True, again=False, refused="", stop_at=None)
+        for other in self.state.roster.places[name].all_needed_by:
+            if self.members[other].refused:
+                self._set(other, up=True, refused="")
+
+    def want_down(self, name: str, *, again: bool = False) -> None:
+        self._set(name, up=False, again=again)
+
+    def stop_everything(self, stopping: Stopping) -> None:
+        budget = self.state.roster.stop_budget
+        until = None if budget is None else self.now + budget
+        self.change(stopping=stopping.replace(until=until), next_roster=None, leaving=frozenset())
+        for name in self.members:
+            self.want_down(name)
+
+    def look_at(self, names: Iterable[str]) -> None:
+        self._look.update(names)
+
+    def _set(self, name: str, **changes: Any) -> None:
+        self.members[name] = self.members[name].replace(**changes)
+        self._look_around(name)
+
+    def _look_around(self, name: str) -> None:
+        place = self.state.roster.places[name]
+        self._look.add(name)
+        self._look.update(place.needed_by)
+        self._look.update(place.all_needs)
+        if self.state.stopping is not None and self.state.roster.follows_supervisord:
+            self._look.update(self.members)
+
+    # --- a service and its event ------------------------------------------------------------------
+
+    def tell(self, name: str, event: ev.Event) -> None:
+        """Let a service have an event."""
+        member = self.members[name]
+        place = self.state.roster.places[name]
+        before = member.service
+        if not member.begun or before.life.phase is Phase.ENDED:
+            after = rest.told(before, event, self.now, place.policy)
+            if after is not before:
+                self.members[name] = member.replace(service=after)
+            return
+        after, out = rules.step(before, event, self.now, place.policy)
+        if not member.up and any(isinstance(one, Spawn) for one in out):
+            # A version that needs a new process may not start it any more.
+            stopped, first = rules.step(before, self._stop_order(name), self.now, place.policy)
+            after, out = rules.step(stopped, event, self.now, place.policy)
+            out = (*first, *out)
+        self._orders += (one for one in out if not isinstance(one, Ended))
+        if after is before:
+            return
+        member = member.replace(service=after)
+        if after.life.phase is Phase.ENDED:
+            if not member.up:  # wanted down: its own end came before its turn
+                after = after.replace(life=after.life.replace(ordered=True))
+                member = member.replace(service=after)
+            member = member.replace(up=member.again, again=False)
+            self.ended.append(name)
+        self.members[name] = member
+        self._wake(name, after)
+        if after.life.phase is not before.life.phase:
+            self._look_around(name)
+
+    def _wake(self, name: str, service: Service) -> None:
+        at = rules.wake_at(service, self.state.roster.places[name].policy)
+        if at is None or (at <= self.now and self._held_back(name, service)):
+            self._wakes.pop(name, None)
+        else:
+            self._wakes[name] = at
+
+    def _held_back(self, name: str, service: Service) -> bool:
+        """Whether a start that is due waits for dependencies."""
+        roster = self.state.roster
+        if service.life.phase is not Phase.BACKOFF:
+            return False
+        wanted = self.members[name].up
+        return not wanted or not dependencies.all_met(name, roster, self.members)
+
+    def pass_deadlines(self) -> None:
+        due = [name for name, at in self._wakes.items() if at <= self.now]
+        for name in sorted(due, key=self._rank):
+            service = self.members[name].service
+            if self._held_back(name, service):
+                self._wakes.pop(name, None)
+                self._look.add(name)
+            else:
+                self.tell(name, ev.DeadlinePassed())
+
+    def _rank(self, name: str) -> int:
+        return self.state.roster.places[name].rank
+
+    # --- what follows -----------------------------------------------------------------------------
+
+    def conduct(self) -> None:
+        """Bring the services that changed, and their neighbours, to what is wanted."""
+        while self._look:
+            names = sorted(self._look & self.members.keys(), key=self._rank)
+            self._look = set()
+            for name in reversed(names):  # stops begin with the services that start last
+                member = self.members[name]
+                if not member.up and not member.down and not member.life.ordered:
+                    self._stop(name, member)
+            for name in names:
+                member = self.members[name]
+                if member.up:
+                    self._start(name, member)
+
+    def _stop(self, name: str, member: Member) -> None:
+        without = member.life.phase in PAUSED  # there is no process to wait for others
+        if without or stop_order.may_stop(name, self.state, self.members):
+            self.members[name] = member.replace(stop_at=self.now)
+            self.tell(name, self._stop_order(name))
+
+    def _stop_order(self, name: str) -> StopService:
+        return stop_order.order(name, self.state.roster, self.state.stopping)
+
+    def _start(self, name: str, member: Member) -> None:
+        life = member.life
+        due = life.phase is Phase.BACKOFF and (life.deadline or self.now) <= self.now
+        if self.state.stopping is not None or not (member.down or due):
+            return
+        roster = self.state.roster
+        if dependencies.all_met(name, roster, self.members):
+            if member.down:
+                self._begin(name, member)
+            else:
+                self.tell(name, ev.DeadlinePassed())
+            return
+        refused = dependencies.refusal(name, roster, self.members)
+        if refused:
+            self._refuse(name, member, refused)
+
+    def _begin(self, name: str, member: Member) -> None:
+        service = member.service
+        if member.begun:
+            service = plan_update.renewed(service)
+        service = rest.ready_to_begin(service)
+        self.members[name] = member.replace(service=service, begun=True, stop_at=None)
+        self.tell(name, ev.Began())
+
+    def _refuse(self, name: str, member: Member, reason: str) -> None:
+        if not member.down:
+            self.tell(name, StopService(service=name))
+            member = self.members[name]
+        self.ended.append(name)
+        self._set(name, up=False, again=False, refused=reason)

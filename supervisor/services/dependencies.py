@@ -1,0 +1,67 @@
+"""Whether the dependencies of a service let it start.
+
+Pure, and part of the conductor.
+"""
+
+from __future__ import annotations
+
+from ..core.life_state import ALIVE, Phase
+from ..core.upkeep import expects
+from .plan import Condition
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .conductor_state import Member
+    from .roster import Roster
+
+    Members = Mapping[str, Member]
+
+
+def met(roster: Roster, need: str, condition: Condition, members: Members) -> bool:
+    """Whether a dependency is at its condition, and is to stay there."""
+    member = members.get(need)
+    if member is None or not member.begun:
+        return False
+    life = member.life
+    completed = life.phase is Phase.ENDED and life.finished
+    if completed and (condition is Condition.COMPLETED or roster.places[need].service.oneshot):
+        return expects(life, roster.places[need].policy.life)
+    if not member.up or life.ordered:
+        return False
+    if condition is Condition.STARTED:
+        return life.phase in ALIVE
+    return condition is Condition.READY and life.phase is Phase.RUNNING
+
+
+def all_met(name: str, roster: Roster, members: Members) -> bool:
+    needs = roster.places[name].needs
+    return all(met(roster, need, condition, members) for need, condition in needs)
+
+
+def waiting_for(name: str, roster: Roster, members: Members) -> str:
+    """The first dependency that is not at its condition; "" for none."""
+    for need, condition in roster.places[name].needs:
+        if not met(roster, need, condition, members):
+            return need
+    return ""
+
+
+def refusal(name: str, roster: Roster, members: Members) -> str:
+    """Why the service can never start: a dependency has failed for good; "" if it may start."""
+    for need, condition in roster.places[name].needs:
+        member = members.get(need)
+        if member is None or not member.spent or met(roster, need, condition, members):
+            continue
+        return f"depends on {need}, which is {'FATAL' if member.failed else 'EXITED'}"
+    return ""
+
+
+def lacking(name: str, roster: Roster, members: Members) -> str:
+    """Why a start waits for an order of a person: a dependency is not to run; "" if it is."""
+    for need in sorted(roster.places[name].all_needs, key=lambda one: roster.places[one].rank):
+        member = members[need]
+        if not member.up and not member.again and not member.spent and member.down:
+            return f"waits for {need}, which is STOPPED"
+    return ""

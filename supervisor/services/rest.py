@@ -1,0 +1,45 @@
+"""A service without a life: before its start, and after its end.
+
+Pure, and part of the conductor. Sources go on meanwhile; their news are kept for the next start.
+"""
+
+from __future__ import annotations
+
+from ..core import events as ev
+from ..core.life_state import Phase
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..core.service import Policy, Service
+
+_KEPT = (
+    ev.SourceRead,
+    ev.ConfigOffered,
+    ev.ConfigApplied,
+    ev.ConfigFailed,
+    ev.Remembered,
+)
+
+
+def told(service: Service, event: ev.Event, now: float, policy: Policy) -> Service:
+    """The service after an event of its sources; all other events are of its last life."""
+    if service.rollout is None or policy.rollout is None:
+        return service
+    from ..core import rollout, source_states
+
+    sources = source_states.step(service.sources, event)
+    after = service.rollout
+    if isinstance(event, _KEPT):
+        down = service.life.replace(phase=Phase.ENDED)  # no version leads to a start
+        after, _ = rollout.step(after, event, down, now, policy.rollout)
+    if after is service.rollout and sources is service.sources:
+        return service
+    return service.replace(rollout=after, sources=sources)
+
+
+def ready_to_begin(service: Service) -> Service:
+    """The service before `Began`; with a version in place, it starts on that version."""
+    rollout = service.rollout
+    if rollout is None or not rollout.versions.live:
+        return service
+    return service.replace(life=service.life.replace(phase=Phase.HELD))

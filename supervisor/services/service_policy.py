@@ -1,0 +1,48 @@
+"""The policy of one service's life, from its record in the plan.
+
+Pure. The policy of versions comes from the options of the service, and so from `wiring`.
+"""
+
+from __future__ import annotations
+
+from ..core.life_state import LifePolicy
+from ..core.upkeep_state import Upkeep
+from .plan import Pace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .plan import Service
+
+_LEAST_BETWEEN_KILLS = 1.0  # seconds; stopwaitsecs may be 0
+
+
+def life_policy(service: Service, dice: float = 0.5, *, leftovers: bool = False) -> LifePolicy:
+    """The rules for a service's process.
+
+    `dice`: 0 to 1, drawn once for each service. `leftovers`: end the processes left behind, which
+    supervisord never does: the daemon of a program that puts itself into the background serves on.
+    """
+    settings = service.settings
+    upkeep = Upkeep(
+        settle=float(service.startsecs),
+        tries=service.retries.tries,
+        exponential=service.retries.pace is Pace.EXPONENTIAL,
+        window=service.retries.window,
+        dice=dice,
+        kill_group=service.killasgroup or service.stopasgroup,
+        kill_again=max(_LEAST_BETWEEN_KILLS, float(service.stopwaitsecs)),
+        ready_limit=service.readiness.timeout,
+    )
+    return LifePolicy(
+        group=service.stopasgroup,
+        stop_signal=service.stopsignal,
+        stop_timeout=float(service.stopwaitsecs),
+        stop_delay=settings.stop_delay if settings else 0.0,
+        leftovers=leftovers,
+        leftovers_timeout=min(float(service.stopwaitsecs), LifePolicy().leftovers_timeout),
+        restart=service.restart.value,
+        ok_exit_codes=frozenset(service.exitcodes),
+        ready=bool(service.readiness.check),
+        early_signals=False,
+        upkeep=upkeep,
+    )

@@ -1,0 +1,64 @@
+"""When a service may stop, and its share of the stop budget.
+
+Pure, and part of the conductor.
+"""
+
+from __future__ import annotations
+
+from ..core.upkeep_state import StopService
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .conductor_state import Member, Services, Stopping
+    from .roster import Place, Roster
+
+    Members = Mapping[str, Member]
+
+_FLOOR = 1.0  # seconds of the budget kept for each tier below, if the budget has them
+_KEPT = 0.5  # of the budget at most is kept for tiers
+_FOR_KILL = 0.25  # of that share, until KILL has done its work
+
+
+def may_stop(name: str, state: Services, members: Members) -> bool:
+    """Whether no service that is to stop as well has to be down before."""
+    place = state.roster.places[name]
+    for other in place.all_needed_by:
+        member = members.get(other)
+        if member is not None and not member.down and not member.up:
+            return False
+    if state.stopping is None or not state.roster.follows_supervisord:
+        return True
+    return not any(_before(place, other, state.roster, members) for other in members)
+
+
+def _before(place: Place, other: str, roster: Roster, members: Members) -> bool:
+    """Whether supervisord stops a service before this one: its group has a higher priority."""
+    return not members[other].down and roster.places[other].stop_priority > place.stop_priority
+
+
+def order(name: str, roster: Roster, stopping: Stopping | None) -> StopService:
+    """The order to stop a service, with the times that the budget leaves it."""
+    if stopping is None or stopping.until is None:
+        return StopService(shutdown=stopping is not None, service=name)
+    floor = _floor(stopping.until - stopping.since, roster.tiers)
+    end_by = stopping.until - floor * roster.places[name].depth
+    kill_by = end_by - floor * _FOR_KILL
+    return StopService(kill_by, end_by, shutdown=True, service=name)
+
+
+def _floor(budget: float, tiers: int) -> float:
+    return min(_FLOOR, budget * _KEPT / tiers)
+
+
+def report(services: Services) -> tuple[tuple[str, float], ...]:
+    """The seconds that the stop of each service took, the longest first."""
+    took = []
+    for name, member in services.members.items():
+        ended = member.life.ended_at
+        if member.stop_at is not None and ended is not None and ended >= member.stop_at:
+            took.append((name, ended - member.stop_at))
+        elif member.stop_at is not None and not member.down and services.stopping is not None:
+            took.append((name, float("inf")))  # it lives on
+    return tuple(sorted(took, key=lambda one: -one[1]))
