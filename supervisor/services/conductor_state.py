@@ -46,7 +46,10 @@ class Member(Record):
     def failed(self) -> bool:
         """Whether it has failed for good: FATAL, in the words of supervisord."""
         life = self.life
-        return bool(self.refused) or (life.phase is Phase.ENDED and life.gave_up)
+        unstarted = not life.ordered and not life.settled
+        return bool(self.refused) or (
+            self.begun and life.phase is Phase.ENDED and (life.gave_up or unstarted)
+        )
 
     @property
     def spent(self) -> bool:
@@ -78,6 +81,7 @@ class Services(Record):
     next_roster: Roster | None = None  # of an update, once what leaves is down
     leaving: frozenset[str] = frozenset()  # members that an update replaces or removes
     code: int | None = None  # of the container, once all is over
+    changed: tuple[str, ...] = ()  # members that the last event changed, in order
 
 
 Out = tuple[Action | Ended, ...]

@@ -32,6 +32,7 @@ class Turn:
         self.ended: list[str] = []  # services that are down since this turn, or refused
         self._wakes = dict(state.wakes)
         self._look: set[str] = set()
+        self._changed: dict[str, None] = {}
         self._orders: list[Action] = []
 
     def change(self, **changes: Any) -> None:
@@ -43,7 +44,9 @@ class Turn:
         self._orders.append(order)
 
     def result(self) -> tuple[Services, Out]:
-        state = self.state.replace(members=self.members, wakes=self._wakes)
+        state = self.state.replace(
+            members=self.members, wakes=self._wakes, changed=tuple(self._changed)
+        )
         return state, tuple(self._orders)
 
     # --- what is wanted ---------------------------------------------------------------------------
@@ -75,8 +78,12 @@ class Turn:
         self._look.update(names)
 
     def _set(self, name: str, **changes: Any) -> None:
-        self.members[name] = self.members[name].replace(**changes)
+        self._put(name, self.members[name].replace(**changes))
         self._look_around(name)
+
+    def _put(self, name: str, member: Member) -> None:
+        self.members[name] = member
+        self._changed[name] = None
 
     def _look_around(self, name: str) -> None:
         place = self.state.roster.places[name]
@@ -96,7 +103,7 @@ class Turn:
         if not member.begun or before.life.phase is Phase.ENDED:
             after = rest.told(before, event, self.now, place.policy)
             if after is not before:
-                self.members[name] = member.replace(service=after)
+                self._put(name, member.replace(service=after))
             return
         after, out = rules.step(before, event, self.now, place.policy)
         if not member.up and any(isinstance(one, Spawn) for one in out):
@@ -114,7 +121,7 @@ class Turn:
                 member = member.replace(service=after)
             member = member.replace(up=member.again, again=False)
             self.ended.append(name)
-        self.members[name] = member
+        self._put(name, member)
         self._wake(name, after)
         if after.life.phase is not before.life.phase:
             self._look_around(name)
@@ -166,7 +173,7 @@ class Turn:
     def _stop(self, name: str, member: Member) -> None:
         without = member.life.phase in PAUSED  # there is no process to wait for others
         if without or stop_order.may_stop(name, self.state, self.members):
-            self.members[name] = member.replace(stop_at=self.now)
+            self._put(name, member.replace(stop_at=self.now))
             self.tell(name, self._stop_order(name))
 
     def _stop_order(self, name: str) -> StopService:
@@ -193,7 +200,7 @@ class Turn:
         if member.begun:
             service = plan_update.renewed(service)
         service = rest.ready_to_begin(service)
-        self.members[name] = member.replace(service=service, begun=True, stop_at=None)
+        self._put(name, member.replace(service=service, begun=True, stop_at=None))
         self.tell(name, ev.Began())
 
     def _refuse(self, name: str, member: Member, reason: str) -> None:

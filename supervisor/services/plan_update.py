@@ -85,5 +85,8 @@ def replaced(member: Member | None, name: str) -> Member:
 def renewed(service: Service) -> Service:
     """The service before its next life."""
     old = service.life
-    life = KeptLife(starts=old.starts, exits=old.exits)
+    ended_at = old.ended_at if isinstance(old, KeptLife) else None
+    life = KeptLife(
+        starts=old.starts, exits=old.exits, started_at=old.started_at, ended_at=ended_at
+    )
     return service.replace(life=life)
