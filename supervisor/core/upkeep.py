@@ -37,10 +37,10 @@ def step(life: Life, event: ev.Event | Request, now: float, policy: LifePolicy) 
     if not isinstance(life, KeptLife) or policy.upkeep is None:
         return None
     match event:
-        case StopService():
-            return _stop(life, event, now, policy)
-        case SignalService(signum):
-            return _signal(life, signum, policy)
+        case StopService() | SignalService():
+            return _ordered(life, event, now, policy)
+        case ev.Forked(pid) if life.phase is Phase.ABORTING:  # ordered in the same turn
+            return life.replace(pid=pid), ()
         case ev.Started() if life.phase is Phase.EXECUTING:
             return _started(life, event, now, policy)
         case ev.AppReady(pid) if pid == life.pid and life.phase in _STARTING:
@@ -207,6 +207,16 @@ def _conclude(life: KeptLife, now: float) -> Result:
 
 
 # --- orders ---------------------------------------------------------------------------------------
+
+
+def _ordered(
+    life: KeptLife, order: StopService | SignalService, now: float, policy: LifePolicy
+) -> Result:
+    match order:
+        case StopService():
+            return _stop(life, order, now, policy)
+        case SignalService(signum):
+            return _signal(life, signum, policy)
 
 
 def _stop(life: KeptLife, order: StopService, now: float, policy: LifePolicy) -> Result:

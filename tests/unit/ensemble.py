@@ -121,6 +121,12 @@ class Ensemble:
         return ordered
 
     def _step(self, event: ev.Event) -> tuple[Action | Ended, ...]:
+        if isinstance(event, ev.Started):
+            process = self.processes.get(event.service)
+            if process is None or process.pid != event.pid:
+                return ()  # it was killed before
+            process.runs = True
+            process.began = self.now
         before = self.state
         self.state, orders = conductor.step(before, event, self.now)
         written = lines(event, before, self.state, orders)
@@ -205,8 +211,6 @@ class Ensemble:
 
     def _executed(self, name: str) -> ev.Event:
         process = self.processes[name]
-        process.runs = True
-        process.began = self.now
         return ev.Started(process.pid, service=name)
 
     def _kill(self, name: str, signum: int) -> None:
