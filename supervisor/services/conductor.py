@@ -146,50 +146,50 @@ def _plan_read(turn: Turn, roster: Roster) -> None:
 def _order(turn: Turn, order: ServiceOrder) -> None:
     reply = order.reply or _unheard
     if turn.state.stopping is not None:
-        results = tuple(OrderResult(name, Answer.SHUTDOWN_STATE) for name in order.names)
-        turn.order(AnswerOrder(reply, results))
+        refused = tuple(OrderResult(name, Answer.SHUTDOWN_STATE) for name in order.names)
+        turn.order(AnswerOrder(reply, refused))
         return
-    results = ()
-    pending = []
-    for name in order.names:
-        answer, error = _take(turn, order, name)
-        if answer is None:
-            pending.append(name)
-        else:
-            results = (*results, OrderResult(name, answer, error))
-    opened = OpenOrder(order.verb, reply, results, frozenset(pending))
-    if not order.wait:
-        done = tuple(OrderResult(name, Answer.SUCCESS) for name in pending)
-        opened = opened.replace(results=(*results, *done), pending=frozenset())
+    answers = {name: _take(turn, order, name) for name in order.names}
+    pending = [name for name, answer in answers.items() if answer is None]
+    results = [OrderResult(name, answer) for name, answer in answers.items() if answer]
+    for name in pending:
+        lacking = ""
+        if order.verb is not Verb.STOP:
+            lacking = dependencies.lacking(name, turn.state.roster, turn.members)
+        if lacking:
+            results.append(OrderResult(name, Answer.FAILED, lacking))
+        elif not order.wait:
+            results.append(OrderResult(name, Answer.SUCCESS))
+    done = {one.name for one in results}
+    opened = OpenOrder(order.verb, reply, tuple(results), frozenset(pending) - done)
     turn.change(orders=(*turn.state.orders, opened))
 
 
-def _take(turn: Turn, order: ServiceOrder, name: str) -> tuple[Answer | None, str]:
+def _take(turn: Turn, order: ServiceOrder, name: str) -> Answer | None:
     """Note what an order wants of a service; the answer, if there is one already."""
     member = turn.members.get(name)
     if member is None:
-        return Answer.BAD_NAME, ""
+        return Answer.BAD_NAME
     match order.verb:
         case Verb.SIGNAL:
             answer = signalled(member)
             turn.tell(name, SignalService(order.signum, name))
-            return answer, ""
+            return answer
         case Verb.STOP if member.down and not member.up:
-            return Answer.NOT_RUNNING, ""
+            return Answer.NOT_RUNNING
         case Verb.STOP:
             turn.want_down(name)
-            return None, ""
+            return None
         case Verb.RESTART if not member.down:
             turn.want_down(name, again=True)
-            return None, ""
+            return None
         case Verb.START if not member.down and (member.up or member.again):
-            return Answer.ALREADY_STARTED, ""
+            return Answer.ALREADY_STARTED
         case Verb.START if not member.down and member.life.ordered:  # it is about to end
             turn.want_down(name, again=True)
-            return None, ""
+            return None
     turn.want_up(name)  # with a stop that has not begun called off
-    lacking = dependencies.lacking(name, turn.state.roster, turn.members)
-    return (Answer.FAILED, lacking) if lacking else (None, "")
+    return None
 
 
 def _unheard(results: tuple[OrderResult, ...]) -> None:

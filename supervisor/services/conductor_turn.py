@@ -136,10 +136,8 @@ class Turn:
     def _held_back(self, name: str, service: Service) -> bool:
         """Whether a start that is due waits for dependencies."""
         roster = self.state.roster
-        if service.life.phase is not Phase.BACKOFF:
-            return False
-        wanted = self.members[name].up
-        return not wanted or not dependencies.all_met(name, roster, self.members)
+        paused = service.life.phase is Phase.BACKOFF
+        return paused and not dependencies.all_met(name, roster, self.members)
 
     def pass_deadlines(self) -> None:
         due = [name for name, at in self._wakes.items() if at <= self.now]

@@ -24,15 +24,18 @@ def met(roster: Roster, need: str, condition: Condition, members: Members) -> bo
     member = members.get(need)
     if member is None or not member.begun:
         return False
+    place = roster.places[need]
     life = member.life
-    completed = life.phase is Phase.ENDED and life.finished
-    if completed and (condition is Condition.COMPLETED or roster.places[need].service.oneshot):
-        return expects(life, roster.places[need].policy.life)
+    if life.phase is Phase.ENDED:
+        lasts = condition is Condition.COMPLETED or place.service.oneshot
+        return lasts and life.finished and expects(life, place.policy.life)
     if not member.up or life.ordered:
         return False
     if condition is Condition.STARTED:
         return life.phase in ALIVE
-    return condition is Condition.READY and life.phase is Phase.RUNNING
+    # A oneshot is ready once it is completed.
+    ready = condition is Condition.READY and not place.service.oneshot
+    return ready and life.phase is Phase.RUNNING
 
 
 def all_met(name: str, roster: Roster, members: Members) -> bool:

@@ -38,13 +38,14 @@ def service(name: str, *, group: str = "", **fields: Any) -> plans.Service:
         plans.Dependency(*one) if isinstance(one, tuple) else plans.Dependency(one)
         for one in fields.pop("depends_on", ())
     )
+    command = fields.pop("command", name)
     return plans.Service(
         name=name,
         group=group or name,
         program=name,
         kind=plans.Kind.PROGRAM,
-        command=name,
-        words=(name,),
+        command=command,
+        words=(command,),
         depends_on=needs,
         **fields,
     )
@@ -96,6 +97,7 @@ class Ensemble:
         self.log: list[str] = []
         self.outcomes: list[str] = []  # of the next starts: missing, slow
         self.deaf_ones: set[str] = set()
+        self.undying: set[str] = set()  # not even KILL ends these, as in a hung mount
         self.leaving: set[str] = set()  # services whose leftovers stay until KILL
         self.answers: list[tuple[OrderResult, ...]] = []
         self.asked = 0
@@ -219,6 +221,8 @@ class Ensemble:
         one = self.roster.places[name].service
         if signum == KILL:
             self._check_kill(name, process)
+            if name in self.undying:
+                return
             self._ends(name, 128 + KILL, KILL)
         elif signum == one.stopsignal and self._told_to_stop(name):
             if process.told_at is None:
@@ -256,10 +260,12 @@ class Ensemble:
         completed = completed and ran >= one.startsecs - SLACK
         if need.condition is plans.Condition.COMPLETED or (one.oneshot and completed):
             return completed
-        if process is None or not process.runs:
+        if process is None or not process.runs or process.told_at is not None:
             return False
         if need.condition is plans.Condition.STARTED:
             return True
+        if one.oneshot:
+            return False
         settled = self.now - process.began >= one.startsecs - SLACK
         return settled and (process.ready or not one.readiness.check)
 

@@ -74,6 +74,7 @@ STEPS = st.lists(
         st.tuples(st.just("execute"), WHICH),
         st.tuples(st.just("deaf"), WHICH),
         st.tuples(st.just("leaves"), WHICH),
+        st.tuples(st.just("undying"), WHICH),
         st.tuples(st.just("outcome"), st.sampled_from(["missing", "slow", "runs"])),
         st.tuples(st.just("order"), st.tuples(VERBS, WHICH, st.booleans())),
         st.tuples(st.just("all"), VERBS),
@@ -129,6 +130,8 @@ def _of_one(world: Ensemble, kind: str, name: str) -> None:
             world.deaf_ones.add(name)
             if process is not None:
                 process.deaf = True
+        case "undying" if world.roster.stop_budget is not None:
+            world.undying.add(name)
         case "leaves":
             world.leaving.add(name)
         case "stale":
