@@ -226,15 +226,7 @@ def _refuse_after_the_end(event: ev.Event) -> Out:
 
 
 def _conclude(turn: Turn) -> None:
-    """An end for good may end all; a stop ends once all are down, or its time is over."""
-    if turn.ended and turn.state.stopping is None:
-        cause = exit_code.cause(turn.state.roster, turn.members, turn.ended)
-        if cause is None and turn.state.next_roster is None:
-            cause = exit_code.nothing_left(turn.state, turn.members)
-        if cause is not None:
-            name, code = cause
-            turn.stop_everything(Stopping(turn.now, name, code))
-            turn.conduct()
+    """A stop ends once all are down, or its time is over."""
     if turn.state.leaving or turn.state.next_roster is not None:
         plan_update.go_on(turn)
         turn.conduct()

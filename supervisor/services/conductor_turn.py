@@ -12,7 +12,8 @@ from ..core.actions import Spawn
 from ..core.life_state import Ended, Phase
 from ..core.upkeep import PAUSED
 from ..core.upkeep_state import StopService
-from . import dependencies, plan_update, rest, stop_order
+from . import dependencies, exit_code, plan_update, rest, stop_order
+from .conductor_state import Stopping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..core.actions import Action
     from ..core.service import Service
-    from .conductor_state import Member, Out, Services, Stopping
+    from .conductor_state import Member, Out, Services
 
 
 class Turn:
@@ -90,7 +91,8 @@ class Turn:
         self._look.add(name)
         self._look.update(place.needed_by)
         self._look.update(place.all_needs)
-        if self.state.stopping is not None and self.state.roster.follows_supervisord:
+        by_priority = self.state.stopping is not None and self.state.roster.follows_supervisord
+        if by_priority and self.members[name].down:
             self._look.update(self.members)
 
     # --- a service and its event ------------------------------------------------------------------
@@ -156,21 +158,66 @@ class Turn:
 
     def conduct(self) -> None:
         """Bring the services that changed, and their neighbours, to what is wanted."""
-        while self._look:
-            names = sorted(self._look & self.members.keys(), key=self._rank)
-            self._look = set()
-            for name in reversed(names):  # stops begin with the services that start last
-                member = self.members[name]
-                if not member.up and not member.down and not member.life.ordered:
-                    self._stop(name, member)
-            for name in names:
-                member = self.members[name]
-                if member.up:
-                    self._start(name, member)
+        while True:
+            while self._look:
+                self._end_by(exit_code.cause(self.state.roster, self.members, self.ended))
+                names = sorted(self._look & self.members.keys(), key=self._rank)
+                self._look = set()
+                self._stop_some(names)
+                if self._refuse_some(names):
+                    self._look.update(names)  # an end of all may follow, before any start
+                else:
+                    self._start_some(names)
+            lasting = self.ended and self.state.next_roster is None
+            if not lasting or not self._end_by(exit_code.nothing_left(self.state, self.members)):
+                return
 
-    def _stop(self, name: str, member: Member) -> None:
+    def _end_by(self, cause: tuple[str, int] | None) -> bool:
+        """Stop all if the end of a service for good is a cause of that."""
+        if cause is None or self.state.stopping is not None:
+            return False
+        name, code = cause
+        self.stop_everything(Stopping(self.now, name, code))
+        return True
+
+    def _stop_some(self, names: list[str]) -> None:
+        highest = stop_order.highest_priority(self.state, self.members)
+        for name in reversed(names):  # stops begin with the services that start last
+            member = self.members[name]
+            if not member.up and not member.down and not member.life.ordered:
+                self._stop(name, member, highest)
+
+    def _refuse_some(self, names: list[str]) -> bool:
+        """Refuse those that can never start; whether there were any."""
+        refused = False
+        for name in names:
+            member = self.members[name]
+            if member.up and self._may_begin(member):
+                reason = dependencies.refusal(name, self.state.roster, self.members)
+                if reason:
+                    self._refuse(name, member, reason)
+                    refused = True
+        return refused
+
+    def _start_some(self, names: list[str]) -> None:
+        for name in names:
+            member = self.members[name]
+            if not member.up or not self._may_begin(member):
+                continue
+            if dependencies.all_met(name, self.state.roster, self.members):
+                self._start(name, member)
+
+    def _may_begin(self, member: Member) -> bool:
+        """Whether a service is down, or has paused, and may start for all that it knows."""
+        if self.state.stopping is not None:
+            return False
+        life = member.life
+        due = life.phase is Phase.BACKOFF and (life.deadline or self.now) <= self.now
+        return member.down or due
+
+    def _stop(self, name: str, member: Member, highest: int | None) -> None:
         without = member.life.phase in PAUSED  # there is no process to wait for others
-        if without or stop_order.may_stop(name, self.state, self.members):
+        if without or stop_order.may_stop(name, self.state, self.members, highest):
             self._put(name, member.replace(stop_at=self.now))
             self.tell(name, self._stop_order(name))
 
@@ -178,22 +225,9 @@ class Turn:
         return stop_order.order(name, self.state.roster, self.state.stopping)
 
     def _start(self, name: str, member: Member) -> None:
-        life = member.life
-        due = life.phase is Phase.BACKOFF and (life.deadline or self.now) <= self.now
-        if self.state.stopping is not None or not (member.down or due):
+        if not member.down:  # its pause is over
+            self.tell(name, ev.DeadlinePassed())
             return
-        roster = self.state.roster
-        if dependencies.all_met(name, roster, self.members):
-            if member.down:
-                self._begin(name, member)
-            else:
-                self.tell(name, ev.DeadlinePassed())
-            return
-        refused = dependencies.refusal(name, roster, self.members)
-        if refused:
-            self._refuse(name, member, refused)
-
-    def _begin(self, name: str, member: Member) -> None:
         service = member.service
         if member.begun:
             service = plan_update.renewed(service)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .conductor_state import Member, Services, Stopping
-    from .roster import Place, Roster
+    from .roster import Roster
 
     Members = Mapping[str, Member]
 
@@ -21,21 +21,23 @@ _KEPT = 0.5  # of the budget at most is kept for tiers
 _FOR_KILL = 0.25  # of that share, until KILL has done its work
 
 
-def may_stop(name: str, state: Services, members: Members) -> bool:
+def highest_priority(state: Services, members: Members) -> int | None:
+    """Of the services that a stop of all in the order of supervisord has still to end."""
+    if state.stopping is None or not state.roster.follows_supervisord:
+        return None
+    places = state.roster.places
+    left = [places[name].stop_priority for name, member in members.items() if not member.down]
+    return max(left, default=None)
+
+
+def may_stop(name: str, state: Services, members: Members, highest: int | None) -> bool:
     """Whether no service that is to stop as well has to be down before."""
     place = state.roster.places[name]
     for other in place.all_needed_by:
         member = members.get(other)
         if member is not None and not member.down and not member.up:
             return False
-    if state.stopping is None or not state.roster.follows_supervisord:
-        return True
-    return not any(_before(place, other, state.roster, members) for other in members)
-
-
-def _before(place: Place, other: str, roster: Roster, members: Members) -> bool:
-    """Whether supervisord stops a service before this one: its group has a higher priority."""
-    return not members[other].down and roster.places[other].stop_priority > place.stop_priority
+    return highest is None or place.stop_priority >= highest
 
 
 def order(name: str, roster: Roster, stopping: Stopping | None) -> StopService:

@@ -217,6 +217,9 @@ class Ensemble:
 
     def _kill(self, name: str, signum: int) -> None:
         process = self.processes.get(name)
+        failed = [one for one in self._waiting if isinstance(one, ev.StartFailed)]
+        if process is None and any(one.service == name for one in failed):
+            return  # ordered in the turn of its start, which failed
         assert process is not None, "a signal without a process"
         one = self.roster.places[name].service
         if signum == KILL:

@@ -1,0 +1,102 @@
+"""Services with a configuration of their own: starts, stops and versions among each other."""
+
+from __future__ import annotations
+
+from config_supervisor.core import events as ev
+from config_supervisor.core.actions import Action, Apply, Kill, SignalReload, Spawn
+from config_supervisor.core.life_state import Ended
+from config_supervisor.core.rollout_state import Rollout, RolloutPolicy
+from config_supervisor.core.service import Policy
+from config_supervisor.core.source_states import SourceState
+from config_supervisor.services import conductor, service_policy
+from config_supervisor.services.conductor_state import Services
+from config_supervisor.services.roster import roster
+from config_supervisor.services.service_orders import ServiceOrder, Verb
+from tests.unit.ensemble import HUP, TERM, planned, service
+
+
+class Versions:
+    """Two services, of which `web` has a configuration and needs `db`."""
+
+    def __init__(self, *, by_restart: bool = False) -> None:
+        some = [service("db", startsecs=0), service("web", startsecs=0, depends_on=["db"])]
+        rules = RolloutPolicy(reload_signal=HUP, restart_to_reload=by_restart)
+        policies = {
+            one.identity: Policy(
+                service_policy.life_policy(one), rules if one.name == "web" else None
+            )
+            for one in some
+        }
+        made = roster(planned(*some), policies)
+        self.state: Services = conductor.fresh(made)
+        web = self.state.members["web"]
+        with_versions = web.service.replace(
+            rollout=Rollout(), sources=(SourceState("configmap a/b"),)
+        )
+        members = {**self.state.members, "web": web.replace(service=with_versions)}
+        self.state = self.state.replace(members=members)
+        self.pid = 10
+        self.pids: dict[str, int] = {}
+
+    def at(self, now: float, *events: ev.Event) -> list[Action | Ended]:
+        ordered: list[Action | Ended] = []
+        for event in events:
+            self.state, orders = conductor.step(self.state, event, now)
+            ordered += orders
+        return ordered
+
+    def starts(self, now: float, name: str) -> list[Action | Ended]:
+        self.pid += 1
+        self.pids[name] = self.pid
+        return self.at(now, ev.Started(self.pid, service=name))
+
+    def ends(self, now: float, name: str) -> list[Action | Ended]:
+        return self.at(now, ev.Exited(self.pids[name], 0, service=name))
+
+    def running(self) -> Versions:
+        """Both run, `web` on version a."""
+        self.at(0, ev.Began())
+        self.starts(0, "db")
+        self.at(0, ev.ConfigOffered("a", service="web"), ev.ConfigApplied("a", service="web"))
+        self.starts(1, "web")
+        self.at(9, ev.DeadlinePassed())
+        return self
+
+
+def test_service_starts_on_a_version_and_its_dependency() -> None:
+    world = Versions()
+    assert [Spawn("db")] == world.at(0, ev.Began())
+    assert [] == world.at(0, ev.ConfigOffered("a", service="web"))
+
+    assert [Apply("web")] == world.starts(0, "db")
+    assert [Spawn("web")] == world.at(1, ev.ConfigApplied("a", service="web"))
+
+
+def test_reload_is_of_the_service_whose_version_changed() -> None:
+    world = Versions().running()
+    assert [Apply("web")] == world.at(60, ev.ConfigOffered("b", service="web"))
+
+    orders = world.at(60, ev.ConfigApplied("b", service="web"))
+    assert [SignalReload(1, HUP, service="web")] == orders
+
+
+def test_version_offered_to_a_stopped_service_is_taken_up_later() -> None:
+    world = Versions().running()
+    world.at(60, ServiceOrder(Verb.STOP, ("web",)))
+    world.ends(60, "web")
+    assert [] == world.at(61, ev.ConfigOffered("b", service="web"))
+
+    orders = world.at(62, ServiceOrder(Verb.START, ("web",)))
+    orders += world.starts(62, "web")
+    assert Spawn("web") in orders
+    assert Apply("web") in orders
+
+
+def test_restart_for_a_version_starts_nothing_in_a_shutdown() -> None:
+    """The old process ended on its own account while its dependents were stopping."""
+    world = Versions(by_restart=True).running()
+    world.at(60, ev.ConfigOffered("b", service="web"))
+    assert [Kill(TERM, service="web")] == world.at(60, ev.ConfigApplied("b", service="web"))
+    world.at(61, ev.SignalReceived(TERM))
+
+    assert not any(isinstance(one, Spawn) for one in world.ends(61, "web"))
