@@ -201,7 +201,8 @@ class Ensemble:
         outcome = self.outcomes.pop(0) if self.outcomes else "runs"
         if outcome == "missing":
             self.ended[name] = 127, 0, 0.0
-            self._waiting.append(ev.StartFailed(127, "can't find command", service=name))
+            error = f"can't find command '{self.roster.places[name].service.command}'"
+            self._waiting.append(ev.StartFailed(127, error, service=name))
             return
         process = Process(self.next_pid, self.now)
         process.deaf = name in self.deaf_ones

@@ -18,8 +18,9 @@ MOST = 80  # calls of an event of one service, and of the next deadline
 def running(count: int) -> Ensemble:
     """Services that run, each with a dependency in front of it."""
     some = [service("s0")]
-    for at in range(1, count):
-        some.append(service(f"s{at}", depends_on=[f"s{at - 1}"] if at % 2 else []))
+    some.extend(
+        service(f"s{at}", depends_on=[f"s{at - 1}"] if at % 2 else []) for at in range(1, count)
+    )
     world = Ensemble(*some, compatible=True).begin()
     world.wait(5)
     return world

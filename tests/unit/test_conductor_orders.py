@@ -220,6 +220,21 @@ def test_restart_of_all_starts_nothing_on_a_service_to_stop() -> None:
     assert ["db", "slow", "web"] == [name for _, name in world.starts[-3:]]
 
 
+def test_own_end_before_an_ordered_stop_counts_as_the_stop() -> None:
+    """It waits for a dependent that takes its time, and is essential."""
+    world = Ensemble(
+        service("db", essential=True, restart=Restart.NEVER), service("web", depends_on=["db"])
+    ).begin()
+    world.wait(5)
+    world.processes["web"].deaf = True
+    world.order(Verb.STOP, "db", "web")
+    world.exit("db", 3)
+
+    assert (None, State.STOPPED) == (world.code, world.shows("db"))
+    world.exit("web", 0)
+    assert ["SUCCESS", "SUCCESS"] == world.results()
+
+
 def test_signal_reaches_a_service_that_runs() -> None:
     world = Ensemble(service("a"), service("b", autostart=False)).begin()
 

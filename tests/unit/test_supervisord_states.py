@@ -238,7 +238,7 @@ def test_lines_of_failed_starts() -> None:
     assert [
         "INFO spawned: 'a' with pid 10",
         "WARN exited: a (exit status 3; not expected)",
-        "INFO spawnerr: can't find command",
+        "INFO spawnerr: can't find command 'a'",
         "INFO gave up: a entered FATAL state, too many start retries too quickly",
     ] == world.log
 
