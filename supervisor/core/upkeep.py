@@ -176,12 +176,12 @@ def _failed(life: KeptLife, now: float, policy: LifePolicy) -> KeptLife:
     upkeep = policy.upkeep or Upkeep()
     failures = life.failures + 1
     counted = failures
-    if upkeep.window is not None:
+    if upkeep.window is not None and upkeep.tries is not None:
         since = now - upkeep.window
         times = (*(at for at in life.failed_at if at > since), now)[-upkeep.tries - 1 :]
         life = life.replace(failed_at=times)
         counted = len(times)
-    if counted > upkeep.tries:
+    if upkeep.tries is not None and counted > upkeep.tries:
         return life.replace(failures=failures, then=Then.END, gave_up=True)
     retry_at = now + pause(failures, upkeep)
     return life.replace(failures=failures, then=Then.RESTART, retry_at=retry_at)

@@ -17,7 +17,7 @@ class Upkeep(Record):
     """
 
     settle: float = 1.0  # a start has succeeded once the program lived for this long
-    tries: int = 3  # further starts after the first failed one
+    tries: int | None = 3  # further starts after the first failed one; None: without end
     # The pause doubles, and follows the end of a running program too. Without it, it grows by a
     # second with each failed start.
     exponential: bool = False

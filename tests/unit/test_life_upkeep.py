@@ -150,6 +150,15 @@ def test_program_that_is_missing_is_tried_again_then_given_up() -> None:
     assert "can't find command '/x'" == app.life.error
 
 
+def test_service_without_a_limit_of_tries_is_never_given_up() -> None:
+    app = begun(Upkeep(tries=None))
+    for _ in range(50):
+        app.ends(app.now, 3)
+        assert "backoff" == app.phase
+        app.at(app.wakes_at() or 0)
+        app.starts(app.now)
+
+
 def test_start_that_succeeds_forgets_the_failures() -> None:
     app = begun()
     app.ends(0, 3)
