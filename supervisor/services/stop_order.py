@@ -64,3 +64,17 @@ def report(services: Services) -> tuple[tuple[str, float], ...]:
         elif member.stop_at is not None and not member.down and services.stopping is not None:
             took.append((name, float("inf")))  # it lives on
     return tuple(sorted(took, key=lambda one: -one[1]))
+
+
+def summary(services: Services) -> str:
+    """The line about a stop within a budget: which services took it; "" without a budget."""
+    stopping = services.stopping
+    if stopping is None or stopping.until is None:
+        return ""
+    budget = stopping.until - stopping.since
+    took = [f"{name} {_taken(seconds, budget)}" for name, seconds in report(services)]
+    return f"stopped within the budget of {budget:g}s: {', '.join(took) or 'nothing ran'}"
+
+
+def _taken(seconds: float, budget: float) -> str:
+    return f"took {seconds:.1f}s" if seconds <= budget else "did not end"

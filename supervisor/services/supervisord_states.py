@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+from ..core import errors
 from ..core.life_state import Phase
 from ..core.record import Record, Words
 from ..core.upkeep import expects
@@ -191,6 +192,16 @@ def how_it_ended(code: int, signum: int) -> str:
     from ..runtime import signals
 
     return f"terminated by {signals.name(signum)}"
+
+
+def start_error(code: int, command: str, error: str) -> str:
+    """The words of supervisord for a program that cannot be started."""
+    match code:
+        case errors.NOT_FOUND:
+            return f"can't find command '{command}'"
+        case errors.NOT_EXECUTABLE:
+            return f"command at '{command}' is not executable"
+    return error
 
 
 def _uptime(seconds: float) -> str:

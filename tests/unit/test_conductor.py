@@ -10,7 +10,7 @@ from config_supervisor.core.life_state import Ended
 from config_supervisor.services.conductor_state import ReadPlan, ReopenLogs
 from config_supervisor.services.plan import Condition, Pace, Readiness, Restart, Retries
 from config_supervisor.services.service_orders import Verb
-from config_supervisor.services.stop_order import report
+from config_supervisor.services.stop_order import report, summary
 from config_supervisor.services.supervisord_states import State
 from tests.unit.ensemble import HUP, INT, KILL, QUIT, TERM, USR1, USR2, Ensemble, service
 
@@ -153,7 +153,7 @@ def test_failed_oneshot_ends_all() -> None:
     assert (4, []) == (world.code, [name for _, name in world.starts if name == "web"])
 
 
-def test_refused_essential_service_ends_all_with_the_code_behind_it() -> None:
+def test_refused_essential_service_ends_with_the_code_behind() -> None:
     world = Ensemble(
         service("db", retries=Retries(0)), service("web", depends_on=["db"], essential=True)
     )
@@ -296,6 +296,9 @@ def test_budget_leaves_time_for_the_tiers_below() -> None:
     assert 0 == world.code
     assert ("c", 3.75) == report(world.state)[0]
     assert {"c": 3.75, "b": 1.0, "a": 1.0} == dict(report(world.state))
+    assert "stopped within the budget of 6s: c took 3.8s, a took 1.0s, b took 1.0s" == summary(
+        world.state
+    )
 
 
 def test_second_term_kills_nothing() -> None:
@@ -314,7 +317,7 @@ def test_process_that_never_ends_does_not_hold_the_budget() -> None:
     world.wait(6)
 
     assert (0, 5.0) == (world.code, world.over_at)
-    assert [("a", float("inf"))] == list(report(world.state))
+    assert "stopped within the budget of 5s: a did not end" == summary(world.state)
 
 
 def test_crash_during_a_stop_starts_nothing() -> None:

@@ -17,6 +17,7 @@ from config_supervisor.services.supervisord_states import (
     State,
     passed,
     shown,
+    start_error,
     state_of,
     supervisor_state,
 )
@@ -209,6 +210,18 @@ def test_every_member_has_a_state() -> None:
     member: Member = world.state.members["a"]
 
     assert State.STOPPED is state_of(member)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (127, "can't find command '/x'"),
+        (126, "command at '/x' is not executable"),
+        (125, "cannot fork"),
+    ],
+)
+def test_errors_of_starts_have_the_words_of_supervisord(code: int, words: str) -> None:
+    assert words == start_error(code, "/x", "cannot fork")
 
 
 # --- lines ----------------------------------------------------------------------------------------
