@@ -91,8 +91,7 @@ class Turn:
         self._look.add(name)
         self._look.update(place.needed_by)
         self._look.update(place.all_needs)
-        by_priority = self.state.stopping is not None and self.state.roster.follows_supervisord
-        if by_priority and self.members[name].down:
+        if self.state.stopping is not None and self.members[name].down:  # the next priority
             self._look.update(self.members)
 
     # --- a service and its event ------------------------------------------------------------------

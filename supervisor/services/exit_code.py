@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..core.errors import FAILED
 from ..core.upkeep import expects
+from .plan import Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,12 +52,15 @@ def nothing_left(services: Services, members: Members) -> tuple[str, int] | None
     """The end when no service runs or may start by itself: its code, by the first failure.
 
     A service that a person stopped may be started again, and supervisord waits for orders.
+    Listeners have nothing to listen to without services.
     """
     roster = services.roster
     if roster.follows_supervisord:
         return None
     spent = []
     for name, member in members.items():
+        if roster.places[name].service.kind is Kind.LISTENER:
+            continue
         if member.spent:
             spent.append(name)
         elif member.begun or member.up:

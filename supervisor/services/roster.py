@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..core.record import Record
 from ..core.service import Policy
 from . import plan_graph
+from .plan import LISTENER_PRIORITY, PRIORITY, Kind
 from .service_policy import life_policy
 
 TYPE_CHECKING = False
@@ -23,7 +24,7 @@ class Place(Record):
     service: Service
     policy: Policy
     rank: int  # in the order of starts
-    stop_priority: int  # of its group, but not above that of a service which needs it
+    stop_priority: int  # a higher one stops before; not above that of a service which needs it
     needs: tuple[tuple[str, Condition], ...] = ()
     needed_by: tuple[str, ...] = ()
     all_needs: frozenset[str] = frozenset()  # at any distance
@@ -34,8 +35,7 @@ class Place(Record):
 class Roster(Record):
     places: Mapping[str, Place] = {}
     groups: Mapping[str, Group] = {}
-    # Groups of a higher priority stop before; signals, the exit code: as supervisord has it.
-    follows_supervisord: bool = False
+    follows_supervisord: bool = False  # in signals, the order of stops, the exit code
     stop_budget: float | None = None
     main: str = ""  # the service whose code is that of an ordered stop
     tiers: int = 1  # in the longest chain of stops
@@ -53,7 +53,7 @@ def roster(plan: Plan, policies: Mapping[str, Policy] | None = None) -> Roster:
     all_needs = _closures(graph)
     all_needed_by = _closures(dependents)
     priorities = _stop_priorities(plan, dependents)
-    depths = _depths(graph, priorities if plan.follows_supervisord else {})
+    depths = _depths(graph, priorities)
     places = {}
     for rank, one in enumerate(plan.services):
         name = one.identity
@@ -91,8 +91,11 @@ def _closures(edges: Mapping[str, tuple[str, ...]]) -> dict[str, frozenset[str]]
 
 
 def _stop_priorities(plan: Plan, dependents: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
-    """Priorities that agree with the graph: a service stops behind all that need it."""
-    own = {one.identity: group.priority for group in plan.groups for one in group.services}
+    """Priorities that agree with the graph: a service stops behind all that need it.
+
+    In supervisord those of the groups; with our defaults, listeners stop behind all others.
+    """
+    own = {one.identity: _priority(group, plan) for group in plan.groups for one in group.services}
     found: dict[str, int] = {}
     for tier in plan_graph.tiers(dependents):
         for name in tier:
@@ -100,8 +103,14 @@ def _stop_priorities(plan: Plan, dependents: Mapping[str, tuple[str, ...]]) -> d
     return found
 
 
+def _priority(group: Group, plan: Plan) -> int:
+    if plan.follows_supervisord:
+        return group.priority
+    return PRIORITY if group.kind is not Kind.LISTENER else LISTENER_PRIORITY
+
+
 def _depths(graph: Mapping[str, tuple[str, ...]], priorities: Mapping[str, int]) -> dict[str, int]:
-    """How many stops may have to follow the stop of each service; by `priorities` too."""
+    """How many stops may have to follow the stop of each service."""
     depths: dict[str, int] = {}
     for tier in plan_graph.tiers(graph):
         for name in tier:
@@ -109,4 +118,4 @@ def _depths(graph: Mapping[str, tuple[str, ...]], priorities: Mapping[str, int])
     steps = max(depths.values(), default=0) + 1  # of one priority
     order = sorted(set(priorities.values()))
     rank = {priority: at * steps for at, priority in enumerate(order)}
-    return {name: depth + rank.get(priorities.get(name, 0), 0) for name, depth in depths.items()}
+    return {name: depth + rank[priorities[name]] for name, depth in depths.items()}

@@ -22,8 +22,8 @@ _FOR_KILL = 0.25  # of that share, until KILL has done its work
 
 
 def highest_priority(state: Services, members: Members) -> int | None:
-    """Of the services that a stop of all in the order of supervisord has still to end."""
-    if state.stopping is None or not state.roster.follows_supervisord:
+    """Of the services that a stop of all has still to end."""
+    if state.stopping is None:
         return None
     places = state.roster.places
     left = [places[name].stop_priority for name, member in members.items() if not member.down]

@@ -39,11 +39,12 @@ def service(name: str, *, group: str = "", **fields: Any) -> plans.Service:
         for one in fields.pop("depends_on", ())
     )
     command = fields.pop("command", name)
+    kind = fields.pop("kind", plans.Kind.PROGRAM)
     return plans.Service(
         name=name,
         group=group or name,
         program=name,
-        kind=plans.Kind.PROGRAM,
+        kind=kind,
         command=command,
         words=(command,),
         depends_on=needs,
@@ -62,7 +63,9 @@ def planned(
         members.setdefault(one.group, []).append(one)
     ranks = priorities or {}
     groups = [
-        plans.Group(name, priority=ranks.get(name, plans.PRIORITY), services=tuple(members[name]))
+        plans.Group(
+            name, members[name][0].kind, ranks.get(name, plans.PRIORITY), tuple(members[name])
+        )
         for name in members
     ]
     groups.sort(key=lambda group: group.priority)

@@ -8,7 +8,7 @@ from config_supervisor.core import events as ev
 from config_supervisor.core.actions import Action, Kill, Spawn
 from config_supervisor.core.life_state import Ended
 from config_supervisor.services.conductor_state import ReadPlan, ReopenLogs
-from config_supervisor.services.plan import Condition, Pace, Readiness, Restart, Retries
+from config_supervisor.services.plan import Condition, Kind, Pace, Readiness, Restart, Retries
 from config_supervisor.services.service_orders import Verb
 from config_supervisor.services.stop_order import report, summary
 from config_supervisor.services.supervisord_states import State
@@ -267,6 +267,22 @@ def test_groups_of_a_higher_priority_stop_before_in_supervisord() -> None:
     assert ["b"] == killed(world.tell(ev.SignalReceived(TERM)))
     assert ["a"] == killed(world.exit("b"))
     assert ["c"] == killed(world.exit("a"))
+
+
+def test_listeners_stop_behind_all_others() -> None:
+    world = Ensemble(service("events", kind=Kind.LISTENER), service("a", startsecs=0)).begin()
+    world.processes["a"].deaf = True
+
+    assert ["a"] == killed(world.tell(ev.SignalReceived(TERM)))
+    assert ["events"] == killed(world.exit("a", 0))
+
+
+def test_listener_alone_keeps_no_container() -> None:
+    job = service("job", startsecs=0, restart=Restart.NEVER)
+    world = Ensemble(service("events", kind=Kind.LISTENER), job).begin()
+    world.exit("job", 0)
+
+    assert 0 == world.code
 
 
 def test_priority_against_the_graph_holds_nothing_up() -> None:

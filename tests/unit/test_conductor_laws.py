@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from config_supervisor.core import events as ev
 from config_supervisor.services import plan as plans
-from config_supervisor.services.plan import Condition, Pace, Restart
+from config_supervisor.services.plan import Condition, Kind, Pace, Restart
 from config_supervisor.services.service_orders import Verb
 from tests.unit.ensemble import HUP, SLACK, TERM, USR1, USR2, Ensemble, service
 
@@ -50,6 +50,7 @@ def services(draw: st.DrawFn) -> list[plans.Service]:
             signals=draw(st.booleans()),
             stopwaitsecs=draw(st.sampled_from([0, 2, 10])),
             stopasgroup=draw(st.booleans()),
+            kind=draw(st.sampled_from([Kind.PROGRAM] * 5 + [Kind.LISTENER])),
             readiness=draw(st.sampled_from([plans.Readiness(), plans.Readiness("tcp:1", None)])),
         )
         found.append(one.replace(depends_on=tuple(needs.values())))
