@@ -341,3 +341,11 @@ class Ensemble:
     def results(self) -> list[str]:
         """The last answer, a word for each service."""
         return [one.answer.value for one in self.answers[-1]]
+
+
+def spawned(orders: list[Action | Ended]) -> list[str]:
+    return [one.service for one in orders if isinstance(one, Spawn)]
+
+
+def killed(orders: list[Action | Ended], signum: int = TERM) -> list[str]:
+    return [one.service for one in orders if isinstance(one, Kill) and one.signum == signum]
