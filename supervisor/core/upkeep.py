@@ -151,7 +151,7 @@ def _then(life: KeptLife, was: Phase, now: float, policy: LifePolicy) -> KeptLif
     """How the life goes on after an end in a phase."""
     if life.then is Then.REPLACE and not life.ordered:
         return life
-    if life.ordered or was in TOLD:
+    if life.ordered:
         return life.replace(then=Then.END)
     if was in _STARTING:
         error = UNREADY_END if life.settled else TOO_QUICK

@@ -243,8 +243,8 @@ class Ensemble:
 
     def _ends(self, name: str, code: int, signum: int = 0) -> None:
         process = self.processes.pop(name)
-        ran = self.now - process.began if process.runs else 0.0
-        self.ended[name] = code, signum, ran
+        if process.runs:
+            self.ended[name] = code, signum, self.now - process.began
         self._waiting.append(ev.Exited(process.pid, code, signum, name))
 
     # --- laws -------------------------------------------------------------------------------------

@@ -105,6 +105,15 @@ def test_dependents_of_a_fatal_service_are_fatal() -> None:
     assert "depends on api, which is FATAL" == world.state.members["web"].refused
 
 
+def test_dependents_of_a_failed_oneshot_are_fatal() -> None:
+    job = service("job", oneshot=True, restart=Restart.NEVER, startsecs=0)
+    world = Ensemble(job, service("web", depends_on=["job"]), compatible=True).begin()
+    world.exit("job", 4)
+
+    assert (State.EXITED, State.FATAL) == (world.shows("job"), world.shows("web"))
+    assert "depends on job, which is EXITED" == world.state.members["web"].refused
+
+
 def test_start_of_a_fatal_dependency_starts_its_dependents() -> None:
     world = Ensemble(
         service("db", retries=Retries(0)), service("web", depends_on=["db"]), compatible=True

@@ -132,6 +132,16 @@ def test_crash_during_a_stop_starts_nothing() -> None:
     world.processes["c"].deaf = True
     world.tell(ev.SignalReceived(TERM))
     world.exit("a", 3)
-    world.wait(5)
 
     assert State.STOPPED is world.shows("a")
+    assert [] == world.wait(5)
+
+
+def test_restart_of_all_beyond_its_budget_ends_all() -> None:
+    world = Ensemble(service("a", startsecs=0), budget=5.0, compatible=True).begin()
+    world.processes["a"].deaf = True
+    world.undying.add("a")
+    world.tell(ev.SignalReceived(HUP))
+    world.wait(6)
+
+    assert (0, 1) == (world.code, len(world.starts))

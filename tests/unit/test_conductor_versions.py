@@ -9,31 +9,32 @@ from config_supervisor.core.rollout_state import Rollout, RolloutPolicy
 from config_supervisor.core.service import Policy
 from config_supervisor.core.source_states import SourceState
 from config_supervisor.services import conductor, service_policy
-from config_supervisor.services.conductor_state import Services
+from config_supervisor.services.conductor_state import Over, Services
 from config_supervisor.services.roster import roster
 from config_supervisor.services.service_orders import ServiceOrder, Verb
 from tests.unit.ensemble import HUP, TERM, planned, service
 
 
 class Versions:
-    """Two services, of which `web` has a configuration and needs `db`."""
+    """Two services, one with a configuration; `web` needs `db`."""
 
-    def __init__(self, *, by_restart: bool = False) -> None:
+    def __init__(self, *, by_restart: bool = False, name: str = "web") -> None:
+        self.name = name
         some = [service("db", startsecs=0), service("web", startsecs=0, depends_on=["db"])]
         rules = RolloutPolicy(reload_signal=HUP, restart_to_reload=by_restart)
         policies = {
             one.identity: Policy(
-                service_policy.life_policy(one), rules if one.name == "web" else None
+                service_policy.life_policy(one), rules if one.name == name else None
             )
             for one in some
         }
         made = roster(planned(*some), policies)
         self.state: Services = conductor.fresh(made)
-        web = self.state.members["web"]
-        with_versions = web.service.replace(
+        member = self.state.members[name]
+        with_versions = member.service.replace(
             rollout=Rollout(), sources=(SourceState("configmap a/b"),)
         )
-        members = {**self.state.members, "web": web.replace(service=with_versions)}
+        members = {**self.state.members, name: member.replace(service=with_versions)}
         self.state = self.state.replace(members=members)
         self.pid = 10
         self.pids: dict[str, int] = {}
@@ -54,10 +55,14 @@ class Versions:
         return self.at(now, ev.Exited(self.pids[name], 0, service=name))
 
     def running(self) -> Versions:
-        """Both run, `web` on version a."""
+        """Both run, the configured one on version a."""
         self.at(0, ev.Began())
+        first = ev.ConfigOffered("a", service=self.name), ev.ConfigApplied("a", service=self.name)
+        if self.name == "db":
+            self.at(0, *first)
         self.starts(0, "db")
-        self.at(0, ev.ConfigOffered("a", service="web"), ev.ConfigApplied("a", service="web"))
+        if self.name == "web":
+            self.at(0, *first)
         self.starts(1, "web")
         self.at(9, ev.DeadlinePassed())
         return self
@@ -93,10 +98,11 @@ def test_version_offered_to_a_stopped_service_is_taken_up_later() -> None:
 
 
 def test_restart_for_a_version_starts_nothing_in_a_shutdown() -> None:
-    """The old process ended on its own account while its dependents were stopping."""
-    world = Versions(by_restart=True).running()
-    world.at(60, ev.ConfigOffered("b", service="web"))
-    assert [Kill(TERM, service="web")] == world.at(60, ev.ConfigApplied("b", service="web"))
-    world.at(61, ev.SignalReceived(TERM))
+    """The old process ends for a version while its dependent takes its time to stop."""
+    world = Versions(by_restart=True, name="db").running()
+    world.at(60, ev.ConfigOffered("b", service="db"))
+    assert [Kill(TERM, service="db")] == world.at(60, ev.ConfigApplied("b", service="db"))
+    assert [Kill(TERM, service="web")] == world.at(61, ev.SignalReceived(TERM))
 
-    assert not any(isinstance(one, Spawn) for one in world.ends(61, "web"))
+    assert not any(isinstance(one, Spawn) for one in world.ends(61, "db"))
+    assert [Over(0)] == world.ends(62, "web")
