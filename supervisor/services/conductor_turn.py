@@ -157,9 +157,9 @@ class Turn:
 
     def conduct(self) -> None:
         """Bring the services that changed, and their neighbours, to what is wanted."""
-        while True:
+        while self._look:
             while self._look:
-                self._end_by(exit_code.cause(self.state.roster, self.members, self.ended))
+                self._end_for_a_cause()
                 names = sorted(self._look & self.members.keys(), key=self._rank)
                 self._look = set()
                 self._stop_some(names)
@@ -167,17 +167,18 @@ class Turn:
                     self._look.update(names)  # an end of all may follow, before any start
                 else:
                     self._start_some(names)
-            lasting = self.ended and self.state.next_roster is None
-            if not lasting or not self._end_by(exit_code.nothing_left(self.state, self.members)):
-                return
+            self._end_for_a_cause()
 
-    def _end_by(self, cause: tuple[str, int] | None) -> bool:
+    def _end_for_a_cause(self) -> None:
         """Stop all if the end of a service for good is a cause of that."""
-        if cause is None or self.state.stopping is not None:
-            return False
-        name, code = cause
-        self.stop_everything(Stopping(self.now, name, code))
-        return True
+        if not self.ended or self.state.stopping is not None:
+            return
+        cause = exit_code.cause(self.state.roster, self.members, self.ended)
+        if cause is None and self.state.next_roster is None:
+            cause = exit_code.nothing_left(self.state, self.members)
+        if cause is not None:
+            name, code = cause
+            self.stop_everything(Stopping(self.now, name, code))
 
     def _stop_some(self, names: list[str]) -> None:
         highest = stop_order.highest_priority(self.state, self.members)
