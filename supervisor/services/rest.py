@@ -12,14 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..core.service import Policy, Service
 
-_KEPT = (
-    ev.SourceRead,
-    ev.ConfigOffered,
-    ev.ConfigApplied,
-    ev.ConfigFailed,
-    ev.Remembered,
-)
-
 
 def told(service: Service, event: ev.Event, now: float, policy: Policy) -> Service:
     """The service after an event of its sources; all other events are of its last life."""
@@ -29,7 +21,8 @@ def told(service: Service, event: ev.Event, now: float, policy: Policy) -> Servi
 
     sources = source_states.step(service.sources, event)
     after = service.rollout
-    if isinstance(event, _KEPT):
+    kept = ev.SourceRead, ev.ConfigOffered, ev.ConfigApplied, ev.ConfigFailed, ev.Remembered
+    if isinstance(event, kept):
         down = service.life.replace(phase=Phase.ENDED)  # no version leads to a start
         after, _ = rollout.step(after, event, down, now, policy.rollout)
     if after is service.rollout and sources is service.sources:
