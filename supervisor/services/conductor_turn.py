@@ -163,10 +163,11 @@ class Turn:
                 names = sorted(self._look & self.members.keys(), key=self._rank)
                 self._look = set()
                 self._stop_some(names)
-                if self._refuse_some(names):
-                    self._look.update(names)  # an end of all may follow, before any start
+                wanted = [name for name in names if self._may_begin(self.members[name])]
+                if self._refuse_some(wanted):
+                    self._look.update(wanted)  # an end of all may follow, before any start
                 else:
-                    self._start_some(names)
+                    self._start_some(wanted)
             self._end_for_a_cause()
 
     def _end_for_a_cause(self) -> None:
@@ -191,29 +192,25 @@ class Turn:
         """Refuse those that can never start; whether there were any."""
         refused = False
         for name in names:
-            member = self.members[name]
-            if member.up and self._may_begin(member):
-                reason = dependencies.refusal(name, self.state.roster, self.members)
-                if reason:
-                    self._refuse(name, member, reason)
-                    refused = True
+            reason = dependencies.refusal(name, self.state.roster, self.members)
+            if reason:
+                self._refuse(name, self.members[name], reason)
+                refused = True
         return refused
 
     def _start_some(self, names: list[str]) -> None:
         for name in names:
-            member = self.members[name]
-            if not member.up or not self._may_begin(member):
-                continue
             if dependencies.all_met(name, self.state.roster, self.members):
-                self._start(name, member)
+                self._start(name, self.members[name])
 
     def _may_begin(self, member: Member) -> bool:
-        """Whether a service is down, or has paused, and may start for all that it knows."""
-        if self.state.stopping is not None:
+        """Whether a service is wanted, and may start for all that it knows."""
+        if not member.up or self.state.stopping is not None:
             return False
-        life = member.life
-        due = life.phase is Phase.BACKOFF and (life.deadline or self.now) <= self.now
-        return member.down or due
+        life = member.service.life
+        if life.phase is Phase.BACKOFF:
+            return (life.deadline or self.now) <= self.now
+        return life.phase is Phase.ENDED or not member.begun
 
     def _stop(self, name: str, member: Member, highest: int | None) -> None:
         without = member.life.phase in PAUSED  # there is no process to wait for others
