@@ -12,7 +12,7 @@ from config_supervisor.services import conductor
 from config_supervisor.services.conductor_state import Services
 from tests.unit.ensemble import HUP, TERM, Ensemble, service
 
-MOST = 80  # calls of an event of one service, and of the next deadline
+MOST = 65  # calls of an event of one service, and of the next deadline
 
 
 def running(count: int) -> Ensemble:
