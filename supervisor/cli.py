@@ -162,7 +162,7 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
     # The objects of the start stay, so no collection needs to look at them.
     gc.freeze()
     gc.enable()
-    code = Loop(inbox, processes, command, current, parts).run()
+    code = Loop(inbox, processes, lambda _: command, current, parts).run()
     life = current.state.life
     return code, life.error if ended_unstarted(life) else ""
 

@@ -5,6 +5,10 @@ And the one maker of sentences from errors of the system.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .events import Event
+
 # Exit codes, as shells and env(1) have them: the one table that the program reads.
 FAILED = 1  # a service failed for good although its programs ended with 0
 USAGE = 2
@@ -23,6 +27,14 @@ class UsageError(Exception):
 
 class StartError(Exception):
     """We cannot run; the message says why and what to do. Exit code 125."""
+
+
+class RulesFailed(Exception):
+    """The rules raised an error for an event that they must not miss."""
+
+    def __init__(self, event: Event | None) -> None:
+        super().__init__(f"{event!r}")
+        self.event = event
 
 
 class SpawnError(Exception):

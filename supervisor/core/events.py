@@ -148,6 +148,7 @@ class HookOrdered(Event):
     argv: tuple[str, ...]
     output: int
     report: Callable[[HookReport], None]
+    service: str = APP  # whose user, environment and directory the command gets
 
 
 class HookAbandoned(Event):

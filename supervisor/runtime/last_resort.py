@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import time
 
 from ..core import actions as act
 from ..core import events as ev
 from ..core.errors import CANNOT_RUN
 from ..core.life_state import Phase
+from ..core.signal_numbers import KILL, TERM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from .loop import Loop
 
@@ -44,17 +44,13 @@ class LastResort:
                 self._take(one)
             if self._kill_at is not None and time.monotonic() >= self._kill_at:
                 self._kill_at = None
-                self._kill(signal.SIGKILL)
+                self._kill(KILL)
         if self._policy.leftovers:
-            self._end_leftovers()
+            end_leftovers(self._loop, (ev.APP,), self._policy.leftovers_timeout)
         return 0 if self._code in self._policy.ok_exit_codes else self._code
 
     def _arrived(self, due: float | None) -> Iterator[ev.Event]:
-        for event in self._loop.arrived(due):
-            if isinstance(event, ev.ChildrenChanged):
-                yield from self._loop.reaped()
-            else:
-                yield event
+        return unruled(self._loop, due)
 
     def _take(self, event: ev.Event) -> None:
         match event:
@@ -71,10 +67,8 @@ class LastResort:
 
     def _forward(self, signum: int) -> None:
         policy = self._policy
-        target = policy.rewrite.get(
-            signum, policy.stop_signal if signum == signal.SIGTERM else signum
-        )
-        if signum in (signal.SIGTERM, policy.stop_signal) and policy.stop_timeout is not None:
+        target = policy.rewrite.get(signum, policy.stop_signal if signum == TERM else signum)
+        if signum in (TERM, policy.stop_signal) and policy.stop_timeout is not None:
             self._kill_at = time.monotonic() + policy.stop_timeout
         if target:
             self._kill(target)
@@ -82,18 +76,28 @@ class LastResort:
     def _kill(self, signum: int) -> None:
         self._loop.perform(act.Kill(signum, self._policy.group))
 
-    def _end_leftovers(self) -> None:
-        for signum, seconds in (
-            (signal.SIGTERM, self._policy.leftovers_timeout),
-            (signal.SIGKILL, _KILLED),
+
+def unruled(loop: Loop, due: float | None) -> Iterator[ev.Event]:
+    """The events until that time, the ends of children among them, without any rule."""
+    for event in loop.arrived(due):
+        if isinstance(event, ev.ChildrenChanged):
+            yield from loop.reaped()
+        else:
+            yield event
+
+
+def end_leftovers(loop: Loop, services: Collection[str], seconds: float) -> None:
+    """End all that is left of these services, and all hooks: TERM, and KILL after `seconds`."""
+    for signum, patience in ((TERM, seconds), (KILL, _KILLED)):
+        orders = {one: act.KillLeftovers(signum, everything=True, service=one) for one in services}
+        left = {one for one, order in orders.items() if loop.perform(order) is None}
+        due = time.monotonic() + patience
+        arrived = list(loop.reaped())  # the last may have ended before
+        while left := left.difference(
+            event.service for event in arrived if isinstance(event, ev.NothingLeft)
         ):
-            if self._loop.perform(act.KillLeftovers(signum, everything=True)) is not None:
-                return
-            due = time.monotonic() + seconds
-            arrived = list(self._loop.reaped())  # the last may have ended before
-            while not any(isinstance(event, ev.NothingLeft) for event in arrived):
-                if time.monotonic() >= due:
-                    break
-                arrived = list(self._arrived(due))
-            else:
-                return
+            if time.monotonic() >= due:
+                break
+            arrived = list(unruled(loop, due))
+        if not left:
+            return

@@ -7,7 +7,7 @@ import time
 from ..core import actions as act
 from ..core import events as ev
 from ..core import service as rules
-from ..core.errors import CANNOT_RUN, SpawnError
+from ..core.errors import CANNOT_RUN, RulesFailed, SpawnError
 from ..core.life_state import Ended
 from ..core.primitives import partial
 from ..core.record import Record
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from ..process.children import Processes
     from ..process.spawning import Command
     from .inbox import Inbox
-    from .protocols import Observer, Order, Readiness, Reloader, Sync
+    from .protocols import Observer, Order, Readiness, Reloader, Rules, Sync
+
+    Commands = Callable[[str], Command]  # of a service, by its name; raises SpawnError
 
 
 _AGAIN = 1.0  # seconds between two tries to start a thread, or to see the children
@@ -39,19 +41,11 @@ _VITAL = (
 )
 
 
-class RulesFailed(Exception):
-    """The rules raised an error for an event that they must not miss."""
-
-    def __init__(self, event: ev.Event | None) -> None:
-        super().__init__(f"{event!r}")
-        self.event = event
-
-
 class Current:
     """The service as it is now: the loop replaces it, never changes it, and any thread reads it."""
 
-    def __init__(self, state: Service, policy: Policy) -> None:
-        self.state = state
+    def __init__(self, state: Any, policy: Policy) -> None:
+        self.state: Service = state
         self.policy = policy
 
 
@@ -66,14 +60,16 @@ class Parts(Record):
 
 
 class Loop:
-    """Runs a service to its end."""
+    """Runs a service to its end. A role of several services has other rules, and more deeds."""
+
+    rules: Rules = rules
 
     def __init__(
-        self, inbox: Inbox, processes: Processes, command: Command, current: Current, parts: Parts
+        self, inbox: Inbox, processes: Processes, commands: Commands, current: Current, parts: Parts
     ) -> None:
         self.inbox = inbox
         self.processes = processes
-        self._command = command
+        self._commands = commands
         self.current = current
         self._parts = parts
         self.policy = current.policy
@@ -99,13 +95,16 @@ class Loop:
                 self._turn()
             code = self._ended.code
         except RulesFailed as failure:
-            from .last_resort import LastResort
-
-            code = LastResort(self).run(failure.event)
+            code = self.run_without_rules(failure.event)
         self.processes.kill_hooks()
         for clean_up in self._parts.at_end:
             self._try("clean up", clean_up)
         return code
+
+    def run_without_rules(self, event: ev.Event | None) -> int:
+        from .last_resort import LastResort
+
+        return LastResort(self).run(event)
 
     def _turn(self) -> None:
         due = self._due()
@@ -141,7 +140,7 @@ class Loop:
     def _meet(self, service: Service) -> None:
         """Forget the answers about an earlier service, and ask for the next deadline."""
         try:
-            self._deadline = rules.wake_at(service, self.policy)
+            self._deadline = self.rules.wake_at(service, self.policy)
         except Exception as error:
             self.faults.say("tell the next deadline", error)
             raise RulesFailed(None) from error
@@ -224,7 +223,7 @@ class Loop:
             if signum in self._answers:
                 return self._answers[signum]
         try:
-            after, orders = rules.step(before, event, time.monotonic(), self.policy)
+            after, orders = self.rules.step(before, event, time.monotonic(), self.policy)
         except Exception as error:
             self.faults.say(f"handle {type(event).__name__}", error)
             if isinstance(event, _VITAL):
@@ -244,7 +243,11 @@ class Loop:
             return deed(action)
         except Exception as error:  # the outer edge of an action: the app goes on
             why = self.faults.say(_deed(action), error)
-            return _failure(action, why, self.current.state)
+            return _failure(action, why, self.service(action))
+
+    def service(self, _: Order) -> Service:
+        """The service that an order is about."""
+        return self.current.state
 
     def _table(self) -> dict[type[Order], Callable[[Any], ev.Event | None]]:
         """The deed for each order; none for parts that the role lacks."""
@@ -348,7 +351,8 @@ class Loop:
 
     def _start_hook(self, order: ev.HookOrdered) -> None:
         try:
-            pid = self.processes.spawn_hook(self._command.replace(argv=order.argv), order.output)
+            command = self._commands(order.service).replace(argv=order.argv)
+            pid = self.processes.spawn_hook(command, order.output)
         except Exception as error:  # SpawnError is usual
             code = error.code if isinstance(error, SpawnError) else CANNOT_RUN
             order.report(ev.HookReport(0, code, str(error)))
@@ -358,17 +362,23 @@ class Loop:
 
     def _spawn(self, order: act.Spawn) -> ev.Event:
         try:
-            return self.processes.spawn(self._command, order.service)
+            return self.start(order.service)
         except SpawnError as error:
             return ev.StartFailed(error.code, str(error), error.short, order.service)
 
+    def start(self, service: str) -> ev.Forked:
+        """Start the program of a service. Raises SpawnError."""
+        return self.processes.spawn(self._commands(service), service)
+
 
 def _deed(action: Order) -> str:
+    service = getattr(action, "service", ev.APP)
+    whom = "the app" if service == ev.APP else service
     match action:
         case act.Kill(signum):
-            return f"send {signals.name(signum)} to the app"
+            return f"send {signals.name(signum)} to {whom}"
         case act.Spawn():
-            return "start the app"
+            return f"start {whom}"
     return f"perform {type(action).__name__}"
 
 

@@ -5,7 +5,7 @@ when it runs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..core import actions as act
 from ..core import events as ev
@@ -14,6 +14,18 @@ from ..core.service import Service
 
 Order = act.Action | Ended
 Observer = Callable[[ev.Event, Service, Service, tuple[Order, ...]], None]
+
+
+class Rules(Protocol):
+    """The pure rules of a loop: the next state with its orders, and the time of the next deadline.
+
+    The state is a `Service`, or whatever a role of several services has for it.
+    """
+
+    def step(
+        self, state: Any, event: ev.Event, now: float, policy: Any, /
+    ) -> tuple[Any, tuple[Any, ...]]: ...
+    def wake_at(self, state: Any, policy: Any, /) -> float | None: ...
 
 
 class Sync(Protocol):
