@@ -80,8 +80,10 @@ class Processes:
 
         Returns with its pid; `look` or `reap` report the start of its program. Raises SpawnError.
         """
-        foreground = terminal.holds()
-        if service != APP:
+        if service == APP:
+            foreground = terminal.holds()
+        else:  # the keys of a terminal reach us alone
+            foreground = False
             command = command.replace(env=command.env.plus(SERVICE_MARK, service))
         child = self._spawner.start(command, foreground=foreground)
         app = self._apps[service] = _App(service, child, foreground=foreground)
@@ -179,6 +181,10 @@ class Processes:
     def _live(self) -> set[int]:
         """The pids of the apps and the hooks."""
         return {*self._hooks, *(app.pid for app in self._apps.values() if app.pid)}
+
+    def services(self) -> dict[str, int]:
+        """The services that were started, with their pids; 0 after the end."""
+        return {name: app.pid for name, app in self._apps.items()}
 
     def kill_other(self, pid: int, signum: int) -> None:
         """Signal a process of another container; it may be gone."""

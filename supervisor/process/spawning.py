@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # 0, with words behind it, for an error without a number.
 _ERRNO = 4
 _MOST_WORDS = 500  # bytes: the whole report goes into a pipe at once (pipe(7), PIPE_BUF)
-_TERMINAL, _DIRECTORY, _USER, _EXEC, _INTERPRETER, _IS_DIRECTORY = range(6)
+_TERMINAL, _DIRECTORY, _USER, _EXEC, _INTERPRETER, _IS_DIRECTORY, _STREAM = range(7)
 # Errors of a shortage: the same start may work in a moment.
 _SHORTAGES = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
 _DEFAULT_PATH = "/bin:/usr/bin"  # as execvp(3) has it
@@ -53,6 +53,9 @@ class Command(Record):
     workdir: str | None = None  # None: where the supervisor was started
     user: User | None = None
     umask: int | None = None
+    # Standard input, output and errors: descriptors of ours, or paths of files to append to; (): as
+    # ours.
+    streams: tuple[int | str, ...] = ()
 
 
 class Reserve:
@@ -168,15 +171,14 @@ class Spawner:
             os.fchdir(self._start_dir)
             if self.undo is not None:
                 self.undo()
+            if command.streams and output is None:
+                step = _STREAM
+                _connect_streams(command.streams)
+                step = _DIRECTORY
             if command.workdir is not None:
                 os.chdir(command.workdir)
             step = _USER
-            if command.user is not None:
-                os.setgroups(command.user.groups)
-                os.setresgid(command.user.gid, command.user.gid, command.user.gid)
-                os.setresuid(command.user.uid, command.user.uid, command.user.uid)
-            if command.umask is not None:
-                os.umask(command.umask)
+            _take_identity(command)
             if output is not None:
                 _connect(output)
                 open_files.close(self._inherited.files)
@@ -196,6 +198,17 @@ class Spawner:
             os._exit(CANNOT_RUN)
 
 
+def _take_identity(command: Command) -> None:
+    """Become the user of the command, and take its umask."""
+    user = command.user
+    if user is not None:
+        os.setgroups(user.groups)
+        os.setresgid(user.gid, user.gid, user.gid)
+        os.setresuid(user.uid, user.uid, user.uid)
+    if command.umask is not None:
+        os.umask(command.umask)
+
+
 def _report(step: int, number: int) -> bytes:
     return bytes((step,)) + number.to_bytes(_ERRNO, "little")
 
@@ -205,6 +218,19 @@ def _connect(output: int) -> None:
     os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
+
+
+def _connect_streams(streams: tuple[int | str, ...]) -> None:
+    """Give a service its standard streams, from where we were started, as our user."""
+    sources = [one if isinstance(one, int) else _open_to_append(one) for one in streams]
+    # Each source may be the place of another stream, which the first copies would replace.
+    for target, copy in enumerate([os.dup(source) for source in sources]):
+        os.dup2(copy, target)
+
+
+def _open_to_append(path: str) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOCTTY | os.O_CLOEXEC
+    return os.open(path, flags, 0o644)
 
 
 def _lead(*, session: bool, foreground: bool) -> None:
@@ -281,6 +307,10 @@ def _spawn_error(command: Command, report: bytes) -> SpawnError:
         return SpawnError(
             CANNOT_RUN, f"cannot start {program}: cannot enter directory {where}: {_reason(number)}"
         )
+    if step == _STREAM:
+        paths = ", ".join(one for one in command.streams if isinstance(one, str))
+        why = f"cannot open its log {paths}" if paths else "cannot connect its streams"
+        return SpawnError(CANNOT_RUN, f"cannot start {program}: {why}: {_reason(number)}")
     if step == _USER and command.user is not None:
         who = f"as uid {command.user.uid}, gid {command.user.gid}"
         return SpawnError(

@@ -19,6 +19,7 @@ from ..core.primitives import deque
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import LockType
+    from collections.abc import Callable
 
     Line = tuple[float, str, str, dict[str, object]]  # epoch seconds, level, message, fields
 
@@ -61,6 +62,7 @@ class _Log:
         self.level = LEVELS.index("info")
         self.json = False
         self.dropped = 0
+        self.sink: Callable[[Line], None] | None = None
         self.queue: _Queue | None = None
 
 
@@ -75,6 +77,13 @@ def configure(level: str, style: str) -> None:
     """Write lines from a level of LEVELS on, in a style of FORMATS."""
     _log.level = LEVELS.index(level)
     _log.json = style == JSON
+
+
+def divert(sink: Callable[[Line], None]) -> None:
+    """Give all lines to `sink`, in place of standard error. It is called in the thread of the log,
+    may wait, and may raise OSError.
+    """
+    _log.sink = sink
 
 
 def wanted(level: str) -> bool:
@@ -204,27 +213,32 @@ def _write_lines(queue: _Queue) -> None:
         if not isinstance(item, tuple):
             item.release()
             continue
-        data = _format(item)
-        if _log.dropped:
-            dropped = _log.dropped
-            _log.dropped = 0
-            message = f"{dropped} lines dropped: the reader of standard error takes too few"
-            data += _format((time.time(), "warning", message, {"event": "log_dropped"}))
+        sink = _log.sink or _write_line
         try:
-            _write_fully(data)
+            sink(item)
+            if _log.dropped:
+                dropped = _log.dropped
+                _log.dropped = 0
+                message = f"{dropped} lines dropped: the reader of the log takes too few"
+                sink((time.time(), "warning", message, {"event": "log_dropped"}))
         except OSError:
             pass  # standard error is closed
 
 
-def _write_fully(data: bytes) -> None:
+def _write_line(line: Line) -> None:
+    write_fully(_format(line))
+
+
+def write_fully(data: bytes, descriptor: int = 2) -> None:
+    """Write all of it, and wait where that is full; not for the main thread. Raises OSError."""
     while data:
         try:
-            data = data[os.write(2, data) :]
+            data = data[os.write(descriptor, data) :]
         except BlockingIOError:
             import select
 
             poll = select.poll()
-            poll.register(2, select.POLLOUT)
+            poll.register(descriptor, select.POLLOUT)
             poll.poll()
 
 
