@@ -33,7 +33,7 @@ _SUPERVISORD = "supervisord"  # our name, as a link, in images that were made fo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import NoReturn
 
     from .core import events as ev
@@ -48,9 +48,11 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     """Run a command line; ends the process."""
     try:
+        run = None
         if argv[:1] == ["--services"] or sys.argv[0].rpartition("/")[2] == _SUPERVISORD:
-            _leave(_services(argv))
-        settings = command_line.parse(argv, environment.variables())
+            run = _services(argv, inherited)
+        else:
+            settings = command_line.parse(argv, environment.variables())
     except UsageError as error:
         log.complain(
             str(error),
@@ -59,10 +61,10 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
             exit_code=USAGE,
         )
         _leave(USAGE, str(error))
-    if settings.help or settings.version:
+    if run is None and (settings.help or settings.version):
         _leave(_print(_help() if settings.help else f"supervisor {__version__}\n"))
     try:
-        code, why = _run(settings, inherited)
+        code, why = _run(settings, inherited) if run is None else (run(), "")
     except UsageError as error:
         code = USAGE
         why = str(error)
@@ -84,11 +86,17 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     _leave(code, why)
 
 
-def _services(argv: Sequence[str]) -> int:
+def _services(argv: Sequence[str], inherited: Inherited) -> Callable[[], int]:
+    """Run several services. Raises UsageError; ends the process where nothing is to be run."""
+    start_code.load("services")
     from .services import role
 
-    text, code = role.output(sys.argv[0], argv, environment.variables())
-    return _print(text) or code
+    services = role.Role(sys.argv[0], argv, environment.variables())
+    answer = services.answer()
+    if answer is not None:
+        text, code = answer
+        _leave(_print(text) or code)
+    return partial(services.run, inherited)
 
 
 def _print(text: str) -> int:

@@ -33,6 +33,7 @@ _GROUPS = {
         "wiring.program",
     ),
     "directory": ("sources.directory.directory_source",),
+    "services": ("core.upkeep", "services.role", "services.services_program"),
 }
 
 

@@ -1,6 +1,6 @@
 """The role of several services on the command line: `supervisord ...` and `--services FILE`.
 
-It composes a reading and its report; nothing is run here.
+It composes a reading with its report, or with the run of the plan.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import os
 
 from .. import __version__
 from ..core.errors import USAGE, UsageError
-from . import check_report, config_files, supervisord_line
+from ..core.primitives import partial
+from . import config_files, supervisord_line
 from .dialect import SERVICES, SUPERVISORD, Dialect
 from .host import Host
 from .ini_file import FileError
@@ -21,10 +22,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ..runtime.signals import Inherited
     from .plan import Plan
 
 SERVICES_OPTION = "--services"
-_NOT_YET = "services cannot be run yet; --check shows the plan"
 _HELP = """\
 usage: supervisord --check [-c FILE] [--json]
 
@@ -34,18 +35,45 @@ accepted.
 """
 
 
-def output(program: str, argv: Sequence[str], environ: Mapping[str, str]) -> tuple[str, int]:
-    """The text for standard output, and the exit code. Raises UsageError."""
-    if argv[:1] == [SERVICES_OPTION]:
-        return _checked(_services_line(argv), SERVICES, environ)
-    line = supervisord_line.parse(argv)
-    if line.help or line.version:
-        return (_HELP if line.help else f"supervisor {__version__}\n"), 0
-    try:
-        file = line.file or config_files.found(program)
-    except FileError as error:
-        raise UsageError(str(error)) from None
-    return _checked(line.replace(file=file), SUPERVISORD, environ)
+class Role:
+    """A command line about several services."""
+
+    def __init__(self, program: str, argv: Sequence[str], environ: Mapping[str, str]) -> None:
+        """Raises UsageError."""
+        self._environ = environ
+        self._dialect = SERVICES if argv[:1] == [SERVICES_OPTION] else SUPERVISORD
+        if self._dialect is SERVICES:
+            self._line = _services_line(argv)
+        else:
+            self._line = supervisord_line.parse(argv)
+        line = self._line
+        if not (line.file or line.help or line.version):
+            try:
+                self._line = line.replace(file=config_files.found(program))
+            except FileError as error:
+                raise UsageError(str(error)) from None
+
+    def answer(self) -> tuple[str, int] | None:
+        """The text for standard output and the exit code, where nothing is to be run. Raises
+        UsageError.
+        """
+        line = self._line
+        if line.help or line.version:
+            return (_HELP if line.help else f"supervisor {__version__}\n"), 0
+        if not line.check:
+            return None
+        from . import check_report
+
+        plan, verdicts = read(line, self._dialect, self._environ)
+        report = check_report.json_text if line.json else check_report.text
+        return report(plan, verdicts), USAGE if plan is None else 0
+
+    def run(self, inherited: Inherited) -> int:
+        """Run the services; the exit code. Raises UsageError, StartError, OSError."""
+        from . import services_program
+
+        reading = partial(read, self._line, self._dialect, self._environ)
+        return services_program.run(reading, self._environ, inherited)
 
 
 def read(line: Line, dialect: Dialect, environ: Mapping[str, str]) -> tuple[Plan | None, Verdicts]:
@@ -59,14 +87,6 @@ def read(line: Line, dialect: Dialect, environ: Mapping[str, str]) -> tuple[Plan
         raise UsageError(str(error)) from None
     reader = Reader(document, verdicts, host, dialect, line.options)
     return reader.plan(os.path.dirname(os.path.abspath(line.file))), verdicts
-
-
-def _checked(line: Line, dialect: Dialect, environ: Mapping[str, str]) -> tuple[str, int]:
-    if not line.check:
-        raise UsageError(_NOT_YET)
-    plan, verdicts = read(line, dialect, environ)
-    report = check_report.json_text if line.json else check_report.text
-    return report(plan, verdicts), USAGE if plan is None else 0
 
 
 def _services_line(argv: Sequence[str]) -> Line:

@@ -60,13 +60,16 @@ class OurKeys:
         names = self._names
         boolean = value_formats.boolean
         settings = self._settings(words)
+        check = (settings.ready if settings else None) or ""
+        if check:
+            self._judge_check(check)
         return {
             "essential": read("essential", boolean, self._dialect.essential, names),
             "main": read("main", boolean, False, names),
             "oneshot": read("oneshot", boolean, False, names),
             "signals": read("signals", boolean, False, names),
             "readiness": Readiness(
-                (settings.ready if settings else None) or "",
+                check,
                 read("ready_timeout", parsers.duration, None, names),
             ),
             "logging": Logging(
@@ -76,6 +79,14 @@ class OurKeys:
             ),
             "settings": settings,
         }
+
+    def _judge_check(self, text: str) -> None:
+        from . import service_readiness  # its modules are for those who have a check
+
+        try:
+            service_readiness.checked(text)
+        except (ValueError, UsageError) as error:
+            self._section.refuse("ready", str(error))
 
     def wanted(self) -> tuple[Wanted, ...]:
         """The dependencies as written."""

@@ -1,0 +1,105 @@
+"""The plan in use: its roster, commands and readiness checks, replaced as a whole when the file is
+read again.
+
+It composes readers and makers; it decides nothing and starts nothing.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..core.errors import UsageError
+from ..core.service import Policy
+from ..runtime import log
+from . import roster as rosters
+from .plan import Kind
+from .service_commands import ServiceCommands
+from .service_policy import life_policy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..core import events as ev
+    from ..process.spawning import Command
+    from ..runtime.protocols import Readiness
+    from .plan import Plan, Service
+    from .roster import Roster
+
+_DICE_BYTES = 2
+
+
+class RunningPlan:
+    """All that the loop asks about services, by identity."""
+
+    def __init__(self, plan: Plan, read: Callable[[], Plan], reopen: Callable[[], None]) -> None:
+        """`read` reads the file again, and raises UsageError where it is refused; `reopen` opens
+        our log files again.
+        """
+        self._read = read
+        self.reopen_logs = reopen
+        self._use(plan)
+
+    def _use(self, plan: Plan) -> None:
+        plan = _runnable(plan)
+        policies = {one.identity: _policy(one, plan) for one in plan.services}
+        roster = rosters.roster(plan, policies)
+        commands = ServiceCommands(plan)
+        # All of them, or none where one of these raises.
+        self.roster: Roster = roster
+        self._commands = commands
+        self._waiting: dict[str, Readiness] = {}
+
+    def command(self, service: str) -> Command:
+        """The command of a service. Raises SpawnError."""
+        return self._commands(service)
+
+    def word(self, service: str) -> str:
+        """The program of a service, as it is written."""
+        return self._commands.word(service)
+
+    def read_again(self) -> Roster:
+        """The roster of the file as it is now; that of the old plan where it is refused."""
+        try:
+            self._use(self._read())
+        except UsageError as error:
+            log.error(
+                f"cannot use the changed file: {error}; the services start again as before",
+                event="plan_refused",
+            )
+        return self.roster
+
+    def readiness(self, service: str, put: Callable[[ev.Event], None]) -> Readiness:
+        """The readiness check of a service, which reports to `put`."""
+        if service not in self._waiting:
+            from . import service_readiness
+
+            one = self.roster.places[service].service
+            self._waiting[service] = service_readiness.of_service(one, put)
+        return self._waiting[service]
+
+
+def _runnable(plan: Plan) -> Plan:
+    """The plan without what cannot be run yet, of which it warns."""
+    groups = tuple(group for group in plan.groups if group.kind is Kind.PROGRAM)
+    for group in plan.groups:
+        if group.kind is not Kind.PROGRAM:
+            log.warning(
+                f"[{group.kind}:{group.name}] is left out: this kind cannot be run yet",
+                event="group_left_out",
+            )
+    plan = plan.replace(groups=groups)
+    for one in plan.services:
+        if one.settings is not None and one.settings.configured:
+            log.warning(
+                f"[program:{one.program}] its keys about configuration have no effect yet",
+                event="configuration_left_out",
+                service=one.identity,
+            )
+    return plan
+
+
+def _policy(service: Service, plan: Plan) -> Policy:
+    # `random` would take longer to import than all of this role.
+    dice = int.from_bytes(os.urandom(_DICE_BYTES), "big") / (256**_DICE_BYTES - 1)
+    return Policy(life_policy(service, dice, leftovers=not plan.follows_supervisord))

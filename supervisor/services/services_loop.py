@@ -1,0 +1,136 @@
+"""The loop of several services: the loop of one, with the conductor for its rules.
+
+It performs the orders that only the conductor gives. The containment of errors is that of
+`runtime.loop`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ..core import actions as act
+from ..core import events as ev
+from ..core.life_state import LifePolicy
+from ..core.primitives import partial
+from ..core.service import Policy, Service
+from ..runtime import last_resort, log
+from ..runtime.loop import Current, Loop
+from . import conductor, stop_order
+from .conductor_state import AnswerOrder, Over, PlanRead, ReadPlan, ReopenLogs, Services
+from .standard_input import StandardInputs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ..process.children import Processes
+    from ..runtime.inbox import Inbox
+    from ..runtime.loop import Parts
+    from ..runtime.protocols import Order
+    from .conductor_state import Out
+    from .running_plan import RunningPlan
+
+
+class ConductorRules:
+    """The conductor as the rules of a loop."""
+
+    def step(
+        self, services: Services, event: ev.Event, now: float, _: Policy
+    ) -> tuple[Services, Out]:
+        return conductor.step(services, event, now)
+
+    def wake_at(self, services: Services, _: Policy) -> float | None:
+        return conductor.wake_at(services)
+
+
+class ServicesLoop(Loop):
+    """Runs the services of a plan to the end of all."""
+
+    rules = ConductorRules()
+
+    def __init__(self, inbox: Inbox, processes: Processes, plan: RunningPlan, parts: Parts) -> None:
+        self._plan = plan
+        self._inputs = StandardInputs()
+        self._start_error: Callable[[int, str, str], str] | None = None
+        if plan.roster.follows_supervisord:
+            from .supervisord_states import start_error
+
+            self._start_error = start_error
+        current = Current(conductor.fresh(plan.roster), Policy())
+        observers = (*parts.observers, self._inputs.observe)
+        # First the processes that are left: they may still use what the others clean up.
+        at_end = (self._end_leftovers, *parts.at_end)
+        parts = parts.replace(observers=observers, at_end=at_end)
+        super().__init__(inbox, processes, plan.command, current, parts)
+
+    @property
+    def services(self) -> Services:
+        state: Any = self.current.state
+        found: Services = state
+        return found
+
+    def service(self, order: Order) -> Service:
+        member = self.services.members.get(getattr(order, "service", ""))
+        return Service() if member is None else member.service
+
+    def handle(self, event: ev.Event) -> None:
+        if isinstance(event, ev.StartFailed) and self._start_error is not None:
+            word = self._plan.word(event.service)
+            event = event.replace(error=self._start_error(event.code, word, event.error))
+        super().handle(event)
+
+    def start(self, service: str) -> ev.Forked:
+        command = self._plan.command(service)
+        theirs = self._inputs.open(service)
+        try:
+            streams = (theirs, *command.streams[1:])
+            return self.processes.spawn(command.replace(streams=streams), service)
+        finally:
+            os.close(theirs)
+
+    def run_without_rules(self, event: ev.Event | None) -> int:
+        from .services_last_resort import ServicesLastResort
+
+        return ServicesLastResort(self, self.services).run(event)
+
+    def _of_parts(self) -> dict[type[Order], Callable[[Any], Any]]:
+        return {
+            **super()._of_parts(),
+            Over: self._end,
+            act.WaitReady: self._wait_ready,
+            AnswerOrder: lambda order: order.reply(order.results),
+            ReadPlan: lambda _: self._read_plan(),
+            ReopenLogs: lambda _: self._plan.reopen_logs(),
+        }
+
+    def _read_plan(self) -> PlanRead:
+        try:
+            return PlanRead(self._plan.read_again())
+        except Exception as error:  # as in `perform`; the conductor waits for a plan
+            self.faults.say("read the file again", error)
+            return PlanRead(self._plan.roster)
+
+    def _wait_ready(self, order: act.WaitReady) -> None:
+        readiness = self._plan.readiness(order.service, self.inbox.put)
+        self._begin(partial(readiness.wait, order.pid), f"ready {order.service}")
+
+    def _end_leftovers(self) -> None:
+        """End all processes that are left, as at the end of a single app.
+
+        Supervisord leaves the daemons of its programs alone; with PID 1 they end in any case.
+        """
+        services = self.services
+        stopping = services.stopping
+        told = stop_order.summary(services)
+        if told:
+            log.info(told, event="stopped")
+        if services.roster.follows_supervisord and os.getpid() != 1:
+            return
+        seconds = LifePolicy().leftovers_timeout
+        if stopping is not None and stopping.until is not None:
+            seconds = min(seconds, max(0.0, stopping.until - time.monotonic()))
+        started = tuple(self.processes.services())
+        # Where orphans come to us, those of one service are those of all.
+        last_resort.end_leftovers(self, started[:1] if self.processes.adopts else started, seconds)

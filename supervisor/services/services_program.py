@@ -1,0 +1,180 @@
+"""The program that runs the services of a plan: log, limits, processes, loop, exit code.
+
+The composition root of this role, below `cli`. It reads the file by the reader that it gets.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+
+from .. import __version__
+from ..core.errors import UsageError, reason
+from ..core.primitives import partial
+from ..options import command_line
+from ..process import parent
+from ..process.children import Processes
+from ..runtime import log
+from ..runtime.inbox import Inbox
+from ..runtime.loop import Parts
+from .pid_file import PidFile
+from .running_plan import RunningPlan
+from .services_loop import ServicesLoop
+from .verdicts import Level
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from ..core import events as ev
+    from ..runtime.signals import Inherited
+    from .conductor_state import Out, Services
+    from .plan import Main, Plan
+    from .service_journal import Line
+    from .verdicts import Verdicts
+
+    Read = Callable[[], tuple[Plan | None, Verdicts]]
+
+# Descriptors kept back from threads, and the seconds until another thread runs, as in `cli`.
+_RESERVE = 4
+_SWITCH = 0.0005
+# The levels of supervisord, with ours that show the same lines.
+_LEVELS = {
+    "critical": "error",
+    "error": "error",
+    "warn": "warning",
+    "info": "info",
+    "debug": "debug",
+    "trace": "debug",
+    "blather": "debug",
+}
+
+
+def run(read: Read, environ: Mapping[str, str], inherited: Inherited) -> int:
+    """Run the services to the end of all; the exit code of the container.
+
+    Raises UsageError for a file that is refused, before anything is started; StartError and OSError
+    where the process cannot be prepared.
+    """
+    plan, verdicts = read()
+    if plan is None:
+        raise UsageError(_refusal(verdicts))
+    raised = _raise_limit(plan.main)
+    log.configure(_LEVELS[plan.main.loglevel], command_line.log_style((), environ))
+    announce, reopen = _announcer(plan)
+    for verdict in verdicts:
+        if verdict.level is Level.WARN:
+            log.warning(str(verdict), event="file_warning")
+    if raised and plan.follows_supervisord:
+        log.info(f"Increased RLIMIT_NOFILE limit to {plan.main.minfds}", event="limit_raised")
+    for descriptor in inherited.files:
+        os.set_inheritable(descriptor, False)  # one app can have it, several services cannot
+    inbox = Inbox(inherited.taken)
+    processes = Processes(inherited.replace(files=()))
+    _adopt_orphans(processes)
+    sys.setswitchinterval(_SWITCH)
+    processes.reserve.hold(_RESERVE)
+    pid_file = PidFile(plan.main.pidfile)
+    running = RunningPlan(plan, partial(_read_again, read), reopen)
+    parts = Parts(observers=(announce,), at_end=(pid_file.remove,))
+    loop = ServicesLoop(inbox, processes, running, parts)
+    _say_started(plan, pid_file)
+    # As in `cli`: the objects of the start stay.
+    gc.freeze()
+    gc.enable()
+    return loop.run()
+
+
+def _refusal(verdicts: Verdicts) -> str:
+    """All errors of a file, in one sentence."""
+    return "; ".join(str(one) for one in verdicts if one.level is Level.REFUSE)
+
+
+def _read_again(read: Read) -> Plan:
+    plan, verdicts = read()
+    if plan is None:
+        raise UsageError(_refusal(verdicts))
+    return plan
+
+
+def _announcer(plan: Plan) -> tuple[Any, Callable[[], None]]:
+    """The observer that writes the log in the words of the mode, and what opens the log again.
+
+    The observers of this loop get the services, those of a single app its service.
+    """
+    if plan.follows_supervisord:
+        from .activity_log import ActivityLog
+
+        activity = ActivityLog(plan.main)
+        log.divert(activity.write)
+        activity.reopen()
+        return activity.observe, activity.reopen
+    from . import service_journal
+
+    return partial(_announce, service_journal.lines), _nothing
+
+
+def _nothing() -> None:
+    """Standard error is never opened again."""
+
+
+def _raise_limit(main: Main) -> bool:
+    """Raise the limit of descriptors, for services too, as supervisord does; whether it was too
+    low. Raises UsageError.
+    """
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    if soft == unlimited or soft >= main.minfds:
+        return False
+    if hard != unlimited:
+        hard = max(hard, main.minfds)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (main.minfds, hard))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"cannot raise the limit of open files to {main.minfds} (minfds): {reason(error)};"
+            " lower minfds, or raise the limit of the container (ulimit -n)"
+        ) from error
+    return True
+
+
+def _adopt_orphans(processes: Processes) -> None:
+    if os.getpid() == 1:
+        return
+    try:
+        parent.become_subreaper()
+        processes.adopts = True
+    except OSError as error:
+        log.warning(f"{reason(error)}; going on without", event="preparation_failed")
+
+
+def _say_started(plan: Plan, pid_file: PidFile) -> None:
+    problem = pid_file.write()
+    if plan.follows_supervisord:
+        from . import activity_log
+
+        activity_log.say_started(plan.main.pidfile if problem else "")
+        return
+    if problem:
+        log.warning(
+            f"cannot write the pid file {plan.main.pidfile}: {problem}; going on", event="pid_file"
+        )
+    names = ", ".join(one.identity for one in plan.services)
+    message = f"supervisor {__version__}: services {names}"
+    log.info(message, event="supervisor_started", role="services", release=__version__)
+
+
+def _announce(
+    lines: Callable[..., Iterable[Line]],
+    event: ev.Event,
+    before: Services,
+    after: Services,
+    orders: Out,
+) -> None:
+    for level, message, fields in lines(event, before, after, orders, time.monotonic()):
+        log.write(level, message, **fields)
