@@ -121,18 +121,6 @@ def test_the_file_is_found_beside_the_program(tmp_path: Path, supervisord: str) 
     assert f"{file}:13 [program:web]" in done.stdout
 
 
-@pytest.mark.parametrize("role", ["supervisord", "services"])
-def test_services_are_not_run_yet(tmp_path: Path, supervisord: str, role: str) -> None:
-    file = written(tmp_path)
-    command = (
-        [supervisord, "-c", file] if role == "supervisord" else [SUPERVISOR, "--services", file]
-    )
-    done = run(*command)
-
-    assert (2, "") == (done.returncode, done.stdout)
-    assert "services cannot be run yet; --check shows the plan" in done.stderr
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -11,7 +11,7 @@ from typing import Any
 from config_supervisor.core import events as ev
 from config_supervisor.core.actions import Action, Kill, KillLeftovers, Spawn, WaitReady
 from config_supervisor.core.life_state import Ended
-from config_supervisor.services import conductor, plan_graph
+from config_supervisor.services import conductor, plan_graph, service_journal
 from config_supervisor.services import plan as plans
 from config_supervisor.services.conductor_state import (
     AnswerOrder,
@@ -97,7 +97,8 @@ class Ensemble:
         self.ended: dict[str, tuple[int, int, float]] = {}  # code, signal, how long it ran
         self.done: list[tuple[float, Action]] = []
         self.starts: list[tuple[float, str]] = []
-        self.log: list[str] = []
+        self.log: list[str] = []  # in the words of supervisord
+        self.journal: list[str] = []  # in ours
         self.outcomes: list[str] = []  # of the next starts: missing, slow
         self.deaf_ones: set[str] = set()
         self.undying: set[str] = set()  # not even KILL ends these, as in a hung mount
@@ -136,6 +137,8 @@ class Ensemble:
         self.state, orders = conductor.step(before, event, self.now)
         written = lines(event, before, self.state, orders)
         self.log += [f"{level} {text}" for level, text in written if level != "DEBG"]
+        ours = service_journal.lines(event, before, self.state, orders, self.now)
+        self.journal += [f"{level}: {text}" for level, text, _ in ours if level != "debug"]
         for new, plan in self._coming:
             if new is self.state.roster:
                 self.take(new, plan)
