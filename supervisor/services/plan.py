@@ -33,6 +33,7 @@ class Pace(Words):
 
     LINEAR = "linear"  # 1s, 2s, 3s after failed starts; none after RUNNING
     EXPONENTIAL = "exponential"  # with jitter, after RUNNING too
+    STEADY = "steady"  # a second or more from start to start
 
 
 class Condition(Words):
@@ -41,6 +42,7 @@ class Condition(Words):
     STARTED = "started"  # its program runs
     READY = "ready"  # its readiness check passed; without one: it ran for startsecs
     COMPLETED = "completed"  # it ended, with an expected exit code
+    TRIED = "tried"  # its start is over: it is ready, completed, or down for good
 
 
 class Sink(Words):
@@ -82,7 +84,7 @@ class Stream(Record):
 class Retries(Record):
     """When a service that failed is started again."""
 
-    tries: int = 3  # further starts after the first failed one; then FATAL
+    tries: int | None = 3  # further starts after the first failed one; then FATAL. None: no end
     pace: Pace = Pace.LINEAR
     window: float | None = None  # seconds in which `tries` count; None: failures in a row
 
@@ -97,7 +99,19 @@ class Logging(Record):
 
 class Readiness(Record):
     check: str = ""  # CMD, URL, tcp:PORT, notify, fd:N; "": RUNNING after startsecs is ready
-    timeout: float | None = None  # seconds; None: without end
+    timeout: float | None = None  # seconds, of a oneshot until its end; None: without end
+
+
+class Finish(Record):
+    """A program that is run at each end of a service, before the next start.
+
+    Behind its words stand the exit code or 256, the number of the signal or 0, the name of the
+    service, and its process group.
+    """
+
+    words: tuple[str, ...]
+    timeout: float | None = None  # seconds until KILL; None: without end
+    last_code: int | None = None  # with this exit code it forbids the next start
 
 
 class Service(Record):
@@ -107,7 +121,7 @@ class Service(Record):
     group: str
     program: str  # the section that made it; numprocs makes several of one
     kind: Kind
-    command: str
+    command: str  # "": nothing to run, its start completes at once
     words: tuple[str, ...]  # of the command; empty where it cannot be split: a start is FATAL
     number: int = 0  # process_num
     directory: str | None = None
@@ -122,13 +136,17 @@ class Service(Record):
     startsecs: int = 1  # seconds; alive for longer than this is RUNNING, 0: at once
     exitcodes: tuple[int, ...] = (0,)
     stopsignal: int = TERM
-    stopwaitsecs: int = 10
+    stopwaitsecs: float | None = 10  # None: KILL at the end of the stop budget only
     stopasgroup: bool = False
     killasgroup: bool = False
     redirect_stderr: bool = False
     stdout: Stream = Stream()
     stderr: Stream = Stream()
     serverurl: str | None = None  # None: that of the plan; "": the service is told none
+    finish: Finish | None = None
+    down: tuple[str, ...] = ()  # run at the stop of a oneshot that completed
+    down_timeout: float | None = None  # seconds until KILL; None: without end
+    output_to: str = ""  # the service whose standard input is our standard output, by a pipe
     depends_on: tuple[Dependency, ...] = ()
     essential: bool = False  # its end for good ends the container, with its code
     main: bool = False  # its code is that of an ordered stop
@@ -198,6 +216,7 @@ class Main(Record):
     silent: bool = False
     strip_ansi: bool = False
     nodaemon: bool = False
+    start_budget: float | None = None  # seconds for the start of all services; None: without end
     stop_budget: float | None = None  # seconds for the stop of all services; None: without end
 
 

@@ -17,6 +17,8 @@ _UNITS = {"kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
 _MOST_EXIT_CODE = 255
 _MOST_PORT = (1 << 16) - 1
 _MOST_MODE = 0o7777
+# A dependency that may fail is for stages of s6-overlay; here it is no dependency.
+_CONDITIONS = tuple(one for one in Condition if one is not Condition.TRIED)
 _NOT_IN_NAMES = " :/"
 _NO_LOG = frozenset({"none", "off", ""})
 # Our own descriptors by name: they are written to, and never opened.
@@ -165,8 +167,9 @@ def wanted(text: str) -> tuple[Wanted, ...]:
     found = []
     for word in filter(None, map(str.strip, text.split(","))):
         target, colon, condition = word.partition(":")
-        if colon and condition.strip() not in tuple(Condition):
-            raise ValueError(f"{word!r} is not NAME:CONDITION; conditions: {', '.join(Condition)}")
-        states = [one for one in Condition if one == condition.strip()]
+        if colon and condition.strip() not in _CONDITIONS:
+            names = ", ".join(_CONDITIONS)
+            raise ValueError(f"{word!r} is not NAME:CONDITION; conditions: {names}")
+        states = [one for one in _CONDITIONS if one == condition.strip()]
         found.append(Wanted(target.strip(), *states))
     return tuple(found)
