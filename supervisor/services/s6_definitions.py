@@ -78,9 +78,7 @@ def read(files: TreeFiles, source: str, skipped: Collection[str]) -> dict[str, D
         if not files.is_directory(path):
             _judge_file(files, path)
         elif name not in skipped and is_usable(files, path, name):
-            definition = _definition(files, path, name)
-            if definition is not None:
-                found[name] = definition
+            found[name] = _definition(files, path, name)
     return found
 
 
@@ -123,19 +121,20 @@ def _judge_file(files: TreeFiles, path: str) -> None:
         files.refuse(path, "is a link to nowhere; remove it, or add the directory it names")
 
 
-def _definition(files: TreeFiles, path: str, name: str) -> Definition | None:
+def _definition(files: TreeFiles, path: str, name: str) -> Definition:
+    """An empty bundle where the type is refused: whoever names it is not at fault."""
     text = files.text(f"{path}/type")
     if text is None:
         if not files.is_listed(f"{path}/type"):
             files.refuse(path, "has no file `type`; write oneshot, longrun or bundle into one")
-        return None
+        return Definition(name, Type.BUNDLE, path)
     written = text[:_MOST_TYPE].removesuffix("\n")
     kind = next((one for one in Type if one == written), None)
     if kind is None:
         files.refuse(
             f"{path}/type", f"{encodable(written)!r} is none of oneshot, longrun and bundle"
         )
-        return None
+        return Definition(name, Type.BUNDLE, path)
     if kind is Type.BUNDLE:
         if not files.is_directory(f"{path}/contents.d") and not files.is_listed(f"{path}/contents"):
             files.refuse(path, "is a bundle without contents.d; make the directory")

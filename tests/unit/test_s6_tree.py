@@ -96,7 +96,7 @@ def test_cont_finish_stops_last_and_in_order(tree: Planted) -> None:
 
 
 def test_web_tree_starts_in_tiers(tree: Planted) -> None:
-    """nginx and php-fpm behind a migration, which waits for the base."""
+    """Two servers behind a migration, which waits for the base."""
     tree.program("etc/cont-init.d/00-env")
     tree.oneshot("migrate", "base").longrun("php-fpm", "migrate").longrun("nginx", "php-fpm")
     tree.longrun("worker", "migrate").user("migrate", "php-fpm", "nginx", "worker")
@@ -248,9 +248,7 @@ def test_older_bundle_directory_wins(tree: Planted) -> None:
     found = tree.read()
 
     assert [["old"]] == found.tiers
-    assert ["new starts by order only"] == [
-        one.split(": ")[1] for one in found.at(Level.IGNORE)
-    ]
+    assert ["new starts by order only"] == [one.split(": ")[1] for one in found.at(Level.IGNORE)]
 
 
 def test_second_bundle_follows_service_directories(tree: Planted) -> None:
