@@ -11,6 +11,7 @@ from ..core.record import Record
 _SPACE = " \t\r\n"
 _ESCAPED = '"\\#{}' + _SPACE  # characters that a backslash makes plain
 _QUOTE = '"'
+_CONTINUED = ("\\\n", "\\")  # a backslash before a line end, or at the end, where a word may begin
 _OPEN, _CLOSE = "{", "}"
 
 
@@ -59,13 +60,14 @@ class _Lexer:
                 self._quoted(found)
             elif character == "\\":
                 self.plain = False
+                self.strange |= found in ([_OPEN], [_CLOSE])  # a block nevertheless
                 self._escape(found)
             else:
                 found.append(character)
         return "".join(found)
 
     def _skip(self) -> None:
-        """White space and comments, which begin where a word could."""
+        """White space, escaped line ends, and comments, which begin where a word could."""
         text = self._text
         while self._at < len(text):
             if text[self._at] == "#":
@@ -73,6 +75,8 @@ class _Lexer:
                 self._at = len(text) if end < 0 else end
             elif text[self._at] in _SPACE:
                 self._at += 1
+            elif text[self._at : self._at + 2] in _CONTINUED:
+                self._at += 2
             else:
                 return
 
@@ -82,7 +86,9 @@ class _Lexer:
             self._at += 1
             if character == _QUOTE:
                 return
-            if character == "\\":
+            if self._text[self._at - 1 : self._at + 1] == _CONTINUED[0]:
+                self._at += 1
+            elif character == "\\":
                 self._escape(found)
             else:
                 found.append(character)

@@ -200,7 +200,7 @@ def assert_consistent(found: Reading) -> None:
             assert started >= set(graph[one.identity])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(entries=ENTRIES)
 def test_reading_a_random_tree_ends_in_words(entries: list[tuple[str, str, str, str, str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
