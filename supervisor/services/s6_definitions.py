@@ -53,13 +53,22 @@ class Definition(Record):
     pipeline: tuple[Named, ...] = ()  # the name of the bundle of a whole pipeline
 
 
-def is_usable(files: TreeFiles, path: str, name: str) -> bool:
-    """Whether the name of a directory can be that of a service."""
+def is_legible(files: TreeFiles, path: str, name: str) -> bool:
+    """Whether a name can stand in a log line and in an order."""
     if not name.isprintable():
         files.refuse(path, "has a name that is no printable text; rename it")
     elif any(character in name for character in _NOT_IN_NAMES):
         files.refuse(path, "has a space or colon in its name; rename it")
-    elif name.startswith(_RESERVED):
+    else:
+        return True
+    return False
+
+
+def is_usable(files: TreeFiles, path: str, name: str) -> bool:
+    """Whether the name of a directory can be that of a service."""
+    if not is_legible(files, path, name):
+        return False
+    if name.startswith(_RESERVED):
         files.refuse(path, f"{' and '.join(_RESERVED)} begin names of s6-rc itself; rename it")
     elif name in OF_OVERLAY:
         files.refuse(path, f"{name} is a name of s6-overlay itself; rename it")

@@ -31,7 +31,7 @@ _OF_S6 = {
     "s6-permafailon": "exit code 125 of finish stops the restarts",
     "s6-svdt": "supervisorctl status shows a service",
 }
-_CALL = re.compile(rb"(?<![\w./-])(?:/command/|/bin/|/usr/bin/)?(s6-[a-z-]+)(?![\w-])")
+_CALL = re.compile(rb"(?<![\w./-])(?:/command/|/bin/|/usr/bin/)?(s6-[a-z-]+)(?![\w.-])")
 _COMMENT = re.compile(rb"^\s*#.*$", re.MULTILINE)
 
 
@@ -75,14 +75,8 @@ def is_image(files: TreeFiles) -> bool:
     return files.exists(_OF_IMAGES)
 
 
-def is_found(files: TreeFiles, program: str) -> bool:
-    if program.startswith("/"):
-        return files.exists(program)
-    return any(files.exists(f"{directory}/{program}") for directory in _DIRECTORIES)
-
-
 def _script(files: TreeFiles, path: str, text: str) -> tuple[str, ...]:
-    if is_image(files) and not is_found(files, _EXECLINEB):
+    if is_image(files) and not _has_execlineb(files):
         files.refuse(
             path,
             "needs execlineb, which the image does not have; write the commands into a script and"
@@ -91,6 +85,10 @@ def _script(files: TreeFiles, path: str, text: str) -> tuple[str, ...]:
         return ()
     files.warn(path, "is a script for execlineb, which the image must have")
     return (_EXECLINEB, "-P", "-c", text)
+
+
+def _has_execlineb(files: TreeFiles) -> bool:
+    return any(files.exists(f"{directory}/{_EXECLINEB}") for directory in _DIRECTORIES)
 
 
 def _first_line(script: Script) -> tuple[str, ...]:
@@ -109,7 +107,7 @@ def _judge(files: TreeFiles, path: str, script: Script, first: tuple[str, ...]) 
         files.warn(path, "has no first line with #! and an interpreter, so its start fails")
     elif first and first[0].endswith("\r"):
         files.warn(path, "has Windows line ends, so its start fails; convert it")
-    elif first and not is_found(files, first[0]) and is_image(files):
+    elif first and is_image(files) and not files.exists(first[0]):
         remedy = "install it, or name another"
         if first[0].endswith(_CONTENV):
             remedy = "keep s6-overlay's programs in the image, or begin with the shell itself"
@@ -121,9 +119,9 @@ def _judge(files: TreeFiles, path: str, script: Script, first: tuple[str, ...]) 
 
 
 def _judge_program(files: TreeFiles, path: str, program: str) -> None:
-    if not is_image(files):
+    if not program.startswith("/") or not is_image(files):
         return
-    if not is_found(files, program):
+    if not files.exists(program):
         files.warn(path, f"{program} is not in the image; its start fails unless it is made before")
-    elif program.startswith("/") and not files.is_executable(program):
+    elif not files.is_executable(program):
         files.warn(path, f"{program} is not executable, so its start fails: chmod +x")

@@ -50,23 +50,21 @@ _KNOWN = (
 )
 
 
-class Surroundings(Record):
-    """All that the services of a tree have in common."""
+class Shared(Record):
+    """The same for all services of a tree."""
 
     environment: Mapping[str, str]
     failure_ends: bool  # a failed start ends the container
 
 
-def longrun(
-    files: TreeFiles, path: str, name: str, common: Surroundings, *, copied: bool
-) -> Service:
+def longrun(files: TreeFiles, path: str, name: str, shared: Shared, *, copied: bool) -> Service:
     """A service that is kept running; `copied`: s6-rc runs copies of its scripts."""
     words = s6_scripts.words(files, f"{path}/run", copied=copied)
     if not files.is_listed(f"{path}/run"):
         files.refuse(path, "has no file `run`; add the program that runs the service")
     _judge_names(files, path)
     kill = _milliseconds(files, f"{path}/timeout-kill", 0)
-    return bare(name, path, common).replace(
+    return bare(name, path, shared).replace(
         command=" ".join(words),
         words=words,
         directory=path,
@@ -81,13 +79,13 @@ def longrun(
     )
 
 
-def oneshot(files: TreeFiles, path: str, name: str, common: Surroundings) -> Service:
+def oneshot(files: TreeFiles, path: str, name: str, shared: Shared) -> Service:
     """A command that runs once, and one for its stop."""
     up = s6_scripts.command(files, f"{path}/up")
     if not files.is_listed(f"{path}/up"):
         files.refuse(path, "has no file `up`; add one, empty or with the path of a program")
     _judge_names(files, path)
-    return bare(name, path, common).replace(
+    return bare(name, path, shared).replace(
         command=" ".join(up or ()),
         words=up or (),
         readiness=Readiness(timeout=_milliseconds(files, f"{path}/timeout-up", 0)),
@@ -96,7 +94,7 @@ def oneshot(files: TreeFiles, path: str, name: str, common: Surroundings) -> Ser
     )
 
 
-def bare(name: str, program: str, common: Surroundings) -> Service:
+def bare(name: str, program: str, shared: Shared) -> Service:
     """A oneshot with nothing to run; `program`: the file or directory it stands for."""
     return Service(
         name=name,
@@ -105,14 +103,14 @@ def bare(name: str, program: str, common: Surroundings) -> Service:
         kind=Kind.PROGRAM,
         command="",
         words=(),
-        environment=common.environment,
+        environment=shared.environment,
         restart=Restart.NEVER,
         retries=Retries(0),
         startsecs=0,
         stopwaitsecs=None,
         stdout=Stream(Sink.OUTPUT),
         stderr=Stream(Sink.ERRORS),
-        essential=common.failure_ends,
+        essential=shared.failure_ends,
         oneshot=True,
     )
 

@@ -19,7 +19,7 @@ from .plan import (
     Service,
 )
 from .s6_definitions import BASE, CONT_INIT, SERVICES, USER, USER2, Definition, Named, Type
-from .s6_service import Surroundings
+from .s6_service import Shared
 from .tree_files import TreeError, TreeFiles
 
 TYPE_CHECKING = False
@@ -83,7 +83,7 @@ class _Reader:
     ) -> None:
         self._files = files
         self._variables = variables
-        self._common = Surroundings(environment, variables.failure_ends)
+        self._shared = Shared(environment, variables.failure_ends)
         self._etc = variables.etc
         self._services: dict[str, Service] = {}  # by name in the tree
         self._definitions: dict[str, Definition] = {}
@@ -129,10 +129,10 @@ class _Reader:
             if self._files.is_directory(path):
                 self._files.ignore(path, "is a directory, so it is no script")
                 continue
-            if not s6_definitions.is_usable(self._files, path, name):
+            if not s6_definitions.is_legible(self._files, path, name):
                 continue
             words = s6_scripts.words(self._files, path, copied=False)
-            service = s6_service.bare(name, path, self._common).replace(group=stage)
+            service = s6_service.bare(name, path, self._shared).replace(group=stage)
             if stage == "cont-finish":
                 timeout = self._variables.finish_timeout
                 found.append(service.replace(down=words, down_timeout=timeout))
@@ -157,11 +157,11 @@ class _Reader:
     def _add_definition(self, one: Definition) -> None:
         files = self._files
         if one.type is Type.ONESHOT:
-            self._services[one.name] = s6_service.oneshot(files, one.path, one.name, self._common)
+            self._services[one.name] = s6_service.oneshot(files, one.path, one.name, self._shared)
         if one.type is not Type.LONGRUN:
             return
         self._services[one.name] = s6_service.longrun(
-            files, one.path, one.name, self._common, copied=True
+            files, one.path, one.name, self._shared, copied=True
         )
         for name in ("log", "down"):
             if files.is_listed(f"{one.path}/{name}"):
@@ -190,7 +190,7 @@ class _Reader:
             self._definitions[of] = producer.replace(producer_for=(Named(name, place),))
         if not self._define(one):
             return
-        service = s6_service.longrun(files, path, name, self._common, copied=False)
+        service = s6_service.longrun(files, path, name, self._shared, copied=False)
         is_down = files.is_listed(f"{path}/down")
         self._services[name] = service.replace(autostart=not is_down)
 
@@ -221,10 +221,10 @@ class _Reader:
         )
         for one in stages:
             self._definitions[one.name] = one
-        stage = s6_service.bare(CONT_INIT, f"{self._etc}/cont-init.d", self._common)
+        stage = s6_service.bare(CONT_INIT, f"{self._etc}/cont-init.d", self._shared)
         needs = tuple(Dependency(script.identity, Condition.TRIED) for script in last)
         self._services[CONT_INIT] = stage.replace(depends_on=needs)
-        self._services[SERVICES] = s6_service.bare(SERVICES, folder, self._common)
+        self._services[SERVICES] = s6_service.bare(SERVICES, folder, self._shared)
 
     def _connected(self, resolved: Resolved, started: frozenset[str]) -> list[Service]:
         return [
@@ -254,7 +254,7 @@ class _Reader:
         needs = tuple(
             Dependency(one.identity, Condition.TRIED) for one in services if one.autostart
         )
-        return s6_service.bare("command", "command", self._common).replace(
+        return s6_service.bare("command", "command", self._shared).replace(
             group="container",
             command=" ".join(words),
             words=words,

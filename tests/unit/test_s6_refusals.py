@@ -122,7 +122,7 @@ def test_unknown_signal_is_refused(tree: Planted) -> None:
     assert "app/down-signal: 'SIGSTAHP' is no signal; write a name like QUIT" == refusal(tree)
 
 
-@pytest.mark.parametrize("text", ['echo "a', "echo {", "echo }", "echo \\"])
+@pytest.mark.parametrize("text", ['echo "a', "echo {", "echo }", "echo\\"])
 def test_command_that_execline_refuses_is_refused(tree: Planted, text: str) -> None:
     tree.oneshot("job", up=text)
 

@@ -71,12 +71,12 @@ def test_log_directory_becomes_a_consumer(tree: Planted) -> None:
 
 def test_cont_init_runs_in_order_before_services(tree: Planted) -> None:
     tree.program("etc/services.d/web/run")
-    for name in ("20-late", "10-early", "10-Upper"):
+    for name in ("base", "10-early", "10-Upper"):
         tree.program(f"etc/cont-init.d/{name}")
 
     found = tree.read()
 
-    scripts = ["cont-init:10-Upper", "cont-init:10-early", "cont-init:20-late"]
+    scripts = ["cont-init:10-Upper", "cont-init:10-early", "cont-init:base"]
     assert [[one] for one in scripts] + [["web"]] == found.tiers
     assert {scripts[1]: Condition.TRIED} == found.needs(scripts[2])
     assert not found[scripts[0]].essential
