@@ -29,6 +29,7 @@ from .wiring import launch
 
 # Descriptors kept back from the threads: two for a pipe, two for /proc.
 _RESERVE = 4
+_SERVICES = (["--services"], ["--s6"])  # the first word of these roles
 _SUPERVISORD = "supervisord"  # our name, as a link, in images that were made for supervisord
 
 TYPE_CHECKING = False
@@ -49,7 +50,7 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     """Run a command line; ends the process."""
     try:
         run = None
-        if argv[:1] == ["--services"] or sys.argv[0].rpartition("/")[2] == _SUPERVISORD:
+        if argv[:1] in _SERVICES or sys.argv[0].rpartition("/")[2] == _SUPERVISORD:
             run = _services(argv, inherited)
         else:
             settings = command_line.parse(argv, environment.variables())

@@ -1,4 +1,4 @@
-"""The role of several services on the command line: `supervisord ...` and `--services FILE`.
+"""The role of several services on the command line: `supervisord ...`, `--services FILE`, `--s6`.
 
 It composes a reading with its report, or with the run of the plan.
 """
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 SERVICES_OPTION = "--services"
+_S6_OPTION = "--s6"
 _HELP = """\
 usage: supervisord --check [-c FILE] [--json]
 
@@ -40,7 +41,10 @@ class Role:
 
     def __init__(self, program: str, argv: Sequence[str], environ: Mapping[str, str]) -> None:
         """Raises UsageError."""
+        self._argv = argv
         self._environ = environ
+        if argv[:1] == [_S6_OPTION]:
+            return  # all that follows is about files
         self._dialect = SERVICES if argv[:1] == [SERVICES_OPTION] else SUPERVISORD
         if self._dialect is SERVICES:
             self._line = _services_line(argv)
@@ -57,6 +61,10 @@ class Role:
         """The text for standard output and the exit code, where nothing is to be run. Raises
         UsageError.
         """
+        if self._argv[:1] == [_S6_OPTION]:
+            from . import s6_role
+
+            return s6_role.output(self._argv, self._environ)
         line = self._line
         if line.help or line.version:
             return (_HELP if line.help else f"supervisor {__version__}\n"), 0
