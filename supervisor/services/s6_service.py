@@ -64,6 +64,8 @@ def longrun(files: TreeFiles, path: str, name: str, shared: Shared, *, copied: b
         files.refuse(path, "has no file `run`; add the program that runs the service")
     _judge_names(files, path)
     kill = _milliseconds(files, f"{path}/timeout-kill", 0)
+    if files.is_listed(f"{path}/timeout-down"):
+        files.warn(f"{path}/timeout-down", "ignored: timeout-kill ends the stop of a longrun")
     return bare(name, path, shared).replace(
         command=" ".join(words),
         words=words,

@@ -255,6 +255,10 @@ def test_times_become_budgets(tree: Planted) -> None:
     assert (None, 10.5) == (main.start_budget, main.stop_budget)
 
 
+def test_stop_without_end_has_no_budget(tree: Planted) -> None:
+    assert reading(tree.root, {"S6_SERVICES_GRACETIME": "0"}).plan.main.stop_budget is None
+
+
 def test_hook_is_to_run_before_the_reading(tree: Planted) -> None:
     found = reading(tree.root, {"S6_STAGE2_HOOK": "/hook  -v"})
 

@@ -95,6 +95,15 @@ def test_cont_finish_stops_last_and_in_order(tree: Planted) -> None:
     assert ["cont-init:init"] == list(found.needs("legacy-cont-init"))
 
 
+def test_cont_finish_without_cont_init_stops_last(tree: Planted) -> None:
+    tree.longrun("web", "base").user("web").program("etc/cont-finish.d/01")
+
+    found = tree.read()
+
+    assert ["cont-finish:01"] == list(found.needs("legacy-cont-init"))
+    assert ["legacy-cont-init"] == list(found.needs("web"))
+
+
 def test_web_tree_starts_in_tiers(tree: Planted) -> None:
     """Two servers behind a migration, which waits for the base."""
     tree.program("etc/cont-init.d/00-env")
@@ -342,6 +351,7 @@ def test_links_stay_inside_of_the_root(tree: Planted) -> None:
         ("nosetsid", "not needed"),
         ("flag-essential", "supervisorctl stops any service"),
         ("lock-fd", "is not waited for"),
+        ("timeout-down", "timeout-kill ends the stop"),
         ("finsh", "did you mean finish?"),
         ("dependancies.d", "did you mean dependencies.d?"),
     ],
