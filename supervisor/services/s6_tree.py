@@ -248,12 +248,16 @@ class _Reader:
             return Condition.READY if self._variables.waits else Condition.STARTED
         return Condition.READY
 
-    def _command(self, command: Sequence[str], services: Iterable[Service]) -> Service:
-        """The container's command: its end is the end of the container, with its code."""
+    def _command(self, command: Sequence[str], services: Sequence[Service]) -> Service:
+        """The container's command: its end is the end of the container, with its code.
+
+        It waits for services that no other needs: these waited for the rest, as far as they do.
+        """
         words = (*self._variables.first_words, *command)
-        needs = tuple(
-            Dependency(one.identity, Condition.TRIED) for one in services if one.autostart
-        )
+        started = [one for one in services if one.autostart]
+        needed = {need.service for one in started for need in one.depends_on}
+        last = [one.identity for one in started if one.identity not in needed]
+        needs = tuple(Dependency(identity, Condition.TRIED) for identity in last)
         return s6_service.bare("command", "command", self._shared).replace(
             group="container",
             command=" ".join(words),

@@ -281,7 +281,7 @@ def test_command_is_main_and_starts_last(tree: Planted) -> None:
     assert ("/entry", "point", "app", "-x") == command.words
     assert (True, True, Restart.NEVER) == (command.main, command.essential, command.restart)
     assert ["container:command"] == found.tiers[-1]
-    assert {Condition.TRIED} == set(found.needs("container:command").values())
+    assert {"legacy-services": Condition.TRIED} == found.needs("container:command")
     assert Condition.READY == found.needs("legacy-services")["db"]
     assert found.tree is not None
     assert not found.tree.runtime.writes_environment
