@@ -1,4 +1,4 @@
-"""Several services in one container: a supervisord.conf read into a plan, shown, and run.
+"""Several services in one container: a supervisord.conf or an s6 tree becomes a plan, shown or run.
 
 Imported only by a command line that asks for services. Processes are started by `process`, as for a
 single app.
