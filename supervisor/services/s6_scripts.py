@@ -96,8 +96,8 @@ def _first_line(script: Script) -> tuple[str, ...]:
     if not script.data.startswith(_SHEBANG):
         return ()
     line = script.data[len(_SHEBANG) : _MOST_SHEBANG].split(b"\n", 1)[0].strip(b" \t")
-    parts = line.split(None, 1)
-    return tuple(part.decode("utf-8", "surrogateescape") for part in parts)
+    parts = re.split(rb"[ \t]+", line, maxsplit=1)
+    return tuple(part.decode("utf-8", "surrogateescape") for part in parts if part)
 
 
 def _judge(files: TreeFiles, path: str, script: Script, first: tuple[str, ...]) -> None:
@@ -105,7 +105,7 @@ def _judge(files: TreeFiles, path: str, script: Script, first: tuple[str, ...]) 
         files.warn(path, "is empty, so its start fails; write a program")
     elif not first and not script.data.startswith(_ELF):
         files.warn(path, "has no first line with #! and an interpreter, so its start fails")
-    elif first and first[0].endswith("\r"):
+    elif first and first[-1].endswith("\r"):
         files.warn(path, "has Windows line ends, so its start fails; convert it")
     elif first and is_image(files) and not files.exists(first[0]):
         remedy = "install it, or name another"
