@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 def met(roster: Roster, need: str, condition: Condition, members: Members) -> bool:
     """Whether a dependency is at its condition, and is to stay there."""
     member = members.get(need)
+    if condition is Condition.TRIED and member is not None and member.spent:
+        return True
     if member is None or not member.begun:
         return False
     place = roster.places[need]
@@ -34,7 +36,7 @@ def met(roster: Roster, need: str, condition: Condition, members: Members) -> bo
     if condition is Condition.STARTED:
         return life.phase in ALIVE
     # A oneshot is ready once it is completed.
-    ready = condition is Condition.READY and not place.service.oneshot
+    ready = condition is not Condition.COMPLETED and not place.service.oneshot
     return ready and life.phase is Phase.RUNNING
 
 

@@ -23,6 +23,7 @@ def life_policy(service: Service, dice: float = 0.5, *, leftovers: bool = False)
     supervisord never does: the daemon of a program that puts itself into the background serves on.
     """
     settings = service.settings
+    patience = None if service.stopwaitsecs is None else float(service.stopwaitsecs)
     upkeep = Upkeep(
         settle=float(service.startsecs),
         tries=service.retries.tries,
@@ -30,19 +31,23 @@ def life_policy(service: Service, dice: float = 0.5, *, leftovers: bool = False)
         window=service.retries.window,
         dice=dice,
         kill_group=service.killasgroup or service.stopasgroup,
-        kill_again=max(_LEAST_BETWEEN_KILLS, float(service.stopwaitsecs)),
+        kill_again=max(_LEAST_BETWEEN_KILLS, Upkeep().kill_again if patience is None else patience),
         ready_limit=service.readiness.timeout,
     )
     return LifePolicy(
         group=service.stopasgroup,
         stop_signal=service.stopsignal,
-        stop_timeout=float(service.stopwaitsecs),
+        stop_timeout=patience,
         stop_delay=settings.stop_delay if settings else 0.0,
         leftovers=leftovers,
-        leftovers_timeout=min(float(service.stopwaitsecs), LifePolicy().leftovers_timeout),
+        leftovers_timeout=_least(patience, LifePolicy().leftovers_timeout),
         restart=service.restart.value,
         ok_exit_codes=frozenset(service.exitcodes),
         ready=bool(service.readiness.check),
         early_signals=False,
         upkeep=upkeep,
     )
+
+
+def _least(patience: float | None, most: float) -> float:
+    return most if patience is None else min(patience, most)

@@ -268,6 +268,8 @@ class Ensemble:
         code, signum, ran = self.ended.get(need.service, (-1, 0, 0.0))
         completed = process is None and not signum and code in one.exitcodes
         completed = completed and ran >= one.startsecs - SLACK
+        if need.condition is plans.Condition.TRIED and process is None:
+            return need.service in self.ended
         if need.condition is plans.Condition.COMPLETED or (one.oneshot and completed):
             return completed
         if process is None or not process.runs or process.told_at is not None:
@@ -290,7 +292,8 @@ class Ensemble:
             return  # nothing of it has to end well
         assert process.told_at is not None, "KILL before the stop signal"
         waited = self.now - process.told_at
-        enough = waited >= self.roster.places[name].service.stopwaitsecs - SLACK
+        patience = self.roster.places[name].service.stopwaitsecs
+        enough = patience is not None and waited >= patience - SLACK
         budget = self.roster.stop_budget
         if enough or budget is None or self.stops_at is None:
             assert enough, f"KILL after {waited}s"

@@ -68,6 +68,16 @@ def test_service_starts_once_a_oneshot_is_completed() -> None:
         assert ["web"] == world.running()
 
 
+def test_service_starts_once_another_was_tried() -> None:
+    """Ready, completed, or down for good: a start that failed does not hold it."""
+    for code in (0, 3):
+        setup = service("setup", startsecs=0, oneshot=True, restart=Restart.NEVER)
+        world = Ensemble(setup, service("web", depends_on=[("setup", Condition.TRIED)])).begin()
+        assert ["setup"] == world.running()
+        world.exit("setup", code)
+        assert ["web"] == world.running()
+
+
 def test_restart_of_a_dependency_restarts_no_dependent() -> None:
     world = Ensemble(service("db"), service("web", depends_on=["db"])).begin()
     world.wait(5)
