@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from config_supervisor.core import events as ev
-from config_supervisor.services.plan import Readiness, Restart, Retries
+from config_supervisor.services.plan import Condition, Readiness, Restart, Retries
 from tests.unit.ensemble import KILL, TERM, Ensemble, service
 
 # The pause is half a second, with jitter from the middle of the dice.
@@ -53,7 +53,9 @@ def test_line_of_a_program_that_is_missing() -> None:
 
 def test_line_of_a_dependent_that_can_never_start() -> None:
     db = service("db", restart=Restart.NEVER, startsecs=0)
-    world = Ensemble(service("web", depends_on=[("db", "completed")]), db, service("z")).begin()
+    world = Ensemble(
+        service("web", depends_on=[("db", Condition.COMPLETED)]), db, service("z")
+    ).begin()
     world.exit("db", 4)
 
     assert "error: cannot start web: it depends on db, which is EXITED" in world.journal
