@@ -48,13 +48,15 @@ def _generation_rows(shown: Iterable[Mapping[str, Any]]) -> Iterable[Sequence[st
     for entry in shown:
         number = "newer" if entry["number"] is None else entry["number"]
         values = (number, *(entry[key] for key in ("time", "digest", "files", "bytes")))
-        yield [*map(_plain, values), ", ".join(entry["marks"])]
+        yield [*map(_plain, (*values, entry["marks"]))]
 
 
 def _plain(value: object) -> str:
     """A value for people: `-` for none, digests as short as in the log."""
     if value is None:
         return "-"
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = " ".join(str(value).splitlines())

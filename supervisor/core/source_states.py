@@ -14,18 +14,21 @@ class SourceState(Record):
     present: bool | None = None  # None until it was read once
     trouble: str = ""  # the reason why it cannot be read now
     error: str = ""
+    contact: float = 0.0  # the last answer of the source, monotonic
 
 
-def step(sources: tuple[SourceState, ...], event: ev.Event) -> tuple[SourceState, ...]:
+def step(sources: tuple[SourceState, ...], event: ev.Event, now: float) -> tuple[SourceState, ...]:
     """The sources after an event."""
     match event:
         case ev.SourceOpened(index, kind, namespace, name):
             full = f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
             source = sources[index].replace(name=full)
         case ev.SourceRead(index, present):
-            source = SourceState(sources[index].name, present=present)
+            source = SourceState(sources[index].name, present=present, contact=now)
         case ev.SourceFailed(index, reason, error):
             source = sources[index].replace(trouble=reason, error=error)
+        case ev.SourceContacted(index) | ev.WatchConnected(index) | ev.WatchSaw(index):
+            source = sources[index].replace(contact=now)
         case _:
             return sources
     return (*sources[:index], source, *sources[index + 1 :])

@@ -30,7 +30,7 @@ def step(service: Service, event: ev.Event, now: float, policy: Policy) -> tuple
     if isinstance(event, ev.SignalReceived) and turn.life is service.life:
         return turn.result(service.sources)  # forwarded at once: it changes nothing else
     turn.tell_rollout(event)
-    sources = source_states.step(service.sources, event)
+    sources = source_states.step(service.sources, event, now)
     if isinstance(event, ev.SourceFailed) and event.fatal and turn.life.phase is Phase.WAITING:
         turn.tell_life(End(CANNOT_RUN, event.error))
     turn.pursue()

@@ -11,10 +11,12 @@ from .. import __version__
 from ..core import health
 from ..core.outcomes import Outcome
 from ..core.quoting import encodable_tree
+from ..core.reloads import Stage
 from ..core.rollout_state import Rollout, rollout_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..core.reloads import Reloads
     from ..core.service import Service
     from ..core.source_states import SourceState
 
@@ -37,16 +39,19 @@ def shown(service: Service, now: float, clock: float, *, words: bool = False) ->
         "app": {**_app(service), "started_at": started, "started_seconds_ago": started_age},
         "config": {**config, "last_change_at": changed, "last_change_seconds_ago": changed_age},
         "reloads": {**reloads, "last_at": reloaded, "last_seconds_ago": reloaded_age},
-        "sources": [_source(source) for source in service.sources],
+        "versions": _known(rollout),
+        "sources": [_source(source, now, clock) for source in service.sources],
     }
     return {name: encodable_tree(value) for name, value in found.items()}
 
 
 def _app(service: Service) -> dict[str, object]:
     life = service.life
+    ready = health.ready(service)
     return {
         "phase": health.phase(service),
-        "ready": health.ready(service).ok,
+        "ready": ready.ok,
+        "unready_reason": None if ready.ok else ready.reason,
         "pid": life.pid or None,
         "starts": life.starts,
         "exits": life.exits,
@@ -84,15 +89,62 @@ def _reloads(rollout: Rollout) -> dict[str, object]:
         "last_outcome": outcome or None,
         "last_error": reloads.error or None,
         "coalesced": rollout.versions.coalesced,
+        "last_duration_seconds": _duration(reloads),
     }
 
 
-def _source(source: SourceState) -> dict[str, object]:
+def _duration(reloads: Reloads) -> float | None:
+    """Of the last attempt, from its beginning to its verdict; None while an attempt is under way,
+    and for an end without an attempt.
+    """
+    if reloads.began is None or reloads.stage is not Stage.IDLE:
+        return None
+    seconds = reloads.finished_at - reloads.began
+    return round(seconds, 3) if seconds >= 0 else None
+
+
+def _known(rollout: Rollout) -> list[dict[str, object]]:
+    """The versions in use or remembered, the newest of the sources first, with their marks."""
+    versions = rollout.versions
+    marked = {
+        "newest": (versions.desired,),
+        "live": (versions.live,),
+        "running": (rollout.runs_on,),
+        "on trial": (_on_trial(rollout),),
+        "good": (versions.good, *versions.marks.good),
+        "rejected": (versions.rejected,),
+        "failed": tuple(version for version, _ in versions.marks.failed),
+    }
+    return [
+        {
+            "version": version,
+            "marks": [mark for mark, found in marked.items() if version in found],
+            "failure": versions.marks.why(version) or None,
+        }
+        for version in dict.fromkeys(version for found in marked.values() for version in found)
+        if version
+    ]
+
+
+def _on_trial(rollout: Rollout) -> str:
+    """The version whose verdict is due: of the current attempt, or of an earlier supervisor."""
+    reloads = rollout.reloads
+    if reloads.stage is Stage.PROVING:
+        return rollout.running
+    if reloads.stage in (Stage.IDLE, Stage.CANCELLED):
+        return rollout.versions.marks.trial
+    return reloads.target
+
+
+def _source(source: SourceState, now: float, clock: float) -> dict[str, object]:
+    contact, contact_age = _when(source.contact, now, clock)
     return {
         "name": source.name,
         "present": source.present,
         "trouble": source.trouble or None,
         "error": source.error or None,
+        "last_contact_at": contact,
+        "last_contact_seconds_ago": contact_age,
     }
 
 

@@ -28,15 +28,16 @@ def subject(run: Run, tmp_path: Path) -> Subject:
 
 def ages_left_out(shown: dict[str, Any]) -> dict[str, Any]:
     """A status without the values of the clock, and of a window that may end meanwhile."""
-    moving = ("_ago", "_at", "last_outcome", "good")
-    return {
-        name: (
-            {key: value for key, value in part.items() if not key.endswith(moving)}
-            if isinstance(part, dict)
-            else part
-        )
-        for name, part in shown.items()
-    }
+    moving = ("_ago", "_at", "last_outcome", "last_duration_seconds", "good", "marks")
+
+    def still(part: Any) -> Any:
+        if isinstance(part, list):
+            return [still(entry) for entry in part]
+        if isinstance(part, dict):
+            return {key: still(one) for key, one in part.items() if not key.endswith(moving)}
+        return part
+
+    return {name: still(part) for name, part in shown.items()}
 
 
 def test_status_is_a_table_or_the_page_of_the_port(subject: Subject) -> None:
@@ -53,6 +54,9 @@ def test_status_is_a_table_or_the_page_of_the_port(subject: Subject) -> None:
     assert ["app", "phase", "running"] in rows
     assert ["running", digest[:8]] in rows
     assert ["stale", "no"] in rows
+    assert ["versions", digest[:8], "marks:", "newest,", "live,", "running,"] in [
+        row[:6] for row in rows
+    ]
 
 
 def test_health_exits_with_0(subject: Subject) -> None:
