@@ -15,11 +15,17 @@ def port_of(program: Program) -> int:
     return int(program.err.expect(r"metrics and probes on .*:(\d+)$")[1])
 
 
-def request(port: int, path: str, method: str = "GET") -> tuple[int, str, dict[str, str]]:
+# The Accept header of Firefox.
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+def request(
+    port: int, path: str, method: str = "GET", accept: str = ""
+) -> tuple[int, str, dict[str, str]]:
     """Status, body and headers of a request."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        connection.request(method, path)
+        connection.request(method, path, headers={"Accept": accept} if accept else {})
         answer = connection.getresponse()
         return answer.status, answer.read().decode(), {k.lower(): v for k, v in answer.getheaders()}
     finally:

@@ -103,6 +103,7 @@ class Response(Record):
     kind: str  # content type
     body: bytes
     allow: str = ""  # the allowed methods, in a refusal of another
+    policy: str = ""  # of a page for a browser: https://www.w3.org/TR/CSP3/
 
 
 def write(response: Response, *, head: bool, keep: bool, now: float) -> bytes:
@@ -119,6 +120,8 @@ def write(response: Response, *, head: bool, keep: bool, now: float) -> bytes:
     ]
     if response.allow:
         lines.append(f"Allow: {response.allow}")
+    if response.policy:
+        lines += [f"Content-Security-Policy: {response.policy}", "Referrer-Policy: no-referrer"]
     if not keep:
         lines.append("Connection: close")
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + (b"" if head else response.body)

@@ -21,7 +21,7 @@ from .server import Server
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from .connection import Connection
     from .limits import Limits
@@ -92,6 +92,11 @@ class Router:
         del connection
         return None
 
+    def unknown(self, exchange: Exchange, paths: Sequence[str]) -> Response:
+        """The response to a request for a path that is none of `paths`."""
+        del exchange
+        return plain(HTTPStatus.NOT_FOUND, f"not found; there is {', '.join(paths)}")
+
     # --- requests
 
     def read(self, connection: Connection) -> None:
@@ -130,8 +135,7 @@ class Router:
             text = f"only {allow} are answered\n".encode()
             exchange.answer(Response(HTTPStatus.METHOD_NOT_ALLOWED, PLAIN, text, allow))
         elif not methods:
-            paths = ", ".join(path for path in self.routes if path != "/")
-            exchange.answer(plain(HTTPStatus.NOT_FOUND, f"not found; there is {paths}"))
+            exchange.answer(self.unknown(exchange, [path for path in self.routes if path != "/"]))
         else:
             self.guard(exchange, partial(methods[method], exchange))
 

@@ -23,7 +23,7 @@ from .metrics_page import MetricsPage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     from ..core import service
@@ -37,6 +37,12 @@ if TYPE_CHECKING:
 
 
 _HTML = "text/html; charset=utf-8"
+
+
+def _for_browser(exchange: Exchange) -> bool:
+    """Whether a client takes HTML by name, as browsers do: others take anything, and get text."""
+    ranges = exchange.request.accept.lower().replace(" ", "").split(",")
+    return any(one == "text/html" or one.startswith("text/html;") for one in ranges)
 
 
 class Site(Router):
@@ -88,15 +94,26 @@ class Site(Router):
         return as_json(status.shown(self._app.state, time.monotonic(), time.time()))
 
     def _serve_index(self, exchange: Exchange) -> None:
-        """The list of the pages, for a person at the port."""
+        """The status for a person with a browser; the list of the pages for any other client."""
         paths = [path for path in self.routes if path != "/"]
-        title = f"supervisor {__version__}"
-        if "text/html" not in exchange.request.accept:
-            exchange.answer(plain(HTTPStatus.OK, "\n".join([title, *paths])))
-            return
-        links = "".join(f'<li><a href="{path}">{path}</a></li>\n' for path in paths)
-        head = (
-            f'<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
-        )
-        body = f"{head}<h1>{title}</h1>\n<ul>\n{links}</ul>\n</html>\n"
-        exchange.answer(Response(HTTPStatus.OK, _HTML, body.encode()))
+        if _for_browser(exchange):
+            exchange.answer(self.attempt("/", lambda: self._status_page(paths)))
+        else:
+            exchange.answer(plain(HTTPStatus.OK, "\n".join([f"supervisor {__version__}", *paths])))
+
+    def _status_page(self, paths: Sequence[str]) -> Response:
+        from . import page_style, status_page
+
+        service = self._app.state
+        clock = time.time()
+        shown = {service.name: status.shown(service, time.monotonic(), clock)}
+        body = status_page.page(shown, paths, clock)
+        return Response(HTTPStatus.OK, _HTML, body, policy=page_style.POLICY)
+
+    def unknown(self, exchange: Exchange, paths: Sequence[str]) -> Response:
+        if not _for_browser(exchange):
+            return super().unknown(exchange, paths)
+        from . import page_style, status_page
+
+        body = status_page.unknown(paths)
+        return Response(HTTPStatus.NOT_FOUND, _HTML, body, policy=page_style.POLICY)

@@ -14,7 +14,7 @@ from config_supervisor.core.content import Entry, version_of
 from config_supervisor.core.file_permissions import PRIVATE, Permission
 from tests.conftest import needs_root
 from tests.harness import Program, Run, app, wait_until
-from tests.http import metric, port_of, status
+from tests.http import BROWSER, metric, port_of, request, status
 from tests.sync.subject import Kube, Subject
 from tests.volume import swap_volume
 
@@ -27,10 +27,11 @@ def plain(permission: Permission | None = None) -> str:
 
 
 def shown(program: Program) -> str:
-    """The digest of the live version, from /status and (48 bits of it) /metrics."""
+    """The digest of the live version: /status, the status page and /metrics (48 bits) agree."""
     port = port_of(program)
     digest = str(status(port)["config"]["live"])
     assert metric(port, "config_hash", state="running") == int(digest[:12], 16)
+    assert digest in request(port, "/", accept=BROWSER)[1]
     return digest
 
 

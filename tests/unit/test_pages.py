@@ -326,15 +326,24 @@ def test_names_that_are_not_utf8_are_shown_by_their_bytes(port: Port) -> None:
     assert r"/caf\\xe9" in port.get("/status")[1]
 
 
-def test_person_at_the_port_sees_the_pages(port: Port) -> None:
-    page = port.get("/", "Accept: text/html,application/xhtml+xml\r\n")[1]
+LISTED = ["/metrics", "/livez", "/healthz", "/readyz", "/status"]
+BROWSER = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n"
 
-    assert ["/metrics", "/livez", "/healthz", "/readyz", "/status"] == re.findall(
-        r'href="([^"]+)"', page
-    )
-    assert re.fullmatch(
-        r"supervisor \S+\n/metrics\n/livez\n/healthz\n/readyz\n/status\n", port.get("/")[1]
-    )
+
+def test_browser_at_the_port_sees_status_and_pages(port: Port) -> None:
+    code, page = port.get("/", BROWSER)
+
+    assert 200 == code
+    assert LISTED == re.findall(r'<li><a href="([^"]+)"', page)
+    assert "running, ready" in page
+
+
+def test_page_names_a_hostile_source_by_its_text(port: Port) -> None:
+    port.state = Service(sources=(SourceState("<script>alert(1)</script>", present=True),))
+    page = port.get("/", BROWSER)[1]
+
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script" not in page
 
 
 def test_failed_accept_is_logged_once_and_does_not_spin(
