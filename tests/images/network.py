@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import functools
 import os
 import socket
 import struct
+from collections.abc import Iterator
 
 _CLONE_NEWNET = 0x40000000  # linux/sched.h
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1  # netdevice(7)
@@ -27,6 +29,20 @@ def leave() -> None:
 
     This thread does, with the threads and processes it starts from now on. Needs root.
     """
+    _enter_new()
+
+
+@contextlib.contextmanager
+def apart() -> Iterator[None]:
+    """The same until the end of the block, and back to the namespace of the beginning."""
+    _enter_new()
+    try:
+        yield
+    finally:
+        go_outside()
+
+
+def _enter_new() -> None:
     outside()
     _call("unshare", _CLONE_NEWNET)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
