@@ -19,7 +19,7 @@ def told(service: Service, event: ev.Event, now: float, policy: Policy) -> Servi
         return service
     from ..core import rollout, source_states
 
-    sources = source_states.step(service.sources, event)
+    sources = source_states.step(service.sources, event, now)
     after = service.rollout
     kept = ev.SourceRead, ev.ConfigOffered, ev.ConfigApplied, ev.ConfigFailed, ev.Remembered
     if isinstance(event, kept):
