@@ -24,6 +24,7 @@ from tests.bench import (
     orphans,
     resting,
     scraping,
+    service_runs,
     starts,
     targets,
     updates,
@@ -51,6 +52,10 @@ MEASURES: dict[str, Callable[[Bench], list[Result]]] = {
     "scraping": scraping.scraping,
     "health": starts.health,
     "disk": disk.disk,
+    "services-start": service_runs.start,
+    "services-rest": service_runs.rest,
+    "services-stop": service_runs.stop,
+    "services-event": service_runs.event,
 }
 RESULTS = os.path.join(workshop.HERE, "RESULTS.md")
 NUMBERS = os.path.join(workshop.HERE, "results.json")

@@ -6,9 +6,10 @@
  * BENCH_REPORT  the FIFO of the reports: records of CLOCK_MONOTONIC in ns, moment (enum), and a value
  * BENCH_PORT    a loopback port for requests; each is answered 200 and reported
  * BENCH_ORPHANS the number of orphans that SIGUSR2 makes, one after another
+ * BENCH_LINGER  milliseconds from TERM to the end
  * BENCH_WORKERS the number of child processes that only wait, as those of a web server
  *
- * TERM ends it at once with code 42. It must not know supervisors or measures.
+ * TERM ends it with code 42, at once without BENCH_LINGER. It must not know supervisors or measures.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -34,6 +35,7 @@ struct record {
 
 static int report = -1;
 static int orphans;
+static struct timespec linger;
 
 static int64_t now(void)
 {
@@ -96,8 +98,10 @@ static void handle(int number)
     int64_t ns = now();
     int saved = errno;
     tell(ns, SIGNAL, number);
-    if (number == SIGTERM)
+    if (number == SIGTERM) {
+        nanosleep(&linger, NULL);
         _exit(42);
+    }
     if (number == SIGUSR2)
         make_orphans();
     errno = saved;
@@ -146,7 +150,7 @@ int main(int argc, char **argv)
 {
     int64_t ns = now();
     const char *path = getenv("BENCH_REPORT"), *port = getenv("BENCH_PORT"), *count = getenv("BENCH_ORPHANS");
-    const char *workers = getenv("BENCH_WORKERS");
+    const char *workers = getenv("BENCH_WORKERS"), *lingers = getenv("BENCH_LINGER");
     const int handled[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM, SIGRTMIN};
     struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
     sigset_t all, none;
@@ -164,6 +168,10 @@ int main(int argc, char **argv)
     }
     tell(ns, START, getpid());
     orphans = count ? atoi(count) : 0;
+    if (lingers) {
+        linger.tv_sec = atoi(lingers) / 1000;
+        linger.tv_nsec = atoi(lingers) % 1000 * 1000000L;
+    }
     sigfillset(&all);
     action.sa_mask = all;
     for (unsigned i = 0; i < sizeof handled / sizeof *handled; i++)

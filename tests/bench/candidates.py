@@ -95,8 +95,8 @@ def inits() -> list[Candidate]:
         _plain("tini"),
         _plain("dumb-init"),
         _plain("catatonit"),
-        Candidate("s6", C, _s6, _s6_signal, missing=_lacks("s6-svscan")),
-        Candidate("runit", C, _runit, _runit_signal, missing=_lacks("runsvdir")),
+        Candidate("s6", C, _s6, _s6_signal, missing=lacks("s6-svscan")),
+        Candidate("runit", C, _runit, _runit_signal, missing=lacks("runsvdir")),
     ]
     return found + _python_inits()
 
@@ -110,12 +110,12 @@ def _file(name: str) -> str:
     return os.path.join(HERE, name)
 
 
-def _lacks(program: str) -> str:
+def lacks(program: str) -> str:
     return "" if shutil.which(program) else f"{program} is not in PATH"
 
 
 def _plain(program: str) -> Candidate:
-    return Candidate(program, C, lambda at: [program, "--", at.shop.app], missing=_lacks(program))
+    return Candidate(program, C, lambda at: [program, "--", at.shop.app], missing=lacks(program))
 
 
 def _served(at: Place) -> list[str]:

@@ -39,7 +39,7 @@ def rest(bench: Bench) -> list[Result]:
             before = [procfs.work(live.run.supervisors()) for live in lives]
             time.sleep(seconds)
             for live, was in zip(lives, before, strict=True):
-                for figure, value in _look(live, was, seconds).items():
+                for figure, value in look(live, was, seconds).items():
                     of[figure].setdefault(live.candidate.name, []).append(value)
     note = (
         "All processes of the candidate but the app, after a scrape of /metrics where there is one;"
@@ -60,7 +60,7 @@ def _scrape(live: Live) -> None:
             page.read()
 
 
-def _look(live: Live, before: procfs.Work, seconds: float) -> dict[str, float]:
+def look(live: Live, before: procfs.Work, seconds: float) -> dict[str, float]:
     pids = live.run.supervisors()
     now = procfs.work(pids)
     memory = procfs.memory(pids)

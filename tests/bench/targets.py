@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from config_supervisor.core.record import Record
-from tests.bench import candidates, latency, scraping
+from tests.bench import candidates, latency, scraping, service_candidates, service_runs
 from tests.bench.tables import Table, grid, number
 
 Tables = Mapping[str, Table]
@@ -24,6 +24,9 @@ STREAMS = ("signal_stream_1", "signal_stream_200")
 SIDECAR = candidates.SIDECAR.name
 EXEC = candidates.LIST_AND_EXEC.name
 ROLES = (BARE, DIRECTORY, API)
+SERVICES = service_candidates.OURS_SERVICES
+SUPERVISORD = service_candidates.SUPERVISORD
+BESIDE = "supervisord"
 
 
 class Target(Record):
@@ -250,4 +253,51 @@ TARGETS = (
     ),
     Target("RSS at rest after it", "MiB", _median("memory_after_1MiB", API), _at(42)),
     Target("API requests at rest", "per hour", _median("requests", API), _at(14)),
+    Target(
+        "exec to the last of 3 services",
+        "ms",
+        _median("services_start", SERVICES),
+        _at(60),
+        beside=(BESIDE, _median("services_start", SUPERVISORD)),
+    ),
+    Target(
+        "exec to the last of 3 services, to a bare init",
+        "x",
+        _ratio("services_start", SERVICES, service_runs.BARE),
+        _at(3),
+    ),
+    Target(
+        "exec to the last of 35 services",
+        "ms",
+        _median("services_many", SERVICES),
+        _at(400),
+        beside=(BESIDE, _median("services_many", SUPERVISORD)),
+    ),
+    Target(
+        "RSS at rest, 3 services",
+        "MiB",
+        _median("services_rss", SERVICES),
+        _at(16),
+        beside=(BESIDE, _median("services_rss", SUPERVISORD)),
+    ),
+    Target(
+        "wake-ups at rest, 3 services",
+        "per s",
+        _worst("most", ("services_switches",), (SERVICES,)),
+        _at(0),
+        beside=(BESIDE, _median("services_switches", SUPERVISORD)),
+    ),
+    Target(
+        "TERM to gone, 3 services that need a second each",
+        "ms",
+        _median("services_stop", SERVICES),
+        _at(1050),
+        beside=(BESIDE, _median("services_stop", SUPERVISORD)),
+    ),
+    Target(
+        "an event with 100 services",
+        "µs",
+        _median("services_event", service_runs.STEP),
+        _at(20),
+    ),
 )
