@@ -175,6 +175,8 @@ def _take(turn: Turn, order: ServiceOrder, name: str) -> Answer | None:
             answer = signalled(member)
             turn.tell(name, SignalService(order.signum, name))
             return answer
+        case Verb.START | Verb.RESTART if name in turn.state.leaving:
+            return Answer.FAILED  # an update replaces it, or takes it away
         case Verb.STOP if member.down and not member.up:
             return Answer.NOT_RUNNING
         case Verb.STOP:

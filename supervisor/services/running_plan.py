@@ -1,5 +1,5 @@
-"""The plan in use: its roster, commands and readiness checks, replaced as a whole when the file is
-read again.
+"""The plan in use: its roster, commands and readiness checks, replaced as a whole when all services
+start again, and group by group by an update.
 
 It composes readers and makers; it decides nothing and starts nothing.
 """
@@ -10,9 +10,10 @@ import os
 
 from ..core.errors import UsageError
 from ..core.service import Policy
-from ..runtime import log
+from ..runtime import log, threads
 from . import roster as rosters
 from .plan import Kind
+from .plan_difference import difference
 from .service_commands import ServiceCommands
 from .service_policy import life_policy
 
@@ -24,13 +25,17 @@ if TYPE_CHECKING:
     from ..process.spawning import Command
     from ..runtime.protocols import Readiness
     from .plan import Plan, Service
+    from .plan_difference import Difference
     from .roster import Roster
 
 _DICE_BYTES = 2
 
 
 class RunningPlan:
-    """All that the loop asks about services, by identity."""
+    """All that the loop asks about services, by identity.
+
+    Any thread may prepare the next plan; the loop looks its services up meanwhile.
+    """
 
     def __init__(self, plan: Plan, read: Callable[[], Plan], reopen: Callable[[], None]) -> None:
         """`read` reads the file again, and raises UsageError where it is refused; `reopen` opens
@@ -38,30 +43,34 @@ class RunningPlan:
         """
         self._read = read
         self.reopen_logs = reopen
-        self._use(plan)
+        self._lock = threads.Lock()
+        self._use(_runnable(plan))
 
     def _use(self, plan: Plan) -> None:
-        plan = _runnable(plan)
-        policies = {one.identity: _policy(one, plan) for one in plan.services}
-        roster = rosters.roster(plan, policies)
+        roster = _roster(plan)
         commands = ServiceCommands(plan)
         # All of them, or none where one of these raises.
-        self.roster: Roster = roster
-        self._commands = commands
-        self._waiting: dict[str, Readiness] = {}
+        with self._lock:
+            self.plan: Plan = plan  # in use, with the changes that were ordered
+            self.configured: Plan = plan  # as the file was when it was last read
+            self.roster: Roster = roster
+            self._commands = dict.fromkeys(roster.places, commands)
+            self._waiting: dict[str, Readiness] = {}
+            self._prepared: list[Roster] = []
 
     def command(self, service: str) -> Command:
         """The command of a service. Raises SpawnError."""
-        return self._commands(service)
+        return self._commands[service](service)
 
     def word(self, service: str) -> str:
         """The program of a service, as it is written."""
-        return self._commands.word(service)
+        commands = self._commands.get(service)
+        return "" if commands is None else commands.word(service)
 
     def read_again(self) -> Roster:
         """The roster of the file as it is now; that of the old plan where it is refused."""
         try:
-            self._use(self._read())
+            self._use(_runnable(self._read()))
         except UsageError as error:
             log.error(
                 f"cannot use the changed file: {error}; the services start again as before",
@@ -69,14 +78,54 @@ class RunningPlan:
             )
         return self.roster
 
+    def reread(self) -> Difference:
+        """Read the file, and compare it with the plan in use. Raises UsageError."""
+        configured = _runnable(self._read())
+        with self._lock:
+            self.configured = configured
+            return difference(self.plan, configured)
+
+    def prepare(self, change: Callable[[Plan, Plan], Plan], send: Callable[[Roster], None]) -> None:
+        """Let `change` make the next plan of the plan in use and the configured one, and `send` its
+        roster to the loop.
+
+        Services that leave stay known until the next change. Changes keep their order.
+        """
+        with self._lock:
+            plan = change(self.plan, self.configured)
+            roster = _roster(plan)
+            new = ServiceCommands(plan)
+            before = self.roster.places
+            commands = {name: self._commands[name] for name in before}
+            for name, place in roster.places.items():
+                if name not in before or before[name].service != place.service:
+                    commands[name] = new
+                    self._waiting.pop(name, None)
+            self.plan = plan
+            self.roster = roster
+            self._commands = commands
+            self._prepared.append(roster)
+            send(roster)
+
+    def takes(self, roster: Roster) -> bool:
+        """Whether a prepared roster is still wanted: all may have started again since."""
+        with self._lock:
+            wanted = any(one is roster for one in self._prepared)
+            self._prepared = [one for one in self._prepared if one is not roster]
+            return wanted
+
     def readiness(self, service: str, put: Callable[[ev.Event], None]) -> Readiness:
         """The readiness check of a service, which reports to `put`."""
         if service not in self._waiting:
             from . import service_readiness
 
-            one = self.roster.places[service].service
+            one = self._commands[service].service(service)
             self._waiting[service] = service_readiness.of_service(one, put)
         return self._waiting[service]
+
+
+def _roster(plan: Plan) -> Roster:
+    return rosters.roster(plan, {one.identity: _policy(one, plan) for one in plan.services})
 
 
 def _runnable(plan: Plan) -> Plan:

@@ -43,6 +43,10 @@ class ServiceCommands:
             command = self._commands[service] = self._built(self._services[service])
         return command
 
+    def service(self, service: str) -> Service:
+        """The record of a service."""
+        return self._services[service]
+
     def word(self, service: str) -> str:
         """The program, as it is written."""
         one = self._services.get(service)

@@ -10,6 +10,7 @@ from ..core.actions import Kill
 from ..core.life_state import Phase, Then
 from ..core.signal_numbers import KILL
 from ..runtime import signals
+from . import plan_update
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def lines(
         if isinstance(order, Kill) and order.signum == KILL and order.service in after.members:
             yield from _kill(order.service, after)
     yield from _stop(before, after)
+    if after.roster is not before.roster:
+        yield from _plan_changed(before, after)
 
 
 def _line(level: str, event: str, service: str, message: str, **fields: object) -> Line:
@@ -115,3 +118,10 @@ def _stop(before: Services, after: Services) -> Iterator[Line]:
     else:
         message = f"no service is left to run: ending with code {code}"
     yield _line("info", "stopping", stopping.cause, message, exit_code=code)
+
+
+def _plan_changed(before: Services, after: Services) -> Iterator[Line]:
+    changes = plan_update.results_of(before.roster, after.roster)
+    told = ", ".join(f"{one.name} {one.answer.lower()}" for one in changes)
+    if told:
+        yield _line("info", "plan_changed", "", f"the plan is changed: {told}")

@@ -17,7 +17,15 @@ from ..core.service import Policy, Service
 from ..runtime import last_resort, log
 from ..runtime.loop import Current, Loop
 from . import conductor, stop_order
-from .conductor_state import AnswerOrder, Over, PlanRead, ReadPlan, ReopenLogs, Services
+from .conductor_state import (
+    AnswerOrder,
+    Over,
+    PlanRead,
+    ReadPlan,
+    ReopenLogs,
+    Services,
+    UpdateOrdered,
+)
 from .standard_input import StandardInputs
 
 TYPE_CHECKING = False
@@ -79,6 +87,10 @@ class ServicesLoop(Loop):
         if isinstance(event, ev.StartFailed) and self._start_error is not None:
             word = self._plan.word(event.service)
             event = event.replace(error=self._start_error(event.code, word, event.error))
+        if isinstance(event, UpdateOrdered) and not self._plan.takes(event.roster):
+            if event.reply is not None:  # all services have started again since, from the file
+                event.reply(())
+            return
         super().handle(event)
 
     def start(self, service: str) -> ev.Forked:
