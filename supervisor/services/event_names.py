@@ -22,3 +22,11 @@ NAMES = frozenset(
         *(f"{stem}_{leaf}" for stem, leaves in _LEAVES.items() for leaf in leaves.split()),
     )
 )
+
+
+def covered(names: frozenset[str]) -> frozenset[str]:
+    """All events that a subscription to these names brings."""
+    if ALL in names:
+        return NAMES
+    stems = tuple(f"{name}_" for name in names)
+    return frozenset(name for name in NAMES if name in names or name.startswith(stems))

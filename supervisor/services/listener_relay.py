@@ -1,0 +1,200 @@
+"""The thread of event listeners: it moves bytes between them and the pools, and sends ticks.
+
+It owns the pipes of all listeners and the pools; other threads give it orders by `post`, which
+never blocks. It never waits for a listener, and sleeps without polling. It must not know how an
+event comes about.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+
+from ..core.primitives import deque, partial
+from ..runtime import log, threads
+from . import event_payloads
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .event_pool import EventPools, Told
+
+_CHUNK = 1 << 16
+_MOST_READS = 64  # at the end of a listener
+_MOST_UNREAD = 1 << 20  # bytes that wait for a listener which answers without reading
+_MOST_WAITING = 10_000  # orders, before those which may be lost are dropped
+_PAUSE = 1.0  # seconds after an unexpected error, so that a lasting one does not spin
+
+
+class Pipes:
+    """Our ends of the pipes of a listener's process."""
+
+    def __init__(self, name: str, into: int, out: int) -> None:
+        self.name = name
+        self.into = into  # its standard input; -1: closed
+        self.out = out  # its standard output; -1: closed
+        self.unsent = b""
+
+
+class ListenerRelay:
+    def __init__(self, pools: EventPools, say: Callable[[Told], None]) -> None:
+        """`say` gets the notes of the pools, in the thread of the relay."""
+        self._pools = pools
+        self._say = say
+        self._orders: deque[Callable[[], None]] = deque()
+        self._pipes: dict[str, Pipes] = {}
+        self._by_file: dict[int, Pipes] = {}
+        self._poll = select.epoll()
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._poll.register(self._bell, select.EPOLLIN)
+        self._last_tick = time.time()
+        self._alive = False
+        self._faults = log.Faults()
+        self.dropped = 0  # orders that were lost
+
+    def start(self) -> None:
+        """Start the thread. Raises RuntimeError at the limit of processes."""
+        self._alive = True
+        try:
+            threads.start(self._run, "event listeners")
+        except RuntimeError:
+            self._alive = False
+            raise
+
+    def post(self, order: Callable[[], None], *, may_be_lost: bool = False) -> None:
+        """Have the thread do this, in order of the calls; from any thread."""
+        if not self._alive:
+            return
+        if may_be_lost and len(self._orders) >= _MOST_WAITING:
+            self.dropped += 1
+            return
+        self._orders.append(order)
+        os.eventfd_write(self._bell, 1)
+
+    def attach(self, name: str, into: int, out: int) -> None:
+        """Serve a listener which was started with these pipes; takes both descriptors over."""
+        if not self._alive:
+            os.close(into)
+            os.close(out)
+            return
+        self.post(partial(self._attach, Pipes(name, into, out)))
+
+    def ended(self, name: str) -> None:
+        """The process of a listener has ended."""
+        self.post(partial(self._end, name))
+
+    # --- in the thread ----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._turn()
+            except Exception as error:  # an event may be lost; listeners and services go on
+                self._faults.say("serve event listeners", error)
+                time.sleep(_PAUSE)
+
+    def _turn(self) -> None:
+        for file, _ in self._poll.poll(self._time_left()):
+            if file == self._bell:
+                os.eventfd_read(self._bell)
+            elif (pipes := self._by_file.get(file)) is None:
+                continue
+            elif file == pipes.out:
+                self._read(pipes)
+            else:
+                self._write(pipes)
+        now = time.time()
+        for name, payload in event_payloads.ticks(self._last_tick, now):
+            self._pools.publish(name, payload)
+        self._last_tick = now
+        self._deliver()
+        for _ in range(len(self._orders)):
+            self._orders.popleft()()
+            self._deliver()
+
+    def _time_left(self) -> float | None:
+        wanted = [pool.wanted for pool in self._pools.pools]
+        return event_payloads.next_tick(frozenset().union(*wanted), time.time())
+
+    def _deliver(self) -> None:
+        self._pools.deliver(self._send)
+        for told in self._pools.notes():
+            self._say(told)
+
+    def _send(self, name: str, data: bytes) -> bool:
+        pipes = self._pipes.get(name)
+        if pipes is None or pipes.into < 0 or len(pipes.unsent) > _MOST_UNREAD:
+            return False
+        pipes.unsent += data
+        self._write(pipes)
+        return pipes.into >= 0
+
+    def _write(self, pipes: Pipes) -> None:
+        """Write as much as the pipe takes; the rest once it is read."""
+        try:
+            sent = os.write(pipes.into, pipes.unsent)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._close_into(pipes)
+            return
+        pipes.unsent = pipes.unsent[sent:]
+        watched = pipes.into in self._by_file
+        if pipes.unsent and not watched:
+            self._watch(pipes.into, pipes, select.EPOLLOUT)
+        elif watched and not pipes.unsent:
+            self._forget(pipes.into)
+
+    def _read(self, pipes: Pipes) -> bool:
+        """Take what a listener wrote; whether there may be more."""
+        try:
+            data = os.read(pipes.out, _CHUNK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        if not data:
+            self._close_out(pipes)
+            return False
+        self._pools.received(pipes.name, data)
+        return True
+
+    def _attach(self, pipes: Pipes) -> None:
+        self._end(pipes.name)
+        self._pipes[pipes.name] = pipes
+        self._watch(pipes.out, pipes, select.EPOLLIN)
+        self._pools.started(pipes.name)
+
+    def _end(self, name: str) -> None:
+        pipes = self._pipes.pop(name, None)
+        if pipes is None:
+            return
+        for _ in range(_MOST_READS):
+            if pipes.out < 0 or not self._read(pipes):
+                break
+        self._close_into(pipes)
+        self._close_out(pipes)
+        self._pools.ended(name)
+
+    def _close_into(self, pipes: Pipes) -> None:
+        if pipes.into >= 0:
+            self._forget(pipes.into)
+            os.close(pipes.into)
+        pipes.into = -1
+        pipes.unsent = b""
+
+    def _close_out(self, pipes: Pipes) -> None:
+        if pipes.out >= 0:
+            self._forget(pipes.out)
+            os.close(pipes.out)
+        pipes.out = -1
+
+    def _watch(self, file: int, pipes: Pipes, wish: int) -> None:
+        self._by_file[file] = pipes
+        self._poll.register(file, wish)
+
+    def _forget(self, file: int) -> None:
+        if self._by_file.pop(file, None) is not None:
+            self._poll.unregister(file)
