@@ -29,7 +29,6 @@ from .wiring import launch
 
 # Descriptors kept back from the threads: two for a pipe, two for /proc.
 _RESERVE = 4
-_SERVICES = (["--services"], ["--s6"])  # the first word of these roles
 _SUPERVISORD = "supervisord"  # our name, as a link, in images that were made for supervisord
 
 TYPE_CHECKING = False
@@ -49,11 +48,7 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     """Run a command line; ends the process."""
     try:
-        run = None
-        if argv[:1] in _SERVICES or sys.argv[0].rpartition("/")[2] == _SUPERVISORD:
-            run = _services(argv, inherited)
-        else:
-            settings = command_line.parse(argv, environment.variables())
+        run = _role(argv, inherited)
     except UsageError as error:
         log.complain(
             str(error),
@@ -62,10 +57,8 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
             exit_code=USAGE,
         )
         _leave(USAGE, str(error))
-    if run is None and (settings.help or settings.version):
-        _leave(_print(_help() if settings.help else f"supervisor {__version__}\n"))
     try:
-        code, why = _run(settings, inherited) if run is None else (run(), "")
+        code, why = run()
     except UsageError as error:
         code = USAGE
         why = str(error)
@@ -87,8 +80,26 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     _leave(code, why)
 
 
-def _services(argv: Sequence[str], inherited: Inherited) -> Callable[[], int]:
-    """Run several services. Raises UsageError; ends the process where nothing is to be run."""
+def _role(argv: Sequence[str], inherited: Inherited) -> Callable[[], tuple[int, str]]:
+    """The run of a single app, or of several services, as `_run` has it.
+
+    Raises UsageError; ends the process where nothing is to be run.
+    """
+    if sys.argv[0].rpartition("/")[2] == _SUPERVISORD:
+        return _services(argv, inherited)
+    try:
+        settings = command_line.parse(argv, environment.variables())
+    except command_line.OtherRole:
+        return _services(argv, inherited)
+    if settings.help or settings.version:
+        _leave(_print(_help() if settings.help else f"supervisor {__version__}\n"))
+    return partial(_run, settings, inherited)
+
+
+def _services(argv: Sequence[str], inherited: Inherited) -> Callable[[], tuple[int, str]]:
+    """The run of several services. Raises UsageError; ends the process where nothing is to be
+    run.
+    """
     start_code.load("services")
     from .services import role
 
@@ -97,7 +108,7 @@ def _services(argv: Sequence[str], inherited: Inherited) -> Callable[[], int]:
     if answer is not None:
         text, code = answer
         _leave(_print(text) or code)
-    return partial(services.run, inherited)
+    return lambda: (services.run(inherited), "")
 
 
 def _print(text: str) -> int:

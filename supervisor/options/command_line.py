@@ -43,18 +43,40 @@ _FOR_COMMANDS = frozenset({"control", "listen"})
 _ON_THE_LINE_ONLY = frozenset({"help", "version", "verbose", "v"})
 
 
+# The roles with options of their own, by the option that chooses them.
+_OF_OTHER_ROLES = ("--services", "--s6")
+
+
+class OtherRole(UsageError):
+    """The command line is that of another role."""
+
+
 def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     """Settings from a command line (without the program's name) and the environment; raises
-    UsageError.
+    UsageError, OtherRole among them.
     """
     given: dict[str, list[tuple[str, str]]] = {}  # name: (where it was given, text)
-    command = _read_arguments(argv, given)
+    command = read_arguments(argv, given, OPTIONS)
     told = frozenset(given)
     if any(key.startswith((PREFIX, _OLD_PREFIX)) for key in environ):
-        for name in OPTIONS:
-            if name not in given and name not in _ON_THE_LINE_ONLY:
-                _read_variable(name, environ, given)
+        read_variables(environ, given, OPTIONS)
     return settled(given, told, command)
+
+
+def read_variables(
+    environ: Mapping[str, str],
+    given: dict[str, list[tuple[str, str]]],
+    options: Mapping[str, Option],
+) -> None:
+    """Add the options that only variables give."""
+    for name in options:
+        if name not in given and name not in _ON_THE_LINE_ONLY:
+            _read_variable(name, options[name], environ, given)
+
+
+def unchecked(given: Mapping[str, list[tuple[str, str]]]) -> Settings:
+    """The parsed options, with no check of options against each other. Raises UsageError."""
+    return Settings(**{name: value(OPTIONS[name], given.get(name)) for name in OPTIONS})
 
 
 def settled(
@@ -66,7 +88,7 @@ def settled(
     for name, one in OPTIONS.items():
         if one.holds and name in given:
             told |= _read_file(name, one.holds, given, told)
-    values_ = {name: _value(name, given.get(name)) for name in OPTIONS}
+    values_ = {name: value(OPTIONS[name], given.get(name)) for name in OPTIONS}
     settings = Settings(**values_, command=tuple(command))
     if not (settings.help or settings.version):
         _check(settings, told, _Written(given))
@@ -85,9 +107,13 @@ class _Written:
         return flag(name)
 
 
-def _read_arguments(argv: Sequence[str], given: dict[str, list[tuple[str, str]]]) -> Sequence[str]:
+def read_arguments(
+    argv: Sequence[str],
+    given: dict[str, list[tuple[str, str]]],
+    options: Mapping[str, Option],
+) -> Sequence[str]:
     """Collect the options; return the command, which begins at the first non-option or
-    after `--`.
+    after `--`. Raises UsageError.
     """
     rest = list(argv)
     while rest:
@@ -100,43 +126,48 @@ def _read_arguments(argv: Sequence[str], given: dict[str, list[tuple[str, str]]]
         name = _SHORT.get(head) or (head[2:].replace("-", "_") if head.startswith("--") else "")
         if (
             name.startswith("no_")
-            and name[3:] in OPTIONS
-            and OPTIONS[name[3:]].parse is None
+            and name[3:] in options
+            and options[name[3:]].parse is None
             and not equals
         ):
             given.setdefault(name[3:], []).append((head, "false"))
             continue
-        if name not in OPTIONS or "_" in head:
+        if name not in options or "_" in head:
+            if head in _OF_OTHER_ROLES:
+                raise OtherRole(f"{head} is another role")
             from . import near_misses
 
-            meant = near_misses.option(head, OPTIONS)
+            meant = near_misses.option(head, options)
             raise UsageError(f"unknown option {head}{meant}; --help lists all options")
-        if OPTIONS[name].parse is None:
+        if options[name].parse is None:
             text = text if equals else "true"
         elif not equals:
             if not rest:
-                raise UsageError(f"{head} needs a value: {head} {OPTIONS[name].metavar}")
+                raise UsageError(f"{head} needs a value: {head} {options[name].metavar}")
             text = rest.pop(0)
         given.setdefault(name, []).append((head, text))
     return []
 
 
 def _read_variable(
-    name: str, environ: Mapping[str, str], given: dict[str, list[tuple[str, str]]]
+    name: str,
+    one: Option,
+    environ: Mapping[str, str],
+    given: dict[str, list[tuple[str, str]]],
 ) -> None:
     for key in filter(None, (variable(name), OLD_VARIABLES.get(name))):
         text = environ.get(key, "")
         if not text.strip():
             continue
-        given[name] = several(name, key, text)
+        given[name] = several(one, key, text)
         return
 
 
-def several(name: str, place: str, text: str) -> list[tuple[str, str]]:
+def several(one: Option, place: str, text: str) -> list[tuple[str, str]]:
     """The values of an option in a text which holds all of them, each with the place."""
-    if not OPTIONS[name].many:
+    if not one.many:
         return [(place, text)]
-    lines = text.replace(",", "\n") if OPTIONS[name].commas else text
+    lines = text.replace(",", "\n") if one.commas else text
     return [(place, one.strip()) for one in lines.split("\n") if one.strip()]
 
 
@@ -165,8 +196,8 @@ def _read_file(
     return frozenset({held} if name in told else ())
 
 
-def _value(name: str, given: list[tuple[str, str]] | None) -> Any:
-    one = OPTIONS[name]
+def value(one: Option, given: list[tuple[str, str]] | None) -> Any:
+    """The parsed texts of an option, else its default. Raises UsageError."""
     parse_one = one.parse or parsers.switch
     if given is None:
         return parse_one(one.default) if isinstance(one.default, str) else one.default
@@ -200,12 +231,17 @@ def own_variables(environ: Iterable[str]) -> Iterable[str]:
             yield OLD_VARIABLES[name]
 
 
-def unknown_variables(environ: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    """Variables with our prefix and without an option, each with the nearest name, or nothing."""
+def unknown_variables(
+    environ: Mapping[str, str], further: Iterable[str] = ()
+) -> Iterable[tuple[str, str]]:
+    """Variables with our prefix and without an option, each with the nearest name, or nothing.
+
+    `further`: the names of options that a role has besides.
+    """
     told = [name for name in environ if name.startswith(PREFIX)]
     if not told:
         return ()
-    with_variable = OPTIONS.keys() - _ON_THE_LINE_ONLY
+    with_variable = (OPTIONS.keys() | set(further)) - _ON_THE_LINE_ONLY
     ours = frozenset(map(variable, with_variable))
     unknown = [name for name in told if name not in ours]
     if not unknown:

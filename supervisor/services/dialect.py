@@ -8,12 +8,17 @@ from __future__ import annotations
 from ..core.record import Record
 from .plan import Pace, Retries
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .service_defaults import ServiceDefaults
+
 
 class Dialect(Record):
     follows_supervisord: bool  # signals, log lines, exit code
     essential: bool
     retries: Retries
     tagged: bool  # lines of a service on our output begin with its name
+    defaults: ServiceDefaults | None = None  # of options; None: there are none
 
 
 SUPERVISORD = Dialect(True, False, Retries(), False)

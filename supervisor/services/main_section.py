@@ -46,7 +46,7 @@ class MainSection:
             silent=self._value("silent", formats.boolean, False),
             strip_ansi=self._value("strip_ansi", formats.boolean, False),
             nodaemon=self._value("nodaemon", formats.boolean, False),
-            stop_budget=section.value("stop_budget", parsers.duration, None),
+            stop_budget=self._value("stop_budget", parsers.duration, None),
         )
         if not main.nodaemon and follows_supervisord:
             section.warn("nodaemon", "false: this supervisor stays in the foreground all the same")

@@ -59,7 +59,7 @@ class Program:
             "group_name": self._group,
         }
         self._common = self._read_common(names)
-        ours = OurKeys(section, names, self._dialect)
+        ours = OurKeys(section, self._kind, names, self._dialect)
         first = section.value("numprocs_start", value_formats.integer, 0, names)
         count = section.value("numprocs", value_formats.integer, 1, names)
         if count > _MOST_PROCESSES:
@@ -157,8 +157,8 @@ class Program:
 
     def _service(self, program: str, pattern: str, names: dict[str, Any], ours: OurKeys) -> Service:
         section = self._section
-        directory = section.text("directory", names)
         fields: dict[str, Any] = {stream: self._stream(stream, names) for stream in STREAMS}
+        fields["directory"] = section.text("directory", names)
         command, words = self._command(names)
         name = section.expanded("process_name", pattern, names) or program
         fields |= ours.read(words, name)
@@ -171,9 +171,15 @@ class Program:
             kind=self._kind,
             command=command,
             words=words,
-            directory=directory,
-            **{**self._common, **fields},
+            **{**self._common, **fields, **self._defaults()},
         )
+
+    def _defaults(self) -> dict[str, Any]:
+        """The values of options for fields that have no key; a listener has none."""
+        defaults = self._dialect.defaults
+        if defaults is None or self._kind is Kind.LISTENER:
+            return {}
+        return defaults.fields_of(self._section)
 
     def _command(self, names: Mapping[str, object]) -> tuple[str, tuple[str, ...]]:
         section = self._section

@@ -10,12 +10,11 @@ import os
 from .. import __version__
 from ..core.errors import USAGE, UsageError
 from ..core.primitives import partial
-from . import config_files, supervisord_line
+from . import config_files, services_options, supervisord_line
 from .dialect import SERVICES, SUPERVISORD, Dialect
 from .host import Host
 from .ini_file import FileError
 from .supervisord_format import Reader
-from .supervisord_line import Line
 from .verdicts import Verdicts
 
 TYPE_CHECKING = False
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 
     from ..runtime.signals import Inherited
     from .plan import Plan
+    from .supervisord_line import Line
 
-SERVICES_OPTION = "--services"
 _S6_OPTION = "--s6"
 _HELP = """\
 usage: supervisord --check [-c FILE] [--json]
@@ -45,11 +44,14 @@ class Role:
         self._environ = environ
         if argv[:1] == [_S6_OPTION]:
             return  # all that follows is about files
-        self._dialect = SERVICES if argv[:1] == [SERVICES_OPTION] else SUPERVISORD
-        if self._dialect is SERVICES:
-            self._line = _services_line(argv)
+        if _is_supervisord(program):
+            options = services_options.of_variables(environ, supervisord_line.parse(argv))
+            self._dialect = services_options.dialect(options, SUPERVISORD)
         else:
-            self._line = supervisord_line.parse(argv)
+            options = services_options.parse(argv, environ)
+            self._dialect = services_options.dialect(options, SERVICES)
+        self._settings = options.settings
+        self._line = options.line
         line = self._line
         if not (line.file or line.help or line.version):
             try:
@@ -67,7 +69,7 @@ class Role:
             return s6_role.output(self._argv, self._environ)
         line = self._line
         if line.help or line.version:
-            return (_HELP if line.help else f"supervisor {__version__}\n"), 0
+            return (self._help() if line.help else f"supervisor {__version__}\n"), 0
         if not line.check:
             return None
         from . import check_report
@@ -76,12 +78,19 @@ class Role:
         report = check_report.json_text if line.json else check_report.text
         return report(plan, verdicts), USAGE if plan is None else 0
 
+    def _help(self) -> str:
+        if self._dialect.follows_supervisord:
+            return _HELP
+        from ..options import help_page
+
+        return help_page.text()
+
     def run(self, inherited: Inherited) -> int:
         """Run the services; the exit code. Raises UsageError, StartError, OSError."""
         from . import services_program
 
         reading = partial(read, self._line, self._dialect, self._environ)
-        return services_program.run(reading, self._environ, inherited)
+        return services_program.run(reading, self._settings, self._environ, inherited)
 
 
 def read(line: Line, dialect: Dialect, environ: Mapping[str, str]) -> tuple[Plan | None, Verdicts]:
@@ -97,13 +106,5 @@ def read(line: Line, dialect: Dialect, environ: Mapping[str, str]) -> tuple[Plan
     return reader.plan(os.path.dirname(os.path.abspath(line.file))), verdicts
 
 
-def _services_line(argv: Sequence[str]) -> Line:
-    if len(argv) < len((SERVICES_OPTION, "FILE")):
-        raise UsageError(f"{SERVICES_OPTION} needs a value: {SERVICES_OPTION} FILE")
-    file, *rest = argv[1:]
-    for word in rest:
-        if word not in ("--check", "--json"):
-            raise UsageError(
-                f"{word} cannot be used with {SERVICES_OPTION}; --check and --json can"
-            )
-    return Line(file=file, check="--check" in rest, json="--json" in rest)
+def _is_supervisord(program: str) -> bool:
+    return os.path.basename(program) == "supervisord"

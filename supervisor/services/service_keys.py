@@ -13,7 +13,7 @@ from ..options.option import flag
 from ..options.reload_options import ReloadOptions
 from . import value_formats
 from .dialect import Dialect
-from .plan import Logging, Readiness, Restart
+from .plan import Kind, Logging, Readiness, Restart
 from .sections import Section
 
 TYPE_CHECKING = False
@@ -48,8 +48,11 @@ _LOG_OVERFLOWS = parsers.choice("block", "drop")
 class OurKeys:
     """The keys of a section, read once for all its processes."""
 
-    def __init__(self, section: Section, names: Mapping[str, object], dialect: Dialect) -> None:
+    def __init__(
+        self, section: Section, kind: Kind, names: Mapping[str, object], dialect: Dialect
+    ) -> None:
         self._section = section
+        self._kind = kind
         self._names = names
         self._dialect = dialect
         self.restart: Restart | None = section.value("restart", value_formats.restart, None, names)
@@ -102,15 +105,18 @@ class OurKeys:
         for name in OPTION_KEYS:
             text = section.text(name, self._names)
             if text is not None and text.strip():
-                given[name] = command_line.several(name, name, text)
+                given[name] = command_line.several(command_line.OPTIONS[name], name, text)
+        keys = frozenset(given)
+        if self._dialect.defaults is not None and self._kind is not Kind.LISTENER:
+            given = self._dialect.defaults.with_keys(given)
         if not given or not words:
             return None
         try:
-            return command_line.settled(given, frozenset(given), words)
+            return command_line.settled(given, keys, words)
         except UsageError as error:
             message = _in_keys(str(error))
-            blamed = [name for name in given if message.startswith((f"{name} ", f"{name}:"))]
-            section.refuse(blamed[0] if blamed else next(iter(given)), message)
+            blamed = [name for name in keys if message.startswith((f"{name} ", f"{name}:"))]
+            section.refuse(blamed[0] if blamed else next(iter(keys), ""), message)
             return None
 
 

@@ -13,7 +13,7 @@ import time
 from .. import __version__
 from ..core.errors import UsageError, reason
 from ..core.primitives import partial
-from ..options import command_line
+from ..options import command_line, services_group
 from ..process import parent
 from ..process.children import Processes
 from ..runtime import log
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..core import events as ev
+    from ..options.declarations import Settings
     from ..runtime.signals import Inherited
     from .conductor_state import Out, Services
     from .plan import Main, Plan
@@ -53,8 +54,9 @@ _LEVELS = {
 }
 
 
-def run(read: Read, environ: Mapping[str, str], inherited: Inherited) -> int:
-    """Run the services to the end of all; the exit code of the container.
+def run(read: Read, settings: Settings, environ: Mapping[str, str], inherited: Inherited) -> int:
+    """Run the services to the end of all; the exit code of the container. `settings`: the options
+    about the supervisor as a whole.
 
     Raises UsageError for a file that is refused, before anything is started; StartError and OSError
     where the process cannot be prepared.
@@ -63,18 +65,16 @@ def run(read: Read, environ: Mapping[str, str], inherited: Inherited) -> int:
     if plan is None:
         raise UsageError(_refusal(verdicts))
     raised = _raise_limit(plan.main)
-    log.configure(_LEVELS[plan.main.loglevel], command_line.log_style((), environ))
+    log.configure(_LEVELS[plan.main.loglevel], settings.log_format)
     announce, reopen = _announcer(plan)
-    for verdict in verdicts:
-        if verdict.level is Level.WARN:
-            log.warning(str(verdict), event="file_warning")
+    _warn(verdicts, environ)
     if raised and plan.follows_supervisord:
         log.info(f"Increased RLIMIT_NOFILE limit to {plan.main.minfds}", event="limit_raised")
     for descriptor in inherited.files:
         os.set_inheritable(descriptor, False)  # one app can have it, several services cannot
     inbox = Inbox(inherited.taken)
     processes = Processes(inherited.replace(files=()))
-    _adopt_orphans(processes)
+    _prepare_process(processes, settings)
     sys.setswitchinterval(_SWITCH)
     processes.reserve.hold(_RESERVE)
     pid_file = PidFile(plan.main.pidfile)
@@ -86,6 +86,17 @@ def run(read: Read, environ: Mapping[str, str], inherited: Inherited) -> int:
     gc.freeze()
     gc.enable()
     return loop.run()
+
+
+def _warn(verdicts: Verdicts, environ: Mapping[str, str]) -> None:
+    for verdict in verdicts:
+        if verdict.level is Level.WARN:
+            log.warning(str(verdict), event="file_warning")
+    for name, meant in command_line.unknown_variables(environ, services_group.OWN):
+        log.warning(
+            f"{name} stands for no option{f' (did you mean {meant}?)' if meant else ''}",
+            event="unknown_variable",
+        )
 
 
 def _refusal(verdicts: Verdicts) -> str:
@@ -143,12 +154,13 @@ def _raise_limit(main: Main) -> bool:
     return True
 
 
-def _adopt_orphans(processes: Processes) -> None:
-    if os.getpid() == 1:
-        return
+def _prepare_process(processes: Processes, settings: Settings) -> None:
     try:
-        parent.become_subreaper()
-        processes.adopts = True
+        if settings.subreaper == "auto" and os.getpid() != 1:
+            parent.become_subreaper()
+            processes.adopts = True
+        if settings.parent_death_signal is not None:
+            parent.die_with_parent(settings.parent_death_signal)
     except OSError as error:
         log.warning(f"{reason(error)}; going on without", event="preparation_failed")
 
