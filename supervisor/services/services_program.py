@@ -21,6 +21,7 @@ from ..runtime.inbox import Inbox
 from ..runtime.loop import Parts
 from .pid_file import PidFile
 from .running_plan import RunningPlan
+from .service_observation import Observation
 from .services_loop import ServicesLoop
 from .verdicts import Level
 
@@ -79,8 +80,10 @@ def run(read: Read, settings: Settings, environ: Mapping[str, str], inherited: I
     processes.reserve.hold(_RESERVE)
     pid_file = PidFile(plan.main.pidfile)
     running = RunningPlan(plan, partial(_read_again, read), reopen)
-    parts = Parts(observers=(announce,), at_end=(pid_file.remove,))
+    observation = Observation(plan, settings, inbox)
+    parts = Parts(observers=(announce, *observation.observers), at_end=(pid_file.remove,))
     loop = ServicesLoop(inbox, processes, running, parts)
+    observation.begin(loop.current)
     _say_started(plan, pid_file)
     # As in `cli`: the objects of the start stay.
     gc.freeze()
