@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from typing import TypeVar
 
     from ..sources.interface import Content
@@ -38,9 +38,8 @@ class ChosenKeys:
     def _chosen(self, files: Mapping[str, Value]) -> dict[str, Value]:
         return {key: value for key, value in files.items() if key in self}
 
-    def missed(self, contents: Iterable[Content]) -> tuple[str, ...]:
-        """The patterns without a key in any of these contents."""
-        keys = [key for one in contents for key in (*one.files, *one.directories)]
+    def missed(self, keys: Collection[str]) -> tuple[str, ...]:
+        """The patterns without any of these keys."""
         return tuple(one for one in self._patterns if not any(_fits(key, one) for key in keys))
 
 

@@ -14,7 +14,7 @@ from ..runtime import log
 from ..store import delivery
 from ..wiring import destination, reload_plan, sources
 from ..wiring.program import LateReloader
-from .chosen_keys import ChosenKeys
+from .key_filter import KeyFilter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,9 +128,11 @@ class ServiceConfiguration:
         """Take the reports of the sources. Raises RuntimeError without threads."""
         # The thread of a source serves others too: it must not wait for the orders of this service.
         outlets = self.delivery.outlets().replace(lend=_go_on)
-        chosen = ChosenKeys(self.service.config_keys)
+        keys = KeyFilter(
+            self.service.identity, self.service.config_keys, sources=len(self._declared)
+        )
         for index, declared in enumerate(self._declared):
-            self._subscriptions.append(shared.follow(declared, index, outlets, chosen))
+            self._subscriptions.append(shared.follow(declared, index, outlets, keys))
 
     def leads(self, source: int) -> bool:
         """Whether the log tells the failures of a source by this service, and by no other."""

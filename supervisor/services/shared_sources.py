@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..sources.interface import Content, Failure, Label, RestartReason, Source
     from ..store.source_threads import DeclaredSource, Outlets
-    from .chosen_keys import ChosenKeys
+    from .key_filter import KeyFilter
 
     Report = Callable[["Subscription"], None]
 
@@ -24,14 +24,12 @@ if TYPE_CHECKING:
 class Subscription:
     """A service's part in a source. Its reports come from one thread at a time."""
 
-    def __init__(
-        self, shared: SharedSource, index: int, outlets: Outlets, chosen: ChosenKeys
-    ) -> None:
+    def __init__(self, shared: SharedSource, index: int, outlets: Outlets, keys: KeyFilter) -> None:
         """`index`: of the source among those of the service."""
         self._shared = shared
         self._index = index
         self._outlets = outlets
-        self._chosen = chosen
+        self._keys = keys
         self._last: Content | None = None  # as reported; None: it has to hear the next
         self.sink = source_threads.SourceSink(index, shared, outlets)
         self.released = False
@@ -46,7 +44,7 @@ class Subscription:
             self._last = None
             self.sink.read(None, missing, saw)
             return
-        chosen = self._chosen.of(content)
+        chosen = self._keys.of(self._index, content)
         last = self._last
         if chosen is not content and last is not None and _same(chosen, last):
             if saw:
@@ -189,14 +187,14 @@ class SharedSources:
         self._new: list[SharedSource] = []
 
     def follow(
-        self, declared: DeclaredSource, index: int, outlets: Outlets, chosen: ChosenKeys
+        self, declared: DeclaredSource, index: int, outlets: Outlets, keys: KeyFilter
     ) -> Subscription:
         """Have a source report to a service too, from `start` on."""
         shared = self._shared.get(declared.identity)
         if shared is None or shared.over:
             shared = self._shared[declared.identity] = SharedSource(declared)
             self._new.append(shared)
-        subscription = Subscription(shared, index, outlets, chosen)
+        subscription = Subscription(shared, index, outlets, keys)
         shared.users += 1
         if shared in self._new:
             shared.add(subscription)
