@@ -62,7 +62,8 @@ def test_configroots_inside_of_another_are_refused(
 ) -> None:
     (tmp_path / "live").mkdir()
     (tmp_path / "link").symlink_to("live")
-    text = f"{WEB}configroot = {tmp_path / one}\n{API}configroot = {tmp_path / other}\n"
+    roots = [f"configroot = {tmp_path / name}\n" for name in (one, other)]
+    text = f"{WEB}{roots[0]}{API}{roots[1]}"
     expected = f"services.conf:4 [program:web] configroot: {one} {how}; choose another directory"
     assert [expected] == read(tmp_path, text)[1]
 
