@@ -52,12 +52,7 @@ def roster(
 
     `sources`: those of each service with a configuration.
     """
-    known = set(plan_graph.graph_of(plan))
-    # An update of some groups only may leave a dependency without its service.
-    graph = {
-        name: tuple(need for need in needs if need in known)
-        for name, needs in plan_graph.graph_of(plan).items()
-    }
+    graph = _known_graph(plan)
     dependents = plan_graph.direct_dependents(graph)
     all_needs = _closures(graph)
     all_needed_by = _closures(dependents)
@@ -87,6 +82,14 @@ def roster(
         main=next((one.identity for one in plan.services if one.main), ""),
         tiers=max(depths.values(), default=0) + 1,
     )
+
+
+def _known_graph(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """The graph between services of the plan: an update of some groups only may leave a dependency
+    without its service.
+    """
+    graph = plan_graph.graph_of(plan)
+    return {name: tuple(need for need in needs if need in graph) for name, needs in graph.items()}
 
 
 def _closures(edges: Mapping[str, tuple[str, ...]]) -> dict[str, frozenset[str]]:
