@@ -255,9 +255,9 @@ def _policy(settings: Settings) -> Policy:
     )
     if not settings.configured:
         return Policy(life)
-    from .wiring import rollout_policy
+    from .wiring import program
 
-    return Policy(life, rollout_policy.of(settings))
+    return Policy(life, program.rollout_policy(settings))
 
 
 def _absolute(settings: Settings) -> Settings:

@@ -30,7 +30,6 @@ _GROUPS = {
         "core.turn",
         "process.core_dumps",
         "observe.rollout_journal",
-        "wiring.rollout_policy",
         "wiring.program",
     ),
     "directory": ("sources.directory.directory_source",),

@@ -148,9 +148,9 @@ def _policy(service: Service, plan: Plan) -> Policy:
     life = life_policy(service, dice, leftovers=not plan.follows_supervisord)
     if service.settings is None or not service.settings.configured:
         return Policy(life)
-    from ..wiring import rollout_policy
+    from ..wiring import program
 
-    return Policy(life, rollout_policy.of(service.settings))
+    return Policy(life, program.rollout_policy(service.settings))
 
 
 def _sources(plan: Plan) -> dict[str, tuple[SourceState, ...]]:
