@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ..core import service
     from ..core.orders import Settled
     from ..http_server.connection import Connection
+    from ..http_server.messages import Request
     from ..http_server.router import Exchange
     from ..runtime.protocols import Order
     from ..store.manifest import Generation
@@ -150,8 +151,9 @@ class Control(Router):
         self._ended = True
         self._socket_file.remove()
 
-    def refusal(self, connection: Connection) -> Response | None:
+    def refusal(self, connection: Connection, request: Request) -> Response | None:
         """Only our user and root are served; by default, only those of our container."""
+        del request
         pid, uid = peer.credentials(connection.socket)
         if uid not in (0, os.geteuid()):
             why = f"as uid {os.geteuid()} or root, not uid {uid}"

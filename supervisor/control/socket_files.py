@@ -84,14 +84,17 @@ def _listen(path: str) -> socket.socket:
         # bind gives the file the mode of the descriptor (Linux); a umask would be the whole
         # process'.
         os.fchmod(listener.fileno(), 0o600)
-        _bind(listener, path)
+        bind(listener, path)
     except OSError:
         listener.close()
         raise
     return listener
 
 
-def _bind(listener: socket.socket, path: str) -> None:
+def bind(listener: socket.socket, path: str) -> None:
+    """Bind a socket to a path and listen; the file of a dead program is replaced. Raises OSError
+    for any other file.
+    """
     try:
         listener.bind(path)
     except OSError as error:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
         def send(self, connection: Connection) -> None: ...
 
+        def flush(self, connection: Connection) -> None: ...
+
 
 class Stage(IntEnum):
     """The lower the stage, the sooner its connection makes room for a new connection."""
@@ -29,14 +31,24 @@ class Stage(IntEnum):
     SENDING = 3
     ANSWERING = 4  # a request was taken, its response is not made yet
     HELD = 5  # as ANSWERING, for any time: the connection makes room for no other
+    FOLLOWING = 6  # a response without an end: all of it up to now is sent
+    FLUSHING = 7  # a response without an end: the peer has yet to take some bytes
 
 
 class Connection:
     """A peer. Only the server's thread may touch it."""
 
-    def __init__(self, owner: Owner, sock: socket.socket, now: float, seconds: float) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        sock: socket.socket,
+        entrance: socket.socket,
+        now: float,
+        seconds: float,
+    ) -> None:
         self._owner = owner
         self.socket = sock
+        self.entrance = entrance  # the listening socket that accepted it
         self.received = bytearray()
         self.unsent = memoryview(b"")
         self.stage = Stage.READING
@@ -72,3 +84,9 @@ class Connection:
         self.unsent = memoryview(data)
         self.keep = keep
         self._owner.send(self)
+
+    def push(self, data: bytes) -> None:
+        """Send a piece of a response without an end."""
+        if self.here:
+            self.unsent = memoryview(bytes(self.unsent) + data)
+            self._owner.flush(self)

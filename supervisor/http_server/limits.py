@@ -12,8 +12,10 @@ class Limits(Record):
     """Bounds of a server; times in seconds."""
 
     connections: int = 32
-    # Bytes kept of a connection: its request.
+    # Bytes kept of a connection: the head of its request, and the body. Without bodies, a request
+    # with one is answered by its head, and ends its connection.
     received: int = 8192
+    body: int = 0
     # Bytes of responses that peers have not taken yet, of all connections together.
     unsent: int = 512 * 1024
     # From accept, or the first byte of a further request, to the last byte.

@@ -37,9 +37,10 @@ JSON = "application/json"
 class Exchange:
     """A request, and the way to answer it; in the server's thread only."""
 
-    def __init__(self, connection: Connection, request: Request) -> None:
+    def __init__(self, connection: Connection, request: Request, body: bytes = b"") -> None:
         self.connection = connection
         self.request = request
+        self.body = body
         self._answered = False
 
     @property
@@ -57,6 +58,14 @@ class Exchange:
         data = messages.write(response, head=head, keep=keep, now=time.time())
         self.connection.answer(data, keep=keep)
 
+    def follow(self, kind: str) -> Callable[[bytes], None]:
+        """Answer with a response without an end; a function that sends a piece of it."""
+        self._answered = True
+        chunked = self.request.minor > 0
+        connection = self.connection
+        connection.push(messages.stream_head(kind, chunked=chunked, now=time.time()))
+        return lambda data: connection.push(messages.chunk(data) if chunked else data)
+
 
 class Router:
     """Serves the routes of a derived class."""
@@ -70,9 +79,9 @@ class Router:
         self._server: Server | None = None
         self._failing: set[str] = set()  # pages whose failure was logged
 
-    def serve(self, listener: socket.socket) -> None:
-        """Serve the connections of a listening socket until `stop`; the body of a thread."""
-        self._server = Server(listener, self, self._limits, self.calls)
+    def serve(self, *listeners: socket.socket) -> None:
+        """Serve the connections of listening sockets until `stop`; the body of a thread."""
+        self._server = Server(listeners, self, self._limits, self.calls)
         self._server.run()
 
     def stop(self) -> None:
@@ -87,10 +96,14 @@ class Router:
         """After `serve` has returned, or instead of it."""
         self.calls.close()
 
-    def refusal(self, connection: Connection) -> Response | None:
-        """The response to a peer whose requests are not served; None for any other."""
-        del connection
+    def refusal(self, connection: Connection, request: Request) -> Response | None:
+        """The response to a request that is not served, before its body; None for any other."""
+        del connection, request
         return None
+
+    def methods_of(self, path: str) -> Mapping[str, Handler]:
+        """The handlers of a path by method; none for a path that does not exist."""
+        return self.routes.get(path, {})
 
     def unknown(self, exchange: Exchange, paths: Sequence[str]) -> Response:
         """The response to a request for a path that is none of `paths`."""
@@ -101,19 +114,27 @@ class Router:
 
     def read(self, connection: Connection) -> None:
         """Answer a request that has come wholly."""
+        limits = self._limits
         try:
-            request = messages.read(connection.received, self._limits.received)
+            request = messages.read(connection.received, limits.received, bodies=limits.body > 0)
         except Malformed as error:
             self._refuse(connection, plain(error.status, f"cannot answer: {error}"))
             return
         if request is None:
             return
-        refused = self.refusal(connection)
+        refused = self.refusal(connection, request)
+        if refused is None and request.body > limits.body:
+            why = f"cannot answer: the body has more than {limits.body} bytes"
+            refused = plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
         if refused is not None:
             self._refuse(connection, refused)
             return
-        connection.take(request.size)
-        self._route(Exchange(connection, request))
+        end = request.size + request.body
+        if len(connection.received) < end:
+            return
+        body = bytes(connection.received[request.size : end])
+        connection.take(end)
+        self._route(Exchange(connection, request, body))
 
     def late(self, connection: Connection) -> None:
         """Answer a request that did not come in time."""
@@ -127,7 +148,7 @@ class Router:
 
     def _route(self, exchange: Exchange) -> None:
         request = exchange.request
-        methods = self.routes.get(request.path, {})
+        methods = self.methods_of(request.path)
         known = methods or {method for table in self.routes.values() for method in table}
         method = "GET" if request.method == "HEAD" else request.method
         if method not in known:

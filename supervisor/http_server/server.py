@@ -24,7 +24,7 @@ from .processor_share import ProcessorShare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     from .calls import Calls
@@ -62,7 +62,10 @@ _PATIENCE = {
     Stage.SENDING: 0.005,
     Stage.ANSWERING: 1.1,  # the main loop has a second
     Stage.HELD: float("inf"),
+    Stage.FOLLOWING: float("inf"),
+    Stage.FLUSHING: float("inf"),
 }
+_PIECE = 64 * 1024  # bytes to receive at once
 _DRAIN_SECONDS = 1.0
 _DRAIN_BYTES = 64 * 1024
 _SHORT_OF_FILES = (errno.EMFILE, errno.ENFILE)
@@ -75,16 +78,22 @@ _WATCHED = {
     # The kernel reports the end of a peer in any case.
     Stage.ANSWERING: 0,
     Stage.HELD: 0,
+    # A peer that only stops sending is gone too: it waits for no end of the response.
+    Stage.FOLLOWING: select.POLLRDHUP,
+    Stage.FLUSHING: select.POLLOUT | select.POLLRDHUP,
 }
 
 
 class Server:
-    """Serves the connections of a listening socket."""
+    """Serves the connections of listening sockets."""
 
-    def __init__(self, listener: socket.socket, talk: Talk, limits: Limits, calls: Calls) -> None:
-        """The caller closes `listener` and `calls`."""
-        listener.setblocking(False)
-        self._listener = listener
+    def __init__(
+        self, listeners: Sequence[socket.socket], talk: Talk, limits: Limits, calls: Calls
+    ) -> None:
+        """The caller closes `listeners` and `calls`."""
+        for listener in listeners:
+            listener.setblocking(False)
+        self._listeners = listeners
         self._talk = talk
         self._limits = limits
         self._calls = calls
@@ -100,7 +109,8 @@ class Server:
         self._share = ProcessorShare(limits.processor)
         self._poll = select.poll()
         self._poll.register(calls.wakeup, select.POLLIN)
-        self._poll.register(listener, select.POLLIN)
+        for listener in listeners:
+            self._poll.register(listener, select.POLLIN)
 
     def run(self) -> None:
         """Serve until `stop`; the body of a thread."""
@@ -120,7 +130,7 @@ class Server:
         self._share.begin()
         # Accepting comes last: a new connection may get the descriptor of a connection that ended
         # in this turn, which `found` still describes.
-        comes = found.pop(self._listener.fileno(), 0)
+        called = [one for one in self._listeners if found.pop(one.fileno(), 0)]
         if found.pop(self._calls.wakeup, 0):
             for body in self._calls.waiting():
                 self._contain(body)
@@ -131,8 +141,8 @@ class Server:
         for connection in again:
             self._contain(partial(self._read, connection), connection)
         self._pass_time()
-        if comes:
-            self._accept()
+        for listener in called:
+            self._accept(listener)
         self._share.end()
 
     def _contain(self, body: Callable[[], None], connection: Connection | None = None) -> None:
@@ -176,12 +186,12 @@ class Server:
 
     # --- accepting and dropping
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         for _ in range(_ACCEPTS):
             if len(self._connections) >= self._most and not self._make_room():
                 return
             try:
-                sock, _address = self._listener.accept()
+                sock, _address = listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as error:
@@ -190,11 +200,12 @@ class Server:
             if self._short:
                 self._short = False
                 log.info("the port accepts connections again", event="accepting")
-            self._welcome(sock)
+            self._welcome(sock, listener)
 
-    def _welcome(self, sock: socket.socket) -> None:
+    def _welcome(self, sock: socket.socket, listener: socket.socket) -> None:
         sock.setblocking(False)
-        connection = Connection(self, sock, time.monotonic(), self._limits.request_seconds)
+        seconds = self._limits.request_seconds
+        connection = Connection(self, sock, listener, time.monotonic(), seconds)
         self._connections[sock.fileno()] = connection
         self._stages[connection.stage][connection] = None
         self._poll.register(sock, select.POLLIN)
@@ -216,12 +227,14 @@ class Server:
         """Accept no connection for this time."""
         if self._accepting:
             self._accepting = False
-            self._poll.unregister(self._listener)
+            for listener in self._listeners:
+                self._poll.unregister(listener)
             self._calls.after(seconds, self._resume)
 
     def _resume(self) -> None:
         self._accepting = True
-        self._poll.register(self._listener, select.POLLIN)
+        for listener in self._listeners:
+            self._poll.register(listener, select.POLLIN)
 
     def _make_room(self) -> bool:
         """Drop a connection, else pause; whether a connection was dropped."""
@@ -258,6 +271,8 @@ class Server:
     def _look(self, connection: Connection, mask: int) -> None:
         if connection.stage is Stage.SENDING:
             self.send(connection)
+        elif connection.stage is Stage.FLUSHING and not mask & ~select.POLLOUT:
+            self.flush(connection)
         elif connection.stage >= Stage.ANSWERING:  # not watched: the peer has gone away
             self._drop(connection)
         elif connection.stage is Stage.DRAINING:
@@ -269,9 +284,9 @@ class Server:
         """Receive bytes, and let the talk look at them."""
         if not connection.here or connection.stage not in (Stage.IDLE, Stage.READING):
             return
-        room = self._limits.received - len(connection.received)
+        room = self._limits.received + self._limits.body - len(connection.received)
         try:
-            piece = connection.socket.recv(room) if room else b""
+            piece = connection.socket.recv(min(room, _PIECE)) if room else b""
             ended = bool(room) and not piece
         except BlockingIOError:
             piece = b""
@@ -334,6 +349,22 @@ class Server:
             return
         connection.received.clear()
         self.move(connection, Stage.DRAINING, _DRAIN_SECONDS)
+
+    def flush(self, connection: Connection) -> None:
+        """Send as much of a response without an end as the peer takes."""
+        if not connection.here:
+            return
+        try:
+            connection.unsent = connection.unsent[connection.socket.send(connection.unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._drop(connection)
+            return
+        if not connection.unsent:
+            self.move(connection, Stage.FOLLOWING, None)
+        elif connection.stage is not Stage.FLUSHING:
+            self.move(connection, Stage.FLUSHING, self._limits.send_seconds)
 
     def _bound_unsent(self, newest: Connection) -> None:
         slow = [peer for peer in self._stages[Stage.SENDING] if peer is not newest]
