@@ -26,7 +26,6 @@ from .conductor_state import (
     Services,
     UpdateOrdered,
 )
-from .late_configuration import LateConfiguration
 from .standard_input import StandardInputs
 
 TYPE_CHECKING = False
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from ..runtime.protocols import Order
     from .conductor_state import Out
     from .running_plan import RunningPlan
-    from .service_configuration import ServiceConfiguration
 
 
 class ConductorRules:
@@ -62,18 +60,16 @@ class ServicesLoop(Loop):
 
     def __init__(self, inbox: Inbox, processes: Processes, plan: RunningPlan, parts: Parts) -> None:
         self._plan = plan
-        self._inputs = StandardInputs()
+        self.inputs = StandardInputs()
         self._start_error: Callable[[int, str, str], str] | None = None
         if plan.roster.follows_supervisord:
             from .supervisord_states import start_error
 
             self._start_error = start_error
         current = Current(conductor.fresh(plan.roster), Policy())
-        self.configuration = LateConfiguration(inbox.put, lambda: self.services, processes)
-        self.configuration.begin(plan.roster, plan.command)
-        observers = (*parts.observers, self._inputs.observe, self.configuration.observe)
+        observers = (*parts.observers, self.inputs.observe)
         # First the processes that are left: they may still use what the others clean up.
-        at_end = (self._end_leftovers, self.configuration.end, *parts.at_end)
+        at_end = (self._end_leftovers, *parts.at_end)
         parts = parts.replace(observers=observers, at_end=at_end)
         super().__init__(inbox, processes, plan.command, current, parts)
 
@@ -99,7 +95,7 @@ class ServicesLoop(Loop):
 
     def start(self, service: str) -> ev.Forked:
         command = self._plan.command(service)
-        theirs = self._inputs.open(service)
+        theirs = self.inputs.open(service)
         try:
             streams = (theirs, *command.streams[1:])
             return self.processes.spawn(command.replace(streams=streams), service)
@@ -119,28 +115,6 @@ class ServicesLoop(Loop):
             AnswerOrder: lambda order: order.reply(order.results),
             ReadPlan: lambda _: self._read_plan(),
             ReopenLogs: lambda _: self._plan.reopen_logs(),
-            **self._of_rollouts(),
-        }
-
-    def _of_rollouts(self) -> dict[type[Order], Callable[[Any], Any]]:
-        """The deeds for versions; each is about the service of its order."""
-
-        def of(order: Any) -> ServiceConfiguration:
-            return self.configuration.of(order.service)
-
-        def begin(order: Any, deed: Callable[[], None]) -> None:
-            self._begin(deed, f"{type(order).__name__.lower()} {order.service}")
-
-        return {
-            act.Apply: lambda order: self._apply(of(order).delivery),
-            act.Check: lambda order: begin(order, of(order).delivery.check),
-            act.Mark: lambda order: begin(order, of(order).delivery.mark),
-            act.Recover: lambda order: begin(order, of(order).delivery.recover),
-            act.RollBack: lambda order: begin(
-                order, partial(of(order).delivery.roll_back, order.digest)
-            ),
-            act.Reload: lambda order: self._begin_reload(of(order).reloader, order),
-            act.CancelReload: lambda order: of(order).reloader.cancel(order.attempt),
         }
 
     def _read_plan(self) -> PlanRead:

@@ -21,7 +21,6 @@ from ..runtime.inbox import Inbox
 from ..runtime.loop import Parts
 from .pid_file import PidFile
 from .running_plan import RunningPlan
-from .service_observation import Observation
 from .services_loop import ServicesLoop
 from .verdicts import Level
 
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from ..runtime.signals import Inherited
     from .conductor_state import Out, Services
     from .plan import Main, Plan
+    from .rpc_service import RpcService
     from .service_journal import Line
     from .verdicts import Verdicts
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 # Descriptors kept back from threads, and the seconds until another thread runs, as in `cli`.
 _RESERVE = 4
 _SWITCH = 0.0005
+_NO_CONTROL = "off"  # the word of --control
 # The levels of supervisord, with ours that show the same lines.
 _LEVELS = {
     "critical": "error",
@@ -80,15 +81,54 @@ def run(read: Read, settings: Settings, environ: Mapping[str, str], inherited: I
     processes.reserve.hold(_RESERVE)
     pid_file = PidFile(plan.main.pidfile)
     running = RunningPlan(plan, partial(_read_again, read), reopen)
-    observation = Observation(plan, settings, inbox)
-    parts = Parts(observers=(announce, *observation.observers), at_end=(pid_file.remove,))
+    clients = _clients(plan, settings)
+    at_end = (pid_file.remove, *((clients.end,) if clients else ()))
+    parts = Parts(observers=(announce,), at_end=at_end)
     loop = ServicesLoop(inbox, processes, running, parts)
-    observation.begin(loop.current)
+    if clients is not None:
+        _serve_clients(clients, settings, running, loop)
     _say_started(plan, pid_file)
     # As in `cli`: the objects of the start stay.
     gc.freeze()
     gc.enable()
     return loop.run()
+
+
+def _clients(plan: Plan, settings: Settings) -> RpcService | None:
+    """The sockets for clients of supervisord; None where the file and the options name none."""
+    if not (plan.servers or _control_place(settings) != _NO_CONTROL):
+        return None
+    from .rpc_service import RpcService
+
+    return RpcService()
+
+
+def _serve_clients(
+    clients: RpcService, settings: Settings, running: RunningPlan, loop: ServicesLoop
+) -> None:
+    from .plan_changes import PlanChanges
+    from .rpc_service import RpcParts
+
+    put = loop.inbox.put
+    parts = RpcParts(
+        plan=running.plan,
+        state=lambda: loop.services,
+        put=put,
+        changes=PlanChanges(running, put, lambda: loop.services),
+        control=_control_place(settings),
+        write_input=loop.inputs.write,
+    )
+    clients.start(parts)
+
+
+def _control_place(settings: Settings) -> str | None:
+    """The path of the control socket; None for the first free default place, which a served port
+    brings with it; `off`.
+    """
+    if settings.control:
+        return settings.control
+    served = settings.listen is not None and settings.listen[1] >= 0
+    return None if served else _NO_CONTROL
 
 
 def _warn(verdicts: Verdicts, environ: Mapping[str, str]) -> None:

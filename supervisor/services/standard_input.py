@@ -6,6 +6,7 @@ so that no service changes the mode of another's input. It starts nothing.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from ..core import events as ev
@@ -22,8 +23,20 @@ class StandardInputs:
         OSError.
         """
         self.close(service)
-        theirs, self._ends[service] = os.pipe2(os.O_CLOEXEC)
+        theirs, ours = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(ours, False)
+        self._ends[service] = ours
         return theirs
+
+    def write(self, service: str, data: bytes) -> None:
+        """Write to a program that runs. Raises OSError: EPIPE where it has closed its end or is
+        gone, EAGAIN where it reads too slowly for these bytes.
+        """
+        end = self._ends.get(service)
+        if end is None:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        if os.write(end, data) < len(data):
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     def close(self, service: str) -> None:
         end = self._ends.pop(service, None)

@@ -1,0 +1,39 @@
+"""The log file of [supervisord], as clients read it.
+
+It opens regular files only: a pipe or a device would hold the reader up. The writer of the file is
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+
+def read(path: str, offset: int, length: int) -> bytes:
+    """The bytes of a span; a negative offset counts from the end, and a length of 0 is the rest.
+    Raises OSError, FileNotFoundError where there is no such log.
+    """
+    descriptor = opened(path)
+    try:
+        size = os.fstat(descriptor).st_size
+        start = max(0, size + offset) if offset < 0 else offset
+        return os.pread(descriptor, length or max(0, size - start), start)
+    finally:
+        os.close(descriptor)
+
+
+def opened(path: str) -> int:
+    """A descriptor of the file, for reading. Raises OSError."""
+    if not path:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise FileNotFoundError(errno.ENOENT, "it is no regular file", path)
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+
+
+def clear(path: str) -> None:
+    """Empty the file: the writer appends to it. Raises OSError."""
+    os.close(opened(path))
+    os.truncate(path, 0)
