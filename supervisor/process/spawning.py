@@ -20,7 +20,7 @@ from . import open_files, terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import TypeVar
 
     from ..runtime.signals import Inherited
@@ -53,9 +53,9 @@ class Command(Record):
     workdir: str | None = None  # None: where the supervisor was started
     user: User | None = None
     umask: int | None = None
-    # Standard input, output and errors: descriptors of ours, or paths of files to append to; (): as
-    # ours.
-    streams: tuple[int | str, ...] = ()
+    # By their numbers in the program: descriptors of ours, or paths of files to append to; {}: all
+    # as ours.
+    files: Mapping[int, int | str] = {}
 
 
 class Reserve:
@@ -171,9 +171,9 @@ class Spawner:
             os.fchdir(self._start_dir)
             if self.undo is not None:
                 self.undo()
-            if command.streams and output is None:
+            if command.files and output is None:
                 step = _STREAM
-                _connect_streams(command.streams)
+                report_fd = _connect_files(command.files, report_fd)
                 step = _DIRECTORY
             if command.workdir is not None:
                 os.chdir(command.workdir)
@@ -220,12 +220,28 @@ def _connect(output: int) -> None:
     os.dup2(output, 2)
 
 
-def _connect_streams(streams: tuple[int | str, ...]) -> None:
-    """Give a service its standard streams, from where we were started, as our user."""
-    sources = [one if isinstance(one, int) else _open_to_append(one) for one in streams]
-    # Each source may be the place of another stream, which the first copies would replace.
-    for target, copy in enumerate([os.dup(source) for source in sources]):
-        os.dup2(copy, target)
+def _connect_files(files: Mapping[int, int | str], report_fd: int) -> int:
+    """Give a service its descriptors, from where we were started, as our user.
+
+    Returns the place of the report, which may have had the number of one of them.
+    """
+    least = max(files) + 1
+    # Each source may have the number of another: the copies stand above all numbers first.
+    copies = {
+        number: _above(one if isinstance(one, int) else _open_to_append(one), least)
+        for number, one in files.items()
+    }
+    report_fd = _above(report_fd, least)
+    for number, copy in copies.items():
+        os.dup2(copy, number)
+    return report_fd
+
+
+def _above(descriptor: int, least: int) -> int:
+    """The descriptor, or a copy of it at `least` or above; the exec closes the copies."""
+    while descriptor < least:
+        descriptor = os.dup(descriptor)
+    return descriptor
 
 
 def _open_to_append(path: str) -> int:
@@ -308,7 +324,7 @@ def _spawn_error(command: Command, report: bytes) -> SpawnError:
             CANNOT_RUN, f"cannot start {program}: cannot enter directory {where}: {_reason(number)}"
         )
     if step == _STREAM:
-        paths = ", ".join(one for one in command.streams if isinstance(one, str))
+        paths = ", ".join(one for one in command.files.values() if isinstance(one, str))
         why = f"cannot open its log {paths}" if paths else "cannot connect its streams"
         return SpawnError(CANNOT_RUN, f"cannot start {program}: {why}: {_reason(number)}")
     if step == _USER and command.user is not None:

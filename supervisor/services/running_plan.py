@@ -62,6 +62,10 @@ class RunningPlan:
         """The command of a service. Raises SpawnError."""
         return self._commands[service](service)
 
+    def service(self, identity: str) -> Service:
+        """The record of a service, also of one that is leaving."""
+        return self._commands[identity].service(identity)
+
     def word(self, service: str) -> str:
         """The program of a service, as it is written."""
         commands = self._commands.get(service)

@@ -66,7 +66,7 @@ class ServiceCommands:
             user = User(account.uid, account.gid, account.groups())
         env = self._environment(service, account)
         return Command(
-            service.words, env, service.directory, user, service.umask, streams=_streams(service)
+            service.words, env, service.directory, user, service.umask, files=_streams(service)
         )
 
     def _environment(self, service: Service, account: users.Account | None) -> Environment:
@@ -97,11 +97,11 @@ def _account(program: str, user: str) -> users.Account | None:
         ) from error
 
 
-def _streams(service: Service) -> tuple[int | str, ...]:
-    """Our standard input stands for the pipe of each start."""
+def _streams(service: Service) -> dict[int, int | str]:
+    """The streams of a start to which no part gives others."""
     output = _source(service.stdout, _OUTPUT)
     errors = output if service.redirect_stderr else _source(service.stderr, _ERRORS)
-    return (_INPUT, output, errors)
+    return {_INPUT: _INPUT, _OUTPUT: output, _ERRORS: errors}
 
 
 def _source(stream: Stream, ours: int) -> int | str:

@@ -26,7 +26,6 @@ from .conductor_state import (
     Services,
     UpdateOrdered,
 )
-from .standard_input import StandardInputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from ..runtime.protocols import Order
     from .conductor_state import Out
     from .running_plan import RunningPlan
+    from .service_files import ServiceFiles
 
 
 class ConductorRules:
@@ -58,16 +58,23 @@ class ServicesLoop(Loop):
 
     rules = ConductorRules()
 
-    def __init__(self, inbox: Inbox, processes: Processes, plan: RunningPlan, parts: Parts) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        processes: Processes,
+        plan: RunningPlan,
+        files: ServiceFiles,
+        parts: Parts,
+    ) -> None:
         self._plan = plan
-        self.inputs = StandardInputs()
+        self._files = files
         self._start_error: Callable[[int, str, str], str] | None = None
         if plan.roster.follows_supervisord:
             from .supervisord_states import start_error
 
             self._start_error = start_error
         current = Current(conductor.fresh(plan.roster), Policy())
-        observers = (*parts.observers, self.inputs.observe)
+        observers = (*parts.observers, self._files.observe)
         # First the processes that are left: they may still use what the others clean up.
         at_end = (self._end_leftovers, *parts.at_end)
         parts = parts.replace(observers=observers, at_end=at_end)
@@ -95,12 +102,7 @@ class ServicesLoop(Loop):
 
     def start(self, service: str) -> ev.Forked:
         command = self._plan.command(service)
-        theirs = self.inputs.open(service)
-        try:
-            streams = (theirs, *command.streams[1:])
-            return self.processes.spawn(command.replace(streams=streams), service)
-        finally:
-            os.close(theirs)
+        return self._files.start(service, command, self.processes.spawn)
 
     def run_without_rules(self, event: ev.Event | None) -> int:
         from .services_last_resort import ServicesLastResort

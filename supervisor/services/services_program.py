@@ -21,7 +21,9 @@ from ..runtime.inbox import Inbox
 from ..runtime.loop import Parts
 from .pid_file import PidFile
 from .running_plan import RunningPlan
+from .service_files import ServiceFiles
 from .services_loop import ServicesLoop
+from .standard_input import StandardInputs
 from .verdicts import Level
 
 TYPE_CHECKING = False
@@ -84,9 +86,11 @@ def run(read: Read, settings: Settings, environ: Mapping[str, str], inherited: I
     clients = _clients(plan, settings)
     at_end = (pid_file.remove, *((clients.end,) if clients else ()))
     parts = Parts(observers=(announce,), at_end=at_end)
-    loop = ServicesLoop(inbox, processes, running, parts)
+    inputs = StandardInputs()
+    files = ServiceFiles(inputs)  # a later part wins
+    loop = ServicesLoop(inbox, processes, running, files, parts)
     if clients is not None:
-        _serve_clients(clients, settings, running, loop)
+        _serve_clients(clients, settings, running, loop, inputs)
     _say_started(plan, pid_file)
     # As in `cli`: the objects of the start stay.
     gc.freeze()
@@ -104,7 +108,11 @@ def _clients(plan: Plan, settings: Settings) -> RpcService | None:
 
 
 def _serve_clients(
-    clients: RpcService, settings: Settings, running: RunningPlan, loop: ServicesLoop
+    clients: RpcService,
+    settings: Settings,
+    running: RunningPlan,
+    loop: ServicesLoop,
+    inputs: StandardInputs,
 ) -> None:
     from .plan_changes import PlanChanges
     from .rpc_service import RpcParts
@@ -116,7 +124,7 @@ def _serve_clients(
         put=put,
         changes=PlanChanges(running, put, lambda: loop.services),
         control=_control_place(settings),
-        write_input=loop.inputs.write,
+        write_input=inputs.write,
     )
     clients.start(parts)
 

@@ -9,41 +9,49 @@ from __future__ import annotations
 import errno
 import os
 
-from ..core import events as ev
+from .service_files import Contribution, FilePart
+
+_INPUT = 0
 
 
-class StandardInputs:
-    """Our ends of the pipes, by service. For the main thread."""
+class StandardInputs(FilePart):
+    """Our ends of the pipes, by service, and the end for a program that is about to start."""
 
     def __init__(self) -> None:
         self._ends: dict[str, int] = {}
+        self._theirs: dict[str, int] = {}
 
-    def open(self, service: str) -> int:
-        """A new pipe for a service; its end for the program, which the caller closes. Raises
-        OSError.
-        """
-        self.close(service)
+    def open(self, identity: str) -> Contribution:
+        self.ended(identity)
         theirs, ours = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(ours, False)
-        self._ends[service] = ours
-        return theirs
+        self._ends[identity] = ours
+        self._theirs[identity] = theirs
+        return Contribution({_INPUT: theirs})
 
-    def write(self, service: str, data: bytes) -> None:
+    def write(self, identity: str, data: bytes) -> None:
         """Write to a program that runs. Raises OSError: EPIPE where it has closed its end or is
         gone, EAGAIN where it reads too slowly for these bytes.
         """
-        end = self._ends.get(service)
+        end = self._ends.get(identity)
         if end is None:
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         if os.write(end, data) < len(data):
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
-    def close(self, service: str) -> None:
-        end = self._ends.pop(service, None)
-        if end is not None:
-            os.close(end)
+    def started(self, identity: str, pid: int) -> None:
+        del pid
+        _close(self._theirs, identity)
 
-    def observe(self, event: ev.Event, *_: object) -> None:
-        """Close the pipe of a program that has ended."""
-        if isinstance(event, (ev.Exited, ev.StartFailed)):
-            self.close(event.service)
+    def failed(self, identity: str) -> None:
+        _close(self._theirs, identity)
+        self.ended(identity)
+
+    def ended(self, identity: str) -> None:
+        _close(self._ends, identity)
+
+
+def _close(ends: dict[str, int], identity: str) -> None:
+    end = ends.pop(identity, None)
+    if end is not None:
+        os.close(end)

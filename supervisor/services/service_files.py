@@ -1,0 +1,97 @@
+"""The descriptors and variables that each start of a service gets, from the parts that own them.
+
+It composes contributions, and tells the parts how a start went. It knows no part; it forks nothing.
+"""
+
+from __future__ import annotations
+
+from ..core import events as ev
+from ..core.errors import CANNOT_RUN, SpawnError, reason
+from ..core.record import Record
+from ..runtime import log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from ..process.spawning import Command
+
+    Spawn = Callable[[Command, str], ev.Forked]
+
+
+class Contribution(Record):
+    """The share of a part in a start."""
+
+    streams: Mapping[int, int | str] = {}  # 0 to 2: a descriptor of ours, or a path to append to
+    files: Mapping[int, int] = {}  # above 2: a descriptor of ours
+    variables: Mapping[str, str] = {}
+
+
+NOTHING = Contribution()
+
+
+class FilePart:
+    """A part with descriptors or variables for services. For the main thread; nothing may block."""
+
+    def open(self, identity: str) -> Contribution:
+        """The share in the next start of a service. Raises OSError, with nothing left open."""
+        del identity
+        return NOTHING
+
+    def started(self, identity: str, pid: int) -> None:
+        """The service has a process, with copies of the descriptors: close the child's ends."""
+
+    def failed(self, identity: str) -> None:
+        """No process was made: close all of this start."""
+
+    def ended(self, identity: str) -> None:
+        """The process has ended, or its program could not be run."""
+
+
+class ServiceFiles:
+    """Opens the shares of all parts for each start; a later part wins over an earlier one."""
+
+    def __init__(self, *parts: FilePart) -> None:
+        self._parts = parts
+        self._faults = log.Faults()
+
+    def start(self, identity: str, command: Command, spawn: Spawn) -> ev.Forked:
+        """Start the program with all shares. Raises SpawnError, with nothing left open."""
+        opened: list[FilePart] = []
+        try:
+            for part in self._parts:
+                command = _with(command, part.open(identity))
+                opened.append(part)
+            forked = spawn(command, identity)
+        except OSError as error:
+            self._tell(opened, lambda part: part.failed(identity), identity)
+            why = f"cannot start {command.argv[0]}: cannot open its streams: {reason(error)}"
+            raise SpawnError(CANNOT_RUN, why, short=True) from error
+        except Exception:
+            self._tell(opened, lambda part: part.failed(identity), identity)
+            raise
+        self._tell(opened, lambda part: part.started(identity, forked.pid), identity)
+        return forked
+
+    def observe(self, event: ev.Event, *_: object) -> None:
+        """Tell the parts of the end of a process."""
+        if isinstance(event, (ev.Exited, ev.StartFailed)):
+            self._tell(self._parts, lambda part: part.ended(event.service), event.service)
+
+    def _tell(
+        self, parts: Iterable[FilePart], tell: Callable[[FilePart], None], identity: str
+    ) -> None:
+        for part in parts:
+            try:
+                tell(part)
+            except Exception as error:  # a part costs no other part, and no service
+                self._faults.say(f"close the files of {identity} ({type(part).__name__})", error)
+
+
+def _with(command: Command, share: Contribution) -> Command:
+    if share.streams or share.files:
+        command = command.replace(files={**command.files, **share.streams, **share.files})
+    env = command.env
+    for name, value in share.variables.items():
+        env = env.plus(name, value)
+    return command if env is command.env else command.replace(env=env)
