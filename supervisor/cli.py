@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from .core import events as ev
-    from .core.rollout_state import RolloutPolicy
     from .options.command_line import Settings
     from .process.spawning import Command
     from .runtime.protocols import Observer, Order
@@ -254,29 +253,11 @@ def _policy(settings: Settings) -> Policy:
         ready_timeout=settings.reload_timeout,
         early_signals=not settings.configured,
     )
-    return Policy(life, _rollout_policy(settings) if settings.configured else None)
+    if not settings.configured:
+        return Policy(life)
+    from .wiring import program
 
-
-def _rollout_policy(settings: Settings) -> RolloutPolicy:
-    from .core.rollout_state import RolloutPolicy
-    from .core.versions import Pace
-
-    method = settings.reload_method
-    return RolloutPolicy(
-        sidecar=not settings.command,
-        once=settings.once,
-        validate=settings.validate is not None,
-        verify=settings.verify is not None,
-        reload_signal=getattr(settings, method.signal) if method.signal else 0,
-        signal_checked=settings.reload_signal_check == "auto",
-        restart_to_reload=method.restarts,
-        rollback=settings.rollback and settings.configroot is not None,
-        unhealthy_on_failure=settings.unhealthy_on_reload_failure,
-        initial_sync_timeout=settings.initial_sync_timeout,
-        pace=Pace(settings.reload_interval, settings.reload_quiet, settings.reload_splay),
-        reload_timeout=settings.reload_timeout,
-        verify_window=settings.verify_window,
-    )
+    return Policy(life, program.rollout_policy(settings))
 
 
 def _absolute(settings: Settings) -> Settings:

@@ -174,6 +174,7 @@ class SourceContacted(Event):
 
     source: int
     count: int = 1  # times since the last turn
+    service: str = APP
 
 
 class WatchSaw(Event):
@@ -182,3 +183,4 @@ class WatchSaw(Event):
     source: int
     kind: str
     count: int = 1  # as above
+    service: str = APP

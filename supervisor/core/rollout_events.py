@@ -147,11 +147,14 @@ class WatchConnected(Event):
     """A watch was established: a contact too."""
 
     source: int
+    service: str = APP
 
 
 class WatchDisconnected(Event):
     source: int
+    service: str = APP
 
 
 class WatchRestarted(Event):
     reason: str
+    service: str = APP

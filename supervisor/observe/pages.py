@@ -23,7 +23,7 @@ from .metrics_page import MetricsPage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
     from ..core import service
@@ -85,7 +85,10 @@ class Site(Router):
         return verdict(health.live(self._app.state, self._app.policy))
 
     def _serve_ready(self, exchange: Exchange) -> None:
-        exchange.answer(self.attempt("/readyz", lambda: verdict(health.ready(self._app.state))))
+        exchange.answer(self.attempt("/readyz", self._ready))
+
+    def _ready(self) -> Response:
+        return verdict(health.ready(self._app.state))
 
     def _serve_status(self, exchange: Exchange) -> None:
         exchange.answer(self.attempt("/status", self._status))
@@ -104,11 +107,14 @@ class Site(Router):
     def _status_page(self, paths: Sequence[str]) -> Response:
         from . import page_style, status_page
 
-        service = self._app.state
         clock = time.time()
-        shown = {service.name: status.shown(service, time.monotonic(), clock)}
-        body = status_page.page(shown, paths, clock)
+        body = status_page.page(self._records(clock), paths, clock)
         return Response(HTTPStatus.OK, _HTML, body, policy=page_style.POLICY)
+
+    def _records(self, clock: float) -> Mapping[str, Mapping[str, object]]:
+        """The records of the status page, by service."""
+        service = self._app.state
+        return {service.name: status.shown(service, time.monotonic(), clock)}
 
     def unknown(self, exchange: Exchange, paths: Sequence[str]) -> Response:
         if not _for_browser(exchange):

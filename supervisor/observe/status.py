@@ -31,9 +31,9 @@ def shown(service: Service, now: float, clock: float, *, words: bool = False) ->
     if words:
         config["last_error_output"] = rollout.versions.words or None
         reloads["last_error_output"] = rollout.reloads.words or None
-    started, started_age = _when(service.life.started_at, now, clock)
-    changed, changed_age = _when(rollout.versions.applied_at, now, clock)
-    reloaded, reloaded_age = _when(rollout.reloads.finished_at, now, clock)
+    started, started_age = when(service.life.started_at, now, clock)
+    changed, changed_age = when(rollout.versions.applied_at, now, clock)
+    reloaded, reloaded_age = when(rollout.reloads.finished_at, now, clock)
     found = {
         "version": __version__,
         "app": {**_app(service), "started_at": started, "started_seconds_ago": started_age},
@@ -137,7 +137,7 @@ def _on_trial(rollout: Rollout) -> str:
 
 
 def _source(source: SourceState, now: float, clock: float) -> dict[str, object]:
-    contact, contact_age = _when(source.contact, now, clock)
+    contact, contact_age = when(source.contact, now, clock)
     return {
         "name": source.name,
         "present": source.present,
@@ -148,7 +148,7 @@ def _source(source: SourceState, now: float, clock: float) -> dict[str, object]:
     }
 
 
-def _when(at: float, now: float, clock: float) -> tuple[str | None, float | None]:
+def when(at: float, now: float, clock: float) -> tuple[str | None, float | None]:
     """The time of a monotonic moment in UTC, and its age in seconds; None for never."""
     if not at:
         return None, None

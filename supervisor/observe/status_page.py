@@ -102,8 +102,12 @@ def _services(services: Mapping[str, Shown], names: Mapping[str, str]) -> str:
 
 def _service(app: Shown) -> Iterator[str]:
     ready = app["ready"]
-    word = "good" if ready else "bad"
-    yield f'<strong class="{word}">{app["phase"]}, {"ready" if ready else "not ready"}</strong>'
+    if app.get("required", True):
+        word = "good" if ready else "bad"
+        state = f"{app['phase']}, {'ready' if ready else 'not ready'}"
+        yield f'<strong class="{word}">{state}</strong>'
+    else:
+        yield app["phase"]
     elsewhere = ready and not app["starts"]
     if app["pid"]:
         yield str(app["pid"])

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     Commands = Callable[[str], Command]  # of a service, by its name; raises SpawnError
 
-
 _AGAIN = 1.0  # seconds between two tries to start a thread, or to see the children
 _PAUSE = 0.1  # seconds after a failed wait
 # Events that the rules must not miss: the app's end, or a stop, would go unseen.
@@ -302,8 +301,8 @@ class Loop:
             self._begin(sync.apply, "apply")
 
     def _begin_reload(self, reload: Reloader, order: act.Reload) -> None:
-        pid = self.current.state.life.pid
-        self._begin(partial(self._reload, reload, order.attempt, pid, told=order.told), "reload")
+        pid = self.service(order).life.pid
+        self._begin(partial(self._reload, reload, order, pid), "reload")
 
     def _try(self, what: str, deed: Callable[[], object]) -> None:
         try:
@@ -319,15 +318,16 @@ class Loop:
             self.processes.kill(order.service, order.signum, group=False)
         return ev.ReloadSignalled(order.attempt, sent, order.service)
 
-    def _reload(self, reload: Reloader, attempt: int, pid: int, *, told: bool) -> None:
+    def _reload(self, reload: Reloader, order: act.Reload, pid: int) -> None:
         """In a thread. A reload reports its own failures, but not those of its imports."""
         try:
-            reload(attempt, pid, told=told)
+            reload(order.attempt, pid, told=order.told)
         except Exception as error:  # the outer edge of the thread
             from ..core.outcomes import Outcome
 
             why = self.faults.say("reload the app", error)
-            self.inbox.put(ev.ReloadFinished(attempt, Outcome.INTERNAL, why))
+            end = ev.ReloadFinished(order.attempt, Outcome.INTERNAL, why, service=order.service)
+            self.inbox.put(end)
 
     def _begin(self, body: Callable[[], object], name: str) -> None:
         try:
@@ -387,10 +387,10 @@ def _failure(action: Order, why: str, state: Service) -> ev.Event | None:
     match action:
         case act.Spawn(service):
             return ev.StartFailed(CANNOT_RUN, why, True, service)
-        case act.Apply() | act.Check() if state.rollout is not None:
-            return ev.ConfigFailed(state.rollout.versions.desired, "write", why)
-        case act.RollBack(digest):
-            return ev.ConfigFailed(digest, "rollback", why)
+        case act.Apply(name) | act.Check(name) if state.rollout is not None:
+            return ev.ConfigFailed(state.rollout.versions.desired, "write", why, "", name)
+        case act.RollBack(digest, name):
+            return ev.ConfigFailed(digest, "rollback", why, "", name)
         case act.SignalReload(attempt):
             return ev.ReloadSignalled(attempt, False, action.service)
         case act.Reload(attempt):

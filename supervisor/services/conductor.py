@@ -10,10 +10,9 @@ others. It must not know of plan files, processes, clients, or the words of supe
 from __future__ import annotations
 
 from ..core import events as ev
-from ..core.service import Service
 from ..core.signal_numbers import HUP, INT, QUIT, TERM, USR2
-from ..core.upkeep_state import KeptLife, SignalService
-from . import dependencies, exit_code, plan_update
+from ..core.upkeep_state import SignalService
+from . import dependencies, exit_code, plan_update, rest
 from .conductor_state import (
     AnswerOrder,
     Member,
@@ -47,7 +46,7 @@ _SHUTDOWN = frozenset({TERM, INT, QUIT})
 
 def fresh(roster: Roster) -> Services:
     """The services before their first event."""
-    members = {name: Member(Service(life=KeptLife(), name=name)) for name in roster.places}
+    members = {name: Member(rest.first(place)) for name, place in roster.places.items()}
     return Services(roster, members)
 
 
@@ -133,10 +132,8 @@ def _plan_read(turn: Turn, roster: Roster) -> None:
     stopping = turn.state.stopping
     if stopping is None or not stopping.awaiting_plan:
         return
+    turn.members = plan_update.replaced_all(turn, roster)
     turn.change(stopping=None, roster=roster, wakes={})
-    turn.members = {
-        name: plan_update.replaced(turn.members.get(name), name) for name in roster.places
-    }
     turn.start_all(roster.places)
 
 

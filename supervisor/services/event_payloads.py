@@ -9,7 +9,7 @@ from ..core import events as ev
 from ..core.life_state import Phase, Then
 from ..core.upkeep import expects
 from .conductor_state import PlanRead
-from .supervisord_states import State, passed, state_of
+from .supervisord_states import DOWN, State, passed, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,26 +28,40 @@ _LEFT = (Phase.LEFTOVERS, Phase.LEFTOVERS_KILLED)
 
 def of_step(event: ev.Event, before: Services, after: Services) -> Iterator[Named]:
     """The events that follow from an event of the loop."""
+    all_new = isinstance(event, PlanRead)
+    old = {} if all_new else before.roster.groups
+    new = after.roster.groups
+    gone = [name for name, group in old.items() if new.get(name) != group]
     if isinstance(event, (ev.Began, PlanRead)) and after.stopping is None:
-        for name in after.roster.groups:
+        for name in new:
             yield _group("ADDED", name)
         yield "SUPERVISOR_STATE_CHANGE_RUNNING", ""
-    elif after.roster is not before.roster:
-        yield from _groups(before, after)
+    elif old is not new:
+        yield from _groups(gone, before, after)
     if after.stopping is not None and before.stopping is None:
         yield "SUPERVISOR_STATE_CHANGE_STOPPING", ""
     for name in after.changed:
-        if name in before.members and name in after.members:
-            yield from _states(name, event, before, after)
+        if name not in after.members:
+            continue
+        was = None
+        if not all_new and name in before.members:
+            stays = before.roster.places[name].service.group not in gone
+            was = before.members[name] if stays else None
+        yield from _states(name, event, was, after)
 
 
-def _groups(before: Services, after: Services) -> Iterator[Named]:
-    old, new = before.roster.groups, after.roster.groups
-    for name, group in old.items():
-        if new.get(name) != group:
-            yield _group("REMOVED", name)
-    for name, group in new.items():
-        if old.get(name) != group:
+def _groups(gone: list[str], before: Services, after: Services) -> Iterator[Named]:
+    """The changes of an update, which came with the end of the last service that leaves."""
+    for name in gone:
+        for one in before.roster.groups[name].services:
+            was = before.members.get(one.identity)
+            origin = State.STOPPED if was is None else shown_state(was)
+            if was is not None and origin not in DOWN:
+                yield _state(one, State.STOPPED, origin, f" pid:{was.life.pid}")
+    for name in gone:
+        yield _group("REMOVED", name)
+    for name, group in after.roster.groups.items():
+        if before.roster.groups.get(name) != group:
             yield _group("ADDED", name)
 
 
@@ -56,7 +70,11 @@ def _group(change: str, name: str) -> Named:
 
 
 def shown_state(member: Member) -> State:
-    """The state of a service, which a wait for the processes that it left does not delay."""
+    """The state of a service for listeners: it starts when its dependencies are there, and a wait
+    for the processes that it left does not delay its end.
+    """
+    if not member.begun and not member.refused:
+        return State.STOPPED
     life = member.life
     if life.phase in _LEFT:
         phase = Phase.BACKOFF if life.then is Then.RESTART and not life.ordered else Phase.ENDED
@@ -65,33 +83,42 @@ def shown_state(member: Member) -> State:
     return state_of(member)
 
 
-def _states(name: str, event: ev.Event, before: Services, after: Services) -> Iterator[Named]:
-    was = before.members[name]
+def _states(name: str, event: ev.Event, was: Member | None, after: Services) -> Iterator[Named]:
+    """The states that a service entered; without `was`, it was STOPPED."""
     member = after.members[name]
-    origin = shown_state(was)
-    for state in passed(origin, shown_state(member)):
-        one = before.roster.places[name].service
-        head = f"{_process(one)} from_state:{origin}"
-        more = _more(state, was, member)
-        if state is State.EXITED:
-            life = was.life
-            if isinstance(event, ev.Exited):
-                life = life.replace(exit_code=event.code, exit_signal=event.signum)
-            expected = expects(life, before.roster.places[name].policy.life)
-            more = f" expected:{int(expected)}{more}"
-        yield f"PROCESS_STATE_{state}", head + more
+    place = after.roster.places[name]
+    origin = State.STOPPED if was is None else shown_state(was)
+    for state in _path(origin, shown_state(member)):
+        life = member.life if was is None else was.life
+        match state:
+            case State.STARTING | State.BACKOFF:
+                more = f" tries:{member.life.failures}"
+            case State.RUNNING | State.STOPPING:
+                more = f" pid:{member.life.pid}"
+            case State.EXITED:
+                if isinstance(event, ev.Exited):
+                    life = life.replace(exit_code=event.code, exit_signal=event.signum)
+                more = f" expected:{int(expects(life, place.policy.life))} pid:{life.pid}"
+            case State.STOPPED:
+                more = f" pid:{life.pid}"
+            case _:
+                more = ""
+        yield _state(place.service, state, origin, more)
         origin = state
 
 
-def _more(state: State, was: Member, member: Member) -> str:
-    match state:
-        case State.STARTING | State.BACKOFF:
-            return f" tries:{member.life.failures}"
-        case State.RUNNING | State.STOPPING:
-            return f" pid:{member.life.pid}"
-        case State.EXITED | State.STOPPED:
-            return f" pid:{was.life.pid}"
-    return ""
+def _path(origin: State, target: State) -> tuple[State, ...]:
+    """The states entered on the way; a stop may meet the end of a program by itself."""
+    match origin, target:
+        case State.RUNNING, State.STOPPED:
+            return State.EXITED, target
+        case State.STARTING, State.STOPPED:
+            return State.BACKOFF, target
+    return passed(origin, target)
+
+
+def _state(service: Service, state: State, origin: State, more: str) -> Named:
+    return f"PROCESS_STATE_{state}", f"{_process(service)} from_state:{origin}{more}"
 
 
 def _process(service: Service) -> str:

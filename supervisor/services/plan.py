@@ -155,6 +155,7 @@ class Service(Record):
     readiness: Readiness = Readiness()
     logging: Logging = Logging()
     settings: Settings | None = None  # its configuration and reloads; None: it has none
+    config_keys: tuple[str, ...] = ()  # patterns of the keys of its sources; empty: all keys
 
     @property
     def identity(self) -> str:

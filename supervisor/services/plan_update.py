@@ -5,16 +5,17 @@ Pure, and part of the conductor. All groups of an update leave before any of the
 
 from __future__ import annotations
 
-from ..core.service import Service
 from ..core.upkeep_state import KeptLife
+from . import rest
 from .conductor_state import AnswerOrder, Member
 from .service_orders import Answer, OpenOrder, OrderResult, Verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..core.service import Service
     from .conductor_state import UpdateOrdered
     from .conductor_turn import Turn
-    from .roster import Roster
+    from .roster import Place, Roster
 
 
 def ordered(turn: Turn, order: UpdateOrdered) -> None:
@@ -60,14 +61,11 @@ def go_on(turn: Turn) -> None:
     old = turn.members
     kept = {name: old[name] for name in roster.places if name in old and name not in state.leaving}
     new = [name for name in roster.places if name not in kept]
-    turn.members = {
-        name: kept[name] if name in kept else replaced(old.get(name), name)
-        for name in roster.places
-    }
+    turn.members = {**replaced_all(turn, roster), **kept}
     wakes = {name: at for name, at in state.wakes.items() if name in kept}
     answers = [one for one in state.orders if one.verb is Verb.UPDATE]
-    rest = tuple(one for one in state.orders if one.verb is not Verb.UPDATE)
-    turn.change(roster=roster, next_roster=None, leaving=frozenset(), wakes=wakes, orders=rest)
+    others = tuple(one for one in state.orders if one.verb is not Verb.UPDATE)
+    turn.change(roster=roster, next_roster=None, leaving=frozenset(), wakes=wakes, orders=others)
     for one in answers:
         turn.order(AnswerOrder(one.reply, one.results))
     if state.stopping is None:
@@ -75,11 +73,26 @@ def go_on(turn: Turn) -> None:
     turn.look_at(roster.places)
 
 
-def replaced(member: Member | None, name: str) -> Member:
-    """A member for a new record in the plan: its counters, and its versions, go on."""
-    if member is None:
-        return Member(Service(life=KeptLife(), name=name))
-    return Member(renewed(member.service))
+def replaced_all(turn: Turn, roster: Roster) -> dict[str, Member]:
+    """The members of a new roster, none of which has begun."""
+    before = turn.state.roster.places
+    return {
+        name: _replaced(turn.members.get(name), before.get(name), place)
+        for name, place in roster.places.items()
+    }
+
+
+def _replaced(member: Member | None, old: Place | None, new: Place) -> Member:
+    """A member for a new record in the plan: the counters go on.
+
+    So do the versions, unless the configuration is another by now.
+    """
+    if member is None or old is None:
+        return Member(rest.first(new))
+    service = renewed(member.service)
+    if not rest.same_configuration(old, new):
+        service = rest.configured(service, new)
+    return Member(service)
 
 
 def renewed(service: Service) -> Service:

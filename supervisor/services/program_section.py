@@ -161,7 +161,7 @@ class Program:
         fields["directory"] = section.text("directory", names)
         command, words = self._command(names)
         name = section.expanded("process_name", pattern, names) or program
-        fields |= ours.read(words, name)
+        fields |= ours.read(words, name, names)
         if ours.restart:
             fields["restart"] = ours.restart
         return Service(

@@ -7,10 +7,34 @@ from __future__ import annotations
 
 from ..core import events as ev
 from ..core.life_state import Phase
+from ..core.service import Service
+from ..core.upkeep_state import KeptLife
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..core.service import Policy, Service
+    from ..core.service import Policy
+    from .roster import Place
+
+
+def first(place: Place) -> Service:
+    """The service of a place before its first life."""
+    return configured(Service(life=KeptLife(), name=place.service.identity), place)
+
+
+def configured(service: Service, place: Place) -> Service:
+    """The service without any version yet, where its place has a configuration."""
+    if place.policy.rollout is None:
+        return service.replace(rollout=None, sources=())
+    from ..core.rollout_state import Rollout
+
+    return service.replace(rollout=Rollout(), sources=place.sources)
+
+
+def same_configuration(old: Place, new: Place) -> bool:
+    """Whether the versions of a service have a meaning in its new place too."""
+    before = old.service
+    after = new.service
+    return (before.settings, before.config_keys) == (after.settings, after.config_keys)
 
 
 def told(service: Service, event: ev.Event, now: float, policy: Policy) -> Service:

@@ -15,7 +15,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..core.source_states import SourceState
     from .plan import Condition, Group, Plan, Service
+
+    Sources = Mapping[str, tuple[SourceState, ...]]
 
 
 class Place(Record):
@@ -30,6 +33,7 @@ class Place(Record):
     all_needs: frozenset[str] = frozenset()  # at any distance
     all_needed_by: frozenset[str] = frozenset()
     depth: int = 0  # the services below it, in the longest chain of stops
+    sources: tuple[SourceState, ...] = ()  # of its configuration, not read yet
 
 
 class Roster(Record):
@@ -41,27 +45,26 @@ class Roster(Record):
     tiers: int = 1  # in the longest chain of stops
 
 
-def roster(plan: Plan, policies: Mapping[str, Policy] | None = None) -> Roster:
-    """The roster of a plan, with policies by identity; without them, those of the plan."""
-    known = set(plan_graph.graph_of(plan))
-    # An update of some groups only may leave a dependency without its service.
-    graph = {
-        name: tuple(need for need in needs if need in known)
-        for name, needs in plan_graph.graph_of(plan).items()
-    }
+def roster(
+    plan: Plan, policies: Mapping[str, Policy] | None = None, sources: Sources | None = None
+) -> Roster:
+    """The roster of a plan, with policies by identity; without them, those of the plan.
+
+    `sources`: those of each service with a configuration.
+    """
+    graph = _known_graph(plan)
     dependents = plan_graph.direct_dependents(graph)
     all_needs = _closures(graph)
     all_needed_by = _closures(dependents)
     priorities = _stop_priorities(plan, dependents)
     depths = _depths(graph, priorities)
+    leftovers = not plan.follows_supervisord
     places = {}
     for rank, one in enumerate(plan.services):
         name = one.identity
-        policy = (policies or {}).get(name)
-        leftovers = not plan.follows_supervisord
         places[name] = Place(
             service=one,
-            policy=policy or Policy(life_policy(one, leftovers=leftovers)),
+            policy=(policies or {}).get(name) or Policy(life_policy(one, leftovers=leftovers)),
             rank=rank,
             stop_priority=priorities[name],
             needs=tuple((need.service, need.condition) for need in one.depends_on),
@@ -69,6 +72,7 @@ def roster(plan: Plan, policies: Mapping[str, Policy] | None = None) -> Roster:
             all_needs=all_needs[name],
             all_needed_by=all_needed_by[name],
             depth=depths[name],
+            sources=(sources or {}).get(name, ()),
         )
     return Roster(
         places=places,
@@ -78,6 +82,14 @@ def roster(plan: Plan, policies: Mapping[str, Policy] | None = None) -> Roster:
         main=next((one.identity for one in plan.services if one.main), ""),
         tiers=max(depths.values(), default=0) + 1,
     )
+
+
+def _known_graph(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """The graph between services of the plan: an update of some groups only may leave a dependency
+    without its service.
+    """
+    graph = plan_graph.graph_of(plan)
+    return {name: tuple(need for need in needs if need in graph) for name, needs in graph.items()}
 
 
 def _closures(edges: Mapping[str, tuple[str, ...]]) -> dict[str, frozenset[str]]:

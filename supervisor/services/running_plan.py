@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..core import events as ev
+    from ..core.source_states import SourceState
     from ..process.spawning import Command
     from ..runtime.protocols import Readiness
     from .plan import Plan, Service
@@ -129,7 +130,8 @@ class RunningPlan:
 
 
 def _roster(plan: Plan) -> Roster:
-    return rosters.roster(plan, {one.identity: _policy(one, plan) for one in plan.services})
+    policies = {one.identity: _policy(one, plan) for one in plan.services}
+    return rosters.roster(plan, policies, _sources(plan))
 
 
 def _runnable(plan: Plan) -> Plan:
@@ -141,18 +143,27 @@ def _runnable(plan: Plan) -> Plan:
                 f"[{group.kind}:{group.name}] is left out: this kind cannot be run yet",
                 event="group_left_out",
             )
-    plan = plan.replace(groups=groups)
-    for one in plan.services:
-        if one.settings is not None and one.settings.configured:
-            log.warning(
-                f"[program:{one.program}] its keys about configuration have no effect yet",
-                event="configuration_left_out",
-                service=one.identity,
-            )
-    return plan
+    return plan.replace(groups=groups)
 
 
 def _policy(service: Service, plan: Plan) -> Policy:
     # `random` would take longer to import than all of this role.
     dice = int.from_bytes(os.urandom(_DICE_BYTES), "big") / (256**_DICE_BYTES - 1)
-    return Policy(life_policy(service, dice, leftovers=not plan.follows_supervisord))
+    life = life_policy(service, dice, leftovers=not plan.follows_supervisord)
+    if service.settings is None or not service.settings.configured:
+        return Policy(life)
+    from ..wiring import program
+
+    return Policy(life, program.rollout_policy(service.settings))
+
+
+def _sources(plan: Plan) -> dict[str, tuple[SourceState, ...]]:
+    """The sources of the services with a configuration, by identity, before the first look."""
+    found = {}
+    for one in plan.services:
+        if one.settings is not None and one.settings.configured:
+            from ..core.source_states import SourceState
+            from ..wiring import sources
+
+            found[one.identity] = tuple(map(SourceState, sources.names(one.settings)))
+    return found

@@ -6,6 +6,8 @@ a key, derived from the declarations of the options; the keys of the plan are de
 
 from __future__ import annotations
 
+import os
+
 from ..core.errors import UsageError
 from ..options import command_line, parsers
 from ..options.declarations import AppOptions, ConfigurationOptions, Settings
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .value_formats import Wanted
+
+    Texts = list[tuple[str, str]]  # of an option, each with the place where it is written
 
 # Options about the supervisor as a whole.
 _OF_THE_SUPERVISOR = frozenset(
@@ -41,6 +45,10 @@ OPTION_KEYS = tuple(
     for name in group.names()
     if name not in _OF_THE_SUPERVISOR | NAMED_OTHERWISE.keys() | _OF_THE_PLAN
 )
+_ROOT = "configroot"
+_CONFIG_KEYS = "config_keys"
+_SOURCES = ("configmap", "secret", "config_dir")
+_SOURCE_NAMES = ", ".join(_SOURCES)
 _LOG_FORMATS = parsers.choice("text", "json")
 _LOG_OVERFLOWS = parsers.choice("block", "drop")
 
@@ -57,12 +65,14 @@ class OurKeys:
         self._dialect = dialect
         self.restart: Restart | None = section.value("restart", value_formats.restart, None, names)
 
-    def read(self, words: tuple[str, ...], name: str) -> dict[str, Any]:
-        """The fields of a service; `words`: of the command."""
+    def read(self, words: tuple[str, ...], name: str, own: Mapping[str, object]) -> dict[str, Any]:
+        """The fields of a service; `words`: of the command; `own`: the names that its keys about
+        configuration may use.
+        """
         read = self._section.value
         names = self._names
         boolean = value_formats.boolean
-        settings = self._settings(words)
+        settings = self._settings(words, name, own)
         check = (settings.ready if settings else None) or ""
         if check:
             self._judge_check(check)
@@ -81,7 +91,17 @@ class OurKeys:
                 read("log_overflow", _LOG_OVERFLOWS, "block", names),
             ),
             "settings": settings,
+            "config_keys": self._config_keys(settings, own),
         }
+
+    def _config_keys(self, settings: Settings | None, own: Mapping[str, object]) -> tuple[str, ...]:
+        """The patterns of the keys that this service reads; empty: all keys."""
+        section = self._section
+        keys = section.value(_CONFIG_KEYS, value_formats.config_keys, (), own)
+        written = any(section.has(name) for name in _SOURCES)
+        if keys and not (settings.configured if settings else written):
+            section.refuse(_CONFIG_KEYS, f"there is no configuration; add one of {_SOURCE_NAMES}")
+        return keys
 
     def _judge_check(self, text: str) -> None:
         from . import service_readiness  # its modules are for those who have a check
@@ -95,29 +115,71 @@ class OurKeys:
         """The dependencies as written."""
         return self._section.value("depends_on", value_formats.wanted, (), self._names)
 
-    def _settings(self, words: tuple[str, ...]) -> Settings | None:
+    def _default_root(self, texts: Texts, name: str, own: Mapping[str, object]) -> Texts:
+        """The configroot of a service below that of the options."""
+        from . import configuration_places
+
+        [(place, root)] = texts[-1:]
+        try:
+            path = configuration_places.default_root(root, str(own["group_name"]), name)
+        except ValueError as error:
+            self._section.refuse(_ROOT, str(error))
+            return texts
+        return [(place, path)]
+
+    def _settings(
+        self, words: tuple[str, ...], name: str, own: Mapping[str, object]
+    ) -> Settings | None:
         """The options of this service, or None where no key is one."""
         section = self._section
         for option, key in NAMED_OTHERWISE.items():
             if section.has(option):
                 section.warn(option, f"ignored: here it is called {key}")
         given = {}
-        for name in OPTION_KEYS:
-            text = section.text(name, self._names)
+        for key in OPTION_KEYS:
+            text = section.text(key, own)
             if text is not None and text.strip():
-                given[name] = command_line.several(command_line.OPTIONS[name], name, text)
+                given[key] = command_line.several(command_line.OPTIONS[key], key, text)
         keys = frozenset(given)
         if self._dialect.defaults is not None and self._kind is not Kind.LISTENER:
             given = self._dialect.defaults.with_keys(given)
+            if _ROOT in given and _ROOT not in keys:
+                given[_ROOT] = self._default_root(given[_ROOT], name, own)
         if not given or not words:
             return None
         try:
-            return command_line.settled(given, keys, words)
+            settings = _absolute(command_line.settled(given, keys, words))
+            _judge_configuration(settings)
         except UsageError as error:
             message = _in_keys(str(error))
-            blamed = [name for name in keys if message.startswith((f"{name} ", f"{name}:"))]
+            blamed = [key for key in keys if message.startswith((f"{key} ", f"{key}:"))]
             section.refuse(blamed[0] if blamed else next(iter(keys), ""), message)
             return None
+        return settings
+
+
+def _absolute(settings: Settings) -> Settings:
+    """The paths as seen from the directory of our start."""
+    found = {
+        name: getattr(settings, name)
+        for name, one in command_line.OPTIONS.items()
+        if one.parse is parsers.path and not one.many
+    }
+    given = {name: path for name, path in found.items() if path is not None}
+    return settings.replace(**{name: os.path.abspath(path) for name, path in given.items()})
+
+
+def _judge_configuration(settings: Settings) -> None:
+    """Raises UsageError for values that only their reload method, or their verifier, knows."""
+    if not settings.configured:
+        return
+    from ..wiring import destination
+
+    destination.root(settings)
+    if settings.reload_method.option or settings.verify is not None:
+        from ..wiring import reload_plan
+
+        reload_plan.plan(settings, settings.configroot or settings.config_dir or "")
 
 
 def _in_keys(message: str) -> str:

@@ -26,6 +26,7 @@ from .conductor_state import (
     Services,
     UpdateOrdered,
 )
+from .late_configuration import LateConfiguration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ..runtime.protocols import Order
     from .conductor_state import Out
     from .running_plan import RunningPlan
+    from .service_configuration import ServiceConfiguration
     from .service_files import ServiceFiles
 
 
@@ -74,9 +76,11 @@ class ServicesLoop(Loop):
 
             self._start_error = start_error
         current = Current(conductor.fresh(plan.roster), Policy())
-        observers = (*parts.observers, self._files.observe)
+        self.configuration = LateConfiguration(inbox.put, lambda: self.services, processes)
+        self.configuration.begin(plan.roster, plan.command)
+        observers = (*parts.observers, self._files.observe, self.configuration.observe)
         # First the processes that are left: they may still use what the others clean up.
-        at_end = (self._end_leftovers, *parts.at_end)
+        at_end = (self._end_leftovers, self.configuration.end, *parts.at_end)
         parts = parts.replace(observers=observers, at_end=at_end)
         super().__init__(inbox, processes, plan.command, current, parts)
 
@@ -117,6 +121,28 @@ class ServicesLoop(Loop):
             AnswerOrder: lambda order: order.reply(order.results),
             ReadPlan: lambda _: self._read_plan(),
             ReopenLogs: lambda _: self._plan.reopen_logs(),
+            **self._of_rollouts(),
+        }
+
+    def _of_rollouts(self) -> dict[type[Order], Callable[[Any], Any]]:
+        """The deeds for versions; each is about the service of its order."""
+
+        def of(order: Any) -> ServiceConfiguration:
+            return self.configuration.of(order.service)
+
+        def begin(order: Any, deed: Callable[[], None]) -> None:
+            self._begin(deed, f"{type(order).__name__.lower()} {order.service}")
+
+        return {
+            act.Apply: lambda order: self._apply(of(order).delivery),
+            act.Check: lambda order: begin(order, of(order).delivery.check),
+            act.Mark: lambda order: begin(order, of(order).delivery.mark),
+            act.Recover: lambda order: begin(order, of(order).delivery.recover),
+            act.RollBack: lambda order: begin(
+                order, partial(of(order).delivery.roll_back, order.digest)
+            ),
+            act.Reload: lambda order: self._begin_reload(of(order).reloader, order),
+            act.CancelReload: lambda order: of(order).reloader.cancel(order.attempt),
         }
 
     def _read_plan(self) -> PlanRead:

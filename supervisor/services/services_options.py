@@ -35,6 +35,7 @@ WHOLE = (
     "subreaper",
     "parent_death_signal",
 )
+_OF_SOURCES = ("kubeconfig", "context")  # each service has them, and none a key
 _OPTIONS = {**command_line.OPTIONS, **OWN}
 _LEVELS = {"warning": "warn"}  # supervisord's names, where they differ
 _DEBUG = ("verbose", "v")
@@ -133,4 +134,5 @@ def _defaults(given: Texts) -> ServiceDefaults:
         fields["exitcodes"] = (0, *fields["exitcodes"])
     if "restart" in parsed:
         fields["restart"] = next(one for one in Restart if one == parsed["restart"])
-    return ServiceDefaults(fields, {name: given[name] for name in OPTION_KEYS if name in given})
+    options = (*OPTION_KEYS, *_OF_SOURCES)
+    return ServiceDefaults(fields, {name: given[name] for name in options if name in given})

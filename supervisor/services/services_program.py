@@ -22,6 +22,7 @@ from ..runtime.loop import Parts
 from .pid_file import PidFile
 from .running_plan import RunningPlan
 from .service_files import ServiceFiles
+from .service_observation import Observation
 from .services_loop import ServicesLoop
 from .standard_input import StandardInputs
 from .verdicts import Level
@@ -83,12 +84,14 @@ def run(read: Read, settings: Settings, environ: Mapping[str, str], inherited: I
     processes.reserve.hold(_RESERVE)
     pid_file = PidFile(plan.main.pidfile)
     running = RunningPlan(plan, partial(_read_again, read), reopen)
+    observation = Observation(plan, settings, inbox)
     clients = _clients(plan, settings)
     at_end = (pid_file.remove, *((clients.end,) if clients else ()))
-    parts = Parts(observers=(announce,), at_end=at_end)
+    parts = Parts(observers=(announce, *observation.observers), at_end=at_end)
     inputs = StandardInputs()
     files = ServiceFiles(inputs)  # a later part wins
     loop = ServicesLoop(inbox, processes, running, files, parts)
+    observation.begin(loop.current)
     if clients is not None:
         _serve_clients(clients, settings, running, loop, inputs)
     _say_started(plan, pid_file)

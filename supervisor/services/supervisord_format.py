@@ -78,6 +78,10 @@ class Reader:
         found = groups.read(environment, main)
         plan = Plan(main, found, tuple(self._servers()), dialect.follows_supervisord)
         plan = Rules(groups.wanted, self._verdicts, self._document.place).connected(plan)
+        if any(one.settings is not None for one in plan.services):
+            from . import configuration_places
+
+            configuration_places.judge(plan, self._verdicts, self._document.place)
         self._judge_sections()
         return None if self._verdicts.refused else plan
 

@@ -162,6 +162,17 @@ def internet_address(text: str) -> tuple[str, int]:
     return "" if host == "*" else host, port
 
 
+def config_keys(text: str) -> tuple[str, ...]:
+    """`nginx.conf, conf.d/*`: patterns of keys."""
+    found = tuple(filter(None, map(str.strip, text.replace(",", "\n").split("\n"))))
+    for pattern in found:
+        if pattern.startswith("/") or ".." in pattern.split("/"):
+            raise ValueError(f"{pattern!r} is no key: keys are relative paths without '..'")
+    if not found:
+        raise ValueError("it is empty; remove it for all keys")
+    return found
+
+
 def wanted(text: str) -> tuple[Wanted, ...]:
     """`db, migrate:completed`."""
     found = []

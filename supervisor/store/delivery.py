@@ -86,8 +86,11 @@ class Delivery:
 
     def start(self) -> None:
         """Start a thread for each source."""
-        outlets = source_threads.Outlets(self._newest, self._put, self._lend)
-        source_threads.start(self._sources, outlets)
+        source_threads.start(self._sources, self.outlets())
+
+    def outlets(self) -> source_threads.Outlets:
+        """The way in for the reports of sources."""
+        return source_threads.Outlets(self._newest, self._put, self._lend)
 
     def _lend(self) -> None:
         if self._only_noted():

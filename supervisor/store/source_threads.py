@@ -14,12 +14,20 @@ from ..sources.interface import FailureReason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
+    from typing import Protocol
 
     from ..sources.interface import Content, Failure, Label, Source
     from .newest_version import NewestVersion
 
     Put = Callable[[ev.Event], None]
+
+    class Labelled(Protocol):
+        """A source as far as its reports show it."""
+
+        @property
+        def label(self) -> Label: ...
+
 
 _PATIENCE = 0.02  # seconds; the main thread decides in well under a millisecond
 
@@ -29,6 +37,7 @@ class DeclaredSource(Record):
 
     open: Callable[[], Source]
     subdir: str = ""
+    identity: Hashable = ""  # two with the same would read the same
 
 
 class LentThreads:
@@ -90,20 +99,22 @@ def start(sources: Sequence[DeclaredSource], outlets: Outlets) -> None:
 def _follow(index: int, declared: DeclaredSource, outlets: Outlets) -> None:
     try:
         source = declared.open()
-        source.run(_Sink(index, source, outlets))
+        source.run(SourceSink(index, source, outlets))
     except Exception as error:  # the outer edge of the thread: a broken source is reported
-        outlets.newest.note_error(index, f"internal error: {error!r}")
-        outlets.put(
-            ev.SourceFailed(
-                index, FailureReason.CONFIG, f"cannot read source {index}: {error!r}", fatal=True
-            )
-        )
+        report_broken(index, outlets, error)
 
 
-class _Sink:
+def report_broken(index: int, outlets: Outlets, error: Exception) -> None:
+    """Report an internal error of a source, which ends it."""
+    outlets.newest.note_error(index, f"internal error: {error!r}")
+    message = f"cannot read source {index}: {error!r}"
+    outlets.put(ev.SourceFailed(index, FailureReason.CONFIG, message, fatal=True))
+
+
+class SourceSink:
     """The reports of a source as events (the protocol `sources.Sink`)."""
 
-    def __init__(self, index: int, source: Source, outlets: Outlets) -> None:
+    def __init__(self, index: int, source: Labelled, outlets: Outlets) -> None:
         self._newest = outlets.newest
         self._index = index
         self._source = source

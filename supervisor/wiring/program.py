@@ -17,9 +17,10 @@ from ..core.errors import StartError
 from ..core.life_state import ended_unstarted
 from ..core.paths import base_name
 from ..core.primitives import partial
-from ..core.rollout_state import Rollout, rollout_of
+from ..core.rollout_state import Rollout, RolloutPolicy, rollout_of
 from ..core.service import Service
 from ..core.source_states import SourceState
+from ..core.versions import Pace
 from ..runtime import log, threads
 from ..runtime.loop import Parts
 from ..store import delivery
@@ -52,6 +53,26 @@ def first_state(settings: Settings) -> Service:
         return Service()
     states = tuple(SourceState(name) for name in sources.names(settings))
     return Service(rollout=Rollout(), sources=states)
+
+
+def rollout_policy(settings: Settings) -> RolloutPolicy:
+    """The rules for versions and reloads."""
+    method = settings.reload_method
+    return RolloutPolicy(
+        sidecar=not settings.command,
+        once=settings.once,
+        validate=settings.validate is not None,
+        verify=settings.verify is not None,
+        reload_signal=getattr(settings, method.signal) if method.signal else 0,
+        signal_checked=settings.reload_signal_check == "auto",
+        restart_to_reload=method.restarts,
+        rollback=settings.rollback and settings.configroot is not None,
+        unhealthy_on_failure=settings.unhealthy_on_reload_failure,
+        initial_sync_timeout=settings.initial_sync_timeout,
+        pace=Pace(settings.reload_interval, settings.reload_quiet, settings.reload_splay),
+        reload_timeout=settings.reload_timeout,
+        verify_window=settings.verify_window,
+    )
 
 
 class Assembly:

@@ -32,12 +32,20 @@ def declared(settings: Settings) -> list[DeclaredSource]:
     """Each source with its opener, which runs, and imports, in the source's own thread."""
     if settings.config_dir:
         path = settings.config_dir
-        return [DeclaredSource(lambda: _open_directory(path, settings.ignore))]
+        identity = ("directory", path, settings.ignore)
+        return [DeclaredSource(lambda: _open_directory(path, settings.ignore), "", identity)]
     due = time.monotonic() + settings.initial_sync_timeout
     return [
-        DeclaredSource(_opener(settings, kind, one, due), one.subdir)
+        DeclaredSource(
+            _opener(settings, kind, one, due), one.subdir, _identity(settings, kind, one)
+        )
         for kind, one in _objects(settings)
     ]
+
+
+def _identity(settings: Settings, kind: str, one: ObjectName) -> tuple[str | None, ...]:
+    namespace = one.namespace or settings.namespace
+    return (kind, namespace, one.name, settings.kubeconfig, settings.context)
 
 
 def remove_key_files() -> None:

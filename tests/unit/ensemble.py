@@ -11,7 +11,7 @@ from typing import Any
 from config_supervisor.core import events as ev
 from config_supervisor.core.actions import Action, Kill, KillLeftovers, Spawn, WaitReady
 from config_supervisor.core.life_state import Ended
-from config_supervisor.services import conductor, plan_graph, service_journal
+from config_supervisor.services import conductor, event_payloads, plan_graph, service_journal
 from config_supervisor.services import plan as plans
 from config_supervisor.services.conductor_state import (
     AnswerOrder,
@@ -27,6 +27,7 @@ from config_supervisor.services.roster import Roster, roster
 from config_supervisor.services.service_orders import OrderResult, ServiceOrder, Verb
 from config_supervisor.services.supervisord_lines import lines
 from config_supervisor.services.supervisord_states import State, state_of
+from tests.unit.event_chain import EventChain
 
 TERM, KILL, HUP, INT, QUIT, USR1, USR2 = 15, 9, 1, 2, 3, 10, 12
 SLACK = 1e-6
@@ -99,6 +100,7 @@ class Ensemble:
         self.starts: list[tuple[float, str]] = []
         self.log: list[str] = []  # in the words of supervisord
         self.journal: list[str] = []  # in ours
+        self.chain = EventChain()  # for listeners
         self.outcomes: list[str] = []  # of the next starts: missing, slow
         self.deaf_ones: set[str] = set()
         self.undying: set[str] = set()  # not even KILL ends these, as in a hung mount
@@ -139,6 +141,8 @@ class Ensemble:
         self.log += [f"{level} {text}" for level, text in written if level != "DEBG"]
         ours = service_journal.lines(event, before, self.state, orders, self.now)
         self.journal += [f"{level}: {text}" for level, text, _ in ours if level != "debug"]
+        made = event_payloads.of_step(event, before, self.state)
+        self.chain.take(made, strict=self.roster.follows_supervisord)
         for new, plan in self._coming:
             if new is self.state.roster:
                 self.take(new, plan)

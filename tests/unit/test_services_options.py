@@ -87,7 +87,7 @@ def test_an_own_source_puts_aside_that_of_an_option() -> None:
     one = service("config_dir=/c", "--configmap=a", "--configroot=/r", "--reload-http=http://h:1")
 
     assert one.settings
-    assert (("/c", "/r"), ()) == (
+    assert (("/c", "/r/x"), ()) == (
         (one.settings.config_dir, one.settings.configroot),
         one.settings.configmap,
     )
@@ -99,6 +99,13 @@ def test_an_own_way_to_reload_puts_aside_the_option() -> None:
 
     assert one.settings
     assert (("x",), None) == (one.settings.reload_exec, one.settings.reload_http)
+
+
+def test_each_service_has_the_kubeconfig_of_the_options() -> None:
+    one = service("configmap=a", "--configroot=/r", "--kubeconfig=/k", "--context=c")
+
+    assert one.settings
+    assert ("/k", "c") == (one.settings.kubeconfig, one.settings.context)
 
 
 def test_options_about_files_wait_for_a_source() -> None:

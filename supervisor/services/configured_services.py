@@ -1,0 +1,143 @@
+"""The services with a configuration: their parts by name, from the roster in use.
+
+A service that leaves, or gets another configuration, loses its parts; all others keep theirs. A
+failure in one costs this one alone. Imported once a service of the plan has a configuration.
+"""
+
+from __future__ import annotations
+
+import time
+
+from ..core import events as ev
+from ..core.errors import UsageError
+from ..core.primitives import partial
+from ..core.rollout_state import Rollout
+from ..observe import rollout_journal
+from ..runtime import log
+from ..sources.interface import FailureReason
+from ..wiring import sources
+from .service_configuration import ServiceConfiguration
+from .shared_sources import SharedSources
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..core.service import Service
+    from ..core.versions import Versions
+    from ..observe.journal import Journal
+    from ..process.spawning import Command
+    from .conductor_state import Out, Services
+    from .roster import Place, Roster
+
+    Put = Callable[[ev.Event], None]
+
+
+class ConfiguredServices:
+    """Made and called in the main thread; `of` is safe from any thread."""
+
+    def __init__(self, put: Put, services: Callable[[], Services]) -> None:
+        """`services` returns the present state."""
+        self._put = put
+        self._services = services
+        self._parts: dict[str, ServiceConfiguration] = {}
+        self._journals: dict[str, Journal] = {}
+        self._sources = SharedSources()
+        self._waiting: list[ServiceConfiguration] = []  # for the start of their sources
+        self.begun = False  # the first services have started
+
+    def of(self, name: str) -> ServiceConfiguration:
+        """Raises KeyError for a service without a configuration."""
+        return self._parts[name]
+
+    def begin(self, roster: Roster, command: Callable[[str], Command]) -> None:
+        """Take up the first roster. Raises UsageError and StartError: nothing runs yet."""
+        for name, place in roster.places.items():
+            if place.policy.rollout is not None:
+                self._add(name, place)
+                self._parts[name].check_programs(command)
+
+    def take(self, roster: Roster) -> None:
+        """Take up another roster."""
+        for name, part in tuple(self._parts.items()):
+            place = roster.places.get(name)
+            if place is None or not part.serves(place.service):
+                part.release()
+                del self._parts[name]
+                del self._journals[name]
+        for name, place in roster.places.items():
+            if place.policy.rollout is not None and name not in self._parts:
+                try:
+                    self._add(name, place)
+                except UsageError as error:
+                    self._give_up(name, str(error))
+        if self.begun:
+            self._start()
+
+    def _add(self, name: str, place: Place) -> None:
+        part = ServiceConfiguration(place.service, self._put, partial(self._versions, name))
+        self._parts[name] = part
+        self._journals[name] = part.journal()
+        self._waiting.append(part)
+
+    def _versions(self, name: str) -> Versions:
+        member = self._services().members.get(name)
+        rollout = member.service.rollout if member else None
+        return (rollout or Rollout()).versions
+
+    def _start(self) -> None:
+        for part in self._waiting:
+            try:
+                part.follow(self._sources)
+            except RuntimeError as error:  # the only error of _thread
+                self._give_up(part.service.identity, f"cannot start a thread: {error}")
+        self._waiting = []
+        self._sources.start()
+
+    def _give_up(self, name: str, error: str) -> None:
+        """Have a service end that would wait for its first version without end."""
+        failure = ev.SourceFailed(0, FailureReason.CONFIG, error, True, name)
+        self._put(failure)
+
+    def observe(self, event: ev.Event, before: Services, after: Services, _: Out) -> None:
+        """Follow the roster, and write the lines of the log about versions."""
+        if after.roster is not before.roster:
+            self.take(after.roster)
+        if isinstance(event, ev.Began):
+            # The first services start before the imports of sources take the processor.
+            self.begun = True
+            self._start()
+        concerned = dict.fromkeys((getattr(event, "service", ""), *after.changed))
+        for name in concerned:
+            if name in self._journals and name in before.members and name in after.members:
+                self._write(name, event, before.members[name].service, after.members[name].service)
+
+    def _write(self, name: str, event: ev.Event, before: Service, after: Service) -> None:
+        if before.rollout is None or after.rollout is None:
+            return
+        journal = self._journals[name]
+        mine = event if getattr(event, "service", "") == name else _OTHER
+        now = time.monotonic()
+        for level, message, fields in rollout_journal.lines(journal, mine, before, after, now):
+            kind = str(fields["event"])
+            if not kind.startswith("source_"):
+                log.write(level, _named(name, message, kind), **fields)
+            elif self._parts[name].leads(getattr(event, "source", 0)):
+                log.write(level, message, **fields)
+
+    def end(self) -> None:
+        """Note an ordered end of all, once nothing is left of the services."""
+        for part in self._parts.values():
+            part.delivery.end()
+        sources.remove_key_files()
+        sources.leave_watches()
+
+
+_OTHER = ev.DeadlinePassed()  # an event without a line of its own
+
+
+def _named(name: str, message: str, event: str) -> str:
+    """A line about a version names its service; those about starts and reloads do already."""
+    if event.startswith("config_") and not message.startswith(f"cannot start {name}"):
+        return f"{name}: {message}"
+    return message
