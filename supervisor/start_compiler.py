@@ -33,7 +33,13 @@ _GROUPS = {
         "wiring.program",
     ),
     "directory": ("sources.directory.directory_source",),
-    "services": ("core.upkeep", "services.role", "services.services_program"),
+    "services": (
+        "core.upkeep",
+        "services.role",
+        "services.services_program",
+        "services.log_relay",
+        "services.log_streams",
+    ),
 }
 
 

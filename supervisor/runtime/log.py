@@ -117,7 +117,7 @@ def write(level: str, message: str, **fields: object) -> None:
     line = (time.time(), level, message, fields)
     queue = _log.queue or _begin()
     if queue is None:
-        _write_briefly(_format(line))
+        _write_briefly(formatted(line))
     elif queue.size() >= _MOST_WAITING:
         _log.dropped += 1
     else:
@@ -186,7 +186,8 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
-def _format(line: Line) -> bytes:
+def formatted(line: Line) -> bytes:
+    """A line as standard error gets it."""
     at, level, message, fields = line
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03d}Z"
     message = clean(message)
@@ -226,7 +227,7 @@ def _write_lines(queue: _Queue) -> None:
 
 
 def _write_line(line: Line) -> None:
-    write_fully(_format(line))
+    write_fully(formatted(line))
 
 
 def write_fully(data: bytes, descriptor: int = 2) -> None:
@@ -246,7 +247,7 @@ def complain(message: str, *, style: str = TEXT, **fields: object) -> None:
     """Write a line before the log is configured: usage errors. Never raises or blocks for long."""
     if style == JSON:
         _log.json = True
-        _write_briefly(_format((time.time(), "error", message, fields)))
+        _write_briefly(formatted((time.time(), "error", message, fields)))
     else:
         _write_briefly(f"supervisor: {clean(message)}\n".encode(errors="backslashreplace"))
 

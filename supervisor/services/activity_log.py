@@ -1,12 +1,11 @@
 """supervisord's activity log: our own lines in its form, on standard output and in its log file.
 
-The lines about services are those of `supervisord_lines`. The file does not rotate.
+The lines about services are those of `supervisord_lines`. The file rotates as those of services do.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 import time
 
 from ..core import events as ev
@@ -17,8 +16,11 @@ from .conductor_state import PlanRead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..runtime.log import Line
     from .conductor_state import Out, Services
+    from .log_files import LogFile
     from .plan import Main
 
 _CRITICAL = "critical"  # the event of lines with this level
@@ -52,28 +54,30 @@ class ActivityLog:
         shown = () if main.silent else (_OUTPUT,)
         self._descriptors = {*shown, *(() if named is None else (named,))}
         self._path = main.logfile if named is None else ""
-        self._file = -1
+        self._limits = (main.logfile_maxbytes, main.logfile_backups)
+        self._file: LogFile | None = None
+        self._put: Callable[[bytes, int], None] = log.write_fully
+
+    def write_by(self, put: Callable[[bytes, int], None]) -> None:
+        """Leave our streams to another writer, which puts whole lines there."""
+        self._put = put
 
     def reopen(self) -> None:
         """Open the file, or open it again; a file that cannot be opened is told."""
         if not self._path:
             return
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        from .log_files import LogFile
+
+        opened = self._file or LogFile(self._path, *self._limits)
         try:
-            opened = os.open(self._path, flags, 0o644)
+            opened.open()
         except OSError as error:
             log.warning(
                 f"cannot open the log file {self._path}: {reason(error)}; going on without",
                 event="log_file_failed",
             )
-            return
-        if stat.S_ISREG(os.fstat(opened).st_mode):
-            os.set_blocking(opened, True)
-        if self._file < 0:
+        else:
             self._file = opened
-        else:  # in place, as the other thread may be writing
-            os.dup2(opened, self._file, inheritable=False)
-            os.close(opened)
 
     def observe(self, event: ev.Event, before: Services, after: Services, orders: Out) -> None:
         """Write the lines of an event."""
@@ -87,12 +91,13 @@ class ActivityLog:
     def write(self, line: Line) -> None:
         """Write a line; for the thread of the log."""
         data = _formatted(line)
-        for descriptor in (*self._descriptors, self._file):
+        if self._file is not None:
+            self._file.write(data)
+        for descriptor in self._descriptors:
             try:
-                if descriptor >= 0:
-                    log.write_fully(data, descriptor)
+                self._put(data, descriptor)
             except OSError:
-                continue  # it is closed, or full: the other place may take the line
+                continue  # it is closed: the other place may take the line
 
 
 def say_started(unwritable: str) -> None:
@@ -107,4 +112,6 @@ def _formatted(line: Line) -> bytes:
     at, level, message, fields = line
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) + f",{int(at * 1000) % 1000:03d}"
     name = "CRIT" if fields.get("event") == _CRITICAL else _NAMES[level]
-    return f"{stamp} {name} {log.clean(message)}\n".encode(errors="backslashreplace")
+    output = fields.get("output")  # of a program, at the level debug: as it is
+    text = log.clean(message) if output is None else f"{message}\n{output}"
+    return f"{stamp} {name} {text}\n".encode(errors="backslashreplace")

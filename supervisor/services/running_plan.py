@@ -43,7 +43,7 @@ class RunningPlan:
         our log files again.
         """
         self._read = read
-        self.reopen_logs = reopen
+        self._reopens = [reopen]
         self._lock = threads.Lock()
         self._use(_runnable(plan))
 
@@ -58,6 +58,14 @@ class RunningPlan:
             self._commands = dict.fromkeys(roster.places, commands)
             self._waiting: dict[str, Readiness] = {}
             self._prepared: list[Roster] = []
+
+    def add_logs(self, reopen: Callable[[], None]) -> None:
+        """Add logs to open again."""
+        self._reopens.append(reopen)
+
+    def reopen_logs(self) -> None:
+        for reopen in self._reopens:
+            reopen()
 
     def command(self, service: str) -> Command:
         """The command of a service. Raises SpawnError."""
@@ -124,8 +132,7 @@ class RunningPlan:
         if service not in self._waiting:
             from . import service_readiness
 
-            one = self._commands[service].service(service)
-            self._waiting[service] = service_readiness.of_service(one, put)
+            self._waiting[service] = service_readiness.of_service(self.service(service), put)
         return self._waiting[service]
 
 

@@ -22,6 +22,7 @@ from ..runtime.loop import Parts
 from .pid_file import PidFile
 from .running_plan import RunningPlan
 from .service_files import ServiceFiles
+from .service_logs import ServiceLogs
 from .service_observation import Observation
 from .services_loop import ServicesLoop
 from .standard_input import StandardInputs
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .plan import Main, Plan
     from .rpc_service import RpcService
     from .service_journal import Line
+    from .service_logs import Write
     from .verdicts import Verdicts
 
     Read = Callable[[], tuple[Plan | None, Verdicts]]
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 _RESERVE = 4
 _SWITCH = 0.0005
 _NO_CONTROL = "off"  # the word of --control
+_ERRORS = 2
 # The levels of supervisord, with ours that show the same lines.
 _LEVELS = {
     "critical": "error",
@@ -71,7 +74,7 @@ def run(read: Read, settings: Settings, environ: Mapping[str, str], inherited: I
         raise UsageError(_refusal(verdicts))
     raised = _raise_limit(plan.main)
     log.configure(_LEVELS[plan.main.loglevel], settings.log_format)
-    announce, reopen = _announcer(plan)
+    announce, reopen, write_by = _announcer(plan)
     _warn(verdicts, environ)
     if raised and plan.follows_supervisord:
         log.info(f"Increased RLIMIT_NOFILE limit to {plan.main.minfds}", event="limit_raised")
@@ -86,10 +89,11 @@ def run(read: Read, settings: Settings, environ: Mapping[str, str], inherited: I
     running = RunningPlan(plan, partial(_read_again, read), reopen)
     observation = Observation(plan, settings, inbox)
     clients = _clients(plan, settings)
-    at_end = (pid_file.remove, *((clients.end,) if clients else ()))
+    logs = ServiceLogs(running, write_by)
+    at_end = (pid_file.remove, *((clients.end,) if clients else ()), logs.finish)
     parts = Parts(observers=(announce, *observation.observers), at_end=at_end)
     inputs = StandardInputs()
-    files = ServiceFiles(inputs)  # a later part wins
+    files = ServiceFiles(inputs, logs)  # a later part wins
     loop = ServicesLoop(inbox, processes, running, files, parts)
     observation.begin(loop.current)
     if clients is not None:
@@ -165,8 +169,9 @@ def _read_again(read: Read) -> Plan:
     return plan
 
 
-def _announcer(plan: Plan) -> tuple[Any, Callable[[], None]]:
-    """The observer that writes the log in the words of the mode, and what opens the log again.
+def _announcer(plan: Plan) -> tuple[Any, Callable[[], None], Callable[[Write], None]]:
+    """The observer that writes the log in the words of the mode, and the ways to open the log again
+    and to leave our streams to another writer.
 
     The observers of this loop get the services, those of a single app its service.
     """
@@ -176,14 +181,18 @@ def _announcer(plan: Plan) -> tuple[Any, Callable[[], None]]:
         activity = ActivityLog(plan.main)
         log.divert(activity.write)
         activity.reopen()
-        return activity.observe, activity.reopen
+        return activity.observe, activity.reopen, activity.write_by
     from . import service_journal
 
-    return partial(_announce, service_journal.lines), _nothing
+    return partial(_announce, service_journal.lines), _nothing, _write_by
 
 
 def _nothing() -> None:
     """Standard error is never opened again."""
+
+
+def _write_by(put: Write) -> None:
+    log.divert(lambda line: put(log.formatted(line), _ERRORS))
 
 
 def _raise_limit(main: Main) -> bool:

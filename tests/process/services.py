@@ -15,9 +15,15 @@ def serve(*deeds: object) -> str:
     return shlex.join(app("serve.py", *deeds))
 
 
+# The streams of a service are ours, untouched: its lines have no tag, and there is no relay.
+INHERITED = {"stdout_logfile": "/dev/stdout", "stderr_logfile": "/dev/stderr", "log_tag": ""}
+
+
 def section(name: str, *deeds: object, **keys: object) -> str:
-    """The section of a program with that name; a command among the keys wins."""
-    keys = {"command": serve(name, *deeds), **keys}
+    """The section of a program with that name; keys given win, a command among them."""
+    keys = {"command": serve(name, *deeds), **INHERITED, **keys}
+    if keys.get("redirect_stderr"):
+        del keys["stderr_logfile"]
     lines = [f"{key} = {value}" for key, value in keys.items()]
     return "\n".join([f"[program:{name}]", *lines, ""])
 

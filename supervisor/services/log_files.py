@@ -1,0 +1,161 @@
+"""Log files of services: appended to, rotated at a size, opened again by their path.
+
+They take bytes as they come; a rotation waits for the end of a line. A file that takes no more is
+told once and loses what comes meanwhile, with a count. It knows no service.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from _thread import allocate_lock
+
+from ..core.errors import reason
+from ..runtime import log
+from .log_ring import read_span, tail_span
+
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_MODE = 0o644
+_LONGEST = 1 << 20  # bytes of a line beyond the size of a file
+
+
+class LogFile:
+    """A file with its backups. For any thread; a write waits for the disk."""
+
+    def __init__(self, path: str, maxbytes: int = 0, backups: int = 0) -> None:
+        self.path = path
+        self._maxbytes = maxbytes
+        self._backups = backups
+        self._fd = -1
+        self._size = 0
+        self._lock = allocate_lock()
+        self._lost = 0  # bytes, since the file takes no more
+        self._torn = False  # whether a line lacks its end
+        self._rotates = maxbytes > 0
+
+    def limit(self, maxbytes: int, backups: int) -> None:
+        """The size of a rotation, 0 for none, and the number of older files to keep."""
+        with self._lock:
+            self._maxbytes = maxbytes
+            self._backups = backups
+
+    def open(self) -> None:
+        """Open the file by its path, or open it again. Raises OSError; then the old one stays."""
+        with self._lock:
+            self._open()
+
+    def _open(self) -> None:
+        opened = os.open(self.path, _FLAGS, _MODE)
+        status = os.fstat(opened)
+        self._size = status.st_size
+        self._rotates = self._maxbytes > 0 and stat.S_ISREG(status.st_mode)
+        self._close()
+        self._fd = opened
+
+    def close(self) -> None:
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
+
+    def reopen(self) -> None:
+        """Open it again by its path; the old one stays where that fails, which is told."""
+        try:
+            self.open()
+        except OSError as error:
+            log.warning(
+                f"cannot open the log file {self.path} again: {reason(error)}; going on with the"
+                " one before",
+                event="log_file_failed",
+            )
+
+    def clear(self) -> None:
+        """Remove the file and begin a new one, as `supervisorctl clear`. Raises OSError."""
+        with self._lock:
+            try:
+                os.unlink(self.path)
+            except FileNotFoundError:
+                pass  # all there is to do is done
+            self._open()
+
+    def write(self, data: bytes) -> None:
+        with self._lock:
+            due = self._maxbytes - self._size - 1
+            if self._rotates and len(data) > due:
+                end = data.find(b"\n", max(0, due)) + 1
+                if not end and len(data) > due + _LONGEST:
+                    end = len(data)
+                if end:
+                    self._put(data[:end])
+                    self._rotate()
+                    data = data[end:]
+            if data:
+                self._put(data)
+
+    def _put(self, data: bytes) -> None:
+        if self._lost and self._torn:
+            data = b"\n" + data
+        left = data
+        try:
+            while left:
+                count = os.write(self._fd, left)
+                self._size += count
+                self._torn = not left[:count].endswith(b"\n")
+                left = left[count:]
+        except OSError as error:
+            if not self._lost:
+                log.error(
+                    f"cannot write the log file {self.path}: {reason(error)}; its lines are lost"
+                    " until there is room",
+                    event="log_file_failed",
+                )
+            self._lost += len(left)
+            return
+        if self._lost:
+            log.warning(
+                f"the log file {self.path} takes lines again: {self._lost} bytes are lost",
+                event="log_dropped",
+            )
+            self._lost = 0
+
+    def _rotate(self) -> None:
+        try:
+            if self._backups > 0:
+                for number in range(self._backups - 1, 0, -1):
+                    _rename(f"{self.path}.{number}", f"{self.path}.{number + 1}")
+                _rename(self.path, f"{self.path}.1")
+                self._open()
+            else:
+                os.ftruncate(self._fd, 0)
+                self._size = 0
+        except OSError as error:
+            self._rotates = False
+            log.error(
+                f"cannot rotate the log file {self.path}: {reason(error)}; it grows from now on",
+                event="log_file_failed",
+            )
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The bytes of a span. Raises BadSpanError, OSError."""
+        with open(self.path, "rb", buffering=0) as file:
+            start, count = read_span(os.fstat(file.fileno()).st_size, offset, length)
+            return os.pread(file.fileno(), count, start)
+
+    def tail(self, offset: int, length: int) -> tuple[bytes, int, bool]:
+        """The bytes of a tail, the size of the file, and whether there were more. Raises
+        OSError.
+        """
+        with open(self.path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            start, count, overflow = tail_span(size, offset, length)
+            return os.pread(file.fileno(), count, start), size, overflow
+
+
+def _rename(old: str, new: str) -> None:
+    try:
+        os.rename(old, new)
+    except FileNotFoundError:
+        pass  # it was removed meanwhile
