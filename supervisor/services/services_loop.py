@@ -68,7 +68,7 @@ class ServicesLoop(Loop):
         files: ServiceFiles,
         parts: Parts,
     ) -> None:
-        self._plan = plan
+        self.plan = plan
         self._files = files
         self._start_error: Callable[[int, str, str], str] | None = None
         if plan.roster.follows_supervisord:
@@ -96,16 +96,16 @@ class ServicesLoop(Loop):
 
     def handle(self, event: ev.Event) -> None:
         if isinstance(event, ev.StartFailed) and self._start_error is not None:
-            word = self._plan.word(event.service)
+            word = self.plan.word(event.service)
             event = event.replace(error=self._start_error(event.code, word, event.error))
-        if isinstance(event, UpdateOrdered) and not self._plan.takes(event.roster):
+        if isinstance(event, UpdateOrdered) and not self.plan.takes(event.roster):
             if event.reply is not None:  # all services have started again since, from the file
                 event.reply(())
             return
         super().handle(event)
 
     def start(self, service: str) -> ev.Forked:
-        command = self._plan.command(service)
+        command = self.plan.command(service)
         return self._files.start(service, command, self.processes.spawn)
 
     def run_without_rules(self, event: ev.Event | None) -> int:
@@ -120,7 +120,7 @@ class ServicesLoop(Loop):
             act.WaitReady: self._wait_ready,
             AnswerOrder: lambda order: order.reply(order.results),
             ReadPlan: lambda _: self._read_plan(),
-            ReopenLogs: lambda _: self._plan.reopen_logs(),
+            ReopenLogs: lambda _: self.plan.reopen_logs(),
             **self._of_rollouts(),
         }
 
@@ -147,13 +147,13 @@ class ServicesLoop(Loop):
 
     def _read_plan(self) -> PlanRead:
         try:
-            return PlanRead(self._plan.read_again())
+            return PlanRead(self.plan.read_again())
         except Exception as error:  # as in `perform`; the conductor waits for a plan
             self.faults.say("read the file again", error)
-            return PlanRead(self._plan.roster)
+            return PlanRead(self.plan.roster)
 
     def _wait_ready(self, order: act.WaitReady) -> None:
-        readiness = self._plan.readiness(order.service, self.inbox.put)
+        readiness = self.plan.readiness(order.service, self.inbox.put)
         self._begin(partial(readiness.wait, order.pid), f"ready {order.service}")
 
     def _end_leftovers(self) -> None:

@@ -78,11 +78,9 @@ def run(read: Read, settings: Settings, environ: Mapping[str, str], inherited: I
     _warn(verdicts, environ)
     if raised and plan.follows_supervisord:
         log.info(f"Increased RLIMIT_NOFILE limit to {plan.main.minfds}", event="limit_raised")
-    for descriptor in inherited.files:
-        os.set_inheritable(descriptor, False)  # one app can have it, several services cannot
     inbox = Inbox(inherited.taken)
     processes = Processes(inherited.replace(files=()))
-    _prepare_process(processes, settings)
+    _prepare_process(processes, settings, inherited)
     sys.setswitchinterval(_SWITCH)
     processes.reserve.hold(_RESERVE)
     pid_file = PidFile(plan.main.pidfile)
@@ -97,7 +95,7 @@ def run(read: Read, settings: Settings, environ: Mapping[str, str], inherited: I
     loop = ServicesLoop(inbox, processes, running, files, parts)
     observation.begin(loop.current)
     if clients is not None:
-        _serve_clients(clients, settings, running, loop, inputs)
+        _serve_clients(clients, settings, loop, inputs, logs)
     _say_started(plan, pid_file)
     # As in `cli`: the objects of the start stay.
     gc.freeze()
@@ -117,21 +115,22 @@ def _clients(plan: Plan, settings: Settings) -> RpcService | None:
 def _serve_clients(
     clients: RpcService,
     settings: Settings,
-    running: RunningPlan,
     loop: ServicesLoop,
     inputs: StandardInputs,
+    logs: ServiceLogs,
 ) -> None:
     from .plan_changes import PlanChanges
     from .rpc_service import RpcParts
 
     put = loop.inbox.put
     parts = RpcParts(
-        plan=running.plan,
+        plan=loop.plan.plan,
         state=lambda: loop.services,
         put=put,
-        changes=PlanChanges(running, put, lambda: loop.services),
+        changes=PlanChanges(loop.plan, put, lambda: loop.services),
         control=_control_place(settings),
         write_input=inputs.write,
+        logs=logs,
     )
     clients.start(parts)
 
@@ -217,7 +216,9 @@ def _raise_limit(main: Main) -> bool:
     return True
 
 
-def _prepare_process(processes: Processes, settings: Settings) -> None:
+def _prepare_process(processes: Processes, settings: Settings, inherited: Inherited) -> None:
+    for descriptor in inherited.files:
+        os.set_inheritable(descriptor, False)  # one app can have it, several services cannot
     try:
         if settings.subreaper == "auto" and os.getpid() != 1:
             parent.become_subreaper()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import shlex
 import signal
 import subprocess
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.harness import PROGRAM, Program, Run, app, only_process
+from tests.harness import PROGRAM, Program, Run, app, children, only_process, until, wait_until
 from tests.process.services import section, services, supervisord, written
 
 LONG = 200_000  # bytes of a line
@@ -95,3 +100,123 @@ def test_a_million_lines_without_a_loss(tmp_path: Path) -> None:
             numbers = [int(line.split(" ", 3)[2]) for line in lines if line.startswith(head)]
         assert list(range(count)) == numbers
     assert 2 * count * (60 + len("[a] ")) == out.stat().st_size
+
+
+def test_a_stuck_reader_stops_the_writers_only(tmp_path: Path) -> None:
+    """The stop is in time, as PID 1 waits for no reader; the other service runs on meanwhile."""
+    beside = tmp_path / "beside"
+    file = written(
+        tmp_path,
+        [
+            writer("flood", 1_000_000, 1000, stderr_logfile="NONE"),
+            shell("busy", f"while sleep 0.1; do echo x >> {beside}; done", stdout_logfile="NONE"),
+        ],
+    )
+    with _stuck(file) as popen:
+        size = _grows(beside, 0)
+        _grows(beside, size)
+        written_by_flood = _written(popen.pid)
+        _grows(beside, beside.stat().st_size)
+        assert written_by_flood == _written(popen.pid)
+        began = time.monotonic()
+        popen.send_signal(signal.SIGTERM)
+        popen.wait(10)
+        assert time.monotonic() - began < 5
+        assert popen.stderr is not None
+        told = popen.stderr.read().decode()
+    assert "stopping all services" in told
+    assert "did not end in time" not in told
+
+
+def test_a_slow_reader_may_lose_lines(tmp_path: Path) -> None:
+    """With log_overflow = drop the service writes on; the lines that come are whole, and a line
+    tells the number of the others.
+    """
+    count = 20_000
+    flood = writer("flood", count, 1000, "wait", log_overflow="drop", oneshot="false", startsecs=0)
+    file = written(tmp_path, [flood])
+    with _stuck(file) as popen:
+        assert popen.stdout is not None
+        until(lambda: _written(popen.pid) >= count * 1000, expected=True)
+        lines: list[bytes] = []
+        reader = threading.Thread(target=lines.extend, args=(popen.stdout,))
+        reader.start()
+        until(lambda: len(lines) > 0, expected=True)
+        popen.send_signal(signal.SIGTERM)
+        popen.wait(10)
+        reader.join(10)
+    assert all(re.fullmatch(rb"\[flood\] flood \d+ f+\n", line) for line in lines)
+    assert 0 < len(lines) < count
+
+
+@contextlib.contextmanager
+def _stuck(file: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The program on a file; its standard output is a pipe that is not read."""
+    command = [*PROGRAM, "--services", file]
+    popen = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with popen:
+        try:
+            yield popen
+        finally:
+            popen.kill()
+
+
+def _grows(path: Path, size: int) -> int:
+    """Wait until a file is longer than that; its size."""
+
+    def longer() -> None:
+        assert path.exists()
+        assert path.stat().st_size > size
+
+    wait_until(longer)
+    return path.stat().st_size
+
+
+def _written(supervisor: int) -> int:
+    """The bytes that the children of a supervisor have written."""
+    found = 0
+    for pid in children(supervisor):
+        with open(f"/proc/{pid}/io", encoding="ascii") as file:
+            counts = dict(line.split(": ") for line in file)
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
+            found += int(counts["wchar"]) if "write_lines.py" in file.read() else 0
+    return found
+
+
+@only_process
+def test_a_killed_service_ends_its_line(run: Run, tmp_path: Path) -> None:
+    """The next line is a line of its own; the mode is of no matter."""
+    program = services(
+        run,
+        tmp_path,
+        shell("web", "printf begun; kill -KILL $$", restart="never", essential="false"),
+        shell("db", "exec sleep 1000"),
+    )
+    program.expect(r"^\[web\] begun$")
+    stop(program)
+
+
+@only_process
+def test_a_daemon_that_holds_the_pipe_delays_no_end(run: Run, tmp_path: Path) -> None:
+    """Under supervisord it lives on, but where PID 1 takes it along."""
+    program = supervisord(run, tmp_path, section("web", "daemon", "wait", **TAGGED))
+    daemon = int(program.expect(r"\[web\] web left (\d+)")[1])
+    stop(program)
+    os.kill(daemon, signal.SIGKILL)
+    assert "[web] web down" in program.out.seen
+
+
+def test_closed_output_is_told_once(tmp_path: Path) -> None:
+    """The service writes on."""
+    beside = tmp_path / "beside"
+    script = f'trap "" PIPE; while sleep 0.05; do echo line; echo x >> {beside}; done'
+    with _stuck(written(tmp_path, [shell("web", script)])) as popen:
+        assert popen.stdout is not None
+        assert popen.stderr is not None
+        popen.stdout.readline()
+        popen.stdout.close()
+        size = _grows(beside, 0)
+        _grows(beside, size + 8)
+        popen.send_signal(signal.SIGTERM)
+        told = popen.stderr.read().decode()
+    assert 1 == told.count("cannot write to standard output: broken pipe"), told
