@@ -105,6 +105,8 @@ class Turn:
             after = rest.told(before, event, self.now, place.policy)
             if after is not before:
                 self._put(name, member.replace(service=after))
+            if before.rollout is not None:
+                self._orders += rest.refused(event)
             return
         after, out = rules.step(before, event, self.now, place.policy)
         if not member.up and any(isinstance(one, Spawn) for one in out):

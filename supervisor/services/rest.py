@@ -12,6 +12,7 @@ from ..core.upkeep_state import KeptLife
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..core.actions import Action
     from ..core.service import Policy
     from .roster import Place
 
@@ -54,9 +55,21 @@ def told(service: Service, event: ev.Event, now: float, policy: Policy) -> Servi
     return service.replace(rollout=after, sources=sources)
 
 
+def refused(event: ev.Event) -> tuple[Action, ...]:
+    """The answer to a client who orders a version while the service is down."""
+    if not isinstance(event, (ev.ReloadOrdered, ev.RollbackOrdered)) or event.reply is None:
+        return ()
+    from ..core.actions import Answer
+    from ..core.orders import Result, Settled
+
+    return (Answer(event, Settled(Result.ENDING)),)
+
+
 def ready_to_begin(service: Service) -> Service:
-    """The service before `Began`; with a version in place, it starts on that version."""
+    """The service before `Began`: it starts on the version in place, unless a newer version is to
+    be put in place first.
+    """
     rollout = service.rollout
-    if rollout is None or not rollout.versions.live:
+    if rollout is None or not rollout.versions.live or rollout.versions.pending:
         return service
     return service.replace(life=service.life.replace(phase=Phase.HELD))

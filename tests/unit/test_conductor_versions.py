@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from config_supervisor.core import events as ev
-from config_supervisor.core.actions import Action, Apply, Kill, SignalReload, Spawn
+from config_supervisor.core.actions import Action, Answer, Apply, Kill, SignalReload, Spawn
 from config_supervisor.core.life_state import Ended
+from config_supervisor.core.orders import Result, Settled
 from config_supervisor.core.rollout_state import Rollout, RolloutPolicy
 from config_supervisor.core.service import Policy
 from config_supervisor.core.source_states import SourceState
@@ -91,10 +92,19 @@ def test_version_offered_to_a_stopped_service_is_taken_up_later() -> None:
     world.ends(60, "web")
     assert [] == world.at(61, ev.ConfigOffered("b", service="web"))
 
-    orders = world.at(62, ServiceOrder(Verb.START, ("web",)))
-    orders += world.starts(62, "web")
-    assert Spawn("web") in orders
-    assert Apply("web") in orders
+    assert [Apply("web")] == world.at(62, ServiceOrder(Verb.START, ("web",)))
+    assert [Spawn("web")] == world.at(62, ev.ConfigApplied("b", service="web"))
+
+
+def test_order_to_reload_a_stopped_service_is_refused() -> None:
+    world = Versions().running()
+    world.at(60, ServiceOrder(Verb.STOP, ("web",)))
+    world.ends(60, "web")
+    for order in (
+        ev.ReloadOrdered(lambda _: None, "web"),
+        ev.RollbackOrdered("a", lambda _: None, "web"),
+    ):
+        assert [Answer(order, Settled(Result.ENDING))] == world.at(61, order)
 
 
 def test_restart_for_a_version_starts_nothing_in_a_shutdown() -> None:
