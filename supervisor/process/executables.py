@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from .spawning import Command
 
+NOWHERE = ("no such file", "not found in PATH")  # begin a reason of `missing`
 _PATIENCE = 1.0  # seconds for a file system that hangs: the app's start does not wait for it
 
 
@@ -53,7 +54,7 @@ def check(
 def missing(program: str, path: str, changing: Sequence[str] = ()) -> str:
     """Why a program cannot run; empty if it can, or where the answer is not sure."""
     folders = [""] if "/" in program else path.split(":")
-    why = "no such file" if "/" in program else f"not found in PATH ({path})"
+    why = NOWHERE[0] if "/" in program else f"{NOWHERE[1]} ({path})"
     for candidate in (os.path.join(folder, program) for folder in folders):
         if not os.path.isabs(candidate) or any(
             f"{candidate}/".startswith(f"{directory}/") for directory in changing

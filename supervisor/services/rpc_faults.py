@@ -34,5 +34,6 @@ class RpcError(Exception):
 
     def __init__(self, fault: Fault, about: str = "") -> None:
         self.fault = fault
+        self.about = about
         self.text = f"{fault.name}: {about}" if about else fault.name
         super().__init__(self.text)

@@ -5,14 +5,16 @@ Each takes the access and the checked arguments; it gives a value or a `Later`, 
 
 from __future__ import annotations
 
+import os
 import time
 
 from ..core import events as ev
 from ..core.primitives import partial
+from ..process import executables
 from ..runtime import signals
 from .rpc_access import answered_by, found, running, single, split
 from .rpc_faults import Fault, RpcError
-from .rpc_structs import fault_about, fault_of, order_status, process_info
+from .rpc_structs import fault_about, fault_of, order_status, process_info, status
 from .service_orders import ServiceOrder, Verb
 from .supervisord_states import DOWN, State, state_of
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from .rpc_structs import Struct
     from .service_orders import OrderResult, Reply
 
+_NO_SIGNAL = "0"  # asks whether there is a process
 _SIGNALLED = frozenset({State.RUNNING, State.STARTING, State.STOPPING})
 _STARTED = frozenset({State.RUNNING, State.STARTING, State.BACKOFF})
 
@@ -70,8 +73,13 @@ def stop_all(access: Access, wait: bool) -> Later:
     return _several(access, tuple(_all(access)), ServiceOrder(Verb.STOP, (), wait=wait))
 
 
-def signal(access: Access, name: str, signum: str) -> Later:
-    found(running(access), name)
+def signal(access: Access, name: str, signum: str) -> Later | bool:
+    services = running(access)
+    names = found(services, name)
+    if signum.strip() == _NO_SIGNAL and split(name)[1]:
+        if not _takes(services, names[0], Verb.SIGNAL):
+            raise RpcError(Fault.NOT_RUNNING, name)
+        return True
     return _one_or_group(access, name, _signal_order(signum))
 
 
@@ -102,6 +110,9 @@ def _one_or_group(access: Access, name: str, order: ServiceOrder) -> Later:
     names = found(running(access), name)
     if not split(name)[1]:
         return _several(access, names, order)
+    lacking = _lacking(access.state(), names[0], order.verb)
+    if lacking is not None:
+        raise RpcError(lacking.fault, lacking.about)
     send = partial(_send, access, order.replace(names=names))
     return answered_by(access, send, partial(_of_one, name, order.verb))
 
@@ -127,10 +138,15 @@ def _several(access: Access, names: tuple[str, ...], order: ServiceOrder) -> Lat
     """An order about those of the services that it can change."""
     services = access.state()
     names = tuple(one for one in names if _takes(services, one, order.verb))
+    lacking = {name: _lacking(services, name, order.verb) for name in names}
+    failed = [_failed(services, name, error) for name, error in lacking.items() if error]
+    names = tuple(name for name in names if lacking[name] is None)
     send = partial(_send, access, order.replace(names=names))
 
     def statuses(results: tuple[OrderResult, ...]) -> list[Struct]:
-        return [order_status(services, one, order.verb) for one in results]
+        by_name = {one.name: one for one in results}
+        known = [by_name[name] for name in names if name in by_name]
+        return [*failed, *(order_status(services, one, order.verb) for one in known)]
 
     return answered_by(access, send, statuses)
 
@@ -140,6 +156,28 @@ def _takes(services: Services, identity: str, verb: Verb) -> bool:
     if verb is Verb.SIGNAL:
         return state in _SIGNALLED
     return (state in _STARTED) is (verb is Verb.STOP)
+
+
+def _lacking(services: Services, identity: str, verb: Verb) -> RpcError | None:
+    """The fault of a start whose program is not there: it changes nothing, as in supervisord."""
+    service = services.roster.places[identity].service
+    if verb is not Verb.START or not service.command:
+        return None
+    if not service.words:
+        return RpcError(Fault.NOT_EXECUTABLE, f"can't parse command '{service.command}'")
+    program = service.words[0]
+    path = service.environment.get("PATH") or os.environ.get("PATH") or os.defpath
+    why = executables.missing(program, path)
+    if not why:
+        return None
+    if why.startswith(executables.NOWHERE):
+        return RpcError(Fault.NO_FILE, f"can't find command '{program}'")
+    return RpcError(Fault.NOT_EXECUTABLE, f"command at '{program}' is not executable")
+
+
+def _failed(services: Services, identity: str, error: RpcError) -> Struct:
+    service = services.roster.places[identity].service
+    return status(service.name, service.group, error.fault, error.text)
 
 
 def _send(access: Access, order: ServiceOrder, reply: Reply) -> None:
