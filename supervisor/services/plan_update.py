@@ -89,7 +89,10 @@ def _replaced(member: Member | None, old: Place | None, new: Place) -> Member:
     """
     if member is None or old is None:
         return Member(rest.first(new))
-    service = renewed(member.service)
+    service = member.service
+    # As supervisord has it, the new record was not started yet.
+    life = KeptLife(starts=service.life.starts, exits=member.life.exits)
+    service = service.replace(life=life)
     if not rest.same_configuration(old, new):
         service = rest.configured(service, new)
     return Member(service)

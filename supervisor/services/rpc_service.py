@@ -10,54 +10,43 @@ import select
 
 from ..control.socket_path import OFF
 from ..core.primitives import partial
-from ..core.record import Record
 from ..runtime import log, threads
 from .rpc_sockets import ServerSockets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from ..control.socket_files import ControlSocket
-    from ..core.events import Event
-    from ..http_server.messages import Response
-    from .conductor_state import Services
-    from .plan import Plan, Server
-    from .plan_changes import PlanChanges
-    from .rpc_access import Logs
-
-
-class RpcParts(Record):
-    """All that the methods reach."""
-
-    plan: Plan
-    state: Callable[[], Services]
-    put: Callable[[Event], None]
-    changes: PlanChanges
-    control: str | None = None  # a path, `off`, or the first free default place
-    logs: Logs | None = None
-    send_event: Callable[[str, str], None] | None = None
-    # In the main thread; raises OSError.
-    write_input: Callable[[str, bytes], None] | None = None
-    pages: Callable[[], Mapping[str, Callable[[], Response]]] | None = None  # made in the thread
+    from .plan import Server
+    from .rpc_access import Access, Logs
+    from .rpc_server import Entrance
+    from .services_loop import ServicesLoop
+    from .standard_input import StandardInputs
 
 
 class RpcService:
     """The sockets, and the thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, control: str | None) -> None:
+        """`control`: the path of the control socket, `off`, or None for the first free default
+        place.
+        """
+        self._place = control
+        self.logs: Logs | None = None
+        self.send_event: Callable[[str, str], None] | None = None  # type and data
         self._sockets = ServerSockets()
         self._control: ControlSocket | None = None
 
-    def start(self, parts: RpcParts) -> None:
+    def start(self, loop: ServicesLoop, inputs: StandardInputs) -> None:
         """Open the sockets, and start the thread; the services start whatever happens here."""
-        self._sockets.open(parts.plan.servers)
-        if not self._sockets.listeners and parts.control == OFF:
+        self._sockets.open(loop.plan.plan.servers)
+        if not self._sockets.listeners and self._place == OFF:
             return
         try:
-            threads.start(partial(self._run, parts), "rpc")
+            threads.start(partial(self._run, loop, inputs), "rpc")
         except RuntimeError as error:
             log.warning(
                 f"cannot start a thread (rpc): {error}; the limit of processes is reached"
@@ -72,9 +61,9 @@ class RpcService:
         if self._control is not None:
             self._control.remove()
 
-    def _run(self, parts: RpcParts) -> None:
+    def _run(self, loop: ServicesLoop, inputs: StandardInputs) -> None:
         """The body of the thread."""
-        control = self._open_control(parts.control)
+        control = self._open_control()
         opened = [*control, *self._sockets.listeners]
         if not opened:
             return
@@ -82,9 +71,15 @@ class RpcService:
         for listener, _ in opened:
             poll.register(listener.fileno(), select.POLLIN)
         poll.poll()
-        self._serve(parts, opened)
+        from .rpc_server import RpcServer
+        from .service_pages import ServicePages
 
-    def _open_control(self, chosen: str | None) -> list[tuple[socket.socket, None]]:
+        access = self._access(loop, inputs)
+        server = RpcServer(access, ServicePages(loop.current).by_path)
+        server.serve_all(self._entrances(opened))
+
+    def _open_control(self) -> list[tuple[socket.socket, None]]:
+        chosen = self._place
         if chosen == OFF:
             return []
         from ..control import socket_files
@@ -103,31 +98,38 @@ class RpcService:
             return []
         return [] if listener is None else [(listener, None)]
 
-    def _serve(self, parts: RpcParts, opened: Sequence[tuple[Any, Server | None]]) -> None:
+    def _entrances(
+        self, opened: Sequence[tuple[Any, Server | None]]
+    ) -> list[tuple[socket.socket, Entrance]]:
         import socket
 
-        from .rpc_access import Access
-        from .rpc_server import Entrance, RpcServer
+        from .rpc_server import Entrance
 
         by_default = self._control is not None and self._control.by_default
-        entrances: list[tuple[socket.socket, Entrance]] = []
+        found: list[tuple[socket.socket, Entrance]] = []
         for listener, server in opened:
             if isinstance(listener, socket.socket):
                 whole = listener
             else:
                 whole = socket.socket(fileno=listener.detach())
-            entrances.append((whole, Entrance(server, by_default and server is None)))
-        access = Access(
-            main=parts.plan.main,
-            state=parts.state,
-            put=parts.put,
-            changes=parts.changes,
+            found.append((whole, Entrance(server, by_default and server is None)))
+        return found
+
+    def _access(self, loop: ServicesLoop, inputs: StandardInputs) -> Access:
+        from .plan_changes import PlanChanges
+        from .rpc_access import Access
+
+        put = loop.inbox.put
+        return Access(
+            main=loop.plan.plan.main,
+            state=lambda: loop.services,
+            put=put,
+            changes=PlanChanges(loop.plan, put, lambda: loop.services),
             call=_never,
-            logs=parts.logs,
-            send_event=parts.send_event,
-            write_input=parts.write_input,
+            logs=self.logs,
+            send_event=self.send_event,
+            write_input=inputs.write,
         )
-        RpcServer(access, parts.pages() if parts.pages else {}).serve_all(entrances)
 
 
 def _never(_: Callable[[], None]) -> None:

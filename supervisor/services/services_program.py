@@ -95,7 +95,8 @@ def run(read: Read, settings: Settings, environ: Mapping[str, str], inherited: I
     loop = ServicesLoop(inbox, processes, running, files, parts)
     observation.begin(loop.current)
     if clients is not None:
-        _serve_clients(clients, settings, loop, inputs, logs)
+        clients.logs = logs
+        clients.start(loop, inputs)
     _say_started(plan, pid_file)
     # As in `cli`: the objects of the start stay.
     gc.freeze()
@@ -109,30 +110,7 @@ def _clients(plan: Plan, settings: Settings) -> RpcService | None:
         return None
     from .rpc_service import RpcService
 
-    return RpcService()
-
-
-def _serve_clients(
-    clients: RpcService,
-    settings: Settings,
-    loop: ServicesLoop,
-    inputs: StandardInputs,
-    logs: ServiceLogs,
-) -> None:
-    from .plan_changes import PlanChanges
-    from .rpc_service import RpcParts
-
-    put = loop.inbox.put
-    parts = RpcParts(
-        plan=loop.plan.plan,
-        state=lambda: loop.services,
-        put=put,
-        changes=PlanChanges(loop.plan, put, lambda: loop.services),
-        control=_control_place(settings),
-        write_input=inputs.write,
-        logs=logs,
-    )
-    clients.start(parts)
+    return RpcService(_control_place(settings))
 
 
 def _control_place(settings: Settings) -> str | None:

@@ -121,7 +121,7 @@ def shown(services: Services, name: str, now: float, epoch: float) -> Shown:
     return Shown(
         name=place.service.name,
         group=place.service.group,
-        start=int(life.started_at + moment) if life.starts else 0,
+        start=int(life.started_at + moment) if life.started_at else 0,
         stop=int(life.ended_at + moment) if life.ended_at is not None else 0,
         now=int(epoch),
         state=CODES[state],
