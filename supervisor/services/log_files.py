@@ -79,7 +79,10 @@ class LogFile:
                 os.unlink(self.path)
             except FileNotFoundError:
                 pass  # all there is to do is done
+            in_use = self._fd >= 0
             self._open()
+            if not in_use:
+                self._close()
 
     def write(self, data: bytes) -> None:
         with self._lock:

@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .event_capture import Capture
     from .log_files import LogFile
     from .log_outputs import Output
     from .stream_routes import Route
@@ -104,6 +105,11 @@ class LogStream:
         if route.json:
             self._format = as_json(channel.identity, channel.name)
         self._escapes = EscapeFilter() if sinks.route.strips else None
+        self._capture: Capture | None = None
+        if sinks.route.capture:
+            from .event_capture import Capture
+
+            self._capture = Capture(sinks.route.capture)
 
     @property
     def blocked(self) -> bool:
@@ -113,22 +119,29 @@ class LogStream:
 
     def take(self, data: bytes) -> None:
         """The next bytes from the pipe."""
-        if self._escapes is not None:
-            data = self._escapes.feed(data)
-        if data:
-            self._log(data)
+        if self._capture is not None:
+            data, captured = self._capture.feed(data)
+            for text in captured:
+                for watch in self._watchers.captured:
+                    watch(self.channel.identity, self.channel.name, self.pid, text)
+        self._strip(data)
 
     def end(self) -> None:
         """The pipe has ended: its last line is whole."""
+        if self._capture is not None:
+            self._strip(self._capture.rest())
         if self._escapes is not None:
-            held = self._escapes.end()
-            if held:
-                self._log(held)
+            self._log(self._escapes.end())
         line = self._lines.end()
         if line:
             self._put(line)
 
+    def _strip(self, data: bytes) -> None:
+        self._log(data if self._escapes is None else self._escapes.feed(data))
+
     def _log(self, data: bytes) -> None:
+        if not data:
+            return
         channel = self.channel
         route = self._sinks.route
         if channel.ring is not None:

@@ -188,10 +188,21 @@ class ServiceLogs(FilePart):
 
     def _log(self, identity: str, name: str) -> Log:
         channel = self._channels.get((identity, name))
-        log_of = channel and (channel.file or channel.ring)
-        if not log_of:
+        found = (
+            (channel.file or channel.ring) if channel is not None else self._file_of(identity, name)
+        )
+        if found is None:
             raise NoLogError(f"{identity} has no log of {name} here")
-        return log_of
+        return found
+
+    def _file_of(self, identity: str, name: str) -> LogFile | None:
+        """The log file of a service that was not started yet, which may be there."""
+        route = stream_routes.route(self._plan.service(identity), name, self._plan.plan)
+        if route is None or not route.path or _is_foreign(route.path):
+            return None
+        from .log_files import LogFile
+
+        return LogFile(route.path)
 
     def follow(self, identity: str, channel: str, call: Follower) -> Callable[[], None]:
         """Call a function with each piece of a stream, in the thread of the relay; it must not

@@ -25,6 +25,11 @@ class SyslogSocket:
         self._lost = 0
         self._told = False
 
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+
     def write(self, name: str, lines: bytes) -> int:
         """Send whole lines, each behind the name of the service; the number of those lost."""
         at = time.strftime("%b %e %H:%M:%S")
@@ -45,15 +50,13 @@ class SyslogSocket:
 
     def _send(self, datagram: bytes) -> None:
         if self._socket is None:
-            opened = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
-            opened.connect(self._path)
-            self._socket = opened
+            self._socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
+            self._socket.connect(self._path)
         self._socket.send(datagram)
 
     def _fail(self, error: OSError) -> None:
         if self._socket is not None and not isinstance(error, BlockingIOError):
-            self._socket.close()  # the log may come back as another socket
-            self._socket = None
+            self.close()  # the log may come back as another socket
         if not self._told:
             self._told = True
             log.warning(
