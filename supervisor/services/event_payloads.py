@@ -108,10 +108,10 @@ def _states(name: str, event: ev.Event, was: Member | None, after: Services) -> 
 
 
 def _path(origin: State, target: State) -> tuple[State, ...]:
-    """The states entered on the way; a stop may meet the end of a program by itself."""
+    """The states entered on the way; a program may end by itself before its turn to stop."""
     match origin, target:
         case State.RUNNING, State.STOPPED:
-            return State.EXITED, target
+            return (State.EXITED,)
         case State.STARTING, State.STOPPED:
             return State.BACKOFF, target
     return passed(origin, target)

@@ -143,9 +143,9 @@ def _roster(plan: Plan) -> Roster:
 
 def _runnable(plan: Plan) -> Plan:
     """The plan without what cannot be run yet, of which it warns."""
-    groups = tuple(group for group in plan.groups if group.kind is Kind.PROGRAM)
+    groups = tuple(group for group in plan.groups if group.kind is not Kind.FASTCGI)
     for group in plan.groups:
-        if group.kind is not Kind.PROGRAM:
+        if group.kind is Kind.FASTCGI:
             log.warning(
                 f"[{group.kind}:{group.name}] is left out: this kind cannot be run yet",
                 event="group_left_out",

@@ -21,6 +21,7 @@ from ..runtime.inbox import Inbox
 from ..runtime.loop import Parts
 from .pid_file import PidFile
 from .running_plan import RunningPlan
+from .service_events import ServiceEvents
 from .service_files import ServiceFiles
 from .service_logs import ServiceLogs
 from .service_observation import Observation
@@ -81,21 +82,21 @@ def run(read: Read, settings: Settings, environ: Mapping[str, str], inherited: I
     inbox = Inbox(inherited.taken)
     processes = Processes(inherited.replace(files=()))
     _prepare_process(processes, settings, inherited)
-    sys.setswitchinterval(_SWITCH)
-    processes.reserve.hold(_RESERVE)
     pid_file = PidFile(plan.main.pidfile)
     running = RunningPlan(plan, partial(_read_again, read), reopen)
     observation = Observation(plan, settings, inbox)
     clients = _clients(plan, settings)
     logs = ServiceLogs(running, write_by)
+    events = ServiceEvents(running, plan.main.identifier, logs)
     at_end = (pid_file.remove, *((clients.end,) if clients else ()), logs.finish)
-    parts = Parts(observers=(announce, *observation.observers), at_end=at_end)
+    parts = Parts(observers=(announce, *observation.observers, *events.observers), at_end=at_end)
     inputs = StandardInputs()
-    files = ServiceFiles(inputs, logs)  # a later part wins
+    files = ServiceFiles(inputs, logs, events)  # a later part wins
     loop = ServicesLoop(inbox, processes, running, files, parts)
     observation.begin(loop.current)
     if clients is not None:
         clients.logs = logs
+        clients.send_event = events.remote_communication
         clients.start(loop, inputs)
     _say_started(plan, pid_file)
     # As in `cli`: the objects of the start stay.
@@ -205,6 +206,8 @@ def _prepare_process(processes: Processes, settings: Settings, inherited: Inheri
             parent.die_with_parent(settings.parent_death_signal)
     except OSError as error:
         log.warning(f"{reason(error)}; going on without", event="preparation_failed")
+    sys.setswitchinterval(_SWITCH)
+    processes.reserve.hold(_RESERVE)
 
 
 def _say_started(plan: Plan, pid_file: PidFile) -> None:

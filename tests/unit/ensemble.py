@@ -116,6 +116,9 @@ class Ensemble:
         self.plan = plan
         self.roster = roster_
         self.graph = plan_graph.graph_of(plan)
+        self.as_supervisord = plan.follows_supervisord and all(
+            one.retries.pace is plans.Pace.LINEAR for one in plan.services
+        )
 
     # --- events -----------------------------------------------------------------------------------
 
@@ -142,7 +145,7 @@ class Ensemble:
         ours = service_journal.lines(event, before, self.state, orders, self.now)
         self.journal += [f"{level}: {text}" for level, text, _ in ours if level != "debug"]
         made = event_payloads.of_step(event, before, self.state)
-        self.chain.take(made, strict=self.roster.follows_supervisord)
+        self.chain.take(made, strict=self.as_supervisord)
         for new, plan in self._coming:
             if new is self.state.roster:
                 self.take(new, plan)

@@ -38,6 +38,8 @@ class EventChain:
                 key = group, fields["processname"]
                 before = self._states.get(key, State.STOPPED)
                 after = State(name.removeprefix("PROCESS_STATE_"))
+                if before is State.EXITED and fields["from_state"] == State.STOPPED:
+                    before = State.STOPPED  # it ended by itself before its turn to stop
                 assert before == fields["from_state"], self.events[-9:]
                 known = NEXT[before] if strict else NEXT[before] | MORE.get(before, set())
                 assert after in known, f"{before} to {after}: {self.events[-9:]}"
