@@ -12,9 +12,9 @@ from .actions import Kill, KillLeftovers, WaitReady
 from .backoff import backoff
 from .errors import FAILED
 from .life import BACKOFF_FIRST, BACKOFF_MOST, BACKOFF_RESET, KILLED_GRACE, READY_SLACK
-from .life_state import ALIVE, TOLD, Phase, Ready, Then, Unready
+from .life_state import ALIVE, TOLD, Phase, Ready, Start, Then, Unready
 from .signal_numbers import KILL, TERM
-from .upkeep_state import KeptLife, SignalService, StopService, Upkeep
+from .upkeep_state import KeptLife, ScriptEnded, SignalService, StopService, Upkeep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def step(life: Life, event: ev.Event | Request, now: float, policy: LifePolicy) 
     if not isinstance(life, KeptLife) or policy.upkeep is None:
         return None
     match event:
-        case StopService() | SignalService():
-            return _ordered(life, event, now, policy)
+        case StopService() | SignalService() | Start() | ScriptEnded():
+            return _told(life, event, now, policy)
         case ev.Forked(pid) if life.phase is Phase.ABORTING:  # ordered in the same turn
             return life.replace(pid=pid), ()
         case ev.Started() if life.phase is Phase.EXECUTING:
@@ -53,10 +53,31 @@ def step(life: Life, event: ev.Event | Request, now: float, policy: LifePolicy) 
             if life.phase in (Phase.EXECUTING, Phase.ABORTING):  # its program never ran
                 return _start_failed(life.replace(error=TOO_QUICK), code, now, policy)
             return _exited(life, event, now, policy)
-        case ev.NothingLeft() if life.phase in _LEFT:
-            return _conclude(life, now)
+        case ev.NothingLeft() if _awaits_leftovers(life):
+            return _conclude(life, now, policy.upkeep)
         case ev.DeadlinePassed() if life.deadline is not None and life.deadline <= now:
             return _deadline(life, now, policy)
+    return None
+
+
+def _told(
+    life: KeptLife, event: ev.Event | Request, now: float, policy: LifePolicy
+) -> Result | None:
+    """An order, a start without a program, or the end of a script."""
+    upkeep = policy.upkeep or Upkeep()
+    match event:
+        case StopService():
+            return _stop(life, event, now, policy)
+        case SignalService(signum):
+            return _signal(life, signum, policy)
+        case ScriptEnded(script, code) if life.script is script:
+            from .upkeep_scripts import ended
+
+            return _go_on(ended(life, code, upkeep), now)
+        case Start() if upkeep.empty:
+            from .upkeep_scripts import complete
+
+            return complete(life, now, upkeep)
     return None
 
 
@@ -87,7 +108,9 @@ def _rise(life: KeptLife, upkeep: Upkeep) -> Result:
     """The service runs once it is settled and ready; else the time to look again."""
     if life.settled and life.answered:
         failures = life.failures if upkeep.exponential else 0
-        life = life.replace(phase=Phase.RUNNING, deadline=None, failures=failures)
+        limit = upkeep.run_limit
+        deadline = None if limit is None else life.started_at + limit
+        life = life.replace(phase=Phase.RUNNING, deadline=deadline, failures=failures)
         return life, (Ready(),)
     times = []
     if not life.settled:
@@ -119,7 +142,7 @@ def _start_failed(life: KeptLife, code: int, now: float, policy: LifePolicy) -> 
     if life.phase is Phase.ABORTING:
         return signalling.ended(life.replace(pid=0, error="", ended_at=now), life.exit_code)
     life = life.replace(pid=0, exit_code=code, exit_signal=0, settled=False, ended_at=now)
-    return _conclude(_failed(life, now, policy), now)
+    return _conclude(_failed(life, now, policy), now, policy.upkeep or Upkeep())
 
 
 # --- ends -----------------------------------------------------------------------------------------
@@ -139,7 +162,7 @@ def _exited(life: KeptLife, event: ev.Exited, now: float, policy: LifePolicy) ->
     )
     life = _then(life, was, now, policy)
     if not policy.leftovers:
-        return _conclude(life, now)
+        return _conclude(life, now, policy.upkeep or Upkeep())
     deadline = now + policy.leftovers_timeout
     if life.kill_by is not None:
         deadline = min(deadline, max(now, life.kill_by))
@@ -153,13 +176,14 @@ def _then(life: KeptLife, was: Phase, now: float, policy: LifePolicy) -> KeptLif
         return life
     if life.ordered:
         return life.replace(then=Then.END)
-    if was in _STARTING:
+    upkeep = policy.upkeep or Upkeep()
+    if was in _STARTING and not upkeep.steady:
         error = UNREADY_END if life.settled else TOO_QUICK
         return _failed(life.replace(error=error, settled=False), now, policy)
     expected = expects(life, policy)
     if policy.restart == "never" or (policy.restart == "on-failure" and expected):
-        return life.replace(then=Then.END)
-    upkeep = policy.upkeep or Upkeep()
+        undo = upkeep.down is not None and expected
+        return life.replace(then=Then.END, to_undo=undo)
     if upkeep.exponential:
         lasted = now - life.started_at >= BACKOFF_RESET
         return _failed(life.replace(failures=0) if lasted else life, now, policy)
@@ -189,14 +213,29 @@ def _failed(life: KeptLife, now: float, policy: LifePolicy) -> KeptLife:
 
 def pause(failures: int, upkeep: Upkeep) -> float:
     """Seconds until the next try after failures in a row."""
+    if upkeep.steady:
+        return _BETWEEN_STARTS
     if not upkeep.exponential:
         return float(failures)
     jitter = 1 + _JITTER * (upkeep.dice - 0.5)
     return backoff(failures, BACKOFF_FIRST, BACKOFF_MOST) * jitter
 
 
-def _conclude(life: KeptLife, now: float) -> Result:
-    """Nothing of the program is left: the end, or the way to the next start."""
+def _conclude(life: KeptLife, now: float, upkeep: Upkeep) -> Result:
+    """Nothing of the program is left."""
+    if upkeep.finish is not None:
+        from .upkeep_scripts import finish
+
+        return finish(life, now, upkeep.finish)
+    return _go_on(life, now)
+
+
+def _awaits_leftovers(life: KeptLife) -> bool:
+    return life.phase in _LEFT and life.script is None
+
+
+def _go_on(life: KeptLife, now: float) -> Result:
+    """The end, or the way to the next start."""
     match life.then:
         case Then.RESTART:
             return life.replace(phase=Phase.BACKOFF, deadline=max(now, life.retry_at)), ()
@@ -209,16 +248,6 @@ def _conclude(life: KeptLife, now: float) -> Result:
 # --- orders ---------------------------------------------------------------------------------------
 
 
-def _ordered(
-    life: KeptLife, order: StopService | SignalService, now: float, policy: LifePolicy
-) -> Result:
-    match order:
-        case StopService():
-            return _stop(life, order, now, policy)
-        case SignalService(signum):
-            return _signal(life, signum, policy)
-
-
 def _stop(life: KeptLife, order: StopService, now: float, policy: LifePolicy) -> Result:
     phase = life.phase
     if phase is Phase.ENDED:
@@ -229,6 +258,10 @@ def _stop(life: KeptLife, order: StopService, now: float, policy: LifePolicy) ->
         kill_by=_sooner(life.kill_by, order.kill_by),
         end_by=_sooner(life.end_by, order.end_by),
     )
+    if life.to_undo:
+        from .upkeep_scripts import undo
+
+        return undo(life, now, policy.upkeep or Upkeep())
     if phase in PAUSED:
         failing = phase is Phase.BACKOFF and bool(life.error)
         return signalling.ended(life.replace(gave_up=order.shutdown and failing), life.exit_code)
@@ -272,7 +305,11 @@ def _deadline(life: KeptLife, now: float, policy: LifePolicy) -> Result | None:
             return _rising(life, now, upkeep)
         case Phase.DELAYED:
             return _pass_stop(life, now, policy)
-        case Phase.STOPPING | Phase.KILLING:
+        case Phase.LEFTOVERS | Phase.LEFTOVERS_KILLED if life.script is not None:
+            from .upkeep_scripts import late
+
+            return late(life, now) or _go_on(life.replace(script=None), now)
+        case Phase.STOPPING | Phase.KILLING | Phase.RUNNING:
             life = life.replace(phase=Phase.KILLING, deadline=now + upkeep.kill_again)
             return life, (Kill(KILL, upkeep.kill_group),)
         case Phase.LEFTOVERS:
@@ -282,5 +319,5 @@ def _deadline(life: KeptLife, now: float, policy: LifePolicy) -> Result | None:
             life = life.replace(phase=Phase.LEFTOVERS_KILLED, deadline=deadline)
             return life, (KillLeftovers(KILL, everything=False),)
         case Phase.LEFTOVERS_KILLED:
-            return _conclude(life, now)
+            return _conclude(life, now, upkeep)
     return None

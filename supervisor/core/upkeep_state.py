@@ -6,8 +6,21 @@ No rules stand here. Only a role of several services imports it.
 from __future__ import annotations
 
 from . import events as ev
+from .actions import Action
 from .life_state import Life
-from .record import Record
+from .record import Record, Words
+
+
+class Script(Words):
+    """A program that is run for a service while its own does not run."""
+
+    FINISH = "finish"  # after each end, before the next start
+    DOWN = "down"  # at the stop of a oneshot that completed
+
+
+class ScriptPolicy(Record):
+    limit: float | None = None  # seconds until KILL; None: without end
+    last_code: int | None = None  # an exit code that forbids the next start
 
 
 class Upkeep(Record):
@@ -26,6 +39,11 @@ class Upkeep(Record):
     kill_group: bool = False  # KILL goes to the process group
     kill_again: float = 10.0  # between two KILL of a process that does not end
     ready_limit: float | None = None  # for the readiness check; None: without end
+    steady: bool = False  # a second between two starts, whatever ended the first
+    empty: bool = False  # there is no program: a start completes at once
+    run_limit: float | None = None  # of a oneshot, until KILL; None: without end
+    finish: ScriptPolicy | None = None
+    down: ScriptPolicy | None = None
 
 
 class KeptLife(Life):
@@ -40,6 +58,8 @@ class KeptLife(Life):
     ended_at: float | None = None  # the last end of the program
     kill_by: float | None = None  # the latest time of KILL, by the stop budget
     end_by: float | None = None  # the latest end of the wait for leftovers
+    script: Script | None = None  # the one that runs, in the phases of leftovers
+    to_undo: bool = False  # it has completed, and its stop runs its `down`
 
     @property
     def finished(self) -> bool:
@@ -60,4 +80,28 @@ class SignalService(ev.Event):
     """The program of the service, if it runs, is to get a signal."""
 
     signum: int
+    service: str = ev.APP
+
+
+class ScriptEnded(ev.Event):
+    """A script of the service has ended, or could not be started."""
+
+    script: Script
+    code: int  # its exit code, or 128 + signal
+    error: str = ""  # why it could not be started
+    service: str = ev.APP
+
+
+class RunScript(Action):
+    """Run a script of the service, which has no process."""
+
+    script: Script
+    code: int  # of the last end of its program
+    signum: int
+    service: str = ev.APP
+
+
+class KillScript(Action):
+    """The time of the script is over."""
+
     service: str = ev.APP

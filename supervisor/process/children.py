@@ -113,8 +113,10 @@ class Processes:
         app.starting = None
         self._starting.remove(app)
 
-    def spawn_hook(self, command: Command, output: int) -> int:
+    def spawn_hook(self, command: Command, output: int | None = None) -> int:
         """Start a command beside the app, in a session, without input, its output in a pipe.
+
+        Without `output` it leads a process group, and has the streams of the command.
 
         Returns its pid at once; raises SpawnError. `HookExited` reports its end or failed exec.
         """
@@ -185,6 +187,11 @@ class Processes:
     def services(self) -> dict[str, int]:
         """The services that were started, with their pids; 0 after the end."""
         return {name: app.pid for name, app in self._apps.items()}
+
+    def group(self, service: str) -> int:
+        """The process group of the last start of a service; 0 before its first."""
+        app = self._apps.get(service)
+        return 0 if app is None else app.group
 
     def kill_other(self, pid: int, signum: int) -> None:
         """Signal a process of another container; it may be gone."""

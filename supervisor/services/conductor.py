@@ -12,7 +12,7 @@ from __future__ import annotations
 from ..core import events as ev
 from ..core.signal_numbers import HUP, INT, QUIT, TERM, USR2
 from ..core.upkeep_state import SignalService
-from . import dependencies, exit_code, plan_update, rest
+from . import dependencies, exit_code, plan_update, rest, start_limit
 from .conductor_state import (
     AnswerOrder,
     Member,
@@ -69,6 +69,8 @@ def wake_at(services: Services) -> float | None:
         return None
     times = services.wakes.values()
     earliest = min(times) if times else None
+    if services.start_by is not None:
+        earliest = services.start_by if earliest is None else min(earliest, services.start_by)
     stopping = services.stopping
     if stopping is None or stopping.until is None:
         return earliest
@@ -79,6 +81,7 @@ def _handle(turn: Turn, event: ev.Event) -> None:
     match event:
         case ev.DeadlinePassed():
             turn.pass_deadlines()
+            start_limit.pass_deadline(turn)
         case ev.Began():
             _begin(turn)
         case ev.SignalReceived(signum):
@@ -100,6 +103,7 @@ def _handle(turn: Turn, event: ev.Event) -> None:
 def _begin(turn: Turn) -> None:
     turn.change(begun=True)
     if turn.state.stopping is None:
+        start_limit.begin(turn)
         turn.start_all(turn.state.roster.places)
 
 

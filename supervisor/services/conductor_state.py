@@ -29,6 +29,7 @@ class Member(Record):
     begun: bool = False  # its life goes on, or has ended
     refused: str = ""  # why it cannot start: a dependency has failed for good
     stop_at: float | None = None  # when its stop was ordered
+    tried: bool = False  # the time for the start of all services was over while it ran
 
     @property
     def life(self) -> KeptLife:
@@ -40,7 +41,7 @@ class Member(Record):
     @property
     def down(self) -> bool:
         """Whether it has no process, and none to come without a start."""
-        return not self.begun or self.service.life.phase is Phase.ENDED
+        return not self.begun or (self.service.life.phase is Phase.ENDED and not self.life.to_undo)
 
     @property
     def failed(self) -> bool:
@@ -76,6 +77,7 @@ class Services(Record):
     members: Mapping[str, Member] = {}
     wakes: Mapping[str, float] = {}  # the next deadline of each service that has one
     begun: bool = False
+    start_by: float | None = None  # the end of the start budget
     stopping: Stopping | None = None
     orders: tuple[OpenOrder, ...] = ()  # not answered yet
     next_roster: Roster | None = None  # of an update, once what leaves is down

@@ -71,9 +71,14 @@ class Turn:
     def stop_everything(self, stopping: Stopping) -> None:
         budget = self.state.roster.stop_budget
         until = None if budget is None else self.now + budget
-        self.change(stopping=stopping.replace(until=until), next_roster=None, leaving=frozenset())
+        stopping = stopping.replace(until=until)
+        self.change(stopping=stopping, start_by=None, next_roster=None, leaving=frozenset())
         for name in self.members:
             self.want_down(name)
+
+    def note_tried(self, name: str) -> None:
+        """The time of a start is over: services that only wait for its try go on."""
+        self._set(name, tried=True)
 
     def look_at(self, names: Iterable[str]) -> None:
         self._look.update(names)
@@ -119,15 +124,22 @@ class Turn:
             return
         member = member.replace(service=after)
         if after.life.phase is Phase.ENDED:
-            if not member.up:  # wanted down: its own end came before its turn
-                after = after.replace(life=after.life.replace(ordered=True))
-                member = member.replace(service=after)
-            member = member.replace(up=member.again, again=False)
-            self.ended.append(name)
+            member = self._over(name, member)
         self._put(name, member)
         self._wake(name, after)
         if after.life.phase is not before.life.phase:
             self._look_around(name)
+
+    def _over(self, name: str, member: Member) -> Member:
+        """A member whose life has ended."""
+        self.ended.append(name)
+        if member.life.to_undo:  # it stays up until its stop
+            return member
+        if not member.up:  # wanted down: its own end came before its turn
+            service = member.service
+            service = service.replace(life=service.life.replace(ordered=True))
+            member = member.replace(service=service)
+        return member.replace(up=member.again, again=False)
 
     def _wake(self, name: str, service: Service) -> None:
         at = rules.wake_at(service, self.state.roster.places[name].policy)
@@ -196,7 +208,7 @@ class Turn:
         for name in names:
             reason = dependencies.refusal(name, self.state.roster, self.members)
             if reason:
-                self._refuse(name, self.members[name], reason)
+                self.refuse(name, reason)
                 refused = True
         return refused
 
@@ -212,12 +224,13 @@ class Turn:
         life = member.service.life
         if life.phase is Phase.BACKOFF:
             return (life.deadline or self.now) <= self.now
-        return life.phase is Phase.ENDED or not member.begun
+        return member.down
 
     def _stop(self, name: str, member: Member, highest: int | None) -> None:
         without = member.life.phase in PAUSED  # there is no process to wait for others
         if without or stop_order.may_stop(name, self.state, self.members, highest):
-            self._put(name, member.replace(stop_at=self.now))
+            service = rest.ready_to_stop(member.service)
+            self._put(name, member.replace(service=service, stop_at=self.now))
             self.tell(name, self._stop_order(name))
 
     def _stop_order(self, name: str) -> StopService:
@@ -234,7 +247,9 @@ class Turn:
         self._put(name, member.replace(service=service, begun=True, stop_at=None))
         self.tell(name, ev.Began())
 
-    def _refuse(self, name: str, member: Member, reason: str) -> None:
+    def refuse(self, name: str, reason: str) -> None:
+        """A service that is wanted can never start."""
+        member = self.members[name]
         if not member.down:
             self.tell(name, StopService(service=name))
             member = self.members[name]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def met(roster: Roster, need: str, condition: Condition, members: Members) -> bool:
     """Whether a dependency is at its condition, and is to stay there."""
     member = members.get(need)
-    if condition is Condition.TRIED and member is not None and member.spent:
+    tried = member is not None and (member.spent or member.tried)
+    if condition is Condition.TRIED and tried:
         return True
     if member is None or not member.begun:
         return False

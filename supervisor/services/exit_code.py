@@ -61,7 +61,7 @@ def nothing_left(services: Services, members: Members) -> tuple[str, int] | None
     for name, member in members.items():
         if roster.places[name].service.kind is Kind.LISTENER:
             continue
-        if member.spent:
+        if member.spent or member.life.to_undo:
             spent.append(name)
         elif member.begun or member.up:
             return None

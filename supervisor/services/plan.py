@@ -226,6 +226,12 @@ class Plan(Record):
     groups: tuple[Group, ...] = ()  # by priority and name; names are unique
     servers: tuple[Server, ...] = ()
     follows_supervisord: bool = False  # its signals, log lines, exit code, order of stops
+    spares_leftovers: bool = False  # processes that a service leaves behind run on
+
+    @property
+    def ends_leftovers(self) -> bool:
+        """Whether processes that a service leaves behind end before its next start."""
+        return not (self.follows_supervisord or self.spares_leftovers)
 
     @property
     def services(self) -> tuple[Service, ...]:

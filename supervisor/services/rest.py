@@ -73,3 +73,11 @@ def ready_to_begin(service: Service) -> Service:
     if rollout is None or not rollout.versions.live or rollout.versions.pending:
         return service
     return service.replace(life=service.life.replace(phase=Phase.HELD))
+
+
+def ready_to_stop(service: Service) -> Service:
+    """The service before its stop; a oneshot that has completed has it still to undo."""
+    life = service.life
+    if life.phase is Phase.ENDED and isinstance(life, KeptLife) and life.to_undo:
+        return service.replace(life=life.replace(phase=Phase.HELD))
+    return service

@@ -43,6 +43,9 @@ class Role:
         self._argv = argv
         self._environ = environ
         if argv[:1] == [_S6_OPTION]:
+            from . import s6_role
+
+            self._tree = s6_role.parse(argv)
             return  # all that follows is about files
         if _is_supervisord(program):
             options = services_options.of_variables(environ, supervisord_line.parse(argv))
@@ -66,7 +69,7 @@ class Role:
         if self._argv[:1] == [_S6_OPTION]:
             from . import s6_role
 
-            return s6_role.output(self._argv, self._environ)
+            return s6_role.answer(self._tree, self._environ)
         line = self._line
         if line.help or line.version:
             return (self._help() if line.help else f"supervisor {__version__}\n"), 0
@@ -87,6 +90,10 @@ class Role:
 
     def run(self, inherited: Inherited) -> int:
         """Run the services; the exit code. Raises UsageError, StartError, OSError."""
+        if self._argv[:1] == [_S6_OPTION]:
+            from . import s6_role
+
+            return s6_role.run(self._tree, self._environ, inherited)
         from . import services_program
 
         reading = partial(read, self._line, self._dialect, self._environ)

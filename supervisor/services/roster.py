@@ -40,6 +40,7 @@ class Roster(Record):
     places: Mapping[str, Place] = {}
     groups: Mapping[str, Group] = {}
     follows_supervisord: bool = False  # in signals, the order of stops, the exit code
+    start_budget: float | None = None
     stop_budget: float | None = None
     main: str = ""  # the service whose code is that of an ordered stop
     tiers: int = 1  # in the longest chain of stops
@@ -58,13 +59,13 @@ def roster(
     all_needed_by = _closures(dependents)
     priorities = _stop_priorities(plan, dependents)
     depths = _depths(graph, priorities)
-    leftovers = not plan.follows_supervisord
     places = {}
     for rank, one in enumerate(plan.services):
         name = one.identity
+        policy = (policies or {}).get(name)
         places[name] = Place(
             service=one,
-            policy=(policies or {}).get(name) or Policy(life_policy(one, leftovers=leftovers)),
+            policy=policy or Policy(life_policy(one, leftovers=plan.ends_leftovers)),
             rank=rank,
             stop_priority=priorities[name],
             needs=tuple((need.service, need.condition) for need in one.depends_on),
@@ -78,6 +79,7 @@ def roster(
         places=places,
         groups={group.name: group for group in plan.groups},
         follows_supervisord=plan.follows_supervisord,
+        start_budget=plan.main.start_budget,
         stop_budget=plan.main.stop_budget,
         main=next((one.identity for one in plan.services if one.main), ""),
         tiers=max(depths.values(), default=0) + 1,

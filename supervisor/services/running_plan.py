@@ -156,7 +156,7 @@ def _runnable(plan: Plan) -> Plan:
 def _policy(service: Service, plan: Plan) -> Policy:
     # `random` would take longer to import than all of this role.
     dice = int.from_bytes(os.urandom(_DICE_BYTES), "big") / (256**_DICE_BYTES - 1)
-    life = life_policy(service, dice, leftovers=not plan.follows_supervisord)
+    life = life_policy(service, dice, leftovers=plan.ends_leftovers)
     if service.settings is None or not service.settings.configured:
         return Policy(life)
     from ..wiring import program

@@ -110,7 +110,7 @@ def _judge(files: TreeFiles, path: str, script: Script, first: tuple[str, ...]) 
     elif first and is_image(files) and not files.exists(first[0]):
         remedy = "install it, or name another"
         if first[0].endswith(_CONTENV):
-            remedy = "keep s6-overlay's programs in the image, or begin with the shell itself"
+            remedy = "it is written at the start, where the root file system can be written to"
         files.warn(path, f"its interpreter {first[0]} is not in the image; {remedy}")
     for match in sorted(set(_CALL.findall(_COMMENT.sub(b"", script.data)))):
         program = match.decode()

@@ -1,13 +1,13 @@
 """An s6 tree read into a plan: services.d, cont-init.d, cont-finish.d, s6-rc.d, the command.
 
-The composition: order and names as s6-overlay has them. Nothing is run or written; `Runtime` says
+The composition: order and names as s6-overlay has them. Nothing is run or written; `Runtime` names
 what must be there before the first script runs. Mistakes are verdicts with the path of a file.
 """
 
 from __future__ import annotations
 
 from ..core.record import Record
-from . import s6_definitions, s6_names, s6_scripts, s6_service, s6_variables
+from . import s6_definitions, s6_names, s6_runtime, s6_scripts, s6_service, s6_variables
 from .plan import (
     Condition,
     Dependency,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from .s6_names import Resolved
+    from .s6_runtime import Runtime
     from .s6_variables import Variables
     from .verdicts import Verdicts
 
@@ -43,17 +44,6 @@ _INSTEAD = {
 }
 
 
-class Runtime(Record):
-    """Files that scripts of a tree expect, besides the services."""
-
-    environment_directory: str = "/run/s6/container_environment"  # a file for each variable
-    writes_environment: bool = True  # False: S6_KEEP_ENV, with-contenv changes nothing
-    exit_code_file: str = "/run/s6-linux-init-container-results/exitcode"  # wins, where written
-    halt: str = "/run/s6/basedir/bin/halt"  # an order to stop the container
-    scan_directory: str = "/run/service"  # NAME/supervise: for s6-svc and s6-notifyoncheck
-    hook: tuple[str, ...] = ()  # S6_STAGE2_HOOK: to be run before this reading
-
-
 class Tree(Record):
     plan: Plan
     runtime: Runtime
@@ -68,13 +58,11 @@ def read(
     if not any(files.is_directory(f"{variables.etc}/{name}") for name in _FOLDERS):
         folders = ", ".join(f"{variables.etc[1:]}/{name}" for name in _FOLDERS)
         raise TreeError(f"{root!r} has none of {folders}; name the root of an image")
-    reader = _Reader(files, variables, _environment(files, environ))
+    reader = _Reader(files, variables, environment(files, environ))
     plan = reader.plan(command, verdicts)
     if verdicts.refused:
         return None
-    return Tree(
-        plan, Runtime(writes_environment=not variables.keeps_environment, hook=variables.hook)
-    )
+    return Tree(plan, s6_runtime.of_variables(variables))
 
 
 class _Reader:
@@ -111,7 +99,7 @@ class _Reader:
             start_budget=self._variables.start_budget,
             stop_budget=self._variables.stop_budget,
         )
-        return Plan(main, _grouped(services))
+        return Plan(main, _grouped(services), spares_leftovers=True)
 
     def _refuse_attributes(self) -> None:
         for name in self._files.names(f"{self._etc}/fix-attrs.d"):
@@ -281,7 +269,7 @@ class _Reader:
             self._files.ignore(one.path, f"{name} starts by order only: {why}")
 
 
-def _environment(files: TreeFiles, environ: Mapping[str, str]) -> dict[str, str]:
+def environment(files: TreeFiles, environ: Mapping[str, str]) -> dict[str, str]:
     """PATH begins with the programs of s6-overlay, where they are."""
     path = environ.get("PATH", _PATH)
     if _COMMANDS in path.split(":") or not files.is_directory(_COMMANDS):

@@ -55,11 +55,11 @@ class ServiceCommands:
         return one.words[0] if one.words else one.command
 
     def _built(self, service: Service) -> Command:
-        if not service.words:
+        if service.command and not service.words:
             raise SpawnError(CANNOT_RUN, f"can't parse command '{service.command}'")
         name = service.user or self._plan.main.user
         account = None
-        if name is not None:
+        if name is not None and service.words:
             account = _account(service.words[0], name)
         user = None
         if account is not None and account.uid != os.geteuid():

@@ -9,6 +9,7 @@ from ..core import events as ev
 from ..core.actions import Kill
 from ..core.life_state import Phase, Then
 from ..core.signal_numbers import KILL
+from ..core.upkeep_state import ScriptEnded
 from ..runtime import signals
 from . import plan_update
 
@@ -38,6 +39,9 @@ def lines(
         case ev.AppUnready(pid, error, words=words, service=name) if _is_of(before, name, pid):
             told = f"{name} is {error}{f': {words}' if words else ''}"
             yield _line("warning", "unready", name, told, pid=pid)
+        case ScriptEnded(script, code, error, name) if code and name in after.members:
+            told = error or f"{script} of {name} ended with code {code}"
+            yield _line("warning", "script_ended", name, told, exit_code=code)
     for name in after.changed:
         if name in before.members and name in after.members:
             yield from _changed(name, before.members[name], after)

@@ -6,7 +6,7 @@ Pure. The policy of versions comes from the options of the service, and so from 
 from __future__ import annotations
 
 from ..core.life_state import LifePolicy
-from ..core.upkeep_state import Upkeep
+from ..core.upkeep_state import ScriptPolicy, Upkeep
 from .plan import Pace
 
 TYPE_CHECKING = False
@@ -24,6 +24,9 @@ def life_policy(service: Service, dice: float = 0.5, *, leftovers: bool = False)
     """
     settings = service.settings
     patience = None if service.stopwaitsecs is None else float(service.stopwaitsecs)
+    limit = service.readiness.timeout
+    bounded = service.oneshot and not service.readiness.check
+    finish = service.finish
     upkeep = Upkeep(
         settle=float(service.startsecs),
         tries=service.retries.tries,
@@ -32,7 +35,12 @@ def life_policy(service: Service, dice: float = 0.5, *, leftovers: bool = False)
         dice=dice,
         kill_group=service.killasgroup or service.stopasgroup,
         kill_again=max(_LEAST_BETWEEN_KILLS, Upkeep().kill_again if patience is None else patience),
-        ready_limit=service.readiness.timeout,
+        ready_limit=limit,
+        steady=service.retries.pace is Pace.STEADY,
+        empty=not service.command,
+        run_limit=limit if bounded else None,
+        finish=ScriptPolicy(finish.timeout, finish.last_code) if finish else None,
+        down=ScriptPolicy(service.down_timeout) if service.down else None,
     )
     return LifePolicy(
         group=service.stopasgroup,

@@ -14,6 +14,7 @@ from ..core import events as ev
 from ..core.life_state import LifePolicy
 from ..core.primitives import partial
 from ..core.service import Policy, Service
+from ..core.upkeep_state import KillScript, RunScript
 from ..runtime import last_resort, log
 from ..runtime.loop import Current, Loop
 from . import conductor, stop_order
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .running_plan import RunningPlan
     from .service_configuration import ServiceConfiguration
     from .service_files import ServiceFiles
+    from .service_scripts import ServiceScripts
 
 
 class ConductorRules:
@@ -70,6 +72,7 @@ class ServicesLoop(Loop):
     ) -> None:
         self.plan = plan
         self._files = files
+        self._scripts: ServiceScripts | None = None
         self._start_error: Callable[[int, str, str], str] | None = None
         if plan.roster.follows_supervisord:
             from .supervisord_states import start_error
@@ -121,6 +124,8 @@ class ServicesLoop(Loop):
             AnswerOrder: lambda order: order.reply(order.results),
             ReadPlan: lambda _: self._read_plan(),
             ReopenLogs: lambda _: self.plan.reopen_logs(),
+            RunScript: self._run_script,
+            KillScript: self._kill_script,
             **self._of_rollouts(),
         }
 
@@ -151,6 +156,18 @@ class ServicesLoop(Loop):
         except Exception as error:  # as in `perform`; the conductor waits for a plan
             self.faults.say("read the file again", error)
             return PlanRead(self.plan.roster)
+
+    def _run_script(self, order: RunScript) -> None:
+        if self._scripts is None:
+            from .service_scripts import ServiceScripts
+
+            self._scripts = ServiceScripts(self.processes, self.plan.command, self.inbox.put)
+        service = self.services.roster.places[order.service].service
+        self._scripts.run(order, service, self._hooks.__setitem__)
+
+    def _kill_script(self, order: KillScript) -> None:
+        if self._scripts is not None:
+            self._scripts.kill(order)
 
     def _wait_ready(self, order: act.WaitReady) -> None:
         readiness = self.plan.readiness(order.service, self.inbox.put)

@@ -76,7 +76,6 @@ def test_json_has_files_and_fields(tree: Planted) -> None:
         (["/no/such/folder", "--check"], "'/no/such/folder' cannot be read: no such file"),
         (["/proc", "--check"], "'/proc' has none of etc/services.d, etc/cont-init.d,"),
         (["/", "--chek"], "--chek cannot be used with --s6; --check and --json can"),
-        (["/"], "services of a tree cannot be run yet; --check shows the plan"),
     ],
 )
 def test_usage_ends_with_code_2(words: list[str], message: str) -> None:

@@ -331,7 +331,7 @@ def test_missing_interpreter_is_told(tree: Planted) -> None:
 
     (warning,) = tree.read().warnings
 
-    assert "its interpreter /command/with-contenv is not in the image; keep" in warning
+    assert "its interpreter /command/with-contenv is not in the image; it is written" in warning
 
 
 def test_links_stay_inside_of_the_root(tree: Planted) -> None:
