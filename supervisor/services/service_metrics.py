@@ -17,6 +17,7 @@ from ..observe import metrics_library as prom
 from ..observe.metric_registry import MetricRegistry
 from . import service_health, service_processes, supervisord_states
 from .service_processes import Figures
+from .stream_routes import CHANNELS
 from .supervisord_states import CODES, State, state_of
 
 TYPE_CHECKING = False
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .conductor_state import Services
     from .service_tally import Counts, ServiceTally
 
+    Dropped = Callable[[str, str], int]
     Family = prom.GaugeMetricFamily | prom.CounterMetricFamily
 
 _STATES = tuple(state for state in State if state is not State.UNKNOWN)
@@ -37,7 +39,8 @@ _RUNNING = frozenset({State.STARTING, State.RUNNING, State.STOPPING})  # as node
 class ServiceMetrics:
     """All metrics of this role."""
 
-    def __init__(self, current: Current, tally: ServiceTally) -> None:
+    def __init__(self, current: Current, tally: ServiceTally, dropped: Dropped) -> None:
+        """`dropped` gives the lost lines of a channel, `stdout` or `stderr`, of a service."""
         registry = MetricRegistry(lambda: current.state)
         build = registry.gauge(
             "build_info",
@@ -46,7 +49,7 @@ class ServiceMetrics:
         )
         build.labels(__version__, platform.python_version()).set(1)
         prom.ProcessCollector(registry=registry.collectors)
-        registry.register(_Services(current, tally))
+        registry.register(_Services(current, tally, dropped))
         self.registry = registry
         self.page = registry.page
 
@@ -54,9 +57,10 @@ class ServiceMetrics:
 class _Services(prom.Collector):
     """Collects the series of all services."""
 
-    def __init__(self, current: Current, tally: ServiceTally) -> None:
+    def __init__(self, current: Current, tally: ServiceTally, dropped: Dropped) -> None:
         self._current = current
         self._tally = tally
+        self._dropped = dropped
 
     def collect(self) -> Iterator[Family]:
         state: Any = self._current.state
@@ -64,6 +68,7 @@ class _Services(prom.Collector):
         counts = {name: self._tally.of(name) for name in services.members}
         yield from _states(services)
         yield from _counted(counts)
+        yield _lost_lines(services, self._dropped)
         yield from _processes(services)
         yield from _of_node_exporter(services)
 
@@ -122,6 +127,18 @@ def _counted(counts: dict[str, Counts]) -> Iterator[Family]:
         if count.started_at is not None:
             started.add_metric(labels, count.started_at)
     yield from (starts, failed, exits, oom, code, started)
+
+
+def _lost_lines(services: Services, dropped: Dropped) -> Family:
+    lost = _counter(
+        "log_lines_dropped",
+        "Lines of the service that a full output did not take, or a system log",
+        ("service", "stream"),
+    )
+    for name in services.members:
+        for stream in CHANNELS:
+            lost.add_metric((encodable(name), stream), dropped(name, stream))
+    return lost
 
 
 # Each with its name, its meaning, its value, and whether it is a counter.

@@ -68,5 +68,5 @@ class ServiceTally:
                 counts.ended_by_signal = bool(event.signum)
 
     def count_oom_kill(self, name: str) -> None:
-        """Count an end by want of memory."""
+        """Count an end for lack of memory."""
         self.of(name).oom_kills += 1

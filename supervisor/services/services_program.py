@@ -77,23 +77,23 @@ def run(read: Read, settings: Settings, environ: Mapping[str, str], inherited: I
     log.configure(_LEVELS[plan.main.loglevel], settings.log_format)
     announce, reopen, write_by = _announcer(plan)
     _warn(verdicts, environ)
-    if raised and plan.follows_supervisord:
-        log.info(f"Increased RLIMIT_NOFILE limit to {plan.main.minfds}", event="limit_raised")
+    _say_limit(plan, raised=raised)
     inbox = Inbox(inherited.taken)
     processes = Processes(inherited.replace(files=()))
     _prepare_process(processes, settings, inherited)
     pid_file = PidFile(plan.main.pidfile)
     running = RunningPlan(plan, partial(_read_again, read), reopen)
-    observation = Observation(plan, settings, inbox)
+    observation = Observation(plan, settings, environ, inbox)
     clients = _clients(plan, settings)
     logs = ServiceLogs(running, write_by)
     events = ServiceEvents(running, plan.main.identifier, logs)
-    at_end = (pid_file.remove, *((clients.end,) if clients else ()), logs.finish)
-    parts = Parts(observers=(announce, *observation.observers, *events.observers), at_end=at_end)
+    ends = (pid_file.remove, *((clients.end,) if clients else ()), logs.finish)
+    observers = (announce, *observation.observers, *events.observers)
+    parts = Parts(observers=observers, at_end=(*ends, *observation.at_end))
     inputs = StandardInputs()
     files = ServiceFiles(inputs, logs, events)  # a later part wins
     loop = ServicesLoop(inbox, processes, running, files, parts)
-    observation.begin(loop.current)
+    observation.begin(loop.current, logs)
     if clients is not None:
         clients.logs = logs
         clients.send_event = events.remote_communication
@@ -133,6 +133,11 @@ def _warn(verdicts: Verdicts, environ: Mapping[str, str]) -> None:
             f"{name} stands for no option{f' (did you mean {meant}?)' if meant else ''}",
             event="unknown_variable",
         )
+
+
+def _say_limit(plan: Plan, *, raised: bool) -> None:
+    if raised and plan.follows_supervisord:
+        log.info(f"Increased RLIMIT_NOFILE limit to {plan.main.minfds}", event="limit_raised")
 
 
 def _refusal(verdicts: Verdicts) -> str:

@@ -78,7 +78,7 @@ def test_a_failed_service_is_named_and_the_rest_is_live(crashing: Program) -> No
 
 
 def test_a_stop_fails_readiness_at_once(run: Run, tmp_path: Path) -> None:
-    program = start(run, tmp_path, section("web", "last=1", "wait", startsecs=0))
+    program = start(run, tmp_path, section("web", "last=4", "wait", startsecs=0))
     port = port_of(program)
     until(lambda: ready(port), expected=(200, "ok: 1 service"))
     program.send(signal.SIGTERM)

@@ -1,0 +1,144 @@
+"""Ends of services where people look: the file of a kubelet, and those for lack of memory."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config_supervisor.runtime import termination_message
+from tests.harness import Run, only_process, until
+from tests.http import get, metric, port_of
+from tests.process.services import section, services, written
+
+MEMORY = 96 << 20
+# cgroup v1 and v2: where a group is made, and its file with the limit.
+GROUPS = (
+    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+    ("/sys/fs/cgroup", "memory.max"),
+)
+HUNGRY = shlex.join([sys.executable, "-c", "print('eating', flush=True); bytearray(1 << 30)"])
+
+
+@pytest.fixture
+def message(tmp_path: Path) -> Path:
+    """An empty file, as from a kubelet."""
+    path = tmp_path / "termination-log"
+    path.touch()
+    return path
+
+
+def environment(message: Path) -> dict[str, str]:
+    return {termination_message.VARIABLE: str(message)}
+
+
+def test_an_end_by_policy_is_explained(run: Run, tmp_path: Path, message: Path) -> None:
+    program = services(
+        run,
+        tmp_path,
+        section("web", "wait", startsecs=0),
+        section("bad", "end=3", startretries=1),
+        env=environment(message),
+    )
+    program.finish(3)
+
+    expected = "bad is down for good: exit status 3, after 2 starts; exit code 3"
+    assert message.read_text().startswith(expected)
+
+
+def test_the_last_lines_stand_in_the_message(run: Run, tmp_path: Path, message: Path) -> None:
+    """Whole characters, within the bytes that a kubelet reads."""
+    script = "import sys\nfor n in range(900): print(chr(233) * 10, n)\nsys.exit(3)"
+    command = shlex.join([sys.executable, write(tmp_path, script)])
+    program = services(
+        run,
+        tmp_path,
+        section("bad", command=command, startretries=0, stdout_logfile="AUTO"),
+        env=environment(message),
+    )
+    program.finish(3)
+    lines = message.read_text(encoding="utf-8").splitlines()
+
+    assert "bad is down for good: exit status 3, after 1 start; exit code 3" == lines[0]
+    assert "\u00e9" * 10 + " 899" == lines[-1]
+    assert message.stat().st_size <= termination_message.LIMIT
+
+
+def write(place: Path, script: str) -> str:
+    path = place / "script.py"
+    path.write_text(script)
+    return str(path)
+
+
+def test_an_ordered_stop_leaves_the_file(run: Run, tmp_path: Path, message: Path) -> None:
+    program = services(run, tmp_path, section("web", "wait", startsecs=0), env=environment(message))
+    program.expect("web up")
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+    assert "" == message.read_text()
+
+
+def test_a_refused_file_is_explained(run: Run, tmp_path: Path, message: Path) -> None:
+    program = services(run, tmp_path, "[program:x]\n", env=environment(message))
+    program.finish(2)
+
+    assert "[program:x] command: it is missing" in message.read_text()
+
+
+@only_process
+def test_events_need_a_pod(run: Run, tmp_path: Path) -> None:
+    file = written(tmp_path, [section("web", "wait")])
+    program = run(options=["--events", "--services", file], env={"POD_NAME": ""})
+    program.finish(125)
+
+    assert "--events needs POD_NAME" in program.story()
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A memory cgroup with a small limit."""
+    for mount, limit in GROUPS:
+        path = Path(mount) / f"supervisor-{os.getpid()}"
+        try:
+            path.mkdir()
+        except OSError:
+            continue
+        if (path / limit).exists():
+            (path / limit).write_text(str(MEMORY))
+            yield path
+            until((path / "cgroup.procs").read_text, expected="")
+            path.rmdir()
+            return
+        path.rmdir()
+    pytest.skip("no memory cgroup can be made here")
+
+
+@only_process
+def test_lack_of_memory_is_told_from_a_kill(run: Run, tmp_path: Path, group: Path) -> None:
+    """The kernel kills the service alone; a person kills the other."""
+    enter = ["sh", "-c", f'echo 0 > {group}/cgroup.procs; exec "$@"', "sh"]
+    file = written(
+        tmp_path,
+        [
+            section("web", "wait", startsecs=0),
+            section("hungry", command=HUNGRY, essential="false", startretries=0),
+            section("killed", "die", essential="false", startretries=0),
+        ],
+    )
+    program = run(options=["--listen=127.0.0.1:0", "--services", file], prefix=enter)
+    port = port_of(program)
+    told = "the kernel killed hungry: out of memory; give the container more memory"
+    until(lambda: any(told in line for line in program.err.seen), expected=True)
+
+    until(lambda: metric(port, "service_oom_kills_total", service="hungry"), expected=1.0)
+    assert 0.0 == metric(port, "service_oom_kills_total", service="killed")
+    assert "hungry: FATAL: terminated by SIGKILL" in get(port, "/readyz")[1]
+    assert not any("killed killed" in line for line in program.err.seen)
+    program.send(signal.SIGTERM)
+    program.finish(0)
