@@ -14,7 +14,15 @@ from .errors import FAILED
 from .life import BACKOFF_FIRST, BACKOFF_MOST, BACKOFF_RESET, KILLED_GRACE, READY_SLACK
 from .life_state import ALIVE, TOLD, Phase, Ready, Start, Then, Unready
 from .signal_numbers import KILL, TERM
-from .upkeep_state import KeptLife, ScriptEnded, SignalService, StopService, Upkeep
+from .upkeep_state import (
+    KeptLife,
+    ScriptEnded,
+    SignalService,
+    StartExtended,
+    StatusReported,
+    StopService,
+    Upkeep,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,14 +47,14 @@ def step(life: Life, event: ev.Event | Request, now: float, policy: LifePolicy) 
     match event:
         case StopService() | SignalService() | Start() | ScriptEnded():
             return _told(life, event, now, policy)
+        case StatusReported() | StartExtended() | ev.AppUnready():
+            return _reported(life, event, now, policy.upkeep)
         case ev.Forked(pid) if life.phase is Phase.ABORTING:  # ordered in the same turn
             return life.replace(pid=pid), ()
         case ev.Started() if life.phase is Phase.EXECUTING:
             return _started(life, event, now, policy)
         case ev.AppReady(pid) if pid == life.pid and life.phase in _STARTING:
             return _rise(life.replace(answered=True), policy.upkeep)
-        case ev.AppUnready(pid, error, asked, words) if pid == life.pid:
-            return _unready(life, Unready(error, asked, words), policy.upkeep)
         case ev.StartFailed(code, error):
             return _start_failed(life.replace(error=error), code, now, policy)
         case ev.Exited(pid, code) if pid == life.pid:
@@ -98,8 +106,10 @@ def _started(life: KeptLife, event: ev.Started, now: float, policy: LifePolicy) 
         error="",
         settled=upkeep.settle <= 0,
         answered=not policy.ready,
+        ready_by=0.0,
+        status="",
     )
-    checks = (WaitReady(event.pid),) if policy.ready else ()
+    checks = (WaitReady(event.pid),) if policy.ready and not upkeep.reports else ()
     after, reports = _rise(life, upkeep)
     return after, (*held, *checks, *reports)
 
@@ -116,8 +126,32 @@ def _rise(life: KeptLife, upkeep: Upkeep) -> Result:
     if not life.settled:
         times.append(life.started_at + upkeep.settle)
     if not life.answered and life.phase is Phase.STARTING and upkeep.ready_limit is not None:
-        times.append(life.started_at + upkeep.ready_limit + READY_SLACK)
+        times.append(_unready_at(life, upkeep, upkeep.ready_limit))
     return life.replace(deadline=min(times, default=None)), ()
+
+
+def _reported(
+    life: KeptLife,
+    report: StatusReported | StartExtended | ev.AppUnready,
+    now: float,
+    upkeep: Upkeep,
+) -> Result:
+    if report.pid != life.pid:
+        return life, ()
+    match report:
+        case ev.AppUnready(_, error, asked, words):
+            return _unready(life, Unready(error, asked, words), upkeep)
+        case StatusReported(_, text):
+            return life.replace(status=text), ()
+        case StartExtended(_, seconds) if life.phase is Phase.STARTING:
+            longer = life.replace(ready_by=max(life.ready_by, now + seconds))
+            return _rise(longer, upkeep)
+    return life, ()
+
+
+def _unready_at(life: KeptLife, upkeep: Upkeep, limit: float) -> float:
+    slack = 0.0 if upkeep.reports else READY_SLACK
+    return max(life.ready_by, life.started_at + limit + slack)
 
 
 def _unready(life: KeptLife, report: Unready, upkeep: Upkeep) -> Result:
@@ -131,7 +165,7 @@ def _rising(life: KeptLife, now: float, upkeep: Upkeep) -> Result:
     """The settle time, or that of the readiness check, has passed."""
     life = life.replace(settled=life.settled or life.started_at + upkeep.settle <= now)
     limit = upkeep.ready_limit
-    late = limit is not None and life.started_at + limit + READY_SLACK <= now
+    late = limit is not None and _unready_at(life, upkeep, limit) <= now
     if late and not life.answered and life.phase is Phase.STARTING:
         error = f"not ready within {limit:g}s"
         return _unready(life, Unready(error, asked=False), upkeep)

@@ -39,6 +39,7 @@ class Upkeep(Record):
     kill_group: bool = False  # KILL goes to the process group
     kill_again: float = 10.0  # between two KILL of a process that does not end
     ready_limit: float | None = None  # for the readiness check; None: without end
+    reports: bool = False  # the service reports its readiness; no check is asked
     steady: bool = False  # a second between two starts, whatever ended the first
     empty: bool = False  # there is no program: a start completes at once
     run_limit: float | None = None  # of a oneshot, until KILL; None: without end
@@ -51,6 +52,8 @@ class KeptLife(Life):
 
     settled: bool = False  # the program lived for the settle time
     answered: bool = False  # the readiness check passed, or there is none
+    ready_by: float = 0.0  # a later end of the time for readiness, by the service's own report
+    status: str = ""  # the last report of the service about itself
     ordered: bool = False  # the end was ordered
     gave_up: bool = False  # too many starts failed
     failed_at: tuple[float, ...] = ()  # failures within the window
@@ -104,4 +107,20 @@ class RunScript(Action):
 class KillScript(Action):
     """The time of the script is over."""
 
+    service: str = ev.APP
+
+
+class StatusReported(ev.Event):
+    """The program of the service tells how it is."""
+
+    pid: int
+    text: str
+    service: str = ev.APP
+
+
+class StartExtended(ev.Event):
+    """The program of the service needs more time to be ready."""
+
+    pid: int
+    seconds: float  # from now on
     service: str = ev.APP

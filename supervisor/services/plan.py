@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PRIORITY = 999
 LISTENER_PRIORITY = -1  # listeners start first and stop last
+_DESCRIPTORS = 256  # the numbers that a service may report its readiness on
 
 
 class Restart(Words):
@@ -100,6 +101,29 @@ class Logging(Record):
 class Readiness(Record):
     check: str = ""  # CMD, URL, tcp:PORT, notify, fd:N; "": RUNNING after startsecs is ready
     timeout: float | None = None  # seconds, of a oneshot until its end; None: without end
+
+    @property
+    def notifies(self) -> bool:
+        """Whether the service reports by sd_notify(3)."""
+        return self.check == "notify"
+
+    @property
+    def descriptor(self) -> int | None:
+        """The N of `fd:N`, to which the service writes a newline; None for another check.
+
+        Raises ValueError for another N than a descriptor above the standard streams.
+        """
+        if not self.check.startswith("fd:"):
+            return None
+        text = self.check.removeprefix("fd:")
+        if not (text.isascii() and text.isdecimal() and 2 < int(text[:4]) < _DESCRIPTORS):
+            raise ValueError(f"{self.check!r} is not fd:N with N from 3 to {_DESCRIPTORS - 1}")
+        return int(text)
+
+    @property
+    def reported(self) -> bool:
+        """Whether the service reports its readiness, and no check is asked."""
+        return self.notifies or self.descriptor is not None
 
 
 class Finish(Record):

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 _INPUT, _OUTPUT, _ERRORS = range(3)
 _NOWHERE = "/dev/null"
-# Sockets that were passed to us (sd_listen_fds(3)) reach no service: one app can have them.
-_OF_SOCKETS = ("LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES")
+# Sockets of our own manager (sd_listen_fds(3), sd_notify(3)) reach no service: one app can have
+# them.
+_OF_SOCKETS = ("LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET")
 
 
 class ServiceCommands:

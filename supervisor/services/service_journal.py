@@ -44,7 +44,7 @@ def lines(
             yield _line("warning", "script_ended", name, told, exit_code=code)
     for name in after.changed:
         if name in before.members and name in after.members:
-            yield from _changed(name, before.members[name], after)
+            yield from _changed(event, name, before.members[name], after)
     for order in orders:
         if isinstance(order, Kill) and order.signum == KILL and order.service in after.members:
             yield from _kill(order.service, after)
@@ -91,8 +91,10 @@ def _then(member: Member, now: float) -> str:
     return ""
 
 
-def _changed(name: str, was: Member, services: Services) -> Iterator[Line]:
+def _changed(event: ev.Event, name: str, was: Member, services: Services) -> Iterator[Line]:
     member = services.members[name]
+    if not isinstance(event, ev.AppUnready):
+        yield from _late(name, was, member)
     life = member.life
     checked = services.roster.places[name].policy.life.ready
     if checked and life.phase is Phase.RUNNING and was.life.phase is not Phase.RUNNING:
@@ -103,6 +105,14 @@ def _changed(name: str, was: Member, services: Services) -> Iterator[Line]:
         tries = f"{life.failures} failures in a row"
         code = life.exit_code
         yield _line("error", "gave_up", name, f"{name} is given up: {tries}", exit_code=code)
+
+
+def _late(name: str, was: Member, member: Member) -> Iterator[Line]:
+    """The line of a service that has not reported its readiness in time."""
+    life = member.life
+    if life.phase is Phase.UNREADY and was.life.phase is Phase.STARTING:
+        status = f": {life.status}" if life.status else ""
+        yield _line("warning", "unready", name, f"{name} is {life.error}{status}", pid=life.pid)
 
 
 def _kill(name: str, services: Services) -> Iterator[Line]:

@@ -107,7 +107,7 @@ class OurKeys:
         from . import service_readiness  # its modules are for those who have a check
 
         try:
-            service_readiness.checked(text)
+            service_readiness.judge(text)
         except (ValueError, UsageError) as error:
             self._section.refuse("ready", str(error))
 

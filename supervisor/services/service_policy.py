@@ -41,6 +41,7 @@ def life_policy(service: Service, dice: float = 0.5, *, leftovers: bool = False)
         run_limit=limit if bounded else None,
         finish=ScriptPolicy(finish.timeout, finish.last_code) if finish else None,
         down=ScriptPolicy(service.down_timeout) if service.down else None,
+        reports=service.readiness.reported,
     )
     return LifePolicy(
         group=service.stopasgroup,

@@ -9,6 +9,7 @@ from ..core.primitives import partial
 from ..process.hooks import Runner
 from ..reload import checks
 from ..reload.readiness import Readiness
+from . import plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,14 +17,11 @@ if TYPE_CHECKING:
 
     from .plan import Service
 
-_NOT_YET = ("notify", "fd:")
 
-
-def checked(text: str) -> checks.Check:
-    """The check of `ready = TEXT`. Raises ValueError."""
-    if text.startswith(_NOT_YET):
-        raise ValueError(f"{text!r} cannot be used yet; CMD, URL and tcp:PORT can")
-    return checks.parse(text, "")
+def judge(text: str) -> None:
+    """Raises ValueError where `ready = TEXT` is none."""
+    if not plan.Readiness(text).reported:
+        checks.parse(text, "")
 
 
 def of_service(service: Service, put: Callable[[ev.Event], None]) -> Readiness:
@@ -31,7 +29,7 @@ def of_service(service: Service, put: Callable[[ev.Event], None]) -> Readiness:
     named = partial(_put_named, put, service.identity)
     seconds = service.readiness.timeout
     patience = math.inf if seconds is None else seconds
-    return Readiness(checked(service.readiness.check), Runner(named), named, patience)
+    return Readiness(checks.parse(service.readiness.check, ""), Runner(named), named, patience)
 
 
 def _put_named(put: Callable[[ev.Event], None], service: str, event: ev.Event) -> None:

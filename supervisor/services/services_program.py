@@ -19,6 +19,7 @@ from ..process.children import Processes
 from ..runtime import log
 from ..runtime.inbox import Inbox
 from ..runtime.loop import Parts
+from .notify_files import ReadinessReports
 from .pid_file import PidFile
 from .running_plan import RunningPlan
 from .service_events import ServiceEvents
@@ -91,7 +92,7 @@ def run(read: Read, settings: Settings, environ: Mapping[str, str], inherited: I
     observers = (announce, *observation.observers, *events.observers)
     parts = Parts(observers=observers, at_end=(*ends, *observation.at_end))
     inputs = StandardInputs()
-    files = ServiceFiles(inputs, logs, events)  # a later part wins
+    files = ServiceFiles(inputs, logs, events, ReadinessReports(running.service, inbox.put))
     loop = ServicesLoop(inbox, processes, running, files, parts)
     observation.begin(loop.current, logs)
     if clients is not None:

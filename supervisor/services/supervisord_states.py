@@ -172,7 +172,9 @@ def _starting(services: Services, name: str) -> str:
     if member.life.phase is Phase.WAITING:
         return "waiting for the first configuration"
     unready = member.life.phase in (Phase.STARTING, Phase.UNREADY) and not member.life.answered
-    return "not ready yet" if unready else ""
+    if not unready:
+        return ""
+    return f"not ready yet: {member.life.status}" if member.life.status else "not ready yet"
 
 
 def _pause(services: Services, member: Member, now: float) -> str:

@@ -12,6 +12,8 @@ It prints `NAME up`, and ends after the last deed:
 `listen=PORT`
 `flood=BYTES`: writes lines
 `close`: closes its output
+`notify=TEXT`: sends it to NOTIFY_SOCKET, with a newline for each |
+`newline=FD`: writes a newline there
 """
 
 import os
@@ -39,6 +41,12 @@ def leave(*, session: bool) -> None:
         while True:
             time.sleep(60)
     say(f"left {pid}")
+
+
+def notify(text: str) -> None:
+    place = os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(text.encode(), place)
 
 
 def tell() -> None:
@@ -84,6 +92,10 @@ for deed in deeds:
         case "flood":
             for _block in range(int(value) // 65536):
                 os.write(1, b"x" * 65535 + b"\n")
+        case "notify":
+            notify(value.replace("|", "\n"))
+        case "newline":
+            os.write(int(value), b"\n")
         case "close":
             os.close(1)
             os.close(2)

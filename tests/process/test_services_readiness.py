@@ -1,0 +1,203 @@
+"""Readiness that services report: sd_notify(3) by `ready = notify`, a newline by `ready = fd:N`."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+from pathlib import Path
+
+from tests.conftest import needs, needs_open_interpreter, needs_root
+from tests.harness import Program, Run, only_process, wait_until
+from tests.process.services import all_told, section, services, supervisord
+
+FLOOD = 300  # datagrams
+
+
+def end(program: Program) -> None:
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
+def test_a_notified_service_is_ready(run: Run, tmp_path: Path) -> None:
+    """Its dependent starts then, and not before."""
+    program = services(
+        run,
+        tmp_path,
+        section("db", "sleep=0.3", "notify=READY=1", "wait", ready="notify", startsecs=0),
+        section("web", "wait", depends_on="db", startsecs=0),
+    )
+    all_told(program.out.seen, "db up", "web up")
+    assert program.err.expect("db is ready")
+    end(program)
+
+
+def test_a_service_without_a_report_holds_its_dependents(run: Run, tmp_path: Path) -> None:
+    """It is told once its time is over, with its last words; a late report counts."""
+    program = services(
+        run,
+        tmp_path,
+        section(
+            "db",
+            "notify=STATUS=reading \x1b[1mpages",
+            "sleep=1.5",
+            "notify=READY=1",
+            "wait",
+            ready="notify",
+            ready_timeout="1s",
+            startsecs=0,
+        ),
+        section("web", "wait", depends_on="db", startsecs=0),
+    )
+    program.err.expect(r"db is not ready within 1s: reading \[1mpages$")
+    assert "web up" not in program.out.seen
+    program.expect("web up")
+    end(program)
+
+
+def test_a_service_asks_for_more_time(run: Run, tmp_path: Path) -> None:
+    program = services(
+        run,
+        tmp_path,
+        section(
+            "db",
+            "notify=EXTEND_TIMEOUT_USEC=60000000",
+            "sleep=1.5",
+            "notify=READY=1",
+            "wait",
+            ready="notify",
+            ready_timeout="1s",
+            startsecs=0,
+        ),
+    )
+    program.err.expect("db is ready")
+    end(program)
+
+    assert not [line for line in program.err.seen if "not ready" in line]
+
+
+def test_systemd_notify_is_understood(run: Run, tmp_path: Path) -> None:
+    """It passes a descriptor, and waits until that is closed here (BARRIER=1)."""
+    notify = needs("systemd-notify")
+    script = f"{notify} --status='warming up' && {notify} --ready && echo told && exec sleep 1000"
+    program = services(
+        run,
+        tmp_path,
+        section(
+            "db", command=f"sh -c '{script.replace(chr(39), chr(34))}'", ready="notify", startsecs=0
+        ),
+    )
+    program.err.expect("db is ready")
+    program.expect("told")
+    end(program)
+
+
+@only_process
+def test_a_service_of_another_user_reports(run: Run, common: Path) -> None:
+    """The name of the socket is abstract: no directory is in the way. The mode is of no matter."""
+    needs_root()
+    needs_open_interpreter()
+    keys = {"ready": "notify", "startsecs": 0, "user": "nobody"}
+    program = services(run, common, section("db", "notify=READY=1", "wait", **keys))
+    program.err.expect("db is ready")
+    end(program)
+
+
+@only_process
+def test_garbage_in_datagrams_is_harmless(run: Run, tmp_path: Path) -> None:
+    """Also a flood of it, and a datagram that is too long."""
+    keys = {"ready": "notify", "startsecs": 0}
+    program = services(run, tmp_path, section("db", "tell", "wait", environment="MINE=1", **keys))
+    place = notify_socket(program)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        for text in (b"", b"\0", b"READY", b"READY=2", b"=\n=\n", b"\xff=\xff", b"x" * 100_000):
+            sender.sendto(text, place)
+        for number in range(FLOOD):
+            sender.sendto(b"STATUS=%d" % number, place)
+        assert not [line for line in program.err.seen if "db is ready" in line]
+        sender.sendto(b"STATUS=at last\nREADY=1", place)
+    program.err.expect("db is ready")
+    end(program)
+
+
+def test_a_report_of_another_container_does_not_count(run: Run, tmp_path: Path) -> None:
+    """The containers of a pod share the abstract names, but not the processes."""
+    keys = {"ready": "notify", "ready_timeout": "2s", "startsecs": 0}
+    program = services(run, tmp_path, section("db", "wait", **keys))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"READY=1", notify_socket(program))
+    if program.mode == "pid1":  # which has a pid namespace of its own
+        program.err.expect("db is not ready within 2s")
+    else:
+        program.err.expect("db is ready")
+    end(program)
+
+
+def notify_socket(program: Program) -> bytes:
+    """The address in the environment of the only service."""
+    program.expect("db up")
+    data = Path(f"/proc/{program.app}/environ").read_bytes()
+    found = re.search(rb"NOTIFY_SOCKET=@([^\0]+)", data)
+    assert found is not None
+    return b"\0" + found[1]
+
+
+def test_a_newline_on_a_descriptor_is_ready(run: Run, tmp_path: Path) -> None:
+    """As s6 has it; the descriptor may have any number."""
+    program = supervisord(
+        run,
+        tmp_path,
+        section("low", "newline=3", "wait", ready="fd:3", startsecs=0),
+        section("high", "newline=250", "wait", ready="fd:250", startsecs=0, depends_on="low"),
+        section("last", "wait", startsecs=0, depends_on="high"),
+    )
+    program.expect("last up")
+    end(program)
+
+
+def test_a_descriptor_that_is_closed_is_not_ready(run: Run, tmp_path: Path) -> None:
+    """The service lives on, without its end of the pipe."""
+    command = "sh -c 'exec 3>&-; exec sleep 1000'"
+    keys = {"ready": "fd:3", "ready_timeout": "1s", "startsecs": 0}
+    program = services(run, tmp_path, section("db", command=command, **keys))
+    program.err.expect("db is not ready within 1s")
+    end(program)
+
+
+def test_restarts_leave_no_descriptor(run: Run, tmp_path: Path) -> None:
+    """Sockets and pipes of starts are closed with them."""
+    keys = {"command": "true", "startsecs": 0, "startretries": 100}
+    program = supervisord(
+        run,
+        tmp_path,
+        *(section(f"n{number}", ready="notify", **keys) for number in range(10)),
+        *(section(f"f{number}", ready="fd:3", **keys) for number in range(10)),
+        section("db", "wait", startsecs=0),
+    )
+    _failures(program, 20)
+    before = _held(program)
+    _failures(program, 60)
+    wait_until(lambda: _no_more(program, before))
+    end(program)
+
+
+def _failures(program: Program, times: int) -> None:
+    for _ in range(times):
+        program.expect("exited: [nf]")
+
+
+def _held(program: Program) -> int:
+    return len(os.listdir(f"/proc/{program.pid}/fd"))
+
+
+def _no_more(program: Program, before: int) -> None:
+    assert _held(program) <= before
+
+
+@only_process
+def test_a_number_that_cannot_be_is_refused(run: Run, tmp_path: Path) -> None:
+    program = services(run, tmp_path, section("db", "wait", ready="fd:1"))
+    program.finish(2)
+
+    assert "[program:db] ready: 'fd:1' is not fd:N with N from 3 to 255" in program.err.seen[0]
