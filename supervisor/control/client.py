@@ -41,6 +41,8 @@ _REQUESTS = {
     "pid": "GET /pid",
     "version": "GET /version",
 }
+_OPTIONS = ("--socket", "--help", "-h", "--version")
+_OF_ONE_APP = ("health", "wait", "generations", "rollback")
 _PATIENT = ("wait", "reload", "rollback")  # the supervisor knows how long these may take
 
 
@@ -52,14 +54,30 @@ class ControlError(Exception):
         self.code = code
 
 
+class Served(Exception):
+    """The supervisor of several services has answered; the exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 class ForeignError(ControlError):
     """A supervisor of another container listens there."""
 
 
 def main() -> int:
     """Run supervisorctl with this process's arguments; returns the exit code."""
+    argv = sys.argv[1:]
     try:
-        text = _run(sys.argv[1:], os.environ)
+        if argv and argv[0].startswith("-") and argv[0].partition("=")[0] not in _OPTIONS:
+            from . import services_role
+
+            if services_role.is_supervisords(argv[0]):
+                return services_role.run(argv, os.environ)
+        text = _run(argv, os.environ)
+    except Served as served:
+        return served.code
     except ControlError as failure:
         _write(2, f"supervisorctl: {failure}\n")
         return failure.code
@@ -89,10 +107,12 @@ def _run(argv: Sequence[str], environ: Mapping[str, str]) -> str:
         if word == "--version":
             return f"supervisorctl {__version__} (config-supervisor)\n"
         if word.partition("=")[0] != "--socket":
-            raise ControlError(USAGE, _unknown_option(word))
+            raise ControlError(USAGE, f"unknown option {word}; see supervisorctl --help")
         path = _value(word, words, "PATH")
     if words and (words[0] == "help" or {"-h", "--help"}.intersection(words[1:])):
         return _help(words[1] if words[0] == "help" and words[1:] else words[0])
+    if not words or words[0] not in _OF_ONE_APP:
+        _try_services(words, path, environ)
     request = _request(words)
     try:
         connection = _named(path) if path else _ours(environ)
@@ -102,6 +122,17 @@ def _run(argv: Sequence[str], environ: Mapping[str, str]) -> str:
         return _ask_port(environ, error)
     text = _ask(connection, request, None if words[0] in _PATIENT else _CONNECT_SECONDS, words[0])
     return _shown(words, text)
+
+
+def _try_services(words: Sequence[str], path: str, environ: Mapping[str, str]) -> None:
+    """Raises Served where the supervisor is one of several services."""
+    from . import services_role
+
+    code = services_role.attempt(
+        words, lambda: _named(path) if path else _ours(environ), environ, named=bool(path)
+    )
+    if code is not None:
+        raise Served(code)
 
 
 # --- the command line
@@ -133,12 +164,6 @@ def _request(words: Sequence[str]) -> str:
         raise ControlError(FAILURE, f"cannot {command}: {instead}")
     meant = client_help.nearest(command)
     raise ControlError(USAGE, f"unknown command {command!r}{meant}; see supervisorctl --help")
-
-
-def _unknown_option(word: str) -> str:
-    from . import client_help
-
-    return f"unknown option {word}; {client_help.owner(word) or 'see supervisorctl --help'}"
 
 
 def _help(command: str = "") -> str:

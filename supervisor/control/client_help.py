@@ -91,24 +91,19 @@ _REMEDIES = {
     "exit": _SHELL,
     "quit": _SHELL,
 }
-_OPTIONS_OF_SUPERVISORD = frozenset(
-    [
-        "--configuration",
-        "--interactive",
-        "--serverurl",
-        "--username",
-        "--password",
-        "--history-file",
-    ]
-)
-_LETTERS_OF_SUPERVISORD = "cisupr"
 
 
 def of(command: str) -> str:
-    """The help of one command; the whole help where there is no such command."""
+    """The help of one command, in both roles; the whole help where there is no such command."""
+    from . import services_help
+
+    several = services_help.of(command) if command in services_help.VERBS else ""
     if command in _COMMANDS:
-        return _USAGE + _part(command)
-    return _USAGE + "".join(map(_part, _COMMANDS)) + _END
+        one = _USAGE + _part(command)
+        return f"{one}\nwith several services:\n{several}\n" if several else one
+    if several and command != "help":
+        return f"{_USAGE}with several services:\n{several}\n"
+    return _USAGE + "".join(map(_part, _COMMANDS)) + _END + "\n" + services_help.text()
 
 
 def _part(command: str) -> str:
@@ -134,17 +129,6 @@ def _part(command: str) -> str:
 def remedy(command: str) -> str:
     """The way to do the same here, for a command of supervisord; empty for any other word."""
     return _REMEDIES.get(command, "")
-
-
-def owner(option: str) -> str:
-    """Whose supervisorctl this is, for an option of supervisord's; empty for any other word."""
-    of_supervisord = option.partition("=")[0] in _OPTIONS_OF_SUPERVISORD
-    if not of_supervisord and (option[1:2] not in _LETTERS_OF_SUPERVISORD or option[1:2] == ""):
-        return ""
-    return (
-        "this supervisorctl is that of config-supervisor;"
-        " supervisord's is `python -m supervisor.supervisorctl`"
-    )
 
 
 def nearest(command: str) -> str:

@@ -9,7 +9,8 @@ import os
 import stat
 
 from ..core.errors import reason
-from .expansion import expand
+from ..options.expansion import expand
+from ..options.supervisord_files import search_paths
 from .ini_file import Document, FileError, Place
 from .verdicts import Verdicts
 
@@ -20,19 +21,6 @@ if TYPE_CHECKING:
 MOST_BYTES = 1 << 20  # of a file
 MOST_FILES = 1000
 INCLUDE = "include"
-
-
-def search_paths(program: str) -> tuple[str, ...]:
-    """Where supervisord looks for its file; `program` is its own path (argv[0])."""
-    above = os.path.dirname(os.path.dirname(program))
-    return (
-        os.path.join(above, "etc", "supervisord.conf"),
-        os.path.join(above, "supervisord.conf"),
-        "supervisord.conf",
-        "etc/supervisord.conf",
-        "/etc/supervisord.conf",
-        "/etc/supervisor/supervisord.conf",
-    )
 
 
 def found(program: str) -> str:

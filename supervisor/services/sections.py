@@ -5,7 +5,7 @@ A key that no reader asks for is unknown. Errors become verdicts, so one reading
 
 from __future__ import annotations
 
-from .expansion import expand, uses_default
+from ..options.expansion import expand, uses_default
 from .ini_file import Document, Place
 from .verdicts import Verdicts
 

@@ -6,9 +6,9 @@ are looked up through `host`.
 
 from __future__ import annotations
 
+from ..options.expansion import expand
 from . import server_sections
 from .dialect import Dialect
-from .expansion import expand
 from .group_sections import GroupReader
 from .host import Host
 from .ini_file import Document, Place

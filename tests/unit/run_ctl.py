@@ -34,16 +34,22 @@ class Ctl:
 
 @contextlib.contextmanager
 def answering(path: Path, answer: bytes) -> Iterator[str]:
-    """A socket with a server for a single request, which sends these bytes."""
+    """A socket with a server for a single request, which sends these bytes.
+
+    Before it, supervisorctl may ask whether several services run there: they do not.
+    """
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
 
         def serve() -> None:
-            client = listener.accept()[0]
-            with client:
-                client.recv(100)
-                client.sendall(answer)
+            while True:
+                client = listener.accept()[0]
+                with client:
+                    probe = client.recv(1000).startswith(b"POST /RPC2 ")
+                    client.sendall(response(404, "not found\n") if probe else answer)
+                if not probe:
+                    return
 
         thread = threading.Thread(target=serve)
         thread.start()

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from config_supervisor.options.expansion import expand
 from config_supervisor.services import value_formats
 from config_supervisor.services.environment_format import variables
-from config_supervisor.services.expansion import expand
 from config_supervisor.services.plan import Sink
 
 NAMES = {"here": "/srv", "process_num": 7, "ENV_HOME": "/root", "ENV_EMPTY": ""}
