@@ -22,6 +22,7 @@ HEAD_BYTES = 1024  # of the log before the request, as supervisord sends them
 _KIND = "text/plain;charset=utf-8"
 _QUEUED = 256 << 10  # bytes that wait for a client
 _LOOK_SECONDS = 0.25  # between two looks at the main log, while a client follows it
+_CLEAR_SECONDS = 5.0  # between two looks for clients that went away
 _CUT = "==> File truncated <==\n"  # in the words of supervisord
 
 
@@ -29,9 +30,10 @@ class Tail:
     """A client, and the bytes on their way to it."""
 
     def __init__(self, exchange: Exchange, calls: Calls) -> None:
+        self._exchange = exchange
         self._connection = exchange.connection
         self._calls = calls
-        self._send = exchange.follow(_KIND)
+        self._send: Callable[[bytes], None] | None = None
         self._lock = allocate_lock()
         self._queue: list[bytes] = []
         self._queued = 0
@@ -41,6 +43,13 @@ class Tail:
     @property
     def here(self) -> bool:
         return self._connection.here
+
+    def open(self, head: bytes) -> None:
+        """Begin the response, with the log before the request."""
+        with self._lock:
+            self._queue.insert(0, head)
+        self._send = self._exchange.follow(_KIND)
+        self.send()
 
     def add(self, data: bytes) -> None:
         """Send bytes, soon; from any thread, never blocks."""
@@ -57,7 +66,7 @@ class Tail:
 
     def send(self) -> None:
         """Send the bytes that wait, unless the client has yet to take others."""
-        if not self.here:
+        if not self.here or self._send is None:
             return
         if len(self._connection.unsent) > 0:
             self._calls.after(_LOOK_SECONDS, self.send)
@@ -90,22 +99,31 @@ class Tails:
     def begin(
         self,
         exchange: Exchange,
-        head: bytes,
+        head: Callable[[], bytes],
         follow: Callable[[Callable[[bytes], None]], Callable[[], None]],
     ) -> None:
-        """Send the head, then all that `follow` hands on; its result ends the following."""
+        """Send the head, then all that `follow` hands on; its result ends the following.
+
+        Bytes that are written meanwhile may come twice; none is missing. The errors of both are
+        raised before the response begins.
+        """
         tail = Tail(exchange, self._calls)
-        if head:
-            tail.add(head)
-        self._tails.append((tail, follow(tail.add)))
+        end = follow(tail.add)
+        try:
+            tail.open(head())
+        except BaseException:
+            end()
+            raise
+        self._tails.append((tail, end))
         self._look_later()
 
     def begin_main(self, exchange: Exchange, path: str) -> None:
         """Follow the main log. Raises OSError."""
         os.close(main_log.opened(path))
         tail = Tail(exchange, self._calls)
+        tail.open(b"")
         _MainTail(tail, path, self._calls).look()
-        self._tails.append((tail, lambda: None))
+        self._tails.append((tail, _nothing))
 
     def _clear(self) -> None:
         gone = [end for tail, end in self._tails if not tail.here]
@@ -125,7 +143,8 @@ class Tails:
         self._look_later()
 
 
-_CLEAR_SECONDS = 5.0
+def _nothing() -> None:
+    """The main log tells no thread of its bytes."""
 
 
 class _MainTail:

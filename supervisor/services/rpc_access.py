@@ -45,7 +45,7 @@ class Access(Record):
     put: Callable[[Event], None]
     changes: PlanChanges
     call: Callable[[Callable[[], None]], None]  # has the server's thread call a function
-    logs: Logs | None = None
+    logs: Logs
     # Sends a REMOTE_COMMUNICATION event, of a type, to the event listeners.
     send_event: Callable[[str, str], None] | None = None
     # Writes to the standard input of a service, in the main thread; raises OSError.

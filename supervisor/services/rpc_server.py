@@ -50,7 +50,7 @@ LIMITS = Limits(
 RPC = "/RPC2"
 LOG_TAIL = "/logtail/"
 MAIN_LOG_TAIL = "/mainlogtail"
-_CHANNELS = ("stdout", "stderr")
+_STDOUT = "stdout"  # the channel of a path without one
 _WAITING = 1 / 2  # of the clients may wait for an answer
 _FOLLOWING = 1 / 4  # of the clients may follow a log
 _XML = "text/xml"
@@ -159,19 +159,17 @@ class RpcServer(Router):
 
             path = unquote(path, errors="replace")
         name, _, channel = path.removeprefix(LOG_TAIL).partition("/")
-        channel = channel or _CHANNELS[0]
+        channel = channel or _STDOUT
         logs = self._access.logs
+        if self._refused(exchange):
+            return
         try:
             identity = single(self._access.state(), name)
-            head = None if logs is None else logs.read(identity, channel, -HEAD_BYTES, 0)
+            head = partial(logs.read, identity, channel, -HEAD_BYTES, 0)
+            self._tails.begin(exchange, head, partial(logs.follow, identity, channel))
         except (LookupError, RpcError, OSError):
-            head = None
-        if logs is None or head is None:
             why = f"not found: there is no log of {name!r} for {channel!r} here"
             exchange.answer(plain(HTTPStatus.NOT_FOUND, why))
-            return
-        if not self._refused(exchange):
-            self._tails.begin(exchange, head, partial(logs.follow, identity, channel))
 
     def _follow_main(self, exchange: Exchange) -> None:
         if self._refused(exchange):

@@ -35,18 +35,17 @@ class RpcService:
         place.
         """
         self._place = control
-        self.logs: Logs | None = None
         self.send_event: Callable[[str, str], None] | None = None  # type and data
         self._sockets = ServerSockets()
         self._control: ControlSocket | None = None
 
-    def start(self, loop: ServicesLoop, inputs: StandardInputs) -> None:
+    def start(self, loop: ServicesLoop, inputs: StandardInputs, logs: Logs) -> None:
         """Open the sockets, and start the thread; the services start whatever happens here."""
         self._sockets.open(loop.plan.plan.servers)
         if not self._sockets.listeners and self._place == OFF:
             return
         try:
-            threads.start(partial(self._run, loop, inputs), "rpc")
+            threads.start(partial(self._run, loop, inputs, logs), "rpc")
         except RuntimeError as error:
             log.warning(
                 f"cannot start a thread (rpc): {error}; the limit of processes is reached"
@@ -61,7 +60,7 @@ class RpcService:
         if self._control is not None:
             self._control.remove()
 
-    def _run(self, loop: ServicesLoop, inputs: StandardInputs) -> None:
+    def _run(self, loop: ServicesLoop, inputs: StandardInputs, logs: Logs) -> None:
         """The body of the thread."""
         control = self._open_control()
         opened = [*control, *self._sockets.listeners]
@@ -74,7 +73,7 @@ class RpcService:
         from .rpc_server import RpcServer
         from .service_pages import ServicePages
 
-        access = self._access(loop, inputs)
+        access = self._access(loop, inputs, logs)
         server = RpcServer(access, ServicePages(loop.current).by_path)
         server.serve_all(self._entrances(opened))
 
@@ -115,7 +114,7 @@ class RpcService:
             found.append((whole, Entrance(server, by_default and server is None)))
         return found
 
-    def _access(self, loop: ServicesLoop, inputs: StandardInputs) -> Access:
+    def _access(self, loop: ServicesLoop, inputs: StandardInputs, logs: Logs) -> Access:
         from .plan_changes import PlanChanges
         from .rpc_access import Access
 
@@ -126,7 +125,7 @@ class RpcService:
             put=put,
             changes=PlanChanges(loop.plan, put, lambda: loop.services),
             call=_never,
-            logs=self.logs,
+            logs=logs,
             send_event=self.send_event,
             write_input=inputs.write,
         )

@@ -96,9 +96,8 @@ def run(read: Read, settings: Settings, environ: Mapping[str, str], inherited: I
     loop = ServicesLoop(inbox, processes, running, files, parts)
     observation.begin(loop.current, logs)
     if clients is not None:
-        clients.logs = logs
         clients.send_event = events.remote_communication
-        clients.start(loop, inputs)
+        clients.start(loop, inputs, logs)
     _say_started(plan, pid_file)
     # As in `cli`: the objects of the start stay.
     gc.freeze()

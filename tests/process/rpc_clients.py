@@ -9,6 +9,8 @@ import xmlrpc.client
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.harness import wait_until
 
 RPC_SECTION = """\
@@ -64,6 +66,13 @@ def served(path: str | Path) -> Any:
     """The methods of a socket, once it is there."""
     wait_until(lambda: _listens(str(path)))
     return proxy(path)
+
+
+def fault(call: Any, *arguments: object) -> tuple[int, str]:
+    """The fault of a call."""
+    with pytest.raises(xmlrpc.client.Fault) as raised:
+        call(*arguments)
+    return raised.value.faultCode, raised.value.faultString
 
 
 def _listens(path: str) -> None:

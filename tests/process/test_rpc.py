@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.harness import Program, Run, only_process, wait_until
-from tests.process.rpc_clients import posted, proxy, sent, served, unix_section
-from tests.process.services import section, supervisord
+from tests.process.rpc_clients import fault, posted, proxy, sent, served, unix_section
+from tests.process.services import all_told, section, supervisord
 
 pytestmark = only_process
 
@@ -40,13 +40,6 @@ class Site:
     def end(self) -> None:
         self.program.send(signal.SIGTERM)
         self.program.finish(0)
-
-
-def fault(call: Any, *arguments: object) -> tuple[int, str]:
-    """The fault of a call."""
-    with pytest.raises(xmlrpc.client.Fault) as raised:
-        call(*arguments)
-    return raised.value.faultCode, raised.value.faultString
 
 
 def test_a_monitor_reads_states(run: Run, tmp_path: Path) -> None:
@@ -180,7 +173,7 @@ def test_a_living_socket_is_left_alone(run: Run, tmp_path: Path) -> None:
         living.listen()
         program = supervisord(run, tmp_path, unix_section(tmp_path / "s.sock"), section("a"))
         program.expect(r"cannot listen on .*s\.sock .*another program answers on it")
-        program.expect("a up")
+        all_told(program.out.seen, "a up")
         program.send(signal.SIGTERM)
         program.finish(0)
         assert (tmp_path / "s.sock").exists()
@@ -189,7 +182,7 @@ def test_a_living_socket_is_left_alone(run: Run, tmp_path: Path) -> None:
 def test_a_socket_without_a_place_costs_no_service(run: Run, tmp_path: Path) -> None:
     program = supervisord(run, tmp_path, unix_section("/nosuch/s.sock"), section("a", "wait"))
     program.expect("cannot listen on /nosuch/s.sock .*no such file or directory; ")
-    program.expect("a up")
+    all_told(program.out.seen, "a up")
     program.send(signal.SIGTERM)
     program.finish(0)
 
