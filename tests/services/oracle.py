@@ -64,8 +64,8 @@ class Original:
         self._process.stdout.close()
 
 
-def environment(place: Path) -> Path:
-    """The interpreter of an environment with supervisor, made once by the first who asks."""
+def environment(place: Path, packages: Sequence[str] = PACKAGES) -> Path:
+    """The interpreter of an environment with packages, made once by the first who asks."""
     python = place / "bin" / "python"
     done = place / "done"
     with place.with_suffix(".lock").open("w") as lock:
@@ -74,10 +74,10 @@ def environment(place: Path) -> Path:
             venv.create(place, with_pip=False, symlinks=True)
             command = [sys.executable, "-m", "pip", "--quiet", f"--python={python}", "install"]
             installed = subprocess.run(
-                [*command, "--no-deps", *PACKAGES], capture_output=True, text=True, check=False
+                [*command, "--no-deps", *packages], capture_output=True, text=True, check=False
             )
             if installed.returncode:
-                pytest.skip(f"needs PyPI: cannot install {RELEASE}: {installed.stderr}")
+                pytest.skip(f"needs PyPI: cannot install {packages}: {installed.stderr}")
             done.touch()
     return python
 

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from config_supervisor.services import event_capture
 from tests.harness import PROGRAM, app, wait_until
 from tests.services.oracle import environment
 
 Event = tuple[str, str]  # header, payload
 
 EVENTS = "PROCESS_STATE, PROCESS_GROUP, SUPERVISOR_STATE_CHANGE, PROCESS_LOG, PROCESS_COMMUNICATION"
+BEGIN, END = event_capture.BEGIN.decode(), event_capture.END.decode()
 CONFIGURATION = f"""\
 [supervisord]
 nodaemon = true
@@ -55,6 +57,15 @@ priority = 6
 command = sh -c "sleep 1.5; exit 0"
 autorestart = true
 priority = 9
+[program:talker]
+command = sh -c "echo hello; echo wörld >&2; exec sleep 100"
+stdout_events_enabled = true
+stderr_events_enabled = true
+priority = 8
+[program:captured]
+command = sh -c "echo '{BEGIN}hello{END}rest of a line'; exec sleep 100"
+stdout_capture_maxbytes = 1MB
+priority = 8
 [program:last]
 command = sleep 100
 priority = 1
@@ -73,6 +84,8 @@ QUIET = (
     "killed",
     "many-0",
     "many-1",
+    "talker",
+    "captured",
 )
 
 
@@ -92,6 +105,8 @@ def recorded(place: Path, start: Callable[[Path], list[str]], configuration: str
             assert f"processname:{name} groupname:{name} from_state:RUNNING" in text
         for name in ("steady", "many-0", "many-1"):
             assert text.count(f"processname:{name} ") == 2
+        assert text.count("processname:captured ") == 3
+        assert text.count("processname:talker ") == 4
 
     try:
         wait_until(settled, timeout=20)
@@ -110,7 +125,10 @@ def plain(event: Event) -> Event:
 
 
 def about(events: list[Event], name: str) -> list[Event]:
-    return [plain(one) for one in events if f"processname:{name} " in one[1]]
+    """The events of a program: the states in order, and then the others."""
+    found = [plain(one) for one in events if f"processname:{name} " in one[1]]
+    states = [one for one in found if "PROCESS_STATE" in one[0]]
+    return states + sorted(one for one in found if one not in states)
 
 
 @pytest.fixture(scope="module")
