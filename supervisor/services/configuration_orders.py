@@ -67,7 +67,7 @@ class ConfigurationOrders:
         found = self._found(name)
         target = found if isinstance(found, Answer) else self._target(name, found, wanted)
         if isinstance(target, Answer):
-            reply(target)
+            reply(_named(name, target))
             return
         log.info(
             f"{name}: rollback to configuration {short(target)} ordered by {by}",
@@ -114,4 +114,10 @@ def _of_service(name: str, settled: Settled, answer: Answer) -> Answer:
     """The answer of a single app, about a service."""
     if settled.result is Result.ENDING:
         return Answer(_REFUSED, f"{name}: it is down, or about to end; start it first")
+    return _named(name, answer)
+
+
+def _named(name: str, answer: Answer) -> Answer:
+    if answer.text.startswith(f"{name}: "):
+        return answer
     return answer.replace(text=f"{name}: {answer.text}")

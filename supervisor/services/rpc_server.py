@@ -94,6 +94,10 @@ class RpcServer(Router):
     def _entrance(self, connection: Connection) -> Entrance:
         return self._entrances[connection.entrance.fileno()]
 
+    def takes_orders(self, connection: Connection) -> bool:
+        """Whether a client may change anything."""
+        return self._entrance(connection).takes_orders
+
     def methods_of(self, path: str) -> Mapping[str, Handler]:
         if path.startswith(LOG_TAIL):
             return {"GET": self._follow}

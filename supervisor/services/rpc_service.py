@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..control.socket_files import ControlSocket
     from .plan import Server
     from .rpc_access import Access, Logs
-    from .rpc_server import Entrance
+    from .rpc_server import Entrance, RpcServer
     from .services_loop import ServicesLoop
     from .standard_input import StandardInputs
 
@@ -75,6 +75,7 @@ class RpcService:
 
         access = self._access(loop, inputs, logs)
         server = RpcServer(access, ServicePages(loop.current).by_path)
+        _add_configuration(server, loop)
         server.serve_all(self._entrances(opened))
 
     def _open_control(self) -> list[tuple[socket.socket, None]]:
@@ -129,6 +130,15 @@ class RpcService:
             send_event=self.send_event,
             write_input=inputs.write,
         )
+
+
+def _add_configuration(server: RpcServer, loop: ServicesLoop) -> None:
+    """The paths of `supervisorctl config`."""
+    from .configuration_orders import ConfigurationOrders
+    from .configuration_routes import ConfigurationRoutes
+
+    orders = ConfigurationOrders(lambda: loop.services, loop.inbox.put, loop.configuration)
+    server.routes |= ConfigurationRoutes(server, orders, server.takes_orders).by_path()
 
 
 def _never(_: Callable[[], None]) -> None:

@@ -94,7 +94,8 @@ class ServiceConfiguration:
         settings = self._settings
         if not settings.reload_method.command and not any(getattr(settings, n) for n in _HOOKS):
             return
-        found = tuple(reload_plan.commands(settings.replace(ready=None), self.directory))
+        hooks_of = reload_plan.commands(settings.replace(ready=None), self.directory)
+        found = tuple((key(option), argv) for option, argv in hooks_of)
         changing = tuple(path for path in (settings.configroot, settings.config_dir) if path)
         try:
             executables.check(found, command(self.service.identity), changing)
@@ -147,6 +148,11 @@ class ServiceConfiguration:
 
 def _go_on() -> None:
     """For a thread of a source after a new version."""
+
+
+def key(option: str) -> str:
+    """The key of an option that is written as a flag."""
+    return option.removeprefix("--").replace("-", "_")
 
 
 def settings_of(service: Service) -> Settings:

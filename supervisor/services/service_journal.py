@@ -30,7 +30,7 @@ def lines(
         case ev.SignalReceived(signum):
             yield _signal(signum, before, after)
         case ev.Started(pid, service=name) if name in after.members:
-            yield _line("info", "started", name, f"started {name} (pid {pid})", pid=pid)
+            yield _started(name, pid, after.members[name])
         case ev.StartFailed(code, error, service=name) if name in after.members:
             then = _then(after.members[name], now)
             yield _line("error", "start_failed", name, f"{name}: {error}{then}", exit_code=code)
@@ -55,6 +55,18 @@ def lines(
 
 def _line(level: str, event: str, service: str, message: str, **fields: object) -> Line:
     return level, message, {"event": event, "service": service, **fields}
+
+
+def _started(name: str, pid: int, member: Member) -> Line:
+    message = f"started {name} (pid {pid})"
+    rollout = member.service.rollout
+    if rollout is None or not rollout.versions.live:
+        return _line("info", "started", name, message, pid=pid)
+    from ..core.versions import counted, short
+
+    version = short(rollout.versions.live)
+    message = f"{message} on configuration {version} ({counted(rollout.versions.files)})"
+    return _line("info", "started", name, message, pid=pid, version=version)
 
 
 def _is_of(services: Services, name: str, pid: int) -> bool:

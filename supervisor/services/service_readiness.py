@@ -8,6 +8,7 @@ from ..core import events as ev
 from ..core.primitives import partial
 from ..process.hooks import Runner
 from ..reload import checks
+from ..reload.option_values import trust
 from ..reload.readiness import Readiness
 from . import plan
 
@@ -29,7 +30,16 @@ def of_service(service: Service, put: Callable[[ev.Event], None]) -> Readiness:
     named = partial(_put_named, put, service.identity)
     seconds = service.readiness.timeout
     patience = math.inf if seconds is None else seconds
-    return Readiness(checks.parse(service.readiness.check, ""), Runner(named), named, patience)
+    return Readiness(_check_of(service), Runner(named), named, patience)
+
+
+def _check_of(service: Service) -> checks.Check:
+    """The check with the directory of the configuration in place of `{dir}`."""
+    settings = service.settings
+    if settings is None:
+        return checks.parse(service.readiness.check, "")
+    directory = settings.configroot or settings.config_dir or ""
+    return checks.parse(service.readiness.check, directory, trust(settings))
 
 
 def _put_named(put: Callable[[ev.Event], None], service: str, event: ev.Event) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Run, app
-from tests.process.services import all_told, section, services
+from config_supervisor.core.errors import CANNOT_RUN
+from tests.harness import Run, app, until
+from tests.process.services import all_told, section, services, supervisord, written
 from tests.volume import swap_volume
 
 HURRY = {"reload_interval": "0s", "verify_window": "100ms"}
@@ -63,5 +64,77 @@ def test_rejected_version_of_one_service_is_its_own(run: Run, tmp_path: Path, vo
 
     told = [line for line in program.out.seen if line.startswith("config")]
     assert ["config: b2", "config: a3"] == told[2:]
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
+def test_failed_version_is_rolled_back_alone(run: Run, tmp_path: Path, volume: Path) -> None:
+    """The service ends on its new version; the other one hears of nothing."""
+    swap_volume(volume, {"a.conf": "a1", "b.conf": "b1"})
+    program = services(
+        run,
+        tmp_path,
+        configured("a", tmp_path, "a.conf", config_keys="a.conf"),
+        configured("b", tmp_path, "b.conf", config_keys="b.conf"),
+    )
+    all_told(program.out.seen, "config: a1", "config: b1")
+    swap_volume(volume, {"a.conf": "exit 3", "b.conf": "b1"})
+    program.err.expect("cannot reload a: it ended, with code 3, within the verification")
+    program.err.expect("a: configuration [0-9a-f]{8} is back in place")
+    program.err.expect("started a ")
+
+    until(lambda: program.out.seen.count("config: a1"), 2)
+    assert 1 == program.out.seen.count("config: b1")
+    assert 1 == sum("started b " in line for line in program.err.seen)
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
+def test_service_without_any_version_fails_with_125(run: Run, tmp_path: Path, volume: Path) -> None:
+    """Its end is that of an essential service: the container ends with its code."""
+    program = services(
+        run,
+        tmp_path,
+        section("other", "wait"),
+        configured("web", tmp_path, "app.conf", initial_sync_timeout="1s"),
+    )
+    program.expect("other up")
+    program.err.expect(f"cannot start web: no configuration in time: directory {volume}")
+    program.expect("other down")
+    program.finish(CANNOT_RUN)
+
+
+def test_validator_that_is_missing_is_told_at_once(run: Run, tmp_path: Path, volume: Path) -> None:
+    swap_volume(volume, {"app.conf": "one"})
+    program = services(
+        run, tmp_path, configured("web", tmp_path, "app.conf", validate="nosuchprogram {dir}")
+    )
+    program.err.expect(r"web: cannot run nosuchprogram \(validate\): not found in PATH")
+    program.finish(CANNOT_RUN)
+
+
+def test_readiness_check_knows_the_directory(run: Run, tmp_path: Path, volume: Path) -> None:
+    swap_volume(volume, {"app.conf": "one"})
+    program = services(
+        run, tmp_path, configured("web", tmp_path, "app.conf", ready="test -e {dir}/app.conf")
+    )
+    program.err.expect("web is ready")
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
+def test_changed_file_keeps_or_renews_versions(run: Run, tmp_path: Path, volume: Path) -> None:
+    """A HUP in the mode of supervisord reads the file again: `web` goes on, `api` is new."""
+    swap_volume(volume, {"app.conf": "one"})
+    web = configured("web", tmp_path, "app.conf")
+    program = supervisord(run, tmp_path, web)
+    program.expect("config: one")
+    written(tmp_path, ("[supervisord]\n", web, configured("api", tmp_path, "app.conf")))
+    program.send(signal.SIGHUP)
+    program.expect("config: one")
+    program.expect("config: one")
+    swap_volume(volume, {"app.conf": "two"})
+    until(lambda: program.out.seen.count("config: two"), 2)
+
     program.send(signal.SIGTERM)
     program.finish(0)

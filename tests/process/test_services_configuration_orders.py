@@ -1,0 +1,113 @@
+"""Orders of people about the configuration of one service, through the control socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Program, Run, until, wait_until
+from tests.process.services import section, written
+from tests.process.test_services_configuration import configured
+from tests.volume import swap_volume
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=10)
+        self._path = str(path)
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self._path)
+
+
+class Subject:
+    """Two services on one volume, `web` with a configroot, and one without a configuration."""
+
+    def __init__(self, run: Run, place: Path) -> None:
+        self.place = place
+        self.volume = place / "volume"
+        swap_volume(self.volume, {"app.conf": "one"})
+        file = written(
+            place,
+            [configured(name, place, "app.conf", startsecs=0) for name in ("web", "api")]
+            + [section("plain", "wait")],
+        )
+        options = ["--services", file, f"--control={place}/control", "--listen=off"]
+        self.program: Program = run(options=options)
+        until(lambda: self.program.out.seen.count("ready"), 2)
+        until((place / "control").exists, expected=True)
+
+    def ask(self, method: str, path: str) -> tuple[int, str]:
+        connection = UnixConnection(self.place / "control")
+        try:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode().rstrip()
+        finally:
+            connection.close()
+
+    def generations(self, name: str) -> list[dict[str, object]]:
+        status, text = self.ask("GET", f"/config/generations?service={name}")
+        assert status == 200
+        found: list[dict[str, object]] = json.loads(text)
+        return found
+
+
+@pytest.fixture
+def subject(run: Run, tmp_path: Path) -> Iterator[Subject]:
+    made = Subject(run, tmp_path)
+    yield made
+    made.program.send(signal.SIGTERM)
+    made.program.finish(0)
+
+
+def test_reload_is_of_one_service(subject: Subject) -> None:
+    status, text = subject.ask("POST", "/config/reload?service=web")
+
+    assert (200, True) == (status, text.startswith("web: reloaded on configuration "))
+    assert 3 == subject.program.out.seen.count("config: one")
+    subject.program.err.expect(r"web: reload ordered by uid 0 \(pid ")
+
+
+def test_rollback_is_of_one_service(subject: Subject) -> None:
+    swap_volume(subject.volume, {"app.conf": "two"})
+    until(lambda: subject.program.out.seen.count("config: two"), 2)
+
+    def good() -> None:
+        for name in ("web", "api"):
+            assert "good" in str(subject.generations(name)[0]["marks"])
+
+    wait_until(good)
+    status, text = subject.ask("POST", "/config/rollback?service=web&to=1")
+
+    assert (200, True) == (status, text.startswith("web: rolled back to configuration "))
+    assert 3 == subject.program.out.seen.count("config: one")
+    assert [["live", "running", "good"], ["failed", "rejected"]] == [
+        one["marks"] for one in reversed(subject.generations("web"))
+    ]
+    assert 2 == subject.program.out.seen.count("config: two")
+    assert "live" in str(subject.generations("api")[0]["marks"])
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("reload?service=nosuch", 409, "nosuch: there is no such service"),
+        ("reload?service=plain", 409, "plain: it has no configuration; give it configmap"),
+        ("rollback?service=web&to=-1", 400, "cannot roll web back to '-1': it must be"),
+        ("rollback?service=web&to=9", 409, "web: cannot roll back by 9: 0 earlier are kept"),
+    ],
+)
+def test_order_that_cannot_be_is_refused(
+    subject: Subject, path: str, status: int, text: str
+) -> None:
+    found, why = subject.ask("POST", f"/config/{path}")
+
+    assert (status, True) == (found, why.startswith(text)), why
