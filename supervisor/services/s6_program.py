@@ -10,7 +10,15 @@ import os
 from ..core.errors import SpawnError, UsageError
 from ..process import environment, preparation
 from ..process.spawning import Command
-from . import s6_locations, s6_runtime, s6_runtime_files, s6_tree, s6_variables, services_program
+from . import (
+    s6_directories,
+    s6_locations,
+    s6_runtime,
+    s6_runtime_files,
+    s6_tree,
+    s6_variables,
+    services_program,
+)
 from .ini_file import Place
 from .tree_files import TreeError, TreeFiles
 from .verdicts import Verdicts
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
     from ..runtime.signals import Inherited
     from .plan import Plan
     from .s6_runtime import Runtime
+    from .services_loop import ServicesLoop
 
 _HOOK = "S6_STAGE2_HOOK"
 
@@ -59,7 +68,13 @@ class Tree:
             raise UsageError(str(error)) from None
         if tree is None:
             return None, verdicts
-        return s6_locations.below(self._base, tree.plan), verdicts
+        plan = s6_locations.below(self._base, tree.plan)
+        return s6_directories.copied(plan, self.runtime.scan_directory, verdicts), verdicts
+
+    def attend(self, loop: ServicesLoop) -> None:
+        """Serve s6-svc and s6-notifyoncheck beside the loop."""
+        supervision = s6_directories.Supervision(loop.inbox.put)
+        supervision.begin(loop.plan.plan.services, self.runtime.scan_directory)
 
     def _prepare(self, verdicts: Verdicts) -> None:
         files = TreeFiles(self._root, Verdicts())
@@ -90,5 +105,5 @@ def run(tree: Tree, settings: Settings, environ: Mapping[str, str], inherited: I
 
     Raises UsageError for a tree that is refused; StartError and OSError as `services_program`.
     """
-    code = services_program.run(tree.read, settings, environ, inherited)
+    code = services_program.run(tree.read, settings, environ, inherited, tree.attend)
     return s6_runtime_files.exit_code(tree.runtime, code)

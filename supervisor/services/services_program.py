@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .conductor_state import Out, Services
     from .plan import Main, Plan
     from .rpc_service import RpcService
+    from .service_files import FilePart
     from .service_journal import Line
     from .service_logs import Write
     from .verdicts import Verdicts
@@ -64,16 +65,19 @@ _LEVELS = {
 }
 
 
-def run(read: Read, settings: Settings, environ: Mapping[str, str], inherited: Inherited) -> int:
-    """Run the services to the end of all; the exit code of the container. `settings`: the options
-    about the supervisor as a whole.
+def run(
+    read: Read,
+    settings: Settings,
+    environ: Mapping[str, str],
+    inherited: Inherited,
+    attend: Callable[[ServicesLoop], None] | None = None,
+) -> int:
+    """Run the services to the end of all; the exit code of the container.
 
-    Raises UsageError for a file that is refused, before anything is started; StartError and OSError
-    where the process cannot be prepared.
+    `settings`: the options about the supervisor as a whole; `attend` begins more beside the loop.
+    Raises UsageError for a file that is refused; StartError, OSError where we cannot be prepared.
     """
-    plan, verdicts = read()
-    if plan is None:
-        raise UsageError(_refusal(verdicts))
+    plan, verdicts = _accepted(read)
     raised = _raise_limit(plan.main)
     log.configure(_LEVELS[plan.main.loglevel], settings.log_format)
     announce, reopen, write_by = _announcer(plan)
@@ -92,17 +96,40 @@ def run(read: Read, settings: Settings, environ: Mapping[str, str], inherited: I
     observers = (announce, *observation.observers, *events.observers)
     parts = Parts(observers=observers, at_end=(*ends, *observation.at_end))
     inputs = StandardInputs()
-    files = ServiceFiles(inputs, logs, events, ReadinessReports(running.service, inbox.put))
+    further = (ReadinessReports(running.service, inbox.put), *_pipes(plan))
+    files = ServiceFiles(inputs, logs, events, *further)  # a later part wins
     loop = ServicesLoop(inbox, processes, running, files, parts)
     observation.begin(loop.current, logs)
     if clients is not None:
         clients.send_event = events.remote_communication
         clients.start(loop, inputs, logs)
     _say_started(plan, pid_file)
+    return _run(loop, attend)
+
+
+def _accepted(read: Read) -> tuple[Plan, Verdicts]:
+    plan, verdicts = read()
+    if plan is None:
+        raise UsageError(_refusal(verdicts))
+    return plan, verdicts
+
+
+def _run(loop: ServicesLoop, attend: Callable[[ServicesLoop], None] | None) -> int:
+    if attend is not None:
+        attend(loop)
     # As in `cli`: the objects of the start stay.
     gc.freeze()
     gc.enable()
     return loop.run()
+
+
+def _pipes(plan: Plan) -> tuple[FilePart, ...]:
+    """Pipes between services; none where no service writes to another."""
+    if not any(one.output_to for one in plan.services):
+        return ()
+    from .service_pipes import ServicePipes
+
+    return (ServicePipes(plan.services),)
 
 
 def _clients(plan: Plan, settings: Settings) -> RpcService | None:
@@ -146,10 +173,7 @@ def _refusal(verdicts: Verdicts) -> str:
 
 
 def _read_again(read: Read) -> Plan:
-    plan, verdicts = read()
-    if plan is None:
-        raise UsageError(_refusal(verdicts))
-    return plan
+    return _accepted(read)[0]
 
 
 def _announcer(plan: Plan) -> tuple[Any, Callable[[], None], Callable[[Write], None]]:

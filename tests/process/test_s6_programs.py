@@ -1,0 +1,111 @@
+"""Programs of s6 beside a tree that runs: s6-svc, s6-notifyoncheck, s6-log; pipes of services."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import needs
+from tests.harness import Program, Run, until
+from tests.process.services import serve
+from tests.s6_trees import SOURCE, Planted
+
+UP = "#!/bin/sh\necho up\nexec sleep 60\n"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Planted:
+    return Planted(tmp_path / "root")
+
+
+def supervise(run: Run, tree: Planted) -> Program:
+    return run(options=["--s6", str(tree.root)])
+
+
+def control(tree: Planted, option: str, service: str) -> None:
+    """Order with s6-svc."""
+    place = tree.root / "run/service" / service
+    subprocess.run([needs("s6-svc"), option, place], check=True, timeout=10)
+
+
+def test_s6_svc_stops_starts_and_restarts(run: Run, tree: Planted) -> None:
+    tree.program("etc/services.d/web/run", UP)
+    tree.program("etc/services.d/other/run", "#!/bin/sh\nexec sleep 60\n")
+    program = supervise(run, tree)
+    program.expect("up")
+    control(tree, "-d", "web")
+    program.err.expect("web was ended by SIGTERM")
+    control(tree, "-u", "web")
+    program.expect("up")
+    control(tree, "-r", "web")
+    program.expect("up")
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
+def test_s6_svc_sends_signals(run: Run, tree: Planted) -> None:
+    tree.program("etc/services.d/web/run", UP)
+    program = supervise(run, tree)
+    program.expect("up")
+    control(tree, "-1", "web")
+    program.err.expect("web was ended by SIGUSR1")
+    program.expect("up")
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
+def test_script_finds_its_data_in_its_directory(run: Run, tree: Planted) -> None:
+    tree.program("etc/services.d/web/run", "#!/bin/sh\ncat ./data/words\nexec sleep 60\n")
+    tree.file("etc/services.d/web/data/words", "found\n")
+    program = supervise(run, tree)
+    program.expect("found")
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
+def test_lines_of_a_service_reach_its_log(run: Run, tree: Planted) -> None:
+    """The pipe and its lines outlive the logger, which ends after its first line."""
+    tree.program("etc/services.d/web/run", "#!/bin/sh\nseq 1 3\nexec sleep 60\n")
+    tree.program("etc/services.d/web/log/run", '#!/bin/sh\nread line\necho "got $line"\n')
+    program = supervise(run, tree)
+    for number in (1, 2, 3):
+        program.expect(f"got {number}", timeout=20)
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
+def test_producers_share_a_consumer(run: Run, tree: Planted) -> None:
+    pipe = {"producer_for": "sink\n"}
+    for name in ("one", "two"):
+        tree.longrun(name, **pipe)
+        tree.program(f"{SOURCE}/{name}/run", f"#!/bin/sh\necho {name}\nexec sleep 60\n")
+    tree.longrun("sink", consumer_for="one\ntwo\n", pipeline_name="all\n")
+    tree.program(f"{SOURCE}/sink/run", "#!/bin/sh\nexec sed -u 's/^/sink /'\n").user("all")
+    program = supervise(run, tree)
+    until(lambda: {"sink one", "sink two"} <= set(program.out.seen), True)
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
+def test_down_signal_ends_a_service(run: Run, tree: Planted) -> None:
+    tree.longrun("web", down_signal="INT\n").user("web")
+    tree.program(f"{SOURCE}/web/run", UP)
+    program = supervise(run, tree)
+    program.expect("up")
+    program.send(signal.SIGTERM)
+    program.err.expect("web was ended by SIGINT")
+    program.finish(0)
+
+
+def test_timeout_kill_ends_a_service_that_ignores_its_stop(run: Run, tree: Planted) -> None:
+    tree.longrun("web", timeout_kill="300\n").user("web")
+    command = serve("web", "ignore", "wait")
+    tree.program(f"{SOURCE}/web/run", f"#!/bin/sh\nexec {command}\n")
+    program = supervise(run, tree)
+    program.expect("web ignores")
+    program.send(signal.SIGTERM)
+    program.err.expect("web was ended by SIGKILL")
+    program.finish(0)
