@@ -1,5 +1,5 @@
 #!/bin/sh
-# build.sh [base | bundle | nginx | haproxy | postgresql | prometheus]...    build images (all, if none is named)
+# build.sh [base | bundle | nginx | haproxy | postgresql | prometheus | services]...    build images (all, if none is named)
 #
 # The names are config-supervisor, config-supervisor-bundle, config-supervisor-nginx and so on, with
 # the tags VERSION and `latest`. BUILD is the command (`podman build --format docker`), followed by
@@ -34,7 +34,7 @@ bill() { # NAME
 	mv "dist/$1.cdx.json.new" "dist/$1.cdx.json"
 }
 
-[ $# -gt 0 ] || set -- base bundle nginx haproxy postgresql prometheus
+[ $# -gt 0 ] || set -- base bundle nginx haproxy postgresql prometheus services
 for image in "$@"; do
 	case $image in
 	base) build config-supervisor Dockerfile.base --target base ;;

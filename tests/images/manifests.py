@@ -194,3 +194,6 @@ def strings(value: object) -> Iterator[str]:
 
 
 each_manifest = pytest.mark.parametrize("manifest", [Manifest(path) for path in PATHS], ids=PATHS)
+# A file of services has the options of each.
+_OF_ONE = [path for path in PATHS if not path.startswith("services/")]
+each_of_one_app = pytest.mark.parametrize("manifest", list(map(Manifest, _OF_ONE)), ids=_OF_ONE)

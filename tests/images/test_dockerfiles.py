@@ -69,6 +69,6 @@ def test_every_image_is_looked_at() -> None:
         "Dockerfile.base",
         *(
             f"images/{name}/Dockerfile"
-            for name in ("nginx", "haproxy", "postgresql", "prometheus", "wrapped")
+            for name in ("nginx", "haproxy", "postgresql", "prometheus", "services", "wrapped")
         ),
     } == set(FILES)

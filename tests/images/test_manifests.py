@@ -13,16 +13,25 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 
 from config_supervisor import __version__
-from tests.images.manifests import OURS, PATHS, Manifest, containers, each_manifest, ports
+from tests.images.manifests import (
+    OURS,
+    PATHS,
+    Manifest,
+    containers,
+    each_manifest,
+    each_of_one_app,
+    ports,
+)
 from tests.images.pod_security import violations
 
 # Native sidecars are on by default since the first; the package's newest schemas are of the second.
 RELEASES = ("1.29.0", kubernetes_validate.latest_version())
 WATCH = ["list", "watch"]
+APPS = ("haproxy", "nginx", "postgresql", "prometheus", "services")
 
 
 def test_there_is_a_manifest_for_each_use() -> None:
-    expected = [f"{app}/pod.yaml" for app in ("haproxy", "nginx", "postgresql", "prometheus")]
+    expected = [f"{app}/pod.yaml" for app in APPS]
 
     assert sorted([*expected, "nginx/pod-inject.yaml", "prometheus/sidecar.yaml"]) == PATHS
 
@@ -74,7 +83,7 @@ def test_names_of_objects_containers_and_ports_are_valid(manifest: Manifest) -> 
     )
 
 
-@each_manifest
+@each_of_one_app
 def test_a_pod_monitor_scrapes_the_supervisor(manifest: Manifest) -> None:
     """The operator's schema lets unknown fields pass, so all of it is compared here."""
     monitor = manifest.one("PodMonitor")
@@ -93,7 +102,7 @@ def test_a_pod_monitor_scrapes_the_supervisor(manifest: Manifest) -> None:
     assert set(scraped) <= set(numbers)
 
 
-@each_manifest
+@each_of_one_app
 def test_scrape_annotations_name_the_port_of_the_supervisor(manifest: Manifest) -> None:
     assert {
         "prometheus.io/scrape": "true",
@@ -209,7 +218,7 @@ def test_a_breach_of_the_restricted_standard_is_found(
     assert [True] == [said in one for one in found], found
 
 
-@each_manifest
+@each_of_one_app
 def test_service_account_may_do_just_what_the_options_need(
     manifest: Manifest,
 ) -> None:
@@ -241,7 +250,7 @@ def test_service_account_may_do_just_what_the_options_need(
     assert [] == manifest.all("ClusterRole", "ClusterRoleBinding")
 
 
-@each_manifest
+@each_of_one_app
 def test_pod_uses_its_own_service_account_and_token(manifest: Manifest) -> None:
     account = manifest.one("ServiceAccount")
 
@@ -252,7 +261,7 @@ def test_pod_uses_its_own_service_account_and_token(manifest: Manifest) -> None:
     )
 
 
-@each_manifest
+@each_of_one_app
 def test_the_pod_is_named_to_the_program_where_it_tells_about_it(manifest: Manifest) -> None:
     fields = {f"POD_{name.upper()}": f"metadata.{name}" for name in ("name", "namespace", "uid")}
     given = {

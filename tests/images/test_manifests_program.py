@@ -30,6 +30,7 @@ from tests.images.manifests import (
     Mount,
     containers,
     each_manifest,
+    each_of_one_app,
     image_environment,
     mebibytes,
     mounts,
@@ -45,7 +46,7 @@ RUNTIME = re.compile(r"(?<![\w}/.-])/(?:config|data|dev/shm|prometheus|run|srv|t
 PROBES = {"startupProbe": "/readyz", "livenessProbe": "/livez", "readinessProbe": "/readyz"}
 
 
-@each_manifest
+@each_of_one_app
 def test_the_program_keeps_the_config_map_of_the_manifest(manifest: Manifest) -> None:
     """Its own parser reads the settings, and refuses an unknown option."""
     asked = [(one.namespace, one.name) for one in manifest.supervised.settings.configmap]
@@ -53,7 +54,7 @@ def test_the_program_keeps_the_config_map_of_the_manifest(manifest: Manifest) ->
     assert [("", manifest.one("ConfigMap")["metadata"]["name"])] == asked
 
 
-@each_manifest
+@each_of_one_app
 def test_every_gate_is_there(manifest: Manifest) -> None:
     """By the image or an option. A sidecar has no COMMAND to wait for, and no program for a
     validation.
@@ -67,7 +68,7 @@ def test_every_gate_is_there(manifest: Manifest) -> None:
     assert {"command": alone, "validate": alone, "ready": alone, "verify": True} == gates
 
 
-@each_manifest
+@each_of_one_app
 def test_gates_ask_at_ports_of_the_pod(manifest: Manifest) -> None:
     asked = [port for hook in manifest.supervised.hooks() for port in _ports_in(hook)]
     server = manifest.spec["containers"][0]
@@ -82,7 +83,7 @@ def _ports_in(hook: str) -> Iterator[int]:
     yield from (urlsplit(url).port or 0 for url in re.findall(r"https?://\S+", hook))
 
 
-@each_manifest
+@each_of_one_app
 def test_probes_ask_the_supervisor_and_give_it_time(manifest: Manifest) -> None:
     supervised = manifest.supervised
     names = {port["name"]: port["containerPort"] for port in supervised.container["ports"]}
@@ -100,7 +101,7 @@ def test_probes_ask_the_supervisor_and_give_it_time(manifest: Manifest) -> None:
     assert probes["livenessProbe"]["timeoutSeconds"] > 1
 
 
-@each_manifest
+@each_of_one_app
 def test_a_stop_has_the_time_that_it_needs(manifest: Manifest) -> None:
     """The delay, then the drain, then the rest of the application: before the kubelet kills
     everything.
@@ -120,7 +121,7 @@ def test_a_stop_has_the_time_that_it_needs(manifest: Manifest) -> None:
     assert (manifest.workload["spec"]["replicas"] > 1) == (settings.stop_delay > 0)
 
 
-@each_manifest
+@each_of_one_app
 def test_files_that_commands_name_are_keys_of_the_config_map(manifest: Manifest) -> None:
     supervised = manifest.supervised
     root = supervised.settings.configroot
@@ -139,7 +140,7 @@ def test_files_that_commands_name_are_keys_of_the_config_map(manifest: Manifest)
     assert set() == {f"{root}{path}" for path in found} - supervised.files() - directories
 
 
-@each_manifest
+@each_of_one_app
 def test_what_is_written_at_run_time_is_on_a_volume(manifest: Manifest) -> None:
     """The root is read-only. Every path in the commands and in the application's configuration is
     looked at.
@@ -168,7 +169,7 @@ def test_every_volume_is_mounted_and_every_mount_has_a_volume(manifest: Manifest
     assert [] == [volume for volume in [*manifest.spec["volumes"], *claims] if volume not in used]
 
 
-@each_manifest
+@each_of_one_app
 def test_the_configuration_has_room_and_memory_has_a_limit(manifest: Manifest) -> None:
     """Volumes in memory count against the limit of the containers that mount them."""
     supervised = manifest.supervised
@@ -306,7 +307,7 @@ def trial(manifest: Manifest) -> Iterator[Trial]:
 
 
 @pytest.mark.timeout(60)
-@each_manifest
+@each_of_one_app
 def test_server_accepts_the_content_and_refuses_nonsense(manifest: Manifest, trial: Trial) -> None:
     program = (trial.settings.validate or ("promtool",))[0]
     if program == "postgres":
