@@ -238,11 +238,11 @@ class Program:
         self._judge_logs(one)
         if not section.has("essential") and (one.kind is Kind.LISTENER or not one.autostart):
             one = one.replace(essential=False)
-        if one.oneshot:
-            if not section.has("startsecs"):
-                one = one.replace(startsecs=0)
-            if not (section.has("autorestart") or section.has("restart")):
-                one = one.replace(restart=Restart.NEVER)
+        # A check tells more than a second of life.
+        if (one.oneshot or one.readiness.check) and not section.has("startsecs"):
+            one = one.replace(startsecs=0)
+        if one.oneshot and not (section.has("autorestart") or section.has("restart")):
+            one = one.replace(restart=Restart.NEVER)
         return one
 
     def _judge_logs(self, one: Service) -> None:

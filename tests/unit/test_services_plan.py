@@ -193,6 +193,12 @@ def test_a_oneshot_ends_once() -> None:
     assert 5 == service("oneshot=true\nstartsecs=5").startsecs
 
 
+def test_a_check_takes_the_place_of_startsecs() -> None:
+    assert 0 == service("ready=tcp:80").startsecs
+    assert 5 == service("ready=tcp:80\nstartsecs=5").startsecs
+    assert 1 == service("").startsecs
+
+
 def test_options_about_an_app_are_keys() -> None:
     """A new option becomes a key by its declaration; the rest is named, with a reason, there."""
     about = {
