@@ -330,6 +330,43 @@ APP = Row(
 )
 
 # Column to query, unit, and the limits that colour it.
+SERVICE = "{{pod}} {{service}}"
+SERVICES = Row(
+    "Several services",
+    8,
+    4,
+    (
+        Panel(
+            "Services that are not ready",
+            "Services that keep the pod unready; a short peak is a start.",
+            {SERVICE: "supervisor_service_ready{CHOSEN} == 0"},
+            limits=NONE_IS_GOOD,
+        ),
+        Panel(
+            "Services given up",
+            "Services in the state FATAL: nothing starts them again.",
+            {SERVICE: 'supervisor_service_state{CHOSEN,state="FATAL"} == 1'},
+            limits=NONE_IS_GOOD,
+        ),
+        Panel(
+            "Starts and ends out of memory",
+            "Starts per second, and ends by the kernel within an hour.",
+            {
+                SERVICE: _rate("supervisor_service_starts_total", "pod, service") + " > 0",
+                f"{SERVICE} out of memory": (
+                    "increase(supervisor_service_oom_kills_total{CHOSEN}[1h]) > 0"
+                ),
+            },
+        ),
+        Panel(
+            "Memory by service",
+            "Resident memory of all processes of a service; shared pages count in each of them.",
+            {SERVICE: "supervisor_service_resident_memory_bytes{CHOSEN}"},
+            "bytes",
+        ),
+    ),
+)
+
 COLUMNS: Mapping[str, tuple[str, str, Sequence[Mapping[str, object]]]] = {
     "App": (_each("supervisor_app_up"), "bool_on_off", NO_LIMIT),  # a sidecar has none
     "Stale": (_each("supervisor_config_stale"), "bool_yes_no", NONE_IS_GOOD),
@@ -352,4 +389,4 @@ COLUMNS: Mapping[str, tuple[str, str, Sequence[Mapping[str, object]]]] = {
 }
 
 
-ROWS = (FLEET, CHANGES, SOURCES, APP)
+ROWS = (FLEET, CHANGES, SOURCES, APP, SERVICES)

@@ -16,6 +16,7 @@ from config_supervisor.core import events
 from config_supervisor.core.service import Service
 from config_supervisor.observe.metrics import Metrics
 from config_supervisor.options.reload_options import METHODS
+from tests import service_metrics
 
 yaml: Any = importlib.import_module("yaml")  # it has no types, and comes with `kubernetes`
 
@@ -67,6 +68,9 @@ def catalogue() -> dict[str, list[Mapping[str, str]]]:
         for family in metrics.registry.collect():
             for sample in family.samples:
                 found.setdefault(sample.name, []).append(sample.labels)
+    for family in service_metrics.families():
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append(sample.labels)
     return found
 
 

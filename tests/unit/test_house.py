@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from config_supervisor.options import help_page
+from tests import service_metrics
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = sorted((ROOT / "supervisor").rglob("*.py"))
@@ -175,12 +176,14 @@ def test_metric_help_stands_alone() -> None:
     lines = re.findall(r"^# HELP (?:supervisor|reloader)(.*)$", metrics_page(), re.MULTILINE)
 
     assert len(lines) > 30
+    lines += service_metrics.helps().values()
     assert [] == [line for line in lines if DANGLING.search(line)]
 
 
 def test_metrics_page_lists_every_metric() -> None:
     # TYPE lines of the text format name the sample of a counter, with its suffix.
     names = re.findall(r"^# TYPE ((?:supervisor|reloader)\w+)", metrics_page(), re.MULTILINE)
+    names += service_metrics.helps()
     documented = re.findall(r"^\| `(\w+)(?:\{.*\})?` \|", read("docs/metrics.md"), re.MULTILINE)
 
     assert len(names) > 30

@@ -11,6 +11,7 @@ import pytest
 
 from config_supervisor.core import events as ev
 from config_supervisor.observe.metrics import Metrics
+from tests import service_metrics
 from tests.unit.histories import App
 
 
@@ -168,4 +169,4 @@ def test_documentation_has_the_help_of_every_metric() -> None:
     }
     ours = {name: text for name, text in helps.items() if re.match("supervisor_|reloader_", name)}
 
-    assert ours == dict(rows)
+    assert {**ours, **service_metrics.helps()} == dict(rows)
