@@ -17,6 +17,7 @@ from .listener_protocol import (
     Note,
     Outcome,
     PooledEvent,
+    Received,
     envelope,
 )
 
@@ -176,11 +177,17 @@ class EventPools:
         pool = self._of.get(name)
         if listener is None or pool is None:
             return
+        self._notes.append(Told(Received(data), pool.group.name, name))
         for note in listener.received(data):
             if isinstance(note, GivenBack):
                 self._put_back(name, note.event)
             else:
                 self._notes.append(Told(note, pool.group.name, name))
+
+    def broken(self, name: str) -> bool:
+        """Whether a listener broke the protocol: its bytes are of no use."""
+        listener = self._listeners.get(name)
+        return listener is None or listener.state is ListenerState.UNKNOWN
 
     def deliver(self, send: Send) -> None:
         """Send waiting events to free listeners; `send` tells whether a listener can have one."""

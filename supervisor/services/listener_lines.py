@@ -12,6 +12,7 @@ from .listener_protocol import (
     BadResult,
     ListenerState,
     Outcome,
+    Received,
     Spurious,
     StateChanged,
 )
@@ -43,6 +44,8 @@ _DUE = {
 def supervisord(told: Told, name: str) -> Iterator[Line]:
     """The lines of supervisord; `name`: that of the listener, without its group."""
     match told.note:
+        case Received(data):
+            yield "debug", f"{name!r} stdout output: {data!r}"
         case StateChanged(before, after):
             yield "debug", f"{name}: {before} -> {after}"
             if after is ListenerState.UNKNOWN:

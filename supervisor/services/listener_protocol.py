@@ -53,6 +53,12 @@ class Note(Record):
     """Base of all notes about a listener."""
 
 
+class Received(Note):
+    """Bytes, before their effect."""
+
+    data: bytes
+
+
 class StateChanged(Note):
     before: ListenerState
     after: ListenerState

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 16
 _MOST_READS = 64  # at the end of a listener
 _MOST_UNREAD = 1 << 20  # bytes that wait for a listener which answers without reading
-_MOST_WAITING = 10_000  # orders, before those which may be lost are dropped
+_MOST_WAITING = 4 << 20  # bytes of programs on their way to the pools; more are dropped
+_DATA_COST = 256  # bytes of memory besides
+_REST = 0.1  # seconds between two reads from a listener that broke the protocol
 _PAUSE = 1.0  # seconds after an unexpected error, so that a lasting one does not spin
 
 
@@ -52,7 +54,12 @@ class ListenerRelay:
         self._last_tick = time.time()
         self._alive = False
         self._faults = log.Faults()
-        self.dropped = 0  # orders that were lost
+        self._resting: list[Pipes] = []  # read again at `_rest_ends`
+        self._rest_ends = 0.0
+        # Bytes of programs: each number has a single writer.
+        self._posted = 0
+        self._done = 0
+        self._dropping = False
 
     def start(self) -> None:
         """Start the thread. Raises RuntimeError at the limit of processes."""
@@ -63,15 +70,30 @@ class ListenerRelay:
             self._alive = False
             raise
 
-    def post(self, order: Callable[[], None], *, may_be_lost: bool = False) -> None:
+    def post(self, order: Callable[[], None]) -> None:
         """Have the thread do this, in order of the calls; from any thread."""
+        if self._alive:
+            self._orders.append(order)
+            os.eventfd_write(self._bell, 1)
+
+    def post_data(self, order: Callable[[], None], size: int) -> None:
+        """The same for an event with bytes of programs, which is dropped where too many wait. From
+        a single thread.
+        """
         if not self._alive:
             return
-        if may_be_lost and len(self._orders) >= _MOST_WAITING:
-            self.dropped += 1
-            return
-        self._orders.append(order)
-        os.eventfd_write(self._bell, 1)
+        cost = size + _DATA_COST
+        if self._posted - self._done + cost <= _MOST_WAITING:
+            self._posted += cost
+            self._dropping = False
+            self.post(partial(self._do_data, order, cost))
+        elif not self._dropping:
+            self._dropping = True
+            log.warning(
+                "cannot keep all PROCESS_LOG events: programs write faster than listeners are"
+                " served; subscribe fewer listeners, or turn stdout_events_enabled off",
+                event="events_dropped",
+            )
 
     def attach(self, name: str, into: int, out: int) -> None:
         """Serve a listener which was started with these pipes; takes both descriptors over."""
@@ -105,6 +127,8 @@ class ListenerRelay:
                 self._read(pipes)
             else:
                 self._write(pipes)
+        if self._resting and time.monotonic() >= self._rest_ends:
+            self._end_rest()
         now = time.time()
         for name, payload in event_payloads.ticks(self._last_tick, now):
             self._pools.publish(name, payload)
@@ -116,7 +140,15 @@ class ListenerRelay:
 
     def _time_left(self) -> float | None:
         wanted = [pool.wanted for pool in self._pools.pools]
-        return event_payloads.next_tick(frozenset().union(*wanted), time.time())
+        left = event_payloads.next_tick(frozenset().union(*wanted), time.time())
+        if not self._resting:
+            return left
+        rest = max(0.0, self._rest_ends - time.monotonic())
+        return rest if left is None else min(left, rest)
+
+    def _do_data(self, order: Callable[[], None], cost: int) -> None:
+        self._done += cost
+        order()
 
     def _deliver(self) -> None:
         self._pools.deliver(self._send)
@@ -159,7 +191,23 @@ class ListenerRelay:
             self._close_out(pipes)
             return False
         self._pools.received(pipes.name, data)
+        if self._pools.broken(pipes.name):
+            self._rest(pipes)
         return True
+
+    def _rest(self, pipes: Pipes) -> None:
+        """Read no more for a moment: a flood without a meaning costs next to nothing."""
+        if pipes.out in self._by_file:
+            self._forget(pipes.out)
+            if not self._resting:
+                self._rest_ends = time.monotonic() + _REST
+            self._resting.append(pipes)
+
+    def _end_rest(self) -> None:
+        for pipes in self._resting:
+            if pipes.out >= 0:
+                self._watch(pipes.out, pipes, select.EPOLLIN)
+        self._resting = []
 
     def _attach(self, pipes: Pipes) -> None:
         self._end(pipes.name)

@@ -63,7 +63,7 @@ class ServiceEvents(FilePart):
         stream = place.service.stdout if channel == "stdout" else place.service.stderr
         if stream.events:
             made = event_payloads.log_data(place.service, channel, pid, data)
-            self._publish(made, may_be_lost=True)
+            self._publish(made, size=len(data))
 
     def captured(self, identity: str, channel: str, pid: int, data: bytes) -> None:
         """A program wrote a text between the tokens of the capture mode."""
@@ -135,11 +135,15 @@ class ServiceEvents(FilePart):
         for made in event_payloads.of_step(event, before, after):
             self._publish(made)
 
-    def _publish(self, made: tuple[str, str], *, may_be_lost: bool = False) -> None:
+    def _publish(self, made: tuple[str, str], *, size: int = 0) -> None:
+        """`size`: bytes of an event that may be lost."""
         name, payload = made
         if name in self._wanted and self._relay is not None and self._pools is not None:
             order = partial(self._pools.publish, name, payload)
-            self._relay.post(order, may_be_lost=may_be_lost)
+            if size:
+                self._relay.post_data(order, size)
+            else:
+                self._relay.post(order)
 
     def _use(self, roster: Roster, *, afresh: bool = False) -> None:
         groups = [group for group in roster.groups.values() if group.kind is Kind.LISTENER]
@@ -177,6 +181,10 @@ class ServiceEvents(FilePart):
     # --- in the thread of the relay ---------------------------------------------------------------
 
     def _say(self, told: Told) -> None:
+        from .listener_protocol import Received
+
+        if isinstance(told.note, Received) and not log.wanted("debug"):
+            return  # it may be long
         name = told.listener.rpartition(":")[2]
         for level, message in self._lines(told, name):
             log.write(level, message, event="event_listener", service=told.listener)

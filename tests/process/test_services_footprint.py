@@ -40,6 +40,7 @@ def test_a_start_imports_little(run: Run, tmp_path: Path) -> None:
     assert [] == [name for name in modules if TOO_MUCH.match(name)]
     assert len(foreign) <= MOST_LIBRARY, foreign
     assert "config_supervisor.services.supervisord_lines" not in modules
+    assert [] == [name for name in modules if re.search(r"\.(listener_|event_(?!names))", name)]
     program.send(signal.SIGTERM)
     program.finish(0)
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.harness import Run, only_process, until, wait_until
 from tests.process.listeners import listener, recorder, wait_for
-from tests.process.services import all_told, section, supervisord
+from tests.process.services import all_told, section, supervisord, written
 from tests.servers import free_port
 from tests.services.oracle import PACKAGES, environment
 
@@ -126,6 +126,48 @@ ServerProxy("http://127.0.0.1", transport=transport).supervisor.sendRemoteCommEv
     program.finish(0)
 
     assert ("REMOTE_COMMUNICATION", "type:ty\ndätä") == (event["eventname"], event["payload"])
+
+
+def test_an_update_adds_and_removes_listeners(run: Run, tmp_path: Path, superlance: Path) -> None:
+    """By the supervisorctl of supervisor; there was none at the start."""
+    file = tmp_path / "events"
+    head = ("[supervisord]\n", sockets(tmp_path), _client(tmp_path))
+    db = section("db", "wait", startsecs=0)
+    program = supervisord(run, tmp_path, *head[1:], db)
+    all_told(program.out.seen, "db up")
+    written(tmp_path, [*head, db, recorder("watch", file, events="EVENT")])
+    _update(run, tmp_path, superlance)
+    wait_for(file, "PROCESS_STATE_RUNNING processname:watch")
+
+    web = section("web", "wait", startsecs=0)
+    written(tmp_path, [*head, web, recorder("watch", file, events="EVENT")])
+    _update(run, tmp_path, superlance)
+    found = wait_for(file, "PROCESS_STATE_RUNNING processname:web")
+    told = [f"{one['eventname']} {one['payload']}" for one in found]
+    groups = [one for one in told if re.search("GROUP|name:(db|web)", one)]
+    assert [
+        "PROCESS_STATE_STOPPING processname:db groupname:db from_state:RUNNING",
+        "PROCESS_STATE_STOPPED processname:db groupname:db from_state:STOPPING",
+        "PROCESS_GROUP_REMOVED groupname:db\n",
+        "PROCESS_GROUP_ADDED groupname:web\n",
+        "PROCESS_STATE_STARTING processname:web groupname:web from_state:STOPPED tries:0",
+        "PROCESS_STATE_RUNNING processname:web groupname:web from_state:STARTING",
+    ] == [re.sub(r" pid:\d+", "", one) for one in groups][-6:]
+
+    written(tmp_path, [*head, web])
+    _update(run, tmp_path, superlance)
+    program.expect("stopped: watch")
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
+def _client(place: Path) -> str:
+    return f"[supervisorctl]\nserverurl = unix://{place}/supervisor.sock\n"
+
+
+def _update(run: Run, place: Path, superlance: Path) -> None:
+    file = str(place / "supervisord.conf")
+    run.directly(str(superlance / "supervisorctl"), "-c", file, "update", cwd=place).finish(0)
 
 
 # The listener of the package supervisor-stdout, whose file is of Python 2.

@@ -179,10 +179,12 @@ def test_lines_of_both_modes() -> None:
     words = [line for told in world.told for line in listener_lines.supervisord(told, "a0")]
 
     assert [
+        ("debug", "'a0' stdout output: b'READY\\n'"),
         ("debug", "a0: ACKNOWLEDGED -> READY"),
         ("debug", "event 0 sent to listener a0"),
         ("error", "pool a event buffer overflowed, discarding event 1"),
         ("error", "pool a event buffer overflowed, discarding event 2"),
+        ("debug", "'a0' stdout output: b'hello\\n'"),
         ("warning", "a0: bad result line: 'hello'"),
         ("debug", "a0: BUSY -> UNKNOWN"),
         ("warning", UNKNOWN),
