@@ -12,7 +12,6 @@ from ..core.errors import UsageError
 from ..core.service import Policy
 from ..runtime import log, threads
 from . import roster as rosters
-from .plan import Kind
 from .plan_difference import difference
 from .service_commands import ServiceCommands
 from .service_policy import life_policy
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from ..core.source_states import SourceState
     from ..process.spawning import Command
     from ..runtime.protocols import Readiness
-    from .plan import Plan, Service
+    from .plan import Group, Plan, Service
     from .plan_difference import Difference
     from .roster import Roster
 
@@ -45,7 +44,7 @@ class RunningPlan:
         self._read = read
         self._reopens = [reopen]
         self._lock = threads.Lock()
-        self._use(_runnable(plan))
+        self._use(plan)
 
     def _use(self, plan: Plan) -> None:
         roster = _roster(plan)
@@ -75,6 +74,10 @@ class RunningPlan:
         """The record of a service, also of one that is leaving."""
         return self._commands[identity].service(identity)
 
+    def group(self, service: Service) -> Group | None:
+        """The group that a service is of now."""
+        return next((one for one in self.plan.groups if one.name == service.group), None)
+
     def word(self, service: str) -> str:
         """The program of a service, as it is written."""
         commands = self._commands.get(service)
@@ -83,7 +86,7 @@ class RunningPlan:
     def read_again(self) -> Roster:
         """The roster of the file as it is now; that of the old plan where it is refused."""
         try:
-            self._use(_runnable(self._read()))
+            self._use(self._read())
         except UsageError as error:
             log.error(
                 f"cannot use the changed file: {error}; the services start again as before",
@@ -93,7 +96,7 @@ class RunningPlan:
 
     def reread(self) -> Difference:
         """Read the file, and compare it with the plan in use. Raises UsageError."""
-        configured = _runnable(self._read())
+        configured = self._read()
         with self._lock:
             self.configured = configured
             return difference(self.plan, configured)
@@ -139,18 +142,6 @@ class RunningPlan:
 def _roster(plan: Plan) -> Roster:
     policies = {one.identity: _policy(one, plan) for one in plan.services}
     return rosters.roster(plan, policies, _sources(plan))
-
-
-def _runnable(plan: Plan) -> Plan:
-    """The plan without what cannot be run yet, of which it warns."""
-    groups = tuple(group for group in plan.groups if group.kind is not Kind.FASTCGI)
-    for group in plan.groups:
-        if group.kind is Kind.FASTCGI:
-            log.warning(
-                f"[{group.kind}:{group.name}] is left out: this kind cannot be run yet",
-                event="group_left_out",
-            )
-    return plan.replace(groups=groups)
 
 
 def _policy(service: Service, plan: Plan) -> Policy:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from ..process.spawning import Command
+    from .conductor_state import Services
+    from .plan import Group
 
     Spawn = Callable[[Command, str], ev.Forked]
 
@@ -47,16 +49,24 @@ class FilePart:
     def ended(self, identity: str) -> None:
         """The process has ended, or its program could not be run."""
 
+    def replan(self, groups: Mapping[str, Group]) -> None:
+        """The plan has these groups from now on."""
+
+    def end(self) -> None:
+        """All services have ended."""
+
 
 class ServiceFiles:
     """Opens the shares of all parts for each start; a later part wins over an earlier one."""
 
     def __init__(self, *parts: FilePart) -> None:
         self._parts = parts
+        self._pids: dict[str, int] = {}  # of the last start of each service
         self._faults = log.Faults()
 
     def start(self, identity: str, command: Command, spawn: Spawn) -> ev.Forked:
         """Start the program with all shares. Raises SpawnError, with nothing left open."""
+        self._has_ended(identity)  # the next start is ordered before the end is observed
         opened: list[FilePart] = []
         try:
             for part in self._parts:
@@ -70,13 +80,26 @@ class ServiceFiles:
         except Exception:
             self._tell(opened, lambda part: part.failed(identity), identity)
             raise
+        self._pids[identity] = forked.pid
         self._tell(opened, lambda part: part.started(identity, forked.pid), identity)
         return forked
 
-    def observe(self, event: ev.Event, *_: object) -> None:
-        """Tell the parts of the end of a process."""
+    def observe(self, event: ev.Event, before: Services, after: Services, _: object) -> None:
+        """Tell the parts of the end of a process, or of another plan."""
         if isinstance(event, (ev.Exited, ev.StartFailed)):
-            self._tell(self._parts, lambda part: part.ended(event.service), event.service)
+            member = before.members.get(event.service)
+            if member is not None and self._pids.get(event.service) == member.life.pid:
+                self._has_ended(event.service)
+        if after.roster is not before.roster:
+            self._tell(self._parts, lambda part: part.replan(after.roster.groups), "the old plan")
+
+    def _has_ended(self, identity: str) -> None:
+        if self._pids.pop(identity, None) is not None:
+            self._tell(self._parts, lambda part: part.ended(identity), identity)
+
+    def end(self) -> None:
+        """All services have ended."""
+        self._tell(self._parts, lambda part: part.end(), "all services")
 
     def _tell(
         self, parts: Iterable[FilePart], tell: Callable[[FilePart], None], identity: str

@@ -83,7 +83,7 @@ class ServicesLoop(Loop):
         self.configuration.begin(plan.roster, plan.command)
         observers = (*parts.observers, self._files.observe, self.configuration.observe)
         # First the processes that are left: they may still use what the others clean up.
-        at_end = (self._end_leftovers, self.configuration.end, *parts.at_end)
+        at_end = (self._end_leftovers, self.configuration.end, self._files.end, *parts.at_end)
         parts = parts.replace(observers=observers, at_end=at_end)
         super().__init__(inbox, processes, plan.command, current, parts)
 

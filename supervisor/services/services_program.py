@@ -19,6 +19,7 @@ from ..process.children import Processes
 from ..runtime import log
 from ..runtime.inbox import Inbox
 from ..runtime.loop import Parts
+from .fastcgi_listeners import FastcgiSockets
 from .notify_files import ReadinessReports
 from .pid_file import PidFile
 from .running_plan import RunningPlan
@@ -96,8 +97,7 @@ def run(
     observers = (announce, *observation.observers, *events.observers)
     parts = Parts(observers=observers, at_end=(*ends, *observation.at_end))
     inputs = StandardInputs()
-    further = (ReadinessReports(running.service, inbox.put), *_pipes(plan))
-    files = ServiceFiles(inputs, logs, events, *further)  # a later part wins
+    files = ServiceFiles(inputs, logs, events, *_on_demand(plan, running, inbox.put))
     loop = ServicesLoop(inbox, processes, running, files, parts)
     observation.begin(loop.current, logs)
     if clients is not None:
@@ -123,13 +123,17 @@ def _run(loop: ServicesLoop, attend: Callable[[ServicesLoop], None] | None) -> i
     return loop.run()
 
 
-def _pipes(plan: Plan) -> tuple[FilePart, ...]:
-    """Pipes between services; none where no service writes to another."""
+def _on_demand(
+    plan: Plan, running: RunningPlan, put: Callable[[ev.Event], None]
+) -> tuple[FilePart, ...]:
+    """Parts of starts that do nothing until a service asks for them."""
+    reports = ReadinessReports(running.service, put)
+    sockets = FastcgiSockets(running.service, running.group)
     if not any(one.output_to for one in plan.services):
-        return ()
+        return reports, sockets
     from .service_pipes import ServicePipes
 
-    return (ServicePipes(plan.services),)
+    return reports, sockets, ServicePipes(plan.services)
 
 
 def _clients(plan: Plan, settings: Settings) -> RpcService | None:

@@ -14,6 +14,7 @@ It prints `NAME up`, and ends after the last deed:
 `close`: closes its output
 `notify=TEXT`: sends it to NOTIFY_SOCKET, with a newline for each |
 `newline=FD`: writes a newline there
+`accept=TIMES`: on the socket at descriptor 0; it answers with NAME and its pid
 """
 
 import os
@@ -94,6 +95,12 @@ for deed in deeds:
                 os.write(1, b"x" * 65535 + b"\n")
         case "notify":
             notify(value.replace("|", "\n"))
+        case "accept":
+            listening = socket.socket(fileno=os.dup(0))
+            for _time in range(int(value)):
+                connection, _peer = listening.accept()
+                with connection:
+                    connection.sendall(f"{name} {os.getpid()}\n".encode())
         case "newline":
             os.write(int(value), b"\n")
         case "close":

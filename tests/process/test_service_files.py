@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -152,6 +155,31 @@ def test_a_start_that_cannot_be_opened_is_told(starts: Starts) -> None:
     assert [] == texts.open_here
 
 
+def ended(files: ServiceFiles, pid: int) -> None:
+    """The loop observes the end of the process."""
+    services: Any = SimpleNamespace(
+        roster=None, members={"web": SimpleNamespace(life=SimpleNamespace(pid=pid))}
+    )
+    files.observe(ev.Exited(pid, 0, service="web"), services, services, ())
+
+
+def test_an_end_that_is_observed_late_closes_no_new_start(starts: Starts) -> None:
+    """A start that the end has ordered comes first: the rules order, then others observe."""
+    inputs = StandardInputs()
+    files = ServiceFiles(inputs)
+    command = Command(("cat",), starts.env, files={1: 1, 2: 2})
+    first = files.start("web", command, starts.spawn)
+    os.kill(first.pid, signal.SIGKILL)
+    starts.end()
+    second = files.start("web", command, starts.spawn)
+    ended(files, first.pid)
+    inputs.write("web", b"")
+    ended(files, second.pid)
+    with pytest.raises(BrokenPipeError):
+        inputs.write("web", b"")
+    starts.end()
+
+
 def test_starts_leave_no_descriptor(starts: Starts) -> None:
     """Successful ones, and such as fail before the fork or at the exec."""
     inputs = StandardInputs()
@@ -162,7 +190,7 @@ def test_starts_leave_no_descriptor(starts: Starts) -> None:
         argv = ("true",) if number % 2 else ("/nowhere/program",)
         forked = files.start("web", command.replace(argv=argv), starts.spawn)
         starts.end()
-        files.observe(ev.Exited(forked.pid, 0, service="web"))
+        ended(files, forked.pid)
         with pytest.raises(SpawnError):
             ServiceFiles(inputs, Broken()).start("web", command, starts.spawn)
 
