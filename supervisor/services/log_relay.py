@@ -27,6 +27,9 @@ _LAST = 1 << 20  # bytes to read of a pipe at the end; a pipe holds no more
 _STUCK = 0.5  # seconds until an output that takes nothing is given up at the end
 _MOST = 5.0  # seconds for the end
 _MARGIN = 0.5
+# A writer of many small lines would wake us for each: while little comes at a time, it gathers.
+_LITTLE = 32 << 10  # bytes
+_GATHER = 0.0005  # seconds
 _PAUSE = 0.1  # seconds after a fault, so that a lasting one does not spin
 
 
@@ -46,6 +49,8 @@ class Relay:
         self._writers: list[tuple[Output, LockType]] = []  # threads that wait for room
         self._waiting: dict[int, Output] = {}  # outputs that wait for their readers
         self._faults = log.Faults()
+        self._came = 0  # bytes, in a turn
+        self._turned_at = 0.0
 
     def start(self) -> None:
         """Raises RuntimeError at the limit of processes."""
@@ -99,6 +104,7 @@ class Relay:
                 time.sleep(_PAUSE)
 
     def _turn(self) -> None:
+        self._came = 0
         for fd, _ in self._epoll.poll():
             if fd == self._wake:
                 os.eventfd_read(fd)
@@ -112,6 +118,10 @@ class Relay:
                 output.flush()
             if output.size or self._held or self._writers or self._waiting:
                 self._settle(output)
+        now = time.monotonic()
+        if 0 < self._came < _LITTLE and now - self._turned_at < 2 * _GATHER:
+            time.sleep(_GATHER)
+        self._turned_at = now
 
     def _obey(self) -> None:
         while self._orders:
@@ -141,6 +151,7 @@ class Relay:
             data = os.read(stream.fd, _CHUNK)
         except BlockingIOError:
             return 0
+        self._came += len(data)
         try:
             if data:
                 stream.take(data)

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 
+from ..core.primitives import deque
+
 KEPT = 64 << 10  # bytes
+_SMALL = 4096  # bytes of a piece that takes the next one
 
 
 class BadSpanError(ValueError):
@@ -48,25 +51,37 @@ def tail_span(size: int, offset: int, length: int) -> tuple[int, int, bool]:
 
 
 class Ring:
-    """The last bytes of a stream. For any thread."""
+    """The last bytes of a stream, in pieces as they came. For any thread."""
 
     def __init__(self, most: int = KEPT) -> None:
         self._most = most
-        self._kept = bytearray()
+        self._pieces: deque[bytes] = deque()
+        self._kept = 0  # bytes of the pieces; the first may hold more than is wanted
         self._size = 0  # all bytes since the last `clear`
         self._lock = allocate_lock()
 
     def add(self, data: bytes) -> None:
+        pieces = self._pieces
         with self._lock:
             self._size += len(data)
-            self._kept += data
-            if len(self._kept) > 2 * self._most:
-                del self._kept[: -self._most]
+            self._kept += len(data)
+            if pieces and len(pieces[-1]) + len(data) <= _SMALL:
+                pieces[-1] += data
+            else:
+                pieces.append(data)
+            while self._kept - len(pieces[0]) >= self._most:
+                self._kept -= len(pieces.popleft())
 
     def clear(self) -> None:
         with self._lock:
             self._size = 0
-            self._kept = bytearray()
+            self._kept = 0
+            self._pieces.clear()
+
+    def content(self) -> bytes:
+        """All that is kept."""
+        with self._lock:
+            return self._all()
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes of a span, as far as they are kept. Raises BadSpanError."""
@@ -79,7 +94,10 @@ class Ring:
             start, count, overflow = tail_span(self._size, offset, length)
             return self._span(start, count), self._size, overflow
 
+    def _all(self) -> bytes:
+        return b"".join(self._pieces)[-self._most :]
+
     def _span(self, start: int, count: int) -> bytes:
-        gone = self._size - min(len(self._kept), self._most)
-        kept = self._kept[-self._most :]
-        return bytes(kept[max(0, start - gone) : max(0, start + count - gone)])
+        kept = self._all()
+        gone = self._size - len(kept)
+        return kept[max(0, start - gone) : max(0, start + count - gone)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 
-from ..core.primitives import deque
 from ..core.record import Record
 from ..runtime import log
 from .escape_sequences import EscapeFilter
@@ -45,37 +44,23 @@ class Channel:
         self.told = 0  # of these
 
 
-class LastBytes:
-    """The last bytes of both streams of a service, in the order in which they came."""
+class LastLines:
+    """The last lines of a service, of both streams, in the order in which they came."""
 
     def __init__(self) -> None:
-        self._pieces: deque[bytes] = deque()
-        self._size = 0
-
-    def add(self, data: bytes) -> None:
-        data = data[-_LAST:]
-        self._pieces.append(data)
-        self._size += len(data)
-        while self._size - len(self._pieces[0]) >= _LAST:
-            self._size -= len(self._pieces.popleft())
+        self._ring = Ring(_LAST)
+        self.add = self._ring.add
 
     def lines(self) -> list[str]:
-        for _ in range(3):  # the relay may add some meanwhile
-            try:
-                data = b"".join(tuple(self._pieces))[-_LAST:]
-                break
-            except RuntimeError:
-                continue
-        else:
-            return []
-        return [line for line in data.decode(errors="replace").splitlines() if line.strip()]
+        text = self._ring.content().decode(errors="replace")
+        return [line for line in text.splitlines() if line.strip()]
 
 
 class Sinks(Record):
     """The places that a route names."""
 
     route: Route
-    last: LastBytes
+    last: LastLines
     output: Output | None = None
     file: LogFile | None = None
     syslog: SyslogSocket | None = None

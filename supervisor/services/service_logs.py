@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .log_files import LogFile
     from .log_relay import Relay
     from .log_ring import Ring
-    from .log_streams import Channel, Follower, LastBytes, LogStream, Watcher, Watchers
+    from .log_streams import Channel, Follower, LastLines, LogStream, Watcher, Watchers
     from .running_plan import RunningPlan
     from .stream_routes import Route
     from .syslog_socket import SyslogSocket
@@ -51,7 +51,7 @@ class ServiceLogs(FilePart):
         self._relay: Relay | None = None
         self._watchers: Watchers | None = None
         self._channels: dict[tuple[str, str], Channel] = {}
-        self._last: dict[str, LastBytes] = {}
+        self._last: dict[str, LastLines] = {}
         self._files: dict[str, LogFile] = {}
         self._syslog: SyslogSocket | None = None
         self._opened: dict[str, tuple[list[LogStream], list[int]]] = {}  # of starts under way
@@ -117,14 +117,14 @@ class ServiceLogs(FilePart):
     def _pipe(self, identity: str, name: str, route: Route) -> int:
         """Make the pipe of a stream; the end for the service."""
         from .log_ring import Ring
-        from .log_streams import Channel, LastBytes, LogStream, Sinks, Watchers
+        from .log_streams import Channel, LastLines, LogStream, Sinks, Watchers
 
         channel = self._channels.get((identity, name)) or Channel(identity, name)
         channel.file = self._file(identity, route) if route.path else None
         if channel.ring is None and channel.file is None and route.output:
             channel.ring = Ring()
         if identity not in self._last:
-            self._last[identity] = LastBytes()
+            self._last[identity] = LastLines()
         sinks = Sinks(route, self._last[identity], file=channel.file)
         if self._relay is not None and route.output:
             sinks = sinks.replace(output=self._relay.output(route.output))
