@@ -109,3 +109,60 @@ def test_timeout_kill_ends_a_service_that_ignores_its_stop(run: Run, tree: Plant
     program.send(signal.SIGTERM)
     program.err.expect("web was ended by SIGKILL")
     program.finish(0)
+
+
+def test_dependent_waits_for_the_notification(run: Run, tree: Planted) -> None:
+    go = tree.root / "go"
+    tree.longrun("db", notification_fd="5\n", timeout_up="9000\n")
+    tree.program(
+        f"{SOURCE}/db/run",
+        f"#!/bin/sh\necho db\nuntil test -e {go}; do sleep 0.1; done\necho >&5\nexec sleep 60\n",
+    )
+    tree.longrun("web", "db").program(f"{SOURCE}/web/run", UP).user("web")
+    program = supervise(run, tree)
+    program.expect("db")
+    assert "up" not in program.out.seen
+    go.touch()
+    program.expect("up")
+    program.err.expect("db is ready")
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
+def test_dependent_waits_for_a_check_by_s6(run: Run, tree: Planted) -> None:
+    """The program of s6 polls data/check, and writes the newline; see the lock and `event`."""
+    go = tree.root / "go"
+    needs("s6-notifyoncheck")
+    tree.longrun("db", notification_fd="3\n")
+    tree.program(f"{SOURCE}/db/data/check", f"#!/bin/sh\nexec test -e {go}\n")
+    tree.program(
+        f"{SOURCE}/db/run",
+        "#!/bin/sh\necho db\nexec s6-notifyoncheck -w 100 -s 50 -n 500 sleep 60\n",
+    )
+    tree.longrun("web", "db").program(f"{SOURCE}/web/run", UP).user("web")
+    program = supervise(run, tree)
+    program.expect("db")
+    assert "up" not in program.out.seen
+    go.touch()
+    program.expect("up")
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
+@pytest.mark.parametrize("end", ["exit 3", "kill -9 $$", "kill -HUP $$"])
+def test_finish_has_the_words_that_s6_gives_it(run: Run, tree: Planted, end: str) -> None:
+    """Beside the original s6-supervise; releases behind 2.11 give it the process group, too."""
+    place = tree.root / "etc/services.d"
+    tree.program("etc/services.d/web/run", f"#!/bin/sh\nsleep 0.1\n{end}\n")
+    tree.program("etc/services.d/web/finish", '#!/bin/sh\necho finish "$1" "$2" "$3"\n')
+    program = supervise(run, tree)
+    ours = program.out.expect("finish.*")[0]
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+    original = run.directly(needs("s6-supervise"), "web", cwd=place)
+    theirs = original.out.expect("finish.*")[0]
+    original.send(signal.SIGTERM)
+    original.wait()
+
+    assert theirs == ours
