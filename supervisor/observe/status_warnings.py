@@ -19,6 +19,10 @@ _REMEDIES = {  # by phase of an app that is not ready
     "starting": "wait for --ready to pass; if it does not, look at the log of the app",
     "unready": "--ready has not passed in its time: look at the log of the app",
     "backoff": f"{_LOG}; it is started again by itself",
+    "fatal": "look at the log of the service and at its last exit; <code>supervisorctl start</code>"
+    " tries again",
+    "exited": "look at the log of the service and at its last exit",
+    "stopped": "<code>supervisorctl start</code> starts it again",
     "leftovers": "wait: the app has ended, and processes that it left behind are ended",
 }
 _STOPPING = "wait: the app is being stopped"
@@ -37,7 +41,7 @@ def warnings(shown: Mapping[str, Any]) -> Warnings:
 def _of_app(app: Mapping[str, Any]) -> Warnings:
     if app["last_start_error"]:
         yield f"cannot be started: {app['last_start_error']}", "mend the command or the image"
-    if not app["ready"]:
+    if app["unready_reason"]:  # a service that is not wanted is not ready for no reason
         remedy = _REMEDIES.get(app["phase"], _STOPPING)
         yield f"not ready: {app['unready_reason']}", remedy
 

@@ -16,6 +16,7 @@ from ..core.quoting import encodable
 from ..observe import metrics_library as prom
 from ..observe.metric_registry import MetricRegistry
 from . import service_health, service_processes, supervisord_states
+from .service_configuration_metrics import ConfigurationMetrics
 from .service_processes import Figures
 from .stream_routes import CHANNELS
 from .supervisord_states import CODES, State, state_of
@@ -50,6 +51,7 @@ class ServiceMetrics:
         build.labels(__version__, platform.python_version()).set(1)
         prom.ProcessCollector(registry=registry.collectors)
         registry.register(_Services(current, tally, dropped))
+        self.observe = ConfigurationMetrics(registry, lambda: _services(current)).observe
         self.registry = registry
         self.page = registry.page
 
@@ -63,14 +65,19 @@ class _Services(prom.Collector):
         self._dropped = dropped
 
     def collect(self) -> Iterator[Family]:
-        state: Any = self._current.state
-        services: Services = state
+        services = _services(self._current)
         counts = {name: self._tally.of(name) for name in services.members}
         yield from _states(services)
         yield from _counted(counts)
         yield _lost_lines(services, self._dropped)
         yield from _processes(services)
         yield from _of_node_exporter(services)
+
+
+def _services(current: Current) -> Services:
+    state: Any = current.state
+    found: Services = state
+    return found
 
 
 def _gauge(name: str, text: str, labels: Sequence[str] = ("service",)) -> prom.GaugeMetricFamily:

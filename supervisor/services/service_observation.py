@@ -10,6 +10,7 @@ from __future__ import annotations
 from ..core import events as ev
 from ..core.errors import StartError
 from ..core.primitives import partial
+from ..observe.turn_backlog import Backlog
 from ..runtime import log, threads
 from .service_memory import MemoryWatch
 
@@ -48,6 +49,7 @@ class Observation:
         self._served_at = _served_at(plan, settings)
         self._memory = MemoryWatch(self._tell_of_memory)
         self._tally: ServiceTally | None = None
+        self._backlog = Backlog()  # for the metrics of configurations
         self._events: EventSender | None = None
         self._current: Current | None = None
         self._logs: ServiceLogs | None = None
@@ -58,7 +60,7 @@ class Observation:
             from .service_tally import ServiceTally
 
             self._tally = ServiceTally()
-            self.observers += (self._tally.observe, self._note_start)
+            self.observers += (self._tally.observe, self._backlog.observe, self._note_start)
         if settings.events:
             self._events = self._event_sender()
             self.observers += (self._send_events,)
@@ -143,11 +145,14 @@ class Observation:
             metrics = service_metrics.ServiceMetrics(current, tally, logs.dropped)
             log.capture()
         except Exception as error:  # a broken installation of a library must not end a service
+            self._backlog.close()
             log.warning(
                 f"cannot serve metrics and probes: {error!r}; everything else goes on",
                 event="listen_failed",
             )
             return
+        self._backlog.open(metrics.observe)
+        self._probe(lambda: None)  # a turn: all events up to now are counted
         site = service_pages.ServicesSite(current, self._probe, metrics.page)
         listener.serve(host, self._ports(port), site)
 

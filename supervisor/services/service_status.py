@@ -10,6 +10,7 @@ from .. import __version__
 from ..core import health
 from ..core.life_state import Phase
 from ..core.quoting import encodable_tree
+from ..core.upkeep import TOO_QUICK, UNREADY_END
 from ..observe import status
 from ..process import procfs
 from . import dependencies, exit_code, service_health, supervisord_states
@@ -85,7 +86,7 @@ def _own(services: Services, name: str, now: float, clock: float) -> dict[str, o
         "since_seconds_ago": since_ago,
         "next_start_at": next_start,
         "next_start_seconds": None if next_ago is None else -next_ago,
-        "last_start_error": life.error or None if not life.pid else None,
+        "last_start_error": _start_error(services, name) or None,
         "memory_bytes": _memory(life.pid),
     }
 
@@ -115,6 +116,12 @@ def _since(services: Services, name: str) -> float:
     if life.pid and life.starts:
         return life.started_at
     return life.ended_at or 0.0
+
+
+def _start_error(services: Services, name: str) -> str:
+    """Why the program of a service could not be run; an early end is no such error."""
+    life = services.members[name].life
+    return "" if life.pid or life.error in (TOO_QUICK, UNREADY_END) else life.error
 
 
 def _memory(pid: int) -> int | None:

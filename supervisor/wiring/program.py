@@ -21,6 +21,7 @@ from ..core.rollout_state import Rollout, RolloutPolicy, rollout_of
 from ..core.service import Service
 from ..core.source_states import SourceState
 from ..core.versions import Pace
+from ..observe import turn_backlog
 from ..runtime import log, threads
 from ..runtime.loop import Parts
 from ..store import delivery
@@ -235,11 +236,11 @@ class Assembly:
         host, port = listen
         further = self._settings.listen_next and port
         last = min(port + _FURTHER_PORTS, _LAST_PORT) if further else port
-        backlog = Backlog()
+        backlog = turn_backlog.Backlog()
         self._observers.append(backlog.observe)
         threads.start(partial(self._serve_web, backlog, host, range(port, last + 1)), "web")
 
-    def _serve_web(self, backlog: Backlog, host: str, ports: Sequence[int]) -> None:
+    def _serve_web(self, backlog: turn_backlog.Backlog, host: str, ports: Sequence[int]) -> None:
         self._started.wait(_PATIENCE)
         current = self._current
         put = self._put
@@ -365,29 +366,3 @@ class LateControl:
     def end(self) -> None:
         if self.control is not None:
             self.control.end()
-
-
-class Backlog:
-    """Keeps the turns for the metrics until those are imported; the main thread counts them all."""
-
-    def __init__(self) -> None:
-        self._turns: list[tuple[ev.Event, Service, Service, tuple[Order, ...]]] | None = []
-        self._target: Observer | None = None
-
-    def observe(
-        self, event: ev.Event, before: Service, after: Service, actions: tuple[Order, ...]
-    ) -> None:
-        if self._turns is None:
-            return
-        self._turns.append((event, before, after, actions))
-        if self._target is not None:
-            turns = self._turns
-            self._turns = []
-            for turn in turns:
-                self._target(*turn)
-
-    def open(self, target: Observer) -> None:
-        self._target = target
-
-    def close(self) -> None:
-        self._turns = None

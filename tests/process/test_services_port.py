@@ -13,6 +13,7 @@ from tests.harness import Program, Run, only_process, until, wait_until
 from tests.http import BROWSER, get, metric, port_of, request, status
 from tests.process.services import all_told, section, serve, supervisord, written
 from tests.servers import free_port
+from tests.volume import swap_volume
 
 LISTEN = ("--listen", "127.0.0.1:0")
 HOSTILE = "<script>alert(1)<script>"
@@ -241,4 +242,41 @@ def test_a_variable_opens_the_port_of_supervisord(run: Run, tmp_path: Path) -> N
     port = int(program.out.expect(r"metrics and probes on .*:(\d+)$")[1])
 
     until(lambda: ready(port), expected=(200, "ok: 1 service"))
+    stop(program)
+
+
+def test_metrics_of_configurations_name_the_service(run: Run, tmp_path: Path) -> None:
+    """A rejected version of one service; the other has none."""
+    volume = tmp_path / "volume"
+    swap_volume(volume, {"app.conf": "good"})
+    program = start(
+        run,
+        tmp_path,
+        section(
+            "web",
+            "wait",
+            config_dir=volume,
+            configroot=tmp_path / "live",
+            validate="sh -c '! grep -q bad {dir}/app.conf'",
+            reload_interval="0s",
+            startsecs=0,
+        ),
+        section("db", "wait", startsecs=0),
+    )
+    port = port_of(program)
+    until(lambda: metric(port, "config_updates_total", service="web"), expected=1.0)
+    swap_volume(volume, {"app.conf": "bad"})
+
+    def failures() -> float | None:
+        return metric(port, "config_apply_failures_total", service="web", reason="validate")
+
+    until(failures, expected=1.0)
+    assert 1.0 == metric(port, "config_stale", service="web")
+    assert 1.0 == metric(port, "config_validations_total", service="web", result="rejected")
+    assert 1.0 == metric(port, "config_files", service="web")
+    assert metric(port, "config_stale", service="db") is None
+    assert 'supervisor_source_present{kind="directory"' in get(port, "/metrics")[1]
+    found = status(port)["services"]
+    assert found["web"]["config"]["rejected"]
+    assert "config" not in found["db"]
     stop(program)
