@@ -117,6 +117,7 @@ class EventPools:
         self._listeners: dict[str, Listener] = {}  # those with a process
         self._running: set[str] = set()
         self._deaf: set[str] = set()  # their standard input is closed
+        self.refusing: set[str] = set()  # they rejected an event a moment ago
         self._next_serial = 0
         self._notes: list[Told] = []
 
@@ -180,9 +181,14 @@ class EventPools:
         self._notes.append(Told(Received(data), pool.group.name, name))
         for note in listener.received(data):
             if isinstance(note, GivenBack):
+                self.refusing.add(name)
                 self._put_back(name, note.event)
             else:
                 self._notes.append(Told(note, pool.group.name, name))
+
+    def forgive(self) -> None:
+        """Let listeners that rejected an event have events again."""
+        self.refusing.clear()
 
     def broken(self, name: str) -> bool:
         """Whether a listener broke the protocol: its bytes are of no use."""
@@ -210,7 +216,8 @@ class EventPools:
 
     def _free(self, name: str, listener: Listener) -> bool:
         ready = listener.state is ListenerState.READY
-        return ready and name in self._running and name not in self._deaf
+        able = name not in self._deaf and name not in self.refusing
+        return ready and able and name in self._running
 
     def _judged(self, name: str, result: bytes) -> Outcome:
         pool = self._of.get(name)

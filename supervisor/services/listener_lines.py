@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Line = tuple[str, str]  # level, text
 
+_MOST_A_SECOND = 20  # lines about dropped events, of those that supervisord writes for each
 _MOST_QUOTED = 40  # bytes of a listener's words
 _ANSWERS = {
     Outcome.PROCESSED: ("debug", "event was processed"),
@@ -39,6 +40,22 @@ _DUE = {
     ListenerState.ACKNOWLEDGED: "where READY and a line break were due",
     ListenerState.READY: "before it was sent an event",
 }
+
+
+class DroppedEvents:
+    """The pace of lines about dropped events: a flood may not push other lines out of the log."""
+
+    def __init__(self) -> None:
+        self._since = 0.0
+        self._count = 0
+
+    def may_be_told(self, now: float) -> bool:
+        """Whether a line more is written at a time, in seconds."""
+        if not self._since <= now < self._since + 1:
+            self._since = now
+            self._count = 0
+        self._count += 1
+        return self._count <= _MOST_A_SECOND
 
 
 def supervisord(told: Told, name: str) -> Iterator[Line]:

@@ -26,7 +26,9 @@ _MOST_READS = 64  # at the end of a listener
 _MOST_UNREAD = 1 << 20  # bytes that wait for a listener which answers without reading
 _MOST_WAITING = 4 << 20  # bytes of programs on their way to the pools; more are dropped
 _DATA_COST = 256  # bytes of memory besides
-_REST = 0.1  # seconds between two reads from a listener that broke the protocol
+# Seconds between two reads from a listener that broke the protocol, and from a rejection to the
+# next event: none of both may spin.
+_REST = 0.1
 _PAUSE = 1.0  # seconds after an unexpected error, so that a lasting one does not spin
 
 
@@ -55,7 +57,7 @@ class ListenerRelay:
         self._alive = False
         self._faults = log.Faults()
         self._resting: list[Pipes] = []  # read again at `_rest_ends`
-        self._rest_ends = 0.0
+        self._rest_ends: float | None = None
         # Bytes of programs: each number has a single writer.
         self._posted = 0
         self._done = 0
@@ -127,7 +129,7 @@ class ListenerRelay:
                 self._read(pipes)
             else:
                 self._write(pipes)
-        if self._resting and time.monotonic() >= self._rest_ends:
+        if self._rest_ends is not None and time.monotonic() >= self._rest_ends:
             self._end_rest()
         now = time.time()
         for name, payload in event_payloads.ticks(self._last_tick, now):
@@ -141,7 +143,7 @@ class ListenerRelay:
     def _time_left(self) -> float | None:
         wanted = [pool.wanted for pool in self._pools.pools]
         left = event_payloads.next_tick(frozenset().union(*wanted), time.time())
-        if not self._resting:
+        if self._rest_ends is None:
             return left
         rest = max(0.0, self._rest_ends - time.monotonic())
         return rest if left is None else min(left, rest)
@@ -154,6 +156,8 @@ class ListenerRelay:
         self._pools.deliver(self._send)
         for told in self._pools.notes():
             self._say(told)
+        if self._pools.refusing:
+            self._begin_rest()
 
     def _send(self, name: str, data: bytes) -> bool:
         pipes = self._pipes.get(name)
@@ -199,11 +203,16 @@ class ListenerRelay:
         """Read no more for a moment: a flood without a meaning costs next to nothing."""
         if pipes.out in self._by_file:
             self._forget(pipes.out)
-            if not self._resting:
-                self._rest_ends = time.monotonic() + _REST
             self._resting.append(pipes)
+            self._begin_rest()
+
+    def _begin_rest(self) -> None:
+        if self._rest_ends is None:
+            self._rest_ends = time.monotonic() + _REST
 
     def _end_rest(self) -> None:
+        self._rest_ends = None
+        self._pools.forgive()
         for pipes in self._resting:
             if pipes.out >= 0:
                 self._watch(pipes.out, pipes, select.EPOLLIN)

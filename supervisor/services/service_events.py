@@ -8,6 +8,7 @@ thread of `listener_relay`; nothing here blocks.
 from __future__ import annotations
 
 import os
+import time
 
 from ..core.primitives import partial
 from ..runtime import log
@@ -166,6 +167,7 @@ class ServiceEvents(FilePart):
 
         follows = self._running.roster.follows_supervisord
         self._lines = listener_lines.supervisord if follows else listener_lines.ours
+        self._dropped = listener_lines.DroppedEvents()
         self._pools = EventPools(self._server, self._judge)
         self._relay = ListenerRelay(self._pools, self._say)
         self._logs.watch(self.log_data)
@@ -181,8 +183,12 @@ class ServiceEvents(FilePart):
     # --- in the thread of the relay ---------------------------------------------------------------
 
     def _say(self, told: Told) -> None:
+        from .event_pool import Overflowed
         from .listener_protocol import Received
 
+        again = isinstance(told.note, Overflowed) and not told.note.first
+        if again and not self._dropped.may_be_told(time.monotonic()):
+            return
         if isinstance(told.note, Received) and not log.wanted("debug"):
             return  # it may be long
         name = told.listener.rpartition(":")[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ while read line; do
     kill -SIGQUIT $PPID
 done
 """
+REJECTIONS_A_SECOND = 11
 MODES = pytest.mark.parametrize("mode", [services, supervisord])
 
 
@@ -73,13 +75,29 @@ def test_a_rejected_event_comes_again(run: Run, tmp_path: Path, mode: Any) -> No
     file = tmp_path / "events"
     watch = recorder("watch", file, "FAIL", "FAIL", events="PROCESS_STATE_RUNNING")
     program = mode(run, tmp_path, watch, section("db", "wait", startsecs=0))
-    found = wait_for(file, "processname:db")
+    found = wait_for(file, "processname:db", "processname:watch")
     program.send(signal.SIGTERM)
     program.finish(0)
 
     serials = [one["serial"] for one in found]
     assert [serials[0]] * 3 == serials[:3]
     assert 4 == len(found)
+
+
+def test_a_listener_that_rejects_all_does_not_spin(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "events"
+    watch = recorder("watch", file, *["FAIL"] * 10_000, events="PROCESS_STATE_RUNNING")
+    began = time.monotonic()
+    program = services(run, tmp_path, watch, section("db", "wait", startsecs=0))
+
+    def several() -> None:
+        assert len(recorded(file)) >= 5
+
+    wait_until(several)
+    most = 1 + (time.monotonic() - began) * REJECTIONS_A_SECOND
+    assert len(recorded(file)) <= most
+    program.send(signal.SIGTERM)
+    program.finish(0)
 
 
 @MODES

@@ -57,7 +57,9 @@ class World:
         self.pools.received(name, data)
         self.deliver()
 
-    def deliver(self) -> None:
+    def deliver(self, *, rested: bool = True) -> None:
+        if rested:
+            self.pools.forgive()
         self.pools.deliver(self._send)
         self.told += self.pools.notes()
 
@@ -109,6 +111,23 @@ def test_a_rejected_event_comes_again_first() -> None:
 
     assert [b"1", b"1"] == world.read["a:a0"]
     assert [PutBack(0, 1, 10)] == world.noted(PutBack)
+
+
+def test_a_listener_rests_after_a_rejection() -> None:
+    """Another one gets the event at once; a listener that rejects all does not spin."""
+    world = World(group("a", "TICK", listeners=2))
+    world.up()
+    world.tick(1)
+    world.pools.received("a:a0", FAIL + READY)
+    world.deliver(rested=False)
+    assert {"a:a0": [b"1"], "a:a1": [b"1"]} == world.read
+
+    world.pools.received("a:a1", FAIL + READY)
+    world.deliver(rested=False)
+    assert {"a:a0": [b"1"], "a:a1": [b"1"]} == world.read
+
+    world.deliver()
+    assert {"a:a0": [b"1", b"1"], "a:a1": [b"1"]} == world.read
 
 
 def test_the_event_of_a_listener_that_died_comes_again() -> None:
@@ -196,6 +215,14 @@ def test_lines_of_both_modes() -> None:
         "cannot keep events for a: 1 wait already, the oldest are dropped; raise buffer_size",
         BAD_ANSWER,
     ] == [text for level, text in ours if level != "debug"]
+
+
+def test_lines_about_dropped_events_have_a_pace() -> None:
+    dropped = listener_lines.DroppedEvents()
+
+    assert 20 == sum(dropped.may_be_told(5 + at / 1000) for at in range(500))
+    assert dropped.may_be_told(6.5)
+    assert dropped.may_be_told(0.0)
 
 
 DEEDS = st.one_of(
