@@ -38,6 +38,11 @@ METHODS = (
         needs_command="needs COMMAND: only an app of our own can be started again",
     ),
     ReloadMethod(
+        "notify",
+        "reload_notify",
+        needs_command="needs COMMAND: the app gets NOTIFY_SOCKET at its start",
+    ),
+    ReloadMethod(
         "process",
         "reload_process",
         excludes_command="is for a sidecar; COMMAND is reloaded by --reload-signal itself",
@@ -108,6 +113,13 @@ class ReloadOptions(Group):
     )
     reload_restart: bool = option(
         None, "", "reload by stopping the app and starting it again", default=False
+    )
+    reload_notify: bool = option(
+        None,
+        "",
+        "send --reload-signal, and wait until the app reports the end of the reload by"
+        " sd_notify(3): RELOADING=1, then READY=1",
+        default=False,
     )
     reload_process: str | None = option(
         parsers.word,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from ..core import events as ev
+from ..core.primitives import partial
 from ..core.record import Record
 from ..runtime import log
 from .service_files import NOTHING, Contribution, FilePart
@@ -40,58 +41,76 @@ class ReadinessReports(FilePart):
     def __init__(self, service: Callable[[str], Service], put: Callable[[ev.Event], None]) -> None:
         self._service = service
         self._put = put
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, list[_Open]] = {}
+        self._pids: dict[str, int] = {}
         self._reader: NotifyReader | None = None
 
     def open(self, identity: str) -> Contribution:
-        readiness = self._service(identity).readiness
-        if not readiness.reported:
+        service = self._service(identity)
+        number = service.readiness.descriptor
+        notifies = service.readiness.notifies or _reports_reloads(service)
+        if number is None and not notifies:
             return NOTHING
         self.ended(identity)
-        number = readiness.descriptor
-        if number is None:
-            from ..reload.notify_reader import NotifySocket
+        ends = self._open[identity] = []
+        try:
+            share = NOTHING
+            if number is not None:
+                share = Contribution(files={number: self._pipe(ends)})
+            if notifies:
+                share = share.replace(variables={"NOTIFY_SOCKET": self._socket(ends)})
+        except OSError:
+            self.ended(identity)
+            raise
+        return share
 
-            made = NotifySocket()
-            self._open[identity] = _Open(made.fileno(), made.close, socket=made)
-            return Contribution(variables={"NOTIFY_SOCKET": made.name})
+    def _pipe(self, ends: list[_Open]) -> int:
         ours, theirs = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(ours, False)
-        self._open[identity] = _Open(ours, lambda: os.close(ours), theirs)
-        return Contribution(files={number: theirs})
+        ends.append(_Open(ours, lambda: os.close(ours), theirs))
+        return theirs
+
+    def _socket(self, ends: list[_Open]) -> str:
+        from ..reload.notify_reader import NotifySocket
+
+        made = NotifySocket()
+        ends.append(_Open(made.fileno(), made.close, socket=made))
+        return made.name
 
     def started(self, identity: str, pid: int) -> None:
-        ends = self._open.get(identity)
-        if ends is None:
+        if identity not in self._open:
             return
-        if ends.theirs is not None:
-            os.close(ends.theirs)
-            self._open[identity] = ends.replace(theirs=None)
         if self._reader is None:
             from ..reload.notify_reader import NotifyReader
 
             self._reader = NotifyReader()
-        made = ends.socket
-        if made is not None:
-            self._reader.watch(ends.descriptor, lambda: self._hear(made, identity, pid))
-        else:
-            self._reader.watch(
-                ends.descriptor, lambda: self._read_line(ends.descriptor, identity, pid)
-            )
+        self._pids[identity] = pid
+        ends = self._open[identity]
+        for index, one in enumerate(ends):
+            if one.theirs is not None:
+                os.close(one.theirs)
+                ends[index] = one.replace(theirs=None)
+            read = partial(self._read_line, one.descriptor, identity, pid)
+            if one.socket is not None:
+                read = partial(self._hear, one.socket, identity, pid)
+            self._reader.watch(one.descriptor, read)
 
     def failed(self, identity: str) -> None:
         self.ended(identity)
 
     def ended(self, identity: str) -> None:
-        ends = self._open.pop(identity, None)
-        if ends is None:
-            return
-        if ends.theirs is not None:
-            os.close(ends.theirs)
-        if self._reader is None:
-            ends.close()
-        else:
-            self._reader.close(ends.descriptor, ends.close)
+        for one in self._open.pop(identity, ()):
+            if one.theirs is not None:
+                os.close(one.theirs)
+            if self._reader is None:
+                one.close()
+            else:
+                self._reader.close(one.descriptor, one.close)
+        pid = self._pids.pop(identity, None)
+        if pid is not None:
+            from ..reload import reload_reports
+
+            reload_reports.forget(pid)
 
     # --- in the thread ----------------------------------------------------------------------------
 
@@ -103,13 +122,14 @@ class ReadinessReports(FilePart):
 
     def _report(self, message: Message, identity: str, pid: int) -> None:
         from ..core import upkeep_state as kept
+        from ..reload import reload_reports
 
         if message.status is not None:
             self._put(kept.StatusReported(pid, message.status, identity))
         if message.extension is not None:
             self._put(kept.StartExtended(pid, message.extension, identity))
-        # RELOADING=1 and READY=1 in one message: the reload is over at once.
-        if message.ready:
+        reload_reports.hear(pid, message)
+        if message.ready and self._service(identity).readiness.notifies:
             self._put(ev.AppReady(pid, identity))
         if message.stopping:
             log.debug(f"{identity} reports its end", event="notify", service=identity)
@@ -127,3 +147,7 @@ class ReadinessReports(FilePart):
             self._put(ev.AppReady(pid, identity))
             return False
         return bool(data)
+
+
+def _reports_reloads(service: Service) -> bool:
+    return service.settings is not None and service.settings.reload_notify

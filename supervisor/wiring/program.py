@@ -103,6 +103,10 @@ class Assembly:
         self._check_hooks(command)
         if settings.events:
             self._start_events()
+        if settings.reload_notify:
+            from . import app_reports
+
+            app_reports.listen(command, self._current)
         readiness = self._readiness()
         reload = self._reload() if settings.configured else None
         sync = self._start_sync() if settings.configured else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from ..core.errors import UsageError
 from ..core.outcomes import ApplyFailure
 from ..core.quoting import legible
 from ..options.option import flag
@@ -47,6 +48,8 @@ def _verification(settings: Settings, directory: str) -> Check | None:
 
 def readiness(settings: Settings, text: str, directory: str) -> Check:
     """The check whether the app is ready. Raises UsageError."""
+    if text == "notify" or text.startswith("fd:"):
+        raise UsageError(f"--ready: {text} is for several services; a command, a URL or tcp:PORT")
     return read("ready", lambda: checks.parse(text, directory, trust(settings)))
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import socket
 from pathlib import Path
 
 from tests.conftest import needs, needs_open_interpreter, needs_root
-from tests.harness import Program, Run, only_process, wait_until
+from tests.harness import Program, Run, app, only_process, wait_until
 from tests.process.services import all_told, section, services, supervisord
+from tests.volume import swap_volume
 
 FLOOD = 300  # datagrams
 
@@ -193,6 +195,38 @@ def _held(program: Program) -> int:
 
 def _no_more(program: Program, before: int) -> None:
     assert _held(program) <= before
+
+
+def test_a_service_reports_the_end_of_its_reload(run: Run, tmp_path: Path) -> None:
+    """A reload without its report has failed: the last version is put back."""
+    swap_volume(tmp_path / "volume", {"app.conf": "one"})
+    live = tmp_path / "live"
+    command = shlex.join(app("report_reloads.py", live / "app.conf"))
+    program = services(
+        run,
+        tmp_path,
+        section(
+            "web",
+            command=command,
+            ready="notify",
+            reload_notify="true",
+            reload_timeout="1s",
+            reload_interval="0s",
+            verify_window="0s",
+            config_dir=tmp_path / "volume",
+            configroot=live,
+            startsecs=0,
+        ),
+    )
+    program.err.expect("web is ready")
+    swap_volume(tmp_path / "volume", {"app.conf": "two"})
+    program.err.expect("reloaded web")
+    swap_volume(tmp_path / "volume", {"app.conf": "stuck"})
+    program.err.expect("web: it has not reported the end of the reload")
+    program.err.expect("is back in place")
+    program.expect("config: two")
+    program.send(signal.SIGTERM)
+    program.finish(0)
 
 
 @only_process

@@ -259,3 +259,34 @@ def test_restart_kills_app_after_stop_timeout(
     program.expect("two")
     program.expect("ready")
     program.err.expect("reloaded")
+
+
+# --- notify ---------------------------------------------------------------------------------------
+
+
+def reporting(subject: Reloading, *options: str) -> Program:
+    command = app("report_reloads.py", subject.file)
+    return subject.running("--reload-notify", *options, command=command)
+
+
+def test_a_reload_is_done_once_the_app_reports_its_end(subject: Reloading) -> None:
+    program = reporting(subject)
+    subject.change("two")
+    program.expect("config: two")
+    program.err.expect("reloaded")
+
+    assert (1, 1) == (
+        subject.metric("reloads_total", method="notify"),
+        subject.metric("config_last_reload_successful"),
+    )
+
+
+@pytest.mark.parametrize("line", ["stuck", "early"])
+def test_a_reload_without_its_report_has_failed(subject: Reloading, line: str) -> None:
+    """An end that began before the signal, or has no begin, is not the end of this reload."""
+    program = reporting(subject, "--reload-timeout=1s")
+    subject.change(line)
+    program.expect(f"config: {line}")
+    program.err.expect("has not reported the end of the reload")
+
+    assert 1 == failures(subject, "notify", "timeout")

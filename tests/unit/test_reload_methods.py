@@ -25,6 +25,7 @@ CHOICES = {
     "exec": "--reload-exec=true",
     "process": "--reload-process=nginx",
     "restart": "--reload-restart",
+    "notify": "--reload-notify",
 }
 VERIFIER_VALUES = {"": "", "SOCKET": ":/run/master.sock", "URL": ":http://a/"}
 
