@@ -28,8 +28,8 @@ _ORDERS = (
     *("start", "stop", "restart", "signal", "clear", "shutdown", "reload"),
     *("reread", "update", "add", "remove"),
 )
-VERBS = (*_REPORTS, *_ORDERS, "open", "fg", "help", "quit", "exit")
-_WITH_JSON = ("status", "pid", "avail")
+VERBS = (*_REPORTS, *_ORDERS, "config", "open", "fg", "help", "quit", "exit")
+_WITH_JSON = ("status", "pid", "avail", "config")
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -106,6 +106,10 @@ def _deed(verb: str) -> Verb | None:
         from . import services_orders
 
         return getattr(services_orders, verb)  # type: ignore[no-any-return]
+    if verb == "config":
+        from . import services_configuration
+
+        return services_configuration.config
     if verb == "open":
         from . import services_verbs
 

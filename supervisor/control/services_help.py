@@ -37,6 +37,10 @@ VERBS = {
     "add": ("add GROUP...", "start a group of the file that was read again"),
     "remove": ("remove GROUP...", "forget a group that is stopped"),
     "avail": ("avail [--json]", "show all services of the file"),
+    "config": (
+        "config reload|rollback|generations NAME [N|VERSION]",
+        "reload the configuration of a service, go back, or list the versions on disk (--json)",
+    ),
     "reload": ("reload", "stop all services, read the file, and start all"),
     "shutdown": ("shutdown", "stop all services, and end"),
     "version": ("version", "print the version of the supervisor"),

@@ -65,6 +65,13 @@ class Server:
         answer = self._request("POST /RPC2", body, about)
         return xml_values.answer(b"".join(answer.pieces()))
 
+    def ask(self, line: str) -> tuple[int, str]:
+        """The status and the text at a path; `line`: the method and the path. Raises OSError."""
+        answer = self._request(line, b"", ("Connection: close", "Content-Length: 0"))
+        answer.any_status = True
+        text = b"".join(answer.pieces())
+        return answer.status, text.decode(errors="replace")
+
     def follow(self, path: str) -> Answer:
         """The stream of a log; its head comes with its first piece. Raises OSError.
 
@@ -125,6 +132,8 @@ class Answer:
         self._chunked = False
         self._left: int | None = None  # bytes until the end of the body, where they are known
         self.over = False
+        self.status = _OK
+        self.any_status = False  # else another status than 200 is an error
 
     def fileno(self) -> int:
         return self._connected.fileno()
@@ -168,7 +177,8 @@ class Answer:
         if not version.startswith("HTTP/") or not status.isdecimal():
             self.close()
             raise OSError(f"no answer of HTTP: {first[:80]!r}")
-        if int(status) != _OK:
+        self.status = int(status)
+        if self.status != _OK and not self.any_status:
             self.close()
             raise StatusError(int(status), words)
         pairs = (line.partition(":") for line in lines)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _REFUSED = 1
 _USAGE = 2
+_OF_ONE_APP = "supervisorctl generations"  # the remedy there
 
 
 class ConfigurationOrders:
@@ -120,4 +121,5 @@ def _of_service(name: str, settled: Settled, answer: Answer) -> Answer:
 def _named(name: str, answer: Answer) -> Answer:
     if answer.text.startswith(f"{name}: "):
         return answer
-    return answer.replace(text=f"{name}: {answer.text}")
+    text = answer.text.replace(_OF_ONE_APP, f"supervisorctl config generations {name}")
+    return answer.replace(text=f"{name}: {text}")

@@ -6,12 +6,14 @@ import http.client
 import json
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness import Program, Run, until, wait_until
+from tests.harness import Program, Run, environment, until, wait_until
+from tests.process.controlled import SUPERVISORCTL
 from tests.process.services import section, written
 from tests.process.test_services_configuration import configured
 from tests.volume import swap_volume
@@ -52,6 +54,19 @@ class Subject:
             return answer.status, answer.read().decode().rstrip()
         finally:
             connection.close()
+
+    def ctl(self, *words: str) -> tuple[int, str]:
+        """The exit code and the output of supervisorctl."""
+        server = f"unix://{self.place}/control"
+        done = subprocess.run(
+            [SUPERVISORCTL, "-s", server, *words],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+            env=environment(),
+        )
+        return done.returncode, done.stdout.rstrip()
 
     def generations(self, name: str) -> list[dict[str, object]]:
         status, text = self.ask("GET", f"/config/generations?service={name}")
@@ -111,3 +126,36 @@ def test_order_that_cannot_be_is_refused(
     found, why = subject.ask("POST", f"/config/{path}")
 
     assert (status, True) == (found, why.startswith(text)), why
+
+
+def test_supervisorctl_orders_for_one_service(subject: Subject) -> None:
+    code, text = subject.ctl("config", "reload", "web")
+    assert (0, True) == (code, text.startswith("web: reloaded on configuration ")), text
+
+    code, text = subject.ctl("config", "generations", "web")
+    head, row = text.splitlines()
+    assert (0, ["number", "time", "(UTC)", "digest", "files", "bytes"]) == (code, head.split())
+    assert row.startswith("0 ")
+    why = subject.ctl("config", "rollback", "web", "7")[1]
+    assert why.endswith("see supervisorctl config generations web")
+    code, text = subject.ctl("config", "generations", "web", "--json")
+    assert (0, 0) == (code, json.loads(text)[0]["number"])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["reload", "plain"], 1, "plain: it has no configuration; give it configmap"),
+        (["rollback", "web", "9"], 1, "web: cannot roll back by 9: 0 earlier are kept"),
+        (["rollback", "web", "x"], 2, "cannot roll web back to 'x': it must be a number"),
+        (["reload"], 1, "Error: config reload is about one service"),
+        (["reload", "web:*"], 2, "Error: config is about one service, not about a group"),
+        (["nothing"], 1, "Error: config needs reload, rollback or generations"),
+    ],
+)
+def test_supervisorctl_tells_why_not(
+    subject: Subject, words: list[str], code: int, text: str
+) -> None:
+    found, why = subject.ctl("config", *words)
+
+    assert (code, True) == (found, why.startswith(text)), why
