@@ -26,6 +26,7 @@ _READERS_ONLY = (
     " unix socket"
 )
 _MULTICALL = "system.multicall"
+_TYPES = {"signal": "string"}  # parameters that take more than the type they are shown with
 _MOST_CALLS = 1000  # of a multicall
 
 
@@ -68,8 +69,10 @@ def _typed(kind: str, value: Any) -> Any:
     match kind, value:
         case "string", str():
             return value
-        case "string", int() if not isinstance(value, bool):
-            return str(value)  # of a signal
+        case "signal", str():
+            return value
+        case "signal", int() if not isinstance(value, bool):
+            return str(value)
         case "boolean", bool() | int():
             return bool(value)
         case "int", int() if not isinstance(value, bool):
@@ -109,7 +112,7 @@ def _help(name: str) -> str:
 
 def _signature(name: str) -> list[str]:
     method = _described(name)
-    return [method.result, *method.parameters]
+    return [method.result, *(_TYPES.get(kind, kind) for kind in method.parameters)]
 
 
 def _multicall(access: Access, orders: bool, calls: list[Any], answer: Answered) -> None:
@@ -292,19 +295,19 @@ _TABLE = {
     "signalProcess": Method(
         processes.signal,
         "boolean",
-        ("string", "string"),
+        ("string", "signal"),
         f"Sends a signal, by name or number, to {_PROCESS}.",
         order=True,
     ),
     "signalProcessGroup": Method(
         processes.signal_group,
         "array",
-        ("string", "string"),
+        ("string", "signal"),
         "Sends a signal to all processes of a group.",
         order=True,
     ),
     "signalAllProcesses": Method(
-        processes.signal_all, "array", _NAME, "Sends a signal to all processes.", order=True
+        processes.signal_all, "array", ("signal",), "Sends a signal to all processes.", order=True
     ),
     "getAllConfigInfo": Method(
         main.all_config_info, "array", (), "The configuration of each process of the file."

@@ -86,7 +86,7 @@ def config_info(group: Group, service: Service, *, in_use: bool) -> Struct:
         "stopsignal": service.stopsignal,
         "stopwaitsecs": _or_none(service.stopwaitsecs),
         **_stream_info("stderr", service.stderr),
-        "serverurl": "auto" if service.serverurl is None else service.serverurl or _NONE,
+        "serverurl": service.serverurl or _NONE,
     }
 
 

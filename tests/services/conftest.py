@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.services.oracle import Original, environment
+from tests.services.sides import Side, both
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +17,13 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Original]:
     parser = Original(python)
     yield parser
     parser.close()
+
+
+@pytest.fixture
+def sides(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Side]]:
+    """The original, then ours, on the same file."""
+    python = environment(tmp_path_factory.getbasetemp().parent / "supervisor-4.3")
+    found = both(python, tmp_path)
+    yield found
+    for side in found:
+        side.close()
