@@ -39,6 +39,8 @@ _GROUPS = {
         "services.services_program",
         "services.log_relay",
         "services.log_streams",
+        "control.socket_path",
+        "services.rpc_service",
     ),
 }
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import select
 
-from ..control.socket_path import OFF
 from ..core.primitives import partial
 from ..runtime import log, threads
 from .rpc_sockets import ServerSockets
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from .services_loop import ServicesLoop
     from .standard_input import StandardInputs
 
+OFF = "off"  # no control socket: the word of --control
+
 
 class RpcService:
     """The sockets, and the thread."""
@@ -37,12 +38,15 @@ class RpcService:
         self._place = control
         self.send_event: Callable[[str, str], None] | None = None  # type and data
         self._sockets = ServerSockets()
+        self._missing = False  # the control socket is not open yet
         self._control: ControlSocket | None = None
 
     def start(self, loop: ServicesLoop, inputs: StandardInputs, logs: Logs) -> None:
         """Open the sockets, and start the thread; the services start whatever happens here."""
         self._sockets.open(loop.plan.plan.servers)
-        if not self._sockets.listeners and self._place == OFF:
+        # A file in the way is left to the thread: it may take a while.
+        self._missing = self._place != OFF and not self._sockets.open_control(self._place or "")
+        if not self._sockets.listeners and not self._missing:
             return
         try:
             threads.start(partial(self._run, loop, inputs, logs), "rpc")
@@ -79,13 +83,12 @@ class RpcService:
         server.serve_all(self._entrances(opened))
 
     def _open_control(self) -> list[tuple[socket.socket, None]]:
-        chosen = self._place
-        if chosen == OFF:
+        if not self._missing:
             return []
         from ..control import socket_files
         from ..core.errors import reason
 
-        self._control = socket_files.ControlSocket(chosen)
+        self._control = socket_files.ControlSocket(self._place)
         try:
             listener = self._control.open()
         except OSError as error:
@@ -105,7 +108,7 @@ class RpcService:
 
         from .rpc_server import Entrance
 
-        by_default = self._control is not None and self._control.by_default
+        by_default = self._place is None
         found: list[tuple[socket.socket, Entrance]] = []
         for listener, server in opened:
             if isinstance(listener, socket.socket):

@@ -1,4 +1,4 @@
-"""The listening sockets of [unix_http_server] and [inet_http_server].
+"""The listening sockets of [unix_http_server] and [inet_http_server], and the control socket.
 
 They are opened before any service starts, which may ask at once; a socket that cannot be opened is
 told, and costs no service. It must not know the protocol. Without TCP, and without the file of
@@ -33,7 +33,7 @@ class ServerSockets:
     """The sockets of a plan, and their files."""
 
     def __init__(self) -> None:
-        self.listeners: list[tuple[Listener, Server]] = []
+        self.listeners: list[tuple[Listener, Server | None]] = []  # None: the control socket
         self._files: dict[str, int] = {}  # inodes
 
     def open(self, servers: Iterable[Server]) -> None:
@@ -49,6 +49,28 @@ class ServerSockets:
                 )
                 continue
             self.listeners.append((listener, server))
+
+    def open_control(self, chosen: str) -> bool:
+        """Listen at the place of the control socket, for our user only; whether nothing was in the
+        way there. Without a chosen place it is the best default place.
+        """
+        from ..control import socket_path
+
+        places = [chosen] if chosen else socket_path.default_paths()
+        listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        try:
+            if not chosen and _has_others(os.path.dirname(places[0]), socket_path.FAMILY):
+                raise FileExistsError(errno.EADDRINUSE, "other sockets may need a sweep")
+            os.fchmod(listener.fileno(), _OWNER_ONLY)
+            listener.bind(places[0])
+            listener.listen(_BACKLOG)
+            self._files[places[0]] = os.lstat(places[0]).st_ino
+        except (OSError, IndexError):
+            listener.close()
+            return False
+        self.listeners.append((listener, None))
+        log.debug(f"control socket: {places[0]}", event="listening")
+        return True
 
     def remove(self) -> None:
         """Remove our files, at the end of the process, unless other programs have replaced them."""
@@ -74,6 +96,10 @@ class ServerSockets:
             listener.close()
             raise
         return listener
+
+
+def _has_others(directory: str, family: str) -> bool:
+    return any(name.startswith(family) for name in os.listdir(directory))
 
 
 def _bind(listener: _socket.socket, path: str) -> None:

@@ -56,7 +56,8 @@ class Observation:
         # They get the services, those of a single app its service.
         self.observers: tuple[Any, ...] = (self._memory.observe,)
         self.at_end: tuple[Callable[[], None], ...] = (self._explain_end,)
-        if self._served_at[1] >= 0:
+        self.served = self._served_at[1] >= 0  # a port
+        if self.served:
             from .service_tally import ServiceTally
 
             self._tally = ServiceTally()

@@ -90,7 +90,7 @@ def run(
     pid_file = PidFile(plan.main.pidfile)
     running = RunningPlan(plan, partial(_read_again, read), reopen)
     observation = Observation(plan, settings, environ, inbox)
-    clients = _clients(plan, settings)
+    clients = _clients(plan, settings.control, served=observation.served)
     logs = ServiceLogs(running, write_by)
     events = ServiceEvents(running, plan.main.identifier, logs)
     ends = (pid_file.remove, *((clients.end,) if clients else ()), logs.finish)
@@ -136,23 +136,23 @@ def _on_demand(
     return reports, sockets, ServicePipes(plan.services)
 
 
-def _clients(plan: Plan, settings: Settings) -> RpcService | None:
-    """The sockets for clients of supervisord; None where the file and the options name none."""
-    if not (plan.servers or _control_place(settings) != _NO_CONTROL):
+def _clients(plan: Plan, control: str | None, *, served: bool) -> RpcService | None:
+    """The sockets for clients of supervisord; None where there are none."""
+    place = control or _control_place(plan, served=served)
+    if not plan.servers and place == _NO_CONTROL:
         return None
     from .rpc_service import RpcService
 
-    return RpcService(_control_place(settings))
+    return RpcService(place)
 
 
-def _control_place(settings: Settings) -> str | None:
-    """The path of the control socket; None for the first free default place, which a served port
-    brings with it; `off`.
+def _control_place(plan: Plan, *, served: bool) -> str | None:
+    """None for the first free default place of the control socket, or `off`.
+
+    With supervisord's defaults there is one only beside other sockets.
     """
-    if settings.control:
-        return settings.control
-    served = settings.listen is not None and settings.listen[1] >= 0
-    return None if served else _NO_CONTROL
+    beside = bool(plan.servers) or served
+    return None if beside or not plan.follows_supervisord else _NO_CONTROL
 
 
 def _warn(verdicts: Verdicts, environ: Mapping[str, str]) -> None:

@@ -64,6 +64,28 @@ def test_threads_descriptors_and_wake_ups_at_rest(run: Run, tmp_path: Path, mode
     program.finish(0)
 
 
+@only_process
+def test_a_control_socket_costs_little_at_rest(run: Run, tmp_path: Path) -> None:
+    """A thread that sleeps, a descriptor, and the modules that list the places."""
+    file = written(tmp_path, [section(name, "wait") for name in NAMES])
+    chosen = {"CONFIG_SUPERVISOR_CONTROL": f"{tmp_path}/c.sock"}
+    program = run.directly(*app("tell_modules.py", ROOT), "--services", file, env=chosen)
+    modules = program.err.expect("^imported before (.*)")[1].split()
+    more = {name for name in modules if TOO_MUCH.match(name)}
+    assert {"config_supervisor.control", "config_supervisor.control.socket_path"} == more
+    all_told(program.out.seen, *(f"{name} up" for name in NAMES))
+
+    def at_rest() -> None:
+        before = _work(program)
+        assert (THREADS + 1) == len(_listed(program, "task"))
+        _pass(program, 3)
+        assert before == _work(program)
+
+    wait_until(at_rest)
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
 def _listed(program: Program, name: str) -> list[str]:
     return os.listdir(f"/proc/{program.pid}/{name}")
 
