@@ -109,7 +109,8 @@ def test_a_start_reads_one_file_of_code_objects(tmp_path: Path) -> None:
     installed = Installed(tmp_path / "home")
     installed.compile("--unchecked")
     file = written(tmp_path, [section("once", command="true", oneshot="true")])
-    opened = installed.opened([installed.command()[0], "--services", file], tmp_path)
+    command = [installed.command()[0], "--services", file, f"--control={tmp_path}/c.sock"]
+    opened = installed.opened(command, tmp_path)
 
     assert "start/services.code" in opened
     single = {Path(path).name.partition(".")[0] for path in opened if path.endswith(".pyc")}
