@@ -75,7 +75,9 @@ def exit_code(runtime: Runtime, code: int) -> int:
     except FileNotFoundError:
         return code
     except OSError as error:
-        log.warning(f"cannot read {path}: {reason(error)}; the exit code is {code}", event="code")
+        log.warning(
+            f"cannot read {path}: {reason(error)}; the exit code is {code}", event="exit_code_file"
+        )
         return code
     found = s6_runtime.exit_code(text)
     if found is None:
