@@ -63,6 +63,12 @@ def parse(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
     return settled(given, told, command)
 
 
+def _is_of_another_role(words: Sequence[str]) -> bool:
+    """Whether an option that chooses a role is among words, the first of them unknown here."""
+    end = words.index("--") if "--" in words else len(words)
+    return any(word.partition("=")[0] in _OF_OTHER_ROLES for word in words[:end])
+
+
 def read_variables(
     environ: Mapping[str, str],
     given: dict[str, list[tuple[str, str]]],
@@ -133,8 +139,8 @@ def read_arguments(
             given.setdefault(name[3:], []).append((head, "false"))
             continue
         if name not in options or "_" in head:
-            if head in _OF_OTHER_ROLES:
-                raise OtherRole(f"{head} is another role")
+            if options is OPTIONS and _is_of_another_role([word, *rest]):
+                raise OtherRole(f"{head} is an option of another role")
             from . import near_misses
 
             meant = near_misses.option(head, options)

@@ -82,6 +82,9 @@ class ServiceCommands:
         if url:
             added["SUPERVISOR_SERVER_URL"] = url
         env = self._own.plus("SUPERVISOR_ENABLED", "1")
+        if service.settings is not None:
+            for path in service.settings.env_file:
+                _read_env_file(path, env)
         for variable, value in {**added, **service.environment}.items():
             env.set(variable, value)
         env.prepare()
@@ -96,6 +99,15 @@ def _account(program: str, user: str) -> users.Account | None:
         raise SpawnError(
             CANNOT_RUN, f"cannot start {program} as user {user}: {why}", short=True
         ) from error
+
+
+def _read_env_file(path: str, env: Environment) -> None:
+    try:
+        for name, value in environment.read_file(path):
+            env.set(name, value)
+    except (OSError, ValueError) as error:
+        why = reason(error) if isinstance(error, OSError) else str(error)
+        raise SpawnError(CANNOT_RUN, f"cannot read env file {path}: {why}", short=True) from error
 
 
 def _streams(service: Service) -> dict[int, int | str]:

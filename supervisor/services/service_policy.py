@@ -24,10 +24,29 @@ def life_policy(service: Service, dice: float = 0.5, *, leftovers: bool = False)
     """
     settings = service.settings
     patience = None if service.stopwaitsecs is None else float(service.stopwaitsecs)
+    return LifePolicy(
+        rewrite=dict(settings.rewrite) if settings else {},
+        group=service.stopasgroup or bool(settings and settings.signal_group),
+        stop_signal=service.stopsignal,
+        stop_timeout=patience,
+        stop_delay=settings.stop_delay if settings else 0.0,
+        leftovers=leftovers and not (settings and settings.leftovers == "ignore"),
+        leftovers_timeout=_least(
+            patience, settings.leftovers_timeout if settings else LifePolicy().leftovers_timeout
+        ),
+        restart=service.restart.value,
+        ok_exit_codes=frozenset(service.exitcodes),
+        ready=bool(service.readiness.check),
+        early_signals=False,
+        upkeep=_upkeep(service, dice, patience),
+    )
+
+
+def _upkeep(service: Service, dice: float, patience: float | None) -> Upkeep:
     limit = service.readiness.timeout
     bounded = service.oneshot and not service.readiness.check
     finish = service.finish
-    upkeep = Upkeep(
+    return Upkeep(
         settle=float(service.startsecs),
         tries=service.retries.tries,
         exponential=service.retries.pace is Pace.EXPONENTIAL,
@@ -42,19 +61,6 @@ def life_policy(service: Service, dice: float = 0.5, *, leftovers: bool = False)
         finish=ScriptPolicy(finish.timeout, finish.last_code) if finish else None,
         down=ScriptPolicy(service.down_timeout) if service.down else None,
         reports=service.readiness.reported,
-    )
-    return LifePolicy(
-        group=service.stopasgroup,
-        stop_signal=service.stopsignal,
-        stop_timeout=patience,
-        stop_delay=settings.stop_delay if settings else 0.0,
-        leftovers=leftovers,
-        leftovers_timeout=_least(patience, LifePolicy().leftovers_timeout),
-        restart=service.restart.value,
-        ok_exit_codes=frozenset(service.exitcodes),
-        ready=bool(service.readiness.check),
-        early_signals=False,
-        upkeep=upkeep,
     )
 
 

@@ -160,6 +160,9 @@ def test_variables_count_under_the_name_supervisord() -> None:
 
 
 def test_a_single_app_is_told_apart() -> None:
-    with pytest.raises(command_line.OtherRole):
-        command_line.parse(["-v", "--services", "f"], {})
+    for words in (["-v", "--services", "f"], ["--stop-budget", "3s", "--services=f"]):
+        with pytest.raises(command_line.OtherRole):
+            command_line.parse(words, {})
+    with pytest.raises(UsageError, match="unknown option --stop-budget"):
+        command_line.parse(["--stop-budget", "3s", "--", "x", "--services"], {})
     assert ("x", "--services", "f") == command_line.parse(["x", "--services", "f"], {}).command
