@@ -10,6 +10,7 @@ import time
 
 from ..core import events as ev
 from ..core.errors import UsageError
+from ..core.life_state import Phase
 from ..core.primitives import partial
 from ..core.rollout_state import Rollout
 from ..observe import rollout_journal
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ..core.versions import Versions
     from ..observe.journal import Journal
     from ..process.spawning import Command
-    from .conductor_state import Out, Services
+    from .conductor_state import Member, Out, Services
     from .roster import Place, Roster
 
     Put = Callable[[ev.Event], None]
@@ -107,6 +108,10 @@ class ConfiguredServices:
             # The first services start before the imports of sources take the processor.
             self.begun = True
             self._start()
+        for name in after.changed:
+            if name in self._parts and _begins(before.members.get(name), after.members[name]):
+                self._parts[name].follow_again(self._sources)
+                self._sources.start()
         concerned = dict.fromkeys((getattr(event, "service", ""), *after.changed))
         for name in concerned:
             if name in self._journals and name in before.members and name in after.members:
@@ -134,6 +139,12 @@ class ConfiguredServices:
 
 
 _OTHER = ev.DeadlinePassed()  # an event without a line of its own
+
+
+def _begins(before: Member | None, after: Member) -> bool:
+    """Whether a service waits for its first version since this event."""
+    waits = after.begun and after.life.phase is Phase.WAITING
+    return waits and (before is None or before.down)
 
 
 def _named(name: str, message: str, event: str) -> str:

@@ -58,6 +58,7 @@ class ServiceConfiguration:
         self._declared = sources.declared(settings)
         self.delivery = delivery.Delivery(self._declared, place, self.put, versions)
         self._subscriptions: list[Subscription] = []
+        self._keys = KeyFilter(service.identity, service.config_keys, sources=len(self._declared))
         self.reloader: Reloader = LateReloader(self._reloader)
 
     def put(self, event: ev.Event) -> None:
@@ -127,13 +128,20 @@ class ServiceConfiguration:
 
     def follow(self, shared: SharedSources) -> None:
         """Take the reports of the sources. Raises RuntimeError without threads."""
+        for index in range(len(self._declared)):
+            self._subscriptions.append(self._subscribed(shared, index))
+
+    def follow_again(self, shared: SharedSources) -> None:
+        """Open the sources again which failed for good, for another start of the service."""
+        for index, one in enumerate(self._subscriptions):
+            if one.over:
+                one.release()
+                self._subscriptions[index] = self._subscribed(shared, index)
+
+    def _subscribed(self, shared: SharedSources, index: int) -> Subscription:
         # The thread of a source serves others too: it must not wait for the orders of this service.
         outlets = self.delivery.outlets().replace(lend=_go_on)
-        keys = KeyFilter(
-            self.service.identity, self.service.config_keys, sources=len(self._declared)
-        )
-        for index, declared in enumerate(self._declared):
-            self._subscriptions.append(shared.follow(declared, index, outlets, keys))
+        return shared.follow(self._declared[index], index, outlets, self._keys)
 
     def leads(self, source: int) -> bool:
         """Whether the log tells the failures of a source by this service, and by no other."""

@@ -39,6 +39,11 @@ class Subscription:
         """Whether the log tells the failures of the source by this service."""
         return self._shared.first() is self
 
+    @property
+    def over(self) -> bool:
+        """Whether the source reports nothing more: its failure was fatal."""
+        return self._shared.over
+
     def read(self, content: Content | None, missing: str, saw: str) -> None:
         if content is None:
             self._last = None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import subprocess
 from pathlib import Path
 
 from tests.conftest import needs, needs_root
 from tests.fake_kube import FakeKube
 from tests.harness import Program, Run, app, children, until, wait_until
 from tests.http import get
+from tests.process.controlled import SUPERVISORCTL
 from tests.process.services import all_told, section, written
 from tests.servers import free_port
 
@@ -171,5 +173,35 @@ def test_missing_object_is_told_once_for_all(run: Run, fake: FakeKube, tmp_path:
 
     assert 1 == sum("does not exist" in line for line in program.err.seen)
     assert 1 == sum("exists now" in line for line in program.err.seen)
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
+def test_start_by_order_opens_a_failed_source_again(
+    run: Run, fake: FakeKube, tmp_path: Path
+) -> None:
+    """Without a kubeconfig the service fails for good; the others run on."""
+    fake.create("web", {"x": "one"})
+    kubeconfig = Path(fake.kubeconfig)
+    hidden = kubeconfig.rename(tmp_path / "hidden")
+    web = section(
+        "web",
+        command=shlex.join(app("obey_config.py", tmp_path / "live" / "web" / "x")),
+        configmap=f"{fake.namespace}/web",
+        configroot=tmp_path / "live" / "web",
+        essential="false",
+    )
+    file = written(tmp_path, [web, section("other", "wait")])
+    control = tmp_path / "control"
+    options = ["--services", file, f"--control={control}", "--listen=off"]
+    program = run(options=[*options, f"--kubeconfig={kubeconfig}"])
+    program.expect("other up")
+    program.err.expect("cannot start web|kubeconfig")
+    ctl = [SUPERVISORCTL, "-s", f"unix://{control}"]
+    until(lambda: subprocess.run([*ctl, "status", "web"], check=False).returncode, 3)
+    hidden.rename(kubeconfig)
+    subprocess.run([*ctl, "start", "web"], check=True, timeout=20)
+
+    program.expect("config: one")
     program.send(signal.SIGTERM)
     program.finish(0)
