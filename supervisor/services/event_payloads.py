@@ -31,7 +31,9 @@ def of_step(event: ev.Event, before: Services, after: Services) -> Iterator[Name
     all_new = isinstance(event, PlanRead)
     old = {} if all_new else before.roster.groups
     new = after.roster.groups
-    gone = [name for name, group in old.items() if new.get(name) != group]
+    gone: list[str] = []
+    if old is not new:  # a comparison of all groups takes longer than all the rest
+        gone = [name for name, group in old.items() if new.get(name) != group]
     if isinstance(event, (ev.Began, PlanRead)) and after.stopping is None:
         for name in new:
             yield _group("ADDED", name)
