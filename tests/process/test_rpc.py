@@ -19,6 +19,7 @@ from tests.process.services import all_told, section, supervisord
 pytestmark = only_process
 
 WORD = "secret"
+MORE_THAN_PLACES = 40
 LISTED = b"<methodCall><methodName>system.listMethods</methodName></methodCall>"
 
 
@@ -206,4 +207,17 @@ def test_strangers_cost_no_service(run: Run, tmp_path: Path) -> None:
         assert sent(site.path, data).split()[1:2] == [status], name
     assert b"" == sent(site.path, posted(LISTED, length=len(LISTED) + 5), end=True)
     assert sent(site.path, posted(LISTED)).startswith(b"HTTP/1.1 200 OK\r\n")
+    site.end()
+
+
+def test_slow_senders_keep_no_place(run: Run, tmp_path: Path) -> None:
+    """More of them than places: a monitor is answered all the same."""
+    site = Site(run, tmp_path, section("web", "wait"))
+    slow = [socket.socket(socket.AF_UNIX) for _ in range(MORE_THAN_PLACES)]
+    for one in slow:
+        one.connect(str(site.path))
+        one.sendall(posted(b"<", length=1000))
+    assert "web" == site.rpc.getAllProcessInfo()[0]["name"]
+    for one in slow:
+        one.close()
     site.end()
