@@ -126,7 +126,7 @@ class ServiceLogs(FilePart):
         if identity not in self._last:
             self._last[identity] = LastLines()
         sinks = Sinks(route, self._last[identity], file=channel.file)
-        if self._relay is not None and route.output:
+        if self._relay is not None and route.output and not route.quiet:
             sinks = sinks.replace(output=self._relay.output(route.output))
         if route.syslog:
             sinks = sinks.replace(syslog=self._system_log())

@@ -24,6 +24,7 @@ class Route(Record):
     """The way of a stream that comes to us by a pipe."""
 
     output: int = 0  # the stream of ours that it goes to; 0: none
+    quiet: bool = False  # not written there: the activity log shows it already
     tag: str = ""  # before each line there
     json: bool = False  # an object for each line there, in place of the tag
     drops: bool = False  # lines that our output does not take; else their writer waits
@@ -73,6 +74,7 @@ def route(service: Service, channel: str, plan: Plan) -> Route | None:
         output = _OURS.get(one.sink, _output_of(channel, plan))
         return found.replace(
             output=output,
+            quiet=found.copied and one.sink is Sink.AUTO,
             tag=_tag(service, one, plan),
             json=logging.format == "json",
             drops=logging.overflow == "drop",

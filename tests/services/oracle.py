@@ -21,8 +21,8 @@ from config_supervisor.services.supervisord_line import parse
 from config_supervisor.services.verdicts import Level, Verdict
 
 RELEASE = "supervisor==4.3.0"
-# It imports pkg_resources, which setuptools 81 has no more.
-PACKAGES = (RELEASE, "setuptools<81")
+# It imports pkg_resources, which setuptools 81 has no more; its end-to-end tests want pexpect.
+PACKAGES = (RELEASE, "setuptools<81", "pexpect", "ptyprocess")
 SCRIPT = Path(__file__).with_name("original_parser.py")
 LOG_LEVELS = {"critical": 50, "error": 40, "warn": 30, "info": 20, "debug": 10, "trace": 5}
 LOG_LEVELS |= {"blather": 3}
