@@ -109,7 +109,9 @@ class ConfiguredServices:
             self.begun = True
             self._start()
         for name in after.changed:
-            if name in self._parts and _begins(before.members.get(name), after.members[name]):
+            if name not in self._parts or name not in after.members:
+                continue
+            if _begins(before.members.get(name), after.members[name]):
                 self._parts[name].follow_again(self._sources)
                 self._sources.start()
         concerned = dict.fromkeys((getattr(event, "service", ""), *after.changed))
