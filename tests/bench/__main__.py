@@ -20,6 +20,7 @@ from collections.abc import Callable
 from tests.bench import (
     disk,
     latency,
+    log_relay,
     machine,
     orphans,
     resting,
@@ -56,6 +57,7 @@ MEASURES: dict[str, Callable[[Bench], list[Result]]] = {
     "services-rest": service_runs.rest,
     "services-stop": service_runs.stop,
     "services-event": service_runs.event,
+    "services-lines": log_relay.relay,
 }
 RESULTS = os.path.join(workshop.HERE, "RESULTS.md")
 NUMBERS = os.path.join(workshop.HERE, "results.json")
