@@ -8,6 +8,7 @@ const CRASH = 3;
 
 function settings(string $file): array
 {
+    clearstatcache(true); // PHP remembers for two minutes where a link led
     $found = @parse_ini_file($file, false, INI_SCANNER_TYPED);
     if ($found === false || !is_int($found['pause_ms'] ?? null) || $found['pause_ms'] < 1) {
         fwrite(STDERR, "$file: pause_ms has to be a number of milliseconds above 0\n");
