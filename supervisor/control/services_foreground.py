@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import select
 
-from .services_session import GENERIC, Faults
+from .fault_codes import FaultCode
+from .services_session import GENERIC
 from .services_verbs import usage
 from .xml_values import Fault
 
@@ -35,7 +36,7 @@ def _begin(session: Session, name: str) -> None:
     try:
         info = session.call("getProcessInfo", name)
     except Fault as fault:
-        if fault.code != Faults.BAD_NAME:
+        if fault.code != FaultCode.BAD_NAME:
             raise
         session.fail("ERROR: bad process name supplied")
         return
@@ -80,7 +81,7 @@ def _pass_on(session: Session, name: str, line: bytes) -> bool:
         if session.call("getProcessInfo", name)["statename"] == _RUNNING:
             return True
     except Fault as fault:
-        if fault.code != Faults.NOT_RUNNING:
+        if fault.code != FaultCode.NOT_RUNNING:
             session.fail(f"ERROR: {fault.text}", GENERIC)
             return False
     session.say("Process got killed")

@@ -5,7 +5,8 @@ Lines and exit codes are those of supervisord's supervisorctl.
 
 from __future__ import annotations
 
-from .services_session import GENERIC, WRONG_ARGUMENTS, Faults, identity, parsed
+from .fault_codes import FaultCode
+from .services_session import GENERIC, WRONG_ARGUMENTS, identity, parsed
 from .services_verbs import takes_nothing, usage
 from .xml_values import Fault
 
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
     Result = Mapping[str, Any]
 
 _WHY = {
-    Faults.BAD_NAME: "no such process",
-    Faults.BAD_SIGNAL: "bad signal name",
-    Faults.NO_FILE: "no such file",
-    Faults.NOT_EXECUTABLE: "file is not executable",
-    Faults.ALREADY_STARTED: "already started",
-    Faults.NOT_RUNNING: "not running",
-    Faults.SPAWN_ERROR: "spawn error",
-    Faults.ABNORMAL_TERMINATION: "abnormal termination",
+    FaultCode.BAD_NAME: "no such process",
+    FaultCode.BAD_SIGNAL: "bad signal name",
+    FaultCode.NO_FILE: "no such file",
+    FaultCode.NOT_EXECUTABLE: "file is not executable",
+    FaultCode.ALREADY_STARTED: "already started",
+    FaultCode.NOT_RUNNING: "not running",
+    FaultCode.SPAWN_ERROR: "spawn error",
+    FaultCode.ABNORMAL_TERMINATION: "abnormal termination",
 }
 
 
@@ -55,7 +56,7 @@ class Deed:
         try:
             results = session.call(f"{self.verb}ProcessGroup", group, *params)
         except Fault as fault:
-            if fault.code != Faults.BAD_NAME:
+            if fault.code != FaultCode.BAD_NAME:
                 raise
             session.fail(f"{group}: ERROR (no such group)", self.no_group)
         else:
@@ -63,7 +64,7 @@ class Deed:
 
     def _result(self, session: Session, word: str, *params: str) -> Result:
         group, name = parsed(word)
-        status = Faults.SUCCESS
+        status: int = FaultCode.SUCCESS
         description = ""
         try:
             session.call(f"{self.verb}Process", word, *params)
@@ -79,18 +80,18 @@ class Deed:
     def _tell(self, session: Session, result: Result) -> None:
         name = identity(result["group"], result["name"])
         status = result["status"]
-        if status == Faults.SUCCESS:
+        if status == FaultCode.SUCCESS:
             session.say(f"{name}: {self.done}")
-        elif status == Faults.FAILED and self.verb != _START.verb:
+        elif status == FaultCode.FAILED and self.verb != _START.verb:
             session.say(result["description"])
         else:
             session.say(f"{name}: ERROR ({_WHY.get(status, result['description'])})")
         session.note(status, self.harmless)
 
 
-_START = Deed("start", "started", Faults.ALREADY_STARTED, WRONG_ARGUMENTS)
-_STOP = Deed("stop", "stopped", Faults.NOT_RUNNING)
-_SIGNAL = Deed("signal", "signalled", Faults.SUCCESS)
+_START = Deed("start", "started", FaultCode.ALREADY_STARTED, WRONG_ARGUMENTS)
+_STOP = Deed("stop", "stopped", FaultCode.NOT_RUNNING)
+_SIGNAL = Deed("signal", "signalled", FaultCode.SUCCESS)
 
 
 def start(session: Session, arg: str) -> None:
@@ -144,7 +145,7 @@ def clear(session: Session, arg: str) -> None:
             _tell_cleared(session, result["group"], result["name"], result["status"])
         return
     for word in words:
-        status = Faults.SUCCESS
+        status: int = FaultCode.SUCCESS
         try:
             session.call("clearProcessLogs", word)
         except Fault as fault:
@@ -153,8 +154,8 @@ def clear(session: Session, arg: str) -> None:
 
 
 def _tell_cleared(session: Session, group: str, name: str | None, status: int) -> None:
-    known = {Faults.BAD_NAME: "no such process", Faults.FAILED: "failed"}
-    told = "cleared" if status == Faults.SUCCESS else f"ERROR ({known.get(status, 'failed')})"
+    known: dict[int, str] = {FaultCode.BAD_NAME: "no such process", FaultCode.FAILED: "failed"}
+    told = "cleared" if status == FaultCode.SUCCESS else f"ERROR ({known.get(status, 'failed')})"
     session.say(f"{identity(group, name)}: {told}")
     session.note(status)
 
@@ -170,7 +171,7 @@ def shutdown(session: Session, arg: str) -> None:
     try:
         session.call("shutdown")
     except Fault as fault:
-        if fault.code != Faults.SHUTDOWN_STATE:
+        if fault.code != FaultCode.SHUTDOWN_STATE:
             raise
         session.say("ERROR: already shutting down")
     except (FileNotFoundError, ConnectionRefusedError) as error:
@@ -189,7 +190,7 @@ def reload(session: Session, arg: str) -> None:
     try:
         session.call("restart")
     except Fault as fault:
-        if fault.code != Faults.SHUTDOWN_STATE:
+        if fault.code != FaultCode.SHUTDOWN_STATE:
             raise
         session.fail("ERROR: already shutting down")
     else:
@@ -218,7 +219,7 @@ def update(session: Session, arg: str) -> None:
     try:
         [[added, changed, removed]] = session.call("reloadConfig")
     except Fault as fault:
-        if fault.code != Faults.SHUTDOWN_STATE:
+        if fault.code != FaultCode.SHUTDOWN_STATE:
             raise
         session.fail("ERROR: already shutting down")
         return
@@ -248,7 +249,7 @@ def update(session: Session, arg: str) -> None:
 def _remove_stopped(session: Session, name: str) -> None:
     results = session.call("stopProcessGroup", name)
     session.say(f"{name}: stopped")
-    if any(result["status"] == Faults.FAILED for result in results):
+    if any(result["status"] == FaultCode.FAILED for result in results):
         session.fail(f"{name}: has problems; not removing")
         return
     session.call("removeProcessGroup", name)
@@ -261,11 +262,11 @@ def add(session: Session, arg: str) -> None:
             session.call("addProcessGroup", name)
         except Fault as fault:
             match fault.code:
-                case Faults.SHUTDOWN_STATE:
+                case FaultCode.SHUTDOWN_STATE:
                     session.fail("ERROR: shutting down")
-                case Faults.ALREADY_ADDED:
+                case FaultCode.ALREADY_ADDED:
                     session.say("ERROR: process group already active")
-                case Faults.BAD_NAME:
+                case FaultCode.BAD_NAME:
                     session.fail(f"ERROR: no such process/group: {name}")
                 case _:
                     raise
@@ -279,9 +280,9 @@ def remove(session: Session, arg: str) -> None:
             session.call("removeProcessGroup", name)
         except Fault as fault:
             match fault.code:
-                case Faults.STILL_RUNNING:
+                case FaultCode.STILL_RUNNING:
                     session.fail(f"ERROR: process/group still running: {name}")
-                case Faults.BAD_NAME:
+                case FaultCode.BAD_NAME:
                     session.fail(f"ERROR: no such process/group: {name}")
                 case _:
                     raise

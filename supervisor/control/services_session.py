@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
+from .fault_codes import FaultCode
 from .services_server import URLError
 from .xml_values import Fault
 
@@ -34,27 +35,7 @@ _OUTPUT = 1
 _ERRORS = 2
 
 
-class Faults:
-    """The codes of supervisord's faults."""
-
-    UNKNOWN_METHOD = 1
-    SHUTDOWN_STATE = 6
-    BAD_NAME = 10
-    BAD_SIGNAL = 11
-    NO_FILE = 20
-    NOT_EXECUTABLE = 21
-    FAILED = 30
-    ABNORMAL_TERMINATION = 40
-    SPAWN_ERROR = 50
-    ALREADY_STARTED = 60
-    NOT_RUNNING = 70
-    SUCCESS = 80
-    ALREADY_ADDED = 90
-    STILL_RUNNING = 91
-    CANT_REREAD = 92
-
-
-_OF_DEAD_PROGRAMS = (Faults.SPAWN_ERROR, Faults.ABNORMAL_TERMINATION, Faults.NOT_RUNNING)
+_OF_DEAD_PROGRAMS = (FaultCode.SPAWN_ERROR, FaultCode.ABNORMAL_TERMINATION, FaultCode.NOT_RUNNING)
 
 
 class Session:
@@ -109,9 +90,9 @@ class Session:
             return False
         return True
 
-    def note(self, fault: int, harmless: int = Faults.SUCCESS) -> None:
+    def note(self, fault: int, harmless: int = FaultCode.SUCCESS) -> None:
         """Let a fault be the exit code, unless it is none, or harmless."""
-        if fault in (harmless, Faults.SUCCESS):
+        if fault in (harmless, FaultCode.SUCCESS):
             return
         self.code = NOT_RUNNING if fault in _OF_DEAD_PROGRAMS else GENERIC
 
@@ -155,9 +136,9 @@ def contained(session: Session, verb: Callable[[], None]) -> None:
 
 def _fault(fault: Fault) -> str:
     match fault.code:
-        case Faults.SHUTDOWN_STATE:
+        case FaultCode.SHUTDOWN_STATE:
             return "ERROR: supervisor shutting down"
-        case Faults.UNKNOWN_METHOD:
+        case FaultCode.UNKNOWN_METHOD:
             return (
                 f"ERROR: {fault.text}: the server does not know this method; its"
                 " [rpcinterface:supervisor] may be missing"

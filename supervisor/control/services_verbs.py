@@ -5,12 +5,12 @@ Lines and exit codes are those of supervisord's supervisorctl; `--json` is ours.
 
 from __future__ import annotations
 
+from .fault_codes import FaultCode
 from .services_session import (
     GENERIC,
     NOT_RUNNING,
     STATUS_DOWN,
     STATUS_UNKNOWN,
-    Faults,
     identity,
     parsed,
 )
@@ -31,10 +31,10 @@ _DOWN = frozenset({"STOPPED", "EXITED", "FATAL", "UNKNOWN"})
 _TAIL_BYTES = 1600
 _MOST_TAIL_WORDS = 3
 _CHANNELS = ("stderr", "stdout")
-_LOG_FAULTS = {
-    Faults.NO_FILE: "no log file",
-    Faults.FAILED: "unknown error reading log",
-    Faults.BAD_NAME: "no such process name",
+_LOG_FAULTS: dict[int, str] = {
+    FaultCode.NO_FILE: "no log file",
+    FaultCode.FAILED: "unknown error reading log",
+    FaultCode.BAD_NAME: "no such process name",
 }
 
 
@@ -116,7 +116,7 @@ def _pids(session: Session, names: list[str]) -> Iterator[tuple[str, int]]:
             try:
                 number = session.call("getProcessInfo", name)["pid"]
             except Fault as fault:
-                if fault.code != Faults.BAD_NAME:
+                if fault.code != FaultCode.BAD_NAME:
                     raise
                 session.fail(f"No such process {name}")
                 continue

@@ -6,8 +6,9 @@ It must not know XML or sockets.
 
 from __future__ import annotations
 
+from ..control.fault_codes import FaultCode
 from ..core.record import Record
-from .rpc_faults import Fault, RpcError
+from .rpc_faults import RpcError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def running(access: Access) -> Services:
     """The services; raises RpcError while all are about to end or to start again."""
     services = access.state()
     if services.stopping is not None or services.code is not None:
-        raise RpcError(Fault.SHUTDOWN_STATE)
+        raise RpcError(FaultCode.SHUTDOWN_STATE)
     return services
 
 
@@ -72,19 +73,19 @@ def found(services: Services, name: str) -> tuple[str, ...]:
     """The services of a name: one, or those of `GROUP:*`. Raises RpcError."""
     group, process = split(name)
     if group not in services.roster.groups:
-        raise RpcError(Fault.BAD_NAME, name)
+        raise RpcError(FaultCode.BAD_NAME, name)
     if not process:
         return tuple(one.identity for one in services.roster.groups[group].services)
     for one in services.roster.groups[group].services:
         if one.name == process:
             return (one.identity,)
-    raise RpcError(Fault.BAD_NAME, name)
+    raise RpcError(FaultCode.BAD_NAME, name)
 
 
 def single(services: Services, name: str) -> str:
     """The service of a name. Raises RpcError for a whole group too."""
     if not split(name)[1]:
-        raise RpcError(Fault.BAD_NAME, name)
+        raise RpcError(FaultCode.BAD_NAME, name)
     return found(services, name)[0]
 
 

@@ -1,38 +1,17 @@
-"""The faults of supervisord's XML-RPC: their codes and texts.
+"""A call of supervisord's XML-RPC that fails, with the text of its fault.
 
-Pure: the one table of these numbers. It must not know methods or transports.
+Pure. It must not know methods or transports.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
-
-
-class Fault(IntEnum):
-    UNKNOWN_METHOD = 1
-    INCORRECT_PARAMETERS = 2
-    BAD_ARGUMENTS = 3
-    SIGNATURE_UNSUPPORTED = 4
-    SHUTDOWN_STATE = 6
-    BAD_NAME = 10
-    BAD_SIGNAL = 11
-    NO_FILE = 20
-    NOT_EXECUTABLE = 21
-    FAILED = 30
-    ABNORMAL_TERMINATION = 40
-    SPAWN_ERROR = 50
-    ALREADY_STARTED = 60
-    NOT_RUNNING = 70
-    SUCCESS = 80
-    ALREADY_ADDED = 90
-    STILL_RUNNING = 91
-    CANT_REREAD = 92
+from ..control.fault_codes import FaultCode
 
 
 class RpcError(Exception):
     """A call that fails: a fault of the table, with the name or the reason behind it."""
 
-    def __init__(self, fault: Fault, about: str = "") -> None:
+    def __init__(self, fault: FaultCode, about: str = "") -> None:
         self.fault = fault
         self.about = about
         self.text = f"{fault.name}: {about}" if about else fault.name

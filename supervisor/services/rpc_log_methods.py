@@ -6,10 +6,11 @@ is made in memory.
 
 from __future__ import annotations
 
+from ..control.fault_codes import FaultCode
 from ..runtime import log
 from . import main_log
 from .rpc_access import running, single
-from .rpc_faults import Fault, RpcError
+from .rpc_faults import RpcError
 from .rpc_structs import log_path, status
 
 TYPE_CHECKING = False
@@ -50,17 +51,17 @@ def _read(access: Access, name: str, channel: str, span: tuple[int, int]) -> str
     try:
         return _text(access.logs.read(service.identity, channel, offset, length))
     except LookupError:
-        raise RpcError(Fault.NO_FILE, path) from None
+        raise RpcError(FaultCode.NO_FILE, path) from None
     except ValueError:
-        raise RpcError(Fault.BAD_ARGUMENTS) from None
+        raise RpcError(FaultCode.BAD_ARGUMENTS) from None
     except OSError:
-        raise RpcError(Fault.FAILED) from None
+        raise RpcError(FaultCode.FAILED) from None
 
 
 def _bounded(offset: int, length: int) -> tuple[int, int]:
     """Raises RpcError for a span without a meaning."""
     if length < 0 or (offset < 0 and length):
-        raise RpcError(Fault.BAD_ARGUMENTS)
+        raise RpcError(FaultCode.BAD_ARGUMENTS)
     if offset < 0:
         return max(offset, -MOST), 0
     return offset, min(length or MOST, MOST)
@@ -97,7 +98,7 @@ def _clear(access: Access, service: Service, name: str) -> None:
         except LookupError:
             continue
         except OSError:
-            raise RpcError(Fault.FAILED, name) from None
+            raise RpcError(FaultCode.FAILED, name) from None
 
 
 def clear_all(access: Access) -> list[Struct]:
@@ -109,7 +110,7 @@ def clear_all(access: Access) -> list[Struct]:
         except RpcError as error:
             found.append(status(one.name, one.group, error.fault, error.text))
         else:
-            found.append(status(one.name, one.group, Fault.SUCCESS, "OK"))
+            found.append(status(one.name, one.group, FaultCode.SUCCESS, "OK"))
     return found
 
 
@@ -123,9 +124,9 @@ def read_main(access: Access, offset: int, length: int) -> str:
     try:
         return _text(main_log.read(path, offset, length))
     except FileNotFoundError:
-        raise RpcError(Fault.NO_FILE, path) from None
+        raise RpcError(FaultCode.NO_FILE, path) from None
     except OSError:
-        raise RpcError(Fault.FAILED) from None
+        raise RpcError(FaultCode.FAILED) from None
 
 
 def clear_main(access: Access) -> bool:
@@ -133,8 +134,8 @@ def clear_main(access: Access) -> bool:
     try:
         main_log.clear(access.main.logfile)
     except FileNotFoundError:
-        raise RpcError(Fault.NO_FILE) from None
+        raise RpcError(FaultCode.NO_FILE) from None
     except OSError:
-        raise RpcError(Fault.FAILED) from None
+        raise RpcError(FaultCode.FAILED) from None
     log.info("the log file was emptied by a client", event="log_cleared")
     return True

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 
 from .. import __version__
+from ..control.fault_codes import FaultCode
 from ..core.errors import UsageError
 from ..core.primitives import partial
 from ..runtime import log
 from .conductor_state import StopAllOrdered
 from .rpc_access import answered_by, running
-from .rpc_faults import Fault, RpcError
+from .rpc_faults import RpcError
 from .rpc_structs import config_info, fault_of
 from .service_orders import OrderResult, Verb
 from .supervisord_states import supervisor_state
@@ -91,7 +92,7 @@ def reload_config(access: Access) -> list[list[list[str]]]:
     try:
         change = access.changes.reread()
     except UsageError as error:
-        raise RpcError(Fault.CANT_REREAD, str(error)) from None
+        raise RpcError(FaultCode.CANT_REREAD, str(error)) from None
     added = [group.name for group in change.added]
     changed = [group.name for group in change.changed]
     return [[added, changed, list(change.removed)]]
@@ -122,7 +123,7 @@ def _decided(name: str, answer: Answer | None, reply: Reply) -> None:
 
 def _of_group(name: str, results: tuple[OrderResult, ...]) -> bool:
     if not results:  # all services are about to end
-        raise RpcError(Fault.SHUTDOWN_STATE)
+        raise RpcError(FaultCode.SHUTDOWN_STATE)
     for result in results:
         fault = fault_of(result, Verb.UPDATE)
         if fault is not None:

@@ -6,12 +6,13 @@ the `rpc_*_methods` beside this module.
 
 from __future__ import annotations
 
+from ..control.fault_codes import FaultCode
 from ..core.primitives import partial
 from ..core.record import Record
 from . import rpc_log_methods as logs
 from . import rpc_main_methods as main
 from . import rpc_process_methods as processes
-from .rpc_faults import Fault, RpcError
+from .rpc_faults import RpcError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ def call(access: Access, one: Call, *, orders: bool) -> Any | Later:
         return method.perform(*arguments)
     found = METHODS.get(one.method)
     if found is None:
-        raise RpcError(Fault.UNKNOWN_METHOD)
+        raise RpcError(FaultCode.UNKNOWN_METHOD)
     arguments = checked(found, one.arguments)
     if found.order and not orders:
-        raise RpcError(Fault.FAILED, _READERS_ONLY)
+        raise RpcError(FaultCode.FAILED, _READERS_ONLY)
     return found.perform(access, *arguments)
 
 
@@ -60,7 +61,7 @@ def checked(method: Method, arguments: Sequence[Any]) -> list[Any]:
     """The arguments with the defaults, each of its type. Raises RpcError."""
     missing = len(method.parameters) - len(arguments)
     if not 0 <= missing <= len(method.defaults):
-        raise RpcError(Fault.INCORRECT_PARAMETERS)
+        raise RpcError(FaultCode.INCORRECT_PARAMETERS)
     given = [*arguments, *method.defaults[len(method.defaults) - missing :]]
     return [_typed(kind, value) for kind, value in zip(method.parameters, given, strict=True)]
 
@@ -84,7 +85,7 @@ def _typed(kind: str, value: Any) -> Any:
                 pass
         case "array", list():
             return value
-    raise RpcError(Fault.INCORRECT_PARAMETERS)
+    raise RpcError(FaultCode.INCORRECT_PARAMETERS)
 
 
 def is_later(value: Any) -> bool:
@@ -102,7 +103,7 @@ def _list_methods() -> list[str]:
 def _described(name: str) -> Method:
     found = METHODS.get(name) or SYSTEM.get(name)
     if found is None:
-        raise RpcError(Fault.SIGNATURE_UNSUPPORTED)
+        raise RpcError(FaultCode.SIGNATURE_UNSUPPORTED)
     return found
 
 
@@ -118,7 +119,7 @@ def _signature(name: str) -> list[str]:
 def _multicall(access: Access, orders: bool, calls: list[Any], answer: Answered) -> None:
     """Each call after the answer of the one before."""
     if len(calls) > _MOST_CALLS:
-        answer(RpcError(Fault.INCORRECT_PARAMETERS, f"more than {_MOST_CALLS} calls"))
+        answer(RpcError(FaultCode.INCORRECT_PARAMETERS, f"more than {_MOST_CALLS} calls"))
         return
     _Multicall(access, orders, calls, answer).go_on()
 
@@ -152,7 +153,7 @@ class _Multicall:
     def _value(self, asked: Any) -> Any:
         from .rpc_format import Call
 
-        wrong = Fault.INCORRECT_PARAMETERS
+        wrong = FaultCode.INCORRECT_PARAMETERS
         name = asked.get("methodName") if isinstance(asked, dict) else None
         parameters = asked.get("params", []) if isinstance(asked, dict) else None
         if not name or not isinstance(name, str) or not isinstance(parameters, list):

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import time
 
+from ..control.fault_codes import FaultCode
 from ..core import events as ev
 from ..core.primitives import partial
 from ..process import executables
 from ..runtime import signals
 from .rpc_access import answered_by, found, running, single, split
-from .rpc_faults import Fault, RpcError
+from .rpc_faults import RpcError
 from .rpc_structs import fault_about, fault_of, order_status, process_info, status
 from .service_orders import ServiceOrder, Verb
 from .supervisord_states import DOWN, State, state_of
@@ -78,14 +79,14 @@ def signal(access: Access, name: str, signum: str) -> Later | bool:
     names = found(services, name)
     if signum.strip() == _NO_SIGNAL and split(name)[1]:
         if not _takes(services, names[0], Verb.SIGNAL):
-            raise RpcError(Fault.NOT_RUNNING, name)
+            raise RpcError(FaultCode.NOT_RUNNING, name)
         return True
     return _one_or_group(access, name, _signal_order(signum))
 
 
 def signal_group(access: Access, name: str, signum: str) -> Later:
     if name not in running(access).roster.groups:
-        raise RpcError(Fault.BAD_NAME, name)
+        raise RpcError(FaultCode.BAD_NAME, name)
     return _group(access, name, _signal_order(signum))
 
 
@@ -98,7 +99,7 @@ def _signal_order(text: str) -> ServiceOrder:
     try:
         number = signals.number(text)
     except ValueError:
-        raise RpcError(Fault.BAD_SIGNAL, text) from None
+        raise RpcError(FaultCode.BAD_SIGNAL, text) from None
     return ServiceOrder(Verb.SIGNAL, (), signum=number)
 
 
@@ -120,7 +121,7 @@ def _one_or_group(access: Access, name: str, order: ServiceOrder) -> Later:
 def _of_one(name: str, verb: Verb, results: tuple[OrderResult, ...]) -> bool:
     for result in results:
         fault = fault_of(result, verb)
-        if fault is Fault.SHUTDOWN_STATE:
+        if fault is FaultCode.SHUTDOWN_STATE:
             raise RpcError(fault)
         if fault is not None:
             raise RpcError(fault, fault_about(fault, name, result))
@@ -130,7 +131,7 @@ def _of_one(name: str, verb: Verb, results: tuple[OrderResult, ...]) -> bool:
 def _group(access: Access, name: str, order: ServiceOrder) -> Later:
     groups = running(access).roster.groups
     if name not in groups:
-        raise RpcError(Fault.BAD_NAME, name)
+        raise RpcError(FaultCode.BAD_NAME, name)
     return _several(access, tuple(one.identity for one in groups[name].services), order)
 
 
@@ -164,15 +165,15 @@ def _lacking(services: Services, identity: str, verb: Verb) -> RpcError | None:
     if verb is not Verb.START or not service.command:
         return None
     if not service.words:
-        return RpcError(Fault.NOT_EXECUTABLE, f"can't parse command '{service.command}'")
+        return RpcError(FaultCode.NOT_EXECUTABLE, f"can't parse command '{service.command}'")
     program = service.words[0]
     path = service.environment.get("PATH") or os.environ.get("PATH") or os.defpath
     why = executables.missing(program, path)
     if not why:
         return None
     if why.startswith(executables.NOWHERE):
-        return RpcError(Fault.NO_FILE, f"can't find command '{program}'")
-    return RpcError(Fault.NOT_EXECUTABLE, f"command at '{program}' is not executable")
+        return RpcError(FaultCode.NO_FILE, f"can't find command '{program}'")
+    return RpcError(FaultCode.NOT_EXECUTABLE, f"command at '{program}' is not executable")
 
 
 def _failed(services: Services, identity: str, error: RpcError) -> Struct:
@@ -195,10 +196,10 @@ def send_input(access: Access, name: str, chars: str) -> Later:
     identity = single(services, name)
     state = state_of(services.members[identity])
     if state in DOWN or state is State.STOPPING:
-        raise RpcError(Fault.NOT_RUNNING, name)
+        raise RpcError(FaultCode.NOT_RUNNING, name)
     write = access.write_input
     if write is None:
-        raise RpcError(Fault.NO_FILE, name)
+        raise RpcError(FaultCode.NO_FILE, name)
     data = chars.encode(errors="replace")
 
     def later(answer: Answered) -> None:
@@ -214,7 +215,7 @@ def _written(write: Callable[[], None], name: str) -> bool | RpcError:
     try:
         write()
     except BrokenPipeError:
-        return RpcError(Fault.NO_FILE, name)
+        return RpcError(FaultCode.NO_FILE, name)
     except OSError as error:
-        return RpcError(Fault.FAILED, f"cannot write to the standard input of {name}: {error}")
+        return RpcError(FaultCode.FAILED, f"cannot write to the standard input of {name}: {error}")
     return True

@@ -11,6 +11,7 @@ import os
 from http import HTTPStatus
 
 from ..control import peer
+from ..control.fault_codes import FaultCode
 from ..control.held_requests import HeldRequests
 from ..core.primitives import partial
 from ..core.record import Record
@@ -22,7 +23,7 @@ from ..runtime.client_limit import affordable
 from . import rpc_format, rpc_methods
 from .log_tails import HEAD_BYTES, Tails
 from .rpc_access import single
-from .rpc_faults import Fault, RpcError
+from .rpc_faults import RpcError
 from .rpc_password import admits
 
 TYPE_CHECKING = False
@@ -204,5 +205,5 @@ def _answer(value: Any) -> Response:
             body = rpc_format.response(value)
     except TypeError as error:  # a method gave a value without a type
         log.error(f"cannot answer a call: internal error: {error!r}", event="internal_error")
-        body = rpc_format.fault(Fault.FAILED, Fault.FAILED.name)
+        body = rpc_format.fault(FaultCode.FAILED, FaultCode.FAILED.name)
     return Response(HTTPStatus.OK, _XML, body)

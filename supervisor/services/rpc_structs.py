@@ -5,8 +5,8 @@ Pure. The names of fields are those of its API: http://supervisord.org/api.html.
 
 from __future__ import annotations
 
+from ..control.fault_codes import FaultCode
 from .plan import Sink
-from .rpc_faults import Fault
 from .service_orders import Answer, Verb
 from .supervisord_states import shown
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 _NONE = "none"  # for a value that is not set
 _STANDARD = {Sink.OUTPUT: "/dev/stdout", Sink.ERRORS: "/dev/stderr", Sink.SYSLOG: "syslog"}
 _FAULTS = {
-    Answer.BAD_NAME: Fault.BAD_NAME,
-    Answer.SHUTDOWN_STATE: Fault.SHUTDOWN_STATE,
-    Answer.NO_FILE: Fault.NO_FILE,
-    Answer.NOT_EXECUTABLE: Fault.NOT_EXECUTABLE,
-    Answer.SPAWN_ERROR: Fault.SPAWN_ERROR,
-    Answer.ALREADY_STARTED: Fault.ALREADY_STARTED,
-    Answer.NOT_RUNNING: Fault.NOT_RUNNING,
-    Answer.ALREADY_ADDED: Fault.ALREADY_ADDED,
-    Answer.STILL_RUNNING: Fault.STILL_RUNNING,
+    Answer.BAD_NAME: FaultCode.BAD_NAME,
+    Answer.SHUTDOWN_STATE: FaultCode.SHUTDOWN_STATE,
+    Answer.NO_FILE: FaultCode.NO_FILE,
+    Answer.NOT_EXECUTABLE: FaultCode.NOT_EXECUTABLE,
+    Answer.SPAWN_ERROR: FaultCode.SPAWN_ERROR,
+    Answer.ALREADY_STARTED: FaultCode.ALREADY_STARTED,
+    Answer.NOT_RUNNING: FaultCode.NOT_RUNNING,
+    Answer.ALREADY_ADDED: FaultCode.ALREADY_ADDED,
+    Answer.STILL_RUNNING: FaultCode.STILL_RUNNING,
 }
 # Their text has the reason behind the code, not the name.
-_WITH_REASON = (Fault.NO_FILE, Fault.NOT_EXECUTABLE)
+_WITH_REASON = (FaultCode.NO_FILE, FaultCode.NOT_EXECUTABLE)
 
 
 def process_info(services: Services, identity: str, now: float, epoch: float) -> Struct:
@@ -107,16 +107,16 @@ def _or_none(value: object) -> object:
     return _NONE if value is None else value
 
 
-def fault_of(result: OrderResult, verb: Verb) -> Fault | None:
+def fault_of(result: OrderResult, verb: Verb) -> FaultCode | None:
     """The fault of a result; None for a success."""
     if result.answer in (Answer.SUCCESS, Answer.ADDED, Answer.UPDATED, Answer.REMOVED):
         return None
     if result.answer is Answer.FAILED and verb is Verb.START:
-        return Fault.ABNORMAL_TERMINATION
-    return _FAULTS.get(result.answer, Fault.FAILED)
+        return FaultCode.ABNORMAL_TERMINATION
+    return _FAULTS.get(result.answer, FaultCode.FAILED)
 
 
-def fault_about(fault: Fault, name: str, result: OrderResult) -> str:
+def fault_about(fault: FaultCode, name: str, result: OrderResult) -> str:
     """The text behind the code: the name as the client gave it, or the reason."""
     return result.error or name if fault in _WITH_REASON else name
 
@@ -127,10 +127,10 @@ def order_status(services: Services, result: OrderResult, verb: Verb) -> Struct:
     name, group = (place.service.name, place.service.group) if place else (result.name,) * 2
     fault = fault_of(result, verb)
     if fault is None:
-        return status(name, group, Fault.SUCCESS, "OK")
+        return status(name, group, FaultCode.SUCCESS, "OK")
     about = fault_about(fault, result.name, result)
     return status(name, group, fault, f"{fault.name}: {about}")
 
 
-def status(name: str, group: str, fault: Fault, description: str) -> Struct:
+def status(name: str, group: str, fault: FaultCode, description: str) -> Struct:
     return {"name": name, "group": group, "status": int(fault), "description": description}
