@@ -116,6 +116,7 @@ class EventPools:
         self._of: dict[str, EventPool] = {}  # by the identity of a listener
         self._listeners: dict[str, Listener] = {}  # those with a process
         self._running: set[str] = set()
+        self._draining: dict[str, int] = {}  # they stop, and get events below this serial
         self._deaf: set[str] = set()  # their standard input is closed
         self.refusing: set[str] = set()  # they rejected an event a moment ago
         self._next_serial = 0
@@ -166,8 +167,26 @@ class EventPools:
         else:
             self._running.discard(name)
 
+    def drain(self, name: str) -> None:
+        """A listener that is RUNNING gets the events so far, and is to stop then."""
+        if name in self._running:
+            self._draining[name] = self._next_serial
+
+    def drained(self, name: str) -> bool:
+        """Whether a listener has no result due, and its pool none of the events so far."""
+        listener = self._listeners.get(name)
+        pool = self._of.get(name)
+        if listener is None or pool is None or name not in self._draining:
+            return True
+        if listener.state is ListenerState.UNKNOWN or name in self._deaf:
+            return True
+        last = self._draining[name]
+        left = any(event.serial < last for event in pool.waiting)
+        return listener.state is not ListenerState.BUSY and not left
+
     def ended(self, name: str) -> None:
         """The process of a listener has ended: the event without a result waits again."""
+        self._draining.pop(name, None)
         listener = self._listeners.pop(name, None)
         event = listener.take_back() if listener is not None else None
         self._put_back(name, event)
@@ -204,7 +223,7 @@ class EventPools:
     def _send(self, pool: EventPool, event: PooledEvent, send: Send) -> bool:
         for name in pool.listeners:
             listener = self._listeners.get(name)
-            if listener is None or not self._free(name, listener):
+            if listener is None or not self._free(name, listener, event):
                 continue
             if send(name, envelope(event, pool.group.name, self._server)):
                 listener.take(event)
@@ -214,10 +233,12 @@ class EventPools:
             self._notes.append(Told(Unsent(event.serial), pool.group.name, name))
         return False
 
-    def _free(self, name: str, listener: Listener) -> bool:
+    def _free(self, name: str, listener: Listener, event: PooledEvent) -> bool:
         ready = listener.state is ListenerState.READY
         able = name not in self._deaf and name not in self.refusing
-        return ready and able and name in self._running
+        last = self._draining.get(name)
+        meant = name in self._running if last is None else event.serial < last
+        return ready and able and meant
 
     def _judged(self, name: str, result: bytes) -> Outcome:
         pool = self._of.get(name)

@@ -58,6 +58,7 @@ class ListenerRelay:
         self._faults = log.Faults()
         self._resting: list[Pipes] = []  # read again at `_rest_ends`
         self._rest_ends: float | None = None
+        self._draining: dict[str, tuple[float, Callable[[], None]]] = {}
         # Bytes of programs: each number has a single writer.
         self._posted = 0
         self._done = 0
@@ -109,6 +110,13 @@ class ListenerRelay:
         """The process of a listener has ended."""
         self.post(partial(self._end, name))
 
+    def drain(self, name: str, until: float, done: Callable[[], None]) -> bool:
+        """Have `done` called, in the thread, once a listener has read the events so far, or at
+        that time; whether it will be.
+        """
+        self.post(partial(self._drain, name, until, done))
+        return self._alive
+
     # --- in the thread ----------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -139,14 +147,30 @@ class ListenerRelay:
         for _ in range(len(self._orders)):
             self._orders.popleft()()
             self._deliver()
+        if self._draining:
+            self._end_drains()
 
     def _time_left(self) -> float | None:
         wanted = [pool.wanted for pool in self._pools.pools]
         left = event_payloads.next_tick(frozenset().union(*wanted), time.time())
-        if self._rest_ends is None:
+        ends = [until for until, _ in self._draining.values()]
+        if self._rest_ends is not None:
+            ends.append(self._rest_ends)
+        if not ends:
             return left
-        rest = max(0.0, self._rest_ends - time.monotonic())
+        rest = max(0.0, min(ends) - time.monotonic())
         return rest if left is None else min(left, rest)
+
+    def _drain(self, name: str, until: float, done: Callable[[], None]) -> None:
+        self._pools.drain(name)
+        self._draining[name] = (until, done)
+
+    def _end_drains(self) -> None:
+        now = time.monotonic()
+        for name, (until, done) in tuple(self._draining.items()):
+            if now >= until or self._pools.drained(name):
+                del self._draining[name]
+                done()
 
     def _do_data(self, order: Callable[[], None], cost: int) -> None:
         self._done += cost

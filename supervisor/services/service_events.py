@@ -18,7 +18,7 @@ from .service_files import NOTHING, Contribution, FilePart
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from ..core import events as ev
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .service_logs import ServiceLogs
 
 _IN, _OUT = 0, 1
+_STOPPING = "PROCESS_STATE_STOPPING"
 
 
 class ServiceEvents(FilePart):
@@ -49,6 +50,7 @@ class ServiceEvents(FilePart):
         self._relay: ListenerRelay | None = None
         self._pools: EventPools | None = None
         self._opened: dict[str, tuple[int, ...]] = {}  # theirs, then ours, until the fork
+        self._drains: list[Callable[[], object]] = []  # ordered in this step
         self.observers: tuple[Any, ...] = (self._observe,)  # of services, as this loop has them
         self._use(running.roster)
 
@@ -117,6 +119,12 @@ class ServiceEvents(FilePart):
         if self._relay is not None and identity in self._listeners:
             self._relay.ended(identity)
 
+    def drain(self, identity: str, until: float, done: Callable[[], None]) -> bool:
+        if self._relay is None or identity not in self._listeners:
+            return False
+        self._drains.append(partial(self._relay.drain, identity, until, done))
+        return True
+
     # --- the steps of the loop --------------------------------------------------------------------
 
     def _observe(self, event: ev.Event, before: Services, after: Services, _: Out) -> None:
@@ -129,12 +137,22 @@ class ServiceEvents(FilePart):
         from . import event_payloads
         from .supervisord_states import State
 
+        made = tuple(event_payloads.of_step(event, before, after))
+        if self._drains:
+            # A listener hears of all stops but its own, as in supervisord.
+            for one in made:
+                if one[0] != _STOPPING:
+                    self._publish(one)
+            for drain in self._drains:
+                drain()
+            self._drains = []
+            made = tuple(one for one in made if one[0] == _STOPPING)
         for name in after.changed:
             if name in self._listeners and name in after.members:
                 runs = event_payloads.shown_state(after.members[name]) is State.RUNNING
                 self._relay.post(partial(self._pools.running, name, runs=runs))
-        for made in event_payloads.of_step(event, before, after):
-            self._publish(made)
+        for one in made:
+            self._publish(one)
 
     def _publish(self, made: tuple[str, str], *, size: int = 0) -> None:
         """`size`: bytes of an event that may be lost."""

@@ -49,6 +49,13 @@ class FilePart:
     def ended(self, identity: str) -> None:
         """The process has ended, or its program could not be run."""
 
+    def drain(self, identity: str, until: float, done: Callable[[], None]) -> bool:
+        """Call `done`, in any thread, once the service has read all that waits for it, or at that
+        time; whether it will be called.
+        """
+        del identity, until, done
+        return False
+
     def replan(self, groups: Mapping[str, Group]) -> None:
         """The plan has these groups from now on."""
 
@@ -83,6 +90,10 @@ class ServiceFiles:
         self._pids[identity] = forked.pid
         self._tell(opened, lambda part: part.started(identity, forked.pid), identity)
         return forked
+
+    def drain(self, identity: str, until: float, done: Callable[[], None]) -> bool:
+        """Whether a part lets the service read first, and calls `done` then; see `FilePart`."""
+        return any(part.drain(identity, until, done) for part in self._parts)
 
     def observe(self, event: ev.Event, before: Services, after: Services, _: object) -> None:
         """Tell the parts of the end of a process, or of another plan."""

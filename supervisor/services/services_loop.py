@@ -28,6 +28,7 @@ from .conductor_state import (
     UpdateOrdered,
 )
 from .late_configuration import LateConfiguration
+from .plan import Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,13 @@ if TYPE_CHECKING:
     from .service_configuration import ServiceConfiguration
     from .service_files import ServiceFiles
     from .service_scripts import ServiceScripts
+
+
+class Drained(ev.Event):
+    """A listener has read the last events, or had the time to: its signal is due."""
+
+    order: act.Kill
+    pid: int
 
 
 class ConductorRules:
@@ -106,6 +114,24 @@ class ServicesLoop(Loop):
                 event.reply(())
             return
         super().handle(event)
+
+    def served(self, event: ev.Event) -> bool:
+        if isinstance(event, Drained):
+            member = self.services.members.get(event.order.service)
+            if member is not None and member.life.pid == event.pid:
+                self._try("stop a listener", partial(super()._kill, event.order))
+            return True
+        return super().served(event)
+
+    def _kill(self, order: act.Kill) -> None:
+        """Send a signal; a listener reads the last events before the stop of all signals it."""
+        member = self.services.members[order.service]
+        if self.services.roster.places[order.service].service.kind is Kind.LISTENER:
+            until = stop_order.drained_by(self.services.stopping, member, order, time.monotonic())
+            done = partial(self.inbox.put, Drained(order, member.life.pid))
+            if until is not None and self._files.drain(order.service, until, done):
+                return
+        super()._kill(order)
 
     def start(self, service: str) -> ev.Forked:
         command = self.plan.command(service)

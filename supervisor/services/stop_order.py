@@ -5,12 +5,14 @@ Pure, and part of the conductor.
 
 from __future__ import annotations
 
+from ..core.signal_numbers import KILL
 from ..core.upkeep_state import StopService
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..core.actions import Kill
     from .conductor_state import Member, Services, Stopping
     from .roster import Roster
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 _FLOOR = 1.0  # seconds of the budget kept for each tier below, if the budget has them
 _KEPT = 0.5  # of the budget at most is kept for tiers
+_DRAIN = 1.0  # seconds at most in which a listener reads the last events
+_OF_STOP = 0.5  # of the time of its stop, at most
 _FOR_KILL = 0.25  # of that share, until KILL has done its work
 
 
@@ -48,6 +52,18 @@ def order(name: str, roster: Roster, stopping: Stopping | None) -> StopService:
     end_by = stopping.until - floor * roster.places[name].depth
     kill_by = end_by - floor * _FOR_KILL
     return StopService(kill_by, end_by, shutdown=True, service=name)
+
+
+def drained_by(stopping: Stopping | None, member: Member, signal: Kill, now: float) -> float | None:
+    """Until when a listener may read the last events before a signal of the stop of all; None: it
+    has no time for that.
+    """
+    if stopping is None or signal.signum == KILL:
+        return None
+    deadline = member.life.deadline
+    if deadline is None:
+        return now + _DRAIN
+    return now + min(_DRAIN, (deadline - now) * _OF_STOP) if deadline > now else None
 
 
 def _floor(budget: float, tiers: int) -> float:

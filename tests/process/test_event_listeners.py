@@ -262,3 +262,38 @@ def test_listeners_cost_a_thread_and_no_wake_ups(run: Run, tmp_path: Path) -> No
 
 def _switches(program: Program) -> int:
     return work([program.pid]).switches
+
+
+@MODES
+def test_busy_listener_has_the_last_events(run: Run, tmp_path: Path, mode: Any) -> None:
+    """It takes time for each event; its stop comes behind those of all others."""
+    file = tmp_path / "events"
+    slow = recorder("watch", file, events="PROCESS_STATE_STOPPED", environment='RECORD_PAUSE="0.1"')
+    programs = [section(name, "wait", startsecs=0) for name in ("one", "two", "three")]
+    program = mode(run, tmp_path, slow, *programs)
+    all_told(program.out.seen, "one up", "two up", "three up")
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+    assert ["one", "three", "two"] == sorted(
+        re.findall(r"processname:(\w+)", " ".join(one["payload"] for one in recorded(file)))
+    )
+
+
+@MODES
+def test_listener_that_never_answers_delays_no_stop(run: Run, tmp_path: Path, mode: Any) -> None:
+    file = tmp_path / "events"
+    mute = listener(
+        "mute",
+        f"sh -c 'echo READY; touch {file}; exec sleep 60'",
+        events="PROCESS_STATE_STOPPED",
+        startsecs=0,
+    )
+    program = mode(run, tmp_path, mute, section("one", "wait", startsecs=0))
+    all_told(program.out.seen, "one up")
+    until(file.exists, expected=True)
+    began = time.monotonic()
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+    assert time.monotonic() - began < 5

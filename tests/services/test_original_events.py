@@ -67,7 +67,7 @@ command = sh -c "echo '{BEGIN}hello{END}rest of a line'; exec sleep 100"
 stdout_capture_maxbytes = 1MB
 priority = 8
 [program:last]
-command = bash -c "trap 'sleep 1; exit' TERM; while :; do sleep 0.1; done"
+command = sleep 100
 priority = 1
 [program:many]
 command = sleep 100
