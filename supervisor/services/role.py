@@ -43,9 +43,9 @@ class Role:
         self._argv = argv
         self._environ = environ
         if argv[:1] == [_S6_OPTION]:
-            from . import s6_role
+            from . import s6_options
 
-            self._tree = s6_role.parse(argv)
+            self._tree = s6_options.parse(argv, environ)
             return  # all that follows is about files
         if _is_supervisord(program):
             options = services_options.of_variables(environ, supervisord_line.parse(argv))

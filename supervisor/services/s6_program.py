@@ -25,11 +25,12 @@ from .verdicts import Verdicts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from ..options.declarations import Settings
     from ..runtime.signals import Inherited
     from .plan import Plan
+    from .s6_options import TreeOptions
     from .s6_runtime import Runtime
     from .services_loop import ServicesLoop
 
@@ -41,13 +42,13 @@ class Tree:
 
     def __init__(
         self,
-        root: str,
-        command: Sequence[str],
+        options: TreeOptions,
         environ: Mapping[str, str],
         inherited: Inherited,
     ) -> None:
-        self._root = os.path.abspath(root)
-        self._command = tuple(command)
+        self._options = options
+        self._root = os.path.abspath(options.root)
+        self._command = options.command
         # The hook has run by the time of a reading, which has no verdict about it then.
         self._environ = {name: value for name, value in environ.items() if name != _HOOK}
         variables = s6_variables.read(environ, Verdicts())
@@ -68,7 +69,7 @@ class Tree:
             raise UsageError(str(error)) from None
         if tree is None:
             return None, verdicts
-        plan = s6_locations.below(self._base, tree.plan)
+        plan = s6_locations.below(self._base, self._options.applied(tree.plan, verdicts))
         return s6_directories.copied(plan, self.runtime.scan_directory, verdicts), verdicts
 
     def attend(self, loop: ServicesLoop) -> None:

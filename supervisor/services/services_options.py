@@ -79,7 +79,7 @@ def _parsed(given: Texts, environ: Mapping[str, str]) -> ServicesOptions:
     settings = command_line.unchecked({name: given[name] for name in WHOLE if name in given})
     line = Line(
         file=own["services"] or "",
-        options=_main_keys(given, settings),
+        options=main_keys(given, settings),
         check=own["check"],
         json=own["json"],
         help=settings.help,
@@ -99,7 +99,7 @@ def _place(given: Texts, name: str) -> str:
     return given[name][-1][0]
 
 
-def _main_keys(given: Texts, settings: Settings) -> dict[str, str]:
+def main_keys(given: Texts, settings: Settings) -> dict[str, str]:
     """Keys of [supervisord]."""
     keys = {}
     if "stop_budget" in given:

@@ -75,7 +75,7 @@ def test_json_has_files_and_fields(tree: Planted) -> None:
     [
         (["/no/such/folder", "--check"], "'/no/such/folder' cannot be read: no such file"),
         (["/proc", "--check"], "'/proc' has none of etc/services.d, etc/cont-init.d,"),
-        (["/", "--chek"], "--chek cannot be used with --s6; --check and --json can"),
+        (["/", "--chek"], "unknown option --chek (did you mean --check?)"),
     ],
 )
 def test_usage_ends_with_code_2(words: list[str], message: str) -> None:
