@@ -19,6 +19,7 @@ Event = tuple[str, str]  # header, payload
 
 EVENTS = "PROCESS_STATE, PROCESS_GROUP, SUPERVISOR_STATE_CHANGE, PROCESS_LOG, PROCESS_COMMUNICATION"
 BEGIN, END = event_capture.BEGIN.decode(), event_capture.END.decode()
+# The last program takes a second to end: else the original loses events of the stop under load.
 CONFIGURATION = f"""\
 [supervisord]
 nodaemon = true
@@ -67,7 +68,7 @@ command = sh -c "echo '{BEGIN}hello{END}rest of a line'; exec sleep 100"
 stdout_capture_maxbytes = 1MB
 priority = 8
 [program:last]
-command = sleep 100
+command = bash -c "trap 'sleep 1; exit' TERM; while :; do sleep 0.1; done"
 priority = 1
 [program:many]
 command = sleep 100
