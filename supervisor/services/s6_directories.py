@@ -2,8 +2,8 @@
 supervisor beside them.
 
 s6-notifyoncheck looks for a locked `supervise/lock`, for `event` and `notification-fd` in its
-directory; s6-svc writes letters into `supervise/control`. `supervise/status`, which s6-svstat and
-s6-svwait read, is not there. Without such files services run all the same.
+directory; s6-svc writes letters into `supervise/control`; s6-svstat and s6-svwait read
+`supervise/status`. Without such files services run all the same.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import select
 import shutil
 
 from ..core.errors import reason
+from ..core.primitives import deque
 from ..runtime import log, threads
 from . import s6_control
 from .ini_file import Place
@@ -85,6 +86,18 @@ class Supervision:
         self._put = put
         self._kept: list[int] = []  # open for good: a lock lasts as long as its descriptor
         self._controls: dict[int, str] = {}
+        self._orders: deque[Callable[[], None]] = deque()
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    @property
+    def identities(self) -> frozenset[str]:
+        """The services with such files."""
+        return frozenset(self._controls.values())
+
+    def post(self, order: Callable[[], None]) -> None:
+        """Have the thread call a function; from any thread."""
+        self._orders.append(order)
+        os.eventfd_write(self._bell, 1)
 
     def begin(self, services: Iterable[Service], scan: str) -> None:
         """Open the files of services whose directory is below `scan`."""
@@ -119,9 +132,15 @@ class Supervision:
         poll = select.poll()
         for control in self._controls:
             poll.register(control, select.POLLIN)
+        poll.register(self._bell, select.POLLIN)
         while True:
-            for control, _ in poll.poll():
-                self._take(control)
+            for file, _ in poll.poll():
+                if file == self._bell:
+                    os.eventfd_read(self._bell)
+                else:
+                    self._take(file)
+            while self._orders:
+                self._orders.popleft()()
 
     def _take(self, control: int) -> None:
         try:

@@ -20,6 +20,7 @@ from . import (
     services_program,
 )
 from .ini_file import Place
+from .s6_status_files import StatusFiles
 from .tree_files import TreeError, TreeFiles
 from .verdicts import Verdicts
 
@@ -73,9 +74,19 @@ class Tree:
         return s6_directories.copied(plan, self.runtime.scan_directory, verdicts), verdicts
 
     def attend(self, loop: ServicesLoop) -> None:
-        """Serve s6-svc and s6-notifyoncheck beside the loop."""
+        """Serve the programs of s6 beside the loop."""
         supervision = s6_directories.Supervision(loop.inbox.put)
-        supervision.begin(loop.plan.plan.services, self.runtime.scan_directory)
+        services = loop.plan.plan.services
+        supervision.begin(services, self.runtime.scan_directory)
+        directories = {
+            one.identity: one.directory
+            for one in services
+            if one.directory and one.identity in supervision.identities
+        }
+        if directories:
+            files = StatusFiles(directories, supervision.post)
+            files.begin(loop.services)
+            loop.add_observer(files.observe)
 
     def _prepare(self, verdicts: Verdicts) -> None:
         files = TreeFiles(self._root, Verdicts())

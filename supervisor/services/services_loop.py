@@ -105,6 +105,10 @@ class ServicesLoop(Loop):
         member = self.services.members.get(getattr(order, "service", ""))
         return Service() if member is None else member.service
 
+    def add_observer(self, observer: Any) -> None:
+        """One more observer of services, before the loop runs."""
+        self._parts = self._parts.replace(observers=(*self._parts.observers, observer))
+
     def handle(self, event: ev.Event) -> None:
         if isinstance(event, ev.StartFailed) and self._start_error is not None:
             word = self.plan.word(event.service)

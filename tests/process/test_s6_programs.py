@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import needs
-from tests.harness import Program, Run, until
+from tests.harness import Program, Run, until, wait_until
 from tests.process.services import serve
 from tests.s6_trees import SOURCE, Planted
 
@@ -166,3 +167,55 @@ def test_finish_has_the_words_that_s6_gives_it(run: Run, tree: Planted, end: str
     original.wait()
 
     assert theirs == ours
+
+
+def status(tree: Planted, service: str, *options: str) -> str:
+    """The answer of s6-svstat."""
+    place = tree.root / "run/service" / service
+    words = [needs("s6-svstat"), *options, str(place)]
+    return subprocess.check_output(words, timeout=10, text=True)
+
+
+def test_s6_svstat_tells_pid_and_end(run: Run, tree: Planted) -> None:
+    tree.program("etc/services.d/web/run", UP)
+    tree.program("etc/services.d/other/run", "#!/bin/sh\nexec sleep 60\n")
+    program = supervise(run, tree)
+    pid = program.err.expect(r"started web \(pid (\d+)\)")[1]
+    until(lambda: status(tree, "web", "-o", "up,pid,wantedup"), f"true {pid} true\n")
+    assert status(tree, "web").startswith(f"up (pid {pid}) ")
+    assert int(status(tree, "web", "-o", "updownfor")) < 60
+    control(tree, "-d", "web")
+    until(lambda: status(tree, "web", "-o", "up,signal,wantedup"), "false SIGTERM false\n")
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
+def test_s6_svwait_sees_stops_starts_and_readiness(run: Run, tree: Planted) -> None:
+    go = tree.root / "go"
+    os.mkfifo(go)
+    text = f"#!/bin/sh\necho up\nread word < {go}\necho >&4\nexec sleep 60\n"
+    tree.longrun("web", notification_fd="4\n").program(f"{SOURCE}/web/run", text).user("web")
+    program = supervise(run, tree)
+    program.expect("up")
+    place = tree.root / "run/service/web"
+
+    def waiting(option: str) -> subprocess.Popen[bytes]:
+        made = subprocess.Popen([needs("s6-svwait"), option, "-t", "10000", place])
+        wait_until(lambda: _has_reader(place / "event"))
+        return made
+
+    ready = waiting("-U")
+    go.write_text("now\n")
+    assert 0 == ready.wait(10)
+    down = waiting("-d")
+    control(tree, "-d", "web")
+    assert 0 == down.wait(10)
+    up = waiting("-u")
+    control(tree, "-u", "web")
+    assert 0 == up.wait(10)
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
+def _has_reader(fifodir: Path) -> None:
+    assert any(one.name.startswith("ftrig1") for one in fifodir.iterdir())
