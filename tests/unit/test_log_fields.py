@@ -14,7 +14,7 @@ ROOT = os.path.dirname(config_supervisor.__file__)
 LEVELS = {"write", "debug", "info", "warning", "error"}
 FIELDS = set(
     "event service version previous changed pid signal method reason exit_code duration_ms"
-    " source".split()
+    " source output".split()
 )
 # The line at the start of a role has two more: it introduces the program itself.
 INTRODUCTION = {"role", "release"}
