@@ -22,8 +22,9 @@ from tests.harness import (
 )
 from tests.process.services import all_told, section, services, supervisord
 
-FLAPPING = 25  # services; supervisord starts each about once a second
+FLAPPING = 50  # services; supervisord starts each about once a second
 RESTARTS = 200
+FEW = 15  # descriptors beside the standard input of each service
 MARGIN = 512  # KiB
 
 
@@ -146,24 +147,22 @@ def test_a_broken_pipe_ends_a_service(run: Run, tmp_path: Path) -> None:
 
 def test_many_restarts_leave_nothing_behind(run: Run, tmp_path: Path) -> None:
     """Descriptors, processes and memory are as after the first few of some hundred starts."""
+    calm = tmp_path / "calm"
     names = [f"web-{number}" for number in range(FLAPPING)]
-    keys = {"command": "true", "startsecs": 0, "restart": "always", "redirect_stderr": "true"}
+    command = f"sh -c 'test ! -e {calm} || exec sleep 1000'"
+    keys = {"command": command, "startsecs": 0, "restart": "always", "redirect_stderr": "true"}
     program = supervisord(
         run,
         tmp_path,
         *(section(name, **keys, stdout_logfile="NONE") for name in names),
         section("db", "wait", startsecs=0),
     )
-    _restarted(program, 3 * FLAPPING)
-    descriptors, memory = _held(program)
+    _restarted(program, FLAPPING)
+    descriptors, memory = _held(program, calm, FLAPPING + FEW)
     _restarted(program, RESTARTS)
+    _, memory_after = _held(program, calm, descriptors)
 
-    def no_more() -> None:
-        after, memory_after = _held(program)
-        assert descriptors >= after
-        assert memory_after < memory + MARGIN
-
-    wait_until(no_more)
+    assert memory_after < memory + MARGIN
     program.send(signal.SIGTERM)
     program.finish(0)
 
@@ -173,12 +172,28 @@ def _restarted(program: Program, times: int) -> None:
         program.expect("exited: web-")
 
 
-def _held(program: Program) -> tuple[int, int]:
-    """The descriptors while no service but one runs, and KiB of anonymous memory."""
-    until(lambda: len(children(program.pid)), 1)
+def _held(program: Program, calm: Path, most: int) -> tuple[int, int]:
+    """The descriptors, `most` of them, while all services run on, and KiB of anonymous memory."""
+
+    def sleepers() -> list[int]:
+        return [pid for pid in children(program.pid) if status(pid).get("Name") == "sleep"]
+
+    def descriptors() -> int:
+        return len(os.listdir(f"/proc/{program.pid}/fd"))
+
+    def settled() -> None:
+        assert descriptors() <= most
+
+    calm.touch()
+    until(lambda: len(sleepers()), FLAPPING)
+    wait_until(settled)
     memory = re.match(r"\d+", status(program.pid)["RssAnon"])
     assert memory is not None
-    return len(os.listdir(f"/proc/{program.pid}/fd")), int(memory[0])
+    held = descriptors(), int(memory[0])
+    calm.unlink()
+    for pid in sleepers():
+        os.kill(pid, signal.SIGKILL)
+    return held
 
 
 def test_the_limit_of_descriptors_is_raised(run: Run, tmp_path: Path) -> None:

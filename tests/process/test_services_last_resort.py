@@ -13,6 +13,7 @@ import pytest
 from tests.harness import APPS, Program, Run, children
 from tests.process.services import all_told, section, supervisord, written
 
+LONGEST = 3  # seconds to stop, of all services: without rules each has that
 STANDARD = 3  # descriptors: none is left beside the standard streams
 
 
@@ -31,8 +32,8 @@ def test_a_stop_reaches_all_without_rules(run: Run, tmp_path: Path, broken: str)
         run,
         broken,
         tmp_path,
-        section("db", "wait", startsecs=0),
-        section("web", "wait", startsecs=0),
+        section("db", "wait", startsecs=0, stopwaitsecs=LONGEST),
+        section("web", "wait", startsecs=0, stopwaitsecs=LONGEST),
         section("deaf", "ignore", "sleep=1000", startsecs=0, stopwaitsecs=1),
     )
     all_told(program.out.seen, "deaf ignores")
