@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Original]:
 def sides(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Side]]:
     """The original, then ours, on the same file."""
     python = environment(tmp_path_factory.getbasetemp().parent / "supervisor-4.3")
-    found = both(python, tmp_path)
-    yield found
-    for side in found:
-        side.close()
+    with ExitStack() as ends:
+        found = both(python, tmp_path)
+        for side in found:
+            ends.callback(side.close)
+        yield found

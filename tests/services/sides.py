@@ -99,8 +99,17 @@ class Side:
 
     def close(self) -> None:
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(timeout=20)
+            end(self.process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """By a stop, or by force if that takes too long: none outlives its test."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=15)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def normal(text: str, place: Path) -> str:

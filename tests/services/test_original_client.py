@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 
 from tests.harness import until, wait_until
 from tests.services.oracle import environment
+from tests.services.sides import end
 
 OURS = (sys.executable, "-m", "config_supervisor.control")
 FILE = """\
@@ -65,7 +65,11 @@ class Served:
         command = [str(python), "-m", "supervisor.supervisord", "-n", "-c", str(self.file)]
         with (here / "out").open("wb") as out:
             self._process = subprocess.Popen(command, stdout=out, stderr=out, cwd=here)
-        wait_until(self._settled, 15)
+        try:
+            wait_until(self._settled, 15)
+        except BaseException:
+            self.stop()
+            raise
 
     def _settled(self) -> None:
         out = (self.here / "out").read_text()
@@ -102,9 +106,7 @@ class Served:
         return ours
 
     def stop(self) -> None:
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-        self._process.wait(15)
+        end(self._process)
 
 
 @pytest.fixture(scope="module", name="served")

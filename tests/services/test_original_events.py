@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from config_supervisor.services import event_capture
 from tests.harness import PROGRAM, app, wait_until
 from tests.services.oracle import environment
+from tests.services.sides import end
 
 Event = tuple[str, str]  # header, payload
 
@@ -35,6 +35,7 @@ command = sleep 100
 priority = 7
 [program:quick]
 command = sh -c "exit 3"
+startsecs = 5
 startretries = 1
 priority = 2
 [program:missing]
@@ -112,8 +113,7 @@ def recorded(place: Path, start: Callable[[Path], list[str]], configuration: str
     try:
         wait_until(settled, timeout=20)
     finally:
-        running.send_signal(signal.SIGTERM)
-        running.wait(timeout=15)
+        end(running)
         log.close()
     return [tuple(json.loads(line)) for line in file.read_text().splitlines()]
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import subprocess
 
 import pytest
@@ -13,6 +11,7 @@ from config_supervisor.core import events as ev
 from config_supervisor.services.plan import Restart, Retries
 from tests.harness import wait_until
 from tests.services.oracle import environment
+from tests.services.sides import end
 from tests.unit.ensemble import KILL, TERM, Ensemble, service
 
 CONFIGURATION = """\
@@ -24,6 +23,7 @@ pidfile = {scratch}/pid
 command = sleep 100
 [program:quick]
 command = sh -c "exit 3"
+startsecs = 5
 startretries = 1
 [program:missing]
 command = /nosuch/program
@@ -83,11 +83,8 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
     try:
         wait_until(complete, timeout=30)
-        os.kill(running.pid, signal.SIGTERM)
-        running.wait(15)
     finally:
-        running.kill()
-        running.wait()
+        end(running)
     return [normal(line) for line in log.read_text().splitlines()]
 
 
@@ -100,7 +97,7 @@ def told() -> list[str]:
         service("lived", restart=never),
         service("missing", retries=Retries(0), command="/nosuch/program"),
         service("one", restart=never, startsecs=0),
-        service("quick", retries=Retries(1)),
+        service("quick", startsecs=5, retries=Retries(1)),
         service("steady"),
         compatible=True,
     )
