@@ -36,7 +36,7 @@ def test_events_of_a_short_life(run: Run, tmp_path: Path, mode: Any) -> None:
         run,
         tmp_path,
         recorder("watch", file, events="EVENT", buffer_size=100),
-        section("db", "wait", startsecs=0),
+        section("db", command=_ends_after(file, "STATE_CHANGE_STOPPING"), startsecs=0),
         section("once", "end=3", startsecs=0, restart="never", essential="false"),
     )
     wait_for(file, "PROCESS_STATE_EXITED", "PROCESS_STATE_RUNNING processname:db")
@@ -52,6 +52,12 @@ def test_events_of_a_short_life(run: Run, tmp_path: Path, mode: Any) -> None:
     assert "SUPERVISOR_STATE_CHANGE_RUNNING " in found
     assert "SUPERVISOR_STATE_CHANGE_STOPPING " in found
     assert {"0"} == {one["serial"] for one in recorded(file)[:1]}
+
+
+def _ends_after(file: Path, event: str) -> str:
+    """A program that is stopped, and with it the listener, once an event is in a file."""
+    seen = f"until grep -q {event} {file}; do sleep 0.1; done; exit 0"
+    return f"sh -c \"trap '{seen}' TERM; while :; do sleep 0.1; done\""
 
 
 @MODES

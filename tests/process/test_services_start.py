@@ -155,7 +155,6 @@ def test_a_missing_program_in_the_words_of_supervisord(run: Run, tmp_path: Path)
     [
         ("user = nobody-knows", "[program:web] user: 'nobody-knows'"),
         ("depends_on = nowhere", "[program:web] depends_on"),
-        ("ready = notify", "[program:web] ready: 'notify' cannot be used yet"),
         ("startsecs = soon", "[program:web] startsecs"),
     ],
 )

@@ -234,7 +234,7 @@ def test_once_is_content_with_what_an_earlier_run_has_written(
 def test_once_with_a_rejected_version_fails_and_says_why(sidecar: Sidecar) -> None:
     sidecar.kube.create("web", {"app.conf": "one"})
     program = sidecar.begin(
-        "--once", "--validate=sh -c 'echo one is no good; exit 1'", "--initial-sync-timeout=500ms"
+        "--once", "--validate=sh -c 'echo one is no good; exit 1'", "--initial-sync-timeout=2s"
     )
     program.finish(125)
     assert any("one is no good" in line for line in program.err.seen)
