@@ -153,14 +153,12 @@ def _order(turn: Turn, order: ServiceOrder) -> None:
     answers = {name: _take(turn, order, name) for name in order.names}
     pending = [name for name, answer in answers.items() if answer is None]
     results = [OrderResult(name, answer) for name, answer in answers.items() if answer]
-    for name in pending:
-        lacking = ""
-        if order.verb is not Verb.STOP:
-            lacking = dependencies.lacking(name, turn.state.roster, turn.members)
-        if lacking:
-            results.append(OrderResult(name, Answer.FAILED, lacking))
-        elif not order.wait:
-            results.append(OrderResult(name, Answer.SUCCESS))
+    if order.verb is not Verb.STOP:
+        for name in pending:
+            for need in dependencies.stopped(name, turn.state.roster, turn.members):
+                turn.want_up(need)
+    if not order.wait:
+        results += [OrderResult(name, Answer.SUCCESS) for name in pending]
     done = {one.name for one in results}
     opened = OpenOrder(order.verb, reply, tuple(results), frozenset(pending) - done)
     turn.change(orders=(*turn.state.orders, opened))

@@ -64,10 +64,13 @@ def refusal(name: str, roster: Roster, members: Members) -> str:
     return ""
 
 
-def lacking(name: str, roster: Roster, members: Members) -> str:
-    """Why a start waits for an order of a person: a dependency is not to run; "" if it is."""
-    for need in sorted(roster.places[name].all_needs, key=lambda one: roster.places[one].rank):
-        member = members[need]
-        if not member.up and not member.again and not member.spent and member.down:
-            return f"waits for {need}, which is STOPPED"
-    return ""
+def stopped(name: str, roster: Roster, members: Members) -> tuple[str, ...]:
+    """The dependencies, and theirs, that are down and not to run: a start brings them up too."""
+    return tuple(
+        need
+        for need in roster.places[name].all_needs
+        if not members[need].up
+        and not members[need].again
+        and not members[need].spent
+        and members[need].down
+    )

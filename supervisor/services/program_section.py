@@ -241,6 +241,10 @@ class Program:
         # A check tells more than a second of life.
         if (one.oneshot or one.readiness.check) and not section.has("startsecs"):
             one = one.replace(startsecs=0)
+        # The word of a pod: no start after the first, however short its life was.
+        never = section.has("restart") and one.restart is Restart.NEVER
+        if never and not section.has("startretries"):
+            one = one.replace(retries=one.retries.replace(tries=0))
         if one.oneshot and not (section.has("autorestart") or section.has("restart")):
             one = one.replace(restart=Restart.NEVER)
         return one

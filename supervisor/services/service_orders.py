@@ -118,9 +118,9 @@ def _started(name: str, member: Member) -> tuple[OrderResult, ...]:
         return ()
     if member.refused:
         return (OrderResult(name, Answer.SPAWN_ERROR, member.refused),)
+    if member.up and member.down:  # its turn has not come yet
+        return ()
     if not member.begun:
-        if member.up:
-            return ()
         return (OrderResult(name, Answer.FAILED, "stopped before it was started"),)
     if life.phase is Phase.RUNNING or (life.phase is Phase.ENDED and life.finished):
         return (OrderResult(name, Answer.SUCCESS),)

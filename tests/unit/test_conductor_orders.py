@@ -95,15 +95,29 @@ def test_start_of_a_program_that_ends_soon_is_a_success() -> None:
     assert ["one"] == world.running()
 
 
-def test_start_on_a_stopped_dependency_says_what_it_waits_for() -> None:
+def test_start_brings_up_stopped_dependencies() -> None:
     world = Ensemble(
         service("db", autostart=False), service("web", autostart=False, depends_on=["db"])
     ).begin()
     world.order(Verb.START, "web")
-    assert "waits for db, which is STOPPED" == world.answers[-1][0].error
+    world.wait(0.5)
+    assert ["db"] == world.running()
 
-    world.order(Verb.START, "db")
-    world.wait(1)
+    world.wait(2)
+    assert ["db", "web"] == world.running()
+    assert ["SUCCESS"] == world.results()
+
+
+def test_restart_in_the_wrong_order_is_no_failure() -> None:
+    """As `supervisorctl restart web db`: stops of both, then the start of web, then that of db."""
+    world = Ensemble(service("db"), service("web", depends_on=["db"])).begin()
+    world.wait(3)
+    for name in ("web", "db"):
+        world.order(Verb.STOP, name)
+    world.order(Verb.START, "web")
+    world.wait(3)
+
+    assert ["SUCCESS"] == world.results()
     assert ["db", "web"] == world.running()
 
 

@@ -186,6 +186,13 @@ def test_restart_wins_over_autorestart() -> None:
     assert Restart.NEVER is service("autorestart=true\nrestart=never").restart
 
 
+def test_restart_never_means_one_start() -> None:
+    """The original starts a program again that ends within startsecs, autorestart=false or not."""
+    assert 0 == service("restart=never").retries.tries
+    assert 5 == service("restart=never\nstartretries=5").retries.tries
+    assert service("autorestart=false").retries.tries
+
+
 def test_a_oneshot_ends_once() -> None:
     one = service("oneshot=true")
 
