@@ -47,6 +47,7 @@ class Runtime(Record):
     exit_code_file: str = "/run/s6-linux-init-container-results/exitcode"  # wins, where written
     halt: str = "/run/s6/basedir/bin/halt"  # an order to stop the container
     scan_directory: str = "/run/service"  # NAME/supervise: for s6-svc and s6-notifyoncheck
+    old_scan_directory: str = "/run/s6/services"  # of version 2: a link to the other
     hook: tuple[str, ...] = ()  # S6_STAGE2_HOOK: to be run before this reading
 
     def below(self, root: str) -> Runtime:
@@ -56,6 +57,7 @@ class Runtime(Record):
             exit_code_file=root + self.exit_code_file,
             halt=root + self.halt,
             scan_directory=root + self.scan_directory,
+            old_scan_directory=root + self.old_scan_directory,
         )
 
 

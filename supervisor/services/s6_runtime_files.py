@@ -38,6 +38,9 @@ def write(runtime: Runtime, environ: Mapping[str, str], verdicts: Verdicts) -> N
         for path, text in s6_runtime.orders(runtime, os.getpid()).items():
             os.makedirs(os.path.dirname(path), exist_ok=True)
             _write(path, text, _PROGRAM)
+        if not os.path.lexists(runtime.old_scan_directory):
+            os.makedirs(os.path.dirname(runtime.old_scan_directory), exist_ok=True)
+            os.symlink(runtime.scan_directory, runtime.old_scan_directory)
         os.makedirs(os.path.dirname(runtime.exit_code_file), exist_ok=True)
         if os.path.lexists(runtime.exit_code_file):
             os.unlink(runtime.exit_code_file)  # of an earlier start of the container

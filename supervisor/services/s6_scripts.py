@@ -26,8 +26,6 @@ _OF_S6 = {
     "s6-rc": "supervisorctl start and stop change services",
     "s6-rc-db": "supervisorctl status lists services",
     "s6-svscanctl": "/run/s6/basedir/bin/halt ends the container",
-    "s6-svstat": "supervisorctl status shows a service",
-    "s6-svwait": "a file in dependencies.d makes a service wait for another",
     "s6-permafailon": "exit code 125 of finish stops the restarts",
     "s6-svdt": "supervisorctl status shows a service",
 }

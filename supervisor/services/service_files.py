@@ -40,6 +40,11 @@ class FilePart:
         del identity
         return NOTHING
 
+    def open_script(self, identity: str) -> Contribution:
+        """The share in a script of a service: outputs, as those of its program. Raises OSError."""
+        del identity
+        return NOTHING
+
     def started(self, identity: str, pid: int) -> None:
         """The service has a process, with copies of the descriptors: close the child's ends."""
 
@@ -90,6 +95,24 @@ class ServiceFiles:
         self._pids[identity] = forked.pid
         self._tell(opened, lambda part: part.started(identity, forked.pid), identity)
         return forked
+
+    def script(self, identity: str, command: Command, spawn: Callable[[Command], int]) -> int:
+        """Start a script of a service with the outputs of its program; its pid. Raises OSError,
+        SpawnError, with nothing left open.
+        """
+        opened: list[FilePart] = []
+        try:
+            for part in self._parts:
+                share = part.open_script(identity)
+                if share is not NOTHING:
+                    command = _with(command, share)
+                    opened.append(part)
+            pid = spawn(command)
+        except Exception:
+            self._tell(opened, lambda part: part.failed(identity), identity)
+            raise
+        self._tell(opened, lambda part: part.started(identity, pid), identity)
+        return pid
 
     def drain(self, identity: str, until: float, done: Callable[[], None]) -> bool:
         """Whether a part lets the service read first, and calls `done` then; see `FilePart`."""

@@ -77,6 +77,9 @@ class ServiceLogs(FilePart):
             self._hand_over(identity, service.uid)
         return Contribution(streams)
 
+    def open_script(self, identity: str) -> Contribution:
+        return self.open(identity)
+
     def started(self, identity: str, pid: int) -> None:
         streams, theirs = self._opened.pop(identity, ((), ()))
         for fd in theirs:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from .service_files import Contribution, FilePart
+from .service_files import NOTHING, Contribution, FilePart
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ class ServicePipes(FilePart):
         if identity in self._consumers:
             streams[_OUTPUT] = self._pipe(self._consumers[identity])[1]
         return Contribution(streams)
+
+    def open_script(self, identity: str) -> Contribution:
+        if identity not in self._consumers:
+            return NOTHING
+        return Contribution({_OUTPUT: self._pipe(self._consumers[identity])[1]})
 
     def _pipe(self, consumer: str) -> tuple[int, int]:
         if consumer not in self._pipes:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..process.children import Processes
     from ..process.spawning import Command
     from .plan import Service
+    from .service_files import ServiceFiles
 
     Report = Callable[[ev.HookReport], None]
 
@@ -34,8 +35,12 @@ class ServiceScripts:
         processes: Processes,
         command: Callable[[str], Command],
         put: Callable[[ev.Event], None],
+        files: ServiceFiles,
     ) -> None:
-        """`command` gives that of a service, and raises SpawnError; `put` takes the reports."""
+        """`command` gives that of a service, and raises SpawnError; `put` takes the reports;
+        `files` has the outputs.
+        """
+        self._files = files
         self._processes = processes
         self._command = command
         self._put = put
@@ -49,7 +54,7 @@ class ServiceScripts:
             command = self._command(order.service)
             files = {**command.files, _INPUT: _NOTHING}
             command = command.replace(argv=self._words(order, service), files=files)
-            pid = self._processes.spawn_hook(command)
+            pid = self._files.script(order.service, command, self._processes.spawn_hook)
         except Exception as error:  # SpawnError is usual; the rules await a report
             code = error.code if isinstance(error, SpawnError) else CANNOT_RUN
             self._put(ScriptEnded(order.script, code, str(error), order.service))

@@ -191,7 +191,9 @@ class ServicesLoop(Loop):
         if self._scripts is None:
             from .service_scripts import ServiceScripts
 
-            self._scripts = ServiceScripts(self.processes, self.plan.command, self.inbox.put)
+            self._scripts = ServiceScripts(
+                self.processes, self.plan.command, self.inbox.put, self._files
+            )
         service = self.services.roster.places[order.service].service
         self._scripts.run(order, service, self._hooks.__setitem__)
 

@@ -219,3 +219,38 @@ def test_s6_svwait_sees_stops_starts_and_readiness(run: Run, tree: Planted) -> N
 
 def _has_reader(fifodir: Path) -> None:
     assert any(one.name.startswith("ftrig1") for one in fifodir.iterdir())
+
+
+def test_finish_of_a_producer_writes_into_its_pipe(run: Run, tree: Planted) -> None:
+    tree.program("etc/services.d/web/run", UP).program(
+        "etc/services.d/web/finish", "#!/bin/sh\necho over\n"
+    )
+    log = '#!/bin/sh\nwhile read line; do echo "got $line"; done\n'
+    tree.program("etc/services.d/web/log/run", log)
+    program = supervise(run, tree)
+    program.expect("got up")
+    control(tree, "-r", "web")
+    program.expect("got over")
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
+def test_s6_svc_waits_at_the_place_of_version_2(run: Run, tree: Planted) -> None:
+    tree.program("etc/services.d/web/run", UP)
+    tree.program("etc/services.d/other/run", "#!/bin/sh\nexec sleep 60\n")
+    program = supervise(run, tree)
+    program.expect("up")
+    place = tree.root / "run/s6/services/web"
+    subprocess.run([needs("s6-svc"), "-wD", "-d", "-T", "9000", place], check=True, timeout=10)
+    assert "false\n" == status(tree, "web", "-o", "up")
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
+def test_up_with_blocks_runs_by_execlineb(run: Run, tree: Planted) -> None:
+    needs("execlineb")
+    tree.oneshot("migrate", up="foreground { echo inside }\necho behind\n").user("migrate")
+    program = supervise(run, tree)
+    program.finish(0)
+
+    assert ["inside", "behind"] == program.out.seen
