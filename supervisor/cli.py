@@ -49,19 +49,17 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     try:
         run = _role(argv, inherited)
     except UsageError as error:
-        log.complain(
-            str(error),
-            style=command_line.log_style(argv, environment.variables()),
-            event="usage_error",
-            exit_code=USAGE,
-        )
+        _complain(argv, str(error))
         _leave(USAGE, str(error))
     try:
         code, why = run()
     except UsageError as error:
         code = USAGE
         why = str(error)
-        log.error(why, event="usage_error", exit_code=code)
+        if _is_supervisord():
+            _complain(argv, why)
+        else:
+            log.error(why, event="usage_error", exit_code=code)
     except StartError as error:
         code = CANNOT_RUN
         why = str(error)
@@ -84,7 +82,7 @@ def _role(argv: Sequence[str], inherited: Inherited) -> Callable[[], tuple[int, 
 
     Raises UsageError; ends the process where nothing is to be run.
     """
-    if sys.argv[0].rpartition("/")[2] == _SUPERVISORD:
+    if _is_supervisord():
         return _services(argv, inherited)
     try:
         settings = command_line.parse(argv, environment.variables())
@@ -93,6 +91,21 @@ def _role(argv: Sequence[str], inherited: Inherited) -> Callable[[], tuple[int, 
     if settings.help or settings.version:
         _leave(_print(_help() if settings.help else f"supervisor {__version__}\n"))
     return partial(_run, settings, inherited)
+
+
+def _is_supervisord() -> bool:
+    return sys.argv[0].rpartition("/")[2] == _SUPERVISORD
+
+
+def _complain(argv: Sequence[str], message: str) -> None:
+    """Write a usage error, in supervisord's form where that is our name."""
+    style = command_line.log_style(argv, environment.variables())
+    fields = {"event": "usage_error", "exit_code": USAGE}
+    if style == log.JSON or not _is_supervisord():
+        log.complain(message, style=style, **fields)
+        return
+    log.complain(message, prefix="Error: ")
+    log.complain(f"For help, use {sys.argv[0]} -h", prefix="")
 
 
 def _services(argv: Sequence[str], inherited: Inherited) -> Callable[[], tuple[int, str]]:

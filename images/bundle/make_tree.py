@@ -28,7 +28,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 HOME = "opt/supervisor"
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 LAUNCHER = "/tools/bin/launcher"  # of launcher.c, which the stage compiles
-PROGRAMS = ("supervisor", "supervisorctl")
+PROGRAMS = ("supervisor", "supervisorctl", "supervisord")
 PARTS = ("bin", "lib", "share")
 
 # Parts of the standard library without an importer here. `pydoc` stays, with `_pyrepl`, its import:

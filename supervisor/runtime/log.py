@@ -243,13 +243,15 @@ def write_fully(data: bytes, descriptor: int = 2) -> None:
             poll.poll()
 
 
-def complain(message: str, *, style: str = TEXT, **fields: object) -> None:
+def complain(
+    message: str, *, style: str = TEXT, prefix: str = "supervisor: ", **fields: object
+) -> None:
     """Write a line before the log is configured: usage errors. Never raises or blocks for long."""
     if style == JSON:
         _log.json = True
         _write_briefly(formatted((time.time(), "error", message, fields)))
     else:
-        _write_briefly(f"supervisor: {clean(message)}\n".encode(errors="backslashreplace"))
+        _write_briefly(f"{prefix}{clean(message)}\n".encode(errors="backslashreplace"))
 
 
 def _write_briefly(data: bytes) -> None:

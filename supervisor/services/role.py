@@ -27,11 +27,39 @@ if TYPE_CHECKING:
 
 _S6_OPTION = "--s6"
 _HELP = """\
-usage: supervisord --check [-c FILE] [--json]
+usage: supervisord [OPTIONS]
 
-Reads a supervisord.conf, prints each difference from supervisord and the plan;
-exit code 0, or 2 if the file is refused. supervisord's own options are
-accepted.
+Runs the services of a supervisord.conf in the foreground. An option wins over
+the key of [supervisord] with the same name.
+
+  -c, --configuration FILE     the file; without -c, the first that exists of
+                               ../etc/supervisord.conf and ../supervisord.conf
+                               beside the program's directory,
+                               supervisord.conf, etc/supervisord.conf,
+                               /etc/supervisord.conf,
+                               /etc/supervisor/supervisord.conf
+  -n, --nodaemon               no warning that the program stays in the
+                               foreground
+  -s, --silent                 no log on standard output
+  -u, --user USER              run as this user, a name or a number
+  -l, --logfile FILE           the log file of the program
+  -y, --logfile_maxbytes SIZE  rotate the log file at this size; 0: never
+  -z, --logfile_backups N      keep this number of rotated files
+  -e, --loglevel LEVEL         critical, error, warn, info, debug, trace, blather
+  -j, --pidfile FILE           write the pid to this file
+  -i, --identifier TEXT        the name that clients and listeners read
+  -t, --strip_ansi             remove escape sequences from lines of services
+  -a, --minfds N               raise the limit of open files to N
+  -h, --help                   print this help and exit
+  -v, --version                print the version and exit
+
+  --check                      print each difference from supervisord and the
+                               plan; run nothing; exit code 0, or 2 if the file
+                               is refused
+  --json                       the report of --check as JSON
+
+Without effect: -m/--umask and -d/--directory, which are for a daemon;
+-q/--childlogdir, -k/--nocleanup, --minprocs. Refused: --profile_options.
 """
 
 

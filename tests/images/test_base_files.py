@@ -159,7 +159,8 @@ def test_nothing_that_only_the_build_needs_is_there(tree: Path) -> None:
     left += [tree / name for name in gone if (tree / name).exists()]
 
     assert [] == left
-    assert {"python", "python3", "python3.13", "supervisor", "supervisorctl"} == {
+    programs = {"supervisor", "supervisorctl", "supervisord"}
+    assert {"python", "python3", "python3.13", *programs} == {
         one.name for one in (environment / "bin").iterdir()
     }
 
