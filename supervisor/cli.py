@@ -100,9 +100,8 @@ def _is_supervisord() -> bool:
 def _complain(argv: Sequence[str], message: str) -> None:
     """Write a usage error, in supervisord's form where that is our name."""
     style = command_line.log_style(argv, environment.variables())
-    fields = {"event": "usage_error", "exit_code": USAGE}
     if style == log.JSON or not _is_supervisord():
-        log.complain(message, style=style, **fields)
+        log.complain(message, style=style, event="usage_error", exit_code=USAGE)
         return
     log.complain(message, prefix="Error: ")
     log.complain(f"For help, use {sys.argv[0]} -h", prefix="")

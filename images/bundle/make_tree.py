@@ -29,6 +29,8 @@ HOME = "opt/supervisor"
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 LAUNCHER = "/tools/bin/launcher"  # of launcher.c, which the stage compiles
 PROGRAMS = ("supervisor", "supervisorctl", "supervisord")
+# Without `supervisord`: a link on PATH would hide the image's own.
+ON_PATH = ("supervisor", "supervisorctl")
 PARTS = ("bin", "lib", "share")
 
 # Parts of the standard library without an importer here. `pydoc` stays, with `_pyrepl`, its import:
@@ -239,7 +241,7 @@ def _link_root(root: str) -> None:
         os.symlink(os.path.join(HOME, name), os.path.join(root, name))
     commands = os.path.join(root, "usr/local/bin")
     os.makedirs(commands)
-    for name in PROGRAMS:
+    for name in ON_PATH:
         os.symlink(os.path.join("../../..", HOME, "bin", name), os.path.join(commands, name))
 
 

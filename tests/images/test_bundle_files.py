@@ -88,7 +88,7 @@ def test_bundle_has_a_tree_and_links_to_it(members: dict[str, tarfile.TarInfo]) 
         **{name: f"opt/supervisor/{name}" for name in ("bin", "lib", "share")},
         **{
             f"usr/local/bin/{name}": f"../../../opt/supervisor/bin/{name}"
-            for name in ("supervisor", "supervisorctl", "supervisord")
+            for name in ("supervisor", "supervisorctl")
         },
     } == links
     assert {"opt", "usr", "usr/local", "usr/local/bin"} == beside.keys() - links.keys()
