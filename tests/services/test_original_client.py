@@ -184,7 +184,7 @@ def test_orders_take_turns(served: Served) -> None:
     lines = "start manual", "stop manual", "restart web", "stop w:*", "start w:*", "stop all"
     said = [
         [
-            # Supervisord sees the short life of `once` sometimes before its answer, sometimes after.
+            # The original sees the short life of `once` before its answer, or after it.
             (code, sorted(line for line in text.splitlines() if not line.startswith("once:")))
             for code, text in (client(*line.split()) for line in (*lines, "start all", lines[1]))
         ]
