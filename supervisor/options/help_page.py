@@ -22,6 +22,7 @@ _TEXT = " " * 6
 _INTRODUCTION = """\
 usage: supervisor [OPTIONS] [--] COMMAND [ARG...]
        supervisor --services FILE [OPTIONS]
+       supervisor --s6 [DIR] [OPTIONS] [-- COMMAND]
 
 Runs COMMAND as PID 1 should: reaps orphans, forwards signals, exits with the
 exit code of COMMAND. With a configuration option it also keeps the

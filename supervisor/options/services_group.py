@@ -22,15 +22,16 @@ class ServicesGroup(Group):
     check: bool = option(
         None,
         "",
-        "with --services: print how the file is read and the plan, and exit with 0, or with 2 where"
-        " the file is refused",
+        "with --services and --s6: print how the file or tree is read and the plan, and exit with"
+        " 0, or with 2 where it is refused",
         default=False,
     )
     json: bool = option(None, "", "with --check: print JSON", default=False)
     stop_budget: float | None = option(
         parsers.duration,
         "DURATION",
-        "with --services: stop all services within this time, those that need others first",
+        "with --services and --s6: stop all services within this time, those that need others"
+        " first",
         shown="none",
     )
     essential: bool = option(
