@@ -2,8 +2,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Most tests wait for processes: three at a time keep two cores busy. A file's tests stay together, in order.
-PYTEST_ARGS ?= -n 3 --dist loadfile
+# Most tests wait for processes: two at a time keep a core busy. A file's tests stay together, in order.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 IMAGES_ARGS ?= -n 2 --dist loadfile
 COVERAGE_ARGS ?= -q -n 2 --dist loadfile \
 	$(addprefix --ignore=tests/,unit/test_house.py unit/test_signal_disposition.py process/test_footprint.py docs)

@@ -39,7 +39,7 @@ VERBS = {
     "avail": ("avail [--json]", "show all services of the file"),
     "config": (
         "config reload|rollback|generations NAME [N|VERSION]",
-        "reload the configuration of a service, go back, or list the versions on disk (--json)",
+        "reload a configuration, go back, or list versions",
     ),
     "reload": ("reload", "stop all services, read the file, and start all"),
     "shutdown": ("shutdown", "stop all services, and end"),

@@ -29,6 +29,8 @@ _READERS_ONLY = (
 _MULTICALL = "system.multicall"
 _TYPES = {"signal": "string"}  # parameters that take more than the type they are shown with
 _MOST_CALLS = 1000  # of a multicall
+_MOST_ANSWER = 8 << 20  # bytes of all its values, about: the answer is made in memory
+_VALUE = 30  # bytes, about, of a value beside its text
 
 
 class Method(Record):
@@ -131,10 +133,12 @@ class _Multicall:
         self._rest = list(reversed(calls))
         self._answer = answer
         self._results: list[Any] = []
+        self._room = _MOST_ANSWER
 
     def go_on(self) -> None:
         while self._rest:
-            value = self._value(self._rest.pop())
+            asked = self._rest.pop()
+            value: Any = self._value(asked) if self._room > 0 else _too_large()
             if is_later(value):
                 value(self._take_later)
                 return
@@ -148,6 +152,7 @@ class _Multicall:
     def _take(self, value: Any) -> None:
         if isinstance(value, RpcError):
             value = {"faultCode": int(value.fault), "faultString": value.text}
+        self._room -= _size(value)
         self._results.append(value)
 
     def _value(self, asked: Any) -> Any:
@@ -164,6 +169,22 @@ class _Multicall:
             return call(self._access, Call(name, tuple(parameters)), orders=self._orders)
         except RpcError as error:
             return error
+
+
+def _too_large() -> RpcError:
+    mebibytes = _MOST_ANSWER >> 20
+    return RpcError(FaultCode.FAILED, f"the answers before have {mebibytes} MiB; ask for it apart")
+
+
+def _size(value: Any) -> int:
+    """About the bytes of a value in an answer."""
+    if isinstance(value, str):
+        return _VALUE + len(value)
+    if isinstance(value, dict):
+        return _VALUE + sum(2 * _VALUE + _size(one) for one in value.values())
+    if isinstance(value, list | tuple):
+        return _VALUE + sum(map(_size, value))
+    return _VALUE
 
 
 SYSTEM = {

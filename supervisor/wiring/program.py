@@ -21,7 +21,6 @@ from ..core.rollout_state import Rollout, RolloutPolicy, rollout_of
 from ..core.service import Service
 from ..core.source_states import SourceState
 from ..core.versions import Pace
-from ..observe import turn_backlog
 from ..runtime import log, threads
 from ..runtime.loop import Parts
 from ..store import delivery
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from ..control.server import Control
     from ..core.versions import Versions
+    from ..observe.turn_backlog import Backlog
     from ..options.declarations import Settings
     from ..process.spawning import Command
     from ..runtime.loop import Current
@@ -240,11 +240,13 @@ class Assembly:
         host, port = listen
         further = self._settings.listen_next and port
         last = min(port + _FURTHER_PORTS, _LAST_PORT) if further else port
-        backlog = turn_backlog.Backlog()
+        from ..observe.turn_backlog import Backlog
+
+        backlog = Backlog()
         self._observers.append(backlog.observe)
         threads.start(partial(self._serve_web, backlog, host, range(port, last + 1)), "web")
 
-    def _serve_web(self, backlog: turn_backlog.Backlog, host: str, ports: Sequence[int]) -> None:
+    def _serve_web(self, backlog: Backlog, host: str, ports: Sequence[int]) -> None:
         self._started.wait(_PATIENCE)
         current = self._current
         put = self._put

@@ -152,3 +152,19 @@ def test_a_slow_reader_holds_no_log_up(run: Run, tmp_path: Path) -> None:
 
 def _ends(site: Site) -> None:
     assert site.rpc.readProcessStdoutLog("web", -4, 0) == "end\n"
+
+
+def test_answers_of_a_multicall_have_a_bound(run: Run, tmp_path: Path) -> None:
+    """Many calls in a small request would else fill the memory of PID 1."""
+    path = tmp_path / "out"
+    path.write_bytes(b"x" * (3 << 20))
+    said = section("web", stdout_logfile=str(path), stdout_logfile_maxbytes="0")
+    site = Site(run, tmp_path, said)
+    call = {"methodName": "supervisor.readProcessStdoutLog", "params": ["web", 0, 0]}
+    found = served(site.path).system.multicall([call] * 5)
+
+    assert all(len(one) >= 3 << 20 for one in found[:3])
+    assert ["FAILED: the answers before have 8 MiB; ask for it apart"] * 2 == [
+        one["faultString"] for one in found[3:]
+    ]
+    site.end()
