@@ -26,11 +26,13 @@ def statements() -> list[str]:
 
 
 def _foreign(tree: ast.AST) -> set[str]:
-    """The imports of other packages, those for the type checker left out."""
+    """The imports of other packages, without those for the type checker and those that may fail."""
     found = set()
     for node in ast.iter_child_nodes(tree):
         match node:
             case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                continue
+            case ast.Try(handlers=[ast.ExceptHandler(type=ast.Name(id="ImportError")), *_]):
                 continue
             case ast.Import() | ast.ImportFrom(level=0):
                 found.add(ast.unparse(node))
