@@ -321,20 +321,26 @@ class Server:
 
     def send(self, connection: Connection) -> None:
         """Send as much of a response as the peer takes."""
-        if not connection.here:
-            return
-        try:
-            connection.unsent = connection.unsent[connection.socket.send(connection.unsent) :]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._drop(connection)
+        if not self._push(connection):
             return
         if not connection.unsent:
             self._sent(connection)
         elif connection.stage is not Stage.SENDING:
             self.move(connection, Stage.SENDING, self._limits.send_seconds)
             self._bound_unsent(connection)
+
+    def _push(self, connection: Connection) -> bool:
+        """Send as much as the peer takes; whether the connection is still here."""
+        if not connection.here:
+            return False
+        try:
+            connection.unsent = connection.unsent[connection.socket.send(connection.unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._drop(connection)
+            return False
+        return True
 
     def _sent(self, connection: Connection) -> None:
         if connection.keep:
@@ -352,14 +358,7 @@ class Server:
 
     def flush(self, connection: Connection) -> None:
         """Send as much of a response without an end as the peer takes."""
-        if not connection.here:
-            return
-        try:
-            connection.unsent = connection.unsent[connection.socket.send(connection.unsent) :]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._drop(connection)
+        if not self._push(connection):
             return
         if not connection.unsent:
             self.move(connection, Stage.FOLLOWING, None)
