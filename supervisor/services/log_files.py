@@ -86,17 +86,37 @@ class LogFile:
 
     def write(self, data: bytes) -> None:
         with self._lock:
-            due = self._maxbytes - self._size - 1
-            if self._rotates and len(data) > due:
-                end = data.find(b"\n", max(0, due)) + 1
-                if not end and len(data) > due + _LONGEST:
-                    end = len(data)
-                if end:
-                    self._put(data[:end])
-                    self._rotate()
-                    data = data[end:]
-            if data:
+            if not self._rotates or self._size + len(data) < self._maxbytes:
                 self._put(data)
+                return
+            full, rest = self._split(data)
+            if len(full) > self._backups:  # the older ones would be removed at once
+                if not self._rotate():
+                    self._put(data)
+                    return
+                full = full[len(full) - self._backups :]
+            going = True
+            for part in full:
+                self._put(part)
+                going = going and self._rotate()
+            if rest:
+                self._put(rest)
+
+    def _split(self, data: bytes) -> tuple[list[bytes], bytes]:
+        """The parts that fill a file each, to the end of a line, and the rest."""
+        full = []
+        due = self._maxbytes - self._size - 1
+        begin = 0
+        while len(data) - begin > due:
+            end = data.find(b"\n", begin + max(0, due)) + 1
+            if not end and len(data) - begin > due + _LONGEST:
+                end = len(data)
+            if not end:
+                break
+            full.append(data[begin:end])
+            begin = end
+            due = self._maxbytes - 1
+        return full, data[begin:]
 
     def _put(self, data: bytes) -> None:
         if self._lost and self._torn:
@@ -124,7 +144,8 @@ class LogFile:
             )
             self._lost = 0
 
-    def _rotate(self) -> None:
+    def _rotate(self) -> bool:
+        """Begin a new file; whether that succeeded."""
         try:
             if self._backups > 0:
                 for number in range(self._backups - 1, 0, -1):
@@ -140,6 +161,7 @@ class LogFile:
                 f"cannot rotate the log file {self.path}: {reason(error)}; it grows from now on",
                 event="log_file_failed",
             )
+        return self._rotates
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes of a span. Raises BadSpanError, OSError."""

@@ -35,7 +35,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_rotation_keeps_lines_and_order(
     tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], most: int, backups: int
 ) -> None:
-    """The files are the end of the text; each older one ends with a line of its own."""
+    """The files are the end of the text; each older one ends with the line that filled it, and the
+    newest one is not full.
+    """
     path = tmp_path_factory.mktemp("log") / "web.log"
     file = LogFile(str(path), most, backups)
     file.open()
@@ -49,8 +51,36 @@ def test_rotation_keeps_lines_and_order(
     assert len(older) <= backups
     assert text.endswith(b"".join((*contents, path.read_bytes())))
     assert all(one.endswith(b"\n") and len(one) >= most for one in contents)
+    for one in (*contents, path.read_bytes()):
+        assert b"\n" not in one[most - 1 : -1]
+    assert not path.read_bytes()[most - 1 :].endswith(b"\n")
     if len(older) < backups:
         assert len(text) == sum(map(len, contents)) + path.stat().st_size
+
+
+def test_a_write_of_many_sizes_renames_no_file_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that more rotations would remove at once are not made."""
+    path = tmp_path / "web.log"
+    renamed: list[str] = []
+    rename = os.rename
+
+    def counted(old: str, new: str) -> None:
+        renamed.append(old)
+        rename(old, new)
+
+    monkeypatch.setattr(os, "rename", counted)
+    file = LogFile(str(path), 10, 2)
+    file.open()
+    file.write(b"torn ")
+    file.write(b"".join(b"%09d\n" % number for number in range(1000)))
+    file.close()
+
+    assert "000000999\n" == (tmp_path / "web.log.1").read_text()
+    assert "000000998\n" == (tmp_path / "web.log.2").read_text()
+    assert "" == path.read_text()
+    assert len(renamed) <= 6
 
 
 def test_a_file_that_is_there_counts(tmp_path: Path) -> None:
