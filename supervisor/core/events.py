@@ -120,6 +120,7 @@ class AppSuspended(Event):
 
 class OrphanReaped(Event):
     pid: int
+    status: int = 0  # as wait(2) has it
 
 
 class NothingLeft(Event):

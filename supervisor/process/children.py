@@ -246,7 +246,7 @@ class Processes:
                 error = self._hooks.pop(pid).error()
                 yield ev.HookExited(pid, error.code if error else _code(status), str(error or ""))
             else:
-                yield ev.OrphanReaped(pid)
+                yield ev.OrphanReaped(pid, status)
 
     def _app_ended(self, app: _App, status: int) -> Iterator[ev.Event]:
         pid = app.pid

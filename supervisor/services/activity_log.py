@@ -16,12 +16,12 @@ from .conductor_state import PlanRead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ..runtime.log import Line
     from .conductor_state import Out, Services
     from .log_files import LogFile
-    from .plan import Main
+    from .plan import Main, Server
 
 _CRITICAL = "critical"  # the event of lines with this level
 _OUTPUT = 1
@@ -98,6 +98,22 @@ class ActivityLog:
                 self._put(data, descriptor)
             except OSError:
                 continue  # it is closed: the other place may take the line
+
+
+def say_included(paths: Iterable[str]) -> None:
+    for path in paths:
+        log.info(f'Included extra file "{path}" during parsing', event="file_included")
+
+
+def say_servers(servers: Iterable[Server]) -> None:
+    """The lines about sockets that listen."""
+    for server in servers:
+        log.info("RPC interface 'supervisor' initialized", event="listening")
+        if server.username is None:
+            log.error(
+                f"Server {server.section!r} running without any HTTP authentication checking",
+                event=_CRITICAL,
+            )
 
 
 def say_started(unwritable: str) -> None:

@@ -73,6 +73,7 @@ def _include(document: Document, path: str, place: Place, verdicts: Verdicts) ->
         verdicts.warn(place, f"{error}; skipped")
         return
     document.add(text, path)
+    document.included.append(path)
     document.settle_here(os.path.dirname(os.path.abspath(path)))
 
 

@@ -98,6 +98,7 @@ class Document:
 
     def __init__(self) -> None:
         self.first_file = ""
+        self.included: list[str] = []  # paths, beside the first file
         self._cursor = _Cursor()
         located: Any = partial(_Located, self._cursor)  # it is only called
         self._parser = _Parser(

@@ -251,6 +251,7 @@ class Plan(Record):
     servers: tuple[Server, ...] = ()
     follows_supervisord: bool = False  # its signals, log lines, exit code, order of stops
     spares_leftovers: bool = False  # processes that a service leaves behind run on
+    included: tuple[str, ...] = ()  # paths of the files that [include] added
 
     @property
     def ends_leftovers(self) -> bool:

@@ -58,6 +58,11 @@ class RpcService:
                 event="thread_failed",
             )
 
+    @property
+    def open_sections(self) -> tuple[Server, ...]:
+        """The sections of the file whose sockets listen."""
+        return tuple(server for _, server in self._sockets.listeners if server is not None)
+
     def end(self) -> None:
         """Remove the socket files, at the end of the process; from the main thread."""
         self._sockets.remove()

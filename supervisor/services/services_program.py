@@ -83,7 +83,7 @@ def run(
     log.configure(_LEVELS[plan.main.loglevel], settings.log_format)
     announce, reopen, write_by = _announcer(plan)
     _warn(verdicts, environ)
-    _say_limit(plan, raised=raised)
+    _say_read(plan, raised=raised)
     inbox = Inbox(inherited.taken)
     processes = Processes(inherited.replace(files=()))
     _prepare_process(processes, settings, inherited)
@@ -103,7 +103,7 @@ def run(
     if clients is not None:
         clients.send_event = events.remote_communication
         clients.start(loop, inputs, logs)
-    _say_started(plan, pid_file)
+    _say_started(plan, pid_file, clients)
     return _run(loop, attend)
 
 
@@ -166,8 +166,14 @@ def _warn(verdicts: Verdicts, environ: Mapping[str, str]) -> None:
         )
 
 
-def _say_limit(plan: Plan, *, raised: bool) -> None:
-    if raised and plan.follows_supervisord:
+def _say_read(plan: Plan, *, raised: bool) -> None:
+    """The lines of supervisord about its file and its limit."""
+    if not plan.follows_supervisord:
+        return
+    from . import activity_log
+
+    activity_log.say_included(plan.included)
+    if raised:
         log.info(f"Increased RLIMIT_NOFILE limit to {plan.main.minfds}", event="limit_raised")
 
 
@@ -243,11 +249,12 @@ def _prepare_process(processes: Processes, settings: Settings, inherited: Inheri
     processes.reserve.hold(_RESERVE)
 
 
-def _say_started(plan: Plan, pid_file: PidFile) -> None:
+def _say_started(plan: Plan, pid_file: PidFile, clients: RpcService | None) -> None:
     problem = pid_file.write()
     if plan.follows_supervisord:
         from . import activity_log
 
+        activity_log.say_servers(clients.open_sections if clients else ())
         activity_log.say_started(plan.main.pidfile if problem else "")
         return
     if problem:

@@ -76,7 +76,13 @@ class Reader:
         self._names |= {f"ENV_{name}": value for name, value in environment.items()}
         groups = GroupReader(self._document, self._verdicts, self._host, dialect, self._names)
         found = groups.read(environment, main)
-        plan = Plan(main, found, tuple(self._servers()), dialect.follows_supervisord)
+        plan = Plan(
+            main,
+            found,
+            tuple(self._servers()),
+            dialect.follows_supervisord,
+            included=tuple(self._document.included),
+        )
         plan = Rules(groups.wanted, self._verdicts, self._document.place).connected(plan)
         if any(one.settings is not None for one in plan.services):
             from . import configuration_places

@@ -6,6 +6,8 @@ read as supervisord writes them.
 
 from __future__ import annotations
 
+import os
+
 from ..core import events as ev
 from ..core.actions import Kill
 from ..core.life_state import TOLD, Phase
@@ -35,6 +37,8 @@ def lines(event: ev.Event, before: Services, after: Services, orders: Out) -> It
             yield from _signal(signum, before)
         case ev.Started(pid, service=name) if name in before.members:
             yield INFO, f"spawned: '{_name(before, name)}' with pid {pid}"
+        case ev.OrphanReaped(pid, status):
+            yield INFO, f"reaped unknown pid {pid} ({_status(status)})"
         case ev.StartFailed(error=error, service=name) if name in before.members:
             yield INFO, f"spawnerr: {error}"
         case ev.Exited(pid, code, signum, name) if name in before.members:
@@ -62,10 +66,18 @@ def _signal(signum: int, before: Services) -> Iterator[Line]:
         return
     elif signum == USR2:
         yield INFO, f"received {name} indicating log reopen request"
+        yield INFO, "supervisord logreopen"
     elif signum == HUP and stopping is not None and not stopping.restart:
         yield WARN, f"ignored {name} indicating restart request (shutdown in progress)"
     elif signum == HUP:
         yield WARN, f"received {name} indicating restart request"
+
+
+def _status(status: int) -> str:
+    """The end of a process by its wait status."""
+    if os.WIFSIGNALED(status):
+        return how_it_ended(0, os.WTERMSIG(status))
+    return how_it_ended(os.WEXITSTATUS(status), 0)
 
 
 def _ended(name: str, code: int, signum: int, before: Services) -> Line:

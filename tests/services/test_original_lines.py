@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from config_supervisor.core import events as ev
 from config_supervisor.services.plan import Restart, Retries
-from tests.harness import wait_until
+from tests.harness import PROGRAM, wait_until
+from tests.servers import free_port
 from tests.services.oracle import environment
 from tests.services.sides import end
 from tests.unit.ensemble import KILL, TERM, Ensemble, service
@@ -134,3 +137,63 @@ def test_lines_about_the_end_are_those_of_the_original(original: list[str]) -> N
     assert [line for line in original if of_the_end.search(line)][:2] == [
         line for line in ours if of_the_end.search(line)
     ]
+
+
+OWN = """\
+[supervisord]
+nodaemon = true
+logfile = {scratch}/log
+pidfile = {scratch}/pid
+[include]
+files = more/*.conf
+[unix_http_server]
+file = {scratch}/open.sock
+[inet_http_server]
+port = 127.0.0.1:{port}
+username = me
+password = secret
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+"""
+# Of the user of the process, which ours leaves alone.
+NOT_OURS = re.compile(r"Supervisor is running as root|Set uid to user")
+
+
+def own_lines(command: list[str], scratch: Path) -> list[str]:
+    """The log of a supervisord that gets an unknown child and a USR2."""
+    (scratch / "more").mkdir(parents=True)
+    for name in ("b.conf", "a.conf"):
+        (scratch / "more" / name).write_text("")
+    file = scratch / "supervisord.conf"
+    file.write_text(OWN.format(scratch=scratch, port=free_port()))
+    log = scratch / "log"
+    # The shell's child is that of the supervisor, which takes the place of the shell.
+    shell = ["sh", "-c", 'sleep 0.5 & exec "$@"', "sh", *command, "-c", str(file)]
+    running = subprocess.Popen(shell, cwd=scratch, stdout=subprocess.DEVNULL)
+
+    def has(words: str) -> None:
+        assert words in (log.read_text() if log.exists() else "")
+
+    try:
+        wait_until(lambda: has("reaped unknown pid"), timeout=20)
+        running.send_signal(signal.SIGUSR2)
+        wait_until(lambda: has("supervisord logreopen"), timeout=20)
+    finally:
+        end(running)
+    found = [normal(line) for line in log.read_text().splitlines()]
+    text = "\n".join(line for line in found if not NOT_OURS.search(line))
+    return re.sub(r"unknown pid \d+", "unknown pid N", text.replace(str(scratch), "")).splitlines()
+
+
+@pytest.mark.timeout(120)
+def test_lines_about_itself_are_those_of_the_original(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    python = environment(tmp_path_factory.getbasetemp().parent / "supervisor-4.3")
+    link = tmp_path / "supervisord"
+    link.symlink_to(PROGRAM[0])
+
+    theirs = own_lines([str(python), "-m", "supervisor.supervisord"], tmp_path / "theirs")
+    ours = own_lines([str(link)], tmp_path / "ours")
+
+    assert theirs == ours
