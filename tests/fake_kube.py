@@ -1,6 +1,6 @@
 """An honest API server for tests: real semantics over real TLS, with faults on order.
 
-`FakeKube` listens on loopback and serves ConfigMaps, Secrets and Namespaces as a cluster does:
+`FakeKube` listens on loopback and serves ConfigMaps, Secrets, Leases and Namespaces as a cluster:
 list, get, watch, create, update, patch and delete, resourceVersions, field selectors, bookmarks,
 410 after compaction, bearer tokens and RBAC on every request. On order it also fails as clusters
 do: it holds an answer back, falls silent, cuts or resets watches, trickles, sends nonsense, goes
@@ -11,42 +11,25 @@ down. It must not know the client: everything goes over HTTP, into the request l
 
 from __future__ import annotations
 
+import copy
 import enum
 import json
 import os
 import random
-import secrets
 import threading
 import time
 from collections.abc import Mapping
 from typing import Any, Self
 
-from config_supervisor.core.record import Record
 from tests import fake_kube_files
 from tests.fake_kube_events import Reported
 from tests.fake_kube_faults import Answer, Hold
-from tests.fake_kube_http import Ask, Listener, Stream
-from tests.fake_kube_store import RESOURCES, Event, Json, RefusedError, Store, manifest
-from tests.fake_kube_tls import Authority, ClientCertificate
-
-ADMIN = "system:serviceaccount:default:web"
-
-
-class Rule(Record):
-    """An RBAC rule: empty tuples allow every name or namespace, as in a cluster."""
-
-    verbs: tuple[str, ...]
-    resources: tuple[str, ...]
-    names: tuple[str, ...] = ()
-    namespaces: tuple[str, ...] = ()
-
-    def allows(self, ask: Ask) -> bool:
-        return (
-            ask.verb in self.verbs
-            and ask.resource in self.resources
-            and (not self.names or ask.name in self.names)
-            and (not self.namespaces or ask.namespace in self.namespaces)
-        )
+from tests.fake_kube_http import Listener, Stream
+from tests.fake_kube_kinds import KINDS, Json, RefusedError, lease_manifest, manifest
+from tests.fake_kube_request import Ask
+from tests.fake_kube_store import Event, Store
+from tests.fake_kube_tls import Authority
+from tests.fake_kube_users import Users
 
 
 class WatchList(enum.Enum):
@@ -59,36 +42,33 @@ class WatchList(enum.Enum):
     FILTERED = "behind a proxy that refuses parameters: 400"
 
 
-class FakeKube:
+class FakeKube(Users):
     """The server and the orders of a test. Objects live in `namespace` by default."""
 
     def __init__(self, port: int = 0, authority: Authority | None = None) -> None:
+        super().__init__(authority or Authority())
         self.namespace = "production"
         self.kubeconfig = ""  # the last written one
         self.store = Store()
         self.store.namespaces.add(self.namespace)
         self.store.heard = self._spread
         self.reported = Reported()
-        self.authority = authority or Authority()
         self.log: list[Ask] = []
         self.documents: dict[str, Json] = {}  # further paths with their fixed JSON
         # Whether a watch may begin with the existing objects, as the release decides.
         self.watch_list = WatchList.OFFERED
         self.endless_headers = False  # answers begin, and their headers never end
-        self.forbidding_until = 0.0  # monotonic: roles are not loaded yet
         self.gone_as_event = False  # 410 as an ERROR event in a 200 stream, not as a status
         self.trickle: tuple[int, float] | None = None  # bytes at a time, seconds between
         self.bookmark_every = 60.0
-        self._tokens: dict[str, str] = {}
-        self._certificates: dict[int, str] = {}  # users by the serial number
-        self._rules: dict[str, tuple[Rule, ...] | None] = {}
         self._answers: list[Answer] = []
         self._holds: list[Hold] = []
+        self._losses: list[str] = []  # verbs whose next answers are lost
+        self._rivals: dict[str, int] = {}  # names of Leases: updates that a rival forestalls
         self._streams: list[Stream] = []
         self._flowing = threading.Event()
         self._flowing.set()
         self._context = self.authority.server_context()
-        self.token = self.add_user(ADMIN)
         self._listener: Listener | None = Listener(self, port, self._context)
         self.port = self._listener.port
 
@@ -145,35 +125,20 @@ class FakeKube:
     def delete(self, name: str, *, kind: str = "configmap") -> Json:
         return self.store.delete(f"{kind}s", self.namespace, name)
 
-    # Users and their rights
+    def lease(self, name: str) -> Json | None:
+        """A Lease as it is now; None without one."""
+        found = self.store.select("leases", self.namespace, name)[1]
+        return copy.deepcopy(found[0]) if found else None
 
-    def add_user(self, name: str, *rules: Rule, token: str | None = None) -> str:
-        """A user with these rules (none: everything is allowed); returns the bearer token."""
-        self._rules[name] = rules or None
-        return self.rotate_token(name, token)
-
-    def allow(self, name: str, *rules: Rule) -> None:
-        """Replace a user's rules: no rule at all forbids everything."""
-        self._rules[name] = rules
-
-    def allow_all(self, name: str) -> None:
-        self._rules[name] = None
-
-    def rotate_token(self, name: str = ADMIN, token: str | None = None) -> str:
-        """A new token for a user; from now on the old tokens are refused."""
-        new = token or secrets.token_urlsafe(24)
-        kept = {old: user for old, user in self._tokens.items() if user != name}
-        self._tokens = {**kept, new: name}
-        if name == ADMIN:
-            self.token = new
-        return new
-
-    def rotate_certificate(self, name: str = ADMIN) -> ClientCertificate:
-        """A new client certificate for a user; from now on the old certificates are refused."""
-        new = self.authority.client_certificate(name)
-        kept = {old: user for old, user in self._certificates.items() if user != name}
-        self._certificates = {**kept, new.serial: name}
-        return new
+    def put_lease(
+        self, name: str, annotations: Mapping[str, str] | None = None, **spec: object
+    ) -> Json:
+        """Create a Lease, or write over it whatever its version is."""
+        with self.store.lock:
+            body = lease_manifest(name, annotations, **spec)
+            if old := self.lease(name):
+                body["metadata"] = {**old["metadata"], "annotations": dict(annotations or {})}
+            return self.store.replace("leases", self.namespace, name, body)
 
     def write_kubeconfig(self, path: str, **changes: Any) -> str:
         """A kubeconfig for the admin; `changes`: user, cluster, context entries to overlay."""
@@ -215,7 +180,12 @@ class FakeKube:
         send the bare bytes, and close the connection.
         """
         if body is None:
-            reason = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}
+            reason = {
+                409: "Conflict",
+                429: "TooManyRequests",
+                500: "InternalError",
+                503: "ServiceUnavailable",
+            }
             text = "the server is currently unable to handle the request"
             body = json.dumps(RefusedError(status, reason.get(status, ""), text).status()).encode()
         self._answers.append(Answer(verb, status, body, headers or {}, times))
@@ -229,6 +199,14 @@ class FakeKube:
         hold = Hold(verb)
         self._holds.append(hold)
         return hold
+
+    def lose_answer(self, verb: str, times: int = 1) -> None:
+        """Carry the next requests of a verb out, and reset their connections without an answer."""
+        self._losses += [verb] * times
+
+    def forestall(self, name: str, times: int) -> None:
+        """Let a rival write to a Lease just before each of its next updates: a storm of 409s."""
+        self._rivals[name] = times
 
     def freeze(self) -> None:
         """Accept and read, but send nothing any more, on old and new connections."""
@@ -298,20 +276,23 @@ class FakeKube:
                     return answer
         return None
 
-    def admit(self, ask: Ask) -> None:
-        """Raise 401 or 403 as a cluster does."""
-        user = self._tokens.get(ask.token) or self._certificates.get(ask.serial)
-        if user is None:
-            raise RefusedError(401, "Unauthorized", "Unauthorized")
-        rules = () if time.monotonic() < self.forbidding_until else self._rules[user]
-        if rules is not None and not any(rule.allows(ask) for rule in rules):
-            target = f'{ask.resource} "{ask.name}"' if ask.name else ask.resource
-            raise RefusedError(
-                403,
-                "Forbidden",
-                f'{target} is forbidden: User "{user}" cannot {ask.verb} resource "{ask.resource}" '
-                f'in API group "{ask.group}" in the namespace "{ask.namespace}"',
-            )
+    def begin(self, ask: Ask) -> None:
+        """Called before an admitted request is carried out."""
+        with self.store.lock:
+            left = self._rivals.get(ask.name, 0)
+            there = self.store.select(*ask.selection)[1]
+            if left and there and ask.is_a("update leases"):
+                self._rivals[ask.name] = left - 1
+                body = {"metadata": {"annotations": {"rival": str(left)}}}
+                self.store.patch("leases", ask.namespace, ask.name, body)
+
+    def loses(self, ask: Ask) -> bool:
+        """Whether the answer to a request is lost."""
+        with self.store.lock:
+            for verb in filter(ask.is_a, self._losses):
+                self._losses.remove(verb)
+                return True
+        return False
 
     def wait_to_send(self, ask: Ask | None = None) -> None:
         """Stand here while the server is frozen or the answer to this request is held."""
@@ -374,9 +355,10 @@ class FakeKube:
             return b""
 
     def _spread(self, event: Event) -> None:
+        line = _line(event.type, event.obj)
         for stream in self._streams:
             if event.version > stream.after and event.concerns(*stream.ask.selection):
-                stream.send(_line(event.type, event.obj))
+                stream.send(line)
 
 
 def _line(kind: str, obj: Json) -> bytes:
@@ -387,7 +369,8 @@ def _bookmark(resource: str, version: int, *, initial_end: bool = False) -> byte
     meta: Json = {"resourceVersion": str(version), "creationTimestamp": None}
     if initial_end:
         meta["annotations"] = {"k8s.io/initial-events-end": "true"}
-    obj = {"kind": RESOURCES[resource], "apiVersion": "v1", "metadata": meta}
+    kind = KINDS[resource]
+    obj = {"kind": kind.name, "apiVersion": kind.api_version, "metadata": meta}
     return _line("BOOKMARK", obj)
 
 

@@ -11,10 +11,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tests.fake_kube_store import Json, RefusedError
+from tests.fake_kube_kinds import Json, RefusedError
 
 GROUP = "events.k8s.io"
-PATH = re.compile(r"/apis/events\.k8s\.io/v1/namespaces/([^/]+)/(events)(?:/([^/]+))?")
 NOTE_LIMIT, WORD_LIMIT = 1024, 128  # bytes of the note; of action, reason and reportingInstance
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")

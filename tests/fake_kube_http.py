@@ -10,82 +10,20 @@ import collections
 import http.server
 import json
 import os
-import re
 import socket
 import ssl
 import struct
 import threading
 import time
-import urllib.parse
 from typing import TYPE_CHECKING
 
-from tests import fake_kube_events
-from tests.fake_kube_store import RESOURCES, Json, RefusedError
+from tests.fake_kube_kinds import KINDS, Json, RefusedError
+from tests.fake_kube_request import Ask
 
 if TYPE_CHECKING:
     from tests.fake_kube import FakeKube
 
-_PATH = re.compile(r"/api/v1(?:/namespaces/([^/]+))?/(configmaps|secrets)(?:/([^/]+))?")
-_SPACE = re.compile(r"/api/v1/namespaces(?:/([^/]+))?")
 REQUEST_LIMIT = 3 << 20  # bytes of a request's body: MaxRequestBodyBytes of kube-apiserver
-_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-
-
-class Ask:
-    """A request for RBAC and the log: verb, resource, namespace, name, query, token.
-
-    `agent` is the client's name for itself, `client` the address of its connection, `serial` the
-    number of its certificate, 0 without.
-    """
-
-    def __init__(self, method: str, target: str, authorization: str) -> None:
-        self.at = time.monotonic()
-        self.agent = ""
-        self.client = ("", 0)
-        self.serial = 0
-        self.status = 0  # until it is answered
-        url = urllib.parse.urlsplit(target)
-        self.path = url.path
-        self.query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
-        scheme, _, self.token = authorization.partition(" ")
-        if scheme.lower() != "bearer":
-            self.token = ""
-        found, space = _PATH.fullmatch(self.path), _SPACE.fullmatch(self.path)
-        event = fake_kube_events.PATH.fullmatch(self.path)
-        self.group = fake_kube_events.GROUP if event else ""
-        found = found or event
-        self.namespace, self.resource, self.name = "", "", ""
-        if found:
-            self.namespace, self.resource, self.name = (part or "" for part in found.groups())
-        elif space:
-            self.resource, self.name = "namespaces", space[1] or ""
-        self.single = bool(self.name)
-        self.initial_events = self.query.get("sendInitialEvents", "").lower() in {"1", "t", "true"}
-        self.verb = _VERBS.get(method) or ("get" if self.single else self._reading())
-
-    def _reading(self) -> str:
-        for term in filter(None, self.query.get("fieldSelector", "").split(",")):
-            if term.startswith("metadata.name="):
-                self.name = term.partition("=")[2].lstrip("=")
-        return "watch" if self.query.get("watch", "").lower() in {"1", "t", "true"} else "list"
-
-    def is_a(self, verb: str) -> bool:
-        """Whether it has a verb. `both` is a watch that begins with the objects, `read` is that or
-        a list.
-        """
-        verbs = [self.verb]
-        if self.verb == "watch" and self.initial_events:
-            verbs += ["both", "read"]
-        if self.verb == "list":
-            verbs += ["read"]
-        return verb in verbs
-
-    @property
-    def selection(self) -> tuple[str, str, str]:
-        return self.resource, self.namespace, self.name
-
-    def __repr__(self) -> str:
-        return f"{self.at:.3f} {self.verb} {self.path} {self.query} {self.status}"
 
 
 class Stream:
@@ -130,6 +68,7 @@ class Listener:
 
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 1024  # connections of a fleet that come at once
     block_on_close = False
     kube: FakeKube
     context: ssl.SSLContext
@@ -194,6 +133,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if ask.verb == "watch":
                 self._watch(ask)
                 return
+            kube.begin(ask)
             status, answered = self._answer(ask, self._parsed(body))
         except RefusedError as refused:
             status, answered = refused.code, refused.status()
@@ -201,6 +141,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             status, answered = 400, RefusedError(400, "BadRequest", str(nonsense)).status()
         encoded = json.dumps(answered).encode()
         kube.wait_to_send(ask)
+        if kube.loses(ask):
+            ask.status = status
+            self._break("rst")
+            return
         self._send(ask, status, encoded, {})
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
@@ -228,9 +172,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 _check_selector(ask)
                 version, objects = store.select(*ask.selection)
                 bare = ({k: o[k] for k in o if k not in {"kind", "apiVersion"}} for o in objects)
+                kind = KINDS[ask.resource]
                 return 200, {
-                    "kind": RESOURCES[ask.resource] + "List",
-                    "apiVersion": "v1",
+                    "kind": f"{kind.name}List",
+                    "apiVersion": kind.api_version,
                     "metadata": {"resourceVersion": str(version)},
                     "items": list(bare),
                 }
@@ -239,11 +184,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             case "create":
                 return 201, store.create(ask.resource, ask.namespace, body)
             case "update":
-                return 200, store.replace(*where, body)
+                return self._update(ask, body)
             case "patch":
                 return 200, store.patch(*where, body)
             case _:
                 return 200, store.delete(*where)
+
+    def _update(self, ask: Ask, body: Json) -> tuple[int, Json]:
+        kube = self.server.kube
+        with kube.store.lock:
+            creates = KINDS[ask.resource].put_creates and not kube.store.select(*ask.selection)[1]
+            if creates:
+                kube.admit(ask.creating())
+            obj = kube.store.replace(ask.resource, ask.namespace, ask.name, body)
+            return 201 if creates else 200, obj
 
     def _events(self, ask: Ask, body: Json) -> tuple[int, Json]:
         kube = self.server.kube
@@ -274,7 +228,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             raise RefusedError(404, "NotFound", f'namespaces "{ask.name}" not found')
         if ask.verb == "delete":
             store.namespaces.discard(ask.name)
-            for resource in RESOURCES:
+            for resource in KINDS:
                 for obj in store.select(resource, ask.name)[1]:
                     store.delete(resource, ask.name, obj["metadata"]["name"])
         return 200, _namespace(ask.name)

@@ -1,8 +1,8 @@
 """The fake API server as a program: files become ConfigMaps, and their edits become updates.
 
 For trying the API mode without a cluster. It prints the path of a kubeconfig and serves until TERM
-or INT. `kubectl --kubeconfig FILE` works on it too, for ConfigMaps and Secrets: get, watch, apply,
-edit, patch, annotate and delete (not `create configmap`, which speaks protobuf).
+or INT. `kubectl --kubeconfig FILE` works on it too, for ConfigMaps, Secrets and Leases: get, watch,
+apply, edit, patch, annotate and delete (not `create configmap`, which speaks protobuf).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import threading
 
 from tests.fake_kube import FakeKube
-from tests.fake_kube_store import RESOURCES, Json, RefusedError, manifest
+from tests.fake_kube_kinds import KINDS, Json, RefusedError, manifest
 
 ABOUT = """\
 Serve DIR/NAMESPACE/CONFIGMAP/KEY as ConfigMaps, like `kubectl create configmap CONFIGMAP
@@ -114,26 +114,34 @@ def _content(path: str) -> bytes:
 
 def discovery() -> dict[str, Json]:
     """The answers to kubectl's first questions: groups, versions and kinds."""
-    verbs = ["create", "delete", "get", "list", "patch", "update", "watch"]
-    kinds = {**RESOURCES, "namespaces": "Namespace"}
+    groups = {kind.group for kind in KINDS.values() if kind.group}
+    return {
+        "/version": {"major": "1", "minor": "32", "gitVersion": "v1.32.0-fake"},
+        "/api": {"kind": "APIVersions", "versions": ["v1"]},
+        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": list(map(_group, groups))},
+        "/api/v1": _resources("", {"namespaces": "Namespace"}),
+        **{f"/apis/{group}/v1": _resources(group, {}) for group in groups},
+    }
+
+
+def _group(name: str) -> Json:
+    version = {"groupVersion": f"{name}/v1", "version": "v1"}
+    return {"name": name, "versions": [version], "preferredVersion": version}
+
+
+def _resources(group: str, others: dict[str, str]) -> Json:
+    """The list of a group's resources; `others` are known by name only."""
+    ours = {name: kind.name for name, kind in KINDS.items() if kind.group == group}
     resources = [
         {
             "name": name,
             "singularName": kind.lower(),
             "namespaced": kind != "Namespace",
             "kind": kind,
-            "verbs": verbs,
+            "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
             "shortNames": ["cm"] if kind == "ConfigMap" else [],
         }
-        for name, kind in kinds.items()
+        for name, kind in {**ours, **others}.items()
     ]
-    return {
-        "/version": {"major": "1", "minor": "32", "gitVersion": "v1.32.0-fake"},
-        "/api": {"kind": "APIVersions", "versions": ["v1"]},
-        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
-        "/api/v1": {
-            "kind": "APIResourceList",
-            "groupVersion": "v1",
-            "resources": resources,
-        },
-    }
+    version = f"{group}/v1" if group else "v1"
+    return {"kind": "APIResourceList", "groupVersion": version, "resources": resources}

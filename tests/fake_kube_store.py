@@ -1,51 +1,22 @@
 """The objects of the fake API server, and the rules of their changes.
 
 One resourceVersion counts over all objects; every real change makes an event; a change of nothing
-changes nothing; a refusal has the code, reason and message of a cluster.
+changes nothing; an update that names a version or a uid is refused unless it is the present one.
 Knows no HTTP, no tokens and no faults. Rules: the API concepts page of the Kubernetes
-documentation, and the API server's validation of ConfigMaps and Secrets.
+documentation, and the API server's registry (create on update, unconditional updates).
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import copy
-import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from config_supervisor.core.record import Record
-
-Json = dict[str, Any]
-
-RESOURCES = {"configmaps": "ConfigMap", "secrets": "Secret"}
-OBJECT_LIMIT = 1 << 20  # bytes of all values together
-_KEY = re.compile(r"[-._a-zA-Z0-9]+")
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-
-
-class RefusedError(Exception):
-    """A refused request: HTTP code, reason and message of the Status body."""
-
-    def __init__(self, code: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.reason = code, reason
-
-    def status(self) -> Json:
-        """The body of the answer."""
-        return {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": str(self),
-            "reason": self.reason,
-            "code": self.code,
-        }
+from tests.fake_kube_kinds import KINDS, Json, RefusedError, clean, conflict, invalid, validate
 
 
 class Event(Record):
@@ -114,7 +85,7 @@ class Store:
         with self.lock:
             if namespace not in self.namespaces:
                 raise RefusedError(404, "NotFound", f'namespaces "{namespace}" not found')
-            obj = _clean(resource, body)
+            obj = clean(resource, body)
             name = obj["metadata"].get("name", "")
             if (resource, namespace, name) in self._objects:
                 raise RefusedError(409, "AlreadyExists", f'{resource} "{name}" already exists')
@@ -129,15 +100,25 @@ class Store:
             return self._put("ADDED", resource, obj)
 
     def replace(self, resource: str, namespace: str, name: str, body: Json) -> Json:
+        """As a PUT: a kind that allows it is created by it."""
         with self.lock:
+            given = body.get("metadata") or {}
+            if given.get("name", name) != name:
+                text = f"the name of the object ({given['name']}) does not match the name on the"
+                raise RefusedError(400, "BadRequest", f"{text} URL ({name})")
+            if KINDS[resource].put_creates and not self.select(resource, namespace, name)[1]:
+                _check_uid(resource, name, given, "")
+                return self.create(resource, namespace, body)
             old = self.get(resource, namespace, name)
-            obj = _clean(resource, body)
-            given = body.get("metadata", {}).get("resourceVersion")
-            if given and given != old["metadata"]["resourceVersion"]:
-                message = (
-                    f'Operation cannot be fulfilled on {resource} "{name}": the object has been '
-                )
-                raise RefusedError(409, "Conflict", message + "modified; please apply your changes")
+            obj = clean(resource, body)
+            _check_uid(resource, name, given, old["metadata"]["uid"])
+            version = given.get("resourceVersion")
+            if not version and KINDS[resource].conditional:
+                text = "metadata.resourceVersion: Invalid value: 0: must be specified for an update"
+                raise invalid(resource, name, text)
+            if version and version != old["metadata"]["resourceVersion"]:
+                why = "the object has been modified; please apply your changes to the latest"
+                raise conflict(resource, name, f"{why} version and try again")
             kept = ("name", "namespace", "uid", "creationTimestamp")
             obj["metadata"] |= {key: old["metadata"][key] for key in kept}
             validate(resource, obj)
@@ -145,8 +126,8 @@ class Store:
                 obj.get(key) != old.get(key) for key in ("data", "binaryData", "immutable")
             ):
                 message = "data: Forbidden: field is immutable when `immutable` is set"
-                raise _invalid(resource, name, message)
-            if obj == _clean(resource, old):
+                raise invalid(resource, name, message)
+            if obj == clean(resource, old):
                 return old
             return self._put("MODIFIED", resource, obj)
 
@@ -168,7 +149,7 @@ class Store:
             {
                 "manager": "fake",
                 "operation": "Update",
-                "apiVersion": "v1",
+                "apiVersion": KINDS[resource].api_version,
                 "time": _now(),
                 "fieldsType": "FieldsV1",
                 "fieldsV1": {},
@@ -186,78 +167,11 @@ class Store:
         return obj
 
 
-def validate(resource: str, obj: Json) -> None:
-    """Raise RefusedError for an object that the API server refuses."""
-    name = obj["metadata"].get("name", "")
-    if not isinstance(name, str) or len(name) > 253 or not _NAME.fullmatch(name):
-        message = f'metadata.name: Invalid value: "{name}": a lowercase RFC 1123 subdomain must ...'
-        raise _invalid(resource, str(name), message)
-    size = 0
-    for field in ("data", "binaryData"):
-        coded = field == "binaryData" or resource == "secrets"
-        for key, value in (obj.get(field) or {}).items():
-            if not _KEY.fullmatch(key) or len(key) > 253 or key == "." or key.startswith(".."):
-                message = (
-                    f'{field}[{key}]: Invalid value: "{key}": a valid config key must consist of '
-                )
-                raise _invalid(resource, name, message + "alphanumeric characters, '-', '_' or '.'")
-            if field == "binaryData" and key in (obj.get("data") or {}):
-                message = (
-                    f'data[{key}]: Invalid value: "{key}": duplicate of key present in binaryData'
-                )
-                raise _invalid(resource, name, message)
-            size += _size(field, value, coded=coded)
-    if size > OBJECT_LIMIT:
-        message = f"[]: Too long: must have at most {OBJECT_LIMIT} bytes"
-        raise _invalid(resource, name, message)
-
-
-def manifest(
-    name: str,
-    data: Mapping[str, str | bytes] | None,
-    binary: Mapping[str, bytes] | None,
-    *,
-    kind: str,
-) -> Json:
-    """The JSON of a ConfigMap or Secret with these plain values."""
-    encoded = {key: base64.b64encode(value).decode() for key, value in (binary or {}).items()}
-    body: Json = {"metadata": {"name": name}, "kind": RESOURCES[f"{kind}s"], "apiVersion": "v1"}
-    if kind == "secret":
-        plain = {k: v.encode() if isinstance(v, str) else v for k, v in (data or {}).items()}
-        coded = {key: base64.b64encode(value).decode() for key, value in plain.items()}
-        return {**body, "data": {**coded, **encoded}}
-    return {**body, "data": dict(data or {}), "binaryData": encoded}
-
-
-def _size(field: str, value: object, *, coded: bool) -> int:
-    if not isinstance(value, str):
-        raise RefusedError(
-            400, "BadRequest", f"json: cannot unmarshal into Go struct field .{field}"
-        )
-    if not coded:
-        return len(value.encode())
-    try:
-        return len(base64.b64decode(value, validate=True))
-    except binascii.Error:
-        raise RefusedError(400, "BadRequest", f"illegal base64 data in .{field}") from None
-
-
-def _clean(resource: str, body: Json) -> Json:
-    """The writable part of a request's object, in the API server's form."""
-    meta = body.get("metadata") or {}
-    known = ("data", "binaryData", "immutable", "type")
-    obj: Json = {
-        "kind": RESOURCES[resource],
-        "apiVersion": "v1",
-        **{key: copy.deepcopy(body[key]) for key in known if body.get(key)},
-    }
-    if resource == "secrets":
-        obj.setdefault("type", "Opaque")
-        for key, value in (body.get("stringData") or {}).items():
-            obj.setdefault("data", {})[key] = base64.b64encode(value.encode()).decode()
-    kept = ("name", "namespace", "labels", "annotations", "uid", "creationTimestamp")
-    obj["metadata"] = {key: meta[key] for key in kept if meta.get(key)}
-    return obj
+def _check_uid(resource: str, name: str, given: Json, actual: str) -> None:
+    """As a cluster: it holds an update by its precondition before it looks at the version."""
+    if given.get("uid") and given["uid"] != actual:
+        why = f"Precondition failed: UID in precondition: {given['uid']}, UID in object meta: "
+        raise conflict(resource, name, why + actual)
 
 
 def _merge(target: Any, patch: Any) -> Any:
@@ -270,10 +184,6 @@ def _merge(target: Any, patch: Any) -> Any:
         else:
             result[key] = _merge(result.get(key), value)
     return result
-
-
-def _invalid(resource: str, name: str, message: str) -> RefusedError:
-    return RefusedError(422, "Invalid", f'{RESOURCES[resource]} "{name}" is invalid: {message}')
 
 
 def _now() -> str:

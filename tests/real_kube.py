@@ -12,7 +12,7 @@ from typing import Any
 
 from kubernetes import client, config
 
-from tests.fake_kube_store import Json, manifest
+from tests.fake_kube_kinds import KINDS, Json, lease_manifest, manifest
 
 
 class RealKube:
@@ -24,6 +24,7 @@ class RealKube:
         conf = client.Configuration()
         load: Any = config.load_kube_config
         load(config_file=kubeconfig, client_configuration=conf, persist_config=False)
+        conf.retries = False
         self._api: Any = client.ApiClient(conf)
         self._do("POST", "/api/v1/namespaces", {"metadata": {"name": self.namespace}})
 
@@ -67,15 +68,43 @@ class RealKube:
     def delete(self, name: str, *, kind: str = "configmap") -> Json:
         return self._do("DELETE", self._path(kind, name))
 
+    def create_lease(
+        self, name: str, annotations: Mapping[str, str] | None = None, **spec: object
+    ) -> Json:
+        return self._do("POST", self._path("lease"), lease_manifest(name, annotations, **spec))
+
+    def lease(self, name: str) -> Json | None:
+        """A Lease as it is now; None without one."""
+        path = self._path("lease")
+        items = self._do("GET", f"{path}?fieldSelector=metadata.name%3D{name}")["items"]
+        kind = KINDS["leases"]  # which the items of a list lack
+        named = {"kind": kind.name, "apiVersion": kind.api_version}
+        return {**items[0], **named} if items else None
+
+    def put_lease(
+        self, name: str, annotations: Mapping[str, str] | None = None, **spec: object
+    ) -> Json:
+        """Create a Lease, or write over it whatever its version is."""
+        body = lease_manifest(name, annotations, **spec)
+        if old := self.lease(name):
+            body["metadata"] = {**old["metadata"], "annotations": dict(annotations or {})}
+        return self.replace(name, body, kind="lease")
+
+    def replace(self, name: str, body: Json, *, kind: str = "configmap") -> Json:
+        """A bare PUT."""
+        return self._do("PUT", self._path(kind, name), body)
+
     def clear(self) -> None:
         """Remove a test's objects before the next test."""
-        for kind in ("configmap", "secret"):
+        for kind in ("configmap", "secret", "lease"):
             for item in self._do("GET", self._path(kind))["items"]:
                 if item["metadata"]["name"] != "kube-root-ca.crt":
                     self.delete(item["metadata"]["name"], kind=kind)
 
     def _path(self, kind: str, name: str = "") -> str:
-        return f"/api/v1/namespaces/{self.namespace}/{kind}s" + (f"/{name}" if name else "")
+        group = KINDS[f"{kind}s"].group
+        root = f"/apis/{group}/v1" if group else "/api/v1"
+        return f"{root}/namespaces/{self.namespace}/{kind}s" + (f"/{name}" if name else "")
 
     def _do(self, method: str, path: str, body: Json | None = None) -> Json:
         patch = "application/merge-patch+json"

@@ -19,7 +19,8 @@ import urllib.parse
 from typing import Any, Self
 
 from tests.fake_kube import FakeKube
-from tests.fake_kube_store import Event, manifest
+from tests.fake_kube_kinds import manifest
+from tests.fake_kube_store import Event
 
 PATIENCE = 30.0  # seconds for the stream to take a version before the next
 

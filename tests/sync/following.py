@@ -16,7 +16,7 @@ from config_supervisor.sources.kubernetes.credentials import Access
 from config_supervisor.sources.kubernetes.kubernetes_source import KubernetesSource
 from config_supervisor.sources.kubernetes.retry_pace import Timing
 from tests.fake_kube import WatchList
-from tests.fake_kube_http import Ask
+from tests.fake_kube_request import Ask
 from tests.harness import wait_until
 
 # Short pauses, and watches that last longer than a test.

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.fake_kube import ADMIN, FakeKube, Rule
+from tests.fake_kube import FakeKube
+from tests.fake_kube_users import ADMIN, Rule
 from tests.harness import Program, Run, app, until, wait_until
 from tests.http import get
 from tests.sync.sidecar import said

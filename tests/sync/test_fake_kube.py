@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import urllib3
 
 from tests.fake_kube import FakeKube, WatchList
 from tests.harness import wait_until
@@ -152,9 +153,10 @@ def test_oldest_servers_send_the_objects_and_no_bookmark(fake: FakeKube) -> None
     assert "ADDED" == only["type"]
 
 
-def watched(fake: FakeKube, query: str) -> list[bytes]:
-    """The lines of a watch to its end."""
-    address = f"{fake.url}/api/v1/namespaces/{fake.namespace}/configmaps?{query}"
+def watched(fake: FakeKube, query: str, path: str = "") -> list[bytes]:
+    """The lines of a watch to its end, of the ConfigMaps by default."""
+    path = path or f"/api/v1/namespaces/{fake.namespace}/configmaps"
+    address = f"{fake.url}{path}?{query}"
     request = urllib.request.Request(address, headers={"Authorization": f"Bearer {fake.token}"})
     context = ssl.create_default_context(cadata=fake.authority.pem)
     with urllib.request.urlopen(request, timeout=10, context=context) as answer:
@@ -186,3 +188,158 @@ def test_program_serves_a_directory_and_its_edits(tmp_path: object) -> None:
         program.send_signal(signal.SIGTERM)
         assert 0 == program.wait(10)
         client.forget()
+
+
+def test_lease_is_created_once(rest: RealKube) -> None:
+    made = rest.create_lease("web", {"note": "x"}, holderIdentity="a", leaseDurationSeconds=5)
+    assert {"holderIdentity": "a", "leaseDurationSeconds": 5} == made["spec"]
+    assert {"note": "x"} == made["metadata"]["annotations"]
+    with pytest.raises(AssertionError, match=r"409.*already exists"):
+        rest.create_lease("web")
+
+
+def test_lease_is_absent_until_it_is_put(rest: RealKube) -> None:
+    assert rest.lease("web") is None
+    made = rest.put_lease("web", holderIdentity="a")
+    assert made == rest.lease("web")
+    rest.delete("web", kind="lease")
+    assert rest.lease("web") is None
+
+
+def test_update_of_an_older_version_is_refused(rest: RealKube) -> None:
+    old = rest.create_lease("web", holderIdentity="a")
+    new = rest.replace("web", {**old, "spec": {"holderIdentity": "b"}}, kind="lease")
+    with pytest.raises(AssertionError, match=r"409.*please apply your changes"):
+        rest.replace("web", {**old, "spec": {"holderIdentity": "c"}}, kind="lease")
+    assert new == rest.lease("web")
+
+
+@pytest.mark.parametrize("kind", ["configmap", "secret"])
+def test_content_of_an_older_version_is_refused(rest: RealKube, kind: str) -> None:
+    old = rest.create("app", {"k": "a"}, kind=kind)
+    rest.change("app", {"k": "b"}, kind=kind)
+    with pytest.raises(AssertionError, match=r"409.*please apply your changes"):
+        rest.replace("app", old, kind=kind)
+
+
+def test_update_without_a_version_is_a_matter_of_the_kind(rest: RealKube) -> None:
+    """A ConfigMap is overwritten; a Lease is refused."""
+    rest.create("app", {"k": "a"})
+    lease = rest.create_lease("web")
+    del lease["metadata"]["resourceVersion"]
+    body = {"metadata": {"name": "app"}, "data": {"k": "b"}}
+    assert {"k": "b"} == rest.replace("app", body)["data"]
+    with pytest.raises(AssertionError, match=r"422.*must be specified for an update"):
+        rest.replace("web", lease, kind="lease")
+
+
+def test_update_creates_a_missing_lease_unless_it_has_a_uid(rest: RealKube) -> None:
+    old = rest.put_lease("web", holderIdentity="a")
+    rest.delete("web", kind="lease")
+    with pytest.raises(AssertionError, match=r"409.*Precondition failed: UID"):
+        rest.replace("web", old, kind="lease")
+    new = rest.put_lease("web", holderIdentity="b")
+    assert old["metadata"]["uid"] != new["metadata"]["uid"]
+    with pytest.raises(AssertionError, match=r"409.*Precondition failed: UID"):
+        rest.replace("web", old, kind="lease")
+
+
+def test_update_keeps_owners_labels_and_other_fields(rest: RealKube) -> None:
+    made = rest.create_lease("web", {"note": "x"}, leaseTransitions=3)
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": "a", "uid": "1"}
+    meta = {**made["metadata"], "labels": {"app": "web"}, "ownerReferences": [owner]}
+    put = rest.replace("web", {**made, "metadata": meta}, kind="lease")
+    assert {"app": "web"} == put["metadata"]["labels"]
+    assert [owner] == put["metadata"]["ownerReferences"]
+    assert {"leaseTransitions": 3} == put["spec"]
+
+
+@pytest.mark.parametrize(
+    ("annotations", "spec", "words"),
+    [
+        ({"a": "x" * (1 << 18)}, {}, "422.*Too long: may not be more than 262144 bytes"),
+        ({"a": 5}, {}, "400"),
+        ({}, {"leaseDurationSeconds": 0}, "422.*must be greater than 0"),
+        ({}, {"leaseDurationSeconds": "5"}, "400"),
+        ({}, {"renewTime": "yesterday"}, "400.*yesterday"),
+    ],
+)
+def test_invalid_lease_is_refused(
+    rest: RealKube, annotations: dict[str, Any], spec: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(AssertionError, match=words):
+        rest.create_lease("web", annotations, **spec)
+
+
+def test_watch_of_a_lease_begins_with_it(fake: FakeKube) -> None:
+    fake.put_lease("web", holderIdentity="a")
+    fake.put_lease("other")
+    query = f"{WATCH_LIST}&resourceVersionMatch=NotOlderThan&fieldSelector=metadata.name%3Dweb"
+    first, mark = map(json.loads, watched(fake, query, lease_path(fake)))
+    assert ["ADDED", "web", "Lease"] == [
+        first["type"],
+        first["object"]["metadata"]["name"],
+        first["object"]["kind"],
+    ]
+    assert ["BOOKMARK", "coordination.k8s.io/v1"] == [mark["type"], mark["object"]["apiVersion"]]
+
+
+def test_watch_from_a_version_tells_all_since(fake: FakeKube) -> None:
+    since = fake.put_lease("web", holderIdentity="a")["metadata"]["resourceVersion"]
+    fake.put_lease("web", holderIdentity="b")
+    fake.delete("web", kind="lease")
+    query = f"watch=1&timeoutSeconds=1&resourceVersion={since}"
+    events = [json.loads(line) for line in watched(fake, query, lease_path(fake))]
+    assert ["MODIFIED", "DELETED"] == [event["type"] for event in events]
+    fake.store.compact()
+    with pytest.raises(urllib.error.HTTPError, match="410"):
+        watched(fake, query, lease_path(fake))
+
+
+def lease_path(fake: FakeKube) -> str:
+    return f"/apis/coordination.k8s.io/v1/namespaces/{fake.namespace}/leases"
+
+
+def test_forbidden_verb_of_a_resource_leaves_the_others(fake: FakeKube) -> None:
+    client = RealKube(fake.kubeconfig)
+    lease = client.put_lease("web")
+    fake.forbid("update leases")
+    with pytest.raises(AssertionError, match=r"403.*cannot update resource .."):
+        client.replace("web", lease, kind="lease")
+    assert client.lease("web") == lease
+    fake.permit()
+    client.put_lease("web", holderIdentity="a")
+    client.close()
+
+
+def test_put_of_a_missing_lease_needs_the_right_to_create(fake: FakeKube) -> None:
+    client = RealKube(fake.kubeconfig)
+    fake.forbid("create leases")
+    with pytest.raises(AssertionError, match=r"403.*cannot create resource"):
+        client.put_lease("web")
+    fake.permit("create leases")
+    client.close()
+
+
+def test_lost_answer_is_of_a_write_that_happened(fake: FakeKube) -> None:
+    client = RealKube(fake.kubeconfig)
+    made = client.put_lease("web", holderIdentity="a")
+    fake.lose_answer("update leases")
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        client.replace("web", {**made, "spec": {"holderIdentity": "b"}}, kind="lease")
+    now = client.lease("web")
+    assert now is not None
+    assert {"holderIdentity": "b"} == now["spec"]
+    client.close()
+
+
+def test_rival_forestalls_as_many_updates_as_ordered(fake: FakeKube) -> None:
+    client = RealKube(fake.kubeconfig)
+    client.put_lease("web", holderIdentity="a")
+    fake.forestall("web", 2)
+    for _ in range(2):
+        with pytest.raises(AssertionError, match=r"409.*please apply your changes"):
+            client.put_lease("web", holderIdentity="b")
+    assert {"holderIdentity": "b"} == client.put_lease("web", holderIdentity="b")["spec"]
+    assert [409, 409] == [ask.status for ask in fake.asked("update leases")][1:3]
+    client.close()

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.fake_kube import ADMIN, FakeKube
+from tests.fake_kube import FakeKube
+from tests.fake_kube_users import ADMIN
 from tests.harness import Run, only_process
 from tests.sync.subject import Subject
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from config_supervisor.runtime import log
-from tests.fake_kube import ADMIN, FakeKube, Rule, WatchList
+from tests.fake_kube import FakeKube, WatchList
+from tests.fake_kube_users import ADMIN, Rule
 from tests.sync.following import QUICK, Following, both_ways, gaps, until_count
 
 Follow = Callable[..., Following]

@@ -13,7 +13,7 @@ from config_supervisor.sources.kubernetes.answer_parsing import DEPTH, VALUES, A
 from config_supervisor.sources.kubernetes.api_errors import BadDataError
 from config_supervisor.sources.kubernetes.object_decoding import KEYS, files
 from tests.fake_kube import FakeKube
-from tests.fake_kube_store import Json
+from tests.fake_kube_kinds import Json
 from tests.sync.following import QUICK, Following
 
 Follow = Callable[..., Following]

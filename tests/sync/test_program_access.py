@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from tests.fake_kube import FakeKube, Rule
+from tests.fake_kube import FakeKube
+from tests.fake_kube_users import Rule
 from tests.harness import Run, until
 from tests.sync.subject import Kube, Subject
 

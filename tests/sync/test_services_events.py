@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.fake_kube import ADMIN, FakeKube, Rule
+from tests.fake_kube import FakeKube
+from tests.fake_kube_users import ADMIN, Rule
 from tests.harness import Run, wait_until
 from tests.process.services import section, written
 

@@ -12,7 +12,8 @@ from config_supervisor.runtime import log
 from config_supervisor.sources.kubernetes import kubernetes_source
 from config_supervisor.sources.kubernetes.retry_pace import Timing
 from config_supervisor.sources.kubernetes.watch_list import EVENTS, MEMORY
-from tests.fake_kube import ADMIN, FakeKube, Rule, WatchList
+from tests.fake_kube import FakeKube, WatchList
+from tests.fake_kube_users import ADMIN, Rule
 from tests.sync.following import QUICK, Following, until_count
 
 Follow = Callable[..., Following]

@@ -8,9 +8,10 @@ import os
 from typing import Any, ClassVar
 
 from config_supervisor.sources.kubernetes.credentials import Access
-from tests.fake_kube import ADMIN, FakeKube
+from tests.fake_kube import FakeKube
 from tests.fake_kube_files import write
 from tests.fake_kube_tls import ClientCertificate
+from tests.fake_kube_users import ADMIN
 
 _PLUGIN = "client.authentication.k8s.io/v1"
 _PAST = "2020-01-01T00:00:00Z"

@@ -8,7 +8,7 @@ import pytest
 
 from config_supervisor.sources.kubernetes import event_sender
 from tests.fake_kube_events import Reported
-from tests.fake_kube_store import RefusedError
+from tests.fake_kube_kinds import RefusedError
 
 
 def body(number: int) -> dict[str, object]:
