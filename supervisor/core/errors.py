@@ -18,6 +18,13 @@ NOT_EXECUTABLE = 126
 NOT_FOUND = 127
 BY_SIGNAL = 128  # plus the number of the signal
 
+# The ends of sentences about a program that cannot run, for causes without a code of their own.
+IS_DIRECTORY = "it is a directory"
+NO_INTERPRETER = (
+    "the file is there, but its interpreter (the #! line, or the ELF loader) or the target of a"
+    " link is not"
+)
+
 
 class UsageError(Exception):
     """The value of an option cannot be understood or used; the message says which and why. Exit

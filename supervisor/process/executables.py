@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
-from ..core.errors import StartError
+from ..core.errors import IS_DIRECTORY, StartError
 from ..runtime import threads
 
 TYPE_CHECKING = False
@@ -67,7 +67,7 @@ def missing(program: str, path: str, changing: Sequence[str] = ()) -> str:
         except OSError:
             return ""
         if not stat.S_ISREG(found.st_mode):
-            why = "it is a directory" if stat.S_ISDIR(found.st_mode) else "it is not a file"
+            why = IS_DIRECTORY if stat.S_ISDIR(found.st_mode) else "it is not a file"
         elif found.st_mode & 0o111:
             return ""
         else:

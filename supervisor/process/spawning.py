@@ -12,6 +12,7 @@ import errno
 import posix as os
 from _stat import S_ISDIR
 
+from ..core import errors
 from ..core.errors import CANNOT_RUN, NOT_EXECUTABLE, NOT_FOUND, SpawnError, reason
 from ..core.record import Record
 from ..core.signal_numbers import CHLD
@@ -334,16 +335,12 @@ def _spawn_error(command: Command, report: bytes) -> SpawnError:
             f"cannot start {program} {who} (--user): {_reason(number)}; only root may change users",
         )
     if step == _INTERPRETER:
-        why = (
-            "the file is there, but its interpreter (the #! line, or the ELF loader) or the target"
-            " of a link is not"
-        )
-        return SpawnError(NOT_FOUND, f"cannot start {program}: {why}")
+        return SpawnError(NOT_FOUND, f"cannot start {program}: {errors.NO_INTERPRETER}")
     if number == errno.ENOENT:
         path = command.env.get("PATH", _DEFAULT_PATH)
         why = "no such file" if "/" in program else f"not found in PATH ({path})"
         return SpawnError(NOT_FOUND, f"cannot start {program}: {why}")
-    hint = "; it is a directory" if step == _IS_DIRECTORY else ""
+    hint = f"; {errors.IS_DIRECTORY}" if step == _IS_DIRECTORY else ""
     code = {errno.ENOTDIR: NOT_FOUND, errno.ETXTBSY: NOT_EXECUTABLE}.get(
         number, CANNOT_RUN if number in _SHORTAGES else NOT_EXECUTABLE
     )

@@ -17,7 +17,7 @@ from .rpc_access import answered_by, found, running, single, split
 from .rpc_faults import RpcError
 from .rpc_structs import fault_about, fault_of, order_status, process_info, status
 from .service_orders import ServiceOrder, Verb
-from .supervisord_states import DOWN, State, state_of
+from .supervisord_states import DOWN, State, not_executable, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _lacking(services: Services, identity: str, verb: Verb) -> RpcError | None:
         return None
     if why.startswith(executables.NOWHERE):
         return RpcError(FaultCode.NO_FILE, f"can't find command '{program}'")
-    return RpcError(FaultCode.NOT_EXECUTABLE, f"command at '{program}' is not executable")
+    return RpcError(FaultCode.NOT_EXECUTABLE, not_executable(program, why))
 
 
 def _failed(services: Services, identity: str, error: RpcError) -> Struct:

@@ -197,13 +197,18 @@ def how_it_ended(code: int, signum: int) -> str:
 
 
 def start_error(code: int, command: str, error: str) -> str:
-    """The words of supervisord for a program that cannot be started."""
+    """The words of supervisord for a program that cannot be started, where these tell the cause."""
     match code:
-        case errors.NOT_FOUND:
+        case errors.NOT_FOUND if not error.endswith(errors.NO_INTERPRETER):
             return f"can't find command '{command}'"
         case errors.NOT_EXECUTABLE:
-            return f"command at '{command}' is not executable"
+            return not_executable(command, error)
     return error
+
+
+def not_executable(command: str, error: str) -> str:
+    is_directory = error.endswith(errors.IS_DIRECTORY)
+    return f"command at '{command}' is {'a directory' if is_directory else 'not executable'}"
 
 
 def _uptime(seconds: float) -> str:

@@ -140,10 +140,25 @@ def test_a_program_that_cannot_run(
 
 
 @only_process
-def test_a_missing_program_in_the_words_of_supervisord(run: Run, tmp_path: Path) -> None:
-    """The mode of the process is of no matter."""
-    program = supervisord(run, tmp_path, section("web", command="/nowhere/x", startretries=0))
-    program.expect("INFO spawnerr: can't find command '/nowhere/x'")
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("/nowhere/x", "can't find command '/nowhere/x'"),
+        ("/etc/passwd", "command at '/etc/passwd' is not executable"),
+        ("/etc", "command at '/etc' is a directory"),
+        ("{place}/script", "cannot start .*/script: the file is there, but its interpreter"),
+    ],
+)
+def test_a_start_error_in_the_words_of_supervisord(
+    run: Run, tmp_path: Path, command: str, words: str
+) -> None:
+    """Where these tell the cause: of a missing interpreter the original logs the exit only."""
+    script = tmp_path / "script"
+    script.write_text("#!/nowhere/shell\n")
+    script.chmod(0o755)
+    command = command.format(place=tmp_path)
+    program = supervisord(run, tmp_path, section("web", command=command, startretries=0))
+    program.expect(f"INFO spawnerr: {words}")
     program.expect("INFO gave up: web entered FATAL state")
     program.send(signal.SIGTERM)
     program.finish(0)

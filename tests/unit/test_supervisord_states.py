@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from config_supervisor.core import events as ev
+from config_supervisor.core.errors import IS_DIRECTORY, NO_INTERPRETER
 from config_supervisor.services.conductor_state import Member
 from config_supervisor.services.plan import Pace, Readiness, Restart, Retries
 from config_supervisor.services.service_orders import Verb
@@ -213,15 +214,18 @@ def test_every_member_has_a_state() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "words", "shown"),
     [
-        (127, "can't find command '/x'"),
-        (126, "command at '/x' is not executable"),
-        (125, "cannot fork"),
+        (127, "no such file", "can't find command '/x'"),
+        (127, NO_INTERPRETER, f"cannot start /x: {NO_INTERPRETER}"),
+        (126, "permission denied", "command at '/x' is not executable"),
+        (126, f"permission denied; {IS_DIRECTORY}", "command at '/x' is a directory"),
+        (125, "cannot fork", "cannot start /x: cannot fork"),
     ],
 )
-def test_errors_of_starts_have_the_words_of_supervisord(code: int, words: str) -> None:
-    assert words == start_error(code, "/x", "cannot fork")
+def test_errors_of_starts_have_the_words_of_supervisord(code: int, words: str, shown: str) -> None:
+    """Where these tell the truth: of a missing interpreter the original tells nothing."""
+    assert shown == start_error(code, "/x", f"cannot start /x: {words}")
 
 
 # --- lines ----------------------------------------------------------------------------------------
