@@ -76,6 +76,7 @@ class GroupReader:
     def _unique(self, group: Group, main: Main) -> Iterator[Service]:
         """The services of a group: of two with one name the last is run, at the first's place."""
         found: dict[str, Service] = {}
+        of_main = {"user": main.user, "uid": main.uid, "user_of_main": True}
         for one in group.services:
             if one.name in found:
                 self._verdicts.warn(
@@ -84,7 +85,7 @@ class GroupReader:
                 )
             found[one.name] = one
         for one in found.values():
-            yield one if one.user else one.replace(user=main.user, uid=main.uid)
+            yield one if one.user else one.replace(**of_main)
 
     def _named(self, prefix: str) -> Iterator[Section]:
         for name in self._document.sections():

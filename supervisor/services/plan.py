@@ -151,6 +151,7 @@ class Service(Record):
     directory: str | None = None
     user: str | None = None  # as written: a name or a number
     uid: int | None = None
+    user_of_main: bool = False  # user and uid are those of [supervisord]
     umask: int | None = None
     environment: Mapping[str, str] = {}  # that of [supervisord] included
     priority: int = PRIORITY

@@ -258,8 +258,8 @@ class Program:
         if automatic and self._dialect.follows_supervisord:
             section.warn(
                 f"{automatic[0]}_logfile",
-                f"AUTO: {' and '.join(automatic)} go to standard output behind the name of the"
-                " service, and a part stays in memory for `tail`; there is no file",
+                f"AUTO: lines of {' and '.join(automatic)} go to standard output behind the name of"
+                " the service, and a part stays in memory for `tail`; there is no file",
             )
         for name, stream in streams.items():
             key = f"{name}_logfile"

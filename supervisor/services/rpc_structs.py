@@ -70,7 +70,7 @@ def config_info(group: Group, service: Service, *, in_use: bool) -> Struct:
     return {
         "autostart": service.autostart,
         "directory": _or_none(service.directory),
-        "uid": _or_none(service.uid),
+        "uid": _or_none(None if service.user_of_main else service.uid),
         "command": service.command,
         "exitcodes": list(service.exitcodes),
         "group": group.name,

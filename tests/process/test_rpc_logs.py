@@ -90,6 +90,24 @@ def test_the_main_log_is_read_followed_and_cleared(run: Run, tmp_path: Path) -> 
     site.end()
 
 
+def test_a_main_log_of_dev_null_is_an_empty_one(run: Run, tmp_path: Path) -> None:
+    """The original answers so too, but for the last call, which removes the device there."""
+    program = supervisord(
+        run, tmp_path, unix_section(tmp_path / "s.sock"), options=("-l", "/dev/null")
+    )
+    rpc: Any = served(tmp_path / "s.sock").supervisor
+    follower = Follower(tmp_path / "s.sock", "/mainlogtail")
+
+    assert follower.until(b"\r\n\r\n").startswith(b"HTTP/1.1 200")
+    assert ["", ""] == [rpc.readLog(0, 0), rpc.readLog(-5, 0)]
+    assert (3, "BAD_ARGUMENTS") == fault(rpc.readLog, -1, 1)
+    assert rpc.clearLog()
+    assert Path("/dev/null").is_char_device()
+    follower.close()
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+
 @pytest.mark.parametrize(("version", "chunked"), [("1.1", True), ("1.0", False)])
 def test_a_log_is_followed(run: Run, tmp_path: Path, version: str, chunked: bool) -> None:
     site = Site(run, tmp_path, section("cat", command="cat", **KEPT))

@@ -14,6 +14,7 @@ from tests.process.rpc_clients import proxy
 
 CONFIGURATION = """\
 [supervisord]
+user = {uid}
 logfile = {place}/log
 pidfile = {place}/pid
 [unix_http_server]
@@ -37,6 +38,14 @@ startretries = 0
 command = /nosuch/program
 autostart = false
 startretries = 0
+[program:folder]
+command = /tmp
+autostart = false
+startretries = 0
+[program:owned]
+command = sleep 1
+user = {uid}
+autostart = false
 [program:job]
 command = sleep 1
 startsecs = 0
@@ -67,7 +76,7 @@ class Side:
             )
 
     def write(self, text: str) -> None:
-        self._file.write_text(text.format(place=self.place))
+        self._file.write_text(text.format(place=self.place, uid=os.getuid()))
 
     def settled(self) -> None:
         """Wait until no program starts any more."""

@@ -52,6 +52,7 @@ CALLS: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("supervisor.stopProcessGroup", ("nosuch",)),
     ("supervisor.stopProcessGroup", ("pair",)),
     ("supervisor.stopProcessGroup", ("pair",)),
+    ("supervisor.startProcess", ("folder", False)),
     ("supervisor.signalProcess", ("web", "nosuch")),
     ("supervisor.signalProcess", ("nosuch", "HUP")),
     ("supervisor.signalProcess", ("cat", "HUP")),
