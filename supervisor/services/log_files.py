@@ -14,7 +14,7 @@ from ..core.errors import reason
 from ..runtime import log
 from .log_ring import read_span, tail_span
 
-_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_FLAGS = os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _MODE = 0o644
 _LONGEST = 1 << 20  # bytes of a line beyond the size of a file
 
@@ -32,6 +32,7 @@ class LogFile:
         self._lost = 0  # bytes, since the file takes no more
         self._torn = False  # whether a line lacks its end
         self._rotates = maxbytes > 0
+        self.regular = True  # else a FIFO or a device
 
     def limit(self, maxbytes: int, backups: int) -> None:
         """The size of a rotation, 0 for none, and the number of older files to keep."""
@@ -45,10 +46,11 @@ class LogFile:
             self._open()
 
     def _open(self) -> None:
-        opened = os.open(self.path, _FLAGS, _MODE)
+        opened = os.open(self.path, _flags(self.path), _MODE)
         status = os.fstat(opened)
         self._size = status.st_size
-        self._rotates = self._maxbytes > 0 and stat.S_ISREG(status.st_mode)
+        self.regular = stat.S_ISREG(status.st_mode)
+        self._rotates = self._maxbytes > 0 and self.regular
         self._close()
         self._fd = opened
 
@@ -177,6 +179,15 @@ class LogFile:
             size = os.fstat(file.fileno()).st_size
             start, count, overflow = tail_span(size, offset, length)
             return os.pread(file.fileno(), count, start), size, overflow
+
+
+def _flags(path: str) -> int:
+    """A FIFO is opened for both directions: it has room then before its reader comes, fifo(7)."""
+    try:
+        two_ways = stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        two_ways = False  # it is yet to be made, or the opening tells the reason
+    return _FLAGS | (os.O_RDWR if two_ways else os.O_WRONLY)
 
 
 def _rename(old: str, new: str) -> None:

@@ -64,7 +64,9 @@ class ServiceLogs(FilePart):
         try:
             for channel in CHANNELS:
                 route = stream_routes.route(service, channel, self._plan.plan)
-                if route is not None and not _is_foreign(route.path) and self._begun():
+                if route is None or (_is_foreign(route.path) and not route.watched):
+                    continue  # the service writes there itself
+                if self._begun():
                     streams[_NUMBERS[channel]] = self._pipe(identity, channel, route)
         except BaseException:
             self.failed(identity)
@@ -123,12 +125,14 @@ class ServiceLogs(FilePart):
         from .log_streams import Channel, LastLines, LogStream, Sinks, Watchers
 
         channel = self._channels.get((identity, name)) or Channel(identity, name)
-        channel.file = self._file(identity, route) if route.path else None
-        if channel.ring is None and channel.file is None and route.output:
+        file = self._file(identity, route) if route.path else None
+        # A client neither reads nor clears a FIFO or a device.
+        channel.file = None if file is None or not file.regular else file
+        if channel.ring is None and file is None and route.output:
             channel.ring = Ring()
         if identity not in self._last:
             self._last[identity] = LastLines()
-        sinks = Sinks(route, self._last[identity], file=channel.file)
+        sinks = Sinks(route, self._last[identity], file=file)
         if self._relay is not None and route.output and not route.quiet:
             sinks = sinks.replace(output=self._relay.output(route.output))
         if route.syslog:
@@ -267,7 +271,9 @@ def _unfollow(channel: Channel, call: Follower) -> None:
 
 
 def _is_foreign(path: str) -> bool:
-    """Whether a log file is a FIFO or a device, which the service opens itself: that may wait."""
+    """Whether a log file is a FIFO or a device. The service opens it itself, for that may wait,
+    unless its bytes are asked for elsewhere too.
+    """
     if not path:
         return False
     try:

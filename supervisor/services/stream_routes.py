@@ -38,6 +38,12 @@ class Route(Record):
     capture: int = 0  # bytes of a text between the marks of PROCESS_COMMUNICATION
     copied: bool = False  # into the activity log
 
+    @property
+    def watched(self) -> bool:
+        """Whether the bytes go to more places than a file, or change on the way to it."""
+        elsewhere = self.events or self.capture or self.syslog or self.copied
+        return bool(elsewhere or self.strips)
+
 
 def stream(service: Service, channel: str) -> Stream:
     return service.stdout if channel == STDOUT else service.stderr
