@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from signal import struct_siginfo
 
 
+_LONGEST = 86400.0  # seconds of a sleep: the kernel takes no time of centuries
 _BATCH = 32  # events between two looks for signals: a few milliseconds at most
 _COUNTED = (SourceContacted, WatchSaw)
 
@@ -86,7 +87,7 @@ class Inbox:
     def _sleep(self, seconds: float | None) -> struct_siginfo | None:
         if seconds is None:
             return signals.wait(self._taken)
-        return signals.wait_for(self._taken, max(0.0, seconds))
+        return signals.wait_for(self._taken, min(max(0.0, seconds), _LONGEST))
 
     def _batch(self) -> Iterator[Event]:
         for _ in range(min(_BATCH, len(self._events))):

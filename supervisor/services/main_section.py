@@ -42,7 +42,9 @@ class MainSection:
             identifier=self._value("identifier", str, "supervisor"),
             user=user,
             uid=self._value("user", self._host.uid, None),
-            minfds=self._value("minfds", formats.integer, _MINFDS if follows_supervisord else 0),
+            minfds=self._value(
+                "minfds", formats.descriptors, _MINFDS if follows_supervisord else 0
+            ),
             silent=self._value("silent", formats.boolean, False),
             strip_ansi=self._value("strip_ansi", formats.boolean, False),
             nodaemon=self._value("nodaemon", formats.boolean, False),

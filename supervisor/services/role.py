@@ -10,10 +10,10 @@ import os
 from .. import __version__
 from ..core.errors import USAGE, UsageError
 from ..core.primitives import partial
-from . import config_files, services_options, supervisord_line
+from . import config_files, main_section, services_options, supervisord_line
 from .dialect import SERVICES, SUPERVISORD, Dialect
 from .host import Host
-from .ini_file import FileError
+from .ini_file import FileError, Place
 from .supervisord_format import Reader
 from .verdicts import Verdicts
 
@@ -106,6 +106,8 @@ class Role:
         from . import check_report
 
         plan, verdicts = read(line, self._dialect, self._environ)
+        if plan is not None and not _has_descriptors(plan, verdicts, line.file):
+            plan = None
         report = check_report.json_text if line.json else check_report.text
         return report(plan, verdicts), USAGE if plan is None else 0
 
@@ -139,6 +141,18 @@ def read(line: Line, dialect: Dialect, environ: Mapping[str, str]) -> tuple[Plan
         raise UsageError(str(error)) from None
     reader = Reader(document, verdicts, host, dialect, line.options)
     return reader.plan(os.path.dirname(os.path.abspath(line.file))), verdicts
+
+
+def _has_descriptors(plan: Plan, verdicts: Verdicts, file: str) -> bool:
+    """Whether the limit of open files can be as high as the start would need it here."""
+    from . import open_file_limit
+
+    try:
+        open_file_limit.raised(plan.main.minfds)
+    except UsageError as error:
+        verdicts.refuse(Place(file, section=main_section.NAME, key="minfds"), str(error))
+        return False
+    return True
 
 
 def _is_supervisord(program: str) -> bool:

@@ -19,6 +19,7 @@ from ..process.children import Processes
 from ..runtime import log
 from ..runtime.inbox import Inbox
 from ..runtime.loop import Parts
+from . import open_file_limit
 from .fastcgi_listeners import FastcgiSockets
 from .notify_files import ReadinessReports
 from .pid_file import PidFile
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from ..options.declarations import Settings
     from ..runtime.signals import Inherited
     from .conductor_state import Out, Services
-    from .plan import Main, Plan
+    from .plan import Plan
     from .rpc_service import RpcService
     from .service_files import FilePart
     from .service_journal import Line
@@ -79,7 +80,7 @@ def run(
     Raises UsageError for a file that is refused; StartError, OSError where we cannot be prepared.
     """
     plan, verdicts = _accepted(read)
-    raised = _raise_limit(plan.main)
+    raised = open_file_limit.raised(plan.main.minfds)
     log.configure(_LEVELS[plan.main.loglevel], settings.log_format)
     announce, reopen, write_by = _announcer(plan)
     _warn(verdicts, environ)
@@ -210,28 +211,6 @@ def _nothing() -> None:
 
 def _write_by(put: Write) -> None:
     log.divert(lambda line: put(log.formatted(line), _ERRORS))
-
-
-def _raise_limit(main: Main) -> bool:
-    """Raise the limit of descriptors, for services too, as supervisord does; whether it was too
-    low. Raises UsageError.
-    """
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    unlimited = resource.RLIM_INFINITY
-    if soft == unlimited or soft >= main.minfds:
-        return False
-    if hard != unlimited:
-        hard = max(hard, main.minfds)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (main.minfds, hard))
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"cannot raise the limit of open files to {main.minfds} (minfds): {reason(error)};"
-            " lower minfds, or raise the limit of the container (ulimit -n)"
-        ) from error
-    return True
 
 
 def _prepare_process(processes: Processes, settings: Settings, inherited: Inherited) -> None:

@@ -17,8 +17,10 @@ _UNITS = {"kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
 _MOST_EXIT_CODE = 255
 _MOST_PORT = (1 << 16) - 1
 _MOST_MODE = 0o7777
+_MOST_NUMBER = (1 << 31) - 1  # of seconds, some 68 years: clocks and XML-RPC take no more
 # A dependency that may fail is for stages of s6-overlay; here it is no dependency.
 _CONDITIONS = tuple(one for one in Condition if one is not Condition.TRIED)
+_MOST_QUOTED = 40  # characters of a wrong number
 _NOT_IN_NAMES = " :/"
 _NO_LOG = frozenset({"none", "off", ""})
 # Our own descriptors by name: they are written to, and never opened.
@@ -54,7 +56,30 @@ def integer(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ValueError(f"{text!r} is not a whole number") from None
+        raise ValueError(f"{_quoted(text)} is not a whole number") from None
+
+
+def seconds(text: str) -> int:
+    """A time in whole seconds, for clocks."""
+    return _bounded(text, "seconds, some 68 years")
+
+
+def descriptors(text: str) -> int:
+    """A number of open files, for setrlimit(2)."""
+    return _bounded(text, "open files")
+
+
+def _bounded(text: str, unit: str) -> int:
+    found = integer(text)
+    if abs(found) > _MOST_NUMBER:
+        raise ValueError(f"{_quoted(text)} is beyond {_MOST_NUMBER} {unit}")
+    return found
+
+
+def _quoted(text: str) -> str:
+    if len(text) <= _MOST_QUOTED:
+        return repr(text)
+    return f"{text[:_MOST_QUOTED]!r} ({len(text) - _MOST_QUOTED} characters more)"
 
 
 def byte_size(text: str) -> int:
@@ -63,7 +88,9 @@ def byte_size(text: str) -> int:
     try:
         return int(text[:-2]) * unit if unit else int(text)
     except ValueError:
-        raise ValueError(f"{text!r} is not a size (examples: 0, 4096, 512KB, 50MB)") from None
+        raise ValueError(
+            f"{_quoted(text)} is not a size (examples: 0, 4096, 512KB, 50MB)"
+        ) from None
 
 
 def octal(text: str) -> int:

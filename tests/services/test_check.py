@@ -167,6 +167,34 @@ def test_a_reading_imports_the_parser_and_little_else(tmp_path: Path) -> None:
     assert set() == late & set(modules)
 
 
+@pytest.mark.parametrize("key", ["startsecs", "stopwaitsecs"])
+def test_time_beyond_all_clocks_is_refused(supervisord: str, tmp_path: Path, key: str) -> None:
+    """By a start as by the check; before, it ended the running supervisor."""
+    text = f"[supervisord]\n[program:a]\ncommand = sleep 100\n{key} = 10000000000\n"
+    file = written(tmp_path, text)
+    where = f"{file}:4 [program:a] {key}: '10000000000' is beyond 2147483647 seconds"
+    checked = run(supervisord, "--check", "-c", file)
+    started = run(supervisord, "-n", "-c", file, cwd=tmp_path)
+
+    assert (2, 2) == (checked.returncode, started.returncode)
+    assert where in checked.stdout
+    assert where in started.stderr
+
+
+@pytest.mark.parametrize("number", ["999999999", "9" * 30])
+def test_check_refuses_a_limit_that_cannot_be_raised(
+    supervisord: str, tmp_path: Path, number: str
+) -> None:
+    """As a start does on this machine."""
+    file = written(tmp_path, f"[supervisord]\nminfds = {number}\n[program:a]\ncommand = true\n")
+    checked = run(supervisord, "--check", "-c", file)
+    started = run(supervisord, "-n", "-c", file, cwd=tmp_path)
+
+    assert (2, 2) == (checked.returncode, started.returncode)
+    assert "[supervisord] minfds: " in checked.stdout
+    assert "minfds" in started.stderr
+
+
 OPTIONS = [
     *(["-n"], ["-s"], ["-t"], ["-k"], ["-u", "nobody"], ["-u", "nosuchuser"], ["-m", "077"]),
     *(["-d", "/tmp"], ["-d", "/no/such"], ["-l", "/tmp/x.log"], ["-y", "1MB"], ["-y", "x"]),

@@ -148,6 +148,10 @@ def test_log_files_by_name(text: str, sink: Sink) -> None:
         (value_formats.boolean, "t"),
         (value_formats.byte_size, "1.5MB"),
         (value_formats.byte_size, "KB"),
+        (value_formats.seconds, "2147483648"),
+        (value_formats.seconds, "-" + "9" * 30),
+        (value_formats.seconds, "0.5"),
+        (value_formats.descriptors, "9" * 30),
         (value_formats.octal, "8"),
         (value_formats.octal, "-1"),
         (value_formats.exit_codes, "0,,1"),
@@ -166,3 +170,13 @@ def test_wrong_values_are_refused(parse: object, text: str) -> None:
     assert callable(parse)
     with pytest.raises(ValueError, match=r"\w+ "):
         parse(text)
+
+
+@pytest.mark.parametrize("parse", [value_formats.integer, value_formats.seconds])
+def test_message_about_a_long_number_is_short(parse: object) -> None:
+    """Python reads no number of thousands of digits."""
+    assert callable(parse)
+    with pytest.raises(ValueError, match=r"'9{40}' \(4960 characters more\)") as error:
+        parse("9" * 5000)
+
+    assert len(str(error.value)) < 120
