@@ -16,7 +16,6 @@ from .log_ring import read_span, tail_span
 
 _FLAGS = os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _MODE = 0o644
-_MOST_DIGITS = 9  # of the number of an older file
 _LONGEST = 1 << 20  # bytes of a line beyond the size of a file
 
 
@@ -151,7 +150,7 @@ class LogFile:
         """Begin a new file; whether that succeeded."""
         try:
             if self._backups > 0:
-                for number in self._older():
+                for number in range(self._free() - 1, 0, -1):
                     _rename(f"{self.path}.{number}", f"{self.path}.{number + 1}")
                 _rename(self.path, f"{self.path}.1")
                 self._open()
@@ -166,14 +165,12 @@ class LogFile:
             )
         return self._rotates
 
-    def _older(self) -> list[int]:
-        """The numbers of the older files that move, the highest first."""
-        folder, name = os.path.split(self.path)
-        ends = [
-            one[len(name) + 1 :] for one in os.listdir(folder or ".") if one.startswith(f"{name}.")
-        ]
-        numbers = {int(end) for end in ends if _is_number(end)}
-        return sorted((one for one in numbers if 0 < one < self._backups), reverse=True)
+    def _free(self) -> int:
+        """The least number without an older file, or the last number."""
+        number = 1
+        while number < self._backups and os.path.lexists(f"{self.path}.{number}"):
+            number += 1
+        return number
 
     def read(self, offset: int, length: int) -> bytes:
         """The bytes of a span. Raises BadSpanError, OSError."""
@@ -198,11 +195,6 @@ def _flags(path: str) -> int:
     except OSError:
         two_ways = False  # it is yet to be made, or the opening tells the reason
     return _FLAGS | (os.O_RDWR if two_ways else os.O_WRONLY)
-
-
-def _is_number(text: str) -> bool:
-    """Whether the end of a name is a number of ours; a few digits do for any number of files."""
-    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
 
 
 def _rename(old: str, new: str) -> None:
