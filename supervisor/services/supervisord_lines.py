@@ -84,10 +84,10 @@ def _ended(name: str, code: int, signum: int, before: Services) -> Line:
     place = before.roster.places[name]
     life = before.members[name].life
     how = how_it_ended(code, signum)
+    expected = expects(life.replace(exit_code=code, exit_signal=signum), place.policy.life)
     if life.phase in _STOPPED_BY:
-        return (WARN if signum else INFO), f"stopped: {place.service.name} ({how})"
-    ended = life.replace(exit_code=code, exit_signal=signum)
-    if life.phase is Phase.RUNNING and expects(ended, place.policy.life):
+        return (INFO if expected else WARN), f"stopped: {place.service.name} ({how})"
+    if life.phase is Phase.RUNNING and expected:
         return INFO, f"exited: {place.service.name} ({how}; expected)"
     return WARN, f"exited: {place.service.name} ({how}; not expected)"
 
