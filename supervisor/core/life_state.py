@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Phase(Words):
     WAITING = "waiting"  # nothing has been started yet
     EXECUTING = "executing"  # a start is ordered; the app's program does not run yet
-    ABORTING = "aborting"  # killed before its program ran
+    ABORTING = "aborting"  # to end, or killed, before its program ran
     STARTING = "starting"  # the program runs and is not ready yet
     UNREADY = "unready"  # it was not ready in time, and may be later
     RUNNING = "running"

@@ -35,6 +35,7 @@ TOO_QUICK = "Exited too quickly (process log may have details)"  # as in supervi
 UNREADY_END = "Exited before it was ready"
 _JITTER = 0.5  # of a pause: from three quarters to five quarters of it
 _BETWEEN_STARTS = 1.0  # seconds, where a pause after RUNNING is not wanted
+EXEC_GRACE = 1.0  # seconds for the exec of a program that is to stop; a hung one never ends
 _STARTING = (Phase.STARTING, Phase.UNREADY)
 _LEFT = (Phase.LEFTOVERS, Phase.LEFTOVERS_KILLED)
 PAUSED = (Phase.WAITING, Phase.BACKOFF, Phase.HELD)  # without a process
@@ -51,8 +52,8 @@ def step(life: Life, event: ev.Event | Request, now: float, policy: LifePolicy) 
             return _reported(life, event, now, policy.upkeep)
         case ev.Forked(pid) if life.phase is Phase.ABORTING:  # ordered in the same turn
             return life.replace(pid=pid), ()
-        case ev.Started() if life.phase is Phase.EXECUTING:
-            return _started(life, event, now, policy)
+        case ev.Started():
+            return _runs(life, event, now, policy)
         case ev.AppReady(pid) if pid == life.pid and life.phase in _STARTING:
             return _rise(life.replace(answered=True), policy.upkeep)
         case ev.StartFailed(code, error):
@@ -90,6 +91,16 @@ def _told(
 
 
 # --- starts ---------------------------------------------------------------------------------------
+
+
+def _runs(life: KeptLife, event: ev.Started, now: float, policy: LifePolicy) -> Result | None:
+    """Its program runs; a stop that came before reaches it now."""
+    if life.phase is Phase.EXECUTING:
+        return _started(life, event, now, policy)
+    if life.phase is not Phase.ABORTING or life.deadline is None:
+        return None  # it is killed already
+    started = _started(life, event, now, policy)[0].replace(then=Then.END)
+    return _pass_stop(started, life.kill_by, now, policy)
 
 
 def _started(life: KeptLife, event: ev.Started, now: float, policy: LifePolicy) -> Result:
@@ -300,20 +311,24 @@ def _stop(life: KeptLife, order: StopService, now: float, policy: LifePolicy) ->
         failing = phase is Phase.BACKOFF and bool(life.error)
         return signalling.ended(life.replace(gave_up=order.shutdown and failing), life.exit_code)
     if phase is Phase.EXECUTING:
-        return life.replace(phase=Phase.ABORTING, held=()), (Kill(KILL),)
+        # A program that may run by now has its stop signal: it is killed only if it is not there.
+        deadline = _sooner(now + EXEC_GRACE, order.kill_by)
+        return life.replace(phase=Phase.ABORTING, held=(), deadline=deadline), ()
+    if phase is Phase.ABORTING and life.deadline is not None:
+        return life.replace(deadline=_sooner(life.deadline, life.kill_by)), ()
     if phase in ALIVE and policy.stop_delay > 0:
         deadline = _sooner(now + policy.stop_delay, order.kill_by)
         return life.replace(phase=Phase.DELAYED, deadline=deadline), ()
     if phase in ALIVE:
-        return _pass_stop(life, now, policy)
+        return _pass_stop(life, life.kill_by, now, policy)
     if phase in (Phase.DELAYED, Phase.STOPPING, Phase.LEFTOVERS):
         return life.replace(deadline=_sooner(life.deadline, life.kill_by)), ()
     return life, ()
 
 
-def _pass_stop(life: KeptLife, now: float, policy: LifePolicy) -> Result:
+def _pass_stop(life: Life, kill_by: float | None, now: float, policy: LifePolicy) -> Result:
     after, orders = signalling.pass_stop(life, policy.stop_signal, now, policy)
-    return after.replace(deadline=_sooner(after.deadline, life.kill_by)), orders
+    return after.replace(deadline=_sooner(after.deadline, kill_by)), orders
 
 
 def _signal(life: KeptLife, signum: int, policy: LifePolicy) -> Result:
@@ -335,10 +350,14 @@ def _sooner(one: float | None, other: float | None) -> float | None:
 def _deadline(life: KeptLife, now: float, policy: LifePolicy) -> Result | None:
     upkeep = policy.upkeep or Upkeep()
     match life.phase:
+        case Phase.ABORTING if not life.pid:  # its fork is to be reported
+            return life.replace(deadline=now + EXEC_GRACE), ()
+        case Phase.ABORTING:
+            return life.replace(deadline=None), (Kill(KILL),)
         case Phase.STARTING | Phase.UNREADY:
             return _rising(life, now, upkeep)
         case Phase.DELAYED:
-            return _pass_stop(life, now, policy)
+            return _pass_stop(life, life.kill_by, now, policy)
         case Phase.LEFTOVERS | Phase.LEFTOVERS_KILLED if life.script is not None:
             from .upkeep_scripts import late
 

@@ -8,7 +8,10 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from config_supervisor.process.procfs import descendants
+from tests.conftest import needs
 from tests.harness import Run, children, only_process, state, until
 from tests.process.services import all_told, order, section, services, supervisord
 
@@ -193,3 +196,38 @@ def test_the_pid_file_stands_while_it_runs(run: Run, tmp_path: Path) -> None:
     program.finish(0)
 
     assert not path.exists()
+
+
+@only_process
+def test_stop_that_meets_an_exec_kills_no_program(run: Run, tmp_path: Path) -> None:
+    """strace(1) delays the exec, so that the stop comes before the program runs."""
+    path = tmp_path / "slow"
+    path.write_text("#!/bin/sh\nexec sleep 600\n")
+    path.chmod(0o755)
+    slow = [needs("strace"), "-D", "-f", "-qq", "-o", "/dev/null", "-P", f"{path}"]
+    slow += ["-e", "inject=execve:delay_enter=300ms"]
+    program = services(run, tmp_path, section("web", command=path), prefix=slow)
+    program.err.expect("services web")
+    until(lambda: len(children(program.pid)), 1)
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+    told = "\n".join(program.err.seen)
+    assert "web was ended by SIGTERM" in told
+    assert "SIGKILL" not in told
+
+
+@only_process
+@pytest.mark.parametrize(("exitcodes", "level"), [("0", "WARN"), ("0,7", "INFO")])
+def test_end_of_a_stop_has_the_level_of_its_code(
+    run: Run, tmp_path: Path, exitcodes: str, level: str
+) -> None:
+    """As in supervisord."""
+    script = 'trap "exit 7" TERM; echo up; while :; do sleep 0.1; done'
+    web = section("web", command=f"sh -c '{script}'", exitcodes=exitcodes)
+    program = supervisord(run, tmp_path, web)
+    program.expect("^up$")
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+    assert any(line.endswith(f"{level} stopped: web (exit status 7)") for line in program.out.seen)

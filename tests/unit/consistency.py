@@ -19,7 +19,7 @@ OPEN, END, RESTART, REPLACE = Then.OPEN, Then.END, Then.RESTART, Then.REPLACE
 TABLE: dict[Phase, tuple[bool | None, bool | None, set[Then]]] = {
     Phase.WAITING: (False, False, {OPEN}),
     Phase.EXECUTING: (None, False, {OPEN}),
-    Phase.ABORTING: (None, False, {END}),
+    Phase.ABORTING: (None, None, {END}),
     Phase.STARTING: (True, True, {OPEN}),
     Phase.UNREADY: (True, False, {OPEN}),
     Phase.RUNNING: (True, False, {OPEN}),

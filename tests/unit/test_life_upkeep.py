@@ -303,23 +303,6 @@ def test_stop_in_the_backoff_ends_at_once(shutdown: bool, gave_up: bool) -> None
     assert gave_up is app.kept.gave_up
 
 
-def test_stop_before_the_program_runs_kills_it() -> None:
-    app = Kept()
-    app.at(0, ev.Began(), ev.Forked(7))
-
-    assert [Kill(KILL)] == app.stops(0)
-    assert [Ended(0)] == app.at(0, ev.Exited(7, 137, KILL))
-
-
-def test_kill_between_fork_and_its_report_ends_the_life() -> None:
-    app = Kept()
-    app.at(0, ev.Began())
-    app.stops(0)
-    app.at(0, ev.Forked(7))
-
-    assert [Ended(0)] == app.at(0, ev.Exited(7, 137, KILL))
-
-
 def test_stopped_process_continues_to_end() -> None:
     app = begun()
     app.at(1, ev.AppSuspended(7, TSTP))
