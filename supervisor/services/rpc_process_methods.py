@@ -211,11 +211,15 @@ def send_input(access: Access, name: str, chars: str) -> Later:
     return later
 
 
+def _input_failed(name: str, error: OSError) -> str:
+    return f"cannot write to the standard input of {name}: {error.strerror or error}"
+
+
 def _written(write: Callable[[], None], name: str) -> bool | RpcError:
     try:
         write()
     except BrokenPipeError:
         return RpcError(FaultCode.NO_FILE, name)
     except OSError as error:
-        return RpcError(FaultCode.FAILED, f"cannot write to the standard input of {name}: {error}")
+        return RpcError(FaultCode.FAILED, _input_failed(name, error))
     return True

@@ -11,6 +11,10 @@ import os
 
 from .service_files import Contribution, FilePart
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .input_writer import InputWriter
+
 _INPUT = 0
 
 
@@ -19,25 +23,29 @@ class StandardInputs(FilePart):
 
     def __init__(self) -> None:
         self._ends: dict[str, int] = {}
+        self._writers: dict[str, InputWriter] = {}  # of the ends that something was written to
         self._theirs: dict[str, int] = {}
 
     def open(self, identity: str) -> Contribution:
         self.ended(identity)
         theirs, ours = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(ours, False)
         self._ends[identity] = ours
         self._theirs[identity] = theirs
         return Contribution({_INPUT: theirs})
 
     def write(self, identity: str, data: bytes) -> None:
-        """Write to a program that runs. Raises OSError: EPIPE where it has closed its end or is
-        gone, EAGAIN where it reads too slowly for these bytes.
+        """Write to a program that runs, now or once it reads. Raises OSError: EPIPE where it has
+        closed its end or is gone, EAGAIN where too many bytes wait for it.
         """
-        end = self._ends.get(identity)
-        if end is None:
-            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
-        if os.write(end, data) < len(data):
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        writer = self._writers.get(identity)
+        if writer is None:
+            end = self._ends.pop(identity, None)
+            if end is None:
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+            from .input_writer import InputWriter
+
+            writer = self._writers[identity] = InputWriter(end)
+        writer.write(data)
 
     def started(self, identity: str, pid: int) -> None:
         del pid
@@ -49,6 +57,9 @@ class StandardInputs(FilePart):
 
     def ended(self, identity: str) -> None:
         _close(self._ends, identity)
+        writer = self._writers.pop(identity, None)
+        if writer is not None:
+            writer.close()
 
 
 def _close(ends: dict[str, int], identity: str) -> None:

@@ -19,6 +19,8 @@ from tests.process.services import all_told, section, supervisord
 pytestmark = only_process
 
 WORD = "secret"
+LONG = 150_000  # bytes of a text for a program: more than its pipe takes
+WAITING = 1 << 20  # bytes that may wait for a program, and a little more in its pipe
 MORE_THAN_PLACES = 40
 LISTED = b"<methodCall><methodName>system.listMethods</methodName></methodCall>"
 
@@ -137,6 +139,56 @@ def test_input_reaches_the_process(run: Run, tmp_path: Path) -> None:
     wait_until(lambda: _equal("größe\n", copied.read_text()))
     assert (70, "NOT_RUNNING: off") == fault(site.rpc.sendProcessStdin, "off", "x")
     site.end()
+
+
+def test_input_beyond_a_pipe_waits_for_the_process(run: Run, tmp_path: Path) -> None:
+    """The supervisor answers others meanwhile; above a bound the client is told."""
+    copied, gate = tmp_path / "copied", tmp_path / "gate"
+    script = f"until test -e {gate}; do sleep 0.05; done; exec cat"
+    keys = {"stdout_logfile": copied, "stdout_logfile_maxbytes": 0}
+    site = Site(run, tmp_path, section("cat", command=f"sh -c '{script}'", startsecs=0, **keys))
+    wait_until(lambda: _equal("RUNNING", site.state("cat")))
+    piece = "x" * (LONG - 1) + "\n"
+    count = 0
+    while count * LONG <= WAITING:
+        try:
+            assert site.rpc.sendProcessStdin("cat", piece)
+        except xmlrpc.client.Fault as refused:
+            assert "FAILED: cannot write to the standard input of cat: " in refused.faultString
+            assert "bytes wait already" in refused.faultString
+            break
+        count += 1
+    assert WAITING // 2 < count * LONG
+    assert "RUNNING" == site.state("cat")
+    gate.touch()
+    wait_until(lambda: _equal(piece * count, copied.read_text()))
+    assert site.rpc.sendProcessStdin("cat", "last\n")
+    wait_until(lambda: _equal(piece * count + "last\n", copied.read_text()))
+    assert site.rpc.stopProcess("cat")
+    site.end()
+
+
+def test_input_that_waits_ends_with_the_process(run: Run, tmp_path: Path) -> None:
+    """It leaves no thread and no descriptor behind."""
+    site = Site(run, tmp_path, section("web", "wait", startsecs=0))
+    wait_until(lambda: _equal("RUNNING", site.state("web")))
+    threads, files = _threads(site), _descriptors(site)
+    assert site.rpc.sendProcessStdin("web", "x" * LONG)
+    assert threads < _threads(site)
+    assert site.rpc.stopProcess("web")
+    assert site.rpc.startProcess("web")
+    wait_until(
+        lambda: _equal((True, True), (_threads(site) <= threads, _descriptors(site) <= files))
+    )
+    site.end()
+
+
+def _threads(site: Site) -> int:
+    return len(os.listdir(f"/proc/{site.program.pid}/task"))
+
+
+def _descriptors(site: Site) -> int:
+    return len(os.listdir(f"/proc/{site.program.pid}/fd"))
 
 
 def test_mode_of_the_socket_is_as_written(run: Run, tmp_path: Path) -> None:
