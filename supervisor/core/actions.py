@@ -71,6 +71,12 @@ class RollBack(Action):
     service: str = ev.APP
 
 
+class ReadClock(Action):
+    """Report the time of the wall by `ClockRead`, in the same turn."""
+
+    service: str = ev.APP
+
+
 class Recover(Action):
     """Find the last generation of an earlier run."""
 

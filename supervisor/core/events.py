@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .rollout_events import (
+        ClockRead,
         ConfigApplied,
         ConfigChecked,
         ConfigFailed,

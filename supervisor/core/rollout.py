@@ -17,6 +17,7 @@ from __future__ import annotations
 from . import events as ev
 from . import life_state as li
 from . import reloads as rel
+from . import rollout_conditions as cond
 from . import verdicts
 from . import versions as ver
 from .actions import (
@@ -27,6 +28,7 @@ from .actions import (
     Kill,
     KillOther,
     Mark,
+    ReadClock,
     Recover,
     Reload,
     Reply,
@@ -48,8 +50,6 @@ if TYPE_CHECKING:
     Result = tuple[Rollout, Out]
     _OfApp = li.Starting | li.Ready | li.Unready | li.Ending
 
-_WRITABLE = li.DOWN | {Phase.WAITING}  # a version may be put in place while the app is down
-
 
 def step(
     rollout: Rollout, event: ev.Event | Report, life: Life, now: float, policy: RolloutPolicy
@@ -70,25 +70,52 @@ def step(
             return rollout, _signal(rollout, event)
         case ev.ReloadSignalled() | ev.ReloadFinished():
             return _reload_reported(rollout, event, life, now, policy)
-        case ev.SourceRead(offer=offer) if offer is not None:
-            return _with(rollout, ver.offered(rollout.versions, offer, now)), ()
-        case ev.ConfigOffered() | ev.ConfigChecked() | ev.Remembered():
-            return _with(rollout, _told(rollout.versions, event, now)), ()
+        case ev.SourceRead() | ev.ConfigOffered():
+            return _source_told(rollout, event, now), ()
+        case ev.ClockRead() | ev.ConfigChecked() | ev.Remembered():
+            return _told(rollout, event, now, policy), ()
         case li.Starting() | li.Ready() | li.Unready() | li.Ending():
             return _reported(rollout, event, life, now, policy)
     return rollout, ()
 
 
 def _told(
-    versions: Versions, event: ev.ConfigOffered | ev.ConfigChecked | ev.Remembered, now: float
-) -> Versions:
+    rollout: Rollout,
+    event: ev.ClockRead | ev.ConfigChecked | ev.Remembered,
+    now: float,
+    policy: RolloutPolicy,
+) -> Rollout:
     match event:
-        case ev.ConfigOffered():
-            return ver.offered(versions, event, now)
+        case ev.ClockRead(clock):
+            from . import holds
+
+            hold = holds.clock_read(rollout.hold, clock, now, policy.windows)
+            return rollout.replace(hold=hold)
         case ev.ConfigChecked(digest):
-            return ver.checked(versions, digest)
+            return _with(rollout, ver.checked(rollout.versions, digest))
         case ev.Remembered(marks):
-            return ver.remembered(versions, marks)
+            return _with(rollout, ver.remembered(rollout.versions, marks))
+
+
+def _source_told(rollout: Rollout, event: ev.SourceRead | ev.ConfigOffered, now: float) -> Rollout:
+    if isinstance(event, ev.ConfigOffered):
+        return _offered(rollout, event, now)
+    if event.present and (event.paused or rollout.hold is not None):
+        # The pause of a missing source stays, as its files do.
+        from . import holds
+
+        hold = holds.source_read(rollout.hold, event.source, now, paused=event.paused)
+        rollout = rollout if hold is rollout.hold else rollout.replace(hold=hold)
+    return rollout if event.offer is None else _offered(rollout, event.offer, now)
+
+
+def _offered(rollout: Rollout, offer: ev.ConfigOffered, now: float) -> Rollout:
+    hold = rollout.hold
+    if hold is not None and not rollout.versions.pending:
+        from . import holds
+
+        hold = holds.renewed(hold)
+    return rollout.replace(versions=ver.offered(rollout.versions, offer, now), hold=hold)
 
 
 def _reload_reported(
@@ -130,9 +157,10 @@ def wake_at(rollout: Rollout, life: Life, policy: RolloutPolicy) -> float | None
         times.append(rollout.first_due)
     if reloads.deadline is not None:
         times.append(reloads.deadline)
-    if _wants_apply(rollout, life) or _wants_cancel(rollout):
-        times.append(_apply_due(rollout, life, policy))
-    if _wants_reload(rollout, life) or _wants_trial(rollout, life):
+    if cond.wants_apply(rollout, life) or cond.wants_cancel(rollout):
+        due = cond.apply_due(rollout, life, policy)
+        times += [due] if due < ver.NEVER else []
+    if cond.wants_reload(rollout, life) or cond.wants_trial(rollout, life):
         times.append(reloads.retry_at)
     return min(times, default=None)
 
@@ -147,21 +175,23 @@ def pursue(rollout: Rollout, life: Life, now: float, policy: RolloutPolicy) -> R
     reloads = rollout.reloads
     if versions.returning and life.phase is Phase.STARTING:
         return rollout, (*orders, li.Replace())  # by order: no start is awaited before it
-    if versions.returning and _may_write(rollout, life):
+    if versions.returning and cond.may_write(rollout, life):
         return _with(rollout, ver.apply(versions)), (*orders, RollBack(versions.returning))
     if life.phase is Phase.HELD and not versions.applying and not versions.returning:
         return rollout, (*orders, li.Start())
-    if _wants_apply(rollout, life) and _apply_due(rollout, life, policy) <= now:
+    if cond.needs_clock(rollout, life, now, policy):
+        return rollout, (*orders, ReadClock())
+    if cond.wants_apply(rollout, life) and cond.apply_due(rollout, life, policy) <= now:
         return _with(rollout, ver.apply(versions)), (*orders, Apply())
     if _overtaken(rollout, life, now, policy):
         return _overtake(rollout, policy)
-    if _wants_reload(rollout, life):
+    if cond.wants_reload(rollout, life):
         if life.phase is Phase.UNREADY and reloads.outcome == Outcome.NO_HANDLER:
             # The start failed, and the app cannot hear of anything newer.
             return rollout, (*orders, li.Replace())
         if reloads.retry_at <= now:
             return _reload(rollout, now, policy)
-    if _wants_trial(rollout, life) and reloads.retry_at <= now:
+    if cond.wants_trial(rollout, life) and reloads.retry_at <= now:
         return verdicts.try_out(rollout, now, policy)
     if life.ready and rollout.settled and versions.good and reloads.outcome != Outcome.SUCCESS:
         # The sources came back to the running version: nothing is wrong any more.
@@ -186,7 +216,7 @@ def _overtaken(rollout: Rollout, life: Life, now: float, policy: RolloutPolicy) 
     """Whether the current attempt is to give way to a newer version now."""
     versions = rollout.versions
     by_order = bool(versions.returning) or versions.hurry
-    return _wants_cancel(rollout) and (by_order or _apply_due(rollout, life, policy) <= now)
+    return cond.wants_cancel(rollout) and (by_order or cond.apply_due(rollout, life, policy) <= now)
 
 
 def _overtake(rollout: Rollout, policy: RolloutPolicy) -> Result:
@@ -312,62 +342,7 @@ def _deadline(rollout: Rollout, life: Life, now: float, policy: RolloutPolicy) -
     return verdicts.finished(rollout, late, life, now, policy), (CancelReload(reloads.number),)
 
 
-# --- conditions -----------------------------------------------------------------------------------
-
-
-def _with(rollout: Rollout, versions: Versions) -> Rollout:
-    return rollout.replace(versions=versions)
-
-
-def _may_write(rollout: Rollout, life: Life) -> bool:
-    if rollout.versions.applying or rollout.reloads.active or life.then is Then.END:
-        return False
-    return life.up or life.phase in _WRITABLE
-
-
-def _wants_apply(rollout: Rollout, life: Life) -> bool:
-    versions = rollout.versions
-    free = not versions.returning and not versions.checking
-    return versions.pending and free and _may_write(rollout, life)
-
-
-def _wants_cancel(rollout: Rollout) -> bool:
-    """Whether a newer version waits for the end of an attempt on an older version."""
-    versions = rollout.versions
-    reloads = rollout.reloads
-    newer = (versions.pending or versions.hurry) and not versions.checking
-    waiting = newer or bool(versions.returning)
-    return reloads.active and reloads.stage is not Stage.CANCELLED and waiting
-
-
-def _apply_due(rollout: Rollout, life: Life, policy: RolloutPolicy) -> float:
-    """When the newest version may be put in place. Only a running app's pace counts."""
-    pace = policy.pace if life.ready else None
-    return ver.due(rollout.versions, pace, rollout.reloads.paced)
-
-
-def _idle(rollout: Rollout, life: Life) -> bool:
-    versions = rollout.versions
-    writing = versions.applying or bool(versions.returning)
-    return life.up and not rollout.reloads.active and not writing
-
-
-def _wants_reload(rollout: Rollout, life: Life) -> bool:
-    return _idle(rollout, life) and rollout.versions.live != rollout.runs_on
-
-
-def _wants_trial(rollout: Rollout, life: Life) -> bool:
-    """Whether the app runs on a version whose verification is to be asked again."""
-    reloads = rollout.reloads
-    live = rollout.versions.live
-    proven = live in rollout.versions.marks.good  # then the outcome is about a newer version
-    waits = life.ready and _idle(rollout, life) and reloads.stage is not Stage.PROVING
-    return (
-        waits
-        and not proven
-        and rel.unsure(reloads)
-        and reloads.target == live == rollout.runs_on != ""
-    )
+# --- marks ----------------------------------------------------------------------------------------
 
 
 def to_mark(
@@ -377,3 +352,7 @@ def to_mark(
     changed = after.versions.marks != before.versions.marks
     remembered = isinstance(event, ev.Remembered)
     return (Mark(),) if changed and policy.rollback and not remembered else ()
+
+
+def _with(rollout: Rollout, versions: Versions) -> Rollout:
+    return rollout.replace(versions=versions)

@@ -132,6 +132,14 @@ class SourceRead(Event):
     missing: str = "does not exist"  # of an absent source: the end of a sentence
     offer: ConfigOffered | None = None  # the version of the content, if it is new
     saw: str = ""  # the type of the watch event behind it; empty for a list or a look
+    paused: bool = False  # the source asks to put no new version in place
+    service: str = APP
+
+
+class ClockRead(Event):
+    """The clock on the wall was read, as ordered."""
+
+    clock: float  # epoch seconds
     service: str = APP
 
 

@@ -11,7 +11,9 @@ from .versions import Pace, Versions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .holds import Hold
     from .orders import OpenOrder
+    from .reload_windows import ReloadWindow
     from .service import Service
 
 
@@ -37,6 +39,7 @@ class RolloutPolicy(Record):
     unhealthy_on_failure: bool = False  # liveness fails while the last reload is a failure
     initial_sync_timeout: float = 60.0
     pace: Pace = Pace()
+    windows: tuple[ReloadWindow, ...] = ()  # in which a new version may be put in place; any time
     reload_timeout: float = 30.0
     verify_window: float = 5.0
 
@@ -47,6 +50,7 @@ class Rollout(Record):
     running: str = ""  # the version that the app took up last; see `doubt`
     doubt: Doubt = Doubt.NONE
     orders: tuple[OpenOrder, ...] = ()  # of clients, not answered yet
+    hold: Hold | None = None  # of a version that waits; None until there is a window or a pause
     first_due: float | None = None  # when the app starts on a version of an earlier run
 
     @property

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 RETRY_FIRST, RETRY_MOST = 2.0, 60.0  # seconds; applying or reloading once more after a failure
 REMEMBERED = 3  # good versions, and failed versions, that are remembered
+NEVER = float("inf")
 QUIET_MOST = 10  # times --reload-quiet: restless content is applied all the same
 
 
@@ -121,19 +122,22 @@ class Versions(Record):
         return self.live in (self.good, *self.marks.good)
 
 
-def due(versions: Versions, pace: Pace | None, paced: float | None) -> float:
+def due(versions: Versions, pace: Pace | None, paced: float | None, released: float = 0.0) -> float:
     """When the newest version may be put in place.
 
-    Without a `pace` at once; `paced` is the beginning of the last reload to reach the app.
+    Without a `pace` at once; `paced` is the beginning of the last reload to reach the app, and
+    `released` the end of a hold.
     """
-    if pace is None or versions.hurry:
+    if versions.hurry:
         return versions.retry_at
+    if pace is None:
+        return max(versions.retry_at, released)
     at = versions.last_offer
     if pace.quiet > 0:
         at = min(at + pace.quiet, versions.first_offer + QUIET_MOST * pace.quiet)
     if paced is not None:
         at = max(at, paced + pace.interval)
-    return max(at + versions.dice * pace.splay, versions.retry_at)
+    return max(max(at, released) + versions.dice * pace.splay, versions.retry_at)
 
 
 # --- reports of the sources and the store ---------------------------------------------------------

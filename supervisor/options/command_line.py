@@ -278,6 +278,12 @@ def _check(settings: Settings, told: frozenset[str], written: _Written) -> None:
     for name in ("map", "file_mode", "dir_mode", "owner"):
         if getattr(settings, name) not in ((), None) and not settings.configroot:
             raise UsageError(f"{written[name]} needs --configroot: no file is written without it")
+    for window in settings.reload_window:
+        if settings.reload_splay >= (window.ends - window.begins) * 60.0:
+            raise UsageError(
+                f"{written['reload_splay']} is not shorter than each {written['reload_window']}: a"
+                " version could miss all of them"
+            )
     _check_methods(settings, told, written)
     _check_mode(settings)
 

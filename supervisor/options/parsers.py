@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..core.reload_windows import ReloadWindow
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DIGITS = "0123456789"
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
@@ -61,6 +63,12 @@ def _bounded(text: str, seconds: float) -> float:
     if seconds > _MOST_SECONDS:
         raise ValueError(f"{text!r} is longer than 10 years ({_MOST_SECONDS / _UNITS['h']:g}h)")
     return seconds
+
+
+def reload_window(text: str) -> ReloadWindow:
+    from . import window_format  # the library of zones is for a window only
+
+    return window_format.parse(text)
 
 
 def signal_number(text: str) -> int:

@@ -10,6 +10,10 @@ from ..core.record import Record
 from . import parsers
 from .option import Group, option
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..core.reload_windows import ReloadWindow
+
 
 class ReloadMethod(Record):
     """A way to make an app take up its files.
@@ -166,6 +170,16 @@ class ReloadOptions(Group):
         "delay a reload by a random time up to this, so that the pods of a fleet do not reload at"
         " one instant",
         default="0s",
+    )
+    reload_window: tuple[ReloadWindow, ...] = option(
+        parsers.reload_window,
+        "'DAYS FROM-TO ZONE'",
+        "put a new version in place only in these hours, as in 'Mon-Fri 09:00-16:00 Europe/Berlin';"
+        " DAYS is daily and ZONE is UTC where left out; repeatable, a line each in the variable;"
+        " supervisorctl reload does not wait",
+        many=True,
+        commas=False,
+        shown="any time",
     )
     verify: str | None = option(
         parsers.check,

@@ -264,17 +264,16 @@ class Loop:
         }
         return {**own, **self._of_parts()}
 
-    def _of_parts(self) -> dict[type[Order], Callable[[Any], None]]:
-        deeds: dict[type[Order], Callable[[Any], None]] = {}
+    def _of_parts(self) -> dict[type[Order], Callable[[Any], ev.Event | None]]:
+        deeds: dict[type[Order], Callable[[Any], ev.Event | None]] = {}
         if (sync := self._parts.sync) is not None:
             deeds |= {
                 act.Apply: lambda _: self._apply(sync),
                 act.Check: lambda _: self._begin(sync.check, "check"),
                 act.Mark: lambda _: self._begin(sync.mark, "marks"),
                 act.Recover: lambda _: self._begin(sync.recover, "recover"),
-                act.RollBack: lambda order: self._begin(
-                    partial(sync.roll_back, order.digest), "roll back"
-                ),
+                act.ReadClock: lambda order: ev.ClockRead(time.time(), order.service),
+                act.RollBack: lambda o: self._begin(partial(sync.roll_back, o.digest), "roll back"),
             }
         if (readiness := self._parts.readiness) is not None:
             deeds[act.WaitReady] = lambda order: self._begin(

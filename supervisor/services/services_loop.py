@@ -172,6 +172,7 @@ class ServicesLoop(Loop):
             act.Apply: lambda order: self._apply(of(order).delivery),
             act.Check: lambda order: begin(order, of(order).delivery.check),
             act.Mark: lambda order: begin(order, of(order).delivery.mark),
+            act.ReadClock: lambda order: ev.ClockRead(time.time(), order.service),
             act.Recover: lambda order: begin(order, of(order).delivery.recover),
             act.RollBack: lambda order: begin(
                 order, partial(of(order).delivery.roll_back, order.digest)

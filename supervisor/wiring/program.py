@@ -71,6 +71,7 @@ def rollout_policy(settings: Settings) -> RolloutPolicy:
         unhealthy_on_failure=settings.unhealthy_on_reload_failure,
         initial_sync_timeout=settings.initial_sync_timeout,
         pace=Pace(settings.reload_interval, settings.reload_quiet, settings.reload_splay),
+        windows=settings.reload_window,
         reload_timeout=settings.reload_timeout,
         verify_window=settings.verify_window,
     )

@@ -42,9 +42,9 @@ DIRECTORY = set(
     __main__ cli
     core core.actions core.backoff core.change_loop core.content core.errors core.events core.life
     core.life_state core.outcomes core.file_permissions core.paths core.primitives core.record
-    core.reloads core.rollout core.rollout_events core.rollout_state core.service
-    core.signal_numbers core.signalling core.source_states core.turn core.verdicts core.versions
-    observe observe.journal observe.rollout_journal observe.turn_backlog
+    core.reloads core.rollout core.rollout_conditions core.rollout_events core.rollout_state
+    core.service core.signal_numbers core.signalling core.source_states core.turn core.verdicts
+    core.versions observe observe.journal observe.rollout_journal observe.turn_backlog
     options options.command_line options.declarations options.option options.parsers
     options.reload_options
     process process.children process.core_dumps process.environment process.open_files
