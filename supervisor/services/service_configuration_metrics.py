@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from .conductor_state import Out, Services
 
+    Series = set[tuple[Any, tuple[object, ...]]]  # a family, and further labels
+
 _LABEL = "service"
 _PASSED = ev.DeadlinePassed()  # stands for an event of another service, or of none
 
@@ -34,10 +36,14 @@ class ConfigurationMetrics:
         self._state = state
         self._families: dict[tuple[str, str], Any] = {}
         self._groups: dict[str, tuple[Any, ...]] = {}
+        self._series: dict[str, Series] = {}
         self._last: dict[str, Service] = {}
 
     def observe(self, event: ev.Event, before: Services, after: Services, _: Out) -> None:
         """Count an event; in the main thread, after each turn."""
+        if after.roster is not before.roster:
+            for name in self._gone(after):
+                self._forget(name)
         subject = getattr(event, "service", "")
         for name in dict.fromkeys((subject, *after.changed)):
             member = after.members.get(name)
@@ -51,13 +57,27 @@ class ConfigurationMetrics:
             for group in self._of(name, after):
                 group.observe(seen, last, member.service, ())
 
+    def _gone(self, services: Services) -> list[str]:
+        """The services that have left the file, or have no configuration any more."""
+        members = services.members
+        kept = {name for name, member in members.items() if member.service.rollout is not None}
+        return [name for name in self._groups if name not in kept]
+
+    def _forget(self, name: str) -> None:
+        """Remove the series of a service."""
+        del self._groups[name]
+        self._last.pop(name, None)
+        for family, values in self._series.pop(name, ()):
+            family.remove(name, *values)
+
     def _of(self, name: str, services: Services) -> tuple[Any, ...]:
         """The groups of a service."""
         groups = self._groups.get(name)
         if groups is None:
             settings = services.roster.places[name].service.settings
+            series = self._series[name] = set()
             registry: Any = _ServiceRegistry(
-                self._registry, self._families, name, lambda: self._service(name)
+                self._registry, self._families, (name, series), lambda: self._service(name)
             )
             method = settings.reload_method.name if settings else ""
             groups = (
@@ -80,7 +100,7 @@ class _ServiceRegistry:
         self,
         registry: MetricRegistry,
         families: dict[tuple[str, str], Any],
-        service: str,
+        service: tuple[str, Series],
         state: Callable[[], Service],
     ) -> None:
         self._registry = registry
@@ -135,17 +155,19 @@ class _ServiceRegistry:
     def _family(self, key: tuple[str, str], make: Callable[[], Any]) -> _Bound:
         if key not in self._families:
             self._families[key] = make()
-        return _Bound(self._families[key], self._service)
+        return _Bound(self._families[key], *self._service)
 
 
 class _Bound:
     """A metric with the label of one service."""
 
-    def __init__(self, family: Any, service: str) -> None:
+    def __init__(self, family: Any, service: str, series: Series) -> None:
         self._family = family
         self._service = service
+        self._series = series
 
     def labels(self, *values: object) -> Any:
+        self._series.add((self._family, values))
         return self._family.labels(self._service, *values)
 
     def __getattr__(self, name: str) -> Any:

@@ -114,7 +114,8 @@ def _changed(event: ev.Event, name: str, was: Member, services: Services) -> Ite
     if member.refused and not was.refused:
         yield _line("error", "refused", name, f"cannot start {name}: it {member.refused}")
     elif life.gave_up and member.failed and not was.failed:
-        tries = f"{life.failures} failures in a row"
+        count = life.failures
+        tries = "1 failure" if count == 1 else f"{count} failures in a row"
         code = life.exit_code
         yield _line("error", "gave_up", name, f"{name} is given up: {tries}", exit_code=code)
 

@@ -79,6 +79,7 @@ def _own(services: Services, name: str, now: float, clock: float) -> dict[str, o
         "ready": not lacking and (not member.down or member.begun),
         "required": required,
         "unready_reason": lacking or None,
+        "status_text": life.status or None,
         "waiting_for": _waiting_for(services, name) or None,
         "essential": place.service.essential,
         "oneshot": place.service.oneshot,

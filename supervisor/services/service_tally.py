@@ -1,8 +1,8 @@
 """The counts of several services that no state keeps: ends by kind, failed starts, times of starts.
 
 The main thread counts with each event, by a few additions; any thread reads. A count goes on over
-the restarts of a service, and over an update of its record in the plan. It must not know how a
-count is shown.
+the restarts of a service, and over an update of its record in the plan; it ends when the service
+leaves the plan. It must not know how a count is shown.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ class ServiceTally:
 
     def observe(self, event: ev.Event, before: Services, after: Services, orders: Out) -> None:
         """Count an event; in the main thread."""
-        del before, orders
+        del orders
+        if after.roster is not before.roster:
+            for name in [name for name in self._counts if name not in after.members]:
+                del self._counts[name]
         match event:
             case ev.Started(service=name) if name in after.members:
                 counts = self.of(name)

@@ -33,7 +33,7 @@ class ServicesLastResort:
         self._alive = {name for name, pid in started if pid and name in self._places}
         self._code = CANNOT_RUN  # all ended by themselves
         self._stopping = False
-        self._kill_at: float | None = None
+        self._kill_at: dict[str, float] = {}  # of each service that is to stop
         if services.stopping is not None:
             self._stop(services.stopping.code or _ORDERED)
 
@@ -42,13 +42,13 @@ class ServicesLastResort:
         if event is not None:
             self._take(event)
         while self._alive:
-            for one in unruled(self._loop, self._kill_at):
+            for one in unruled(self._loop, min(self._kill_at.values(), default=None)):
                 self._take(one)
-            if self._kill_at is not None and time.monotonic() >= self._kill_at:
-                self._kill_at = None
-                for name in self._alive:
-                    service = self._places[name].service
-                    self._kill(name, KILL, group=service.killasgroup or service.stopasgroup)
+            now = time.monotonic()
+            for name in [name for name, at in self._kill_at.items() if at <= now]:
+                del self._kill_at[name]
+                service = self._places[name].service
+                self._kill(name, KILL, group=service.killasgroup or service.stopasgroup)
         return self._code
 
     def _take(self, event: ev.Event) -> None:
@@ -64,6 +64,7 @@ class ServicesLastResort:
 
     def _ended(self, name: str, code: int) -> None:
         self._alive.discard(name)
+        self._kill_at.pop(name, None)
         if name not in self._places:
             return
         if name == self._main and self._code == _ORDERED:
@@ -79,10 +80,10 @@ class ServicesLastResort:
             return
         self._stopping = True
         self._code = code
-        times = [self._places[name].policy.life.stop_timeout for name in self._alive]
-        self._kill_at = time.monotonic() + max((one for one in times if one), default=0.0)
         for name in self._alive:
             life = self._places[name].policy.life
+            if life.stop_timeout is not None:
+                self._kill_at[name] = time.monotonic() + life.stop_timeout
             self._kill(name, life.stop_signal, group=life.group)
 
     def _kill(self, name: str, signum: int, *, group: bool) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import APPS, Program, Run, children
+from tests.harness import APPS, Program, Run, children, until
 from tests.process.services import all_told, section, supervisord, written
 
-LONGEST = 3  # seconds to stop, of all services: without rules each has that
+LONGEST = 3  # seconds to stop
 STANDARD = 3  # descriptors: none is left beside the standard streams
 
 
@@ -23,6 +23,26 @@ def start(run: Run, broken: str, place: Path, *sections: str) -> Program:
     program = run.directly(sys.executable, f"{APPS}/break_rules.py", broken, "--services", file)
     all_told(program.out.seen, "db up", "web up")
     return program
+
+
+def test_each_service_has_its_own_time_without_rules(run: Run, tmp_path: Path) -> None:
+    """A service that ignores its stop does not have the time of the slowest."""
+    program = start(
+        run,
+        "SignalReceived",
+        tmp_path,
+        section("db", "last=2", "wait", startsecs=0, stopwaitsecs=20),
+        section("web", "wait", startsecs=0),
+        section("deaf", "ignore", "sleep=1000", startsecs=0, stopwaitsecs=0),
+    )
+    all_told(program.out.seen, "deaf ignores")
+    deaf = next(pid for pid in children(program.pid) if b"\0deaf\0" in _words(pid))
+    program.send(signal.SIGTERM)
+    until(lambda: deaf in children(program.pid), expected=False)
+    assert "db down" not in program.out.seen
+    program.finish(0)
+
+    assert "db down" in program.out.seen
 
 
 @pytest.mark.parametrize("broken", ["SignalReceived", "Event"])

@@ -11,6 +11,7 @@ import pytest
 
 from tests.harness import Program, Run, only_process, until, wait_until
 from tests.http import BROWSER, get, metric, port_of, request, status
+from tests.process.rpc_clients import served, unix_section
 from tests.process.services import all_told, section, serve, supervisord, written
 from tests.servers import free_port
 from tests.volume import swap_volume
@@ -279,4 +280,39 @@ def test_metrics_of_configurations_name_the_service(run: Run, tmp_path: Path) ->
     found = status(port)["services"]
     assert found["web"]["config"]["rejected"]
     assert "config" not in found["db"]
+    stop(program)
+
+
+def test_metrics_of_a_service_end_with_it(run: Run, tmp_path: Path) -> None:
+    """A service that leaves the file by `update` leaves no series behind."""
+    volume = tmp_path / "volume"
+    swap_volume(volume, {"app.conf": "good"})
+    keys = {"config_dir": volume, "configroot": tmp_path / "live", "startsecs": 0}
+    control = tmp_path / "s.sock"
+    sections = [unix_section(control), section("db", "wait", startsecs=0)]
+    program = start(run, tmp_path, *sections, section("web", "wait", **keys))
+    port = port_of(program)
+    until(lambda: metric(port, "config_updates_total", service="web"), expected=1.0)
+    until(lambda: metric(port, "service_up", service="web"), expected=1.0)
+    written(tmp_path, sections)
+    rpc = served(control).supervisor
+    assert [[[], [], ["web"]]] == rpc.reloadConfig()
+    assert rpc.stopProcess("web")
+    assert rpc.removeProcessGroup("web")
+    until(lambda: 'service="web"' in get(port, "/metrics")[1], expected=False)
+
+    assert 'service="db"' in get(port, "/metrics")[1]
+    stop(program, 0)
+
+
+def test_status_has_the_words_of_a_notification(run: Run, tmp_path: Path) -> None:
+    program = start(
+        run,
+        tmp_path,
+        section("web", "notify=STATUS=reading pages", "wait", ready="notify"),
+        section("db", "wait", startsecs=0),
+    )
+    port = port_of(program)
+    until(lambda: app(port, "web")["status_text"], expected="reading pages")
+    assert app(port, "db")["status_text"] is None
     stop(program)

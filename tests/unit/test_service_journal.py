@@ -48,7 +48,7 @@ def test_line_of_a_program_that_is_missing() -> None:
     world.begin()
 
     assert "error: web: can't find command 'web'" in world.journal
-    assert "error: web is given up: 1 failures in a row" in world.journal
+    assert "error: web is given up: 1 failure" in world.journal
 
 
 def test_line_of_a_dependent_that_can_never_start() -> None:
