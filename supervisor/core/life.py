@@ -158,7 +158,7 @@ def ending(life: Life, event: ev.Exited, now: float, policy: LifePolicy) -> Endi
         return None
     succeeded = _code(event, policy) == 0 and not event.signum
     finished = succeeded and policy.restart != "always"
-    return Ending(event.code, event.signum, _wished(life, event, now), finished)
+    return Ending(event.code, event.signum, wished(life, event, now), finished)
 
 
 def _exited(life: Life, event: ev.Exited, now: float, policy: LifePolicy) -> Result:
@@ -187,7 +187,7 @@ def _then(life: Life, event: ev.Exited, now: float, policy: LifePolicy) -> Then:
         return Then.REPLACE
     failed = _code(event, policy) != 0
     wanted = policy.restart == "always" or (policy.restart == "on-failure" and failed)
-    if life.phase in TOLD or _wished(life, event, now) or not wanted:
+    if life.phase in TOLD or wished(life, event, now) or not wanted:
         return Then.END
     return Then.RESTART
 
@@ -196,7 +196,7 @@ def _code(event: ev.Exited, policy: LifePolicy) -> int:
     return 0 if event.code in policy.ok_exit_codes else event.code
 
 
-def _wished(life: Life, event: ev.Exited, now: float) -> bool:
+def wished(life: Life, event: ev.Exited, now: float) -> bool:
     """Whether INT or QUIT, from us or from the app's terminal, ended the app as it ends a program.
 
     After such a signal an app may live on (a JVM prints its threads on QUIT): if it ends later, or
