@@ -38,12 +38,12 @@ class Gate:
     def __init__(self) -> None:
         self._closed = Lock()
         self._closed.acquire()
-        self._opened = False
+        self.opened = False
 
     def open(self) -> None:
-        """For a single thread."""
-        if not self._opened:
-            self._opened = True
+        """Let all threads pass. For a single thread."""
+        if not self.opened:
+            self.opened = True
             self._closed.release()
 
     def wait(self, seconds: float) -> None:

@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     class Source(Protocol):
         """One object or directory. `run` is the body of a thread."""
 
-        label: Label
+        @property
+        def label(self) -> Label: ...
 
         def run(self, sink: Sink) -> None:
             """Read, watch, read again, until a failure that is fatal; raises only what the sink
@@ -102,6 +103,7 @@ class Content(Record):
     changed_at: float | None = None  # the time of its last change, epoch seconds, if known
     permitted: Mapping[str, Permission] = {}  # of each file, where files have permissions
     directories: Sequence[str] = ()  # the empty directories, each with `/` at its end
+    revision: str = ""  # of the object, cluster-wide: uid and resourceVersion; none of a directory
 
 
 class Failure(Record):

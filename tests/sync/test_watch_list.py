@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from config_supervisor.runtime import log
-from config_supervisor.sources.kubernetes import kubernetes_source
+from config_supervisor.sources.kubernetes import object_follower
 from config_supervisor.sources.kubernetes.retry_pace import Timing
 from config_supervisor.sources.kubernetes.watch_list import EVENTS, MEMORY
 from tests.fake_kube import FakeKube, WatchList
@@ -305,7 +305,7 @@ def test_silent_watch_list_is_remembered(
     fake: FakeKube, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each cycle began with a hole of five seconds."""
-    monkeypatch.setattr(kubernetes_source, "LULL", 0.2)
+    monkeypatch.setattr(object_follower, "LULL", 0.2)
     fake.create("nginx", {"k": "a"})
     fake.hold("both")
     source = follow()
@@ -343,7 +343,7 @@ def test_bytes_that_arrive_are_no_silence(
     fake: FakeKube, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A big object on a slow line was cut within its event, and sent twice."""
-    monkeypatch.setattr(kubernetes_source, "LULL", 0.3)
+    monkeypatch.setattr(object_follower, "LULL", 0.3)
     fake.create("nginx", {"k": "a" * 1000})
     fake.trickle = (50, 0.03)
     source = follow(timing=QUICK.replace(list=10))

@@ -15,9 +15,11 @@ from config_supervisor.sources.interface import Content, Label
 from config_supervisor.sources.kubernetes.answer_parsing import AnswerParser, parsed
 from config_supervisor.sources.kubernetes.api_errors import BadDataError
 from config_supervisor.sources.kubernetes.credentials import Access
-from config_supervisor.sources.kubernetes.kubernetes_source import KubernetesSource
+from config_supervisor.sources.kubernetes.kubernetes_source import Contents
 from config_supervisor.sources.kubernetes.object_decoding import changed_at, files
 from config_supervisor.sources.kubernetes.object_events import INITIAL_END, ObjectEvents
+from config_supervisor.sources.kubernetes.object_follower import ObjectFollower, Subject
+from config_supervisor.sources.kubernetes.retry_pace import RetryPace, Timing
 
 TEXT = st.text(max_size=8) | st.sampled_from(["\ud800", "YQ==", "YQ", "YQ==\n", "%", "wbQ9="])
 ODD: st.SearchStrategy[Any] = (
@@ -200,7 +202,10 @@ def test_sink_works_beside_one_copy_of_the_values(keys: int) -> None:
     size = 1 << 20
     sink = Weighing()
     label = Label("configmap", "production", "web")
-    source = KubernetesSource(label, Access())
+    subject = Subject(label, AnswerParser(private=False))
+    follower = ObjectFollower(subject, Access(), RetryPace(Timing()))
+    follower._reports = sink  # type: ignore[assignment]
+    follower._states = Contents(sink, private=False, revisions=False)  # type: ignore[arg-type]
     here = {"metadata": {"name": "web", "namespace": "production"}}
     tracemalloc.start()
     lines = (
@@ -209,7 +214,7 @@ def test_sink_works_beside_one_copy_of_the_values(keys: int) -> None:
         )
         for letter in "abc"
     )
-    source._follow(sink, lines, ObjectEvents(label))  # type: ignore[arg-type]
+    follower._follow(lines, ObjectEvents(label))
     tracemalloc.stop()
     assert 3 == len(sink.bytes)
     assert max(sink.bytes) < 1.2 * size

@@ -14,7 +14,7 @@ import pytest
 from urllib3.exceptions import ConnectTimeoutError
 
 from config_supervisor.sources.interface import Label
-from config_supervisor.sources.kubernetes import kubernetes_source
+from config_supervisor.sources.kubernetes import object_follower
 from config_supervisor.sources.kubernetes.credentials import Access
 from config_supervisor.sources.kubernetes.kubernetes_source import KubernetesSource
 from config_supervisor.sources.kubernetes.object_events import INITIAL_END
@@ -213,10 +213,10 @@ def test_simulated_pod_asks_when_the_real_source_does(
     how: str, streams: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world, real, heard = _history(how, streams)
-    monkeypatch.setattr(kubernetes_source, "MEMORY", Memory())
+    monkeypatch.setattr(object_follower, "MEMORY", Memory())
     source = KubernetesSource(Label(LABEL.kind, LABEL.namespace, LABEL.name), Access())
-    monkeypatch.setattr(kubernetes_source, "time", Clock(world.agenda))
-    monkeypatch.setattr(kubernetes_source, "open_client", lambda *_: Client(real))
+    monkeypatch.setattr(object_follower, "time", Clock(world.agenda))
+    monkeypatch.setattr(object_follower, "open_client", lambda *_: Client(real))
     with pytest.raises(SystemExit):
         source.run(heard)
 

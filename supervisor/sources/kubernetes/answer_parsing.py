@@ -42,6 +42,7 @@ class _Metadata(TypedDict, total=False):
     name: str | None
     namespace: str | None
     uid: str | None
+    resourceVersion: str | None
     annotations: _Annotations | None
     creationTimestamp: str | None
     managedFields: list[_Change] | None

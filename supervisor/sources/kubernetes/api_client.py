@@ -1,4 +1,4 @@
-"""A client of a Kubernetes API server: a GET whose raw answer the caller reads, and a POST.
+"""A client of a Kubernetes API server: GET, POST and PUT, whose raw answer the caller reads.
 
 Must not know the objects, nor retry a request.
 """
@@ -69,7 +69,8 @@ class ApiClient:
         raises BadDataError beyond ANSWER_LIMIT bytes.
         """
         named = {_camel_case(name): value for name, value in query.items()}
-        return self._send("GET", f"{path}?{urllib.parse.urlencode(named)}", timeouts)
+        target = f"{path}?{urllib.parse.urlencode(named)}" if named else path
+        return self._send("GET", target, timeouts)
 
     def post(self, path: str, body: object, timeouts: tuple[float, float]) -> Any:
         """Create an object; raises as `get` does."""
@@ -125,6 +126,16 @@ class ApiClient:
         error.headers = response.headers
         failure: Exception = error
         return failure
+
+    def put(self, path: str, body: object, timeouts: tuple[float, float]) -> Any:
+        """Replace an object; raises as `get` does."""
+        return self._send("PUT", path, timeouts, json.dumps(body).encode())
+
+    def interrupt(self) -> None:
+        """End the current exchange and refuse others, from any thread; the client's thread gets an
+        error, at once unless it is connecting.
+        """
+        self._bounds.interrupt()
 
     def allow(self, seconds: float, size: float = float("inf")) -> None:
         """Bound the rest of the answer to the last request, in seconds and bytes."""
@@ -195,3 +206,12 @@ def _say_unverified(host: str) -> None:
 def _camel_case(name: str) -> str:
     first, *others = name.split("_")
     return first + "".join(map(str.capitalize, others))
+
+
+def whole(response: Any) -> bytearray:
+    """The body of an answer, read to its end."""
+    body = bytearray()
+    with contextlib.closing(response):
+        while piece := response.read1(65536):
+            body += piece
+    return body

@@ -45,6 +45,17 @@ class EventError(Exception):
         self.message = str(status.get("message") or status.get("reason") or "no reason given")
 
 
+class Deed(Record):
+    """An attempt in words: the verb, and the rights that it needs."""
+
+    verb: str
+    needs: str
+
+
+READING = Deed("read", "list, watch on it")
+WATCHING = Deed("watch", "watch beside list on it")
+
+
 class FailedTry(Record):
     """A failed try: its failure for people, and everything on which the next try depends."""
 
@@ -58,34 +69,32 @@ class FailedTry(Record):
 
 
 def failed_try(
-    error: Exception, client: ApiClient | None, label: Label, *, listed: bool = False
+    error: Exception, client: ApiClient | None, label: Label, deed: Deed = READING
 ) -> FailedTry:
     """The meaning of an error; raises nothing.
 
-    It was raised while `client` (None: not yet open) read `label`, or, once `listed`, watched it.
+    It was raised while `client` (None: not yet open) did this to `label`.
     """
     try:
-        return _explained(error, client, label, listed=listed)
+        return _explained(error, client, label, deed)
     except Exception:  # an explanation must not fail in its turn
-        return _ours(error, label)
+        return _ours(error, label, deed)
 
 
-def _explained(
-    error: Exception, client: ApiClient | None, label: Label, *, listed: bool
-) -> FailedTry:
+def _explained(error: Exception, client: ApiClient | None, label: Label, deed: Deed) -> FailedTry:
     if isinstance(error, CredentialsError):
         failure = _redacted(error.failure)
         return FailedTry(RestartReason.AUTH, failure, by_files=True, unsent=True)
     if isinstance(error, BadDataError):
         return _failed(
-            RestartReason.BAD_DATA, FailureReason.BAD_DATA, f"cannot read {label}: {error}"
+            RestartReason.BAD_DATA, FailureReason.BAD_DATA, f"cannot {deed.verb} {label}: {error}"
         )
     status = getattr(error, "status", None)
     if client is not None and isinstance(status, int) and status > 0:
-        return _answered(error, status, client, label, listed=listed)
+        return _answered(error, status, client, (label, deed))
     if client is not None and status == 0:
         return _untrusted(str(getattr(error, "reason", "")), client)
-    return _broken(error, client, label)
+    return _broken(error, client, label, deed)
 
 
 def redact(text: str) -> str:
@@ -114,12 +123,12 @@ def _redacted(failure: Failure) -> Failure:
 
 
 def _answered(
-    error: Exception, status: int, client: ApiClient, label: Label, *, listed: bool
+    error: Exception, status: int, client: ApiClient, attempt: tuple[Label, Deed]
 ) -> FailedTry:
+    label, deed = attempt
     said = words(error)
     restart = RestartReason.HTTP
     reason = FailureReason.SERVER_ERROR
-    deed = "read"
     why = f"{status} {said}"
     advice = "trying again"
     if status == HTTPStatus.UNAUTHORIZED:
@@ -131,15 +140,14 @@ def _answered(
         restart = RestartReason.AUTH
         reason = FailureReason.FORBIDDEN
         why = "forbidden"
-        deed, verbs = ("watch", "watch beside list") if listed else ("read", "list, watch")
-        advice = f"{_who(said, client)} needs {verbs} on it (see docs/rbac.md)"
+        advice = f"{_who(said, client)} needs {deed.needs} (see docs/rbac.md)"
     elif status == HTTPStatus.NOT_FOUND:
         why = "not found"
         advice = f"is {client.url} a Kubernetes API server? check {client.hint}"
     elif status == HTTPStatus.GONE:
         restart = RestartReason.GONE
         advice = "listing it again"
-    failed = _failed(restart, reason, f"cannot {deed} {label}: {why}; {advice}")
+    failed = _failed(restart, reason, f"cannot {deed.verb} {label}: {why}; {advice}")
     headers = getattr(error, "headers", None) or {}
     after = str(headers.get("Retry-After") or "")
     seconds = min(float(after), RETRY_AFTER_LIMIT) if after.isdecimal() else 0.0
@@ -198,12 +206,12 @@ def _untrusted(said: str, client: ApiClient) -> FailedTry:
     return failed.replace(by_files=True, unsent=True)
 
 
-def _broken(error: Exception, client: ApiClient | None, label: Label) -> FailedTry:
+def _broken(error: Exception, client: ApiClient | None, label: Label, deed: Deed) -> FailedTry:
     """A transport failure (urllib3 or the socket), or an error of our own."""
     from urllib3 import exceptions as http
 
     if client is None or not isinstance(error, (http.HTTPError, OSError)):
-        return _ours(error, label)
+        return _ours(error, label, deed)
     late = isinstance(error, (http.ReadTimeoutError, TimeoutError))
     # A refused connection is a subclass of ConnectTimeoutError.
     nowhere = (http.ConnectTimeoutError, http.ProxyError, http.LocationValueError)
@@ -223,8 +231,9 @@ def _broken(error: Exception, client: ApiClient | None, label: Label) -> FailedT
     return _failed(restart, FailureReason.UNREACHABLE, message).replace(unsent=unsent)
 
 
-def _ours(error: Exception, label: Label) -> FailedTry:
-    message = f"cannot read {label}: {type(error).__name__} in the supervisor itself; report it"
+def _ours(error: Exception, label: Label, deed: Deed) -> FailedTry:
+    name = type(error).__name__
+    message = f"cannot {deed.verb} {label}: {name} in the supervisor itself; report it"
     return _failed(RestartReason.CONNECTION, FailureReason.SERVER_ERROR, message)
 
 

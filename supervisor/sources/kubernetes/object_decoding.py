@@ -46,6 +46,11 @@ def _decoded(field: str, key: str, value: Any, *, coded: bool) -> bytes:
         raise BadDataError(f"the value of {shown(repr(key))} in {field} is not {form}") from exc
 
 
+def revision(meta: Any) -> str:
+    """Names this state of the object in the whole cluster: by uid and resourceVersion."""
+    return f"{meta.get('uid') or ''}/{meta.get('resourceVersion') or ''}"
+
+
 def changed_at(meta: Any) -> float | None:
     """The time of the object's last change, epoch seconds: of its newest managedFields entry."""
     try:

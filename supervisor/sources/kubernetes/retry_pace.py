@@ -75,7 +75,7 @@ class RetryPace:
         self.failures = self.flaps = 0
         self.refusals = 0  # tries in a row with 403 at the end
         self.at_once = False  # the very next try most likely cures the last failure
-        self._timing = timing
+        self.timing = timing
         self._due = due
         self._down_since = 0.0
         self._cured = float("-inf")  # the time of the last try at once
@@ -120,14 +120,14 @@ class RetryPace:
     def budget(self, now: float) -> float:
         """Seconds for a list: before the first content is due, they leave time for another try."""
         left = self._left(now)
-        return self._timing.list if left <= 0 else max(1.0, min(self._timing.list, left - 2))
+        return self.timing.list if left <= 0 else max(1.0, min(self.timing.list, left - 2))
 
     def spare(self, now: float) -> float:
         """Seconds beside those of a whole list before the first content is due; without such a
         time, infinite.
         """
         left = self._left(now)
-        return left - self._timing.list if left > 0 else float("inf")
+        return left - self.timing.list if left > 0 else float("inf")
 
     def _left(self, now: float) -> float:
         return 0.0 if self._due is None else self._due - now
@@ -153,7 +153,7 @@ class RetryPace:
 
     def _own(self, tried: Tried) -> float:
         """The pause beside the server's Retry-After."""
-        timing = self._timing
+        timing = self.timing
         status = tried.failed.status if tried.failed else 0
         row = self.row
         if not row:
@@ -170,7 +170,7 @@ class RetryPace:
         return backoff(row, timing.base, self._bound(tried, status)) * _between(0.1, 1)
 
     def _bound(self, tried: Tried, status: int) -> float:
-        timing = self._timing
+        timing = self.timing
         if tried.listed:
             return timing.cap if status else min(timing.short, timing.cap)
         if self._left(tried.ended) > 0:

@@ -6,6 +6,7 @@ whose connection pool it builds.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.client
 import io
@@ -40,6 +41,21 @@ class Bounds:
 
     def __init__(self) -> None:
         self._until = self._left = self._most = float("inf")
+        self._interrupted = False
+        self._socket: socket.socket | None = None  # of the current connection
+
+    def interrupt(self) -> None:
+        """End the current exchange and all others, from any thread."""
+        self._interrupted = True
+        if self._socket is not None:
+            with contextlib.suppress(OSError, TypeError):  # TLS within TLS is no socket
+                # The method of SSLSocket would take the TLS layer from under the reader.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def connected(self, sock: socket.socket) -> None:
+        """A connection was made."""
+        self._socket = sock
+        self.remaining()  # `interrupt` may have come before there was a connection
 
     def allow(self, seconds: float, size: float) -> None:
         """Begin to count: the answer may take `seconds` from now, and `size` bytes."""
@@ -54,7 +70,7 @@ class Bounds:
     def remaining(self) -> float:
         """The seconds that are left; raises TimeoutError without any."""
         seconds = self._until - time.monotonic()
-        if seconds <= 0:
+        if seconds <= 0 or self._interrupted:
             raise TimeoutError
         return seconds
 
@@ -109,6 +125,10 @@ def pools(bounds: Bounds) -> dict[str, type[connectionpool.HTTPConnectionPool]]:
             sock = super()._new_conn()
             sock.settimeout(min(sock.gettimeout() or bounds.remaining(), bounds.remaining()))
             return sock
+
+        def connect(self) -> None:
+            super().connect()
+            bounds.connected(self.sock)
 
     class Secure(Plain, connection.HTTPSConnection):
         def connect(self) -> None:
