@@ -16,6 +16,7 @@ import enum
 import json
 import os
 import random
+import select
 import threading
 import time
 from collections.abc import Mapping
@@ -330,6 +331,17 @@ class FakeKube(Users):
         return [
             Event(0, "ADDED", ask.resource, obj) for obj in self.store.select(*ask.selection)[1]
         ]
+
+    def end_left_streams(self) -> None:
+        """End the watches whose clients have closed their connections, as a cluster does."""
+        with self.store.lock:
+            open_streams = {stream.fd: stream for stream in self._streams if stream.fd >= 0}
+            poll = select.poll()
+            for fd in open_streams:
+                poll.register(fd, select.POLLRDHUP)
+            for fd, _ in poll.poll(0):
+                open_streams[fd].end = "left"
+                open_streams[fd].woken.notify()
 
     def close_stream(self, stream: Stream) -> None:
         with self.store.lock:

@@ -23,6 +23,7 @@ from tests.fake_kube_request import Ask
 if TYPE_CHECKING:
     from tests.fake_kube import FakeKube
 
+LOOK_EVERY = 0.25  # seconds between looks for clients that left their watches
 REQUEST_LIMIT = 3 << 20  # bytes of a request's body: MaxRequestBodyBytes of kube-apiserver
 
 
@@ -39,6 +40,7 @@ class Stream:
         self.end = ""
         self.bookmarks = ask.query.get("allowWatchBookmarks", "").lower() in {"1", "t", "true"}
         self.bookmarked, self.told = ask.at, 0
+        self.fd = -1  # of the connection
 
     def send(self, data: bytes) -> None:
         """Add bytes to send; for a holder of the lock."""
@@ -75,6 +77,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], handler: type[_Handler]) -> None:
         self.connections: set[socket.socket] = set()
+        self._look = 0.0
         super().__init__(address, handler)
 
     def get_request(self) -> tuple[socket.socket, object]:
@@ -89,6 +92,13 @@ class _Server(http.server.ThreadingHTTPServer):
     def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]
         self.connections.discard(request)
         super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Called again and again while it serves."""
+        now = time.monotonic()
+        if now >= self._look:
+            self._look = now + LOOK_EVERY
+            self.kube.end_left_streams()
 
     def drop_connections(self) -> None:
         for connection in tuple(self.connections):
@@ -241,6 +251,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if ask.initial_events:
             _check_initial_events(ask, kube.watch_list.name)
         stream = kube.open_stream(ask)
+        stream.fd = self.connection.fileno()
         try:
             kube.wait_to_send(ask)
             ask.status = 200

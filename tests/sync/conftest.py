@@ -16,8 +16,9 @@ from tests.real_kube import RealKube
 
 if TYPE_CHECKING:
     from tests.sync.following import Following
+    from tests.sync.leasing import Linked
 
-pytest.register_assert_rewrite("tests.sync.following")
+pytest.register_assert_rewrite("tests.sync.following", "tests.sync.leasing")
 
 
 @pytest.fixture(scope="session")
@@ -97,3 +98,28 @@ def follow(kube: FakeKube | RealKube) -> Iterator[Callable[..., Following]]:
     for one in started:
         one.end()
         assert not [failure for failure in one.failures if "report it" in failure.message]
+
+
+@pytest.fixture
+def join(kube: FakeKube | RealKube) -> Iterator[Callable[[], Linked]]:
+    """Opens a link to a Lease; all are left at the end, and no thread may stay."""
+    from tests.sync.leasing import Linked, expect_no_thread
+
+    links: list[Linked] = []
+
+    def open_link() -> Linked:
+        links.append(Linked(Access(kube.kubeconfig), kube.namespace))
+        return links[-1]
+
+    yield open_link
+    if isinstance(kube, FakeKube):
+        kube.thaw()
+    for linked in links:
+        linked.link.leave()
+    expect_no_thread()
+    assert [] == [f.error for linked in links for f in linked.failures if "report it" in f.error]
+
+
+@pytest.fixture
+def linked(join: Callable[[], Linked]) -> Linked:
+    return join()

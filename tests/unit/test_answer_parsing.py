@@ -15,10 +15,11 @@ from config_supervisor.sources.interface import Content, Label
 from config_supervisor.sources.kubernetes.answer_parsing import AnswerParser, parsed
 from config_supervisor.sources.kubernetes.api_errors import BadDataError
 from config_supervisor.sources.kubernetes.credentials import Access
+from config_supervisor.sources.kubernetes.followed_object import Subject
 from config_supervisor.sources.kubernetes.kubernetes_source import Contents
 from config_supervisor.sources.kubernetes.object_decoding import changed_at, files
 from config_supervisor.sources.kubernetes.object_events import INITIAL_END, ObjectEvents
-from config_supervisor.sources.kubernetes.object_follower import ObjectFollower, Subject
+from config_supervisor.sources.kubernetes.object_follower import ObjectFollower
 from config_supervisor.sources.kubernetes.retry_pace import RetryPace, Timing
 
 TEXT = st.text(max_size=8) | st.sampled_from(["\ud800", "YQ==", "YQ", "YQ==\n", "%", "wbQ9="])

@@ -31,8 +31,16 @@ RETRY_AFTER_LIMIT = 300.0  # seconds; a server that asks for more is asked again
 _CERTIFICATE = re.compile(r"(?:\[SSL\] (?=PEM)|KEY_VALUES_MISMATCH\] )([^(]*\w)")
 
 
+# The server about a role: `User "NAME" cannot update resource "leases" in API group ...`.
+_MISSING = re.compile(r"\" cannot (\w+) resource \"")
+
+
 class BadDataError(ValueError):
     """The server's answer, or the object in it, breaks the API's definition."""
+
+
+class UnsentError(Exception):
+    """A request was not sent, for lack of means in this process."""
 
 
 class EventError(Exception):
@@ -46,10 +54,19 @@ class EventError(Exception):
 
 
 class Deed(Record):
-    """An attempt in words: the verb, and the rights that it needs."""
+    """An attempt in words: the verb, and the rights that it needs.
+
+    `names_missing`: these are several, so a refusal names the one that is missing.
+    """
 
     verb: str
     needs: str
+    names_missing: bool = False
+
+    @property
+    def outcome(self) -> str:
+        """The verb for an answer that came: a watch is a way to read."""
+        return "write" if self.verb == "write" else "read"
 
 
 READING = Deed("read", "list, watch on it")
@@ -85,9 +102,15 @@ def _explained(error: Exception, client: ApiClient | None, label: Label, deed: D
     if isinstance(error, CredentialsError):
         failure = _redacted(error.failure)
         return FailedTry(RestartReason.AUTH, failure, by_files=True, unsent=True)
+    if isinstance(error, UnsentError):
+        message = f"cannot {deed.verb} {label}: {error}"
+        failure = Failure(FailureReason.UNREACHABLE, message)
+        return FailedTry(RestartReason.CONNECTION, failure, unsent=True)
     if isinstance(error, BadDataError):
         return _failed(
-            RestartReason.BAD_DATA, FailureReason.BAD_DATA, f"cannot {deed.verb} {label}: {error}"
+            RestartReason.BAD_DATA,
+            FailureReason.BAD_DATA,
+            f"cannot {deed.outcome} {label}: {error}",
         )
     status = getattr(error, "status", None)
     if client is not None and isinstance(status, int) and status > 0:
@@ -139,8 +162,7 @@ def _answered(
     elif status == HTTPStatus.FORBIDDEN:
         restart = RestartReason.AUTH
         reason = FailureReason.FORBIDDEN
-        why = "forbidden"
-        advice = f"{_who(said, client)} needs {deed.needs} (see docs/rbac.md)"
+        why, advice = _forbidden(said, client, deed)
     elif status == HTTPStatus.NOT_FOUND:
         why = "not found"
         advice = f"is {client.url} a Kubernetes API server? check {client.hint}"
@@ -159,6 +181,15 @@ def _answered(
         crowded=crowded,
         by_files=status == HTTPStatus.UNAUTHORIZED,
     )
+
+
+def _forbidden(said: str, client: ApiClient, deed: Deed) -> tuple[str, str]:
+    """The reason and the advice for a 403."""
+    missing = _MISSING.search(said) if deed.names_missing else None
+    if deed.names_missing and missing is None:
+        return f"forbidden: {said}", "check the quotas and admission policies of the namespace"
+    named = f"{missing[1]} is missing; " if missing else ""
+    return "forbidden", f"{_who(said, client)} needs {deed.needs} ({named}see docs/rbac.md)"
 
 
 def words(error: Exception) -> str:
@@ -233,7 +264,7 @@ def _broken(error: Exception, client: ApiClient | None, label: Label, deed: Deed
 
 def _ours(error: Exception, label: Label, deed: Deed) -> FailedTry:
     name = type(error).__name__
-    message = f"cannot {deed.verb} {label}: {name} in the supervisor itself; report it"
+    message = f"cannot {deed.outcome} {label}: {name} in the supervisor itself; report it"
     return _failed(RestartReason.CONNECTION, FailureReason.SERVER_ERROR, message)
 
 

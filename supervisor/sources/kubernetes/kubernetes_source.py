@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from ..interface import Content
 from .answer_parsing import AnswerParser
+from .followed_object import Subject
 from .object_decoding import changed_at, files, revision
-from .object_follower import ObjectFollower, Subject
+from .object_follower import ObjectFollower
 from .retry_pace import RetryPace, Timing
 
 TYPE_CHECKING = False

@@ -15,11 +15,10 @@ import contextlib
 import time
 from http import HTTPStatus
 
-from ...core.record import Record
 from ...runtime import log
 from ..interface import RestartReason
 from .api_client import open_client, whole
-from .api_errors import READING, WATCHING, BadDataError, Deed, EventError, failed_try
+from .api_errors import BadDataError, EventError, failed_try
 from .client_library import LibraryLog
 from .credentials import files_of, namespace, stamp
 from .object_events import ObjectEvents, concerns
@@ -31,67 +30,21 @@ from .watch_stream import EventRate, lines
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any, Protocol
+    from typing import Any
 
     from ...runtime.threads import Gate
-    from ..interface import Failure, Label
     from .api_client import ApiClient
     from .api_errors import FailedTry
     from .credentials import Access, Stamp
+    from .followed_object import Reports, States, Subject
     from .object_events import News
     from .retry_pace import RetryPace
-
-    class Parser(Protocol):
-        """From the bytes of an answer to maps; raises BadDataError."""
-
-        def event(self, text: bytes | bytearray) -> Any: ...
-
-        def listing(self, text: bytes | bytearray) -> Any: ...
-
-    class Reports(Protocol):
-        """The reports about following: those of `interface.Sink` without `read`."""
-
-        def connected(self) -> None: ...
-
-        def disconnected(self) -> None: ...
-
-        def contact(self) -> None: ...
-
-        def watched(self, kind: str) -> None: ...
-
-        def restarted(self, reason: RestartReason) -> None: ...
-
-        def failed(self, failure: Failure, retry_in: float) -> None: ...
-
-    class States(Protocol):
-        """Takes the states of the object."""
-
-        @property
-        def found(self) -> bool:
-            """Whether the last state is an object."""
-
-        def take(self, obj: Any, saw: str) -> bool:
-            """Report a state, None for an absent object, if it is new; whether it was reported.
-            `saw` is the type of the watch event behind it.
-            """
-
-        def repeat(self) -> None:
-            """Report the last state again: a failure is over."""
 
 
 MANY = 3  # failures in a row; after more, the follower opens a new client
 LOOK_EVERY = 1.0  # seconds between looks at the credential files, after a refusal
 # Usual ends of a watch: the next list finds out whether there is a failure.
 QUIET_ENDS = frozenset({RestartReason.READ_TIMEOUT, RestartReason.CONNECTION, RestartReason.GONE})
-
-
-class Subject(Record):
-    """The object to follow, the parser of its answers, and the words for failures."""
-
-    label: Label  # an empty namespace is filled in at the first connect
-    parser: Parser
-    reading: Deed = READING
-    watching: Deed = WATCHING
 
 
 class ObjectFollower:

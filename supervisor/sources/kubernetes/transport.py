@@ -123,7 +123,12 @@ def pools(bounds: Bounds) -> dict[str, type[connectionpool.HTTPConnectionPool]]:
 
         def _new_conn(self) -> socket.socket:
             sock = super()._new_conn()
-            sock.settimeout(min(sock.gettimeout() or bounds.remaining(), bounds.remaining()))
+            try:
+                left = bounds.remaining()
+            except TimeoutError:
+                sock.close()
+                raise
+            sock.settimeout(min(sock.gettimeout() or left, left))
             return sock
 
         def connect(self) -> None:
