@@ -47,15 +47,17 @@ class KillLeftovers(Action):
 
 
 class Apply(Action):
-    """Put the newest content of the sources in place."""
+    """Put the newest content of the sources in place, if it is this version; "": any version."""
 
     service: str = ev.APP
+    version: str = ""
 
 
 class Check(Action):
-    """Write and validate the newest content, and leave the live version in place."""
+    """Write and validate the newest content, and leave the live version in place; as above."""
 
     service: str = ev.APP
+    version: str = ""
 
 
 class Mark(Action):
@@ -78,9 +80,14 @@ class ReadClock(Action):
 
 
 class Recover(Action):
-    """Find the last generation of an earlier run."""
+    """Find the last generation of an earlier run, but none of the condemned versions.
+
+    `proven`: only one that is marked as good.
+    """
 
     service: str = ev.APP
+    condemned: tuple[str, ...] = ()
+    proven: bool = False
 
 
 class WaitReady(Action):

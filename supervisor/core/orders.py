@@ -36,6 +36,7 @@ class Settled(Record):
     error: str = ""
     words: str = ""  # of the reporting program; they may hold secrets
     back: bool = False  # the last good version is put back
+    barred: str = ""  # the newest version, if the fleet holds it
 
 
 class OpenOrder(Record):
@@ -74,10 +75,13 @@ def _reload(order: OpenOrder, rollout: Rollout, life: Life) -> Settled | None:
     versions = rollout.versions
     if order.failed:
         return _settled(Result.FAILED, order, rollout)
-    if versions.desired == versions.rejected != "":  # since the order, which had forgiven it
+    if (
+        versions.desired == versions.rejected != "" and not versions.barred
+    ):  # since the order, which had forgiven it
         why = versions.marks.why(versions.desired) or versions.error
         return _settled(Result.FAILED, order.replace(error=why), rollout)
-    current = rollout.runs_on == versions.live and versions.desired in ("", versions.live)
+    newest = versions.barred or versions.desired in ("", versions.live)
+    current = newest and rollout.runs_on == versions.live
     return _taken_up(order, rollout, life) if current and _at_rest(rollout, life) else None
 
 
@@ -106,7 +110,8 @@ def _taken_up(order: OpenOrder, rollout: Rollout, life: Life) -> Settled:
 def _settled(result: Result, order: OpenOrder, rollout: Rollout) -> Settled:
     versions = rollout.versions
     of = versions.live, versions.files
-    return Settled(result, *of, order.error, order.words, order.back)
+    barred = versions.desired if versions.barred else ""
+    return Settled(result, *of, order.error, order.words, order.back, barred)
 
 
 def _ending(life: Life) -> Settled | None:

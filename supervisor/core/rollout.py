@@ -76,6 +76,10 @@ def step(
             return _told(rollout, event, now, policy), ()
         case li.Starting() | li.Ready() | li.Unready() | li.Ending():
             return _reported(rollout, event, life, now, policy)
+        case _ if rollout.versions.gated:
+            from . import version_gate
+
+            return version_gate.step(rollout, event, life, policy)
     return rollout, ()
 
 
@@ -182,7 +186,7 @@ def pursue(rollout: Rollout, life: Life, now: float, policy: RolloutPolicy) -> R
     if cond.needs_clock(rollout, life, now, policy):
         return rollout, (*orders, ReadClock())
     if cond.wants_apply(rollout, life) and cond.apply_due(rollout, life, policy) <= now:
-        return _with(rollout, ver.apply(versions)), (*orders, Apply())
+        return _with(rollout, ver.apply(versions)), (*orders, Apply(version=_only(versions)))
     if _overtaken(rollout, life, now, policy):
         return _overtake(rollout, policy)
     if cond.wants_reload(rollout, life):
@@ -224,7 +228,7 @@ def _overtake(rollout: Rollout, policy: RolloutPolicy) -> Result:
     versions = rollout.versions
     unchecked = versions.pending and versions.checked != versions.desired
     if policy.validate and unchecked and not versions.returning:
-        return _with(rollout, ver.check(versions)), (Check(),)
+        return _with(rollout, ver.check(versions)), (Check(version=_only(versions)),)
     reloads = rollout.reloads
     cancelled = rollout.replace(reloads=rel.cancel(reloads))
     return cancelled, (CancelReload(reloads.number),)
@@ -254,6 +258,10 @@ def _applied(
         return rollout, ()  # the sources were faster than the recovery
     versions = ver.applied(rollout.versions, event, now)
     rollout = rollout.replace(versions=versions, reloads=rel.forgive(rollout.reloads))
+    if versions.live in versions.condemned:
+        from . import version_gate
+
+        return version_gate.applied(rollout, life, policy)
     if not first:
         return rollout, ()
     rollout = rollout.replace(first_due=None)
@@ -285,7 +293,7 @@ def _not_applied(
             if not waiting or rollout.first_due is not None:  # a correction may still come
                 return rollout, ()
             versions = ver.unfound(rollout.versions, event.error)
-            return _with(rollout, versions), (li.End(CANNOT_RUN, event.error),)
+            return _with(rollout, versions), (li.End(CANNOT_RUN, versions.error),)
         case ApplyFailure.ROLLBACK:
             versions = ver.not_put_back(rollout.versions, event)
             rollout = rollout.replace(versions=versions, reloads=rel.wait(rollout.reloads, now))
@@ -300,7 +308,8 @@ def _not_applied(
     lacking = versions.rejected == event.digest or not (
         policy.once or event.reason == ApplyFailure.OVERTAKEN
     )
-    return _with(rollout, versions), (Recover(),) if waiting and lacking else ()
+    recover = (Recover(condemned=versions.condemned),) if waiting and lacking else ()
+    return _with(rollout, versions), recover
 
 
 def _ordered(rollout: Rollout, event: ev.ReloadOrdered | ev.RollbackOrdered) -> Rollout:
@@ -310,6 +319,12 @@ def _ordered(rollout: Rollout, event: ev.ReloadOrdered | ev.RollbackOrdered) -> 
     """
     from .orders import OpenOrder
 
+    if rollout.versions.gated:
+        from . import version_gate
+
+        if why := version_gate.objection(rollout.versions, event):
+            refused = OpenOrder(event, failed=True, error=why)
+            return rollout.replace(orders=(*rollout.orders, refused))
     opened = (*rollout.orders, OpenOrder(event)) if event.reply is not None else rollout.orders
     rollout = rollout.replace(orders=opened, reloads=rel.ordered(rollout.reloads))
     if isinstance(event, ev.RollbackOrdered) and event.digest != rollout.versions.newest:
@@ -332,7 +347,8 @@ def _signal(rollout: Rollout, event: ev.SignalRequested) -> Out:
 
 def _deadline(rollout: Rollout, life: Life, now: float, policy: RolloutPolicy) -> Result:
     if rollout.first_due is not None and rollout.first_due <= now:
-        recover = (Recover(),) if life.phase is Phase.WAITING else ()
+        condemned = rollout.versions.condemned
+        recover = (Recover(condemned=condemned),) if life.phase is Phase.WAITING else ()
         return rollout.replace(first_due=None), recover
     reloads = rollout.reloads
     if not reloads.active or reloads.deadline is None or reloads.deadline > now:
@@ -350,9 +366,14 @@ def to_mark(
 ) -> tuple[Action, ...]:
     """The order to write the good and the failed versions down, after a change."""
     changed = after.versions.marks != before.versions.marks
-    remembered = isinstance(event, ev.Remembered)
+    remembered = isinstance(event, ev.Remembered) and not after.versions.marks.baking
     return (Mark(),) if changed and policy.rollback and not remembered else ()
 
 
 def _with(rollout: Rollout, versions: Versions) -> Rollout:
     return rollout.replace(versions=versions)
+
+
+def _only(versions: Versions) -> str:
+    """The version to which an order to apply is limited: no later one passes the gate with it."""
+    return versions.cleared if versions.gated else ""

@@ -1,6 +1,7 @@
 """The events of sources, versions and reloads, for roles with a configuration.
 
-Pure. Everything reads them as members of `events`, which imports this module late.
+Pure. Everything reads them as members of `events`, which imports this module late, as this module
+does those that only a fleet meets.
 """
 
 from __future__ import annotations
@@ -11,8 +12,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .gate_events import Looked, StartOnLast, VersionCleared, VersionCondemned
     from .orders import Settled
     from .versions import Marks
+
+    __all__ = ["Looked", "StartOnLast", "VersionCleared", "VersionCondemned"]
+else:
+
+    def __getattr__(name: str) -> type[Event]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        from . import gate_events
+
+        return getattr(gate_events, name)
 
 
 class ConfigOffered(Event):
@@ -22,6 +34,7 @@ class ConfigOffered(Event):
     dice: float = 0.0  # 0 to 1, drawn once, for the splay
     # A Secret, or a file with limited readers, has been part of the content.
     secret: bool = False
+    shared: str = ""  # the name of the version among the pods of a fleet; empty: it has none
     service: str = APP
 
 

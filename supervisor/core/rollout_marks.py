@@ -37,6 +37,10 @@ def parse(data: bytes) -> Marks:
             marks = marks.replace(trial=version, deaths=min(int(more[:4]), DEATHS))
         elif word == "orderly":
             marks = marks.replace(orderly=version)
+        elif word == "baking":
+            marks = marks.replace(baking=version)
+        elif word == "died":
+            marks = marks.replace(died=version)
     return marks.replace(good=tuple(good[:REMEMBERED]), failed=tuple(failed[:REMEMBERED]))
 
 
@@ -48,6 +52,10 @@ def render(marks: Marks) -> bytes:
         lines.append(f"trial {marks.trial} {marks.deaths}")
     if marks.orderly:
         lines.append(f"orderly {marks.orderly}")
+    if marks.baking:
+        lines.append(f"baking {marks.baking}")
+    if marks.died:
+        lines.append(f"died {marks.died}")
     return "".join(f"{line}\n" for line in lines).encode(errors="replace")
 
 
@@ -60,8 +68,11 @@ def begun(marks: Marks, live: str) -> Marks:
     """The marks after a start with `live` in place ("": nothing).
 
     A live version neither good nor failed was on trial when the supervisor ended. Unless that was
-    an ordered stop, the version is suspected; after the second such end it counts as failed.
+    an ordered stop, the version is suspected; after the second such end it counts as failed. On
+    trial for a fleet it fails at the first, even if it had been good for this pod.
     """
+    if marks.baking:
+        marks = _baked(marks)
     if not live or live in marks.good or live in marks.rejected:
         return marks.replace(trial="", deaths=0, orderly="")
     if marks.orderly == live:
@@ -73,6 +84,14 @@ def begun(marks: Marks, live: str) -> Marks:
         f"the supervisor or its container was killed {deaths} times while this version was on trial"
     )
     return marks.failing(live, why).replace(trial="", deaths=0, orderly="")
+
+
+def _baked(marks: Marks) -> Marks:
+    version = marks.baking
+    if marks.orderly == version:
+        return marks.replace(baking="")
+    why = "the supervisor or its container was killed while this version was on trial for the fleet"
+    return marks.failing(version, why).replace(died=version)
 
 
 def order(marks: Marks, live: str, kept: tuple[str, ...]) -> list[str]:

@@ -18,11 +18,24 @@ from .record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Protocol
+
     from .actions import Action
     from .rollout_state import Rollout, RolloutPolicy
     from .source_states import SourceState
 
     Out = tuple[Action | Ended, ...]
+
+    class FleetRules(Protocol):
+        """The rules of a fleet, above this package; the state of a fleet is theirs alone."""
+
+        def step(
+            self, fleet: Any, event: ev.Event, rollout: Rollout, life: Life, now: float, /
+        ) -> tuple[Any, tuple[Action | ev.Event, ...]]:
+            """The fleet after an event; its orders, and its words to the rollout."""
+
+        def wake_at(self, fleet: Any, /) -> float | None:
+            """When `DeadlinePassed` is due if nothing else happens before."""
 
 
 class Policy(Record):
@@ -30,6 +43,7 @@ class Policy(Record):
 
     life: LifePolicy = LifePolicy()
     rollout: RolloutPolicy | None = None
+    fleet: FleetRules | None = None
 
 
 class Service(Record):
@@ -37,6 +51,7 @@ class Service(Record):
     rollout: Rollout | None = None
     sources: tuple[SourceState, ...] = ()
     name: str = ev.APP
+    fleet: Any = None  # the state of the fleet; None without one
 
 
 def step(service: Service, event: ev.Event, now: float, policy: Policy) -> tuple[Service, Out]:
@@ -75,5 +90,9 @@ def wake_at(service: Service, policy: Policy) -> float | None:
         return deadline
     from . import rollout
 
-    times = (deadline, rollout.wake_at(service.rollout, service.life, policy.rollout))
+    times = (
+        deadline,
+        rollout.wake_at(service.rollout, service.life, policy.rollout),
+        None if policy.fleet is None else policy.fleet.wake_at(service.fleet),
+    )
     return min((time for time in times if time is not None), default=None)

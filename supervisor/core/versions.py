@@ -1,7 +1,7 @@
 """The versions of a directory: desired by the sources, live, good, failed.
 
 Pure. A version is the digest of its content; empty means none. No other module writes a
-`Versions`. It must not know of processes or reloads.
+`Versions`, but for the gate of a fleet. It must not know of processes or reloads.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ class Marks(Record):
     trial: str = ""
     deaths: int = 0  # ends of a supervisor within the trial
     orderly: str = ""  # the version on trial at an ordered stop of the supervisor
+    baking: str = ""  # on trial for the fleet; it may be good for this pod already
+    died: str = ""  # was so at an end of the supervisor without an order
 
     @property
     def rejected(self) -> frozenset[str]:
@@ -63,7 +65,8 @@ class Marks(Record):
         """The marks once a version has failed."""
         good = tuple(one for one in self.good if one != version)
         others = tuple(one for one in self.failed if one[0] != version)
-        return self.replace(good=good, failed=((version, why), *others)[:REMEMBERED])
+        baking = "" if self.baking == version else self.baking
+        return self.replace(good=good, failed=((version, why), *others)[:REMEMBERED], baking=baking)
 
     def forgiving(self, version: str) -> Marks:
         """The marks once a person orders another try of a failed version."""
@@ -101,6 +104,9 @@ class Versions(Record):
     words: str = ""  # of the reporting program; they may hold secrets
     # A Secret has been part of the content, by itself or as a file with limited readers.
     secret: bool = False
+    gated: bool = False  # a fleet decides which version may be applied
+    cleared: str = ""  # by the fleet
+    condemned: tuple[str, ...] = ()  # by the fleet, newest first
     files: int = 0  # in place
     size: int = 0
     changes: str = ""  # of the last version put in place
@@ -110,7 +116,12 @@ class Versions(Record):
     @property
     def pending(self) -> bool:
         """Whether the newest version is not in place and can be."""
-        return self.desired not in ("", self.live, self.rejected)
+        return self.desired not in ("", self.live, self.rejected) and not self.barred
+
+    @property
+    def barred(self) -> bool:
+        """Whether the fleet bars the newest version: its gate is closed."""
+        return self.gated and self.desired not in ("", self.live, self.cleared)
 
     @property
     def newest(self) -> str:
@@ -144,7 +155,12 @@ def due(versions: Versions, pace: Pace | None, paced: float | None, released: fl
 
 
 def remembered(versions: Versions, marks: Marks) -> Versions:
-    """Configroot holds marks of earlier runs."""
+    """Configroot holds marks of earlier runs; what the fleet has said before holds on."""
+    for version in versions.condemned:
+        marks = marks.failing(version, versions.marks.why(version))
+    if versions.cleared:
+        marks = marks.forgiving(versions.cleared)
+    marks = marks.replace(baking=versions.marks.baking)
     return versions.replace(marks=marks, good=marks.good[0] if marks.good else "")
 
 
@@ -159,6 +175,7 @@ def offered(versions: Versions, event: ev.ConfigOffered, now: float) -> Versions
     return versions.replace(
         desired=event.digest,
         rejected=versions.rejected if versions.rejected == event.digest else "",
+        cleared=versions.cleared if versions.desired == event.digest else "",
         secret=versions.secret or event.secret,
         last_offer=now,
         cached=False,
@@ -184,7 +201,7 @@ def applied(versions: Versions, event: ev.ConfigApplied, now: float) -> Versions
         # No version is known to be better than the live version until now.
         good = event.previous
     return versions.replace(
-        good="" if good in versions.marks.rejected else good,
+        good="" if good in (*versions.condemned, *versions.marks.rejected) else good,
         applying=versions.applying and event.cached,  # a recovery does not end an apply
         checked="",
         cached=event.cached and event.digest != versions.desired,
@@ -207,7 +224,7 @@ def failed(versions: Versions, event: ev.ConfigFailed, now: float) -> Versions:
         words=event.words,
     )
     if event.reason in OF_CONTENT:
-        versions = versions.replace(rejected=event.digest)
+        versions = shut(versions.replace(rejected=event.digest), event.digest)
     if event.digest != versions.desired:
         return versions
     failures = versions.failures + 1
@@ -237,6 +254,9 @@ def checked(versions: Versions, version: str) -> Versions:
 
 def unfound(versions: Versions, error: str) -> Versions:
     """There is no version to start on."""
+    if versions.barred:
+        why = versions.marks.why(versions.desired) or "it may not be applied yet"
+        error = f"the fleet holds configuration {short(versions.desired)}: {why}; {error}"
     return versions.replace(error=error, words="")
 
 
@@ -244,7 +264,9 @@ def unfound(versions: Versions, error: str) -> Versions:
 
 
 def proven(versions: Versions, version: str) -> Versions:
-    """The app was seen to work on a version."""
+    """The app was seen to work on a version; that does not lift a sentence of the fleet."""
+    if version in versions.condemned:
+        return versions
     # A rejected version could not be replaced, and works after all.
     rejected = "" if versions.rejected == version else versions.rejected
     marks = versions.marks.proving(version)
@@ -253,7 +275,9 @@ def proven(versions: Versions, version: str) -> Versions:
 
 def failing(versions: Versions, version: str, why: str) -> Versions:
     """The app does not work on a version."""
-    return versions.replace(rolled_back=False, marks=versions.marks.failing(version, why))
+    return shut(versions, version).replace(
+        rolled_back=False, marks=versions.marks.failing(version, why)
+    )
 
 
 def going_back(versions: Versions, version: str) -> Versions:
@@ -262,7 +286,11 @@ def going_back(versions: Versions, version: str) -> Versions:
 
 
 def reload_ordered(versions: Versions) -> Versions:
-    """The newest version is to be tried at once, whatever is known about it."""
+    """The newest version is to be tried at once, whatever is known about it; no order opens the
+    gate of the fleet.
+    """
+    if versions.barred:
+        return versions.replace(retry_at=0.0, hurry=True)
     return versions.replace(
         rejected="",
         retry_at=0.0,
@@ -295,3 +323,8 @@ def taken_up(versions: Versions, good: str) -> Versions:
 def unhurried(versions: Versions) -> Versions:
     """The ordered reload begins."""
     return versions.replace(hurry=False)
+
+
+def shut(versions: Versions, version: str) -> Versions:
+    """The gate is closed for a version."""
+    return versions.replace(cleared="") if versions.cleared == version else versions

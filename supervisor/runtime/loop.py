@@ -268,10 +268,10 @@ class Loop:
         deeds: dict[type[Order], Callable[[Any], ev.Event | None]] = {}
         if (sync := self._parts.sync) is not None:
             deeds |= {
-                act.Apply: lambda _: self._apply(sync),
-                act.Check: lambda _: self._begin(sync.check, "check"),
+                act.Apply: lambda order: self._apply(sync, order),
+                act.Check: lambda o: self._begin(partial(sync.check, o.version), "check"),
                 act.Mark: lambda _: self._begin(sync.mark, "marks"),
-                act.Recover: lambda _: self._begin(sync.recover, "recover"),
+                act.Recover: lambda o: self._begin(partial(sync.recover, o), "recover"),
                 act.ReadClock: lambda order: ev.ClockRead(time.time(), order.service),
                 act.RollBack: lambda o: self._begin(partial(sync.roll_back, o.digest), "roll back"),
             }
@@ -295,9 +295,9 @@ class Loop:
             order.service, order.signum, everything=order.everything, told=order.told
         )
 
-    def _apply(self, sync: Sync) -> None:
-        if not sync.apply_at_once():
-            self._begin(sync.apply, "apply")
+    def _apply(self, sync: Sync, order: act.Apply) -> None:
+        if not sync.apply_at_once(order.version):
+            self._begin(partial(sync.apply, order.version), "apply")
 
     def _begin_reload(self, reload: Reloader, order: act.Reload) -> None:
         pid = self.service(order).life.pid

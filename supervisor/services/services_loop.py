@@ -169,11 +169,11 @@ class ServicesLoop(Loop):
             self._begin(deed, f"{type(order).__name__.lower()} {order.service}")
 
         return {
-            act.Apply: lambda order: self._apply(of(order).delivery),
-            act.Check: lambda order: begin(order, of(order).delivery.check),
+            act.Apply: lambda order: self._apply(of(order).delivery, order),
+            act.Check: lambda order: begin(order, partial(of(order).delivery.check, order.version)),
             act.Mark: lambda order: begin(order, of(order).delivery.mark),
+            act.Recover: lambda order: begin(order, partial(of(order).delivery.recover, order)),
             act.ReadClock: lambda order: ev.ClockRead(time.time(), order.service),
-            act.Recover: lambda order: begin(order, of(order).delivery.recover),
             act.RollBack: lambda order: begin(
                 order, partial(of(order).delivery.roll_back, order.digest)
             ),

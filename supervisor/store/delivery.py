@@ -23,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ..core.actions import Recover
     from ..core.versions import Versions
     from .configroot import Generation, Root
     from .marks_file import MarksFile
@@ -108,28 +109,40 @@ class Delivery:
     def _digest_key(self) -> bytes:
         return posix.urandom(KEY_BYTES) if self._root is None else self._root.key()
 
-    def check(self) -> None:
-        """Write and validate the newest version; reports `ConfigChecked` or `ConfigFailed`."""
-        desired = self._newest.version
+    def check(self, version: str = "") -> None:
+        """Write and validate the newest version; reports `ConfigChecked` or `ConfigFailed`.
+
+        With a `version` only this one: a newer one makes it overtaken.
+        """
+        desired = self._wanted(version)
         if desired is not None and self._reporting(desired, self._prepare):
             self._put(ev.ConfigChecked(desired.digest))
 
-    def apply(self) -> None:
-        """Put the newest version in place; reports `ConfigApplied` or `ConfigFailed`."""
-        if self._applied():
+    def _wanted(self, version: str) -> Version | Unwritable | None:
+        newest = self._newest.version
+        if newest is None or version in ("", newest.digest):
+            return newest
+        self._put(ev.ConfigFailed(version, ApplyFailure.OVERTAKEN, "a newer version came before"))
+        return None
+
+    def apply(self, version: str = "") -> None:
+        """Put the newest version in place; reports `ConfigApplied` or `ConfigFailed`. `version` as
+        above.
+        """
+        if self._applied(version):
             self._tidy_afterwards()
 
-    def apply_at_once(self) -> bool:
+    def apply_at_once(self, version: str = "") -> bool:
         """The same without the start of a thread; returns whether that is possible. For the main
         thread: returns at once. The thread of the source that offered the version does the work.
         """
         if self._only_noted():
-            self._applied()  # to wake another thread would take longer
+            self._applied(version)  # to wake another thread would take longer
             return True
-        return self._lent.perform(self._apply_and_read_on)
+        return self._lent.perform(lambda: self._apply_and_read_on(version))
 
-    def _apply_and_read_on(self) -> None:
-        if not self._applied():
+    def _apply_and_read_on(self, version: str) -> None:
+        if not self._applied(version):
             return
         time.sleep(_SIGNALLED)
         if self._root is not None:
@@ -138,8 +151,8 @@ class Delivery:
             except RuntimeError:
                 pass  # at the limit of processes; the next change tidies up
 
-    def _applied(self) -> bool:
-        desired = self._newest.version
+    def _applied(self, version: str) -> bool:
+        desired = self._wanted(version)
         return desired is not None and self._reporting(desired, self._show)
 
     def _tidy_afterwards(self) -> None:
@@ -218,7 +231,8 @@ class Delivery:
     def _swap_in(self, root: Root, desired: Version) -> str:
         with self._store:
             self._find_live(root)
-            if self._marks is not None and (objection := self._marks.objection(desired.digest)):
+            fleet = self._versions().gated  # then it has decided on a version that failed before
+            if not fleet and self._marks and (objection := self._marks.objection(desired.digest)):
                 raise ApplyError(ApplyFailure.FAILED, objection)
             if self._live is not None and root.up_to_date(self._live, desired):
                 return str(Changes())
@@ -322,10 +336,7 @@ class Delivery:
                     f"cannot put configuration {short(digest)} back: {error}",
                 )
                 return
-            previous = self._previous
-            self._previous = digest
-            self._live = found
-            self._in_place = found.files
+            previous = self._returned(found)
             self._put(
                 ev.ConfigApplied(
                     digest, changes, found.count, found.bytes, rolled_back=True, previous=previous
@@ -337,33 +348,17 @@ class Delivery:
             raise ApplyError(
                 ApplyFailure.ROLLBACK, "its files are not ours to write; use --configroot"
             )
-        why = f"no generation in {self._root.path} has it any more"
-        intact = damaged = None
-        for generation in self._root.generations():
-            if generation.digest == digest and intact is None:
-                if why := self._root.fault(generation):
-                    self._root.warn_of_damage(why)
-                    damaged = generation
-                else:
-                    intact = generation
-        # An app that edits each version in its place goes back to an edited one, rather than to
-        # none.
-        found = intact or (damaged if not self._has_other_good(self._root, digest) else None)
-        if found is None:
-            raise ApplyError(ApplyFailure.ROLLBACK, why)
+        from .earlier_versions import find
+
+        good = {*self._versions().marks.good} - {digest, self._versions().live}
+        found = find(self._root, digest, good)
         changes = str(self._root.show(found))
         if self._checked is not None and self._checked.name == found.name:
             self._checked = None  # live now: a newer version does not remove it
         self._tidy(self._root)
         return changes, found
 
-    def _has_other_good(self, root: Root, digest: str) -> bool:
-        """Whether the rules find another good version to go back to, as it was written."""
-        versions = self._versions()
-        good = {*versions.marks.good} - {digest, versions.live}
-        return any(one.digest in good and not root.fault(one) for one in root.generations())
-
-    def recover(self) -> None:
+    def recover(self, order: Recover) -> None:
         """Find the best version of an earlier run; reports `ConfigApplied` or `ConfigFailed`."""
         with self._store:
             error = self._apply_error or f"no configuration in time: {self._lacking()}"
@@ -371,8 +366,7 @@ class Delivery:
             try:
                 if self._root is not None:
                     self._find_live(self._root)
-                    without = self._unchecked.name if self._unchecked else ""
-                    found = self._marks.best(self._live, without) if self._marks else self._live
+                    found = self._best(order)
                     error += (
                         f"; {self._root.path} holds no intact configuration of an earlier run"
                         " either"
@@ -383,12 +377,23 @@ class Delivery:
             if found is None:
                 self._put(ev.ConfigFailed("", ApplyFailure.NO_GENERATION, error))
                 return
-            previous = self._previous
-            self._previous = found.digest
-            self._live = found
-            self._in_place = found.files
+            previous = self._returned(found)
             self._put(
                 ev.ConfigApplied(
                     found.digest, "", found.count, found.bytes, cached=True, previous=previous
                 )
             )
+
+    def _best(self, order: Recover) -> Generation | None:
+        if self._marks is not None:
+            without = self._unchecked.name if self._unchecked else ""
+            return self._marks.best(self._live, without, order)
+        return self._live
+
+    def _returned(self, found: Generation) -> str:
+        """Note that an earlier version is live again; returns the version before."""
+        previous = self._previous
+        self._previous = found.digest
+        self._live = found
+        self._in_place = found.files
+        return previous

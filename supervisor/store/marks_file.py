@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..core.actions import Recover
     from ..core.versions import Marks, Versions
     from .configroot import Generation, Root
 
@@ -58,17 +59,21 @@ class MarksFile:
         """A version of this run is in place: from now on the rollout knows the failed versions."""
         self._chosen = True
 
-    def best(self, live: Generation | None, without: str = "") -> Generation | None:
+    def best(self, live: Generation | None, without: str, limits: Recover) -> Generation | None:
         """The intact version with the best record, shown unless it is `live`. Raises ApplyError.
 
-        `without` names a generation that is no candidate: its validation has not ended.
+        `without` names a generation that is no candidate: its validation has not ended. `limits`
+        excludes others.
         """
         from ..core import rollout_marks
 
         found = [one for one in reversed(self._root.generations()) if one.name != without]
         kept = {one.digest: one for one in found}
         in_place = live.digest if live else ""
-        for version in rollout_marks.order(self._root.marks(), in_place, tuple(reversed(kept))):
+        marks = self._root.marks()
+        for version in rollout_marks.order(marks, in_place, tuple(reversed(kept))):
+            if version in limits.condemned or (limits.proven and version not in marks.good):
+                continue
             if version == in_place:
                 return live
             if fault := self._root.fault(kept[version]):
@@ -93,12 +98,15 @@ class MarksFile:
     def end(self) -> None:
         """Note an ordered end within a trial: it is no verdict on the version. Returns soon."""
         versions = self._versions()
-        if versions.live in ("", *versions.marks.good) or versions.live in versions.marks.rejected:
+        marks = versions.marks
+        proven = versions.live in ("", *marks.good) or versions.live in marks.rejected
+        trial = marks.baking or ("" if proven else versions.live)
+        if not trial:
             return
         written = threads.Gate()
 
         def write() -> None:
-            self._write(versions.marks.replace(orderly=versions.live))
+            self._write(marks.replace(orderly=trial))
             written.open()
 
         threads.start(write, "marks")
