@@ -11,21 +11,20 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import queue
 import re
 import select
 import shlex
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import IO, Any
+from typing import Any
 
 import pytest
 
 from config_supervisor.process.procfs import descendants
+from tests.output_lines import Lines
 
 APPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "apps")
 MODES = ("process", "pid1")
@@ -156,57 +155,6 @@ def namespace() -> tuple[str, ...]:
     return tuple(command)
 
 
-class Lines:
-    """The lines of a stream, in order of arrival; a thread reads them."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.seen: list[str] = []
-        self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self.reader = threading.Thread(target=self._read, args=(stream,), daemon=True)
-        self.reader.start()
-
-    def _read(self, stream: IO[bytes]) -> None:
-        with stream:
-            try:
-                for raw in stream:
-                    line = raw.decode(errors="surrogateescape").rstrip("\r\n")
-                    self.seen.append(line)
-                    self._queue.put(line)
-            except OSError:  # a terminal says EIO where a pipe says end of file
-                pass
-        self._queue.put(None)
-
-    def next(self, timeout: float = 10) -> str:
-        """The next line, whatever it is."""
-        try:
-            line = self._queue.get(timeout=timeout)
-        except queue.Empty:
-            raise AssertionError(f"no line within {timeout} s after {self.seen[-20:]}") from None
-        if line is None:
-            self._queue.put(None)
-            raise AssertionError(f"the stream ended after {self.seen[-20:]}")
-        return line
-
-    def expect(self, pattern: str, timeout: float = 10) -> re.Match[str]:
-        """Skip lines until the pattern matches (re.search)."""
-        end = time.monotonic() + timeout
-        while True:
-            try:
-                line = self.next(max(0.0, end - time.monotonic()))
-            except AssertionError as error:
-                raise AssertionError(f"{pattern!r} did not come: {error}") from None
-            if match := re.search(pattern, line):
-                return match
-
-    def rest(self, timeout: float = 10) -> list[str]:
-        """All further lines; the stream must end within `timeout` seconds."""
-        lines = []
-        while (line := self._queue.get(timeout=timeout)) is not None:
-            lines.append(line)
-        self._queue.put(None)
-        return lines
-
-
 class Program:
     """A run of the program: its pid, its streams, its signals and its end."""
 
@@ -278,7 +226,7 @@ class Program:
         """Wait for the end, which must have this exit code."""
         actual = self.wait(timeout)
         for stream in (self.out, self.err):
-            stream.reader.join(LAST_LINES)
+            stream.catch_up(LAST_LINES)
         assert code == actual, self.story()
 
     def close(self) -> None:

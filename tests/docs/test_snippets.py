@@ -22,7 +22,8 @@ import pytest
 import yaml
 
 from tests.conftest import needs
-from tests.harness import MARK, Lines, marked, wait_until
+from tests.harness import MARK, marked, wait_until
+from tests.output_lines import Lines
 from tests.servers import free_port
 from tests.snippets import LANGUAGES, ROOT, Snippet, snippets, wanted
 

@@ -20,7 +20,7 @@ from typing import Self
 
 from tests.answering import Answering, answer
 from tests.conftest import needs
-from tests.harness import Lines
+from tests.output_lines import Lines
 
 # Counts answers by the first of the given words in the body, and reports the first sight of each
 # word.

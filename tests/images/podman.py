@@ -20,7 +20,8 @@ import pytest
 
 import config_supervisor
 from tests.conftest import needs, needs_root
-from tests.harness import Lines, wait_until
+from tests.harness import wait_until
+from tests.output_lines import Lines
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(config_supervisor.__file__)))
 PROGRAM = os.path.join(os.path.dirname(sys.executable), "supervisor")

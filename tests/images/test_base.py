@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import needs, needs_root
-from tests.harness import APPS, MARK, Lines, wait_until
+from tests.harness import APPS, MARK, wait_until
 from tests.images import built
 from tests.images.podman import Container, environment
+from tests.output_lines import Lines
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 

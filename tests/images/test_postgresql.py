@@ -16,12 +16,13 @@ import pytest
 
 from tests.conftest import needs
 from tests.fake_kube import FakeKube
-from tests.harness import Lines, wait_until
+from tests.harness import wait_until
 from tests.http import get, metric
 from tests.images import built
 from tests.images.deployed import Deployed, data_of
 from tests.images.podman import REPOSITORY
 from tests.images.web_app import LONG, METRICS, MIB, WebApp, alone
+from tests.output_lines import Lines
 
 pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 

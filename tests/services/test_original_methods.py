@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Lines, wait_until
+from tests.harness import wait_until
+from tests.output_lines import Lines
 from tests.services.sides import Side
 
 pytestmark = pytest.mark.timeout(120)

@@ -25,8 +25,9 @@ from config_supervisor.reload.reloader import ReloadPlan
 from tests.answering import Answering, answer, hang
 from tests.conftest import needs_root
 from tests.elsewhere import Elsewhere
-from tests.harness import Lines, app, wait_until
+from tests.harness import app, wait_until
 from tests.main_thread import MainThread, Reloading
+from tests.output_lines import Lines
 
 OK = answer("200 OK")
 ANY_2XX = http_request.status_ranges("200-299")

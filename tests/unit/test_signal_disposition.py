@@ -13,8 +13,9 @@ from config_supervisor.process import procfs, signal_disposition
 from config_supervisor.process.signal_disposition import Disposition, SignalGate
 from config_supervisor.reload.methods.signal import Signal
 from config_supervisor.reload.reloader import ReloadPlan
-from tests.harness import Lines, app, until
+from tests.harness import app, until
 from tests.main_thread import MainThread, Reloading
+from tests.output_lines import Lines
 
 HUP = int(signal.SIGHUP)
 
