@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import collections
+import functools
 import io
 import os
 import re
@@ -77,8 +78,9 @@ def literals(tree: ast.Module) -> Iterator[str]:
             yield node.value
 
 
-def prose(path: Path) -> list[str]:
-    return [*comments(path), *docstrings(parsed(path))]
+@functools.cache  # but no trees: a collection of garbage would visit every node
+def prose(path: Path) -> tuple[str, ...]:
+    return (*comments(path), *docstrings(parsed(path)))
 
 
 def paragraphs(page: str) -> list[str]:
