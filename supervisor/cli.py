@@ -29,7 +29,9 @@ from .wiring import launch
 
 # Descriptors kept back from the threads: two for a pipe, two for /proc.
 _RESERVE = 4
-_SUPERVISORD = "supervisord"  # our name, as a link, in images that were made for supervisord
+# Our names, as links, in images that were made for other programs.
+_SUPERVISORD = "supervisord"
+LINKS = ("tini", "tini-static", "dumb-init", "configmap-reload")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def _role(argv: Sequence[str], inherited: Inherited) -> Callable[[], tuple[int, 
     if _is_supervisord():
         return _services(argv, inherited)
     try:
-        settings = command_line.parse(argv, environment.variables())
+        settings = _settings(argv)
     except command_line.OtherRole:
         return _services(argv, inherited)
     if settings.help or settings.version:
@@ -93,8 +95,21 @@ def _role(argv: Sequence[str], inherited: Inherited) -> Callable[[], tuple[int, 
     return partial(_run, settings, inherited)
 
 
+def _settings(argv: Sequence[str]) -> Settings:
+    if _name() not in LINKS:
+        return command_line.parse(argv, environment.variables())
+    from .links import programs
+
+    return programs.settings(_name(), argv, environment.variables())
+
+
+def _name() -> str:
+    """The name by which we were started."""
+    return sys.argv[0].rpartition("/")[2]
+
+
 def _is_supervisord() -> bool:
-    return sys.argv[0].rpartition("/")[2] == _SUPERVISORD
+    return _name() == _SUPERVISORD
 
 
 def _complain(argv: Sequence[str], message: str) -> None:
@@ -152,6 +167,10 @@ def _leave(code: int, why: str = "") -> NoReturn:
 
 
 def _help() -> str:
+    if _name() in LINKS:
+        from .links import programs
+
+        return programs.help_text(_name())
     from .options import help_page
 
     return help_page.text()

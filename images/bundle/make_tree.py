@@ -28,9 +28,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 HOME = "opt/supervisor"
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 LAUNCHER = "/tools/bin/launcher"  # of launcher.c, which the stage compiles
-PROGRAMS = ("supervisor", "supervisorctl", "supervisord")
-# Without `supervisord`: a link on PATH would hide the image's own.
-ON_PATH = ("supervisor", "supervisorctl")
+PROGRAMS = ("supervisor", "supervisorctl")
+# `supervisor` under the names of others. None is on PATH: it would hide the image's own.
+LINKS = ("supervisord", "tini", "dumb-init", "configmap-reload")
 PARTS = ("bin", "lib", "share")
 
 # Parts of the standard library without an importer here. `pydoc` stays, with `_pyrepl`, its import:
@@ -158,8 +158,9 @@ def _copy_programs(tree: str) -> None:
     target = os.path.join(tree, "lib/programs")
     os.makedirs(target)
     shutil.copy(os.path.realpath(sys.executable), os.path.join(target, "python3"))
-    for name in PROGRAMS:
-        shutil.copyfile(os.path.join(HERE, "programs", name), os.path.join(target, name))
+    for name in (*PROGRAMS, *LINKS):
+        script = "supervisor" if name in LINKS else name
+        shutil.copyfile(os.path.join(HERE, "programs", script), os.path.join(target, name))
     shutil.copyfile(os.path.join(HERE, "install.py"), os.path.join(target, "supervisor-install"))
 
 
@@ -241,7 +242,7 @@ def _link_root(root: str) -> None:
         os.symlink(os.path.join(HOME, name), os.path.join(root, name))
     commands = os.path.join(root, "usr/local/bin")
     os.makedirs(commands)
-    for name in ON_PATH:
+    for name in PROGRAMS:
         os.symlink(os.path.join("../../..", HOME, "bin", name), os.path.join(commands, name))
 
 

@@ -159,8 +159,9 @@ def test_nothing_that_only_the_build_needs_is_there(tree: Path) -> None:
     left += [tree / name for name in gone if (tree / name).exists()]
 
     assert [] == left
-    programs = {"supervisor", "supervisorctl", "supervisord"}
-    assert {"python", "python3", "python3.13", *programs} == {
+    programs = {"supervisor", "supervisorctl"}
+    links = {"supervisord", "tini", "dumb-init", "configmap-reload"}
+    assert {"python", "python3", "python3.13", *programs, *links} == {
         one.name for one in (environment / "bin").iterdir()
     }
 

@@ -96,6 +96,13 @@ def test_bundle_has_a_tree_and_links_to_it(members: dict[str, tarfile.TarInfo]) 
     assert [] == written
 
 
+def test_bundle_has_the_names_of_others(members: dict[str, tarfile.TarInfo]) -> None:
+    names = {"supervisord", "tini", "dumb-init", "configmap-reload"}
+
+    for folder in ("bin", "lib/programs", "lib/loader"):
+        assert [] == [name for name in names if f"opt/supervisor/{folder}/{name}" not in members]
+
+
 def test_only_our_own_package_has_its_source(members: dict[str, tarfile.TarInfo]) -> None:
     """A traceback shows our lines; packages of others come as byte code."""
     folders = {
