@@ -83,17 +83,27 @@ def main() -> int:
         return failure.code
     except KeyboardInterrupt:
         return _INTERRUPTED
-    _write(1, text)
-    return 0
+    why = _write(1, text)
+    if why:
+        _write(2, f"supervisorctl: cannot write to standard output: {why}\n")
+    return FAILURE if why else 0
 
 
-def _write(descriptor: int, text: str) -> None:
+def _write(descriptor: int, text: str) -> str:
+    """Write all of a text; the reason why it cannot be written, else ""."""
     data = text.encode(errors="backslashreplace")
     try:
         while data:
             data = data[os.write(descriptor, data) :]
-    except OSError:
+    except BrokenPipeError:
         pass  # the reader has gone, `| head` for example
+    except OSError as error:
+        from errno import EBADF
+
+        from ..core.errors import reason
+
+        return "" if error.errno == EBADF else reason(error)  # closed by the caller
+    return ""
 
 
 def _run(argv: Sequence[str], environ: Mapping[str, str]) -> str:

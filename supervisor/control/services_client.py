@@ -12,7 +12,7 @@ import sys
 from ..core.errors import UsageError
 from . import services_line
 from .services_server import Server
-from .services_session import OK, WRONG_ARGUMENTS, Session, contained
+from .services_session import GENERIC, OK, WRONG_ARGUMENTS, OutputError, Session, contained
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Verb = Callable[[Session, str], None]
 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
-_REPORTS = ("status", "pid", "avail", "version", "tail", "maintail")
+_REPORTS = ("status", "health", "pid", "avail", "version", "tail", "maintail")
 _ORDERS = (
     *("start", "stop", "restart", "signal", "clear", "shutdown", "reload"),
     *("reread", "update", "add", "remove"),
@@ -69,6 +69,9 @@ def run(line: Line, values: Mapping[str, str], server: Server | None = None) -> 
         services_shell.run(session, values)
     except BrokenPipeError:
         return session.code  # the reader has gone, `| head` for example
+    except OutputError as error:
+        session.complain(f"supervisorctl: cannot write to standard output: {error}")
+        return GENERIC
     return session.code if line.words else OK
 
 

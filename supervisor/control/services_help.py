@@ -23,6 +23,7 @@ the supervisord.conf that supervisord would read.
 _HEAD = "NAME is a service, GROUP:NAME, GROUP:* or all\n\n"
 VERBS = {
     "status": ("status [NAME...] [--json]", "show services, their states, pids and times"),
+    "health": ("health", "tell whether all is well, by the exit code too"),
     "start": ("start NAME...", "start services, and wait until they run"),
     "stop": ("stop NAME...", "stop services, and wait for their ends"),
     "restart": ("restart NAME...", "stop services, then start them; no file is read"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
+from ..core.errors import reason
 from .fault_codes import FaultCode
 from .services_server import URLError
 from .xml_values import Fault
@@ -38,6 +39,10 @@ _ERRORS = 2
 _OF_DEAD_PROGRAMS = (FaultCode.SPAWN_ERROR, FaultCode.ABNORMAL_TERMINATION, FaultCode.NOT_RUNNING)
 
 
+class OutputError(Exception):
+    """Standard output takes no more: a full disk, for example."""
+
+
 class Session:
     def __init__(self, server: Server, *, interactive: bool = False, json: bool = False) -> None:
         self.server = server
@@ -50,9 +55,17 @@ class Session:
         self.write(f"{text}\n".encode(errors="backslashreplace"))
 
     def write(self, data: bytes) -> None:
-        """Write to standard output; raises OSError where its reader has gone."""
-        while data:
-            data = data[os.write(_OUTPUT, data) :]
+        """Write to standard output. Raises BrokenPipeError where its reader has gone, OutputError
+        where it takes no more.
+        """
+        try:
+            while data:
+                data = data[os.write(_OUTPUT, data) :]
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if error.errno != errno.EBADF:  # closed by the caller
+                raise OutputError(reason(error)) from error
 
     def complain(self, text: str) -> None:
         """Write a line to standard error."""

@@ -6,11 +6,13 @@ Lines and exit codes are those of supervisord's supervisorctl; `--json` is ours.
 from __future__ import annotations
 
 from .fault_codes import FaultCode
+from .services_server import StatusError
 from .services_session import (
     GENERIC,
     NOT_RUNNING,
     STATUS_DOWN,
     STATUS_UNKNOWN,
+    UNREACHABLE,
     identity,
     parsed,
 )
@@ -30,6 +32,7 @@ _GAP = 3
 _DOWN = frozenset({"STOPPED", "EXITED", "FATAL", "UNKNOWN"})
 _TAIL_BYTES = 1600
 _MOST_TAIL_WORDS = 3
+_OK, _UNAUTHORIZED, _NOT_FOUND = 200, 401, 404
 _CHANNELS = ("stderr", "stdout")
 _LOG_FAULTS: dict[int, str] = {
     FaultCode.NO_FILE: "no log file",
@@ -92,6 +95,24 @@ def _show(session: Session, infos: list[Info]) -> None:
     width = max([_NAME_WIDTH, *(len(name) + _GAP for name in names)])
     for name, info in zip(names, infos, strict=True):
         session.say(f"{name:<{width}}{info['statename']:<10}{info['description']}")
+
+
+def health(session: Session, arg: str) -> None:
+    """Supervisord has no such verb; of ours, the health of a single app is the same path."""
+    if not takes_nothing(session, "health", arg):
+        return
+    if not session.is_up():
+        session.code = UNREACHABLE
+        return
+    code, text = session.server.ask("GET /livez")
+    if code == _NOT_FOUND:
+        session.fail(f"error: {session.server.url} is no config-supervisor: it has no `health`")
+    elif code == _UNAUTHORIZED:
+        raise StatusError(code, "")
+    elif code == _OK:
+        session.say(text.rstrip())
+    else:
+        session.fail(text.rstrip())
 
 
 def pid(session: Session, arg: str) -> None:
@@ -224,8 +245,6 @@ def _show_log(session: Session, name: str, method: str, *params: str | int) -> N
 
 def follow(session: Session, path: str) -> None:
     """Write a log as it grows, until Ctrl-C."""
-    from .services_server import StatusError
-
     session.say("==> Press Ctrl-C to exit <==")
     try:
         for piece in session.server.follow(path).pieces():
