@@ -34,8 +34,12 @@ _CONTROL = 0o600
 _MOST_LETTERS = 64  # read at once
 
 
-def copied(plan: Plan, scan: str, verdicts: Verdicts) -> Plan:
-    """The plan with a copy below `scan` as the directory of each longrun."""
+def copied(plan: Plan, scan: str, verdicts: Verdicts, told: str = "") -> Plan:
+    """The plan with a copy below `scan` as the directory of each longrun.
+
+    `told`: the reason why the other files cannot be written, which holds for these too.
+    """
+    failed: dict[str, list[str]] = {}  # by reason
 
     def moved(one: Service) -> Service:
         if one.directory is None:
@@ -44,18 +48,22 @@ def copied(plan: Plan, scan: str, verdicts: Verdicts) -> Plan:
         try:
             _copy(one.directory, place)
         except OSError as error:
-            verdicts.warn(
-                Place(place),
-                f"cannot be written: {_reason(error)}; s6-svc and s6-notifyoncheck do not work for"
-                f" {one.name}; mount a tmpfs at /run",
-            )
+            failed.setdefault(_reason(error), []).append(one.name)
             return one
         return one.replace(directory=place)
 
     def group(one: Group) -> Group:
         return one.replace(services=tuple(map(moved, one.services)))
 
-    return plan.replace(groups=tuple(map(group, plan.groups)))
+    plan = plan.replace(groups=tuple(map(group, plan.groups)))
+    failed.pop(told, None)
+    for why, names in failed.items():
+        verdicts.warn(
+            Place(scan),
+            f"cannot be written: {why}; s6-svc and s6-notifyoncheck do not work for"
+            f" {', '.join(names)}; mount a tmpfs at /run",
+        )
+    return plan
 
 
 def _copy(source: str, place: str) -> None:

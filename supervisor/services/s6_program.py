@@ -57,6 +57,7 @@ class Tree:
         self.runtime: Runtime = s6_runtime.of_variables(variables).below(self._base)
         self._inherited = inherited
         self._prepared = False
+        self._unwritable = ""  # the reason why there are no runtime files
 
     def read(self) -> tuple[Plan | None, Verdicts]:
         """The plan of the tree, or None where it is refused. Raises UsageError."""
@@ -71,7 +72,8 @@ class Tree:
         if tree is None:
             return None, verdicts
         plan = s6_locations.below(self._base, self._options.applied(tree.plan, verdicts))
-        return s6_directories.copied(plan, self.runtime.scan_directory, verdicts), verdicts
+        scan = self.runtime.scan_directory
+        return s6_directories.copied(plan, scan, verdicts, self._unwritable), verdicts
 
     def attend(self, loop: ServicesLoop) -> None:
         """Serve the programs of s6 beside the loop."""
@@ -91,7 +93,8 @@ class Tree:
     def _prepare(self, verdicts: Verdicts) -> None:
         files = TreeFiles(self._root, Verdicts())
         added = s6_tree.environment(files, self._environ)
-        s6_runtime_files.write(self.runtime, {**self._environ, **added}, verdicts)
+        environ = {**self._environ, **added}
+        self._unwritable = s6_runtime_files.write(self.runtime, environ, verdicts)
         if not self._base:
             s6_runtime_files.write_programs(self.runtime, verdicts)
         if self.runtime.hook:

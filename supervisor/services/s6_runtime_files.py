@@ -26,8 +26,10 @@ _ENCODING = "utf-8"
 _MOST_CODE_BYTES = 64  # of the exit code file
 
 
-def write(runtime: Runtime, environ: Mapping[str, str], verdicts: Verdicts) -> None:
-    """The variables, the programs that stop the container, and the place of the exit code."""
+def write(runtime: Runtime, environ: Mapping[str, str], verdicts: Verdicts) -> str:
+    """The variables, the programs that stop the container, and the place of the exit code; the
+    reason why they cannot be written, else "".
+    """
     directory = runtime.environment_directory
     try:
         shutil.rmtree(directory, ignore_errors=True)
@@ -48,9 +50,11 @@ def write(runtime: Runtime, environ: Mapping[str, str], verdicts: Verdicts) -> N
         name = error.filename if isinstance(error.filename, str) else directory
         verdicts.warn(
             Place(name),
-            f"cannot be written: {reason(error)}; scripts that need with-contenv, halt or an exit"
-            " code file fail; mount a tmpfs at /run",
+            f"cannot be written: {reason(error)}; scripts that need with-contenv, halt, an exit"
+            " code file, s6-svc or s6-notifyoncheck fail; mount a tmpfs at /run",
         )
+        return reason(error)
+    return ""
 
 
 def write_programs(runtime: Runtime, verdicts: Verdicts) -> None:

@@ -218,3 +218,22 @@ def test_daemon_of_a_script_runs_on(run: Run, tree: Planted) -> None:
     program.send(signal.SIGTERM)
     program.finish(0)
     until(run.left, [])
+
+
+@pytest.mark.parametrize("missing", ["run", "run/service"])
+def test_place_that_takes_no_files_is_told_once(run: Run, tree: Planted, missing: str) -> None:
+    """Not for each service; all of them run on."""
+    names = ("cache", "db", "web")
+    for name in names:
+        tree.program(f"etc/services.d/{name}/run", script(name, "wait"))
+    place = tree.root / missing
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.touch()  # in the place of a directory
+    program = supervise(run, tree)
+    all_told(program.out.seen, *(f"{name} up" for name in names))
+    program.send(signal.SIGTERM)
+    program.finish(0)
+
+    (told,) = [line for line in program.err.seen if "cannot be written" in line]
+    assert "s6-svc" in told
+    assert missing == "run" or all(name in told for name in names)
