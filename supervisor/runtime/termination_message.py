@@ -11,6 +11,9 @@ from __future__ import annotations
 import os
 import stat
 
+from ..core.errors import reason
+from . import log
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,8 +69,11 @@ def _write(text: bytes, environ: Mapping[str, str]) -> None:
         if stat.S_ISREG(os.fstat(file).st_mode):
             os.ftruncate(file, 0)
             os.write(file, text)
-    except OSError:
-        pass  # a full disk; the log has the message too
+    except OSError as error:
+        log.warning(
+            f"cannot write the reason of the end to {path}: {reason(error)}; only this log has it",
+            event="termination_message_failed",
+        )
     finally:
         os.close(file)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from config_supervisor.runtime import termination_message
+from tests.conftest import needs
 from tests.harness import Run
 
 
@@ -24,16 +25,27 @@ def ended(
     run: Run, place: Path, code: int, options: Sequence[str], command: Sequence[str] = ("true",)
 ) -> str:
     """The text of the file after the program has ended with `code`."""
-    run(
-        *command,
-        options=options,
-        env={termination_message.VARIABLE: str(place), "KUBERNETES_SERVICE_HOST": ""},
-    ).finish(code)
+    run(*command, options=options, env=_named(place)).finish(code)
     return place.read_text()
+
+
+def _named(place: Path) -> dict[str, str]:
+    return {termination_message.VARIABLE: str(place), "KUBERNETES_SERVICE_HOST": ""}
 
 
 def test_a_usage_error_is_explained(run: Run, place: Path) -> None:
     assert "unknown option --no-such" in ended(run, place, 2, ["--no-such"])
+
+
+def test_full_disk_of_the_file_is_told(run: Run, place: Path) -> None:
+    """A limit of the sizes of files stands for it (setrlimit(2)): the start is lived through."""
+    limited = [needs("prlimit"), "--fsize=0", "--"]
+    program = run("true", options=["--no-such"], env=_named(place), prefix=limited)
+    program.finish(2)
+    why = f"cannot write the reason of the end to {place}: file too large; only this log has it"
+
+    assert 1 == sum(why in line for line in program.err.seen)
+    assert "" == place.read_text()
 
 
 def test_a_start_that_is_impossible_is_explained(run: Run, place: Path) -> None:
