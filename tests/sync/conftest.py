@@ -77,7 +77,7 @@ def pod(fake: FakeKube, tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> Ac
 
 @pytest.fixture
 def follow(kube: FakeKube | RealKube) -> Iterator[Callable[..., Following]]:
-    """Starts a source: `follow(NAME, kind, access=, timing=, due=)`; all end with the server."""
+    """Starts a source: `follow(NAME, kind, access=, timing=, ...)`; all end with the server."""
     from tests.sync.following import Following
 
     started: list[Following] = []

@@ -83,10 +83,9 @@ class Recorder:
 class Following:
     """A source that runs until `end`, and its reports."""
 
-    def __init__(
-        self, label: Label, access: Access, timing: Timing = QUICK, due: float | None = None
-    ) -> None:
-        self.source = KubernetesSource(label, access, timing, due=due)
+    def __init__(self, label: Label, access: Access, timing: Timing = QUICK, **how: Any) -> None:
+        """`how`: options of the source, due and revisions."""
+        self.source = KubernetesSource(label, access, timing, **how)
         self._sink = Recorder()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

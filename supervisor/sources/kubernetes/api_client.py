@@ -74,7 +74,7 @@ class ApiClient:
 
     def post(self, path: str, body: object, timeouts: tuple[float, float]) -> Any:
         """Create an object; raises as `get` does."""
-        return self._send("POST", path, timeouts, json.dumps(body).encode())
+        return self._send("POST", path, timeouts, _encoded(body))
 
     def _send(
         self, method: str, target: str, timeouts: tuple[float, float], body: bytes | None = None
@@ -129,7 +129,7 @@ class ApiClient:
 
     def put(self, path: str, body: object, timeouts: tuple[float, float]) -> Any:
         """Replace an object; raises as `get` does."""
-        return self._send("PUT", path, timeouts, json.dumps(body).encode())
+        return self._send("PUT", path, timeouts, _encoded(body))
 
     def interrupt(self) -> None:
         """End the current exchange and refuse others, from any thread; the client's thread gets an
@@ -206,6 +206,11 @@ def _say_unverified(host: str) -> None:
 def _camel_case(name: str) -> str:
     first, *others = name.split("_")
     return first + "".join(map(str.capitalize, others))
+
+
+def _encoded(body: object) -> bytes:
+    # Escapes would make text of 1 MiB larger than a request may be.
+    return json.dumps(body, ensure_ascii=False).encode(errors="replace")
 
 
 def whole(response: Any) -> bytearray:
