@@ -28,6 +28,7 @@ class LeaseTrouble(Words):
 class FleetVerb(Words):
     """The orders of people."""
 
+    STATUS = "status"  # read the Lease, for people to see, and change nothing
     APPROVE = "approve"
     CONDEMN = "condemn"
     RECALL = "recall"

@@ -114,6 +114,7 @@ class Fleet(Record):
     names: tuple[tuple[str, str], ...] = ()  # both of the last versions, the newest last
     # The Lease.
     ledger: Ledger | None = None  # None: not read, or unusable
+    shown: Ledger | None = None  # the last one that was read, for people
     heard: float = 0.0  # when it was read
     unusable: str = ""  # why it is not ours
     following: bool = False

@@ -1,0 +1,148 @@
+"""The start of a pod in its fleet: on a version that is good, else on the last good one, else on
+the newest that is not bad.
+
+Pure. A pod that starts must start: a Lease that cannot be read delays it, and does not hold it.
+"""
+
+from __future__ import annotations
+
+from ..core import events as ev
+from ..core.life_state import Phase
+from ..core.outcomes import ApplyFailure
+from . import events as fe
+from .lease import Ledger
+from .orders import FetchKept, ReadLease
+from .state import Debt, Hold, Own, Start, State, Verdict
+
+DIED = "the canary's container did not outlive the trial"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .turn import Turn
+
+
+def step(turn: Turn, event: ev.Event) -> None:
+    """Decide on the version of the start, while nothing has been started yet."""
+    if turn.fleet.start is Start.NEW:
+        turn.note(start=Start.READING, start_by=turn.now + turn.policy.patience, reading=True)
+        turn.order(ReadLease())
+    _bury(turn)
+    if turn.life.phase is not Phase.WAITING:
+        turn.note(start=Start.DONE)
+        return
+    if not turn.fleet.version:
+        return
+    if turn.fleet.start is not Start.BARRED:
+        turn.enter(State.ASKING)
+    unfound = isinstance(event, ev.ConfigFailed) and event.reason == ApplyFailure.NO_GENERATION
+    match turn.fleet.start:
+        case Start.READING:
+            _first(turn)
+        case Start.LAST if unfound:
+            _fetch(turn)
+        case Start.KEPT if isinstance(event, fe.KeptFailed):
+            _newest(turn)
+        case Start.BARRED:
+            _newest(turn)
+        case Start.CLEARED if turn.fleet.blamed == turn.fleet.version:
+            if unfound:
+                _fetch(turn)
+        case Start.CLEARED if turn.fleet.cleared != turn.fleet.version:
+            _newest(turn)
+
+
+def _bury(turn: Turn) -> None:
+    """Publish that an earlier process of this pod did not outlive its trial."""
+    fleet = turn.fleet
+    ledger = turn.ledger
+    mine = ledger is not None and ledger.holder == turn.policy.identity
+    if ledger is not None and mine and ledger.trial not in fleet.claims:
+        _died(turn, ledger.trial)
+    died = turn.rollout.versions.marks.died
+    if not died or fleet.buried:
+        return
+    turn.note(buried=True)
+    name = fleet.name_of(died) or ("" if turn.rollout.versions.secret else died)
+    if name:
+        _died(turn, name)
+
+
+def _died(turn: Turn, name: str) -> None:
+    fleet = turn.fleet
+    if turn.owes(name):
+        return
+    turn.owe(Debt(Verdict.BAD, name, Own.DIED))
+    if name == fleet.name:
+        turn.note(blamed=fleet.version)
+        turn.condemn(fleet.version, Own.DIED, DIED)
+
+
+def _first(turn: Turn) -> None:
+    ledger = _usable(turn)
+    if ledger is None and not _given_up(turn):
+        return
+    if ledger is not None and turn.fleet.name in ledger.good and not _bad(turn):
+        turn.clear()
+        turn.note(start=Start.CLEARED)
+        return
+    turn.note(start=Start.LAST)
+    turn.order(ev.StartOnLast(_excluded(turn, ledger)))
+
+
+def _fetch(turn: Turn) -> None:
+    """The pod has no good version of its own."""
+    ledger = _usable(turn)
+    if turn.policy.keep and ledger is not None and ledger.good:
+        turn.note(start=Start.KEPT)
+        turn.order(FetchKept(ledger.good[0]))
+    else:
+        _newest(turn)
+
+
+def _newest(turn: Turn) -> None:
+    """There is no other version: start on the newest, unless it is bad."""
+    if not _bad(turn):
+        turn.clear()
+        turn.note(start=Start.CLEARED)
+        return
+    turn.note(start=Start.BARRED)
+    ledger = turn.ledger
+    sentence = ledger.sentence_on(turn.fleet.name) if ledger else None
+    reason = sentence.reason if sentence else Own.DIED
+    error = f"condemned: {reason}"
+    turn.enter(State.CONDEMNED, reason, error)
+    turn.condemn(turn.fleet.version, reason, error)
+
+
+def _bad(turn: Turn) -> bool:
+    ledger = turn.ledger
+    name = turn.fleet.name
+    written = ledger is not None and ledger.sentence_on(name) is not None
+    return written or turn.fleet.blamed == turn.fleet.version
+
+
+def _usable(turn: Turn) -> Ledger | None:
+    """The Lease, if it is about versions of this pod's sources."""
+    ledger = turn.ledger
+    return ledger if ledger is not None and ledger.shape in ("", turn.policy.shape) else None
+
+
+def _given_up(turn: Turn) -> bool:
+    fleet = turn.fleet
+    hopeless = bool(fleet.unusable) or turn.ledger is not None
+    forbidden = fleet.unread is not None and fleet.unread.reason == Hold.FORBIDDEN
+    return hopeless or forbidden or turn.passed(fleet.start_by)
+
+
+def _excluded(turn: Turn, ledger: Ledger | None) -> tuple[str, ...]:
+    """The versions on which this pod does not start: the bad ones, and one on trial."""
+    fleet = turn.fleet
+    if ledger is None:
+        return (fleet.blamed,) if fleet.blamed else ()
+    names = [one.version for one in ledger.bad]
+    if ledger.trial:
+        names.append(ledger.trial)
+    known = [fleet.digest_of(name) for name in names]
+    if fleet.blamed:
+        known.append(fleet.blamed)
+    return tuple(dict.fromkeys(one for one in (*names, *known) if one))

@@ -1,0 +1,215 @@
+"""The way of a pod to the newest version, by what the Lease says of it now.
+
+Pure, and level-triggered: whatever happened before, the same Lease leads to the same state. Bad
+beats good; without a word of the Lease a pod holds what it runs.
+"""
+
+from __future__ import annotations
+
+from ..core import events as ev
+from . import trial
+from .beginning import DIED
+from .lease import Condemned, Ledger
+from .policy import Role
+from .state import Debt, Hold, Own, State, Verdict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .turn import Turn
+
+MOST_TRIES = 3  # canaries until a version without a verdict counts as bad
+SHORTEST, LONGEST = 10.0, 3600.0  # seconds of silence of a canary
+LONELY = 2.0  # times the time to ask, until people hear that no pod tries a version
+
+
+def step(turn: Turn, event: ev.Event) -> None:
+    """Take the state that the Lease gives the newest version."""
+    fleet = turn.fleet
+    if not fleet.name:
+        turn.enter(State.HELD, Hold.UNNAMED, "the version has no name that other pods know")
+        return
+    if fleet.version == fleet.blamed and not _forgiven(turn):
+        return
+    ledger = turn.ledger
+    if ledger is None:
+        _unknown(turn)
+        return
+    sentence = ledger.sentence_on(fleet.name)
+    if sentence is not None:
+        _condemned(turn, sentence, recalled=ledger.recalled == fleet.name)
+        return
+    if turn.fleet.condemned:
+        turn.note(condemned=False, told="")
+    _not_condemned(turn, ledger, event)
+
+
+def _forgiven(turn: Turn) -> bool:
+    """Whether people have taken back the verdict of this pod, since it stood."""
+    fleet = turn.fleet
+    if turn.ledger is None:
+        return False
+    if turn.ledger.sentence_on(fleet.name):
+        turn.note(condemned=True)
+        return False
+    if not fleet.condemned or turn.owes(fleet.name):
+        return False
+    turn.note(blamed="", condemned=False, told="")
+    return True
+
+
+def _unknown(turn: Turn) -> None:
+    """The Lease was not read, or it cannot be used."""
+    fleet = turn.fleet
+    turn.revoke()
+    if fleet.unusable:
+        turn.enter(State.HELD, Hold.FOREIGN, fleet.unusable)
+    elif fleet.unread is not None:
+        turn.enter(State.HELD, fleet.unread.reason, fleet.unread.error)
+    else:
+        turn.enter(State.ASKING)
+
+
+def _condemned(turn: Turn, sentence: Condemned, *, recalled: bool) -> None:
+    """The version is bad: it is not applied, and stays only where it runs well by now."""
+    fleet = turn.fleet
+    on_trial = fleet.trial is not None
+    turn.note(condemned=True, trial=None, good_since=None)
+    who = f" by {sentence.pod}" if sentence.pod else ""
+    error = f"condemned{who}: {sentence.reason}"
+    if not turn.taken or recalled or on_trial:
+        turn.condemn(fleet.version, sentence.reason, error)
+        turn.enter(State.CONDEMNED, sentence.reason, error)
+        return
+    if turn.runs_it:
+        turn.enter(State.SETTLED, sentence.reason, error)
+    else:  # its own verification tells
+        turn.enter(State.DUE, sentence.reason, error)
+
+
+def _not_condemned(turn: Turn, ledger: Ledger, event: ev.Event) -> None:
+    fleet = turn.fleet
+    if ledger.shape not in ("", turn.policy.shape):
+        turn.revoke()
+        error = "pods with other sources, sub-directories or --map use the Lease"
+        turn.enter(State.HELD, Hold.SHAPE, error)
+        return
+    if fleet.name in ledger.good:
+        _good(turn, hurried=ledger.hurry == fleet.name)
+        return
+    turn.note(good_since=None)
+    if turn.owes(fleet.name):
+        return  # the verdict of this pod is on its way
+    if (ledger.trial, ledger.holder) == (fleet.name, turn.policy.identity):
+        _mine(turn, event)
+        return
+    if fleet.trial is not None:  # another pod has taken the trial over
+        turn.note(trial=None)
+        turn.clear()  # the version is not on trial here any more
+    if fleet.version != turn.rollout.versions.live:
+        turn.revoke()
+    if ledger.passed == fleet.name:
+        turn.enter(State.PASSED)
+    elif fleet.unread is not None:
+        turn.enter(State.HELD, fleet.unread.reason, fleet.unread.error)
+    else:
+        _untold(turn, ledger)
+
+
+def _mine(turn: Turn, event: ev.Event) -> None:
+    """The pod is the canary; if this process did not ask for it, an earlier one has died of it."""
+    fleet = turn.fleet
+    if fleet.name in fleet.claims:
+        trial.step(turn, event)
+        return
+    turn.blame(Own.DIED, DIED)
+    turn.condemn(fleet.version, Own.DIED, DIED)
+
+
+def _good(turn: Turn, *, hurried: bool) -> None:
+    """The version is good: apply it at this pod's own place, and see it work."""
+    fleet = turn.fleet
+    if fleet.good_since is None:
+        own = fleet.trial is None and fleet.version == turn.rollout.versions.live
+        turn.note(good_since=turn.now, at_once=own)
+    seen = turn.now if turn.fleet.good_since is None else turn.fleet.good_since
+    turn.note(trial=None, resigned=None)
+    turn.enter(State.DUE)
+    if fleet.version != turn.rollout.versions.live:
+        due = seen if hurried else seen + turn.place * turn.policy.spread
+        if fleet.cleared != fleet.version and turn.passed(due):
+            turn.clear()
+        return
+    if turn.runs_it and (turn.fleet.at_once or turn.passed(seen + turn.policy.spread)):
+        turn.enter(State.SETTLED)
+
+
+# --- no verdict yet -------------------------------------------------------------------------------
+
+
+def _untold(turn: Turn, ledger: Ledger) -> None:
+    """There is no verdict: another pod tries the version, or this one may."""
+    fleet = turn.fleet
+    if ledger.trial and ledger.holder:
+        rival = (ledger.trial, ledger.holder, ledger.tries)
+        if rival != fleet.rival:
+            turn.note(rival=rival, rival_since=turn.now)
+    own = ledger.trial == fleet.name
+    if own and ledger.holder:
+        turn.note(lonely=None)
+        turn.enter(State.WAITING)
+        if _silent(turn, ledger) and _allowed(turn):
+            _take_over(turn, ledger)
+        return
+    if turn.fleet.state is not State.HELD:
+        turn.enter(State.ASKING)
+    foreign = bool(ledger.trial and ledger.holder) and not own and not _mine_or_older(turn, ledger)
+    if foreign and not _silent(turn, ledger):
+        return
+    if not turn.passed(fleet.ask):
+        return
+    if _allowed(turn):
+        turn.tries = max(1, ledger.tries) if own else 1
+        if fleet.unwritten is not None:
+            turn.enter(State.HELD, fleet.unwritten.reason, fleet.unwritten.error)
+        return
+    _alone(turn)
+
+
+def _mine_or_older(turn: Turn, ledger: Ledger) -> bool:
+    """Whether the trial is of this pod, or of a version that it knows as older than its own."""
+    known = {name for _, name in turn.fleet.names}
+    return ledger.holder == turn.policy.identity or ledger.trial in known
+
+
+def _silent(turn: Turn, ledger: Ledger) -> bool:
+    """Whether the canary has been silent for too long, by the clock of this pod alone."""
+    fleet = turn.fleet
+    patience = min(max(ledger.duration, SHORTEST), LONGEST)
+    return turn.passed(fleet.rival_since + patience + turn.place * turn.policy.ask)
+
+
+def _allowed(turn: Turn) -> bool:
+    """Whether this pod may be the canary."""
+    fleet = turn.fleet
+    if turn.policy.role == Role.FOLLOWER or turn.ending or not fleet.following:
+        return False
+    if fleet.resigned is None or turn.runs_it:
+        return True
+    again = fleet.resigned + turn.policy.duration + turn.place * turn.policy.ask
+    return turn.passed(again)
+
+
+def _take_over(turn: Turn, ledger: Ledger) -> None:
+    if ledger.tries >= MOST_TRIES:
+        turn.owe(Debt(Verdict.BAD, ledger.trial, Own.LOST))
+    else:
+        turn.tries = ledger.tries + 1
+
+
+def _alone(turn: Turn) -> None:
+    """No pod tries the version, and this one does not either."""
+    since = turn.now if turn.fleet.lonely is None else turn.fleet.lonely
+    turn.note(lonely=since)
+    if turn.passed(since + LONELY * turn.policy.ask):
+        error = "no pod tries the version; see --fleet-role, and supervisorctl fleet approve"
+        turn.enter(State.HELD, Hold.NO_CANARY, error)

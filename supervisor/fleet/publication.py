@@ -1,0 +1,152 @@
+"""The words of a pod to the Lease: verdicts, claims and orders of people, until they stand.
+
+Pure. One write at a time, with the resource version of the state that it amends: a write that comes
+too late is refused by the server, and amends the next state.
+"""
+
+from __future__ import annotations
+
+from . import amendments as am
+from . import people
+from .orders import Keep, ReadLease, WriteLease
+from .state import Debt, Verdict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .lease import Ledger
+    from .turn import Turn
+
+PATIENCE = 60.0  # seconds until a write without a report is forgotten
+CLAIMS = 16  # trials of this process that it knows as its own
+STALE = 5.0  # seconds for the watch to tell the state that a refused write did not know
+
+
+def publish(turn: Turn) -> bool:
+    """Write the Lease, if it is not yet as this pod has to have it.
+
+    Returns whether it is now as this pod had to have it.
+    """
+    fleet = turn.fleet
+    if fleet.writing is not None:
+        if not turn.passed(fleet.write_by):
+            return False
+        turn.note(writing=None, stale=turn.now)
+    if not _wishes(turn):
+        return False
+    ledger = turn.ledger
+    if ledger is None or turn.fleet.stale is not None:
+        _read(turn)
+        return False
+    wanted = _amended(turn, ledger)
+    if wanted != ledger:
+        wanted = am.begun(wanted, turn.policy.shape, _own_good(turn))
+    if wanted == ledger:
+        _stands(turn, ledger)
+        return True
+    if turn.passed(fleet.retry if fleet.failures else turn.now):
+        _write(turn, wanted)
+    return False
+
+
+def _write(turn: Turn, wanted: Ledger) -> None:
+    fleet = turn.fleet
+    claims = fleet.claims
+    if turn.tries and wanted.holder == turn.policy.identity:
+        claims = (*(one for one in claims if one != fleet.name), fleet.name)[-CLAIMS:]
+    turn.note(writing=wanted, write_by=turn.now + PATIENCE, claims=claims)
+    turn.order(WriteLease(wanted))
+
+
+def _wishes(turn: Turn) -> bool:
+    fleet = turn.fleet
+    return bool(fleet.owed or fleet.orders or turn.tries or _forlorn(turn))
+
+
+def _forlorn(turn: Turn) -> bool:
+    """Whether the Lease has this pod as the canary of a version that is no longer its newest."""
+    ledger = turn.ledger
+    if ledger is None or ledger.holder != turn.policy.identity:
+        return False
+    return ledger.trial != turn.fleet.name and ledger.trial in turn.fleet.claims
+
+
+def _amended(turn: Turn, ledger: Ledger) -> Ledger:
+    fleet = turn.fleet
+    for debt in fleet.owed:
+        ledger = _paid(turn, debt, ledger)
+    for order in fleet.orders:
+        ledger = people.amended(turn, order, ledger)
+    if turn.tries:
+        policy = turn.policy
+        return am.claimed(ledger, fleet.name, policy.identity, turn.tries, policy.duration)
+    if _forlorn(turn):
+        return am.untried(ledger, ledger.trial)
+    return ledger
+
+
+def _paid(turn: Turn, debt: Debt, ledger: Ledger) -> Ledger:
+    policy = turn.policy
+    match debt.verdict:
+        case Verdict.GOOD if policy.manual:
+            return am.passed(ledger, debt.version)
+        case Verdict.GOOD:
+            return am.approved(ledger, debt.version)
+        case Verdict.BAD if ledger.hurry == debt.version:
+            return ledger  # a person has decided
+        case Verdict.BAD:
+            return am.condemned(ledger, debt.version, debt.reason, policy.pod)
+    return am.resigned(ledger, debt.version, policy.identity)
+
+
+def _stands(turn: Turn, ledger: Ledger) -> None:
+    fleet = turn.fleet
+    for debt in fleet.owed:
+        lost = debt.verdict is Verdict.GOOD and ledger.sentence_on(debt.version) is not None
+        if not lost:
+            _count(turn, debt)
+    turn.note(owed=())
+    if any(debt.verdict is Verdict.GOOD for debt in fleet.owed):
+        _proved(turn, ledger)
+    people.answer(turn)
+
+
+def _proved(turn: Turn, ledger: Ledger) -> None:
+    """The good verdict of this pod stands."""
+    fleet = turn.fleet
+    if ledger.sentence_on(fleet.name) is not None:
+        return
+    turn.note(trial=None)
+    turn.clear()
+    if turn.policy.keep and fleet.name in ledger.good:
+        turn.order(Keep(fleet.name))
+
+
+def _count(turn: Turn, debt: Debt) -> None:
+    counts = {(verdict, reason): times for verdict, reason, times in turn.fleet.verdicts}
+    key = (str(debt.verdict), str(debt.reason))
+    counts[key] = counts.get(key, 0) + 1
+    turn.note(verdicts=tuple((*one, times) for one, times in counts.items()))
+
+
+def _read(turn: Turn) -> None:
+    """Learn the state of the Lease, by the watch or by a request."""
+    fleet = turn.fleet
+    if fleet.unusable:
+        people.refuse(turn, f"the Lease cannot be used: {fleet.unusable}")
+        return
+    if fleet.reading:
+        return
+    if fleet.following and not (fleet.stale is not None and turn.passed(fleet.stale + STALE)):
+        return  # the watch tells
+    if turn.passed(fleet.retry if fleet.failures else turn.now):
+        turn.note(reading=True)
+        turn.order(ReadLease())
+
+
+def _own_good(turn: Turn) -> str:
+    """The version that this pod runs well, unless it is on the way to another verdict."""
+    versions = turn.rollout.versions
+    good = versions.good
+    if good in ("", turn.fleet.version) or good in versions.condemned:
+        return ""
+    return turn.fleet.name_of(good) or ("" if versions.secret else good)

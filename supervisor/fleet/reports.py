@@ -1,0 +1,103 @@
+"""The reports of the link to the Lease, and the offers of the sources, as the record keeps them.
+
+Pure. It decides nothing about a version.
+"""
+
+from __future__ import annotations
+
+from ..core import events as ev
+from ..core.backoff import backoff
+from . import events as fe
+from .lease import LeaseState, Ledger, read
+from .policy import place
+from .state import State, Trouble
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .turn import Turn
+
+NAMES = 16  # versions whose shared names are known
+RETRY_FIRST, RETRY_MOST = 2.0, 60.0  # seconds between requests that fail
+# Seconds within which a state of the Lease older than a known one is an answer on a slow way. Later
+# it is news: a cluster may be restored from a copy.
+SLOW = 60.0
+
+
+def take(turn: Turn, event: ev.Event) -> None:
+    """Note an event."""
+    match event:
+        case ev.SourceRead(offer=offer, saw=saw):
+            if offer is not None:
+                _named(turn, offer)
+            elif saw == "modified":
+                _touched(turn)
+        case ev.ConfigOffered():
+            _named(turn, event)
+        case fe.LeaseRead(state):
+            _heard(turn, state)
+            turn.note(reading=False, unread=None)
+        case fe.LeaseWritten(state):
+            turn.note(writing=None, unwritten=None, failures=0)
+            _heard(turn, state)
+        case fe.LeaseConflict():
+            _conflict(turn)
+        case fe.LeaseFailed():
+            _failed(turn, event)
+        case fe.FleetOrdered():
+            turn.note(orders=(*turn.fleet.orders, event))
+
+
+def _named(turn: Turn, offer: ev.ConfigOffered) -> None:
+    others = tuple(one for one in turn.fleet.names if one[0] != offer.digest)
+    turn.note(names=(*others, (offer.digest, offer.shared))[-NAMES:])
+
+
+def _touched(turn: Turn) -> None:
+    """A source was changed, not its content: people may have changed the Lease."""
+    fleet = turn.fleet
+    if fleet.state is State.SETTLED and fleet.rested and fleet.look is None:
+        own = place(turn.policy.identity, fleet.name)
+        turn.note(look=turn.now + own * turn.policy.ask)
+
+
+def _heard(turn: Turn, state: LeaseState) -> None:
+    if _older(turn, state):
+        return
+    found = read(state)
+    if isinstance(found, Ledger):
+        turn.note(ledger=found, shown=found, unusable="", heard=turn.now, stale=None)
+    else:
+        turn.note(ledger=None, shown=None, unusable=found.error, heard=turn.now, stale=None)
+
+
+def _older(turn: Turn, state: LeaseState) -> bool:
+    known = turn.fleet.ledger
+    if known is None or turn.now - turn.fleet.heard > SLOW:
+        return False
+    new, old = state.resource_version, known.resource_version
+    numbers = all(one.isascii() and one.isdecimal() for one in (new, old))
+    return numbers and (len(new), new) < (len(old), old)
+
+
+def _conflict(turn: Turn) -> None:
+    """Another write came first. Its state may be known by now; otherwise it is still to come."""
+    fleet = turn.fleet
+    base = fleet.writing
+    known = fleet.ledger
+    same = base is None or known is None or base.resource_version == known.resource_version
+    turn.note(writing=None, unwritten=None, stale=turn.now if same else None)
+
+
+def _failed(turn: Turn, event: fe.LeaseFailed) -> None:
+    fleet = turn.fleet
+    trouble = Trouble(event.reason, event.error)
+    if fleet.writing is None:
+        turn.note(unread=trouble, reading=False)
+    else:
+        # The write may stand all the same: the next state of the Lease tells.
+        turn.note(unwritten=trouble, writing=None)
+        if event.unknown:
+            turn.note(stale=turn.now)
+    failures = fleet.failures + 1
+    retry = turn.now + backoff(failures, RETRY_FIRST, RETRY_MOST)
+    turn.note(failures=failures, retry=retry)
