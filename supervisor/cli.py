@@ -31,7 +31,7 @@ from .wiring import launch
 _RESERVE = 4
 # Our names, as links, in images that were made for other programs.
 _SUPERVISORD = "supervisord"
-LINKS = ("tini", "tini-static", "dumb-init", "configmap-reload")
+LINKS = ("tini", "tini-static", "dumb-init", "configmap-reload", "k8s-sidecar")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 LAUNCHER = "/tools/bin/launcher"  # of launcher.c, which the stage compiles
 PROGRAMS = ("supervisor", "supervisorctl")
 # `supervisor` under the names of others. None is on PATH: it would hide the image's own.
-LINKS = ("supervisord", "tini", "dumb-init", "configmap-reload")
+LINKS = ("supervisord", "tini", "dumb-init", "configmap-reload", "k8s-sidecar")
 PARTS = ("bin", "lib", "share")
 
 # Parts of the standard library without an importer here. `pydoc` stays, with `_pyrepl`, its import:

@@ -20,6 +20,7 @@ _MODULES = {
     "tini-static": "tini",
     "dumb-init": "dumb_init",
     "configmap-reload": "configmap_reload",
+    "k8s-sidecar": "k8s_sidecar",
 }
 
 

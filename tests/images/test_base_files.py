@@ -160,7 +160,7 @@ def test_nothing_that_only_the_build_needs_is_there(tree: Path) -> None:
 
     assert [] == left
     programs = {"supervisor", "supervisorctl"}
-    links = {"supervisord", "tini", "dumb-init", "configmap-reload"}
+    links = {"supervisord", "tini", "dumb-init", "configmap-reload", "k8s-sidecar"}
     assert {"python", "python3", "python3.13", *programs, *links} == {
         one.name for one in (environment / "bin").iterdir()
     }

@@ -97,7 +97,7 @@ def test_bundle_has_a_tree_and_links_to_it(members: dict[str, tarfile.TarInfo]) 
 
 
 def test_bundle_has_the_names_of_others(members: dict[str, tarfile.TarInfo]) -> None:
-    names = {"supervisord", "tini", "dumb-init", "configmap-reload"}
+    names = {"supervisord", "tini", "dumb-init", "configmap-reload", "k8s-sidecar"}
 
     for folder in ("bin", "lib/programs", "lib/loader"):
         assert [] == [name for name in names if f"opt/supervisor/{folder}/{name}" not in members]

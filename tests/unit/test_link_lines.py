@@ -106,9 +106,84 @@ def test_a_sidecar_for_a_volume() -> None:
     assert ("", -1) == settings(f"configmap-reload {VOLUME}", variable).served_at
 
 
+FOLDER = {"LABEL": "a", "FOLDER": "/f", "REQ_URL": "http://a/"}
+
+
+def test_a_sidecar_for_named_objects(tmp_path: Path) -> None:
+    found = settings("k8s-sidecar", FOLDER | {"RESOURCE_NAME": "a,secret/b,space/configmap/c"})
+    assert ["a", "c"] == [one.name for one in found.configmap]
+    assert ["", "space"] == [one.namespace for one in found.configmap]
+    assert ["b"] == [one.name for one in found.secret]
+    assert ("/f", "http://a/", "GET") == (
+        found.configroot,
+        found.reload_http,
+        found.reload_http_method,
+    )
+    assert (("", 8080), "json", False) == (found.listen, found.log_format, found.once)
+
+    more = {
+        "RESOURCE_NAME": "a",
+        "RESOURCE": "secret",
+        "NAMESPACE": "x, y",
+        "METHOD": "LIST",
+        "REQ_METHOD": "POST",
+        "REQ_USERNAME": "me",
+        "REQ_PASSWORD": "no",
+        "REQ_SKIP_TLS_VERIFY": "True",
+        "DEFAULT_FILE_MODE": "440",
+        "LOG_LEVEL": "CRITICAL",
+        "LOG_FORMAT": "LOGFMT",
+        "HEALTH_PORT": "81",
+    }
+    (tmp_path / "password").write_text("secret")
+    found = settings(f"k8s-sidecar --req-password-file={tmp_path}/password", FOLDER | more)
+    assert [("x", "a"), ("y", "a")] == [(one.namespace, one.name) for one in found.secret]
+    assert ("Authorization: Basic bWU6c2VjcmV0",) == found.reload_http_header
+    assert (True, "POST", True) == (
+        found.once,
+        found.reload_http_method,
+        found.reload_http_insecure,
+    )
+    assert (0o440, "error", "text") == (found.file_mode, found.log_level, found.log_format)
+    assert ("", 81) == found.listen
+    script = {"RESOURCE_NAME": "a", "REQ_URL": "", "SCRIPT": "/s"}
+    assert ("/s",) == settings("k8s-sidecar", FOLDER | script).reload_exec
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({}, "LABEL 'a' cannot be honoured: objects are read by name"),
+        ({"FOLDER": ""}, "FOLDER is missing"),
+        ({"RESOURCE_NAME": "a", "NAMESPACE": "ALL"}, "NAMESPACE ALL cannot be honoured"),
+        ({"RESOURCE_NAME": "a", "RESOURCE": "both"}, "'a' needs a kind, configmap or secret"),
+        ({"RESOURCE_NAME": "a/b/c/d"}, "'a/b/c/d' is not [[NAMESPACE/]KIND/]NAME"),
+        ({"RESOURCE_NAME": "A_"}, "RESOURCE_NAME: 'A_' is not an object's name"),
+        ({"RESOURCE_NAME": "a", "FOLDER_ANNOTATION": "x"}, "FOLDER_ANNOTATION cannot be honoured"),
+        ({"RESOURCE_NAME": "a", "REQ_PAYLOAD": "{}"}, "REQ_PAYLOAD cannot be honoured"),
+        ({"RESOURCE_NAME": "a", "UNIQUE_FILENAMES": "true"}, "UNIQUE_FILENAMES cannot be"),
+        ({"RESOURCE_NAME": "a", "SKIP_TLS_VERIFY": "true"}, "SKIP_TLS_VERIFY cannot be"),
+        ({"RESOURCE_NAME": "a", "DEFAULT_FILE_MODE": "9"}, "DEFAULT_FILE_MODE: '9'"),
+        ({"RESOURCE_NAME": "a", "SCRIPT": "/s"}, "REQ_URL and SCRIPT exclude each other"),
+        (
+            {"RESOURCE_NAME": "a", "REQ_USERNAME": "me", "REQ_PASSWORD": "\u0394"},
+            "_ENCODING latin1",
+        ),
+        ({"RESOURCE_NAME": "a", "REQ_URL": ""}, "a sidecar, without COMMAND, needs"),
+    ],
+)
+def test_variables_that_a_sidecar_cannot_honour(environ: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        settings("k8s-sidecar", FOLDER | environ)
+    assert words in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
+        ("k8s-sidecar app", "unknown word 'app' for k8s-sidecar"),
+        ("k8s-sidecar --req-password-file=/nowhere/x", "--req-password-file: "),
+        ("k8s-sidecar --req-username-file", "--req-username-file needs a value"),
         ("tini -z app", "unknown option -z of tini"),
         ("tini --configmap=x app", "unknown option --configmap of tini"),
         ("tini --version=1 app", "--version takes no value"),
@@ -145,6 +220,7 @@ def test_other_words_are_refused(line: str, words: str) -> None:
         ("tini", ["-h"]),
         ("dumb-init", ["-h", "--help"]),
         ("configmap-reload", ["-h", "-help", "--help"]),
+        ("k8s-sidecar", ["-h", "--help"]),
     ],
 )
 def test_help_is_that_of_the_name(name: str, words: list[str]) -> None:
