@@ -13,6 +13,7 @@ from .. import PREFIX
 from ..core.errors import UsageError
 from . import parsers
 from .declarations import Settings
+from .fleet_options import FleetOptions
 from .option import Option, flag, variable
 from .reload_options import METHODS
 
@@ -97,15 +98,19 @@ def settled(
     values_ = {name: value(OPTIONS[name], given.get(name)) for name in OPTIONS}
     settings = Settings(**values_, command=tuple(command))
     if not (settings.help or settings.version):
-        _check(settings, told, _Written(given))
+        _check(settings, told, Written(given))
     return settings
 
 
-class _Written:
+class Written:
     """Each option as the user wrote it, a flag or a variable."""
 
     def __init__(self, given: Mapping[str, list[tuple[str, str]]]) -> None:
         self._given = given
+
+    def given(self, name: str) -> bool:
+        """Whether the user wrote the option."""
+        return name in self._given
 
     def __getitem__(self, name: str) -> str:
         if name in self._given:
@@ -257,7 +262,7 @@ def unknown_variables(
     return near_misses.variables(unknown, with_variable)
 
 
-def _check(settings: Settings, told: frozenset[str], written: _Written) -> None:
+def _check(settings: Settings, told: frozenset[str], written: Written) -> None:
     """Check options against each other; `told` are the options of the command line. Raises
     UsageError.
     """
@@ -286,9 +291,13 @@ def _check(settings: Settings, told: frozenset[str], written: _Written) -> None:
             )
     _check_methods(settings, told, written)
     _check_mode(settings)
+    if settings.configured and any(map(written.given, FleetOptions.names())):
+        from . import fleet_checks
+
+        fleet_checks.check(settings, written)
 
 
-def _check_methods(settings: Settings, told: frozenset[str], written: _Written) -> None:
+def _check_methods(settings: Settings, told: frozenset[str], written: Written) -> None:
     names = [one.option for one in METHODS if one.option]
     given = [written[name] for name in names if getattr(settings, name)]
     if len(given) > 1:
@@ -297,7 +306,9 @@ def _check_methods(settings: Settings, told: frozenset[str], written: _Written) 
     # work all the same, and an error of `docker run IMAGE` must not blame these variables.
     alone = () if settings.command else (*names, "once")
     needy = [
-        name for name in (*names, "validate", "verify", "once", "events") if getattr(settings, name)
+        name
+        for name in (*names, "validate", "verify", "once", "events", "fleet")
+        if getattr(settings, name)
     ]
     needy = [name for name in needy if name in told or name in alone]
     if needy and not settings.configured:

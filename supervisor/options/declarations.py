@@ -1,14 +1,15 @@
 """The choices of the user: a field for each, which gives the flag, the variable and the help.
 
 To add an option: a declaration here, in the group where a reader of --help looks for it. `parsers`
-owns the syntax of values, `reload_options` the options of reloads, `command_line` the reading and
-the checks of options against each other.
+owns the syntax of values, `reload_options` the options of reloads, `fleet_options` those of a
+fleet, `command_line` the reading and the checks of options against each other.
 """
 
 from __future__ import annotations
 
 from ..runtime import log
 from . import parsers
+from .fleet_options import FleetOptions
 from .option import Group, option
 from .reload_options import ReloadOptions
 
@@ -273,7 +274,9 @@ class LogOptions(Group):
     help: bool = option(None, "", "print this help and exit", short="-h", default=False)
 
 
-class Settings(ConfigurationOptions, ReloadOptions, AppOptions, ServingOptions, LogOptions):
+class Settings(
+    ConfigurationOptions, ReloadOptions, FleetOptions, AppOptions, ServingOptions, LogOptions
+):
     """The value of each option, in the order of the help, and the command."""
 
     command: tuple[str, ...] = ()

@@ -129,6 +129,14 @@ def _below(path: str) -> str:
     return path
 
 
+def lease_name(text: str) -> str:
+    """An object in the pod's namespace, an RFC 1123 name as the API server demands it."""
+    name = text.strip()
+    if not _is_dns_name(name, 253):
+        raise ValueError(f"{name!r} is not an object's name (lower case letters, digits, - and .)")
+    return name
+
+
 def namespace(text: str) -> str:
     if "." in text or not _is_dns_name(text, 63):
         raise ValueError(f"{text!r} is not a namespace (lower case letters, digits and -)")

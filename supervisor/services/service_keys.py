@@ -11,6 +11,7 @@ import os
 from ..core.errors import UsageError
 from ..options import command_line, parsers
 from ..options.declarations import AppOptions, ConfigurationOptions, Settings
+from ..options.fleet_options import FleetOptions
 from ..options.option import flag
 from ..options.reload_options import ReloadOptions
 from . import value_formats
@@ -41,7 +42,7 @@ NAMED_OTHERWISE = {
 _OF_THE_PLAN = frozenset({"user", "umask", "restart"})  # a key of the same name is in the plan
 OPTION_KEYS = tuple(
     name
-    for group in (ConfigurationOptions, ReloadOptions, AppOptions)
+    for group in (ConfigurationOptions, ReloadOptions, FleetOptions, AppOptions)
     for name in group.names()
     if name not in _OF_THE_SUPERVISOR | NAMED_OTHERWISE.keys() | _OF_THE_PLAN
 )
@@ -173,6 +174,8 @@ def _judge_configuration(settings: Settings) -> None:
     """Raises UsageError for values that only their reload method, or their verifier, knows."""
     if not settings.configured:
         return
+    if settings.fleet:
+        raise UsageError("fleet is for a single app: not yet for a service among several")
     from ..wiring import destination
 
     destination.root(settings)

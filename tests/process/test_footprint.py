@@ -46,7 +46,7 @@ DIRECTORY = set(
     core.service core.signal_numbers core.signalling core.source_states core.turn core.verdicts
     core.versions observe observe.journal observe.rollout_journal observe.turn_backlog
     options options.command_line options.declarations options.option options.parsers
-    options.reload_options
+    options.fleet_options options.reload_options
     process process.children process.core_dumps process.environment process.open_files
     process.spawning process.terminal
     runtime runtime.inbox runtime.log runtime.loop runtime.signals runtime.threads

@@ -213,6 +213,7 @@ BARE = (
     "options.declarations",
     "options.option",
     "options.parsers",
+    "options.fleet_options",
     "options.reload_options",
     "process",
     "process.children",
