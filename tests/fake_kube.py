@@ -19,6 +19,7 @@ import random
 import select
 import threading
 import time
+import uuid
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -30,7 +31,7 @@ from tests.fake_kube_kinds import KINDS, Json, RefusedError, lease_manifest, man
 from tests.fake_kube_request import Ask
 from tests.fake_kube_store import Event, Store
 from tests.fake_kube_tls import Authority
-from tests.fake_kube_users import Users
+from tests.fake_kube_users import Rule, Users
 
 
 class WatchList(enum.Enum):
@@ -148,6 +149,12 @@ class FakeKube(Users):
             self.url, self.authority.pem, self.token, self.namespace, changes
         )
         return fake_kube_files.write(path, content)
+
+    def user_kubeconfig(self, path: str, *rules: Rule) -> str:
+        """A kubeconfig for a new user with these rights only."""
+        token = self.add_user(f"system:serviceaccount:default:{uuid.uuid4().hex[:8]}", *rules)
+        parts = self.url, self.authority.pem, token, self.namespace
+        return fake_kube_files.write(path, fake_kube_files.kubeconfig(*parts, {}))
 
     def write_kubeconfig_and_ca(self, path: str, pem: str) -> str:
         """A kubeconfig for the admin, with the CA in a file beside it."""

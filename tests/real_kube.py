@@ -12,7 +12,9 @@ from typing import Any
 
 from kubernetes import client, config
 
+from tests import fake_kube_files
 from tests.fake_kube_kinds import KINDS, Json, lease_manifest, manifest
+from tests.fake_kube_users import Rule
 
 
 class RealKube:
@@ -25,6 +27,7 @@ class RealKube:
         load: Any = config.load_kube_config
         load(config_file=kubeconfig, client_configuration=conf, persist_config=False)
         conf.retries = False
+        self._conf: Any = conf
         self._api: Any = client.ApiClient(conf)
         self._do("POST", "/api/v1/namespaces", {"metadata": {"name": self.namespace}})
 
@@ -94,6 +97,22 @@ class RealKube:
         """A bare PUT."""
         return self._do("PUT", self._path(kind, name), body)
 
+    def user_kubeconfig(self, path: str, *rules: Rule) -> str:
+        """A kubeconfig for a new service account with these rights only."""
+        name = f"user-{uuid.uuid4().hex[:8]}"
+        meta: Json = {"metadata": {"name": name}}
+        rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}"
+        accounts = f"/api/v1/namespaces/{self.namespace}/serviceaccounts"
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
+        subject = {"kind": "ServiceAccount", "name": name, "namespace": self.namespace}
+        self._do("POST", accounts, meta)
+        self._do("POST", f"{rbac}/roles", {**meta, "rules": list(map(_rule, rules))})
+        self._do("POST", f"{rbac}/rolebindings", {**meta, "roleRef": role, "subjects": [subject]})
+        token = self._do("POST", f"{accounts}/{name}/token", {"spec": {}})["status"]["token"]
+        with open(self._conf.ssl_ca_cert) as file:
+            parts = self._conf.host, file.read(), token, self.namespace
+        return fake_kube_files.write(path, fake_kube_files.kubeconfig(*parts, {}))
+
     def clear(self) -> None:
         """Remove a test's objects before the next test."""
         for kind in ("configmap", "secret", "lease"):
@@ -122,3 +141,14 @@ class RealKube:
             raise AssertionError(f"{method} {path}: {response.status} {text[:500]!r}")
         answer: Json = json.loads(text)
         return answer
+
+
+def _rule(rule: Rule) -> Json:
+    """A rule of a Role: about resources of one group."""
+    (group,) = {KINDS[resource].group for resource in rule.resources}
+    return {
+        "apiGroups": [group],
+        "resources": list(rule.resources),
+        "resourceNames": list(rule.names),
+        "verbs": list(rule.verbs),
+    }

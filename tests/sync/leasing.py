@@ -81,6 +81,16 @@ class Linked:
         written: LeaseState = self.of(LeaseWritten)[-1].state
         return written
 
+    def tries(self, wanted: LeaseState) -> None:
+        """Write, and wait for the answer."""
+
+        def answers() -> int:
+            return len(self.of(LeaseWritten) + self.of(LeaseConflict))
+
+        before = answers()
+        self.link.write(wanted)
+        self.expect(lambda: answers() > before)
+
     def meets_conflict(self, wanted: LeaseState) -> None:
         before = len(self.of(LeaseConflict))
         self.link.write(wanted)

@@ -12,7 +12,7 @@ from config_supervisor.sources.kubernetes.credentials import Access
 from config_supervisor.sources.kubernetes.kept_content import KeptContent
 from config_supervisor.sources.kubernetes.kept_object import VERSION, Kept
 from tests.fake_kube import FakeKube
-from tests.fake_kube_users import ADMIN, Rule
+from tests.fake_kube_users import Rule
 from tests.harness import wait_until
 from tests.real_kube import RealKube
 from tests.sync.leasing import expect_no_thread
@@ -25,9 +25,9 @@ TWO = Kept("v2", {"nginx.conf": Entry(b"two")})
 class Keeping:
     """A keep, and its reports."""
 
-    def __init__(self, kube: Kube, kind: str) -> None:
+    def __init__(self, kube: Kube, kind: str, access: Access | None = None) -> None:
         label = Label(kind, kube.namespace, "web-keep")
-        self.content = KeptContent(label, Access(kube.kubeconfig))
+        self.content = KeptContent(label, access or Access(kube.kubeconfig))
         self._reports: list[Kept | str | None] = []
 
     def keep(self, kept: Kept) -> Kept | str | None:
@@ -113,11 +113,12 @@ def test_missing_right_is_named(fake: FakeKube, verb: str, deed: str) -> None:
     )
 
 
-def test_named_rights_are_enough(fake: FakeKube) -> None:
+def test_named_rights_are_enough(kube: Kube, tmp_path: object) -> None:
     """The role of docs/rbac.md."""
-    fake.create("web-keep")
-    fake.allow(ADMIN, Rule(("get", "update"), ("configmaps",), ("web-keep",)))
-    keeping = Keeping(fake, "configmap")
+    kube.create("web-keep")
+    rule = Rule(("get", "update"), ("configmaps",), ("web-keep",))
+    access = Access(kube.user_kubeconfig(f"{tmp_path}/user", rule))
+    keeping = Keeping(kube, "configmap", access)
     assert keeping.keep(ONE) is None
     assert ONE == keeping.fetch()
 

@@ -11,7 +11,7 @@ from config_supervisor.fleet.events import LeaseTrouble
 from config_supervisor.sources.kubernetes import errands
 from config_supervisor.sources.kubernetes.credentials import Access
 from tests.fake_kube import FakeKube
-from tests.fake_kube_users import ADMIN, Rule
+from tests.fake_kube_users import Rule
 from tests.real_kube import RealKube
 from tests.sync.leasing import Linked, expect_no_thread, state
 
@@ -56,15 +56,19 @@ def test_denial_by_a_policy_is_quoted(fake: FakeKube, linked: Linked) -> None:
     assert "needs get" not in failure.error
 
 
-def test_named_rights_are_enough(fake: FakeKube, linked: Linked) -> None:
+def test_named_rights_are_enough(kube: Kube, tmp_path: object) -> None:
     """The role of docs/rbac.md."""
     verbs = ("get", "list", "watch", "update")
-    fake.allow(ADMIN, Rule(verbs, ("leases",), ("web",)), Rule(("create",), ("leases",)))
+    rules = Rule(verbs, ("leases",), ("web",)), Rule(("create",), ("leases",))
+    linked = Linked(Access(kube.user_kubeconfig(f"{tmp_path}/user", *rules)), kube.namespace)
     linked.link.follow()
     linked.expect_holders("-")
     version = linked.writes(state("a")).resource_version
     linked.writes(state("b", version))
     assert "b" == linked.reads().holder
+    linked.expect_last_holder("b")
+    linked.link.leave()
+    expect_no_thread()
     assert [] == linked.failures
 
 
@@ -102,17 +106,21 @@ def test_write_that_no_server_took_does_not_stand(fake: FakeKube, linked: Linked
     assert (LeaseTrouble.UNREACHABLE, False) == (failure.reason, failure.unknown)
 
 
-def test_frozen_server_holds_a_request_for_its_time(
-    fake: FakeKube, linked: Linked, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("how", ["frozen", "trickling"])
+def test_stalling_server_holds_a_request_for_its_time(
+    fake: FakeKube, linked: Linked, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setattr("config_supervisor.sources.kubernetes.lease_link.SECONDS", (0.3, 0.3))
-    fake.freeze()
+    fake.endless_headers = how == "trickling"
+    if how == "frozen":
+        fake.freeze()
     began = time.monotonic()
     failure = linked.fails_to_write(state("a"))
     assert (LeaseTrouble.UNREACHABLE, True) == (failure.reason, failure.unknown)
     assert time.monotonic() - began < 3
     linked.link.read()
     linked.expect(lambda: [True, False] == [one.unknown for one in linked.failures])
+    fake.endless_headers = False
 
 
 def test_queue_of_a_frozen_server_is_bounded(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import threading
 import time
 from collections.abc import Callable
 
 import pytest
 
-from config_supervisor.fleet.events import LeaseTrouble
-from config_supervisor.fleet.lease import LeaseState
+from config_supervisor.fleet.events import LeaseTrouble, LeaseWritten
+from config_supervisor.fleet.lease import PREFIX, LeaseState
 from config_supervisor.sources.interface import Label
 from config_supervisor.sources.kubernetes.credentials import Access
 from config_supervisor.sources.kubernetes.lease_link import LeaseLink
-from config_supervisor.sources.kubernetes.lease_object import PREFIX
 from tests.fake_kube import FakeKube, WatchList
 from tests.harness import wait_until
 from tests.real_kube import RealKube
@@ -265,3 +266,38 @@ def test_reports_name_the_service(kube: Kube) -> None:
 
     wait_until(told)
     expect_no_thread()
+
+
+def test_many_writers_lose_no_write(kube: Kube, join: Join) -> None:
+    """Each adds its writes to a count; a lost one would be missing."""
+    writers, writes = 5, 3
+    links = [join() for _ in range(writers)]
+    threads = [threading.Thread(target=_count_up, args=(one, writes)) for one in links]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    lease = kube.lease("web")
+    assert lease is not None
+    assert str(writers * writes) == lease["metadata"]["annotations"][f"{PREFIX}count"]
+
+
+def _count_up(linked: Linked, times: int) -> None:
+    while len(linked.of(LeaseWritten)) < times:
+        now = linked.reads()
+        count = int(now.annotations.get(f"{PREFIX}count", "0")) + 1
+        linked.tries(state(version=now.resource_version, count=str(count)))
+
+
+def test_late_event_does_not_undo_our_write(fake: FakeKube, linked: Linked) -> None:
+    """The watch tells of the state before only after the answer to the write has come."""
+    made = fake.put_lease("web", holderIdentity="a")
+    linked.link.follow()
+    linked.expect_holders("a")
+    wait_until(lambda: _watching(fake, 1))
+    written = linked.writes(state("b", made["metadata"]["resourceVersion"]))
+    linked.expect_last_holder("b")
+    late = {"type": "MODIFIED", "object": made}
+    fake.inject(json.dumps(late).encode() + b"\n")
+    linked.writes(state("c", written.resource_version))
+    linked.expect_holders("a", "b", "c")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 
 from ...core.primitives import deque
-from ...fleet.lease import LeaseState
+from ...fleet.lease import PREFIX, LeaseState
 from .answer_parsing import parsed
 from .api_errors import BadDataError
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from ..interface import Label
 
-PREFIX = "config-supervisor/"  # of our annotations
 _MOST = 64  # annotations of ours
 _LENGTH = 1 << 14  # characters of each, and of the holder
 _LONGEST = 2**31 - 1  # seconds: the field has 32 bits
