@@ -251,6 +251,7 @@ class Run:
         self.mode = mode
         self.mark = f"{os.getpid()}-{Run._count}"
         self.programs: list[Program] = []
+        self.surroundings: dict[str, str] = {}  # variables for each program
         self._outer = namespace() if mode == "pid1" else ()
 
     def __call__(
@@ -301,7 +302,8 @@ class Run:
         # All runs would share the default control socket: programs of other tests would be in the
         # way.
         apart = {"CONFIG_SUPERVISOR_CONTROL": "off", MARK: self.mark}
-        popen = {**pipes, **popen, "env": {**environment(), **apart, **(env or {})}}
+        given = {**environment(), **self.surroundings, **apart, **(env or {})}
+        popen = {**pipes, **popen, "env": given}
         program = Program(self.mode, [*self._outer, *command], **popen)
         self.programs.append(program)
         return program

@@ -65,6 +65,7 @@ class Observation:
         if settings.events:
             self._events = self._event_sender()
             self.observers += (self._send_events,)
+            self.at_end += (_remove_key_files,)
 
     def begin(self, current: Current, logs: ServiceLogs) -> None:
         """Start the threads. Raises RuntimeError without threads."""
@@ -163,6 +164,13 @@ class Observation:
     def _ports(self, port: int) -> Sequence[int]:
         further = self._settings.listen_next and port
         return range(port, (min(port + _FURTHER_PORTS, _LAST_PORT) if further else port) + 1)
+
+
+def _remove_key_files() -> None:
+    """Remove what the sender of Events has made of a kubeconfig."""
+    from ..wiring import sources
+
+    sources.remove_key_files()
 
 
 def _served_at(plan: Plan, settings: Settings) -> tuple[str, int]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from config_supervisor.sources.interface import Label
+from config_supervisor.sources.kubernetes import kubeconfig
 from config_supervisor.sources.kubernetes.credentials import Access
 from config_supervisor.sources.kubernetes.watch_list import MEMORY
 from tests.fake_kube import FakeKube, WatchList
+from tests.harness import Run
 from tests.real_kube import RealKube
 
 if TYPE_CHECKING:
@@ -30,6 +33,20 @@ def _cluster() -> Iterator[RealKube | None]:
     cluster = RealKube(kubeconfig)
     yield cluster
     cluster.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _key_files() -> Iterator[None]:
+    """Remove the files with keys that this process makes of kubeconfigs."""
+    yield
+    kubeconfig.remove_key_files()
+
+
+@pytest.fixture
+def run(run: Run, tmp_path: Path) -> Run:
+    """A program that is killed leaves its files with keys in the directory of its test."""
+    run.surroundings["TMPDIR"] = str(tmp_path)
+    return run
 
 
 @pytest.fixture

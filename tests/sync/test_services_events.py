@@ -18,11 +18,15 @@ def test_failure_and_end_are_told_before_the_exit(run: Run, fake: FakeKube, tmp_
         tmp_path,
         [section("web", "wait", startsecs=0), section("bad", "end=3", startretries=0)],
     )
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    pod = {"POD_NAME": "web-0", "POD_NAMESPACE": fake.namespace, "POD_UID": "0c1c-77"}
     program = run(
         options=["--events", f"--kubeconfig={fake.kubeconfig}", "--services", file],
-        env={"POD_NAME": "web-0", "POD_NAMESPACE": fake.namespace, "POD_UID": "0c1c-77"},
+        env={**pod, "TMPDIR": str(scratch)},
     )
     program.finish(3)
+    assert [] == list(scratch.iterdir())  # no keys of the kubeconfig
 
     def told() -> None:
         assert ["ServiceFailed", "ContainerEnds"] == fake.reported.reasons(), program.story()
