@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from _thread import allocate_lock
 
 from ..core.errors import reason
@@ -16,6 +17,7 @@ from .log_ring import read_span, tail_span
 
 _FLAGS = os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _MODE = 0o644
+_QUIET = 60.0  # seconds without a line about another loss
 _LONGEST = 1 << 20  # bytes of a line beyond the size of a file
 
 
@@ -29,7 +31,10 @@ class LogFile:
         self._fd = -1
         self._size = 0
         self._lock = allocate_lock()
-        self._lost = 0  # bytes, since the file takes no more
+        self._fails = False  # the file takes no more
+        self._lost = 0  # bytes, since the last line about them
+        self._told = False
+        self._quiet_until = 0.0
         self._torn = False  # whether a line lacks its end
         self._rotates = maxbytes > 0
         self.regular = True  # else a FIFO or a device
@@ -121,7 +126,7 @@ class LogFile:
         return full, data[begin:]
 
     def _put(self, data: bytes) -> None:
-        if self._lost and self._torn:
+        if self._fails and self._torn:
             data = b"\n" + data
         left = data
         try:
@@ -131,20 +136,30 @@ class LogFile:
                 self._torn = not left[:count].endswith(b"\n")
                 left = left[count:]
         except OSError as error:
-            if not self._lost:
-                log.error(
-                    f"cannot write the log file {self.path}: {reason(error)}; its lines are lost"
-                    " until there is room",
-                    event="log_file_failed",
-                )
+            if not self._fails:
+                self._tell_loss(reason(error))
+            self._fails = True
             self._lost += len(left)
             return
-        if self._lost:
+        self._fails = False
+        if self._told:
             log.warning(
                 f"the log file {self.path} takes lines again: {self._lost} bytes are lost",
                 event="log_dropped",
             )
+            self._told = False
             self._lost = 0
+            self._quiet_until = time.monotonic() + _QUIET
+
+    def _tell_loss(self, why: str) -> None:
+        """Once a minute at most: a FIFO with a slow reader is full again and again."""
+        if time.monotonic() < self._quiet_until:
+            return
+        self._told = True
+        log.error(
+            f"cannot write the log file {self.path}: {why}; its lines are lost until there is room",
+            event="log_file_failed",
+        )
 
     def _rotate(self) -> bool:
         """Begin a new file; whether that succeeded."""

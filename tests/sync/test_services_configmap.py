@@ -124,6 +124,7 @@ def test_each_service_hears_of_its_own_key(run: Run, fake: FakeKube, tmp_path: P
 
     assert 0 == site.reloads_of_nginx()
     assert before["nginx"] == site.workers()["nginx"]
+    until(lambda: len(site.workers()["gunicorn"]), len(before["gunicorn"]))  # the old one ends
     before = site.workers()
     site.change(nginx_conf="nonsense;")
     program.err.expect("nginx: the new configuration is rejected: nginx ended with code 1")

@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config_supervisor.runtime import log
+from config_supervisor.services import stream_routes
 from config_supervisor.services.log_files import LogFile
 from config_supervisor.services.log_ring import BadSpanError, Ring
+from config_supervisor.services.plan import Sink, Stream
 from config_supervisor.services.syslog_socket import SyslogSocket
+from tests.unit.ensemble import planned, service
 
 writes = st.lists(st.text("ab\n", min_size=1, max_size=9).map(str.encode), max_size=30)
 
@@ -226,3 +229,43 @@ def test_lines_reach_the_system_log(tmp_path: Path, told: list[str]) -> None:
     assert all(re.match(r"<14>\w{3} [ \d]\d [\d:]{8} supervisord: web ", one) for one in got)
     assert ["web three", "web "] == [one.partition(": ")[2] for one in got]
     assert [False, True, False] == ["takes lines again: 2 are lost" in one for one in told]
+
+
+def test_fifo_with_a_slow_reader_is_told_once(tmp_path: Path, told: list[str]) -> None:
+    """It is full again and again: each time would be a flood of lines."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    file = LogFile(str(path))
+    file.open()
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    for _ in range(20):
+        for _ in range(40):
+            file.write(b"x" * 4095 + b"\n")
+        while _read(reader):
+            pass
+    os.close(reader)
+    file.close()
+
+    assert ["cannot write", "the log file"] == [line[:12] for line in told]
+
+
+def _read(reader: int) -> bytes:
+    try:
+        return os.read(reader, 1 << 16)
+    except BlockingIOError:
+        return b""
+
+
+@pytest.mark.parametrize("asked", ["syslog", "events", "capture_maxbytes"])
+def test_bytes_asked_for_elsewhere_come_to_us(asked: str) -> None:
+    """Whatever the log file is; else a device is for the service alone."""
+    null = Stream(sink=Sink.FILE, path="/dev/null")
+    found = [
+        stream_routes.route(one, "stdout", planned(one))
+        for one in (
+            service("web", stdout=null),
+            service("web", stdout=null.replace(**{asked: True})),
+        )
+    ]
+
+    assert [False, True] == [one is not None and one.watched for one in found]
