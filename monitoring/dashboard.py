@@ -10,7 +10,8 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 
-from .panels import COLUMNS, ROWS, Panel, Row
+from .panel import Panel, Row
+from .panels import COLUMNS, ROWS
 
 SCHEMA = 41  # of Grafana 12; older releases ignore unknown fields
 # In units of Grafana's grid.

@@ -7,94 +7,60 @@ dashboard.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
-WHO = "namespace, job, pod, instance"
-ONE = "{{pod}} {{instance}}"
-
-BAD = {"color": "red"}
-GOOD = {"color": "green", "value": None}
-NO_LIMIT = (GOOD,)
-NONE_IS_GOOD = (GOOD, {**BAD, "value": 1})
-NO_RATE_IS_GOOD = (GOOD, {**BAD, "value": 0.001})  # an event in a quarter of an hour
-ALL_IS_GOOD = ({**BAD, "value": None}, {**GOOD, "value": 1})
-# A watch answers every 6 minutes.
-SILENCE = (GOOD, {"color": "orange", "value": 420}, {**BAD, "value": 1200})
-
-
-class Panel(NamedTuple):
-    """`queries`: legend to expression; CHOSEN stands for the matchers of the variables."""
-
-    title: str
-    text: str
-    queries: Mapping[str, str]
-    unit: str = "none"
-    limits: Sequence[Mapping[str, object]] = NO_LIMIT
-    kind: str = "timeseries"
-
-
-class Row(NamedTuple):
-    """Panels of equal height (in units of Grafana's grid), `per_line` beside each other."""
-
-    title: str
-    height: int
-    per_line: int
-    panels: Sequence[Panel]
-
-
-def _rate(metric: str, by: str, extra: str = "") -> str:
-    return f"sum by ({by}) (rate({metric}{{CHOSEN{extra}}}[$__rate_interval]))"
-
-
-def _quantile(share: float, metric: str) -> str:
-    # Changes are rare: over a few minutes there is mostly no value.
-    return f"histogram_quantile({share}, sum by (le) (increase({metric}_bucket{{CHOSEN}}[1h])))"
-
-
-def _each(metric: str, extra: str = "") -> str:
-    return f"sum by ({WHO}) ({metric}{{CHOSEN{extra}}})"
-
-
-def _number(
-    title: str, text: str, query: str, limits: Sequence[Mapping[str, object]] = NONE_IS_GOOD
-) -> Panel:
-    return Panel(title, text, {"": query}, "none", limits, "stat")
-
+from .optional_panels import FLEETS, SERVICES
+from .panel import (
+    ALL_IS_GOOD,
+    BAD,
+    GOOD,
+    NO_LIMIT,
+    NO_RATE_IS_GOOD,
+    NONE_IS_GOOD,
+    ONE,
+    SILENCE,
+    WHO,
+    Panel,
+    Row,
+    each,
+    number,
+    quantile,
+    rate,
+)
 
 FLEET = Row(
     "Fleet",
     4,
     6,
     (
-        _number(
+        number(
             "Instances",
             "Supervisors that Prometheus scrapes.",
             "count(supervisor_build_info{CHOSEN})",
             NO_LIMIT,
         ),
-        _number(
+        number(
             "Alerts",
             "Alerts of monitoring/alerts.yaml that fire; the runbooks are in monitoring/README.md.",
             'count(ALERTS{CHOSEN,alertname=~"Supervisor.*",alertstate="firing"}) or vector(0)',
         ),
-        _number(
+        number(
             "Stale",
             "Instances whose application runs on another configuration than the source holds.",
             "sum(supervisor_config_stale{CHOSEN}) or vector(0)",
         ),
-        _number(
+        number(
             "Configurations in use",
             "Different contents that applications run on. Choose one job: its replicas should share"
             " one content.",
             'count(count_values("hash", supervisor_config_hash{CHOSEN,state="running"} > 0))',
             (GOOD,),
         ),
-        _number(
+        number(
             "Rollbacks",
             "Rollbacks to an earlier version, in the time shown.",
             "sum(increase(supervisor_config_rollbacks_total{CHOSEN}[$__range])) or vector(0)",
         ),
-        _number(
+        number(
             "Applications down",
             "Instances whose application was started and does not run now.",
             "count(supervisor_app_up{CHOSEN} == 0 and supervisor_app_starts_total{CHOSEN} > 0) or"
@@ -119,7 +85,7 @@ CHANGES = Row(
             "Reloads",
             "Reloads that began per second, by method; retries of failed reloads by themselves.",
             {
-                "{{method}}": _rate("supervisor_reloads_total", "method"),
+                "{{method}}": rate("supervisor_reloads_total", "method"),
                 "retries": "sum(rate(supervisor_reload_retries_total{CHOSEN}[$__rate_interval]))",
             },
             "cps",
@@ -130,7 +96,7 @@ CHANGES = Row(
             " child_exited: the application ended.",
             {
                 "{{method}} {{reason}}": (
-                    _rate("supervisor_reload_failures_total", "method, reason") + " > 0"
+                    rate("supervisor_reload_failures_total", "method, reason") + " > 0"
                 )
             },
             "cps",
@@ -141,8 +107,8 @@ CHANGES = Row(
             "Time from a change at the source to its delivery to the application, over the last"
             " hour. A mounted volume adds up to 90 s of the kubelet.",
             {
-                "p50": _quantile(0.5, "supervisor_config_propagation_seconds"),
-                "p99": _quantile(0.99, "supervisor_config_propagation_seconds"),
+                "p50": quantile(0.5, "supervisor_config_propagation_seconds"),
+                "p99": quantile(0.99, "supervisor_config_propagation_seconds"),
             },
             "s",
             (GOOD, {**BAD, "value": 120}),
@@ -152,10 +118,10 @@ CHANGES = Row(
             "Time from the start of a reload to its delivery to the application, and from there to"
             " the verdict, --verify-window included; over the last hour.",
             {
-                "delivered p50": _quantile(0.5, "supervisor_reload_duration_seconds"),
-                "delivered p99": _quantile(0.99, "supervisor_reload_duration_seconds"),
-                "verified p50": _quantile(0.5, "supervisor_reload_verification_seconds"),
-                "verified p99": _quantile(0.99, "supervisor_reload_verification_seconds"),
+                "delivered p50": quantile(0.5, "supervisor_reload_duration_seconds"),
+                "delivered p99": quantile(0.99, "supervisor_reload_duration_seconds"),
+                "verified p50": quantile(0.5, "supervisor_reload_verification_seconds"),
+                "verified p99": quantile(0.99, "supervisor_reload_verification_seconds"),
             },
             "s",
             (GOOD, {**BAD, "value": 30}),
@@ -165,7 +131,7 @@ CHANGES = Row(
             "Versions that --validate accepted and rejected; versions put in place, put back, and"
             " overtaken by a newer version.",
             {
-                "{{result}}": _rate("supervisor_config_validations_total", "result"),
+                "{{result}}": rate("supervisor_config_validations_total", "result"),
                 "put in place": (
                     "sum(rate(supervisor_config_updates_total{CHOSEN}[$__rate_interval]))"
                 ),
@@ -182,7 +148,7 @@ CHANGES = Row(
             "Versions that could not be put in place, by reason",
             "validate: rejected by --validate; bad_key, too_large: cannot be written as files;"
             " write: disk or permissions.",
-            {"{{reason}}": _rate("supervisor_config_apply_failures_total", "reason") + " > 0"},
+            {"{{reason}}": rate("supervisor_config_apply_failures_total", "reason") + " > 0"},
             "cps",
             NO_RATE_IS_GOOD,
         ),
@@ -246,8 +212,8 @@ SOURCES = Row(
             "Watch events and ends",
             "Watch events by type; ends of watches by reason. server_timeout is an ordinary end.",
             {
-                "event {{type}}": _rate("supervisor_watch_events_total", "type") + " > 0",
-                "end {{reason}}": _rate("supervisor_watch_restarts_total", "reason") + " > 0",
+                "event {{type}}": rate("supervisor_watch_events_total", "type") + " > 0",
+                "end {{reason}}": rate("supervisor_watch_restarts_total", "reason") + " > 0",
             },
             "cps",
         ),
@@ -274,20 +240,20 @@ APP = Row(
         Panel(
             "Ends, by kind",
             "Ends of the application before a new start in the same container, per second.",
-            {"{{kind}}": _rate("supervisor_app_exits_total", "kind")},
+            {"{{kind}}": rate("supervisor_app_exits_total", "kind")},
             "cps",
         ),
         Panel(
             "Last exit code",
             "Exit codes other than 0. 128+n: ended by signal n; 137 is KILL or out of memory.",
-            {ONE: _each("supervisor_app_last_exit_code") + " > 0"},
+            {ONE: each("supervisor_app_last_exit_code") + " > 0"},
             limits=NONE_IS_GOOD,
         ),
         Panel(
             "Signals and orphans",
             "Signals forwarded to applications, and orphaned processes reaped, per second.",
             {
-                "{{signal}}": _rate("supervisor_signals_forwarded_total", "signal") + " > 0",
+                "{{signal}}": rate("supervisor_signals_forwarded_total", "signal") + " > 0",
                 "orphans reaped": (
                     "sum(rate(supervisor_orphans_reaped_total{CHOSEN}[$__rate_interval]))"
                 ),
@@ -297,13 +263,13 @@ APP = Row(
         Panel(
             "Memory of the application",
             "Resident memory of the application's processes; shared pages count in each of them.",
-            {ONE: _each("supervisor_app_resident_memory_bytes")},
+            {ONE: each("supervisor_app_resident_memory_bytes")},
             "bytes",
         ),
         Panel(
             "CPU of the application",
             "Cores that the application's process tree uses. The line dips when a process ends.",
-            {ONE: _rate("supervisor_app_cpu_seconds_total", WHO)},
+            {ONE: rate("supervisor_app_cpu_seconds_total", WHO)},
         ),
         Panel(
             "Processes, threads, open files",
@@ -330,58 +296,21 @@ APP = Row(
 )
 
 # Column to query, unit, and the limits that colour it.
-SERVICE = "{{pod}} {{service}}"
-SERVICES = Row(
-    "Several services",
-    8,
-    4,
-    (
-        Panel(
-            "Services that are not ready",
-            "Services that keep the pod unready; a short peak is a start.",
-            {SERVICE: "supervisor_service_ready{CHOSEN} == 0"},
-            limits=NONE_IS_GOOD,
-        ),
-        Panel(
-            "Services given up",
-            "Services in the state FATAL: nothing starts them again.",
-            {SERVICE: 'supervisor_service_state{CHOSEN,state="FATAL"} == 1'},
-            limits=NONE_IS_GOOD,
-        ),
-        Panel(
-            "Starts and ends out of memory",
-            "Starts per second, and ends by the kernel within an hour.",
-            {
-                SERVICE: _rate("supervisor_service_starts_total", "pod, service") + " > 0",
-                f"{SERVICE} out of memory": (
-                    "increase(supervisor_service_oom_kills_total{CHOSEN}[1h]) > 0"
-                ),
-            },
-        ),
-        Panel(
-            "Memory by service",
-            "Resident memory of all processes of a service; shared pages count in each of them.",
-            {SERVICE: "supervisor_service_resident_memory_bytes{CHOSEN}"},
-            "bytes",
-        ),
-    ),
-)
-
 COLUMNS: Mapping[str, tuple[str, str, Sequence[Mapping[str, object]]]] = {
-    "App": (_each("supervisor_app_up"), "bool_on_off", NO_LIMIT),  # a sidecar has none
-    "Stale": (_each("supervisor_config_stale"), "bool_yes_no", NONE_IS_GOOD),
-    "Running": (_each("supervisor_config_hash", ',state="running"'), "hex", NO_LIMIT),
-    "Desired": (_each("supervisor_config_hash", ',state="desired"'), "hex", NO_LIMIT),
-    "Files": (_each("supervisor_config_files"), "none", NO_LIMIT),
-    "Size": (_each("supervisor_config_bytes"), "bytes", NO_LIMIT),
+    "App": (each("supervisor_app_up"), "bool_on_off", NO_LIMIT),  # a sidecar has none
+    "Stale": (each("supervisor_config_stale"), "bool_yes_no", NONE_IS_GOOD),
+    "Running": (each("supervisor_config_hash", ',state="running"'), "hex", NO_LIMIT),
+    "Desired": (each("supervisor_config_hash", ',state="desired"'), "hex", NO_LIMIT),
+    "Files": (each("supervisor_config_files"), "none", NO_LIMIT),
+    "Size": (each("supervisor_config_bytes"), "bytes", NO_LIMIT),
     "Failed reloads": (
         f"sum by ({WHO}) (increase(supervisor_reload_failures_total{{CHOSEN}}[$__range]))",
         "none",
         NONE_IS_GOOD,
     ),
-    "Exit code": (_each("supervisor_app_last_exit_code"), "none", NONE_IS_GOOD),
+    "Exit code": (each("supervisor_app_last_exit_code"), "none", NONE_IS_GOOD),
     "App started": (
-        "1000 * " + _each("supervisor_app_start_time_seconds") + " > 0",
+        "1000 * " + each("supervisor_app_start_time_seconds") + " > 0",
         "dateTimeFromNow",
         NO_LIMIT,
     ),
@@ -389,4 +318,4 @@ COLUMNS: Mapping[str, tuple[str, str, Sequence[Mapping[str, object]]]] = {
 }
 
 
-ROWS = (FLEET, CHANGES, SOURCES, APP, SERVICES)
+ROWS = (FLEET, CHANGES, FLEETS, SOURCES, APP, SERVICES)

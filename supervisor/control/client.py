@@ -42,8 +42,8 @@ _REQUESTS = {
     "version": "GET /version",
 }
 _OPTIONS = ("--socket", "--help", "-h", "--version")
-_OF_ONE_APP = ("health", "wait", "generations", "rollback")
-_PATIENT = ("wait", "reload", "rollback")  # the supervisor knows how long these may take
+_OF_ONE_APP = ("health", "wait", "generations", "rollback", "fleet")
+_PATIENT = ("wait", "reload", "rollback", "fleet")  # the supervisor knows how long these may take
 
 
 class ControlError(Exception):
@@ -123,7 +123,10 @@ def _run(argv: Sequence[str], environ: Mapping[str, str]) -> str:
         return _help(words[1] if words[0] == "help" and words[1:] else words[0])
     if not words or words[0] not in _OF_ONE_APP:
         _try_services(words, path, environ)
-    request = _request(words)
+    try:
+        request = _request(words)
+    except ValueError as error:
+        raise ControlError(USAGE, str(error)) from error
     try:
         connection = _named(path) if path else _ours(environ)
     except ControlError as error:
@@ -149,13 +152,19 @@ def _try_services(words: Sequence[str], path: str, environ: Mapping[str, str]) -
 
 
 def _request(words: Sequence[str]) -> str:
-    """Method and target of the request for a command; raises ControlError if it is none."""
+    """Method and target of the request for a command; raises ControlError or ValueError."""
     if not words:
         raise ControlError(USAGE, "no command; see supervisorctl --help")
     command = words[0]
     rest = list(words[1:])
     if command == "wait":
-        return _wait(rest)
+        from . import wait_client
+
+        return wait_client.request(rest)
+    if command == "fleet":
+        from . import fleet_client
+
+        return fleet_client.request(rest)
     request = _REQUESTS.get(command)
     if request and (not rest or (command, rest) == ("status", ["--json"])):
         return request
@@ -180,27 +189,6 @@ def _help(command: str = "") -> str:
     from . import client_help
 
     return client_help.of(command)
-
-
-def _wait(rest: list[str]) -> str:
-    goals = []
-    seconds = ""
-    while rest:
-        word = rest.pop(0)
-        if word in ("--ready", "--synced"):
-            goals.append(word[2:])
-        elif word.partition("=")[0] == "--timeout":
-            from ..options.parsers import duration
-
-            try:
-                seconds = f"?seconds={duration(_value(word, rest, 'DURATION'))}"
-            except ValueError as error:
-                raise ControlError(USAGE, f"wait --timeout: {error}") from error
-        else:
-            raise ControlError(USAGE, f"wait does not take {word}; see supervisorctl --help")
-    if len(goals) != 1:
-        raise ControlError(USAGE, "wait needs either --ready or --synced")
-    return f"GET /wait/{goals[0]}{seconds}"
 
 
 def _value(word: str, rest: list[str], metavar: str) -> str:
@@ -392,6 +380,10 @@ def _ask_port(environ: Mapping[str, str], missed: ControlError) -> str:
 
 
 def _shown(words: Sequence[str], text: str) -> str:
+    if words[0] == "fleet":
+        from . import fleet_client
+
+        return fleet_client.shown(words[1:], text)
     if words not in (["status"], ["generations"]):
         return text
     from . import tables

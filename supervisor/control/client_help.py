@@ -26,6 +26,8 @@ _COMMANDS = {
         "wait --ready [--timeout DURATION]": "wait until the app has started on the configuration;"
         " without --timeout, as long as it takes",
         "wait --synced [--timeout DURATION]": "wait until the app runs on the newest configuration",
+        "wait --fleet [--timeout DURATION]": "wait until the app runs on the newest configuration"
+        " and the fleet knows it as good; fail at once where it is condemned",
     },
     "reload": {
         "reload": "apply the newest configuration and reload now, even without a change; wait for"
@@ -36,6 +38,15 @@ _COMMANDS = {
         "rollback [N|VERSION]": "go back N generations (1), failed versions not counted, or to the"
         " version that begins with these digits, and reload; wait for the result; the newest"
         " version stays aside until its content changes",
+    },
+    "fleet": {
+        "fleet [status] [--json]": "show the fleet of --fleet: this pod, the trial, the canary, the"
+        " good and the condemned versions",
+        "fleet approve [VERSION]": "let all pods take the newest version, or the version that"
+        " begins with these digits: without trial and spread, unless it has passed its trial",
+        "fleet condemn [VERSION]": "let no further pod take the version",
+        "fleet recall [VERSION]": "condemn the version, and have the pods that run on it go back",
+        "fleet clear": "forget the trial and all condemned versions",
     },
     "shutdown": {
         "shutdown": "stop the app and the supervisor, as TERM does; do not wait for the end",

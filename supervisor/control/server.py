@@ -31,15 +31,16 @@ from ..runtime.client_limit import affordable
 from ..store.write_errors import ApplyError
 from . import commands, peer
 from .background import Background
+from .fleet_client import VERBS as FLEET_VERBS
+from .fleet_client import is_version
 from .held_requests import HeldRequests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Protocol
+    from typing import Protocol, TypeVar
 
     from ..core import service
-    from ..core.orders import Settled
     from ..http_server.connection import Connection
     from ..http_server.messages import Request
     from ..http_server.router import Exchange
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from .commands import Goal, Look
     from .held_requests import Place
     from .socket_files import ControlSocket
+
+    Settlement = TypeVar("Settlement")
 
     class Supervised(Protocol):
         """The main loop; `state` is replaced, never changed."""
@@ -69,6 +72,7 @@ LIMITS = Limits(
     connections=16, received=4096, request_seconds=10.0, idle_seconds=10.0, share_of_files=8
 )
 _MOST_SECONDS = 10 * 365 * 24 * 3600.0  # to wait: as long as an option may be
+_NO_FLEET = "this supervisor is in no fleet; see --fleet"
 _WAITING = 3 / 4  # of the clients may wait; the other places are for health checks
 # The status for each exit code of `commands`.
 _STATUS = {0: HTTPStatus.OK, 1: HTTPStatus.CONFLICT, 2: HTTPStatus.BAD_REQUEST}
@@ -104,9 +108,14 @@ class Control(Router):
             "/reload": {"POST": self._reload},
             "/rollback": {"POST": self._roll_back},
             "/shutdown": {"POST": self._shut_down},
+            "/fleet": {"GET": self._serve_fleet},
+            "/wait/fleet": {"GET": self._wait_for_fleet},
         }
+        for verb in FLEET_VERBS:
+            self.routes[f"/fleet/{verb}"] = {"POST": partial(self._order_fleet, verb)}
         for name, goal in commands.GOALS.items():
-            self.routes[f"/wait/{name}"] = {"GET": partial(self._wait, name, goal)}
+            look = partial(commands.waited, goal)
+            self.routes[f"/wait/{name}"] = {"GET": partial(self._wait, name, goal, look)}
 
     def run(self) -> None:
         """Serve until `stop`; the body of a thread. Returns, after a line in the log, if there is
@@ -217,7 +226,7 @@ class Control(Router):
 
     # --- answered when something has come true
 
-    def _wait(self, name: str, goal: Goal, exchange: Exchange) -> None:
+    def _wait(self, name: str, goal: Goal, waited: Look, exchange: Exchange) -> None:
         try:
             seconds = _seconds(exchange.request.query)
         except ValueError as error:
@@ -229,7 +238,7 @@ class Control(Router):
             return plain(HTTPStatus.CONFLICT, f"not {name} within {seconds or 0:g}s: {reason}")
 
         if (place := self._held.enter(exchange)) is not None:
-            look = self._decided(exchange, partial(commands.waited, goal))
+            look = self._decided(exchange, waited)
             place.until(look, seconds, late)
 
     def _reload(self, exchange: Exchange) -> None:
@@ -263,18 +272,55 @@ class Control(Router):
         order = partial(ev.RollbackOrdered, target)
         self._order(place, order, partial(commands.rolled_back, target))
 
+    # --- the fleet, whose code only a role with --fleet imports
+
+    def _serve_fleet(self, exchange: Exchange) -> None:
+        state = self._app.state
+        if state.fleet is None:
+            exchange.answer(plain(HTTPStatus.CONFLICT, _NO_FLEET))
+            return
+        from ..fleet import summary
+
+        exchange.answer(as_json(summary.shown(state.fleet, rollout_of(state))))
+
+    def _wait_for_fleet(self, exchange: Exchange) -> None:
+        if self._app.state.fleet is None:
+            exchange.answer(plain(HTTPStatus.CONFLICT, f"cannot wait for that: {_NO_FLEET}"))
+            return
+        from . import fleet_commands
+
+        self._wait("fleet", fleet_commands.followed, fleet_commands.waited, exchange)
+
+    def _order_fleet(self, verb: str, exchange: Exchange) -> None:
+        version = _argument(exchange.request.query, "version")
+        if self._app.state.fleet is None:
+            exchange.answer(plain(HTTPStatus.CONFLICT, f"cannot {verb}: {_NO_FLEET}"))
+        elif version and not is_version(version):
+            exchange.answer(plain(HTTPStatus.BAD_REQUEST, f"cannot {verb}: no such version"))
+        elif (place := self._held.enter(exchange)) is not None:
+            from ..fleet.events import FleetOrdered
+            from . import fleet_commands
+
+            log.info(
+                f"{verb} of {short(version) or 'the newest version'} ordered by {_peer(exchange)}",
+                event="fleet_ordered",
+                version=short(version),
+            )
+            said = partial(fleet_commands.ordered, verb, version)
+            self._order(place, partial(FleetOrdered, verb, version), said)
+
     def _order(
         self,
         place: Place,
-        order: Callable[[Callable[[Settled], None]], ev.Event],
-        said: Callable[[Settled], commands.Answer],
+        order: Callable[[Callable[[Settlement], None]], ev.Event],
+        said: Callable[[Settlement], commands.Answer],
     ) -> None:
-        """Put an order; the rollout answers it once it is settled."""
+        """Put an order; the rules answer it once it is settled."""
 
-        def reply(settled: Settled) -> None:
+        def reply(settled: Settlement) -> None:
             self.calls.put(partial(answer, settled))  # from the main thread
 
-        def answer(settled: Settled) -> None:
+        def answer(settled: Settlement) -> None:
             if place.taken:
                 place.answer(_said(said(settled)))
 

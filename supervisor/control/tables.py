@@ -15,12 +15,12 @@ _SHORT_DIGEST = 8  # as the log has it
 
 def status(text: str) -> str:
     """The page /status as a table."""
-    return _table(_status_rows(json.loads(text)))
+    return table(_status_rows(json.loads(text)))
 
 
 def generations(text: str) -> str:
     """The list /generations as a table."""
-    return _table(_generation_rows(json.loads(text)))
+    return table(_generation_rows(json.loads(text)))
 
 
 def _status_rows(shown: Mapping[str, Any]) -> Iterable[Sequence[str]]:
@@ -29,18 +29,18 @@ def _status_rows(shown: Mapping[str, Any]) -> Iterable[Sequence[str]]:
         heading = section
         if isinstance(content, dict):
             for name, value in content.items():
-                yield heading, name.replace("_", " "), _plain(value)
+                yield heading, name.replace("_", " "), cell(value)
                 heading = ""
         elif isinstance(content, list):
             for entry in content:
                 (_, first), *others = entry.items()
                 about = ", ".join(
-                    f"{key.replace('_', ' ')}: {_plain(value)}" for key, value in others
+                    f"{key.replace('_', ' ')}: {cell(value)}" for key, value in others
                 )
-                yield heading, _plain(first), about
+                yield heading, cell(first), about
                 heading = ""
         else:
-            yield heading, "", _plain(content)
+            yield heading, "", cell(content)
 
 
 def _generation_rows(shown: Iterable[Mapping[str, Any]]) -> Iterable[Sequence[str]]:
@@ -48,22 +48,22 @@ def _generation_rows(shown: Iterable[Mapping[str, Any]]) -> Iterable[Sequence[st
     for entry in shown:
         number = "newer" if entry["number"] is None else entry["number"]
         values = (number, *(entry[key] for key in ("time", "digest", "files", "bytes")))
-        yield [*map(_plain, (*values, entry["marks"]))]
+        yield [*map(cell, (*values, entry["marks"]))]
 
 
-def _plain(value: object) -> str:
+def cell(value: object) -> str:
     """A value for people: `-` for none, digests as short as in the log."""
     if value is None:
         return "-"
     if isinstance(value, list):
-        return ", ".join(map(_plain, value))
+        return ", ".join(map(cell, value))
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = " ".join(str(value).splitlines())
     return text[:_SHORT_DIGEST] if len(text) == _DIGEST_LENGTH and text.isalnum() else text
 
 
-def _table(rows: Iterable[Sequence[str]]) -> str:
+def table(rows: Iterable[Sequence[str]]) -> str:
     found = [list(row) for row in rows]
     widths = [max(len(row[column]) for row in found) for column in range(len(found[0]))]
     lines = [

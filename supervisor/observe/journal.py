@@ -63,6 +63,10 @@ class Journal(Record):
             from . import rollout_journal
 
             yield from rollout_journal.lines(self, event, before, after, now)
+        if after.fleet is not None:
+            from . import fleet_journal
+
+            yield from fleet_journal.lines(self, before, after)
 
     def line(self, level: str, event: str, message: str, **fields: object) -> Line:
         return level, message, {"event": event, "service": self.program, **fields}

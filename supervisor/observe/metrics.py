@@ -1,4 +1,4 @@
-"""All metrics of a supervisor, by group: the app, versions, reloads, sources, processes.
+"""All metrics of a supervisor, by group: the app, versions, reloads, sources, processes, fleet.
 
 It owns the choice of groups; each group owns its declarations and its events. To add a metric: a
 declaration in `__init__` of a group, and a case in `observe` there; those of processes are
@@ -47,6 +47,10 @@ class Metrics:
                 ReloadMetrics(registry, method),
                 SourceMetrics(registry),
             ]
+        if state().fleet is not None:
+            from .fleet_metrics import FleetMetrics
+
+            self._groups.append(FleetMetrics(registry))
         prom.ProcessCollector(registry=registry.collectors)
         registry.register(ProcessMetrics(lambda: state().life.pid))
         self.registry = registry.collectors

@@ -25,7 +25,7 @@ _REJECTED = (ApplyFailure.VALIDATE, ApplyFailure.BAD_KEY, ApplyFailure.TOO_LARGE
 
 class Notice(Record):
     # ConfigApplied, ConfigRejected, ReloadSucceeded, ReloadFailed, RolledBack, SourceMissing,
-    # StartFailed.
+    # StartFailed; of a fleet: ConfigOnTrial, ConfigApproved, ConfigCondemned, ConfigHeld.
     reason: str
     note: str
     warning: bool = False
@@ -60,6 +60,10 @@ def notices(event: ev.Event, before: Service, after: Service) -> Iterator[Notice
     if ended_unstarted(after.life) and not ended_unstarted(before.life):
         yield Notice("StartFailed", after.life.error, warning=True)
     yield from _verdicts(old, new)
+    if after.fleet is not None:
+        from .fleet_events import notices as of_fleet
+
+        yield from (Notice(*one) for one in of_fleet(before, after))
 
 
 def _verdicts(old: Rollout, new: Rollout) -> Iterator[Notice]:

@@ -42,6 +42,10 @@ def shown(service: Service, now: float, clock: float, *, words: bool = False) ->
         "versions": _known(rollout),
         "sources": [_source(source, now, clock) for source in service.sources],
     }
+    if service.fleet is not None:
+        from ..fleet import summary
+
+        found["fleet"] = summary.shown(service.fleet, rollout)
     return {name: encodable_tree(value) for name, value in found.items()}
 
 

@@ -136,6 +136,9 @@ def _configuration(shown: Shown, suffix: str, owner: str) -> Iterator[str]:
     key = f"versions{suffix}"
     body = _listed(key, ("Version", "State"), shown["versions"], _version)
     yield html.section(key, f"Versions{owner}", body)
+    if "fleet" in shown:
+        key = f"fleet{suffix}"
+        yield html.section(key, f"Fleet{owner}", html.facts(key, _fleet(shown["fleet"])))
     key = f"sources{suffix}"
     heads = ("Source", "State", "Last contact", "Last error")
     body = _listed(key, heads, shown["sources"], _source)
@@ -193,6 +196,22 @@ def _failure(of: Shown) -> Iterator[tuple[str, str]]:
         yield "Output", _WITHHELD
     elif of["last_error_output"]:
         yield "Output", html.output(of["last_error_output"])
+
+
+def _fleet(fleet: Shown) -> Iterator[tuple[str, str]]:
+    yield "Group", html.name(fleet["group"])
+    yield "State", f"{html.word(fleet['state'])}: {html.sentence(fleet['sentence'])}"
+    yield "Newest", _digest(fleet["newest"])
+    yield "On trial", _digest(fleet["trial"])
+    yield "Canary", html.name(fleet["holder"]) if fleet["holder"] else _NONE
+    yield "Good", ", ".join(map(_digest, fleet["good"][:_MOST_ROWS])) or _NONE
+    bad = fleet["bad"][:_MOST_ROWS]
+    yield "Condemned", ", ".join(map(_condemned, bad)) or _NONE
+
+
+def _condemned(one: Shown) -> str:
+    by = f" at {html.name(one['pod'])}" if one["pod"] else ""
+    return f"{_digest(one['version'])}: {html.sentence(one['reason'])}{by}"
 
 
 def _version(entry: Shown) -> Sequence[str]:

@@ -34,6 +34,7 @@ def warnings(shown: Mapping[str, Any]) -> Warnings:
     """The warnings of a service, the gravest first."""
     yield from _of_app(shown["app"])
     yield from _of_versions(shown["config"], shown["reloads"])
+    yield from _of_fleet(shown.get("fleet"))
     for source in shown["sources"]:
         yield from _of_source(source)
 
@@ -71,6 +72,21 @@ def _of_versions(config: Mapping[str, Any], reloads: Mapping[str, Any]) -> Warni
         yield (
             "the app was started on the files of an earlier run",
             "make the sources readable: the newest version is then taken up by itself",
+        )
+
+
+def _of_fleet(fleet: Mapping[str, Any] | None) -> Warnings:
+    if fleet is None:
+        return
+    if fleet["state"] == "condemned":
+        yield (
+            fleet["sentence"],
+            "mend the configuration at its source: a changed version gets a trial of its own",
+        )
+    elif fleet["state"] == "held":
+        yield (
+            fleet["sentence"],
+            "mend the cause: the version is taken up by itself; docs/fleet.md has the causes",
         )
 
 

@@ -190,13 +190,13 @@ def _table(head: Row, rows: Iterable[Row]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def renew(path: str, text: str) -> None:
-    """Replace the text between the two marks. Raises ValueError without the marks."""
+def renew(path: str, text: str, mark: str = BEGIN) -> None:
+    """Replace the text between a mark and the next end. Raises ValueError without them."""
     with open(path, encoding="utf-8") as file:
-        before, begin, rest = file.read().partition(BEGIN)
+        before, begin, rest = file.read().partition(mark)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"cannot renew {path}: it needs the lines {BEGIN!r} and {END!r}")
+        raise ValueError(f"cannot renew {path}: it needs the lines {mark!r} and {END!r}")
     with open(path, "w", encoding="utf-8") as file:
         file.write(f"{before}{begin}\n\n{text}\n\n{end}{after}")
 

@@ -127,7 +127,7 @@ class ApiServer:
         self.watchers: dict[Watcher, None] = {}
         self._agenda = agenda
         self._tally = tally
-        self._capacity = capacity
+        self.capacity = self._capacity = capacity
         self._busy_until = 0.0
         self._shaking_until = 0.0
         self._down = ""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from config_supervisor.core import events
 from config_supervisor.core.service import Service
+from config_supervisor.fleet.state import Fleet
 from config_supervisor.observe.metrics import Metrics
 from config_supervisor.options.reload_options import METHODS
 from tests import service_metrics
@@ -66,6 +67,11 @@ def catalogue() -> dict[str, list[Mapping[str, str]]]:
             events.SourceOpened(0, "configmap", "production", "web"), Service(), Service(), ()
         )
         for family in metrics.registry.collect():
+            for sample in family.samples:
+                found.setdefault(sample.name, []).append(sample.labels)
+    fleet = Metrics(lambda: Service(fleet=Fleet()), METHODS[0].name)
+    for family in fleet.registry.collect():
+        if family.name.startswith("supervisor_fleet"):
             for sample in family.samples:
                 found.setdefault(sample.name, []).append(sample.labels)
     for family in service_metrics.families():

@@ -78,7 +78,7 @@ def test_alert_has_severity_texts_and_a_runbook(
 
 
 def test_alerts_and_runbooks_match() -> None:
-    headings = re.findall(r"^### (Supervisor\w+)$", README.read_text(), re.MULTILINE)
+    headings = re.findall(r"^### ((?:Supervisor|Fleet)\w+)$", README.read_text(), re.MULTILINE)
 
     assert [rule["alert"] for rule in rules()] == headings
 

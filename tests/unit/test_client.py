@@ -40,13 +40,23 @@ def run_ctl_(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str])
             "rollback: '-1' is neither a number of generations, 1 or more, nor a version",
         ),
         (["rollback", "1", "2"], "rollback does not take 1 2; see supervisorctl --help"),
-        (["wait"], "wait needs either --ready or --synced"),
-        (["wait", "--ready", "--synced"], "wait needs either --ready or --synced"),
+        (["wait"], "wait needs one of --ready, --synced, --fleet"),
+        (["wait", "--ready", "--synced"], "wait needs one of --ready, --synced, --fleet"),
         (["wait", "--alive"], "wait does not take --alive; see supervisorctl --help"),
         (["wait", "--ready", "--timeout"], "--timeout needs a value: --timeout DURATION"),
         (
             ["wait", "--ready", "--timeout=5"],
             "wait --timeout: '5' is not a duration (examples: 500ms, 2s, 1h30m)",
+        ),
+        (
+            ["fleet", "promote"],
+            "fleet: there is status, approve, condemn, recall, clear, not promote",
+        ),
+        (["fleet", "status", "web"], "fleet: status takes --json only, not web"),
+        (["fleet", "clear", "c0ffee"], "fleet: clear does not take c0ffee"),
+        (
+            ["fleet", "approve", "newest"],
+            "fleet: approve: 'newest' is no version: give 6 digits or more",
         ),
     ],
 )

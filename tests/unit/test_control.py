@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from config_supervisor.control import client, client_help, commands
+from config_supervisor.control import client, client_help, commands, fleet_client
 from config_supervisor.core import events as ev
 from config_supervisor.core import health
 from config_supervisor.core.life_state import Life, Phase
@@ -247,10 +247,12 @@ def test_connection_serves_several_requests(served: Served) -> None:
 
 def test_commands_requests_and_routes_agree(served: Served) -> None:
     requests = [client._request([name]) for name in client._REQUESTS]
-    requests += [client._request(["wait", f"--{goal}"]) for goal in commands.GOALS]
+    requests += [client._request(["wait", f"--{goal}"]) for goal in (*commands.GOALS, "fleet")]
+    requests += [client._request(["fleet", verb]) for verb in ("status", *fleet_client.VERBS)]
+    requests = [one.removesuffix("?version=") for one in requests]
     routes = {
         f"{method} {path}" for path, table in served.control.routes.items() for method in table
     }
 
     assert routes == set(requests)
-    assert {*client._REQUESTS, "wait"} == set(client_help._COMMANDS)
+    assert {*client._REQUESTS, "wait", "fleet"} == set(client_help._COMMANDS)

@@ -165,8 +165,9 @@ def test_help_text_stands_alone() -> None:
 def metrics_page() -> str:
     code = (
         "from config_supervisor.core.service import Service\n"
+        "from config_supervisor.fleet.state import Fleet\n"
         "from config_supervisor.observe.metrics import Metrics\n"
-        "metrics = Metrics(lambda: Service(), 'signal')\n"
+        "metrics = Metrics(lambda: Service(fleet=Fleet()), 'signal')\n"
         "print(metrics.page('')[1].decode())\n"
     )
     return subprocess.run(

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from config_supervisor.core import events as ev
+from config_supervisor.core.service import Service
+from config_supervisor.fleet.state import Fleet
 from config_supervisor.observe.metrics import Metrics
 from tests import service_metrics
 from tests.unit.histories import App
@@ -163,9 +165,10 @@ def test_documentation_has_the_help_of_every_metric() -> None:
     path = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "metrics.md")
     with open(path, encoding="utf-8") as file:
         rows = re.findall(r"^\| `(\w+)(?:\{.*\})?` \| (.*) \|$", file.read(), re.MULTILINE)
+    metrics = Metrics(lambda: Service(fleet=Fleet()), "signal")
     helps = {
         family.name + ("_total" if family.type == "counter" else ""): family.documentation
-        for family in Counted().metrics.registry.collect()
+        for family in metrics.registry.collect()
     }
     ours = {name: text for name, text in helps.items() if re.match("supervisor_|reloader_", name)}
 

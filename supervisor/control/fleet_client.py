@@ -1,0 +1,60 @@
+"""`supervisorctl fleet`: its words as a request, and the answer as a table.
+
+Pure: `client` sends the request. Imported by that command only.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+VERBS = ("approve", "condemn", "recall", "clear")
+SHORTEST = 6  # digits to name a version
+
+
+def request(words: Sequence[str]) -> str:
+    """Method and target for the words behind `fleet`. Raises ValueError."""
+    verb, *rest = words or ("status",)
+    if verb in ("status", "--json"):
+        if rest not in ([], ["--json"]):
+            raise ValueError(f"fleet: status takes --json only, not {' '.join(rest)}")
+        return "GET /fleet"
+    if verb not in VERBS:
+        raise ValueError(f"fleet: there is status, {', '.join(VERBS)}, not {verb}")
+    if len(rest) > (verb != "clear"):
+        raise ValueError(f"fleet: {verb} does not take {' '.join(rest)}")
+    version = "".join(rest)
+    if version and not is_version(version):
+        raise ValueError(
+            f"fleet: {verb}: {version!r} is no version: give {SHORTEST} digits or more"
+        )
+    return f"POST /fleet/{verb}?version={version}"
+
+
+def is_version(text: str) -> bool:
+    """Whether a text can name a version by its first digits."""
+    return len(text) >= SHORTEST and not set(text) - set("0123456789abcdef")
+
+
+def shown(words: Sequence[str], text: str) -> str:
+    """The answer for people; as it is with --json, and for an order."""
+    if not set(words) <= {"status"}:
+        return text
+    from . import tables
+
+    return tables.table(_rows(text))
+
+
+def _rows(text: str) -> Iterable[Sequence[str]]:
+    import json
+
+    from .tables import cell
+
+    for name, value in json.loads(text).items():
+        if name != "bad":
+            yield name.replace("_", " "), cell(value)
+            continue
+        for one in value:
+            by = f" at {one['pod']}" if one["pod"] else ""
+            yield "bad", f"{cell(one['version'])}: {one['reason']}{by}"

@@ -1,0 +1,41 @@
+"""The Kubernetes Events of a fleet: pure. Only the pod that tries or judges a version reports it.
+
+Imported where a role has --fleet only.
+"""
+
+from __future__ import annotations
+
+from ..core.rollout_state import rollout_of
+from ..core.versions import short
+from ..fleet import summary
+from ..fleet.state import State, Verdict
+from .fleet_journal import given
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..core.service import Service
+
+    Told = tuple[str, str, bool]  # the reason of the Event, its note, whether it is a warning
+
+
+def notices(before: Service, after: Service) -> Iterator[Told]:
+    """The Events of a turn, from the states around it."""
+    old = before.fleet
+    new = after.fleet
+    if new is None or old is None or new is old:
+        return
+    version = f"configuration {short(old.name or old.version)}"
+    for verdict, reason in given(old, new):
+        if verdict == Verdict.GOOD:
+            yield "ConfigApproved", f"{version} is good for the fleet {new.group}", False
+        elif verdict == Verdict.BAD:
+            yield "ConfigCondemned", f"{version} is bad for the fleet {new.group}: {reason}", True
+    if new.state is old.state:
+        return
+    note = f"fleet {new.group}: {summary.sentence(new, rollout_of(after))}"
+    if new.state is State.CANARY:
+        yield "ConfigOnTrial", note, False
+    elif new.state is State.HELD:
+        yield "ConfigHeld", note, True

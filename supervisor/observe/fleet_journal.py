@@ -1,0 +1,81 @@
+"""The log lines of a fleet: pure. A line for each change of the pod's part, and none at rest.
+
+A part of the journal, imported where a role has --fleet only.
+"""
+
+from __future__ import annotations
+
+from ..core.rollout_state import rollout_of
+from ..core.versions import short
+from ..fleet import summary
+from ..fleet.state import State, Verdict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..core.service import Service
+    from ..fleet.state import Fleet
+    from .journal import Journal, Line
+
+_QUIET = frozenset({State.SETTLED, State.ASKING})
+_GRAVE = frozenset({State.CONDEMNED, State.HELD})
+
+
+def lines(journal: Journal, before: Service, after: Service) -> Iterator[Line]:
+    """The lines of a turn, from the states around it."""
+    old = before.fleet
+    new = after.fleet
+    if new is None or old is None or new is old:
+        return
+    yield from _verdicts(journal, old, new)
+    if _told(new) != _told(old):
+        yield _line(journal, new, after)
+
+
+def _told(fleet: Fleet) -> tuple[str, str, str]:
+    """The parts of the state with a line of their own."""
+    return fleet.state, fleet.name or fleet.version, fleet.reason
+
+
+def _line(journal: Journal, fleet: Fleet, after: Service) -> Line:
+    level = "info"
+    if fleet.state in _QUIET:
+        level = "debug"
+    elif fleet.state in _GRAVE:
+        level = "warning"
+    message = f"fleet {fleet.group}: {summary.sentence(fleet, rollout_of(after))}"
+    fields = {"version": short(fleet.name or fleet.version), "reason": fleet.reason}
+    return journal.line(level, f"fleet_{fleet.state}", message, **fields)
+
+
+def _verdicts(journal: Journal, old: Fleet, new: Fleet) -> Iterator[Line]:
+    """The verdicts of this pod."""
+    for verdict, reason in given(old, new):
+        version = short(old.name or old.version)
+        fields = {"version": version, "reason": reason}
+        match verdict:
+            case Verdict.GOOD:
+                message = f"fleet {new.group}: this pod found configuration {version} good"
+                yield journal.line("info", "fleet_verdict", message, **fields)
+            case Verdict.BAD:
+                message = f"fleet {new.group}: this pod condemned configuration {version}: {reason}"
+                yield journal.line("warning", "fleet_verdict", message, **fields)
+            case _:
+                message = (
+                    f"fleet {new.group}: this pod cannot tell whether configuration {version}"
+                    " works; another pod tries it"
+                )
+                yield journal.line("warning", "fleet_verdict", message, **fields)
+
+
+def given(old: Fleet, new: Fleet) -> list[tuple[str, str]]:
+    """The verdicts that this pod gave between two states, each with its reason."""
+    if new.verdicts is old.verdicts:
+        return []
+    counted = {(verdict, reason): times for verdict, reason, times in old.verdicts}
+    return [
+        (verdict, reason)
+        for verdict, reason, times in new.verdicts
+        if times > counted.get((verdict, reason), 0)
+    ]

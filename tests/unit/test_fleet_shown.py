@@ -1,0 +1,224 @@
+"""A pod's part in its fleet for people: the sentence, log lines, metrics, Events, status, page, and
+the orders through the control socket.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config_supervisor.control import fleet_client
+from config_supervisor.core import events as ev
+from config_supervisor.core.life_state import Life, Phase
+from config_supervisor.core.rollout_state import Rollout
+from config_supervisor.core.service import Service
+from config_supervisor.core.source_states import SourceState
+from config_supervisor.core.versions import Versions
+from config_supervisor.fleet.events import FleetOrdered
+from config_supervisor.fleet.lease import Condemned, Ledger
+from config_supervisor.fleet.state import Fleet, Hold, State, Verdict
+from config_supervisor.fleet.summary import sentence
+from config_supervisor.observe import status, status_page
+from config_supervisor.observe.fleet_events import notices
+from config_supervisor.observe.journal import Journal
+from config_supervisor.observe.metrics import Metrics
+from tests.unit.control_socket import Served
+
+OLD, NEW = "a" * 64, "b" * 64
+LEDGER = Ledger("7", "5" * 64, trial=NEW, tries=1, holder="web-2/uid", good=(OLD,))
+RESTING = Fleet(group="web", pod="web-1/uid", version=OLD, name=OLD, names=((OLD, OLD),))
+ROLLOUT = Rollout(Versions(desired=NEW, live=OLD, good=OLD), running=OLD)
+
+
+def pod(state: State, **fields: object) -> Service:
+    fleet = RESTING.replace(version=NEW, name=NEW, state=state, ledger=LEDGER, **fields)
+    return Service(Life(Phase.RUNNING, pid=7), ROLLOUT, fleet=fleet)
+
+
+AT_REST = Service(Life(Phase.RUNNING, pid=7), ROLLOUT, fleet=RESTING)
+
+
+@pytest.mark.parametrize(
+    ("service", "level", "text"),
+    [
+        (pod(State.CANARY), "info", "this pod tries configuration bbbbbbbb for the fleet"),
+        (
+            pod(State.WAITING),
+            "info",
+            "configuration bbbbbbbb is on trial at web-2; supervisorctl fleet approve lets it pass",
+        ),
+        (
+            pod(State.PASSED),
+            "info",
+            "configuration bbbbbbbb has passed its trial; supervisorctl fleet approve lets it pass",
+        ),
+        (
+            pod(State.DUE),
+            "info",
+            "configuration bbbbbbbb is good; this pod takes it at its place",
+        ),
+        (
+            pod(State.CONDEMNED, reason="verify", error="condemned by web-2: verify"),
+            "warning",
+            (
+                "configuration bbbbbbbb is condemned by web-2: verify; supervisorctl fleet approve"
+                " lets it pass"
+            ),
+        ),
+        (
+            pod(State.HELD, reason=Hold.NO_CANARY),
+            "warning",
+            "configuration bbbbbbbb is held: no canary",
+        ),
+        (
+            pod(State.ASKING),
+            "debug",
+            "configuration bbbbbbbb is new to the fleet: no pod tries it yet",
+        ),
+    ],
+)
+def test_log_has_a_line_for_a_change_of_state(service: Service, level: str, text: str) -> None:
+    journal = Journal("nginx", True, "signal", "")
+    lines = [
+        (level, message)
+        for level, message, _ in journal.lines(ev.DeadlinePassed(), AT_REST, service, 1.0)
+    ]
+
+    assert [(level, f"fleet web: {text}")] == lines
+    assert [] == list(journal.lines(ev.DeadlinePassed(), service, service, 1.0))
+    assert sentence(service.fleet, ROLLOUT) == text
+
+
+def test_metrics_show_state_holder_and_verdicts() -> None:
+    current = [AT_REST]
+    metrics = Metrics(lambda: current[0], "signal")
+
+    def value(name: str, **labels: str) -> float | None:
+        return metrics.registry.get_sample_value(f"supervisor_fleet_{name}", labels)
+
+    assert (1, 0) == (value("state", state="settled"), value("holder"))
+    assert 0 == value("verdicts_total", verdict="bad", reason="verify")
+
+    current.append(pod(State.CANARY))
+    current[:] = current[1:]
+    assert (0, 1, 1) == (
+        value("state", state="settled"),
+        value("state", state="canary"),
+        value("holder"),
+    )
+
+    judged = pod(State.CONDEMNED, verdicts=((Verdict.BAD, "verify", 1),), trial_seconds=12.0)
+    metrics.observe(ev.DeadlinePassed(), current[0], judged, ())
+    assert 1 == value("verdicts_total", verdict="bad", reason="verify")
+    assert (1, 12) == (value("trial_seconds_count"), value("trial_seconds_sum"))
+
+
+def test_metrics_without_a_fleet_have_none_of_it() -> None:
+    metrics = Metrics(Service, "signal")
+
+    assert "supervisor_fleet" not in metrics.page("")[1].decode()
+
+
+def test_events_tell_of_trial_verdict_and_hold() -> None:
+    canary = pod(State.CANARY)
+    good = pod(State.SETTLED, verdicts=((Verdict.GOOD, "", 1),))
+    bad = pod(State.CONDEMNED, verdicts=((Verdict.BAD, "check", 1),))
+    told = [
+        *notices(AT_REST, canary),
+        *notices(canary, good),
+        *notices(canary, bad),
+        *notices(AT_REST, pod(State.HELD, reason=Hold.FORBIDDEN)),
+        *notices(AT_REST, pod(State.WAITING)),
+    ]
+
+    assert [
+        ("ConfigOnTrial", False),
+        ("ConfigApproved", False),
+        ("ConfigCondemned", True),
+        ("ConfigHeld", True),
+    ] == [(reason, warning) for reason, _, warning in told]
+    assert "configuration bbbbbbbb is bad for the fleet web: check" == told[2][1]
+
+
+def test_status_and_page_show_the_lease() -> None:
+    ledger = LEDGER.replace(bad=(Condemned("c" * 64, "verify", "web-<3"),))
+    service = pod(State.CONDEMNED, reason="verify")
+    fleet = service.fleet.replace(ledger=ledger)
+    service = service.replace(fleet=fleet, sources=(SourceState("configmap a/web"),))
+    shown: dict[str, Any] = status.shown(service, 1.0, 1.0)
+    page = status_page.page({"app": shown}, ("/status",), 1.0).decode()
+
+    assert ("web", "condemned", [OLD]) == (
+        shown["fleet"]["group"],
+        shown["fleet"]["state"],
+        shown["fleet"]["good"],
+    )
+    assert {"version": "c" * 64, "reason": "verify", "pod": "web-<3"} == shown["fleet"]["bad"][0]
+    assert "web-&lt;3" in page
+    assert "a changed version gets a trial of its own" in page
+    assert "fleet" not in status.shown(service.replace(fleet=None), 1.0, 1.0)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    served = Served(str(tmp_path / "control.sock"))
+    yield served
+    served.close()
+
+
+def test_control_socket_shows_the_fleet(served: Served) -> None:
+    served.core.state = pod(State.WAITING)
+    code, text = served.get("/fleet")
+
+    assert (200, "waiting") == (code, json.loads(text)["state"])
+    table = fleet_client.shown([], text)
+    assert "state       waiting\n" in table
+    assert "good        aaaaaaaa\n" in table
+    assert text == fleet_client.shown(["status", "--json"], text)
+
+
+def test_orders_reach_the_rules_and_are_answered(served: Served) -> None:
+    served.core.state = pod(State.CONDEMNED)
+    put = served.core.put
+
+    def answering(event: ev.Event) -> None:
+        if isinstance(event, FleetOrdered) and event.reply is not None:
+            event.reply("" if event.version == "bbbbbb" else "the Lease is away")
+            return
+        put(event)
+
+    served.control._put = answering
+
+    assert (200, "approved bbbbbb: the pods of the fleet take it without a trial") == served.post(
+        "/fleet/approve?version=bbbbbb"
+    )
+    assert (409, "the Lease is away") == served.post("/fleet/recall")
+    assert 400 == served.post("/fleet/condemn?version=nothing")[0]
+
+
+def test_without_a_fleet_orders_are_refused(served: Served) -> None:
+    refused = "this supervisor is in no fleet; see --fleet"
+
+    assert (409, refused) == served.get("/fleet")
+    assert (409, f"cannot approve: {refused}") == served.post("/fleet/approve")
+    assert (409, f"cannot wait for that: {refused}") == served.get("/wait/fleet")
+
+
+def test_wait_for_the_fleet_ends_with_a_decision(served: Served) -> None:
+    served.core.state = pod(State.CONDEMNED, reason="verify")
+    code, text = served.get("/wait/fleet")
+    assert 409 == code
+    assert text.startswith("cannot wait for that: configuration bbbbbbbb is condemned")
+
+    served.core.state = pod(State.WAITING)
+    code, text = served.get("/wait/fleet?seconds=0.01")
+    assert 409 == code
+    assert text.startswith("not fleet within 0.01s: configuration bbbbbbbb is on trial at web-2")
+
+    rollout = Rollout(Versions(desired=NEW, live=NEW, good=NEW), running=NEW)
+    served.core.state = pod(State.SETTLED).replace(rollout=rollout)
+    assert (200, "running on configuration bbbbbbbb") == served.get("/wait/fleet")
