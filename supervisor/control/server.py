@@ -275,13 +275,21 @@ class Control(Router):
     # --- the fleet, whose code only a role with --fleet imports
 
     def _serve_fleet(self, exchange: Exchange) -> None:
-        state = self._app.state
-        if state.fleet is None:
+        if self._app.state.fleet is None:
             exchange.answer(plain(HTTPStatus.CONFLICT, _NO_FLEET))
-            return
+        elif (place := self._held.enter(exchange)) is not None:
+            from ..fleet.events import FleetOrdered, FleetVerb
+
+            self._order(place, partial(FleetOrdered, FleetVerb.STATUS, ""), self._fleet_shown)
+
+    def _fleet_shown(self, error: str) -> Response:
+        """The page once the Lease is read; with the error where it cannot be read."""
         from ..fleet import summary
 
-        exchange.answer(as_json(summary.shown(state.fleet, rollout_of(state))))
+        state = self._app.state
+        return as_json(
+            {**summary.shown(state.fleet, rollout_of(state)), "lease_error": error or None}
+        )
 
     def _wait_for_fleet(self, exchange: Exchange) -> None:
         if self._app.state.fleet is None:
@@ -313,7 +321,7 @@ class Control(Router):
         self,
         place: Place,
         order: Callable[[Callable[[Settlement], None]], ev.Event],
-        said: Callable[[Settlement], commands.Answer],
+        said: Callable[[Settlement], commands.Answer | Response],
     ) -> None:
         """Put an order; the rules answer it once it is settled."""
 
@@ -322,7 +330,8 @@ class Control(Router):
 
         def answer(settled: Settlement) -> None:
             if place.taken:
-                place.answer(_said(said(settled)))
+                found = said(settled)
+                place.answer(found if isinstance(found, Response) else _said(found))
 
         def go_on(turned: bool) -> None:
             if not turned and place.taken:

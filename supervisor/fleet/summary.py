@@ -19,7 +19,7 @@ _REMEDY = "supervisorctl fleet approve lets it pass"
 
 def shown(fleet: Fleet, rollout: Rollout) -> dict[str, object]:
     """The part of a pod, and the Lease as the pod has read it last."""
-    ledger = fleet.ledger or Ledger()
+    ledger = fleet.shown or Ledger()
     return {
         "group": fleet.group,
         "pod": fleet.pod,
@@ -29,7 +29,7 @@ def shown(fleet: Fleet, rollout: Rollout) -> dict[str, object]:
         "error": fleet.error or None,
         "newest": fleet.name or None,
         "running": fleet.name_of(rollout.runs_on) or None,
-        "lease_read": fleet.ledger is not None,
+        "lease_read": fleet.shown is not None,
         "trial": ledger.trial or None,
         "tries": ledger.tries,
         "holder": ledger.holder or None,
@@ -45,7 +45,7 @@ def shown(fleet: Fleet, rollout: Rollout) -> dict[str, object]:
 def sentence(fleet: Fleet, rollout: Rollout) -> str:
     """The state of the pod in a line, with the way on where a person has one."""
     version = short(fleet.name or fleet.version)
-    ledger = fleet.ledger or Ledger()
+    ledger = fleet.shown or Ledger()
     match fleet.state:
         case State.ASKING:
             return f"configuration {version} is new to the fleet: no pod tries it yet"

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from config_supervisor.fleet.rules import FleetRules
-
 from config_supervisor.core import events as ev
 from config_supervisor.core import service
 from config_supervisor.core.actions import (
@@ -32,6 +30,7 @@ from config_supervisor.fleet import lease
 from config_supervisor.fleet.lease import LeaseState, Ledger
 from config_supervisor.fleet.orders import FollowLease, LeaveLease, ReadLease, WriteLease
 from config_supervisor.fleet.policy import FleetPolicy, fresh
+from config_supervisor.fleet.rules import FleetRules
 from config_supervisor.fleet.state import State
 from config_supervisor.sources.kubernetes.retry_pace import Timing
 from tests.bench.fleet_server import Agenda, ApiServer, Capacity, Tally

@@ -66,8 +66,14 @@ class Manifest:
     @property
     def content(self) -> dict[str, str]:
         """The keys of the ConfigMap."""
-        data: dict[str, str] = self.one("ConfigMap")["data"]
+        data: dict[str, str] = self.source["data"]
         return data
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """The ConfigMap of the configuration; that of --fleet-keep is empty."""
+        (source,) = [one for one in self.all("ConfigMap") if "data" in one]
+        return source
 
     @property
     def supervised(self) -> Supervised:

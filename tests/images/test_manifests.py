@@ -13,6 +13,7 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 
 from config_supervisor import __version__
+from config_supervisor.options.declarations import Settings
 from tests.images.manifests import (
     OURS,
     PATHS,
@@ -33,7 +34,9 @@ APPS = ("haproxy", "nginx", "postgresql", "prometheus", "services")
 def test_there_is_a_manifest_for_each_use() -> None:
     expected = [f"{app}/pod.yaml" for app in APPS]
 
-    assert sorted([*expected, "nginx/pod-inject.yaml", "prometheus/sidecar.yaml"]) == PATHS
+    expected += ["nginx/pod-fleet.yaml", "nginx/pod-inject.yaml", "prometheus/sidecar.yaml"]
+
+    assert sorted(expected) == PATHS
 
 
 # The view of the API server
@@ -236,6 +239,7 @@ def test_service_account_may_do_just_what_the_options_need(
     ]
     if settings.events:
         rules.append({"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]})
+    rules += _of_fleet(settings)
     role, binding, account = (
         manifest.one(kind) for kind in ("Role", "RoleBinding", "ServiceAccount")
     )
@@ -248,6 +252,20 @@ def test_service_account_may_do_just_what_the_options_need(
     } == binding["roleRef"]
     assert [{"kind": "ServiceAccount", "name": account["metadata"]["name"]}] == binding["subjects"]
     assert [] == manifest.all("ClusterRole", "ClusterRoleBinding")
+
+
+def _of_fleet(settings: Settings) -> list[dict[str, Any]]:
+    if not settings.fleet:
+        return []
+    leases: dict[str, Any] = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
+    rules = [
+        {**leases, "resourceNames": [settings.fleet], "verbs": ["get", "list", "watch", "update"]},
+        {**leases, "verbs": ["create"]},
+    ]
+    if settings.fleet_keep:
+        keep = {"apiGroups": [""], "resources": ["configmaps"]}
+        rules.append({**keep, "resourceNames": [settings.fleet_keep], "verbs": ["get", "update"]})
+    return rules
 
 
 @each_of_one_app

@@ -51,7 +51,7 @@ def test_the_program_keeps_the_config_map_of_the_manifest(manifest: Manifest) ->
     """Its own parser reads the settings, and refuses an unknown option."""
     asked = [(one.namespace, one.name) for one in manifest.supervised.settings.configmap]
 
-    assert [("", manifest.one("ConfigMap")["metadata"]["name"])] == asked
+    assert [("", manifest.source["metadata"]["name"])] == asked
 
 
 @each_of_one_app

@@ -35,7 +35,9 @@ ROLLOUT = Rollout(Versions(desired=NEW, live=OLD, good=OLD), running=OLD)
 
 
 def pod(state: State, **fields: object) -> Service:
-    fleet = RESTING.replace(version=NEW, name=NEW, state=state, ledger=LEDGER, **fields)
+    fleet = RESTING.replace(
+        version=NEW, name=NEW, state=state, ledger=LEDGER, shown=LEDGER, **fields
+    )
     return Service(Life(Phase.RUNNING, pid=7), ROLLOUT, fleet=fleet)
 
 
@@ -147,7 +149,7 @@ def test_events_tell_of_trial_verdict_and_hold() -> None:
 def test_status_and_page_show_the_lease() -> None:
     ledger = LEDGER.replace(bad=(Condemned("c" * 64, "verify", "web-<3"),))
     service = pod(State.CONDEMNED, reason="verify")
-    fleet = service.fleet.replace(ledger=ledger)
+    fleet = service.fleet.replace(shown=ledger)
     service = service.replace(fleet=fleet, sources=(SourceState("configmap a/web"),))
     shown: dict[str, Any] = status.shown(service, 1.0, 1.0)
     page = status_page.page({"app": shown}, ("/status",), 1.0).decode()
@@ -172,26 +174,32 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 def test_control_socket_shows_the_fleet(served: Served) -> None:
     served.core.state = pod(State.WAITING)
+    answer_orders(served, "")
     code, text = served.get("/fleet")
 
     assert (200, "waiting") == (code, json.loads(text)["state"])
     table = fleet_client.shown([], text)
-    assert "state       waiting\n" in table
-    assert "good        aaaaaaaa\n" in table
+    assert "state        waiting\n" in table
+    assert "good         aaaaaaaa\n" in table
     assert text == fleet_client.shown(["status", "--json"], text)
 
 
-def test_orders_reach_the_rules_and_are_answered(served: Served) -> None:
-    served.core.state = pod(State.CONDEMNED)
+def answer_orders(served: Served, version: str) -> None:
+    """Have the rules follow the orders about a version, and refuse all others."""
     put = served.core.put
 
     def answering(event: ev.Event) -> None:
         if isinstance(event, FleetOrdered) and event.reply is not None:
-            event.reply("" if event.version == "bbbbbb" else "the Lease is away")
-            return
-        put(event)
+            event.reply("" if event.version == version else "the Lease is away")
+        else:
+            put(event)
 
     served.control._put = answering
+
+
+def test_orders_reach_the_rules_and_are_answered(served: Served) -> None:
+    served.core.state = pod(State.CONDEMNED)
+    answer_orders(served, "bbbbbb")
 
     assert (200, "approved bbbbbb: the pods of the fleet take it without a trial") == served.post(
         "/fleet/approve?version=bbbbbb"
