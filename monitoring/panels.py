@@ -77,8 +77,13 @@ CHANGES = Row(
         Panel(
             "Stale instances, by job",
             "A hump is a roll-out of a change; a plateau is a change that was rejected or rolled"
-            " back.",
-            {"{{namespace}} {{job}}": "sum by (namespace, job) (supervisor_config_stale{CHOSEN})"},
+            " back, or waits for a reload window or the end of a pause.",
+            {
+                "{{namespace}} {{job}}": "sum by (namespace, job)"
+                " (supervisor_config_stale{CHOSEN})",
+                "{{namespace}} {{job}} waits: {{reason}}": "sum by (namespace, job, reason)"
+                " (supervisor_config_held{CHOSEN}) > 0",
+            },
             limits=NONE_IS_GOOD,
         ),
         Panel(

@@ -51,7 +51,8 @@ def synced(service: Service) -> Verdict:
     if desired:
         wanted = f"the newest configuration is {short(desired)}"
     troubles = [source.error for source in service.sources]
-    parts = [wanted, state.versions.error or state.reloads.error, *troubles]
+    error = state.versions.error or state.reloads.error
+    parts = [wanted, health.held(service), error, *troubles]
     return Verdict(ok=False, reason="; ".join(filter(None, parts)))
 
 

@@ -56,4 +56,15 @@ def ready(service: Service) -> Verdict:
         troubles = [source.error for source in service.sources if source.error]
         reason = "; ".join(["waiting for the first configuration", *troubles])
         return Verdict(ok=False, reason=reason)
-    return Verdict(service.life.ready, phase(service))
+    reason = "; ".join(filter(None, (phase(service), held(service))))
+    return Verdict(service.life.ready, reason)
+
+
+def held(service: Service) -> str:
+    """Why a newer version waits for its time; mostly empty."""
+    if service.rollout is None or service.rollout.hold is None:
+        return ""
+    from . import holds
+
+    why = holds.words(service)
+    return f"a newer configuration waits: {why}" if why else ""

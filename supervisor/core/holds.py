@@ -9,9 +9,12 @@ more.
 
 from __future__ import annotations
 
+import datetime as dt
+
 from .record import Record, Words
 from .reload_windows import next_open
 from .rollout_conditions import may_hold
+from .source_states import PAUSE
 from .versions import NEVER
 
 TYPE_CHECKING = False
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from .life_state import Life
     from .reload_windows import ReloadWindow
     from .rollout_state import Rollout
+    from .service import Service
 
 CLOCK_EVERY = 60.0  # seconds between two looks at the clock while a version waits
 
@@ -57,6 +61,26 @@ def reason(rollout: Rollout, life: Life) -> Reason:
     if hold is None or not (hold.pausing or hold.closed) or not may_hold(rollout, life):
         return Reason.NONE
     return Reason.PAUSE if hold.pausing else Reason.WINDOW
+
+
+def pausing(rollout: Rollout) -> frozenset[int]:
+    """The sources that ask for a pause."""
+    return rollout.hold.pausing if rollout.hold is not None else frozenset()
+
+
+def words(service: Service) -> str:
+    """Why the newest version of a service waits, for people; empty if it does not wait."""
+    rollout = service.rollout
+    if rollout is None or rollout.hold is None:
+        return ""
+    match reason(rollout, service.life):
+        case Reason.PAUSE:
+            names = [service.sources[index].name for index in sorted(rollout.hold.pausing)]
+            return f"paused by the annotation {PAUSE} of {', '.join(names)}"
+        case Reason.WINDOW:
+            opens = dt.datetime.fromtimestamp(rollout.hold.opens, dt.UTC)
+            return f"no reload window is open; the next opens at {opens:%Y-%m-%dT%H:%M:%SZ}"
+    return ""
 
 
 def renewed(hold: Hold) -> Hold:

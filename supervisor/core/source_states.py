@@ -8,6 +8,8 @@ from __future__ import annotations
 from . import events as ev
 from .record import Record
 
+PAUSE = "config-supervisor/pause"  # the annotation by which people ask for a pause
+
 
 class SourceState(Record):
     name: str  # for people

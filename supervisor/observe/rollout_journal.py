@@ -9,6 +9,7 @@ from ..core import events as ev
 from ..core.life_state import Phase
 from ..core.outcomes import ApplyFailure, Outcome
 from ..core.rollout_state import rollout_of
+from ..core.source_states import PAUSE
 from ..core.versions import counted, short
 from .journal import since
 
@@ -33,6 +34,8 @@ def lines(
             yield from _failed(journal, event, before, after)
         case ev.SourceRead() | ev.SourceFailed():
             yield from _source(journal, event, before, after)
+    if rollout_of(after).hold is not None:
+        yield from _holds(journal, event, before, after)
     yield from _reloads(journal, before, after, now)
 
 
@@ -97,6 +100,28 @@ def _failed(
     fields["previous"] = short(live)
     message = f"{journal.quoted(event.error, event.words, after)}{rest}"
     yield journal.line("debug" if again else "error", "config_failed", message, **fields)
+
+
+def _holds(journal: Journal, event: ev.Event, before: Service, after: Service) -> Iterator[Line]:
+    """A line when a version begins to wait, or waits for another reason; and about each pause."""
+    from ..core import holds
+
+    new, old = rollout_of(after), rollout_of(before)
+    if isinstance(event, ev.SourceRead):
+        source = after.sources[event.source].name
+        was, paused = (event.source in holds.pausing(one) for one in (old, new))
+        if paused and not was:
+            message = f"{source} has the annotation {PAUSE}: new versions wait"
+            yield journal.line("info", "source_paused", message, source=source)
+        elif was and not paused:
+            message = f"{source} has the annotation {PAUSE} no more"
+            yield journal.line("info", "source_resumed", message, source=source)
+    why = holds.reason(new, after.life)
+    if why and why != holds.reason(old, before.life):
+        version = short(new.versions.desired)
+        message = f"configuration {version} waits: {holds.words(after)}"
+        fields = {"version": version, "previous": short(new.versions.live), "reason": why}
+        yield journal.line("info", "config_held", message, **fields)
 
 
 def _source(

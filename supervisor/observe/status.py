@@ -28,6 +28,10 @@ def shown(service: Service, now: float, clock: float, *, words: bool = False) ->
     rollout = rollout_of(service)
     config = _config(rollout)
     reloads = _reloads(rollout)
+    if rollout.hold is not None:
+        from ..core import holds
+
+        config["stale_reason"] = holds.words(service) or None
     if words:
         config["last_error_output"] = rollout.versions.words or None
         reloads["last_error_output"] = rollout.reloads.words or None
@@ -75,6 +79,7 @@ def _config(rollout: Rollout) -> dict[str, object]:
         "rejected": config.rejected or None,
         "rolled_back": config.rolled_back,
         "stale": rollout.stale,
+        "stale_reason": None,  # of a version that waits for its time
         "from_earlier_run": config.cached,
         "files": config.files,
         "bytes": config.size,

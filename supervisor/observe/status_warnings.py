@@ -68,6 +68,11 @@ def _of_versions(config: Mapping[str, Any], reloads: Mapping[str, Any]) -> Warni
             f"a version could not be put in place: {config['last_error']}",
             "mend the cause; it is tried again by itself",
         )
+    if config["stale_reason"]:
+        yield (
+            f"the newest version waits: {config['stale_reason']}",
+            "wait, or let <code>supervisorctl reload</code> put it in place now",
+        )
     if config["from_earlier_run"]:
         yield (
             "the app was started on the files of an earlier run",

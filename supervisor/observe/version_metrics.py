@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from ..core import events as ev
 from ..core.outcomes import ApplyFailure
+from ..core.primitives import partial
 from ..core.rollout_state import rollout_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..core.service import Service
     from ..runtime.protocols import Order
@@ -24,6 +25,8 @@ _APPLY_FAILURES = (
     ApplyFailure.VALIDATE,
     ApplyFailure.ROLLBACK,
 )
+
+HOLDS = ("window", "pause")  # the values of `core.holds.Reason`
 
 
 class VersionMetrics:
@@ -71,6 +74,14 @@ def _show_gauges(registry: MetricRegistry) -> None:
         "Whether the app runs on another configuration version than the sources hold",
         lambda s: rollout_of(s).stale,
     )
+    held = registry.gauge(
+        "config_held",
+        "Whether the newest configuration version waits, by reason: for a reload window, or for the"
+        " end of a pause",
+        ("reason",),
+    )
+    for reason in HOLDS:
+        held.labels(reason).set_function(partial(_held, registry.state, reason))
     hashes = registry.gauge(
         "config_hash",
         "First 48 bits of the digest of a configuration version: desired by the sources, or"
@@ -90,6 +101,16 @@ def _show_gauges(registry: MetricRegistry) -> None:
         "Bytes of the configuration in place",
         lambda s: rollout_of(s).versions.size,
     )
+
+
+def _held(state: Callable[[], Service], reason: str) -> bool:
+    service = state()
+    rollout = service.rollout
+    if rollout is None or rollout.hold is None:
+        return False
+    from ..core import holds
+
+    return holds.reason(rollout, service.life) == reason
 
 
 def _number(digest: str) -> float:

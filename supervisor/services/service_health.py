@@ -54,7 +54,13 @@ def ready(services: Services, now: float) -> Verdict:
         reasons.append(f"{unnamed} more")
     count = len(services.members)
     fine = f"{count} service{'s' if count != 1 else ''}"
-    return Verdict(ok=not reasons, reason="; ".join(reasons) or fine)
+    return Verdict(ok=not reasons, reason="; ".join(reasons or (fine, *_held(services))))
+
+
+def _held(services: Services) -> list[str]:
+    """The services whose newest version waits for its time."""
+    found = ((name, health.held(member.service)) for name, member in services.members.items())
+    return [f"{name}: {why}" for name, why in found if why][:_MOST_NAMED]
 
 
 def lacking(services: Services, name: str, now: float) -> str:

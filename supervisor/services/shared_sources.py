@@ -76,8 +76,9 @@ class Subscription:
 
 
 def _same(one: Content, other: Content) -> bool:
-    of_one = one.files, one.permitted, one.private, one.directories
-    return of_one == (other.files, other.permitted, other.private, other.directories)
+    of_one = one.files, one.permitted, one.private, one.directories, one.paused
+    of_other = other.files, other.permitted, other.private, other.directories, other.paused
+    return of_one == of_other
 
 
 class SharedSource:

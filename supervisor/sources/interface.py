@@ -104,6 +104,7 @@ class Content(Record):
     permitted: Mapping[str, Permission] = {}  # of each file, where files have permissions
     directories: Sequence[str] = ()  # the empty directories, each with `/` at its end
     revision: str = ""  # of the object, cluster-wide: uid and resourceVersion; none of a directory
+    paused: bool = False  # people ask, at the source, to put no new version in place
 
 
 class Failure(Record):

@@ -136,7 +136,8 @@ class SourceSink:
             return
 
         def report(offer: ev.ConfigOffered | None) -> None:
-            self._say(ev.SourceRead(self._index, present=True, offer=offer, saw=saw))
+            paused = content.paused
+            self._say(ev.SourceRead(self._index, present=True, offer=offer, saw=saw, paused=paused))
 
         self._newest.note_error(self._index, str(self._source.label))
         if self._newest.take(self._index, content, report):

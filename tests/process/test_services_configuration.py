@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import shlex
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from config_supervisor.core.errors import CANNOT_RUN
 from tests.harness import Run, app, until
+from tests.http import get, metric
 from tests.process.services import all_told, section, services, supervisord, written
+from tests.servers import free_port
 from tests.volume import swap_volume
 
 HURRY = {"reload_interval": "0s", "verify_window": "100ms"}
@@ -43,6 +46,29 @@ def test_service_waits_for_its_first_version(run: Run, tmp_path: Path, volume: P
     assert not any("config" in line for line in program.out.seen[:1])
     program.send(signal.SIGTERM)
     program.finish(0)
+
+
+def test_reload_window_of_one_service_is_its_own(run: Run, tmp_path: Path, volume: Path) -> None:
+    swap_volume(volume, {"app.conf": "one"})
+    hour = (time.gmtime().tm_hour + 12) % 24
+    window = f"daily {hour:02}:00-{hour:02}:30 UTC"
+    port = free_port()
+    sections = (
+        configured("night", tmp_path, "app.conf", reload_window=window),
+        configured("now", tmp_path, "app.conf"),
+    )
+    program = run(options=["--services", written(tmp_path, sections), f"--listen=127.0.0.1:{port}"])
+    all_told(program.out.seen, "config: one", "config: one")
+    swap_volume(volume, {"app.conf": "two"})
+    program.err.expect(
+        r"night: configuration \w{8} waits: no reload window is open; the next opens"
+    )
+    program.expect("config: two")
+
+    until(lambda: metric(port, "config_held", service="night", reason="window"), 1)
+    assert 0 == metric(port, "config_held", service="now", reason="window")
+    assert 1 == program.out.seen.count("config: two")
+    assert "2 services; night: a newer configuration waits: no" in get(port, "/readyz")[1]
 
 
 def test_rejected_version_of_one_service_is_its_own(run: Run, tmp_path: Path, volume: Path) -> None:

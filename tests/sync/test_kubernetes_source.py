@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from config_supervisor.core.source_states import PAUSE
 from tests.fake_kube import FakeKube
 from tests.real_kube import RealKube
 from tests.sync.following import QUICK, Following, both_ways, gaps, until_count
@@ -56,6 +57,19 @@ def test_annotation_or_order_of_keys_is_no_change(kube: Kube, follow: Follow) ->
     kube.change("nginx", {"y": "2", "x": "1"})
     kube.change("nginx", {"x": "3"})
     source.expect_reads({"x": b"1", "y": b"2"}, {"x": b"3"})
+
+
+def test_annotation_for_a_pause_is_a_change(kube: Kube, follow: Follow) -> None:
+    kube.create("nginx", {"k": "a"})
+    source = follow()
+    source.expect_watching()
+    kube.annotate("nginx", PAUSE, "true")
+    kube.annotate("nginx", "team", "blue")
+    change(kube, b"b")
+    kube.annotate("nginx", PAUSE, "false")
+    source.expect_reads(A, A, B, B)
+
+    assert [False, True, True, False] == [one.paused for one in source.contents if one]
 
 
 def test_missing_object_is_reported_and_its_creation(kube: Kube, follow: Follow) -> None:

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config_supervisor.core.source_states import PAUSE
 from config_supervisor.sources.interface import Content, Label
 from config_supervisor.sources.kubernetes.answer_parsing import AnswerParser, parsed
 from config_supervisor.sources.kubernetes.api_errors import BadDataError
 from config_supervisor.sources.kubernetes.credentials import Access
 from config_supervisor.sources.kubernetes.followed_object import Subject
 from config_supervisor.sources.kubernetes.kubernetes_source import Contents
-from config_supervisor.sources.kubernetes.object_decoding import changed_at, files
+from config_supervisor.sources.kubernetes.object_decoding import changed_at, files, paused
 from config_supervisor.sources.kubernetes.object_events import INITIAL_END, ObjectEvents
 from config_supervisor.sources.kubernetes.object_follower import ObjectFollower
 from config_supervisor.sources.kubernetes.retry_pace import RetryPace, Timing
@@ -27,6 +28,8 @@ ODD: st.SearchStrategy[Any] = (
     st.none() | st.integers() | st.booleans() | st.lists(TEXT, max_size=2) | st.just({})
 )
 TIME = st.sampled_from(["2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "yesterday"])
+
+ANNOTATIONS = st.sampled_from([INITIAL_END, PAUSE])
 
 
 def odd(usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -42,7 +45,7 @@ METADATA = some(
     name=odd(st.just("web")),
     namespace=odd(st.just("production")),
     uid=odd(TEXT),
-    annotations=odd(st.dictionaries(TEXT | st.just(INITIAL_END), odd(st.just("true")))),
+    annotations=odd(st.dictionaries(TEXT | ANNOTATIONS, odd(st.just("true")))),
     creationTimestamp=odd(TIME),
     managedFields=odd(st.lists(odd(some(time=odd(TIME), fieldsV1=ODD)), max_size=2)),
     resourceVersion=odd(st.just("5")),
@@ -70,9 +73,25 @@ def outcome(event: Any, *, private: bool) -> Any:
             return [news.error.get(field) for field in ("code", "message", "reason")]
         if news.obj is None:
             return news
-        return files(news.obj, private=private), changed_at(news.obj["metadata"])
+        meta = news.obj["metadata"]
+        return files(news.obj, private=private), changed_at(meta), paused(meta)
     except (BadDataError, AttributeError) as exc:
         return str(exc)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        (None, False),
+        ({}, False),
+        ({"other": "true"}, False),
+        *[({PAUSE: value}, True) for value in ("true", "True", " yes", "until Monday")],
+        *[({PAUSE: value}, False) for value in ("false", "False ", "no", "off", "0", "", None)],
+        (["true"], False),
+    ],
+)
+def test_annotation_asks_for_a_pause(annotations: Any, expected: bool) -> None:
+    assert expected == paused({"name": "web", "annotations": annotations})
 
 
 @given(EVENT, st.booleans())

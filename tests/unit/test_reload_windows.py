@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 import zoneinfo
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import example, given, settings
@@ -211,3 +213,25 @@ def test_splay_that_outlasts_a_window_is_refused() -> None:
     given_ = "--reload-window", "9:00-9:30", "--reload-splay", "30m"
 
     assert "--reload-splay is not shorter" in refused("--config-dir", "/etc", *given_, "app")
+
+
+@pytest.fixture
+def without_zones(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Neither the distribution's database of zones nor that of PyPI, as in a slim image."""
+    before = zoneinfo.TZPATH
+    for name in ("tzdata", *(one for one in sys.modules if one.startswith("tzdata."))):
+        monkeypatch.setitem(sys.modules, name, None)
+    zoneinfo.reset_tzpath(())
+    zoneinfo.ZoneInfo.clear_cache()
+    yield
+    zoneinfo.reset_tzpath(before)
+
+
+@pytest.mark.usefixtures("without_zones")
+def test_image_without_zones_is_named_with_the_remedy() -> None:
+    given_ = "--config-dir", "/etc", "--reload-window"
+    message = refused(*given_, "Mon 09:00-10:00 Europe/Berlin", "app")
+
+    assert "cannot read the time zone 'Europe/Berlin': this image has no zones" in message
+    assert "install the tzdata" in message
+    assert dt.UTC == parse("Mon 09:00-10:00 UTC").zone

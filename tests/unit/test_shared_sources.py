@@ -66,9 +66,27 @@ def declared(source: Source) -> DeclaredSource:
     return DeclaredSource(lambda: source, "", "web")
 
 
+def paused(**files: str) -> Callable[..., None]:
+    found = Content({name: text.encode() for name, text in files.items()}, paused=True)
+    return lambda sink: sink.read(found, saw="modified")
+
+
 def content(**files: str) -> Callable[..., None]:
     found = Content({name: text.encode() for name, text in files.items()})
     return lambda sink: sink.read(found, saw="modified")
+
+
+def test_each_service_hears_of_a_pause(source: Source, declared: DeclaredSource) -> None:
+    """Although none of the keys has changed."""
+    shared = SharedSources()
+    listener = Listener(shared, declared, "a")
+    shared.start()
+    for report in (content(a="1", b="1"), paused(a="1", b="1"), paused(a="1", b="2")):
+        source.orders.put(report)
+    until(lambda: listener.kinds().count("WatchSaw"), 1)
+
+    reads = [one for one in listener.events if isinstance(one, ev.SourceRead)]
+    assert [(True, False), (False, True)] == [(one.offer is not None, one.paused) for one in reads]
 
 
 def test_each_service_gets_an_offer_of_its_keys(source: Source, declared: DeclaredSource) -> None:

@@ -35,7 +35,11 @@ class _Change(TypedDict, total=False):
     time: str | None
 
 
-_Annotations = TypedDict("_Annotations", {"k8s.io/initial-events-end": str | None}, total=False)
+_Annotations = TypedDict(
+    "_Annotations",
+    {"k8s.io/initial-events-end": str | None, "config-supervisor/pause": str | None},
+    total=False,
+)
 
 
 class _Metadata(TypedDict, total=False):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..interface import Content
 from .answer_parsing import AnswerParser
 from .followed_object import Subject
-from .object_decoding import changed_at, files, revision
+from .object_decoding import changed_at, files, paused, revision
 from .object_follower import ObjectFollower
 from .retry_pace import RetryPace, Timing
 
@@ -68,20 +68,24 @@ class Contents:
         return self._content is not None
 
     def take(self, obj: Any, saw: str) -> bool:
-        """Report an object whose content differs from the last, or its absence; whether it did."""
+        """Report an object whose content, or pause, differs from the last, or its absence; whether
+        it did.
+        """
         if obj is None:
             self._report(None, saw)
             return True
         meta = obj["metadata"]
         found = files(obj, private=self._private)
         now = revision(meta)
+        held = paused(meta)
         last = self._content
         if last is not None and found == last.files:
-            if not self._revisions or now == last.revision:
+            same = not self._revisions or now == last.revision
+            if same and held == last.paused:
                 return False
             found = dict(last.files)  # rather than a second copy in memory
         del last  # the sink's work would keep the former content alive
-        content = Content(found, self._private, changed_at(meta), revision=now)
+        content = Content(found, self._private, changed_at(meta), revision=now, paused=held)
         self._report(content, saw)
         return True
 

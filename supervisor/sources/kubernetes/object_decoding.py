@@ -10,12 +10,14 @@ from __future__ import annotations
 import binascii
 import datetime as dt
 
+from ...core.source_states import PAUSE
 from .api_errors import BadDataError, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_GO_ON = frozenset({"", "false", "no", "off", "0"})  # values of the annotation without a pause
 KEYS = 10_000  # of an object: as many as files of a directory
 
 
@@ -49,6 +51,15 @@ def _decoded(field: str, key: str, value: Any, *, coded: bool) -> bytes:
 def revision(meta: Any) -> str:
     """Names this state of the object in the whole cluster: by uid and resourceVersion."""
     return f"{meta.get('uid') or ''}/{meta.get('resourceVersion') or ''}"
+
+
+def paused(meta: Any) -> bool:
+    """Whether the annotation asks for a pause: by `true`, or by words of a person's own."""
+    try:
+        value = (meta.get("annotations") or {}).get(PAUSE)
+    except AttributeError:
+        return False
+    return value is not None and str(value).strip().lower() not in _GO_ON
 
 
 def changed_at(meta: Any) -> float | None:
