@@ -86,8 +86,11 @@ class Walk:
             error.filename = self._shown(name)
             if not self._make:
                 raise
-            os.mkdir(name, dir_fd=self._here)
-            self.made = not self._ahead
+            try:
+                os.mkdir(name, dir_fd=self._here)
+                self.made = not self._ahead
+            except FileExistsError:
+                pass  # made meanwhile, for another service perhaps
             self._ahead.append(name)
             return 0
         except OSError as error:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
 from config_supervisor.store.configroot import Modes, Root
+from config_supervisor.store.safe_open import HeldDirectory
 from config_supervisor.store.write_errors import ApplyError
 from tests.conftest import needs_root
 from tests.disk import NEW, OLD, everything, put, shown
@@ -119,3 +121,27 @@ def test_use_after_use_leaves_no_descriptor(root: Root) -> None:
         root.live()
         root.generations()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_directories_on_the_way_may_be_made_by_another_meanwhile(tmp_path: Path) -> None:
+    """Of services whose configroots share a parent, each makes it."""
+    errors: list[OSError] = []
+    both = threading.Barrier(2)
+
+    def make(name: str) -> None:
+        for number in range(100):
+            held = HeldDirectory(f"{tmp_path}/{number}/live/{name}", lambda _: True)
+            both.wait(10)
+            try:
+                with held.opened(make=True):
+                    pass
+            except OSError as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=make, args=(name,)) for name in "ab"]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+
+    assert [] == errors
