@@ -15,6 +15,7 @@ from os import urandom
 
 from ..core.notify_message import MOST_BYTES, parse
 from ..runtime import log, threads
+from ..runtime.epoll_thread import EpollThread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,22 +76,22 @@ class NotifyReader:
     """The thread, which begins with the first descriptor. Others call it from the main thread."""
 
     def __init__(self) -> None:
-        self._epoll = select.epoll()
+        self._thread = EpollThread("readiness reports", "read readiness reports", _REST)
         self._lock = threads.Lock()
         self._reads: dict[int, Read] = {}
-        self._faults = log.Faults()
         self._begun = False
+        self._count = 0  # reads since the last rest
 
     def watch(self, descriptor: int, read: Read) -> None:
         """Call `read`, in the thread, when there is something to read. Raises OSError,
         RuntimeError.
         """
         if not self._begun:
-            threads.start(self._run, "readiness reports")
+            self._thread.start(self._turn)
             self._begun = True
         with self._lock:
             self._reads[descriptor] = read
-            self._epoll.register(descriptor, select.EPOLLIN)
+            self._thread.files.register(descriptor, select.EPOLLIN)
 
     def close(self, descriptor: int, close: Callable[[], None]) -> None:
         """Forget a descriptor, and close it while the thread does not read."""
@@ -100,17 +101,15 @@ class NotifyReader:
 
     def _forget(self, descriptor: int) -> None:
         if self._reads.pop(descriptor, None) is not None:
-            self._epoll.unregister(descriptor)
+            self._thread.files.unregister(descriptor)
 
-    def _run(self) -> None:
-        count = 0
-        while True:
-            for descriptor, _ in self._epoll.poll():
-                count += 1
-                self._read(descriptor)
-            if count >= _BURST:
-                count = 0
-                time.sleep(_REST)
+    def _turn(self) -> None:
+        for descriptor, _ in self._thread.files.poll():
+            self._count += 1
+            self._read(descriptor)
+        if self._count >= _BURST:
+            self._count = 0
+            time.sleep(_REST)
 
     def _read(self, descriptor: int) -> None:
         with self._lock:
@@ -120,7 +119,7 @@ class NotifyReader:
             try:
                 more = read()
             except Exception as error:  # it costs the reports of a service, and no other's
-                self._faults.say("read a readiness report", error)
+                self._thread.faults.say("read a readiness report", error)
                 more = False
             if not more:
                 self._forget(descriptor)

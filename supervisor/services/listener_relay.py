@@ -11,8 +11,9 @@ import os
 import select
 import time
 
-from ..core.primitives import deque, partial
-from ..runtime import log, threads
+from ..core.primitives import partial
+from ..runtime import log
+from ..runtime.epoll_thread import EpollThread, Orders
 from . import event_payloads
 
 TYPE_CHECKING = False
@@ -47,15 +48,13 @@ class ListenerRelay:
         """`say` gets the notes of the pools, in the thread of the relay."""
         self._pools = pools
         self._say = say
-        self._orders: deque[Callable[[], None]] = deque()
+        self._thread = EpollThread("event listeners", "serve event listeners", _PAUSE)
+        self._orders = Orders(self._thread, "obey an order about event listeners")
         self._pipes: dict[str, Pipes] = {}
         self._by_file: dict[int, Pipes] = {}
-        self._poll = select.epoll()
-        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._poll.register(self._bell, select.EPOLLIN)
+        self._poll = self._thread.files
         self._last_tick = time.time()
         self._alive = False
-        self._faults = log.Faults()
         self._resting: list[Pipes] = []  # read again at `_rest_ends`
         self._rest_ends: float | None = None
         self._draining: dict[str, tuple[float, Callable[[], None]]] = {}
@@ -68,7 +67,7 @@ class ListenerRelay:
         """Start the thread. Raises RuntimeError at the limit of processes."""
         self._alive = True
         try:
-            threads.start(self._run, "event listeners")
+            self._thread.start(self._turn)
         except RuntimeError:
             self._alive = False
             raise
@@ -76,8 +75,7 @@ class ListenerRelay:
     def post(self, order: Callable[[], None]) -> None:
         """Have the thread do this, in order of the calls; from any thread."""
         if self._alive:
-            self._orders.append(order)
-            os.eventfd_write(self._bell, 1)
+            self._orders.post(order)
 
     def post_data(self, order: Callable[[], None], size: int) -> None:
         """The same for an event with bytes of programs, which is dropped where too many wait. From
@@ -119,18 +117,10 @@ class ListenerRelay:
 
     # --- in the thread ----------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        while True:
-            try:
-                self._turn()
-            except Exception as error:  # an event may be lost; listeners and services go on
-                self._faults.say("serve event listeners", error)
-                time.sleep(_PAUSE)
-
     def _turn(self) -> None:
         for file, _ in self._poll.poll(self._time_left()):
-            if file == self._bell:
-                os.eventfd_read(self._bell)
+            if file == self._orders.bell:
+                self._orders.silence()
             elif (pipes := self._by_file.get(file)) is None:
                 continue
             elif file == pipes.out:
@@ -144,9 +134,7 @@ class ListenerRelay:
             self._pools.publish(name, payload)
         self._last_tick = now
         self._deliver()
-        for _ in range(len(self._orders)):
-            self._orders.popleft()()
-            self._deliver()
+        self._orders.obey(self._deliver)
         if self._draining:
             self._end_drains()
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 import time
 from _thread import allocate_lock
-from select import EPOLLIN, EPOLLOUT, POLLOUT, epoll, poll
+from select import EPOLLIN, EPOLLOUT, POLLOUT, poll
 
-from ..core.primitives import deque, partial
-from ..runtime import log, threads
+from ..core.primitives import partial
+from ..runtime import log
+from ..runtime.epoll_thread import EpollThread, Orders
 from .log_outputs import FULL, NAMES, Output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import LockType
-    from collections.abc import Callable
 
     from .log_streams import LogStream
 
@@ -37,41 +37,30 @@ class Relay:
     """Reads streams and writes outputs. Public methods are for other threads."""
 
     def __init__(self) -> None:
-        self._epoll = epoll()
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._epoll.register(self._wake, EPOLLIN)
-        self._lock = allocate_lock()
-        self._orders: deque[Callable[[], object]] = deque()
-        self._closed = False
+        self._thread = EpollThread("logs", "relay lines of services", _PAUSE)
+        self._files = self._thread.files
+        self._orders = Orders(self._thread, "obey an order about logs")
+        self.order = self._orders.post  # let the thread do something, soon; whether it will
         self._streams: dict[int, LogStream] = {}
         self._outputs = _outputs()
         self._held: list[LogStream] = []  # their outputs are full
         self._writers: list[tuple[Output, LockType]] = []  # threads that wait for room
         self._waiting: dict[int, Output] = {}  # outputs that wait for their readers
-        self._faults = log.Faults()
+        self._finished = False
         self._came = 0  # bytes, in a turn
         self._turned_at = 0.0
 
     def start(self) -> None:
         """Raises RuntimeError at the limit of processes."""
-        threads.start(self._run, "logs")
+        self._thread.start(self._turn)
 
     def close(self) -> None:
         """Release all of a relay that could not start."""
-        self._epoll.close()
-        os.close(self._wake)
+        self._files.close()
+        os.close(self._orders.bell)
 
     def output(self, descriptor: int) -> Output | None:
         return self._outputs.get(descriptor)
-
-    def order(self, deed: Callable[[], object]) -> bool:
-        """Let the thread do something, soon; whether it will."""
-        with self._lock:
-            if self._closed:
-                return False
-            self._orders.append(deed)
-        os.eventfd_write(self._wake, 1)
-        return True
 
     def add(self, stream: LogStream) -> None:
         """Read a stream to its end."""
@@ -95,20 +84,12 @@ class Relay:
         if self.order(partial(self._finish, done)):
             done.acquire(timeout=_MOST + _MARGIN)
 
-    def _run(self) -> None:
-        while not self._closed:
-            try:
-                self._turn()
-            except Exception as error:  # a fault in a part costs no service
-                self._faults.say("relay lines of services", error)
-                time.sleep(_PAUSE)
-
     def _turn(self) -> None:
         self._came = 0
-        for fd, _ in self._epoll.poll():
-            if fd == self._wake:
-                os.eventfd_read(fd)
-                self._obey()
+        for fd, _ in self._files.poll():
+            if fd == self._orders.bell:
+                self._orders.silence()
+                self._orders.obey()
             elif fd in self._waiting:
                 self._waiting[fd].flush()
             elif fd in self._streams:
@@ -123,24 +104,16 @@ class Relay:
             time.sleep(_GATHER)
         self._turned_at = now
 
-    def _obey(self) -> None:
-        while self._orders:
-            deed = self._orders.popleft()
-            try:
-                deed()
-            except Exception as error:
-                self._faults.say("obey an order about logs", error)
-
     def _add(self, stream: LogStream) -> None:
         self._streams[stream.fd] = stream
-        self._epoll.register(stream.fd, EPOLLIN)
+        self._files.register(stream.fd, EPOLLIN)
 
     def _read(self, stream: LogStream) -> None:
         if stream.blocked:
             if stream.output is not None:
                 stream.output.flush()
             if stream.blocked:
-                self._epoll.unregister(stream.fd)  # a mask of 0 would still tell of its end
+                self._files.unregister(stream.fd)  # a mask of 0 would still tell of its end
                 self._held.append(stream)
                 return
         self._take(stream)
@@ -168,15 +141,15 @@ class Relay:
         waits = output.descriptor in self._waiting
         if output.size and not waits:
             self._waiting[output.descriptor] = output
-            self._epoll.register(output.descriptor, EPOLLOUT)
+            self._files.register(output.descriptor, EPOLLOUT)
         elif waits and not output.size:
             del self._waiting[output.descriptor]
-            self._epoll.unregister(output.descriptor)
+            self._files.unregister(output.descriptor)
         if output.size > FULL // 2:
             return
         for stream in [one for one in self._held if one.output is output]:
             self._held.remove(stream)
-            self._epoll.register(stream.fd, EPOLLIN)
+            self._files.register(stream.fd, EPOLLIN)
         for pair in [one for one in self._writers if one[0] is output]:
             self._writers.remove(pair)
             pair[1].release()
@@ -185,7 +158,7 @@ class Relay:
         output = self._outputs[descriptor]
         output.put(data)
         output.flush()
-        if output.full and not self._closed:
+        if output.full and not self._finished:
             self._writers.append((output, room))
         else:
             room.release()
@@ -199,9 +172,10 @@ class Relay:
             for output in set(self._outputs.values()):
                 _empty(output, end, stuck)
         finally:
-            with self._lock:
-                self._closed = True
-            self._obey()
+            self._finished = True
+            self._orders.close()
+            self._orders.obey()
+            self._thread.end()
             for _, room in self._writers:
                 room.release()
             done.release()
