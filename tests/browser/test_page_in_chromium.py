@@ -5,53 +5,24 @@ The pictures stay in the temporary directory of each test, for people.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.browser import appearance
+from tests.browser.appearance import WIDTHS
 from tests.browser.chromium import Browser
-from tests.conftest import needs_root
-from tests.contrast import LEAST, contrast
 from tests.harness import Run, app, only_process, until
 from tests.http import port_of, status
-from tests.images import network
 from tests.volume import swap_volume
 
 pytestmark = [only_process, pytest.mark.timeout(60)]
 
-WIDTHS = (360, 1280)
-GROUNDS = {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 20, 20)"}
 LISTEN = ("--listen", "127.0.0.1:0")
 QUICK = ("--reload-interval=0s", "--verify-window=0s")
 HOSTILE = "<script>document.title='owned'<script>\"'&\u202egnp.\u202c" + "w" * 150
-OVERFLOWING = """
-[...document.querySelectorAll("main *, nav *, header *, footer *")]
-.filter(one => one.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
-.map(one => one.outerHTML.slice(0, 80))
-"""
-# The colours of each text, with that of the nearest element that has a ground.
-COLOURS = """
-[...document.querySelectorAll("body *")]
-.filter(one => [...one.childNodes].some(node => node.nodeType === 3 && node.data.trim()))
-.map(one => {
-  let ground = one;
-  while (getComputedStyle(ground).backgroundColor === "rgba(0, 0, 0, 0)") {
-    ground = ground.parentElement;
-  }
-  return [getComputedStyle(one).color, getComputedStyle(ground).backgroundColor];
-}).map(pair => pair.map(colour => colour.match(/\\d+/g).map(Number)))
-"""
-
-
-@pytest.fixture(scope="module", name="browser")
-def browser_(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    needs_root()
-    with network.apart():
-        browser = Browser(tmp_path_factory.mktemp("browser"))
-        yield browser
-        browser.close()
 
 
 def healthy(run: Run, scratch: Path) -> int:
@@ -98,28 +69,7 @@ def _following(run: Run, scratch: Path, *options: str) -> int:
 def test_page_fits_and_stays_at_home(
     run: Run, browser: Browser, state: Callable[[Run, Path], int], tmp_path: Path
 ) -> None:
-    """In every width and scheme: no scrolling aside, no request elsewhere, no complaint."""
-    port = state(run, tmp_path)
-    for width in WIDTHS:
-        for scheme, ground in GROUNDS.items():
-            browser.open(f"http://127.0.0.1:{port}/", width, scheme)
-            browser.picture(tmp_path / f"{state.__name__}-{width}-{scheme}.png")
-
-            assert width == browser.value("document.scrollingElement.scrollWidth")
-            assert [] == browser.value(OVERFLOWING)
-            assert ground == browser.value("getComputedStyle(document.body).backgroundColor")
-            assert [] == faint(browser.value(COLOURS))
-            asked = [sent["request"]["url"] for sent in browser.of("Network.requestWillBeSent")]
-            assert [f"http://127.0.0.1:{port}/"] == [
-                url for url in asked if not url.startswith("data:")
-            ]
-            assert [] == browser.of("Log.entryAdded")
-
-
-def faint(pairs: list[list[list[float]]]) -> list[list[list[float]]]:
-    """The pairs of colours with too little contrast."""
-    assert len(pairs) > 10
-    return [pair for pair in pairs if contrast(*pair) < LEAST]
+    appearance.check(browser, state(run, tmp_path), tmp_path, state.__name__)
 
 
 def test_words_carry_the_state(run: Run, browser: Browser, tmp_path: Path) -> None:

@@ -7,22 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import appearance
 from tests.browser.chromium import Browser
-from tests.browser.test_page_in_chromium import (
-    COLOURS,
-    GROUNDS,
-    LISTEN,
-    OVERFLOWING,
-    WIDTHS,
-    browser_,
-    faint,
-)
+from tests.browser.test_page_in_chromium import LISTEN
 from tests.harness import Run, only_process, until
 from tests.http import port_of, status
 from tests.process.services import section, serve, written
 from tests.volume import swap_volume
-
-__all__ = ["browser_"]  # a fixture
 
 pytestmark = [only_process, pytest.mark.timeout(60)]
 
@@ -88,18 +79,7 @@ def phase(port: int, name: str) -> str:
 def test_page_of_services_fits(
     run: Run, browser: Browser, state: Callable[[Run, Path], int], tmp_path: Path
 ) -> None:
-    """In every width and scheme: no scrolling aside, and contrast enough."""
-    port = state(run, tmp_path)
-    for width in WIDTHS:
-        for scheme, ground in GROUNDS.items():
-            browser.open(f"http://127.0.0.1:{port}/", width, scheme)
-            browser.picture(tmp_path / f"services-{state.__name__}-{width}-{scheme}.png")
-
-            assert width == browser.value("document.scrollingElement.scrollWidth")
-            assert [] == browser.value(OVERFLOWING)
-            assert ground == browser.value("getComputedStyle(document.body).backgroundColor")
-            assert [] == faint(browser.value(COLOURS))
-            assert [] == browser.of("Log.entryAdded")
+    appearance.check(browser, state(run, tmp_path), tmp_path, f"services-{state.__name__}")
 
 
 def test_words_carry_the_states(run: Run, browser: Browser, tmp_path: Path) -> None:
