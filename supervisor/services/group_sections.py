@@ -6,14 +6,10 @@ It owns the rules of groups: which program belongs to which, the order, doubled 
 from __future__ import annotations
 
 from . import event_names, value_formats
-from .dialect import Dialect
 from .fastcgi_socket import socket
-from .host import Host
-from .ini_file import Document
 from .plan import LISTENER_PRIORITY, PRIORITY, Group, Kind, Main, Service
 from .program_section import Program
-from .sections import Section
-from .verdicts import Verdicts
+from .sections import Reading, Section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,18 +28,11 @@ _TAGGING_HANDLER = "supervisor_stdout:event_handler"
 class GroupReader:
     """Reads all groups of a document."""
 
-    def __init__(
-        self,
-        document: Document,
-        verdicts: Verdicts,
-        host: Host,
-        dialect: Dialect,
-        names: Mapping[str, object],
-    ) -> None:
-        self._document = document
-        self._verdicts = verdicts
-        self._host = host
-        self._dialect = dialect
+    def __init__(self, reading: Reading, names: Mapping[str, object]) -> None:
+        """`names` are available in all values."""
+        self._reading = reading
+        self._document = reading.document
+        self._verdicts = reading.verdicts
         self._names = names
         self._environment: Mapping[str, str] = {}
         self.wanted: dict[str, tuple[Wanted, ...]] = {}  # dependencies as written, by identity
@@ -90,7 +79,7 @@ class GroupReader:
     def _named(self, prefix: str) -> Iterator[Section]:
         for name in self._document.sections():
             if name.startswith(prefix):
-                yield Section(self._document, name, self._verdicts, self._names)
+                yield self._reading.section(name, self._names)
 
     def _groups(self) -> Iterator[Group]:
         for section in self._named(_GROUP):
@@ -183,7 +172,7 @@ class GroupReader:
                 continue
             group = self._name(section)
             priority = section.value("priority", value_formats.integer, PRIORITY)
-            shared = socket(section, self._host, {**self._names, "program_name": group})
+            shared = socket(section, self._reading.host, {**self._names, "program_name": group})
             services = self._processes(section.name, Kind.FASTCGI, group, section)
             yield Group(group, Kind.FASTCGI, priority, services, socket=shared)
 
@@ -197,10 +186,10 @@ class GroupReader:
     def _processes(
         self, name: str, kind: Kind, group: str, section: Section | None = None
     ) -> tuple[Service, ...]:
-        section = section or Section(self._document, name, self._verdicts, self._names)
+        section = section or self._reading.section(name, self._names)
         if kind is Kind.FASTCGI:
             section.ask(("socket", "socket_owner", "socket_mode", "socket_backlog"))
-        program = Program(section, kind, self._host, self._dialect, group)
+        program = Program(section, kind, self._reading.host, self._reading.dialect, group)
         services = program.services(self._names, self._environment)
         if program.wanted:
             self.wanted |= {one.identity: program.wanted for one in services}

@@ -14,6 +14,7 @@ from . import config_files, main_section, services_options, supervisord_line
 from .dialect import SERVICES, SUPERVISORD, Dialect
 from .host import Host
 from .ini_file import FileError, Place
+from .sections import Reading
 from .supervisord_format import Reader
 from .verdicts import Verdicts
 
@@ -139,7 +140,7 @@ def read(line: Line, dialect: Dialect, environ: Mapping[str, str]) -> tuple[Plan
         document = config_files.read(line.file, names, verdicts)
     except FileError as error:
         raise UsageError(str(error)) from None
-    reader = Reader(document, verdicts, host, dialect, line.options)
+    reader = Reader(Reading(document, verdicts, host, dialect), line.options)
     return reader.plan(os.path.dirname(os.path.abspath(line.file))), verdicts
 
 

@@ -5,6 +5,7 @@ A key that no reader asks for is unknown. Errors become verdicts, so one reading
 
 from __future__ import annotations
 
+from ..core.record import Record
 from ..options.expansion import expand, uses_default
 from .ini_file import Document, Place
 from .verdicts import Verdicts
@@ -14,10 +15,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
+    from .dialect import Dialect
+    from .host import Host
+
     Value = TypeVar("Value")
     Default = TypeVar("Default")
 
 _NEWER = "only config-supervisor reads %(ENV_X:-DEFAULT)s; supervisord refuses the file"
+
+
+class Reading(Record):
+    """All that the readers of a document share."""
+
+    document: Document
+    verdicts: Verdicts
+    host: Host
+    dialect: Dialect
+
+    def section(self, name: str, names: Mapping[str, object]) -> Section:
+        return Section(self.document, name, self.verdicts, names)
 
 
 class Section:

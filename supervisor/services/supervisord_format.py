@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from ..options.expansion import expand
 from . import server_sections
-from .dialect import Dialect
 from .group_sections import GroupReader
-from .host import Host
-from .ini_file import Document, Place
+from .ini_file import Place
 from .main_section import NAME, MainSection
 from .plan import Plan, Server
 from .plan_rules import Rules
 from .program_section import environment_of
-from .sections import Section, near
-from .verdicts import Verdicts
+from .sections import Reading, near
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from .sections import Section
 
 _KINDS = (
     "group:x",
@@ -38,25 +37,18 @@ _PREFIXES = tuple(kind.removesuffix("x") for kind in _KINDS)
 class Reader:
     """Reads one document; `options`: those of supervisord's command line, by key."""
 
-    def __init__(
-        self,
-        document: Document,
-        verdicts: Verdicts,
-        host: Host,
-        dialect: Dialect,
-        options: Mapping[str, str],
-    ) -> None:
-        self._document = document
-        self._verdicts = verdicts
-        self._host = host
-        self._dialect = dialect
+    def __init__(self, reading: Reading, options: Mapping[str, str]) -> None:
+        self._reading = reading
+        self._document = reading.document
+        self._verdicts = reading.verdicts
+        self._host = reading.host
         self._options = options
-        self._names: dict[str, object] = host.names()
+        self._names: dict[str, object] = self._host.names()
 
     def plan(self, here: str) -> Plan | None:
         """The plan, or None where a verdict refuses the file."""
         if NAME not in self._document.sections():
-            if self._dialect.follows_supervisord:
+            if self._reading.dialect.follows_supervisord:
                 file = self._document.first_file
                 self._verdicts.refuse(
                     Place(file), "there is no section [supervisord]; add it, even if it is empty"
@@ -66,15 +58,15 @@ class Reader:
         self._names |= {"here": here}
         section = self._section(NAME)
         reader = MainSection(section, self._host, self._options)
-        main = reader.read(follows_supervisord=self._dialect.follows_supervisord)
+        main = reader.read(follows_supervisord=self._reading.dialect.follows_supervisord)
         environment = self._environment(section)
-        dialect = self._dialect
+        dialect = self._reading.dialect
         essential = reader.essential
         if essential is not None:
             dialect = dialect.replace(essential=essential)
         section.end()
         self._names |= {f"ENV_{name}": value for name, value in environment.items()}
-        groups = GroupReader(self._document, self._verdicts, self._host, dialect, self._names)
+        groups = GroupReader(self._reading.replace(dialect=dialect), self._names)
         found = groups.read(environment, main)
         plan = Plan(
             main,
@@ -103,7 +95,7 @@ class Reader:
         return environment_of(section, text).values
 
     def _section(self, name: str) -> Section:
-        return Section(self._document, name, self._verdicts, self._names)
+        return self._reading.section(name, self._names)
 
     def _servers(self) -> Iterable[Server]:
         """The sockets, those of TCP first; any name that begins so is one, as in supervisord."""
@@ -112,7 +104,7 @@ class Reader:
             for name in self._document.sections():
                 if not name.startswith(kind):
                     continue
-                section = Section(self._document, name, self._verdicts, names)
+                section = self._reading.section(name, names)
                 if kind == server_sections.UNIX:
                     server = server_sections.unix_server(section, self._host, self._names)
                 else:

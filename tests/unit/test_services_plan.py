@@ -14,6 +14,7 @@ from config_supervisor.services.dialect import SERVICES, SUPERVISORD, Dialect
 from config_supervisor.services.host import Host
 from config_supervisor.services.ini_file import Document
 from config_supervisor.services.plan import Condition, Dependency, Pace, Plan, Restart, Service
+from config_supervisor.services.sections import Reading
 from config_supervisor.services.service_keys import NAMED_OTHERWISE, OPTION_KEYS
 from config_supervisor.services.supervisord_format import Reader
 from config_supervisor.services.verdicts import Level, Verdicts
@@ -28,7 +29,7 @@ def read(
     document = Document()
     document.add(text, "f")
     verdicts = Verdicts()
-    reader = Reader(document, verdicts, Host(environ or os.environ), dialect, {})
+    reader = Reader(Reading(document, verdicts, Host(environ or os.environ), dialect), {})
     plan = reader.plan("/srv")
     return plan, [(one.level, str(one)) for one in verdicts]
 
