@@ -3,7 +3,7 @@
 Pure: `step(services, event, now)` gives the next services and, in order, the orders to perform,
 `Over` among them once all has ended; `wake_at` tells when `DeadlinePassed` is due. It is
 level-triggered: after a change of a service, that service and its neighbours are compared with
-what is wanted of them, whatever happened before. A change of one service costs nothing for all
+their wanted states, whatever happened before. A change of one service costs nothing for all
 others. It must not know of plan files, processes, clients, or the words of supervisord.
 """
 
@@ -165,7 +165,7 @@ def _order(turn: Turn, order: ServiceOrder) -> None:
 
 
 def _take(turn: Turn, order: ServiceOrder, name: str) -> Answer | None:
-    """Note what an order wants of a service; the answer, if there is one already."""
+    """Note the state that an order wants; the answer, if there is one already."""
     member = turn.members.get(name)
     if member is None:
         return Answer.BAD_NAME

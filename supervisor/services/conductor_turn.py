@@ -1,7 +1,7 @@
 """A turn of the conductor: the members as they change, and the orders.
 
 Pure, and part of the conductor: the only writer of members. `conduct` compares each service that
-changed, and its neighbours, with what is wanted of them.
+changed, and its neighbours, with their wanted states.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Turn:
         )
         return state, tuple(self._orders)
 
-    # --- what is wanted ---------------------------------------------------------------------------
+    # --- wanted states ----------------------------------------------------------------------------
 
     def start_all(self, names: Iterable[str]) -> None:
         """Want all of these that start by themselves."""
@@ -167,10 +167,10 @@ class Turn:
     def _rank(self, name: str) -> int:
         return self.state.roster.places[name].rank
 
-    # --- what follows -----------------------------------------------------------------------------
+    # --- consequences -----------------------------------------------------------------------------
 
     def conduct(self) -> None:
-        """Bring the services that changed, and their neighbours, to what is wanted."""
+        """Bring the services that changed, and their neighbours, to their wanted states."""
         while self._look:
             while self._look:
                 self._end_for_a_cause()

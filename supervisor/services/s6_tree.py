@@ -1,7 +1,7 @@
 """An s6 tree read into a plan: services.d, cont-init.d, cont-finish.d, s6-rc.d, the command.
 
 The composition: order and names as s6-overlay has them. Nothing is run or written; `Runtime` names
-what must be there before the first script runs. Mistakes are verdicts with the path of a file.
+the files and programs that the first script needs. Mistakes are verdicts with the path of a file.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class _Reader:
             )
 
     def _scripts(self, stage: str) -> list[Service]:
-        """cont-init.d by its programs, cont-finish.d by what its stop runs."""
+        """The services of a stage: cont-init.d runs at their start, cont-finish.d at their stop."""
         found = []
         folder = f"{self._etc}/{stage}.d"
         for name in self._files.names(folder):
