@@ -8,6 +8,7 @@ import time
 import pytest
 
 from config_supervisor.fleet.events import LeaseTrouble
+from config_supervisor.runtime import log
 from config_supervisor.sources.kubernetes import errands
 from config_supervisor.sources.kubernetes.credentials import Access
 from tests.fake_kube import FakeKube
@@ -46,6 +47,22 @@ def test_missing_right_is_named(fake: FakeKube, linked: Linked, verb: str) -> No
     )
     assert FORBIDDEN[verb].format(fake.namespace, advice) == failure.error
     assert (LeaseTrouble.FORBIDDEN, False) == (failure.reason, failure.unknown)
+
+
+def test_lease_is_polled_without_the_right_to_watch(
+    fake: FakeKube, linked: Linked, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fake.forbid("watch leases")
+    linked.link.follow()
+    linked.expect_holders("-")
+    for holder in "abc":  # a first refusal is passed over: a fresh server loads its roles
+        fake.put_lease("web", holderIdentity=holder)
+        linked.expect_last_holder(holder)
+    assert [] == linked.failures
+    log.flush()
+    (warning,) = capfd.readouterr().err.splitlines()
+    assert f"cannot watch lease {fake.namespace}/web: forbidden; " in warning
+    assert "(watch is missing; see docs/rbac.md); listing it every 0.1 to 0.2 s" in warning
 
 
 def test_denial_by_a_policy_is_quoted(fake: FakeKube, linked: Linked) -> None:
