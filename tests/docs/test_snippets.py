@@ -44,8 +44,8 @@ http {
 }
 """
 
-# To compile the modules of an installation costs half of its time, and the downloads a quarter.
-_PIP = {"PIP_NO_COMPILE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+# "no" turns compilation off (pip, Boolean options): a fifth of the CPU time, for a single call.
+_PIP = {"PIP_NO_COMPILE": "no", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
 class Desk:

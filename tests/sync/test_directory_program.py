@@ -354,6 +354,7 @@ def test_validation_finds_directories_without_files(run: Run, tmp_path: os.PathL
     options = [
         f"--configroot={root}",
         "--validate=ls {dir}/conf.d {dir}/sites",
+        "--verify-window=200ms",
         "--reload-interval=0s",
     ]
     program = start(run, directory, *options, read=root)

@@ -236,14 +236,14 @@ def test_storm_of_changes_makes_few_events(telling: Telling) -> None:
 
 def test_rejected_first_version_makes_events_before_the_end(telling: Telling) -> None:
     telling.kube.create("web", {"app.conf": "one"})
-    program = telling.start("--validate=sh -c 'exit 3'", "--initial-sync-timeout=5s")
+    program = telling.start("--validate=sh -c 'exit 3'", "--initial-sync-timeout=3s")
     program.finish(125)
     assert ["ConfigRejected", "StartFailed"] == telling.fake.reported.reasons()
 
 
 def test_missing_role_makes_an_event_before_the_end(telling: Telling) -> None:
     telling.fake.allow(ADMIN, TELL)
-    program = telling.start("--initial-sync-timeout=5s")
+    program = telling.start("--initial-sync-timeout=3s")
     program.finish(125)
     (event,) = telling.fake.reported.all
     assert ("StartFailed", "Warning") == (event["reason"], event["type"])
@@ -253,7 +253,7 @@ def test_missing_role_makes_an_event_before_the_end(telling: Telling) -> None:
 def test_end_waits_two_seconds_for_its_event(telling: Telling) -> None:
     telling.fake.allow(ADMIN, TELL)
     hold = telling.fake.hold("create")
-    program = telling.start("--initial-sync-timeout=5s")
+    program = telling.start("--initial-sync-timeout=3s")
     hold.wait()
     program.finish(125, 10)
 

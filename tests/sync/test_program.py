@@ -199,7 +199,7 @@ def test_start_without_the_api_uses_files_of_an_earlier_run(
     first.send(15)
     first.finish(0)
     fake.down()
-    program = subject.start("--initial-sync-timeout=4s")
+    program = subject.start("--initial-sync-timeout=3s")
     program.expect("config: one")
     program.err.expect(
         "cannot reach the API server.*; continuing with the last configuration written here"
@@ -212,7 +212,7 @@ def test_start_without_the_api_uses_files_of_an_earlier_run(
 
 def test_first_start_without_the_api_fails(subject: Subject, fake: FakeKube) -> None:
     fake.down()
-    program = subject.start("--initial-sync-timeout=4s")
+    program = subject.start("--initial-sync-timeout=3s")
     program.err.expect("cannot reach the API server at https://127.0.0.1:")
     program.err.expect("no configuration in time: cannot reach .*holds no intact configuration")
     program.finish(125)
@@ -226,7 +226,7 @@ def test_damaged_files_of_an_earlier_run_are_not_used(subject: Subject, fake: Fa
     with open(subject.file, "a", encoding="utf-8") as file:
         file.write("torn")
     fake.down()
-    program = subject.start("--initial-sync-timeout=4s")
+    program = subject.start("--initial-sync-timeout=3s")
     program.err.expect("holds no intact configuration")
     program.finish(125)
 
