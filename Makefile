@@ -2,23 +2,34 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Most tests wait for processes: two at a time keep a core busy. A file's tests stay together, in order.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+# Most tests wait: five at a time keep two cores three quarters busy. A file's tests stay together,
+# and the order of folders leaves the many short files of tests/unit for the end, when workers run dry.
+PYTEST_ARGS ?= -n 5 --dist loadfile --no-loadscope-reorder
+SLOW_ARGS ?= -n 2 --dist load
 IMAGES_ARGS ?= -n 2 --dist loadfile
 COVERAGE_ARGS ?= -q -n 2 --dist loadfile \
 	$(addprefix --ignore=tests/,unit/test_house.py unit/test_signal_disposition.py process/test_footprint.py docs)
 
-.PHONY: help demo test check lint format coverage clean images test-images bench lock
+# Byte code of tests, which pytest rewrites, is half of their collection in each worker.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help demo test test-slow test-endurance check lint format coverage clean images test-images bench lock
 
 help:            ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
-		printf 'make %-12s %s\n' "$$name" "$$text"; done
+		printf 'make %-15s %s\n' "$$name" "$$text"; done
 
 demo: .venv/.run  ## the main job in some seconds, without a cluster and without root
 	@$(BIN)/python tests/demo/demo.py
 
 test: lint         ## all checks and tests: style, types, architecture, behaviour
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-slow: .venv/.dev  ## the tests with many processes, or of a minute: ten minutes at most
+	$(BIN)/python -m pytest -m slow $(SLOW_ARGS)
+
+test-endurance: .venv/.dev  ## ten thousand reloads and restarts without growth, before a release
+	$(BIN)/python -m pytest -m endurance $(SLOW_ARGS)
 
 test-images: .venv/.dev  ## build the images, run them in containers; needs root, podman and runc
 	$(BIN)/python -m pytest -m images $(IMAGES_ARGS)

@@ -90,7 +90,7 @@ def test_pauses_double_after_running_too(run: Run, tmp_path: Path) -> None:
     assert 1 == sum("web is given up" in line for line in program.err.seen)
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 @pytest.mark.timeout(900)
 @only_process
 def test_ten_thousand_restarts_leave_nothing(run: Run, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The slow lane: thousands of reloads without growth. Run by `-m slow` only."""
+"""Thousands of reloads without growth, by `make test-endurance`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.harness import Run, only_process, status
 from tests.sync.reloading import Reloading
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.endurance
 
 _BATCHES, _BATCH = 10, 1000
 
