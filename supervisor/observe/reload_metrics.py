@@ -63,7 +63,7 @@ class ReloadMetrics:
         old, new = rollout_of(before), rollout_of(after)
         was, now = old.reloads, new.reloads
         if isinstance(event, ev.ConfigApplied) and event.digest != old.versions.live:
-            self._times.apply(event)
+            self._times.apply(event, waited=_waited(old))
         if now.number > was.number and not now.trial:
             self._begin(now)
         if now.finished > was.finished:
@@ -94,6 +94,11 @@ def _taken_up(before: Rollout, after: Rollout) -> bool:
     return proven and now == Outcome.SUCCESS and not after.versions.cached
 
 
+def _waited(rollout: Rollout) -> bool:
+    """Whether the newest version came before the end of a hold."""
+    return rollout.hold is not None and rollout.hold.until > rollout.versions.last_offer
+
+
 class _ChangeTimes:
     """The times of a change: from its origin to the app, and to the verdict on the app."""
 
@@ -118,9 +123,10 @@ class _ChangeTimes:
         self._changed_at: float | None = None  # of the change under way, epoch seconds
         self._follows = False  # the source was read before: a further version is a change
 
-    def apply(self, event: ev.ConfigApplied) -> None:
-        """A new version is in place."""
-        self._changed_at = event.changed_at if self._follows and not event.rolled_back else None
+    def apply(self, event: ev.ConfigApplied, *, waited: bool) -> None:
+        """A new version is in place; `waited`: it was held, and is late by intent."""
+        late = event.rolled_back or waited
+        self._changed_at = event.changed_at if self._follows and not late else None
         self._follows = self._follows or not (event.cached or event.rolled_back)
 
     def begin(self) -> None:

@@ -20,6 +20,7 @@ from config_supervisor.core.actions import (
 )
 from config_supervisor.core.holds import Reason
 from config_supervisor.core.reload_windows import ReloadWindow
+from config_supervisor.core.versions import Marks
 from tests.unit.histories import HUP, App, Orders, changed, configured
 
 NINE, TEN = 9 * 3600.0, 10 * 3600.0  # epoch seconds of the day with the window
@@ -142,6 +143,24 @@ def test_first_version_is_applied_outside_of_windows() -> None:
     app.at(0, ev.Began())
 
     assert [Apply()] == app.at(1, ev.ConfigOffered("a"))
+
+
+def test_first_version_beside_a_good_generation_is_not_held() -> None:
+    app = App(configured=True, windows=(DAILY,), rollback=True)
+    app.at(0, ev.Began(), ev.Remembered(Marks(good=("z",))))
+
+    assert [Apply()] == app.at(1, ev.ConfigOffered("a"))
+
+
+def test_earlier_wait_tells_nothing_about_a_later_version() -> None:
+    app = windowed(reload_quiet=60.0)
+    offered(app, EARLY, NINE - 3600)
+    passed(app, EARLY + 60, NINE - 3540)
+    assert Reason.WINDOW == reason(app)
+    app.at(EARLY + 61, ev.ConfigOffered("a"))
+    app.at(EARLY + 4000, ev.ConfigOffered("c"))
+
+    assert (Reason.NONE, EARLY + 4060) == (reason(app), app.wakes_at())
 
 
 def test_correction_of_a_first_version_is_not_held() -> None:

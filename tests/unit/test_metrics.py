@@ -66,6 +66,23 @@ def test_delivery_and_proof_are_counted_apart() -> None:
     assert app.seen("reload_duration")[1] < 0.5
 
 
+def test_version_that_was_held_is_no_propagation() -> None:
+    app = Counted()
+    app.start()
+    offer = ev.ConfigOffered("b")
+    app.turn(ev.SourceOpened(0, "configmap", "a", "b"))
+    app.turn(ev.SourceRead(0, present=True, offer=offer, paused=True))
+    assert 1 == app.metrics.registry.get_sample_value("supervisor_config_held", {"reason": "pause"})
+    app.turn(ev.SourceRead(0, present=True))
+    app.turn(ev.ConfigApplied("b", changed_at=time.time() - 9))
+    app.finish(ago=0)
+    assert 0 == app.seen("config_propagation")[0]
+
+    app.change("c", ago=7)
+    app.finish(ago=0)
+    assert app.seen("config_propagation") == pytest.approx((1, 7), abs=0.5)
+
+
 def test_first_version_of_a_start_is_no_propagation() -> None:
     """The change was made before this container: after a restart its age says nothing."""
     app = Counted()
