@@ -201,7 +201,7 @@ def _run(settings: Settings, inherited: Inherited) -> tuple[int, str]:
         processes.reserve.hold(_RESERVE)
         from .wiring import program
 
-        current = Current(program.first_state(settings), policy)
+        current = Current(program.first_state(settings, policy), policy)
         parts = _parts(program.Assembly(settings, current, inbox.put), command, observer)
         # The default of 5 ms until another thread runs would delay a signal. Not sooner: the new
         # threads would interrupt the start of the others.
@@ -288,7 +288,7 @@ def _policy(settings: Settings) -> Policy:
         return Policy(life)
     from .wiring import program
 
-    return Policy(life, program.rollout_policy(settings))
+    return Policy(life, program.rollout_policy(settings), program.fleet_rules(settings))
 
 
 def _absolute(settings: Settings) -> Settings:

@@ -65,11 +65,12 @@ class LeaseFailed(Event):
 
 
 class TrialChecked(Event):
-    """--fleet-check has ended."""
+    """--fleet-check has ended; not `asked`: that is no answer."""
 
     number: int
     passed: bool
     error: str = ""
+    asked: bool = True
     service: str = APP
 
 

@@ -72,7 +72,7 @@ def _bake(turn: Turn, event: ev.Event) -> None:
 
 def _checked(turn: Turn, trial: Trial, event: ev.Event) -> Trial:
     if isinstance(event, TrialChecked) and event.number == trial.check and trial.checking:
-        failures = 0 if event.passed else trial.failures + 1
+        failures = 0 if event.passed else trial.failures + event.asked
         trial = trial.replace(
             checking=False, failures=failures, checked=trial.checked or event.passed
         )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..process.children import Processes
     from ..process.spawning import Command
     from .inbox import Inbox
-    from .protocols import Observer, Order, Readiness, Reloader, Rules, Sync
+    from .protocols import FleetDeeds, Observer, Order, Readiness, Reloader, Rules, Sync
 
     Commands = Callable[[str], Command]  # of a service, by its name; raises SpawnError
 
@@ -54,6 +54,7 @@ class Parts(Record):
     sync: Sync | None = None
     reload: Reloader | None = None
     readiness: Readiness | None = None
+    fleet: FleetDeeds | None = None
     observers: tuple[Observer, ...] = ()
     at_end: tuple[Callable[[], None], ...] = ()  # called when the service has ended
 
@@ -276,12 +277,12 @@ class Loop:
                 act.RollBack: lambda o: self._begin(partial(sync.roll_back, o.digest), "roll back"),
             }
         if (readiness := self._parts.readiness) is not None:
-            deeds[act.WaitReady] = lambda order: self._begin(
-                partial(readiness.wait, order.pid), "readiness"
-            )
+            deeds[act.WaitReady] = lambda o: self._begin(partial(readiness.wait, o.pid), "ready")
         if (reload := self._parts.reload) is not None:
             deeds[act.Reload] = lambda order: self._begin_reload(reload, order)
             deeds[act.CancelReload] = lambda order: reload.cancel(order.attempt)
+        if (fleet := self._parts.fleet) is not None:
+            deeds |= dict.fromkeys(fleet.orders, fleet.perform)
         return deeds
 
     def _end(self, ended: Ended) -> None:

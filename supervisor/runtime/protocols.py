@@ -54,6 +54,17 @@ class Reloader(Protocol):
         """Have an attempt end soon; from the main thread, returns at once."""
 
 
+class FleetDeeds(Protocol):
+    """Performs the orders of a fleet's rules, and reports by event."""
+
+    @property
+    def orders(self) -> tuple[type[act.Action], ...]:
+        """The types of these orders."""
+
+    def perform(self, order: Any, /) -> None:
+        """Returns at once."""
+
+
 class Readiness(Protocol):
     """Finds out when the app is ready, in a short thread of its own, and reports by event."""
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from ..sources.interface import Content
 
 
+REFUSED = "refused-"  # the begin of the digest of an impossible content
+
+
 class Unwritable(Record):
     """A content with an impossible path; its digest makes it a version all the same."""
 
@@ -66,6 +69,9 @@ class NewestVersion:
         self._errors = ["no answer yet"] * len(subdirs)
         # The sources with secrets: plain digests would reveal them.
         self._secret = [False] * len(subdirs)
+        # The objects of all sources as the cluster knows them; a directory has no such name.
+        self._revisions = [""] * len(subdirs)
+        self._keyed = False  # the digest of the version is: no other pod has the same
         self._missed: set[str] = set()  # keys of --map in no source
         self._change_loop = ChangeLoop()
         self._taking = threads.Lock()  # each source has a thread of its own
@@ -102,6 +108,7 @@ class NewestVersion:
     def _offer(self, index: int, content: Content) -> ev.ConfigOffered | None:
         self._changed_at[index] = content.changed_at
         self._secret[index] = content.private
+        self._revisions[index] = content.revision
         self._keys[index] = frozenset(content.files)
         found = self._made(index, content)
         if found is None or (self.version and self.version.digest == found.digest):
@@ -110,7 +117,17 @@ class NewestVersion:
         self.version = found
         # `random` takes as long to import as all of this module.
         dice = int.from_bytes(posix.urandom(4), "big") / 2**32
-        return ev.ConfigOffered(found.digest, dice, secret=bool(self._key))
+        return ev.ConfigOffered(found.digest, dice, bool(self._key), self._shared(found))
+
+    def _shared(self, found: Version | Unwritable) -> str:
+        """The name of a version among pods: its digest, unless that is keyed or no version."""
+        if isinstance(found, Unwritable):
+            return found.digest.removeprefix(REFUSED)
+        if not self._keyed:
+            return found.digest
+        if not all(self._revisions):
+            return ""
+        return sha256("\n".join(self._revisions).encode()).hexdigest()
 
     def _made(self, index: int, content: Content) -> Version | Unwritable | None:
         # None before the first content of every source.
@@ -127,6 +144,7 @@ class NewestVersion:
             if len(parts) < len(self._parts):
                 return None
             self._warn_of_missed()
+            self._keyed = False
             return version_of(
                 merge(parts),
                 self._digest_key,
@@ -136,7 +154,7 @@ class NewestVersion:
             )
         except BadPath as error:
             message = f"cannot write {self._errors[index] or 'the configuration'}: {error}"
-            return Unwritable(f"refused-{sha256(str(error).encode()).hexdigest()}", message)
+            return Unwritable(f"{REFUSED}{sha256(str(error).encode()).hexdigest()}", message)
 
     def _warn_of_missed(self) -> None:
         """Warn once of each key of --map in no source."""
@@ -155,5 +173,6 @@ class NewestVersion:
                 log.warning(told, event="feedback_loop")
 
     def _digest_key(self) -> bytes:
+        self._keyed = True
         self._key = self._key or self._new_key()
         return self._key

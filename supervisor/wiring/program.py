@@ -20,7 +20,7 @@ from ..core.primitives import partial
 from ..core.rollout_state import Rollout, RolloutPolicy, rollout_of
 from ..core.service import Service
 from ..core.source_states import SourceState
-from ..core.versions import Pace
+from ..core.versions import Pace, Versions
 from ..runtime import log, threads
 from ..runtime.loop import Parts
 from ..store import delivery
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..control.server import Control
-    from ..core.versions import Versions
+    from ..core.service import FleetRules, Policy
     from ..observe.turn_backlog import Backlog
     from ..options.declarations import Settings
     from ..process.spawning import Command
     from ..runtime.loop import Current
-    from ..runtime.protocols import Observer, Order, Readiness, Reloader, Sync
+    from ..runtime.protocols import FleetDeeds, Observer, Order, Readiness, Reloader, Sync
     from ..store.configroot import Root
     from ..store.manifest import Generation
     from ..store.marks_file import MarksFile
@@ -45,15 +45,31 @@ _FURTHER_PORTS, _LAST_PORT = 9, 65535  # with --listen-next
 _PATIENCE = 1.0  # seconds for the first configuration, undisturbed by the imports of servers
 _LAST_WORDS = 2.0  # seconds for the Event about an app that was not started
 # Options with a program, perhaps, which is looked up before the app is started.
-_HOOKS = ("validate", "ready", "verify")
+_HOOKS = ("validate", "ready", "verify", "fleet_check")
 
 
-def first_state(settings: Settings) -> Service:
+def first_state(settings: Settings, policy: Policy) -> Service:
     """The service before its first event."""
     if not settings.configured:
         return Service()
     states = tuple(SourceState(name) for name in sources.names(settings))
-    return Service(rollout=Rollout(), sources=states)
+    if policy.fleet is None:
+        return Service(rollout=Rollout(), sources=states)
+    from . import fleet
+
+    rollout = Rollout(versions=Versions(gated=True))
+    return Service(rollout=rollout, sources=states, fleet=fleet.begun(policy.fleet))
+
+
+def fleet_rules(settings: Settings) -> FleetRules | None:
+    """The rules of --fleet."""
+    if not settings.fleet:
+        return None
+    import os
+
+    from . import fleet
+
+    return fleet.rules(settings, os.environ)
 
 
 def rollout_policy(settings: Settings) -> RolloutPolicy:
@@ -111,6 +127,7 @@ class Assembly:
         readiness = self._readiness()
         reload = self._reload() if settings.configured else None
         sync = self._start_sync() if settings.configured else None
+        fleet = self._fleet() if settings.fleet and settings.configured else None
         served = settings.served_at[1] >= 0
         if served:
             self._start_web(settings.served_at)
@@ -118,7 +135,7 @@ class Assembly:
             self._start_control()
         observers = tuple(self._observers)
         at_end = tuple(self._at_end)
-        return Parts(sync, reload, readiness, observers, at_end)
+        return Parts(sync, reload, readiness, fleet, observers, at_end)
 
     def _note_start(self, event: ev.Event, *_: object) -> None:
         # Not before the app's exec, which would wait for a processor. A sidecar starts nothing: its
@@ -147,6 +164,14 @@ class Assembly:
 
         check = reload_plan.readiness(settings, settings.ready, self._directory)
         return readiness.Readiness(check, hooks.Runner(put), put, settings.reload_timeout)
+
+    def _fleet(self) -> FleetDeeds:
+        from . import fleet
+
+        check = fleet.check(self._settings, self._directory, self._put)
+        deeds = fleet.FleetDeeds(self._settings, self._put, lambda: self._current.state.life, check)
+        self._at_end.append(deeds.end)
+        return deeds
 
     def _start_sync(self) -> Sync:
         """Follow the sources."""

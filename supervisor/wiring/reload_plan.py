@@ -40,10 +40,13 @@ def plan(settings: Settings, directory: str) -> ReloadPlan:
 
 def _verification(settings: Settings, directory: str) -> Check | None:
     text = settings.verify
-    if text is None:
-        return None
+    return None if text is None else check("verify", text, settings, directory)
+
+
+def check(name: str, text: str, settings: Settings, directory: str) -> Check:
+    """The check in the value of an option. Raises UsageError."""
     target = PidLookup(settings.reload_process) if settings.reload_process else None
-    return read("verify", lambda: registry.parse(text, directory, trust(settings), target))
+    return read(name, lambda: registry.parse(text, directory, trust(settings), target))
 
 
 def readiness(settings: Settings, text: str, directory: str) -> Check:
@@ -62,9 +65,11 @@ def commands(settings: Settings, directory: str) -> Iterator[tuple[str, Sequence
     for name in ("validate", settings.reload_method.command):
         if name and (argv := getattr(settings, name)):
             yield flag(name), argv
-    for name, check in checked.items():
-        if isinstance(check, checks.CommandCheck):
-            yield flag(name), check.argv
+    if settings.fleet_check is not None:
+        checked["fleet_check"] = check("fleet_check", settings.fleet_check, settings, directory)
+    for name, one in checked.items():
+        if isinstance(one, checks.CommandCheck):
+            yield flag(name), one.argv
 
 
 def validator(settings: Settings, argv: Sequence[str], runner: Runner) -> Validator:

@@ -88,6 +88,9 @@ def _opener(settings: Settings, kind: str, one: ObjectName, due: float) -> Calla
 
         access = Access(settings.kubeconfig, settings.context)
         namespace = one.namespace or settings.namespace or ""
-        return KubernetesSource(Label(kind, namespace, one.name), access, due=due)
+        # The pods of a fleet name a version by the revisions of its objects.
+        revisions = settings.fleet is not None
+        label = Label(kind, namespace, one.name)
+        return KubernetesSource(label, access, due=due, revisions=revisions)
 
     return open_object

@@ -1,0 +1,186 @@
+"""From settings to a pod's part in its fleet: the rules, and the deeds that these order.
+
+A deed ends in a report, by an event; the link, the keep and the check have threads of their own for
+the time of their work. Imported by a role with --fleet only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ..core.content import sha256
+from ..core.events import APP
+from ..core.primitives import partial
+from ..fleet import events as ev
+from ..fleet import lease, orders
+from ..fleet.policy import FleetPolicy, Role, fresh
+from ..fleet.rules import FleetRules
+from ..runtime import threads
+from ..sources.interface import Label
+from ..sources.kubernetes.credentials import Access
+from ..sources.kubernetes.lease_link import LeaseLink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from ..core.actions import Action
+    from ..core.events import Event
+    from ..core.life_state import Life
+    from ..fleet.state import Fleet
+    from ..options.declarations import Settings
+    from ..process.hooks import Runner
+    from ..reload.checks import Check
+
+    Put = Callable[[Event], None]
+
+_SLACK = 30.0  # seconds for a canary beyond the times of its options
+_START_SHARE = 3  # a start waits for the Lease for this part of --initial-sync-timeout
+_CHECK_SECONDS = 5.0  # for --fleet-check
+_SHAPE = 16  # digits
+
+ORDERS = (
+    orders.ReadLease,
+    orders.FollowLease,
+    orders.LeaveLease,
+    orders.WriteLease,
+    orders.CheckTrial,
+    orders.AnswerFleet,
+)
+
+
+def rules(settings: Settings, environ: Mapping[str, str], service: str = APP) -> FleetRules:
+    """The rules of a pod, or of one of its services."""
+    alone = settings.once  # there is no app to try a version on
+    return FleetRules(
+        FleetPolicy(
+            settings.fleet or "",
+            _identity(environ, service),
+            _shape(settings),
+            bake=settings.fleet_bake,
+            check=check_of(settings) is not None,
+            spread=settings.fleet_spread,
+            role=Role.FOLLOWER if alone else Role(settings.fleet_role),
+            serial=settings.fleet_serial,
+            keep=settings.fleet_keep is not None,
+            manual=settings.fleet_approve == "manual",
+            duration=_SLACK
+            + settings.reload_timeout
+            + settings.verify_window
+            + settings.fleet_bake,
+            patience=settings.initial_sync_timeout / _START_SHARE,
+        )
+    )
+
+
+def begun(fleet_rules: Any) -> Fleet:
+    """The record before the first event."""
+    return fresh(fleet_rules.policy)
+
+
+def check_of(settings: Settings) -> tuple[str, str] | None:
+    """The name and the text of the option whose check is asked in a trial."""
+    for name in ("fleet_check", "verify", "ready"):
+        text = getattr(settings, name)
+        if text is not None:
+            return name, text
+    return None
+
+
+def check(settings: Settings, directory: str, put: Put) -> tuple[Check, Runner] | None:
+    """The check of a trial, with the runner of commands; None without. Raises UsageError."""
+    chosen = check_of(settings)
+    if chosen is None:
+        return None
+    from ..process import hooks
+    from . import reload_plan
+
+    return reload_plan.check(*chosen, settings, directory), hooks.Runner(put)
+
+
+def _identity(environ: Mapping[str, str], service: str) -> str:
+    """The pod by the downward API, else by its host name."""
+    name = environ.get("POD_NAME", "")
+    uid = environ.get("POD_UID", "")
+    pod = f"{name}/{uid}" if name and uid else os.uname().nodename
+    return pod if service == APP else f"{pod}/{service}"
+
+
+def _shape(settings: Settings) -> str:
+    """A digest of all that makes the same content another version: pods of different shapes cannot
+    speak of the same versions.
+    """
+    objects = [
+        [kind, one.namespace, one.name, one.subdir]
+        for kind, group in (("configmap", settings.configmap), ("secret", settings.secret))
+        for one in group
+    ]
+    directory = [settings.config_dir, settings.ignore] if settings.config_dir else []
+    parts = [objects, directory, sorted(settings.map), settings.configroot is not None]
+    return sha256(json.dumps(parts).encode()).hexdigest()[:_SHAPE]
+
+
+class FleetDeeds:
+    """Performs the orders of the rules; each call returns at once."""
+
+    orders = ORDERS
+
+    def __init__(
+        self,
+        settings: Settings,
+        put: Put,
+        life: Callable[[], Life],
+        check: tuple[Check, Runner] | None,
+    ) -> None:
+        """`put` takes the reports, in any thread; `life`: that of the app, now."""
+        access = Access(settings.kubeconfig, settings.context)
+        label = Label("lease", settings.namespace or "", settings.fleet or "")
+        self._link = LeaseLink(label, access, put)
+        self._put = put
+        self._life = life
+        self._check = check
+
+    def perform(self, order: Action) -> None:
+        """Perform an order, which one of `orders` is the type of."""
+        match order:
+            case orders.ReadLease():
+                self._link.read()
+            case orders.FollowLease():
+                self._link.follow()
+            case orders.LeaveLease():
+                self._link.leave()
+            case orders.WriteLease(ledger):
+                self._link.write(lease.written(ledger))
+            case orders.CheckTrial(number):
+                self._begin_check(number)
+            case orders.AnswerFleet(event, error):
+                if event.reply is not None:
+                    event.reply(error)
+
+    def end(self) -> None:
+        """The app has ended: nothing more is followed."""
+        self._link.leave()
+
+    def _begin_check(self, number: int) -> None:
+        try:
+            threads.start(partial(self._ask, number), "fleet check")
+        except RuntimeError as error:  # the limit of processes
+            self._put(ev.TrialChecked(number, False, f"cannot start a thread: {error}", False))
+
+    def _ask(self, number: int) -> None:
+        from ..reload.checks import CheckedApp, CheckFailed
+
+        if self._check is None:
+            self._put(ev.TrialChecked(number, True))
+            return
+        check, runner = self._check
+        try:
+            check.once(CheckedApp(self._life().pid, runner), _CHECK_SECONDS)
+        except CheckFailed as problem:
+            self._put(ev.TrialChecked(number, False, str(problem), not problem.unable))
+        except Exception as error:  # the outer edge of the thread
+            self._put(ev.TrialChecked(number, False, str(error), False))
+        else:
+            self._put(ev.TrialChecked(number, True))
