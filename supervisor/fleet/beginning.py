@@ -12,7 +12,7 @@ from ..core.outcomes import ApplyFailure
 from . import events as fe
 from .lease import Ledger
 from .orders import FetchKept, ReadLease
-from .state import Debt, Hold, Own, Start, State, Verdict
+from .state import CONDEMNED, Debt, Hold, Own, Start, State, Verdict
 
 DIED = "the canary's container did not outlive the trial"
 
@@ -32,10 +32,17 @@ def step(turn: Turn, event: ev.Event) -> None:
         return
     if not turn.fleet.version:
         return
-    if turn.fleet.start is not Start.BARRED:
+    if turn.fleet.start is not Start.BARRED and turn.fleet.blamed != turn.fleet.version:
         turn.enter(State.ASKING)
+    if isinstance(event, ev.Remembered):
+        _remember(turn, event)
+    _decide(turn, event)
+
+
+def _decide(turn: Turn, event: ev.Event) -> None:
+    fleet = turn.fleet
     unfound = isinstance(event, ev.ConfigFailed) and event.reason == ApplyFailure.NO_GENERATION
-    match turn.fleet.start:
+    match fleet.start:
         case Start.READING:
             _first(turn)
         case Start.LAST if unfound:
@@ -44,11 +51,20 @@ def step(turn: Turn, event: ev.Event) -> None:
             _newest(turn)
         case Start.BARRED:
             _newest(turn)
-        case Start.CLEARED if turn.fleet.blamed == turn.fleet.version:
+        case Start.CLEARED if fleet.blamed == fleet.version:
             if unfound:
                 _fetch(turn)
-        case Start.CLEARED if turn.fleet.cleared != turn.fleet.version:
-            _newest(turn)
+        case Start.CLEARED if fleet.cleared != fleet.version:
+            _first(turn)  # a newer one came
+
+
+def _remember(turn: Turn, event: ev.Remembered) -> None:
+    """The newest version may have failed in this pod before, by itself: it is not tried again."""
+    version = turn.fleet.version
+    why = event.marks.why(version)
+    if turn.fleet.cleared == version and why and not why.startswith(CONDEMNED):
+        turn.blame(Own.FAILED, why)
+        turn.condemn(version, Own.FAILED, why)
 
 
 def _bury(turn: Turn) -> None:
@@ -106,12 +122,12 @@ def _newest(turn: Turn) -> None:
         turn.note(start=Start.CLEARED)
         return
     turn.note(start=Start.BARRED)
-    ledger = turn.ledger
-    sentence = ledger.sentence_on(turn.fleet.name) if ledger else None
-    reason = sentence.reason if sentence else Own.DIED
-    error = f"condemned: {reason}"
-    turn.enter(State.CONDEMNED, reason, error)
-    turn.condemn(turn.fleet.version, reason, error)
+    sentence = turn.ledger.sentence_on(turn.fleet.name) if turn.ledger else None
+    if sentence is not None:
+        turn.enter(State.CONDEMNED, sentence.reason, f"{CONDEMNED}: {sentence.reason}")
+    else:
+        turn.enter(State.CONDEMNED, turn.fleet.reason or Own.FAILED, turn.fleet.error)
+    turn.condemn(turn.fleet.version, turn.fleet.reason, turn.fleet.error)
 
 
 def _bad(turn: Turn) -> bool:
@@ -135,12 +151,12 @@ def _given_up(turn: Turn) -> bool:
 
 
 def _excluded(turn: Turn, ledger: Ledger | None) -> tuple[str, ...]:
-    """The versions on which this pod does not start: the bad ones, and one on trial."""
+    """The versions on which this pod does not start: the bad ones, and the newest on trial."""
     fleet = turn.fleet
     if ledger is None:
         return (fleet.blamed,) if fleet.blamed else ()
     names = [one.version for one in ledger.bad]
-    if ledger.trial:
+    if ledger.trial == fleet.name:
         names.append(ledger.trial)
     known = [fleet.digest_of(name) for name in names]
     if fleet.blamed:

@@ -11,7 +11,7 @@ from . import trial
 from .beginning import DIED
 from .lease import Condemned, Ledger
 from .policy import Role
-from .state import Debt, Hold, Own, State, Verdict
+from .state import CONDEMNED, Debt, Hold, Own, State, Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,13 +43,39 @@ def step(turn: Turn, event: ev.Event) -> None:
     _not_condemned(turn, ledger, event)
 
 
+def warn(turn: Turn) -> None:
+    """Tell the rollout of bad versions to which it might go back, if it knows a better one."""
+    ledger = turn.ledger
+    if ledger is None or not ledger.bad:
+        return
+    versions = turn.rollout.versions
+    bad = {_local(turn, one.version): one for one in ledger.bad}
+    better = any(one not in bad for one in versions.marks.good)
+    kept = {"", versions.live, versions.desired, *versions.condemned}
+    for version, sentence in bad.items():
+        if version not in kept and version in versions.marks.good and better:
+            turn.order(ev.VersionCondemned(version, sentence.reason, _words(sentence)))
+
+
+def _local(turn: Turn, name: str) -> str:
+    """The version of this pod with a shared name, as far as it can know."""
+    return turn.fleet.digest_of(name) or ("" if turn.rollout.versions.secret else name)
+
+
+def _words(sentence: Condemned) -> str:
+    who = f" by {sentence.pod}" if sentence.pod else ""
+    return f"{CONDEMNED}{who}: {sentence.reason}"
+
+
 def _forgiven(turn: Turn) -> bool:
     """Whether people have taken back the verdict of this pod, since it stood."""
     fleet = turn.fleet
     if turn.ledger is None:
         return False
-    if turn.ledger.sentence_on(fleet.name):
+    sentence = turn.ledger.sentence_on(fleet.name)
+    if sentence is not None:
         turn.note(condemned=True)
+        turn.condemn(fleet.version, sentence.reason, _words(sentence))
         return False
     if not fleet.condemned or turn.owes(fleet.name):
         return False
@@ -74,8 +100,7 @@ def _condemned(turn: Turn, sentence: Condemned, *, recalled: bool) -> None:
     fleet = turn.fleet
     on_trial = fleet.trial is not None
     turn.note(condemned=True, trial=None, good_since=None)
-    who = f" by {sentence.pod}" if sentence.pod else ""
-    error = f"condemned{who}: {sentence.reason}"
+    error = _words(sentence)
     if not turn.taken or recalled or on_trial:
         turn.condemn(fleet.version, sentence.reason, error)
         turn.enter(State.CONDEMNED, sentence.reason, error)

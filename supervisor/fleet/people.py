@@ -55,17 +55,13 @@ def named(turn: Turn, text: str, ledger: Ledger) -> tuple[str, str]:
     return "", f"no known version begins with {text[:64]}"
 
 
-def answer(turn: Turn) -> None:
-    """Answer the orders, which stand in the Lease or name no version."""
-    ledger = turn.ledger
-    if ledger is None:
-        return
-    for order in turn.fleet.orders:
+def answer(turn: Turn, orders: tuple[FleetOrdered, ...], ledger: Ledger) -> None:
+    """Answer orders that stand in the Lease, or name no version."""
+    for order in orders:
         error = ""
         if order.verb not in (FleetVerb.CLEAR, FleetVerb.STATUS):
             error = named(turn, order.version, ledger)[1]
         turn.order(AnswerFleet(order, error and _cannot(order, error)))
-    turn.note(orders=())
 
 
 def refuse(turn: Turn, error: str) -> None:

@@ -6,13 +6,16 @@ too late is refused by the server, and amends the next state.
 
 from __future__ import annotations
 
+from ..core import events as ev
 from . import amendments as am
 from . import people
+from .events import LeaseRead, LeaseWritten
 from .orders import Keep, ReadLease, WriteLease
 from .state import Debt, Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .events import FleetOrdered
     from .lease import Ledger
     from .turn import Turn
 
@@ -21,31 +24,49 @@ CLAIMS = 16  # trials of this process that it knows as its own
 STALE = 5.0  # seconds for the watch to tell the state that a refused write did not know
 
 
-def publish(turn: Turn) -> bool:
+def publish(turn: Turn, event: ev.Event) -> bool:
     """Write the Lease, if it is not yet as this pod has to have it.
 
-    Returns whether it is now as this pod had to have it.
+    Returns whether a word of this pod stands now.
     """
+    stands = _written(turn, event)
     fleet = turn.fleet
     if fleet.writing is not None:
         if not turn.passed(fleet.write_by):
-            return False
-        turn.note(writing=None, stale=turn.now)
+            return stands
+        turn.note(writing=None, doubtful=fleet.writing, stale=turn.now)
     if not _wishes(turn):
-        return False
+        return stands
     ledger = turn.ledger
     if ledger is None or turn.fleet.stale is not None:
         _read(turn)
-        return False
+        return stands
     wanted = _amended(turn, ledger)
     if wanted != ledger:
         wanted = am.begun(wanted, turn.policy.shape, _own_good(turn))
     if wanted == ledger:
-        _stands(turn, ledger)
+        _done(turn, fleet.owed, fleet.orders)
         return True
     if turn.passed(fleet.retry if fleet.failures else turn.now):
         _write(turn, wanted)
-    return False
+    return stands
+
+
+def _written(turn: Turn, event: ev.Event) -> bool:
+    """Whether the last write stands, by this event; its words are not repeated."""
+    fleet = turn.fleet
+    match event:
+        case LeaseWritten():
+            done = True
+        case LeaseRead() if fleet.doubtful is not None and fleet.ledger is not None:
+            version = fleet.ledger.resource_version
+            done = fleet.doubtful.replace(resource_version=version) == fleet.ledger
+        case _:
+            return False
+    if done:
+        _done(turn, fleet.paying, fleet.obeying)
+    turn.note(doubtful=None)
+    return done
 
 
 def _write(turn: Turn, wanted: Ledger) -> None:
@@ -54,7 +75,32 @@ def _write(turn: Turn, wanted: Ledger) -> None:
     if turn.tries and wanted.holder == turn.policy.identity:
         claims = (*(one for one in claims if one != fleet.name), fleet.name)[-CLAIMS:]
     turn.note(writing=wanted, write_by=turn.now + PATIENCE, claims=claims)
+    turn.note(paying=fleet.owed, obeying=fleet.orders)
     turn.order(WriteLease(wanted))
+
+
+def _done(turn: Turn, debts: tuple[Debt, ...], orders: tuple[FleetOrdered, ...]) -> None:
+    """These words stand in the Lease."""
+    fleet = turn.fleet
+    ledger = turn.ledger
+    if ledger is None:
+        return
+    turn.note(
+        owed=tuple(debt for debt in fleet.owed if debt not in debts),
+        orders=tuple(order for order in fleet.orders if order not in orders),
+        paying=(),
+        obeying=(),
+    )
+    people.answer(turn, tuple(order for order in orders if order in fleet.orders), ledger)
+    for debt in debts:
+        if debt not in fleet.owed:
+            continue
+        good = debt.verdict is Verdict.GOOD
+        if good and ledger.sentence_on(debt.version) is not None:
+            continue  # that of another pod came first
+        _count(turn, debt)
+        if good and debt.version == fleet.name:
+            _proved(turn, ledger)
 
 
 def _wishes(turn: Turn) -> bool:
@@ -78,6 +124,8 @@ def _amended(turn: Turn, ledger: Ledger) -> Ledger:
         ledger = people.amended(turn, order, ledger)
     if turn.tries:
         policy = turn.policy
+        if ledger.sentence_on(fleet.name) or fleet.name in (*ledger.good, ledger.passed):
+            return ledger  # by the verdict or the order in the same write
         return am.claimed(ledger, fleet.name, policy.identity, turn.tries, policy.duration)
     if _forlorn(turn):
         return am.untried(ledger, ledger.trial)
@@ -98,27 +146,12 @@ def _paid(turn: Turn, debt: Debt, ledger: Ledger) -> Ledger:
     return am.resigned(ledger, debt.version, policy.identity)
 
 
-def _stands(turn: Turn, ledger: Ledger) -> None:
-    fleet = turn.fleet
-    for debt in fleet.owed:
-        lost = debt.verdict is Verdict.GOOD and ledger.sentence_on(debt.version) is not None
-        if not lost:
-            _count(turn, debt)
-    turn.note(owed=())
-    if any(debt.verdict is Verdict.GOOD for debt in fleet.owed):
-        _proved(turn, ledger)
-    people.answer(turn)
-
-
 def _proved(turn: Turn, ledger: Ledger) -> None:
-    """The good verdict of this pod stands."""
-    fleet = turn.fleet
-    if ledger.sentence_on(fleet.name) is not None:
-        return
+    """The good verdict of this pod on its newest version stands."""
     turn.note(trial=None)
     turn.clear()
-    if turn.policy.keep and fleet.name in ledger.good:
-        turn.order(Keep(fleet.name))
+    if turn.policy.keep and turn.fleet.name in ledger.good:
+        turn.order(Keep(turn.fleet.name))
 
 
 def _count(turn: Turn, debt: Debt) -> None:

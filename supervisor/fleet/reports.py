@@ -85,7 +85,8 @@ def _conflict(turn: Turn) -> None:
     base = fleet.writing
     known = fleet.ledger
     same = base is None or known is None or base.resource_version == known.resource_version
-    turn.note(writing=None, unwritten=None, stale=turn.now if same else None)
+    turn.note(writing=None, unwritten=None, doubtful=None)
+    turn.note(stale=turn.now if same else None)
 
 
 def _failed(turn: Turn, event: fe.LeaseFailed) -> None:
@@ -97,7 +98,7 @@ def _failed(turn: Turn, event: fe.LeaseFailed) -> None:
         # The write may stand all the same: the next state of the Lease tells.
         turn.note(unwritten=trouble, writing=None)
         if event.unknown:
-            turn.note(stale=turn.now)
+            turn.note(stale=turn.now, doubtful=fleet.writing)
     failures = fleet.failures + 1
     retry = turn.now + backoff(failures, RETRY_FIRST, RETRY_MOST)
     turn.note(failures=failures, retry=retry)

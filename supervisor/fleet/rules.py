@@ -48,14 +48,14 @@ class FleetRules(Record):
             return fleet, ()
         turn = Turn(fleet, self.policy, (rollout, life), now)
         reports.take(turn, event)
-        if isinstance(event, fe.LeaseFailed):
+        if isinstance(event, fe.LeaseFailed) and not event.unknown:
             people.refuse(turn, event.error)
         _see_newest(turn)
         if turn.fleet.start is not Start.DONE:
             beginning.step(turn, event)
         _go_on(turn, event)
         _look(turn)
-        if publication.publish(turn):
+        if publication.publish(turn, event):
             _go_on(turn, ev.Looked())
         _watch(turn)
         return turn.result()
@@ -118,6 +118,7 @@ def _go_on(turn: Turn, event: ev.Event) -> None:
         return
     _see_failure(turn, event)
     following.step(turn, event)
+    following.warn(turn)
     if turn.fleet.state is State.SETTLED:
         turn.note(rested=fleet.version)
 
@@ -137,12 +138,13 @@ def _see_failure(turn: Turn, event: ev.Event) -> None:
     fleet = turn.fleet
     versions = turn.rollout.versions
     version = fleet.version
-    if fleet.cleared != version or version in (fleet.blamed, fleet.told):
+    if turn.opened or fleet.cleared != version or version in (fleet.blamed, fleet.told):
         return
     if version != versions.rejected and version not in versions.marks.rejected:
         return
     if isinstance(event, ev.RollbackOrdered):
         turn.blame(Own.ROLLBACK, "a person put another version in place", publish=False)
+        turn.revoke()
         return
     reloads = turn.rollout.reloads
     told = reloads.target == version and reloads.outcome not in NO_FAILURE

@@ -27,6 +27,9 @@ class State(Words):
     HELD = "held"  # the fleet cannot decide; `reason` has a `Hold`
 
 
+CONDEMNED = "condemned"  # the first word about a version that failed elsewhere
+
+
 class Hold(Words):
     """Why a pod holds a version without a verdict."""
 
@@ -121,6 +124,9 @@ class Fleet(Record):
     reading: bool = False
     writing: Ledger | None = None  # ordered, and not reported yet
     write_by: float = 0.0  # a write without a report by then is forgotten
+    doubtful: Ledger | None = None  # the last write, while it is unknown whether it stands
+    paying: tuple[Debt, ...] = ()  # by the last write
+    obeying: tuple[FleetOrdered, ...] = ()  # by the last write
     stale: float | None = None  # since then another state of the Lease stands than the known one
     unread: Trouble | None = None
     unwritten: Trouble | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..core import events as ev
 from ..core.life import wished
+from ..core.life_state import TOLD
 from ..core.outcomes import UNDELIVERED, Outcome
 from .events import TrialChecked
 from .orders import CheckTrial
@@ -44,7 +45,9 @@ def ended(turn: Turn, event: ev.Event) -> bool:
     trial = turn.fleet.trial
     if trial is None or trial.proven is None or not isinstance(event, ev.Exited):
         return False
-    if event.pid != turn.life.pid or turn.ending or wished(turn.life, event, turn.now):
+    life = turn.life
+    told = life.phase in TOLD or turn.ending
+    if event.pid != life.pid or told or wished(life, event, turn.now):
         return False
     error = f"the app ended, with code {event.code}, while the version was on trial"
     _fail(turn, Own.CHILD_EXITED, error)

@@ -6,7 +6,7 @@ Pure. Each module of rules changes the record through this one; none keeps a tur
 from __future__ import annotations
 
 from ..core import events as ev
-from ..core.life_state import TOLD, Then
+from ..core.life_state import Then
 from .policy import place
 from .state import Debt, State, Verdict
 
@@ -34,6 +34,7 @@ class Turn:
         self.policy = policy
         self.rollout, self.life = pod
         self.now = now
+        self.opened = False  # the gate, in this step: the rollout does not know it yet
         self.tries = 0  # of the trial that this pod wants to claim; 0: none
         self._orders: list[Action | ev.Event] = []
         self._wakes: list[float] = []
@@ -85,8 +86,8 @@ class Turn:
 
     @property
     def ending(self) -> bool:
-        """Whether the app ends because we end it."""
-        return self.life.phase in TOLD or self.life.then is Then.END
+        """Whether the app ends for good; a restart for a version is no end."""
+        return self.life.then is Then.END
 
     # --- steps that several rules take ------------------------------------------------------------
 
@@ -99,6 +100,7 @@ class Turn:
     def clear(self, *, trial: bool = False) -> None:
         """Let the rollout apply the newest version."""
         version = self.fleet.version
+        self.opened = True
         self.note(cleared=version, told="", blamed="")
         self.order(ev.VersionCleared(version, trial))
 
