@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .journal import Journal, Line
 
 _QUIET = frozenset({State.SETTLED, State.ASKING})
+_ON_THE_WAY = frozenset({State.WAITING, State.DUE})
 _GRAVE = frozenset({State.CONDEMNED, State.HELD})
 
 
@@ -40,7 +41,9 @@ def _told(fleet: Fleet) -> tuple[str, str, str]:
 
 def _line(journal: Journal, fleet: Fleet, after: Service) -> Line:
     level = "info"
-    if fleet.state in _QUIET:
+    running = rollout_of(after).runs_on == fleet.version
+    # A version that runs here is news no more, nor is a verdict of this pod, with its own line.
+    if fleet.state in _QUIET or (running and fleet.state in _ON_THE_WAY) or fleet.blamed:
         level = "debug"
     elif fleet.state in _GRAVE:
         level = "warning"

@@ -95,6 +95,20 @@ def test_log_has_a_line_for_a_change_of_state(service: Service, level: str, text
     assert sentence(service.fleet, ROLLOUT) == text
 
 
+@pytest.mark.parametrize(
+    ("running", "fields"),
+    [(NEW, {"state": State.DUE}), (OLD, {"state": State.CONDEMNED, "blamed": NEW})],
+)
+def test_log_is_quiet_about_a_known_version(running: str, fields: dict[str, Any]) -> None:
+    """A canary has told its verdict in a line of its own."""
+    rollout = Rollout(Versions(desired=NEW, live=running, good=running), running=running)
+    service = pod(**fields).replace(rollout=rollout)
+    journal = Journal("nginx", True, "signal", "")
+
+    (line,) = journal.lines(ev.DeadlinePassed(), AT_REST.replace(rollout=rollout), service, 1.0)
+    assert "debug" == line[0]
+
+
 def test_metrics_show_state_holder_and_verdicts() -> None:
     current = [AT_REST]
     metrics = Metrics(lambda: current[0], "signal")
