@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from itertools import count
+from pathlib import Path
 
 from config_supervisor.core.content import Entry, version_of
 from config_supervisor.fleet.policy import place
 from tests.fake_kube import FakeKube
 from tests.fake_kube_kinds import Json
-from tests.harness import Program, Run, app, until
+from tests.harness import Program, Run, app, until, wait_until
 from tests.http import metric, port_of, status
+from tests.process.controlled import Result, ctl
+from tests.real_kube import RealKube
 
 FLEET = "web"
 PREFIX = "config-supervisor/"
 KEY = "app.conf"
+VERIFY = "--verify=sh -c '! grep -q bad {dir}/app.conf'"
+PATIENCE = 30.0  # seconds; beyond the 20 s within which pods look at the Lease
+
+Kube = FakeKube | RealKube
 
 
 def version(content: str) -> str:
@@ -25,14 +33,16 @@ def version(content: str) -> str:
 def identities(number: int, *contents: str) -> list[str]:
     """As many identities: the first asks soonest for each of the contents, the others after it.
 
-    The rules draw places for all pods over 20 s; these are among the first.
+    The rules draw places for all pods over 20 s; these are among the first. Only the first has a
+    place for `one`, on which all start.
     """
     names = [version(content) for content in contents]
     found: list[str] = []
     for uid in count():
         own = f"web-{len(found)}/{uid}"
-        low, high = (0.0, 0.01) if not found else (0.02, 0.05)
-        if all(low <= place(own, name) < high for name in names):
+        wanted = names if found else [version("one"), *names]
+        low, high = (0.02, 0.05) if found else (0.0, 0.01)
+        if all(low <= place(own, name) < high for name in wanted):
             found.append(own)
             if len(found) == number:
                 return found
@@ -42,11 +52,13 @@ def identities(number: int, *contents: str) -> list[str]:
 class Pod:
     """One pod."""
 
-    def __init__(self, run: Run, kube: FakeKube, scratch: str, identity: str) -> None:
+    def __init__(self, run: Run, kube: Kube, scratch: str, identity: str) -> None:
         self.name, _, self.uid = identity.partition("/")
         self._run = run
         self._kube = kube
         self.root = os.path.join(scratch, self.name)
+        self.control = os.path.join(scratch, f"{self.name}.sock")
+        self.command = app("read_config.py", os.path.join(self.root, KEY))
         self.options = [
             f"--fleet={FLEET}",
             f"--configmap={kube.namespace}/web",
@@ -60,16 +72,31 @@ class Pod:
             "--fleet-spread=500ms",
         ]
         self.program: Program
-        self.port = 0
+        self._port = 0
 
-    def start(self, *options: str) -> Program:
-        command = app("read_config.py", os.path.join(self.root, KEY))
-        env = {"POD_NAME": self.name, "POD_UID": self.uid}
-        self.program = self._run(*command, options=[*self.options, *options], env=env)
+    def start(
+        self, *options: str, prefix: Sequence[str] = (), env: Mapping[str, str] | None = None
+    ) -> Program:
+        """Start the pod's container, again perhaps; an option replaces that of the same name."""
+        chosen = {text.partition("=")[0]: text for text in (*self.options, *options)}
+        own = {
+            "POD_NAME": self.name,
+            "POD_UID": self.uid,
+            "CONFIG_SUPERVISOR_CONTROL": self.control,
+        }
+        self._port = 0
+        self.program = self._run(
+            *self.command,
+            options=[text for text in chosen.values() if not text.endswith("=")],
+            prefix=prefix,
+            env={**own, **(env or {})},
+        )
         return self.program
 
-    def serve(self) -> None:
-        self.port = port_of(self.program)
+    @property
+    def port(self) -> int:
+        self._port = self._port or port_of(self.program)
+        return self._port
 
     @property
     def taken(self) -> list[str]:
@@ -77,12 +104,22 @@ class Pod:
         seen = self.program.out.seen
         return [line.removeprefix("config: ") for line in seen if line.startswith("config: ")]
 
-    def expect(self, *contents: str) -> None:
-        until(lambda: self.taken, list(contents), 30)
+    def expect(self, *contents: str, timeout: float = PATIENCE) -> None:
+        """Wait until these are the contents that the app has read."""
+
+        def read() -> None:
+            assert list(contents) == self.taken, self.program.story()
+
+        wait_until(read, timeout)
 
     def live(self) -> str:
         with open(os.path.join(self.root, KEY), encoding="utf-8") as file:
             return file.read()
+
+    def place(self) -> tuple[str, int]:
+        """The live generation by its name and by the inode of its file."""
+        name = os.readlink(os.path.join(self.root, "..data"))
+        return name, os.stat(os.path.join(self.root, name, KEY)).st_ino
 
     def metric(self, name: str, /, **labels: str) -> float | None:
         return metric(self.port, name, **labels)
@@ -90,8 +127,83 @@ class Pod:
     def status(self) -> Json:
         return status(self.port)
 
+    def fleet(self) -> Json:
+        """Its part in the fleet."""
+        found: Json = self.status()["fleet"]
+        return found
 
-def annotation(kube: FakeKube, name: str) -> str:
-    """An annotation of the Lease; empty without it."""
-    lease = kube.lease(FLEET) or {"metadata": {}}
-    return str((lease["metadata"].get("annotations") or {}).get(f"{PREFIX}{name}", ""))
+    def expect_state(self, state: str, reason: str | None = None) -> None:
+        """Wait for a state of its part, with its reason."""
+
+        def reached() -> None:
+            found = self.fleet()
+            assert (state, reason) == (found["state"], found["reason"]), self.program.story()
+
+        wait_until(reached, PATIENCE)
+
+    def ctl(self, *words: str) -> Result:
+        """Run supervisorctl in the pod."""
+        return ctl("--socket", self.control, *words)
+
+    def told(self, text: str) -> list[str]:
+        """The lines of its log with a text."""
+        return [line for line in self.program.err.seen if text in line]
+
+    def expect_told(self, text: str, timeout: float = PATIENCE) -> None:
+        def logged() -> None:
+            assert self.told(text), self.program.story()
+
+        wait_until(logged, timeout)
+
+
+class Group:
+    """Pods on one ConfigMap; the first of them is the canary of the contents that it is made for.
+
+    All start on the content `one`, which is good.
+    """
+
+    def __init__(self, run: Run, kube: Kube, scratch: Path) -> None:
+        self.run = run
+        self.kube = kube
+        self._scratch = os.fspath(scratch)
+        self.pods: list[Pod] = []
+
+    def pod(self, identity: str) -> Pod:
+        """One more pod, to be started."""
+        self.pods.append(Pod(self.run, self.kube, self._scratch, identity))
+        return self.pods[-1]
+
+    def start(self, *later: str, pods: int = 3, options: Sequence[str] = ()) -> list[Pod]:
+        """Start pods for which the first is the canary of the later contents."""
+        self.kube.create("web", {KEY: "one"})
+        for own in identities(pods, *later):
+            self.pod(own).start(VERIFY, *options)
+            if len(self.pods) == 1:
+                self.expect_good("one")
+        for one in self.pods:
+            one.expect("one")
+            one.expect_state("settled")
+        return self.pods
+
+    def change(self, content: str) -> None:
+        self.kube.change("web", {KEY: content})
+
+    def annotation(self, name: str) -> str:
+        """An annotation of the Lease; empty without it."""
+        lease = self.kube.lease(FLEET) or {"metadata": {}}
+        return str((lease["metadata"].get("annotations") or {}).get(f"{PREFIX}{name}", ""))
+
+    def expect_good(self, *contents: str) -> None:
+        expected = [version(content) for content in contents]
+        until(lambda: self.annotation("good").split(), expected, PATIENCE)
+
+    def expect_bad(self, content: str, reason: str, pod: Pod) -> None:
+        expected = f"{version(content)}={reason}@{pod.name}"
+        until(lambda: self.annotation("bad").split()[:1], [expected], PATIENCE)
+
+    def holder(self) -> str:
+        lease = self.kube.lease(FLEET) or {"spec": {}}
+        return str(lease["spec"].get("holderIdentity") or "")
+
+    def delete_lease(self) -> None:
+        self.kube.delete(FLEET, kind="lease")

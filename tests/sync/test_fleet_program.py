@@ -2,67 +2,49 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.fake_kube import FakeKube
-from tests.harness import Run, only_process, until
-from tests.sync.fleet_pods import Pod, annotation, identities, version
+from tests.harness import Run, only_process
+from tests.sync.fleet_pods import Group, Kube
 
-VERIFY = "--verify=sh -c '! grep -q bad {dir}/app.conf'"
-
-pytestmark = only_process
-
-Pods = Callable[..., list[Pod]]
+pytestmark = [only_process, pytest.mark.timeout(60)]
 
 
 @pytest.fixture
-def pods(run: Run, fake: FakeKube, tmp_path: os.PathLike[str]) -> Pods:
-    """Three pods on the content `one`, which is good."""
-
-    def started(*later: str, options: tuple[str, ...] = (VERIFY,)) -> list[Pod]:
-        fake.create("web", {"app.conf": "one"})
-        scratch = os.fspath(tmp_path)
-        found = [Pod(run, fake, scratch, own) for own in identities(3, "one", *later)]
-        for pod in found:
-            pod.start(*options)
-        for pod in found:
-            pod.expect("one")
-        until(lambda: annotation(fake, "good"), version("one"), 30)
-        return found
-
-    return started
+def group(run: Run, kube: Kube, tmp_path: Path) -> Group:
+    return Group(run, kube, tmp_path)
 
 
-def test_good_version_reaches_the_canary_first(pods: Pods, fake: FakeKube) -> None:
-    first, *others = pods("two")
+def test_good_version_reaches_the_canary_first(group: Group) -> None:
+    first, *others = group.start("two")
 
-    fake.change("web", {"app.conf": "two"})
+    group.change("two")
     first.expect("one", "two")
 
     assert [["one"], ["one"]] == [pod.taken for pod in others]
     for pod in others:
         pod.expect("one", "two")
-    good = annotation(fake, "good").split()
-    assert [version("two"), version("one")] == good
-    assert "" == annotation(fake, "trial")
+    group.expect_good("two", "one")
+    assert ("", "") == (group.annotation("trial"), group.holder())
 
 
-def test_bad_version_stops_at_the_canary(pods: Pods, fake: FakeKube) -> None:
-    first, *others = pods("bad", "three")
-    before = [os.readlink(os.path.join(pod.root, "..data")) for pod in others]
+def test_bad_version_stops_at_the_canary(group: Group) -> None:
+    first, *others = group.start("bad")
+    before = [pod.place() for pod in others]
 
-    fake.change("web", {"app.conf": "bad"})
+    group.change("bad")
     first.expect("one", "bad", "one")
 
-    until(lambda: annotation(fake, "bad"), f"{version('bad')}=verify@{first.name}", 10)
-    assert [["one"], ["one"]] == [pod.taken for pod in others]
-    assert before == [os.readlink(os.path.join(pod.root, "..data")) for pod in others]
+    group.expect_bad("bad", "verify", first)
+    for pod in others:
+        pod.expect_state("condemned", "verify")
+        pod.expect("one")
+    assert before == [pod.place() for pod in others]
 
     # The next version is another trial.
-    fake.change("web", {"app.conf": "three"})
+    group.change("three")
     first.expect("one", "bad", "one", "three")
     for pod in others:
         pod.expect("one", "three")
