@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from tests.conftest import needs
 from tests.harness import APPS, app
+from tests.process.test_start_instructions import counted, counting
 
 ROOT = os.path.dirname(os.path.dirname(APPS))
 FEW, MANY = 100, 500
@@ -29,15 +28,14 @@ def test_a_forwarded_signal_takes_few_instructions(tmp_path: os.PathLike[str]) -
 
 
 def per_signal(init: list[str], scratch: os.PathLike[str]) -> float:
-    counted(init, 1, scratch)  # compiles modules
-    return (counted(init, MANY, scratch) - counted(init, FEW, scratch)) / (MANY - FEW)
+    forwarded(init, 1, scratch)  # compiles modules
+    return (forwarded(init, MANY, scratch) - forwarded(init, FEW, scratch)) / (MANY - FEW)
 
 
-def counted(init: list[str], signals: int, scratch: os.PathLike[str]) -> int:
+def forwarded(init: list[str], signals: int, scratch: os.PathLike[str]) -> int:
     """The instructions of an init that forwards signals, one after the other, to its app."""
-    counting = [needs("valgrind"), "--tool=callgrind", f"--callgrind-out-file={scratch}/%p"]
     with subprocess.Popen(
-        [*counting, *init, "--", *app("print_signals.py")],
+        [*counting(scratch), *init, "--", *app("print_signals.py")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -54,6 +52,4 @@ def counted(init: list[str], signals: int, scratch: os.PathLike[str]) -> int:
             told = program.communicate(timeout=30)[1]
         finally:
             program.kill()
-    found = re.findall(r"Collected : (\d+)", told)
-    assert 1 == len(found), told
-    return int(found[0])
+    return counted(told)
