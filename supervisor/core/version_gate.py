@@ -72,7 +72,15 @@ def objection(versions: Versions, order: ev.ReloadOrdered | ev.RollbackOrdered) 
 
 def _cleared(versions: Versions, version: str, *, trial: bool) -> Versions:
     """The fleet lets this version be applied, after all if it had been condemned."""
-    marks = versions.marks.replace(baking=version if trial else "")
+    if versions.marks.baking not in ("", version):
+        versions = ver.cut_short(versions)
+    if version == versions.unproven != "":
+        seen = versions.seen
+        versions = versions.replace(unproven="", seen=False)
+        versions = ver.proven(versions, version) if seen else versions
+    marks = versions.marks
+    known = version in marks.good and version != marks.baking  # from before this trial
+    marks = marks.replace(baking=version if trial and not known else "")
     if marks.died == version:
         marks = marks.replace(died="")
     if version not in ("", versions.cleared):

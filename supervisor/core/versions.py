@@ -107,6 +107,8 @@ class Versions(Record):
     gated: bool = False  # a fleet decides which version may be applied
     cleared: str = ""  # by the fleet
     condemned: tuple[str, ...] = ()  # by the fleet, newest first
+    unproven: str = ""  # a newer version ended its trial for the fleet: it is not good
+    seen: bool = False  # the app has been seen to work on the unproven version
     files: int = 0  # in place
     size: int = 0
     changes: str = ""  # of the last version put in place
@@ -170,6 +172,8 @@ def offered(versions: Versions, event: ev.ConfigOffered, now: float) -> Versions
         versions = versions.replace(first_offer=now, dice=event.dice)
     elif not versions.applying:
         versions = versions.replace(coalesced=versions.coalesced + 1)
+    if versions.marks.baking not in ("", event.digest):
+        versions = cut_short(versions)
     # Once the content has changed, a rejected version is tried again if it comes back; and a newer
     # version owes nothing to the failures of an older version.
     return versions.replace(
@@ -267,10 +271,28 @@ def proven(versions: Versions, version: str) -> Versions:
     """The app was seen to work on a version; that does not lift a sentence of the fleet."""
     if version in versions.condemned:
         return versions
+    if version == versions.unproven != "":
+        return versions.replace(seen=True)
     # A rejected version could not be replaced, and works after all.
     rejected = "" if versions.rejected == version else versions.rejected
     marks = versions.marks.proving(version)
     return versions.replace(good=version, marks=marks, rejected=rejected)
+
+
+def cut_short(versions: Versions) -> Versions:
+    """The trial for the fleet has ended without a verdict: there is no way back to its version,
+    except where there is no other.
+    """
+    version = versions.marks.baking
+    good = tuple(one for one in versions.marks.good if one != version)
+    if not good or version in (versions.unproven, *versions.condemned):
+        return versions
+    return versions.replace(
+        good=good[0] if versions.good == version else versions.good,
+        marks=versions.marks.replace(good=good),
+        unproven=version,
+        seen=version in versions.marks.good,
+    )
 
 
 def failing(versions: Versions, version: str, why: str) -> Versions:
