@@ -53,7 +53,7 @@ def warn(turn: Turn) -> None:
     better = any(one not in bad for one in versions.marks.good)
     kept = {"", versions.live, versions.desired, *versions.condemned}
     for version, sentence in bad.items():
-        if version not in kept and version in versions.marks.good and better:
+        if version not in kept and (better or version not in versions.marks.good):
             turn.order(ev.VersionCondemned(version, sentence.reason, _words(sentence)))
 
 

@@ -15,7 +15,7 @@ from . import beginning, following, people, publication, reports, trial
 from . import events as fe
 from .orders import FollowLease, LeaveLease, ReadLease
 from .policy import FleetPolicy, place
-from .state import Fleet, Own, Start, State
+from .state import Debt, Fleet, Own, Start, State, Verdict
 from .turn import Turn
 
 TYPE_CHECKING = False
@@ -131,6 +131,7 @@ def _stay(turn: Turn) -> None:
         turn.note(rested="")
         turn.enter(State.ASKING)
         following.step(turn, ev.Looked())
+    following.warn(turn)
 
 
 def _see_failure(turn: Turn, event: ev.Event) -> None:
@@ -143,6 +144,9 @@ def _see_failure(turn: Turn, event: ev.Event) -> None:
     if version != versions.rejected and version not in versions.marks.rejected:
         return
     if isinstance(event, ev.RollbackOrdered):
+        if fleet.trial is not None:  # another pod may try it
+            turn.owe(Debt(Verdict.RESIGNED, fleet.name))
+        turn.note(trial=None)
         turn.blame(Own.ROLLBACK, "a person put another version in place", publish=False)
         turn.revoke()
         return
