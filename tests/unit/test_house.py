@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tokenize
+import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -316,3 +317,12 @@ def test_files_named_in_prose_exist() -> None:
 
     found = {(name, file) for name, text in texts.items() for file in named.findall(text)}
     assert [] == sorted(pair for pair in found if pair[1] not in known | FOREIGN)
+
+
+def test_wheel_has_every_package() -> None:
+    """A package that is missing there is found in the tree all the same."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {path.parent for path in (ROOT / "supervisor").rglob("__init__.py")}
+    names = {".".join(one.relative_to(ROOT).parts) for one in folders}
+
+    assert {f"config_{name}" for name in names} == set(project["tool"]["setuptools"]["packages"])
