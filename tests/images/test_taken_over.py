@@ -66,3 +66,24 @@ def test_image_of_supervisord_is_taken_over(image: str, name: str) -> None:
     assert "web: stopped\n" == stopped
     built.podman("stop", "--time=20", name)
     container.finish(0, timeout=30)
+
+
+OF_INIT = """\
+FROM {debian}
+COPY --from={bundle} /opt/supervisor /opt/supervisor
+RUN ln -s /opt/supervisor/bin/{name} /usr/bin/{name}
+ENTRYPOINT ["/usr/bin/{name}", "{flag}", "--"]
+"""
+
+
+@pytest.mark.parametrize(("name", "flag"), [("tini", "-ge3"), ("dumb-init", "-r15:2")])
+def test_image_of_an_init_is_taken_over(name: str, flag: str) -> None:
+    """By a link in the place of the program; the name of the process is that of the link."""
+    bundle = built.image("bundle")
+    text = OF_INIT.format(debian=built.debian("bookworm"), bundle=bundle, name=name, flag=flag)
+    image = built.derived(f"localhost/supervisor-tests-{name}", text)
+    words = ["run", "--rm", "--network=none", "--pull=never", image, "sh", "-c"]
+    done = built.podman(*words, "cat /proc/1/comm; exit 3", check=False)
+
+    assert name == done.stdout.strip()
+    assert (0 if name == "tini" else 3) == done.returncode
