@@ -81,9 +81,11 @@ def read_variables(
             _read_variable(name, options[name], environ, given)
 
 
-def unchecked(given: Mapping[str, list[tuple[str, str]]]) -> Settings:
+def unchecked(given: Mapping[str, list[tuple[str, str]]], command: Sequence[str] = ()) -> Settings:
     """The parsed options, with no check of options against each other. Raises UsageError."""
-    return Settings(**{name: value(OPTIONS[name], given.get(name)) for name in OPTIONS})
+    values = {name: one.value for name, one in OPTIONS.items()}
+    values.update({name: value(OPTIONS[name], texts) for name, texts in given.items()})
+    return Settings(**values, command=tuple(command))
 
 
 def settled(
@@ -92,11 +94,9 @@ def settled(
     """Settings from texts by the name of their option, each with the place where it was written;
     raises UsageError. `told`: the names that weigh as those of a command line.
     """
-    for name, one in OPTIONS.items():
-        if one.holds and name in given:
-            told |= _read_file(name, one.holds, given, told)
-    values_ = {name: value(OPTIONS[name], given.get(name)) for name in OPTIONS}
-    settings = Settings(**values_, command=tuple(command))
+    for name in [name for name in given if OPTIONS[name].holds]:
+        told |= _read_file(name, OPTIONS[name].holds, given, told)
+    settings = unchecked(given, command)
     if not (settings.help or settings.version):
         _check(settings, told, Written(given))
     return settings
@@ -209,9 +209,9 @@ def _read_file(
 
 def value(one: Option, given: list[tuple[str, str]] | None) -> Any:
     """The parsed texts of an option, else its default. Raises UsageError."""
-    parse_one = one.parse or parsers.switch
     if given is None:
-        return parse_one(one.default) if isinstance(one.default, str) else one.default
+        return one.value
+    parse_one = one.parse or parsers.switch
     parsed = []
     for where, text in given:
         try:

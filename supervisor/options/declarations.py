@@ -7,6 +7,7 @@ fleet, `command_line` the reading and the checks of options against each other.
 
 from __future__ import annotations
 
+from ..core import signal_numbers
 from ..runtime import log
 from . import parsers
 from .fleet_options import FleetOptions
@@ -85,6 +86,7 @@ class ConfigurationOptions(Group):
         "keep N versions in --configroot, the live one included; with 1 an old Secret is removed"
         " once the new version is good",
         default="3",
+        value=3,
     )
     namespace: str | None = option(
         parsers.namespace,
@@ -107,6 +109,7 @@ class ConfigurationOptions(Group):
         "let the app wait this long for the first configuration; then an intact last good version"
         " in --configroot is used, else the exit code is 125",
         default="60s",
+        value=60.0,
     )
     once: bool = option(
         None,
@@ -142,12 +145,14 @@ class AppOptions(Group):
         "SIG",
         "send the app this signal when TERM stops the supervisor",
         default="TERM",
+        value=signal_numbers.TERM,
     )
     stop_delay: float = option(
         parsers.duration,
         "DURATION",
         "wait this long before the app gets the stop signal: for the removal of endpoints",
         default="0s",
+        value=0.0,
     )
     stop_timeout: float | None = option(
         parsers.duration,
@@ -174,18 +179,21 @@ class AppOptions(Group):
         "terminate processes that remain when the app has ended, by TERM and after"
         " --leftovers-timeout by KILL, or ignore them",
         default="terminate",
+        value="terminate",
     )
     leftovers_timeout: float = option(
         parsers.duration,
         "DURATION",
         "let leftover processes end within this time between TERM and KILL",
         default="10s",
+        value=10.0,
     )
     subreaper: str = option(
         parsers.choice("auto", "off"),
         "auto|off",
         "auto: become a child subreaper where the supervisor is not PID 1",
         default="auto",
+        value="auto",
     )
     restart: str = option(
         parsers.choice("never", "on-failure", "always", no="never"),
@@ -193,6 +201,7 @@ class AppOptions(Group):
         "start the app again when it ends, after 0.5s, doubling to 30s; 30s of running begin this"
         " again at 0.5s",
         default="never",
+        value="never",
     )
     ok_exit_code: tuple[int, ...] = option(
         parsers.exit_code, "N", "exit with 0 where the app exits with N; repeatable", many=True
@@ -265,10 +274,15 @@ class LogOptions(Group):
         "|".join(log.LEVELS),
         "log lines of the supervisor at this level and above",
         default="info",
+        value="info",
     )
     verbose: bool = option(None, "", "log as with --log-level=debug", short="-v", default=False)
     v: int = option(
-        parsers.count, "N", "log as with --log-level=debug where N is 1 or more", default="0"
+        parsers.count,
+        "N",
+        "log as with --log-level=debug where N is 1 or more",
+        default="0",
+        value=0,
     )
     version: bool = option(None, "", "print the version and exit", default=False)
     help: bool = option(None, "", "print this help and exit", short="-h", default=False)

@@ -26,6 +26,7 @@ class FleetOptions(Group):
         "have the canary run well this long after the verification, before other pods of --fleet"
         " follow",
         default="30s",
+        value=30.0,
     )
     fleet_check: str | None = option(
         parsers.check,
@@ -39,6 +40,7 @@ class FleetOptions(Group):
         "DURATION",
         "let the other pods of --fleet follow a good canary within this time, spread evenly",
         default="60s",
+        value=60.0,
     )
     fleet_role: str = option(
         parsers.choice(*ROLES),
@@ -46,6 +48,7 @@ class FleetOptions(Group):
         "let this pod of --fleet be the canary, or never: a follower waits for the verdict of"
         " another",
         default="auto",
+        value="auto",
     )
     fleet_serial: bool = option(
         None,
@@ -65,4 +68,5 @@ class FleetOptions(Group):
         "auto|manual",
         "manual: a version that passed the trial of --fleet waits for supervisorctl fleet approve",
         default="auto",
+        value="auto",
     )

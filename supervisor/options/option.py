@@ -22,6 +22,7 @@ class Option(Record):
     commas: bool = True  # several values in one variable may be split at commas too
     short: str = ""
     shown_default: str = ""
+    value: Any = None  # of the default, parsed
     holds: str = ""  # names an option: this option gives a file with its value
 
 
@@ -49,6 +50,7 @@ def option(
     help: str,
     *,
     default: Any = None,
+    value: Any = None,
     many: bool = False,
     commas: bool = True,
     short: str = "",
@@ -69,6 +71,7 @@ def option(
         commas=commas,
         short=short,
         shown_default=shown,
+        value=() if many else default if value is None else value,
         holds=holds,
     )
     return one

@@ -6,6 +6,7 @@ its name in `reload/methods/`.
 
 from __future__ import annotations
 
+from ..core import signal_numbers
 from ..core.record import Record
 from . import parsers
 from .option import Group, option
@@ -70,6 +71,7 @@ class ReloadOptions(Group):
         "SIG",
         "send the app this signal when the files have changed",
         default="HUP",
+        value=signal_numbers.HUP,
     )
     reload_signal_check: str = option(
         parsers.choice("auto", "off"),
@@ -77,6 +79,7 @@ class ReloadOptions(Group):
         "auto: send --reload-signal only to an app that catches it, since it would end any other;"
         " off: send it in any case, once the app is ready",
         default="auto",
+        value="auto",
     )
     reload_http: str | None = option(
         parsers.word,
@@ -92,7 +95,11 @@ class ReloadOptions(Group):
         holds="reload_http",
     )
     reload_http_method: str = option(
-        parsers.word, "METHOD", "use this HTTP method for --reload-http", default="POST"
+        parsers.word,
+        "METHOD",
+        "use this HTTP method for --reload-http",
+        default="POST",
+        value="POST",
     )
     reload_http_header: tuple[str, ...] = option(
         parsers.word,
@@ -149,6 +156,7 @@ class ReloadOptions(Group):
         "DURATION",
         "let a reload last this long, retries included, and the app take this long to pass --ready",
         default="30s",
+        value=30.0,
     )
     reload_interval: float = option(
         parsers.duration,
@@ -156,6 +164,7 @@ class ReloadOptions(Group):
         "reload at once for the first change; for further changes wait until this long after the"
         " last reload began, and apply only the newest",
         default="10s",
+        value=10.0,
     )
     reload_quiet: float = option(
         parsers.duration,
@@ -163,6 +172,7 @@ class ReloadOptions(Group):
         "apply changes after this time without another change, at the latest after 10 times as"
         " long",
         default="0s",
+        value=0.0,
     )
     reload_splay: float = option(
         parsers.duration,
@@ -170,6 +180,7 @@ class ReloadOptions(Group):
         "delay a reload by a random time up to this, so that the pods of a fleet do not reload at"
         " one instant",
         default="0s",
+        value=0.0,
     )
     reload_window: tuple[ReloadWindow, ...] = option(
         parsers.reload_window,
@@ -201,12 +212,14 @@ class ReloadOptions(Group):
         " configuration, or withhold it; auto: withhold it once a Secret, or a file that not every"
         " user may read, took part; supervisorctl status always shows it",
         default="auto",
+        value="auto",
     )
     verify_window: float = option(
         parsers.duration,
         "DURATION",
         "require the app to stay alive this long after a reload",
         default="5s",
+        value=5.0,
     )
     rollback: bool = option(
         None,

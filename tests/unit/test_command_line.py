@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from config_supervisor.core.errors import UsageError
 from config_supervisor.options import command_line, help_page
+from config_supervisor.options.command_line import OPTIONS
 from config_supervisor.options.parsers import ObjectName
 from tests.unit.option_parsing import parse, refused
 
@@ -227,3 +228,11 @@ def test_variables_of_an_image_need_no_configuration() -> None:
         command_line.parse(["--validate=true", "nginx"], {})
     with pytest.raises(UsageError, match="CONFIG_SUPERVISOR_RELOAD_HTTP needs a configuration"):
         command_line.parse([], {"CONFIG_SUPERVISOR_RELOAD_HTTP": "http://127.0.0.1:1"})
+
+
+@pytest.mark.parametrize("name", [n for n, o in OPTIONS.items() if isinstance(o.default, str)])
+def test_value_of_a_default_is_its_parsed_text(name: str) -> None:
+    one = OPTIONS[name]
+
+    assert one.parse is not None
+    assert one.parse(one.default) == one.value
