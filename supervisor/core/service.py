@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     class FleetRules(Protocol):
         """The rules of a fleet, above this package; the state of a fleet is theirs alone."""
 
+        def begin(self) -> Any:
+            """The fleet before the first event."""
+
+        def note(self, fleet: Any, event: ev.Event, now: float, /) -> Any:
+            """The fleet after an event that comes while the service is down."""
+
         def step(
             self, fleet: Any, event: ev.Event, rollout: Rollout, life: Life, now: float, /
         ) -> tuple[Any, tuple[Action | ev.Event, ...]]:

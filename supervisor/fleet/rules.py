@@ -9,19 +9,19 @@ cleared, and leaves a version that is condemned.
 from __future__ import annotations
 
 from ..core import events as ev
+from ..core.life_state import Life
 from ..core.outcomes import NO_FAILURE
 from ..core.record import Record
+from ..core.rollout_state import Rollout
 from . import beginning, following, people, publication, reports, trial
 from . import events as fe
 from .orders import FollowLease, LeaveLease, ReadLease
-from .policy import FleetPolicy, place
+from .policy import FleetPolicy, fresh, place
 from .state import Debt, Fleet, Own, Start, State, Verdict
 from .turn import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..core.life_state import Life
-    from ..core.rollout_state import Rollout
     from .turn import Out
 
 # At rest a fleet looks at these only.
@@ -39,6 +39,16 @@ _ABOUT = (
 
 class FleetRules(Record):
     policy: FleetPolicy
+
+    def begin(self) -> Fleet:
+        """The record before the first event."""
+        return fresh(self.policy)
+
+    def note(self, fleet: Fleet, event: ev.Event, now: float) -> Fleet:
+        """The record after an event while the service is down: nothing is decided."""
+        turn = Turn(fleet, self.policy, (Rollout(), Life()), now)
+        reports.take(turn, event)
+        return turn.fleet
 
     def step(
         self, fleet: Fleet, event: ev.Event, rollout: Rollout, life: Life, now: float

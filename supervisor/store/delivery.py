@@ -10,7 +10,7 @@ import posix
 import time
 
 from ..core import events as ev
-from ..core.content import KEY_BYTES, Changes, Version, diff
+from ..core.content import KEY_BYTES, Changes, Version, diff, version_of
 from ..core.outcomes import ApplyFailure
 from ..core.record import Record
 from ..core.versions import short
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..core.actions import Recover
+    from ..core.content import Entry
     from ..core.versions import Versions
     from .configroot import Generation, Root
     from .marks_file import MarksFile
@@ -122,7 +123,7 @@ class Delivery:
         newest = self._newest.version
         if newest is None or version in ("", newest.digest):
             return newest
-        self._put(ev.ConfigFailed(version, ApplyFailure.OVERTAKEN, "a newer version came before"))
+        self._overtaken(version, "a newer version came before")
         return None
 
     def apply(self, version: str = "") -> None:
@@ -177,24 +178,18 @@ class Delivery:
             do(desired)
         except ApplyError as error:
             if error.reason is ApplyFailure.HOOK and self._newest.version is not desired:
-                self._put(
-                    ev.ConfigFailed(
-                        desired.digest,
-                        ApplyFailure.OVERTAKEN,
-                        "a newer version ended the validation",
-                    )
-                )
+                self._overtaken(desired.digest, "a newer version ended the validation")
             else:
                 self._fail(desired.digest, error.reason, str(error), error.words)
         except Exception as error:  # the outer edge of the thread: each order is reported
-            self._fail(
-                desired.digest,
-                ApplyFailure.WRITE,
-                f"cannot write the configuration: internal error: {error!r}",
-            )
+            why = f"cannot write the configuration: internal error: {error!r}"
+            self._fail(desired.digest, ApplyFailure.WRITE, why)
         else:
             return True
         return False
+
+    def _overtaken(self, digest: str, error: str) -> None:
+        self._put(ev.ConfigFailed(digest, ApplyFailure.OVERTAKEN, error))
 
     def _fail(self, digest: str, reason: ApplyFailure, error: str, words: str = "") -> None:
         self._apply_error = error
@@ -330,18 +325,10 @@ class Delivery:
             try:
                 changes, found = self._return_to(digest)
             except Exception as error:  # as in `apply`
-                self._fail(
-                    digest,
-                    ApplyFailure.ROLLBACK,
-                    f"cannot put configuration {short(digest)} back: {error}",
-                )
+                why = f"cannot put configuration {short(digest)} back: {error}"
+                self._fail(digest, ApplyFailure.ROLLBACK, why)
                 return
-            previous = self._returned(found)
-            self._put(
-                ev.ConfigApplied(
-                    digest, changes, found.count, found.bytes, rolled_back=True, previous=previous
-                )
-            )
+            self._returned(found, changes, rolled_back=True)
 
     def _return_to(self, digest: str) -> tuple[str, Generation]:
         if self._root is None:
@@ -377,12 +364,7 @@ class Delivery:
             if found is None:
                 self._put(ev.ConfigFailed("", ApplyFailure.NO_GENERATION, error))
                 return
-            previous = self._returned(found)
-            self._put(
-                ev.ConfigApplied(
-                    found.digest, "", found.count, found.bytes, cached=True, previous=previous
-                )
-            )
+            self._returned(found)
 
     def _best(self, order: Recover) -> Generation | None:
         if self._marks is not None:
@@ -390,10 +372,29 @@ class Delivery:
             return self._marks.best(self._live, without, order)
         return self._live
 
-    def _returned(self, found: Generation) -> str:
-        """Note that an earlier version is live again; returns the version before."""
-        previous = self._previous
+    def _returned(self, found: Generation, changes: str = "", *, rolled_back: bool = False) -> None:
+        """Note and report that a version is live which is not the newest."""
+        size = found.count, found.bytes
+        how = not rolled_back, rolled_back
+        applied = ev.ConfigApplied(found.digest, changes, *size, *how, self._previous)
         self._previous = found.digest
         self._live = found
         self._in_place = found.files
-        return previous
+        self._put(applied)
+
+    def newest(self, shared: str) -> Mapping[str, Entry] | None:
+        """The files of the newest version, if it has this name among pods."""
+        return self._newest.files(shared)
+
+    def show_kept(self, files: Mapping[str, Entry], *, secret: bool) -> None:
+        """Put the files that a fleet keeps in place, for a start; reports `ConfigApplied`. Raises
+        ApplyError and BadPath. For a short thread.
+        """
+        if self._root is None:
+            raise ApplyError(ApplyFailure.WRITE, "there is no --configroot")
+        with self._store:
+            self._find_live(self._root)
+            kept = version_of(files, self._digest_key, secret=secret)
+            staged = self._root.stage(kept)
+            self._root.show(staged)
+            self._returned(staged)

@@ -86,6 +86,14 @@ class NewestVersion:
         """The last change of the content at its origin, epoch seconds, if known."""
         return max((at for at in self._changed_at if at is not None), default=None)
 
+    def files(self, shared: str) -> Mapping[str, Entry] | None:
+        """The files of the version, if it has this name among pods."""
+        with self._taking:
+            version = self.version
+            if not isinstance(version, Version) or self._shared(version) != shared:
+                return None
+            return version.files
+
     def note_error(self, index: int, error: str) -> None:
         self._errors[index] = error
 

@@ -12,27 +12,28 @@ import os
 from ..core.content import sha256
 from ..core.events import APP
 from ..core.primitives import partial
+from ..core.record import Record
 from ..fleet import events as ev
 from ..fleet import lease, orders
-from ..fleet.policy import FleetPolicy, Role, fresh
+from ..fleet.policy import FleetPolicy, Role
 from ..fleet.rules import FleetRules
 from ..runtime import threads
 from ..sources.interface import Label
 from ..sources.kubernetes.credentials import Access
 from ..sources.kubernetes.lease_link import LeaseLink
+from .fleet_keep import FleetKeep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any
 
     from ..core.actions import Action
     from ..core.events import Event
     from ..core.life_state import Life
-    from ..fleet.state import Fleet
     from ..options.declarations import Settings
     from ..process.hooks import Runner
     from ..reload.checks import Check
+    from .fleet_keep import KeptFiles
 
     Put = Callable[[Event], None]
 
@@ -47,6 +48,8 @@ ORDERS = (
     orders.LeaveLease,
     orders.WriteLease,
     orders.CheckTrial,
+    orders.Keep,
+    orders.FetchKept,
     orders.AnswerFleet,
 )
 
@@ -73,11 +76,6 @@ def rules(settings: Settings, environ: Mapping[str, str], service: str = APP) ->
             patience=settings.initial_sync_timeout / _START_SHARE,
         )
     )
-
-
-def begun(fleet_rules: Any) -> Fleet:
-    """The record before the first event."""
-    return fresh(fleet_rules.policy)
 
 
 def check_of(settings: Settings) -> tuple[str, str] | None:
@@ -122,6 +120,13 @@ def _shape(settings: Settings) -> str:
     return sha256(json.dumps(parts).encode()).hexdigest()[:_SHAPE]
 
 
+class AppView(Record):
+    """The app of a fleet's rules: its life as it is now, and its files."""
+
+    life: Callable[[], Life]
+    files: KeptFiles
+
+
 class FleetDeeds:
     """Performs the orders of the rules; each call returns at once."""
 
@@ -131,16 +136,17 @@ class FleetDeeds:
         self,
         settings: Settings,
         put: Put,
-        life: Callable[[], Life],
+        app: AppView,
         check: tuple[Check, Runner] | None,
     ) -> None:
-        """`put` takes the reports, in any thread; `life`: that of the app, now."""
+        """`put` takes the reports, in any thread."""
         access = Access(settings.kubeconfig, settings.context)
         label = Label("lease", settings.namespace or "", settings.fleet or "")
         self._link = LeaseLink(label, access, put)
         self._put = put
-        self._life = life
+        self._app = app
         self._check = check
+        self._keep = FleetKeep(settings, put, app.files)
 
     def perform(self, order: Action) -> None:
         """Perform an order, which one of `orders` is the type of."""
@@ -155,6 +161,10 @@ class FleetDeeds:
                 self._link.write(lease.written(ledger))
             case orders.CheckTrial(number):
                 self._begin_check(number)
+            case orders.Keep(version):
+                self._keep.keep(version)
+            case orders.FetchKept(version):
+                self._keep.fetch(version)
             case orders.AnswerFleet(event, error):
                 if event.reply is not None:
                     event.reply(error)
@@ -177,7 +187,7 @@ class FleetDeeds:
             return
         check, runner = self._check
         try:
-            check.once(CheckedApp(self._life().pid, runner), _CHECK_SECONDS)
+            check.once(CheckedApp(self._app.life().pid, runner), _CHECK_SECONDS)
         except CheckFailed as problem:
             self._put(ev.TrialChecked(number, False, str(problem), not problem.unable))
         except Exception as error:  # the outer edge of the thread

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ..options.declarations import Settings
     from ..process.spawning import Command
     from ..runtime.loop import Current
-    from ..runtime.protocols import FleetDeeds, Observer, Order, Readiness, Reloader, Sync
+    from ..runtime.protocols import FleetDeeds, Observer, Order, Readiness, Reloader
     from ..store.configroot import Root
     from ..store.manifest import Generation
     from ..store.marks_file import MarksFile
@@ -55,10 +55,8 @@ def first_state(settings: Settings, policy: Policy) -> Service:
     states = tuple(SourceState(name) for name in sources.names(settings))
     if policy.fleet is None:
         return Service(rollout=Rollout(), sources=states)
-    from . import fleet
-
-    rollout = Rollout(versions=Versions(gated=True))
-    return Service(rollout=rollout, sources=states, fleet=fleet.begun(policy.fleet))
+    gated = Rollout(versions=Versions(gated=True))
+    return Service(rollout=gated, sources=states, fleet=policy.fleet.begin())
 
 
 def fleet_rules(settings: Settings) -> FleetRules | None:
@@ -127,7 +125,7 @@ class Assembly:
         readiness = self._readiness()
         reload = self._reload() if settings.configured else None
         sync = self._start_sync() if settings.configured else None
-        fleet = self._fleet() if settings.fleet and settings.configured else None
+        fleet = self._fleet(sync) if settings.fleet and sync else None
         served = settings.served_at[1] >= 0
         if served:
             self._start_web(settings.served_at)
@@ -165,15 +163,16 @@ class Assembly:
         check = reload_plan.readiness(settings, settings.ready, self._directory)
         return readiness.Readiness(check, hooks.Runner(put), put, settings.reload_timeout)
 
-    def _fleet(self) -> FleetDeeds:
+    def _fleet(self, files: delivery.Delivery) -> FleetDeeds:
         from . import fleet
 
         check = fleet.check(self._settings, self._directory, self._put)
-        deeds = fleet.FleetDeeds(self._settings, self._put, lambda: self._current.state.life, check)
+        app = fleet.AppView(lambda: self._current.state.life, files)
+        deeds = fleet.FleetDeeds(self._settings, self._put, app, check)
         self._at_end.append(deeds.end)
         return deeds
 
-    def _start_sync(self) -> Sync:
+    def _start_sync(self) -> delivery.Delivery:
         """Follow the sources."""
         settings = self._settings
         self._warn_of_owner()
