@@ -84,7 +84,8 @@ def _failed(
         if after.life.phase is Phase.ENDED:
             # The first part has its own line already.
             before_it = _versions(before).error
-            error = event.error.removeprefix(f"{before_it}; ") if before_it else event.error
+            error = after.life.error
+            error = error.removeprefix(f"{before_it}; ") if before_it else error
             message = f"cannot start {journal.program}: {error}"
             yield journal.line("error", "config_failed", message, **fields)
         return
