@@ -1,7 +1,7 @@
-"""The places of configurations on disk: no two services share one, none is inside of another.
+"""The places of configurations: no two services share one, none is inside of another.
 
-It judges the directories that services write and read, as they are on this machine, and refuses a
-file before anything starts. It writes nothing.
+It judges the directories that services write and read, as they are on this machine, and the names
+of fleets, which are those of Leases. It refuses a file before anything starts, and writes nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _ROOT = "configroot"
 _SOURCE = "config_dir"
+_FLEET = "fleet"
 _NAME_BYTES = 255  # NAME_MAX
 
 
@@ -34,12 +35,26 @@ class _Directory(Record):
 
 def judge(plan: Plan, verdicts: Verdicts, places: Places) -> None:
     """Refuse directories that two services write, or that one writes and another reads."""
+    _judge_fleets(plan, verdicts, places)
     found = [one for service in plan.services for one in _directories(service)]
     for index, one in enumerate(found):
         for other in found[:index]:
             message = _conflict(one, other)
             if message:
                 verdicts.refuse(places(_section(one.service), one.key), message)
+
+
+def _judge_fleets(plan: Plan, verdicts: Verdicts, places: Places) -> None:
+    """Refuse a fleet of two services: each has versions and verdicts of its own."""
+    found: dict[str, Service] = {}
+    for service in plan.services:
+        name = service.settings.fleet if service.settings else None
+        if name is None:
+            continue
+        if name in found:
+            message = f"{name} is the fleet of {found[name].identity} too; give each its own"
+            verdicts.refuse(places(_section(service), _FLEET), message)
+        found.setdefault(name, service)
 
 
 def _directories(service: Service) -> Iterator[_Directory]:

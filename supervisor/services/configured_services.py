@@ -12,7 +12,7 @@ from ..core import events as ev
 from ..core.errors import UsageError
 from ..core.life_state import Phase
 from ..core.primitives import partial
-from ..core.rollout_state import Rollout
+from ..core.service import Service
 from ..observe import rollout_journal
 from ..runtime import log
 from ..sources.interface import FailureReason
@@ -23,9 +23,10 @@ from .shared_sources import SharedSources
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
-    from ..core.service import Service
-    from ..core.versions import Versions
+    from ..core.actions import Action
+    from ..core.life_state import Ended
     from ..observe.journal import Journal
     from ..process.spawning import Command
     from .conductor_state import Member, Out, Services
@@ -76,15 +77,28 @@ class ConfiguredServices:
             self._start()
 
     def _add(self, name: str, place: Place) -> None:
-        part = ServiceConfiguration(place.service, self._put, partial(self._versions, name))
+        part = ServiceConfiguration(place.service, self._put, partial(self._state, name))
         self._parts[name] = part
         self._journals[name] = part.journal()
         self._waiting.append(part)
 
-    def _versions(self, name: str) -> Versions:
+    def _state(self, name: str) -> Service:
         member = self._services().members.get(name)
-        rollout = member.service.rollout if member else None
-        return (rollout or Rollout()).versions
+        return member.service if member else Service()
+
+    def deeds(self) -> dict[type[Action | Ended], Callable[[Any], None]]:
+        """The deeds that the fleets of services order; none without a fleet."""
+        if all(part.fleet is None for part in self._parts.values()):
+            return {}
+        from ..wiring.fleet import ORDERS
+
+        return dict.fromkeys(ORDERS, self._perform)
+
+    def _perform(self, order: Any) -> None:
+        name = order.service if "service" in order.__match_args__ else order.event.service
+        part = self._parts.get(name)
+        if part is not None and part.fleet is not None:
+            part.fleet.perform(order)
 
     def _start(self) -> None:
         for part in self._waiting:

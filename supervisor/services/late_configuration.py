@@ -8,8 +8,11 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from ..core import events as ev
+    from ..core.actions import Action
+    from ..core.life_state import Ended
     from ..process.children import Processes
     from ..process.spawning import Command
     from .conductor_state import Out, Services
@@ -37,6 +40,10 @@ class LateConfiguration:
         if self._made is None:
             raise KeyError(name)
         return self._made.of(name)
+
+    def deeds(self) -> dict[type[Action | Ended], Callable[[Any], None]]:
+        """The deeds that only some configurations have."""
+        return {} if self._made is None else self._made.deeds()
 
     def begin(self, roster: Roster, command: Callable[[str], Command]) -> None:
         """Take up the first roster. Raises UsageError and StartError."""

@@ -25,10 +25,16 @@ def first(place: Place) -> Service:
 def configured(service: Service, place: Place) -> Service:
     """The service without any version yet, where its place has a configuration."""
     if place.policy.rollout is None:
-        return service.replace(rollout=None, sources=())
+        return service.replace(rollout=None, sources=(), fleet=None)
     from ..core.rollout_state import Rollout
 
-    return service.replace(rollout=Rollout(), sources=place.sources)
+    rules = place.policy.fleet
+    if rules is None:
+        return service.replace(rollout=Rollout(), sources=place.sources, fleet=None)
+    from ..core.versions import Versions
+
+    gated = Rollout(versions=Versions(gated=True))
+    return service.replace(rollout=gated, sources=place.sources, fleet=rules.begin())
 
 
 def same_configuration(old: Place, new: Place) -> bool:
@@ -50,9 +56,12 @@ def told(service: Service, event: ev.Event, now: float, policy: Policy) -> Servi
     if isinstance(event, kept):
         down = service.life.replace(phase=Phase.ENDED)  # no version leads to a start
         after, _ = rollout.step(after, event, down, now, policy.rollout)
-    if after is service.rollout and sources is service.sources:
+    fleet = service.fleet
+    if policy.fleet is not None:
+        fleet = policy.fleet.note(fleet, event, now)
+    if after is service.rollout and sources is service.sources and fleet is service.fleet:
         return service
-    return service.replace(rollout=after, sources=sources)
+    return service.replace(rollout=after, sources=sources, fleet=fleet)
 
 
 def refused(event: ev.Event) -> tuple[Action, ...]:

@@ -152,7 +152,8 @@ def _policy(service: Service, plan: Plan) -> Policy:
         return Policy(life)
     from ..wiring import program
 
-    return Policy(life, program.rollout_policy(service.settings))
+    rules = program.fleet_rules(service.settings, service.identity)
+    return Policy(life, program.rollout_policy(service.settings), rules)
 
 
 def _sources(plan: Plan) -> dict[str, tuple[SourceState, ...]]:

@@ -8,6 +8,8 @@ not know of other services. Imported once a service of the plan has a configurat
 from __future__ import annotations
 
 from ..core.errors import SpawnError, StartError, UsageError
+from ..core.primitives import partial
+from ..core.rollout_state import rollout_of
 from ..observe.journal import Journal
 from ..process import executables, hooks
 from ..runtime import log
@@ -21,25 +23,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..core import events as ev
+    from ..core import service as core
     from ..core.versions import Versions
     from ..options.declarations import Settings
     from ..process.spawning import Command
     from ..runtime.protocols import Reloader
     from ..store.configroot import Root
     from ..store.manifest import Generation
+    from ..wiring.fleet import FleetDeeds
     from .plan import Service
     from .shared_sources import SharedSources, Subscription
 
     Put = Callable[[ev.Event], None]
 
-_HOOKS = ("validate", "verify")  # options with a program
+_HOOKS = ("validate", "verify", "fleet_check")  # options with a program
 
 
 class ServiceConfiguration:
     """The parts of a service's rollout."""
 
-    def __init__(self, service: Service, put: Put, versions: Callable[[], Versions]) -> None:
-        """`versions` returns the state of the versions. Raises UsageError."""
+    def __init__(self, service: Service, put: Put, state: Callable[[], core.Service]) -> None:
+        """`state` returns the service as it is now. Raises UsageError."""
         self.service = service
         self._settings = settings = settings_of(service)
         self._forward = put
@@ -47,6 +51,7 @@ class ServiceConfiguration:
         self.directory = settings.configroot or settings.config_dir or ""
         self.root: Root | None = destination.root(settings)
         self._runner = hooks.Runner(self.put)
+        versions = partial(_versions, state)
         marks = None
         if self.root is not None and settings.rollback:
             from ..store import marks_file
@@ -60,6 +65,14 @@ class ServiceConfiguration:
         self._subscriptions: list[Subscription] = []
         self._keys = KeyFilter(service.identity, service.config_keys, sources=len(self._declared))
         self.reloader: Reloader = LateReloader(self._reloader)
+        self.fleet = self._fleet(state) if settings.fleet else None
+
+    def _fleet(self, state: Callable[[], core.Service]) -> FleetDeeds:
+        from ..wiring import fleet
+
+        check = fleet.check(self._settings, self.directory, self.put)
+        app = fleet.AppView(lambda: state().life, self.delivery)
+        return fleet.FleetDeeds(self._settings, self.put, app, check)
 
     def put(self, event: ev.Event) -> None:
         """Put an event of a part, with the name of the service. Safe from any thread."""
@@ -150,8 +163,14 @@ class ServiceConfiguration:
     def release(self) -> None:
         """Report nothing more: the service has left, or has another configuration."""
         self._released = True
+        if self.fleet is not None:
+            self.fleet.end()
         for one in self._subscriptions:
             one.release()
+
+
+def _versions(state: Callable[[], core.Service]) -> Versions:
+    return rollout_of(state()).versions
 
 
 def _go_on() -> None:

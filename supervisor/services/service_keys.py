@@ -146,6 +146,8 @@ class OurKeys:
             given = self._dialect.defaults.with_keys(given)
             if _ROOT in given and _ROOT not in keys:
                 given[_ROOT] = self._default_root(given[_ROOT], name, own)
+            if "fleet" in given and "fleet" not in keys:
+                given["fleet"] = [(place, f"{text}-{name}") for place, text in given["fleet"]]
         if not given or not words:
             return None
         try:
@@ -174,15 +176,18 @@ def _judge_configuration(settings: Settings) -> None:
     """Raises UsageError for values that only their reload method, or their verifier, knows."""
     if not settings.configured:
         return
-    if settings.fleet:
-        raise UsageError("fleet is for a single app: not yet for a service among several")
     from ..wiring import destination
 
     destination.root(settings)
+    directory = settings.configroot or settings.config_dir or ""
     if settings.reload_method.option or settings.verify is not None:
         from ..wiring import reload_plan
 
-        reload_plan.plan(settings, settings.configroot or settings.config_dir or "")
+        reload_plan.plan(settings, directory)
+    if settings.fleet_check is not None:
+        from ..wiring import reload_plan
+
+        reload_plan.check("fleet_check", settings.fleet_check, settings, directory)
 
 
 def _in_keys(message: str) -> str:

@@ -159,6 +159,11 @@ class ServicesLoop(Loop):
             **self._of_rollouts(),
         }
 
+    def perform(self, action: Order) -> ev.Event | None:
+        if type(action) not in self._deeds:
+            self._deeds |= self.configuration.deeds()
+        return super().perform(action)
+
     def _of_rollouts(self) -> dict[type[Order], Callable[[Any], Any]]:
         """The deeds for versions; each is about the service of its order."""
 

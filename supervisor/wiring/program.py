@@ -59,7 +59,7 @@ def first_state(settings: Settings, policy: Policy) -> Service:
     return Service(rollout=gated, sources=states, fleet=policy.fleet.begin())
 
 
-def fleet_rules(settings: Settings) -> FleetRules | None:
+def fleet_rules(settings: Settings, service: str = ev.APP) -> FleetRules | None:
     """The rules of --fleet."""
     if not settings.fleet:
         return None
@@ -67,7 +67,7 @@ def fleet_rules(settings: Settings) -> FleetRules | None:
 
     from . import fleet
 
-    return fleet.rules(settings, os.environ)
+    return fleet.rules(settings, os.environ, service)
 
 
 def rollout_policy(settings: Settings) -> RolloutPolicy:

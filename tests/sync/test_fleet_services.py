@@ -1,0 +1,116 @@
+"""Two pods with two services each: a fleet for each service."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from config_supervisor.core.content import Entry, version_of
+from config_supervisor.fleet.policy import place
+from tests.fake_kube import FakeKube
+from tests.harness import Program, Run, app, only_process, until
+from tests.process.services import section, written
+from tests.sync.fleet_pods import PREFIX
+
+pytestmark = only_process
+
+GOOD = {"a.conf": "a one", "b.conf": "b one"}
+BAD = {"a.conf": "a bad", "b.conf": "b two"}
+
+
+def name_of(service: str, files: dict[str, str]) -> str:
+    key = f"{service}.conf"
+    return version_of({key: Entry(files[key].encode())}).digest
+
+
+def identity(pod: str, low: float) -> str:
+    """An identity whose places for all versions are soon after this one."""
+    for number in range(10**6):
+        own = f"{pod}/{number}"
+        places = [place(f"{own}/{one}", name_of(one, all_)) for one in "ab" for all_ in (GOOD, BAD)]
+        if all(low <= found < low + 0.04 for found in places):
+            return own
+    raise AssertionError
+
+
+class Pod:
+    def __init__(self, run: Run, fake: FakeKube, scratch: Path, own: str) -> None:
+        self.name, _, uid = own.partition("/")
+        where = scratch / self.name
+        where.mkdir()
+        self.live = where / "live"
+        sections = [self._section(one) for one in "ab"]
+        options = [
+            "--services",
+            written(where, sections),
+            "--fleet=web",
+            f"--configmap={fake.namespace}/web",
+            f"--configroot={self.live}",
+            f"--kubeconfig={fake.kubeconfig}",
+            f"--namespace={fake.namespace}",
+            "--reload-interval=0s",
+            "--listen=off",
+            "--verify-window=200ms",
+            "--fleet-bake=500ms",
+            "--fleet-spread=500ms",
+        ]
+        env = {"POD_NAME": self.name, "POD_UID": uid}
+        self.program: Program = run(options=options, env=env)
+
+    def _section(self, service: str) -> str:
+        file = self.live / service / f"{service}.conf"
+        return section(
+            service,
+            command=shlex.join(app("read_config.py", file)),
+            config_keys=f"{service}.conf",
+            verify="sh -c '! grep -q bad {dir}/*'",
+        )
+
+    def taken(self, service: str) -> list[str]:
+        begin = f"config: {service} "
+        return [
+            line.removeprefix(begin) for line in self.program.out.seen if line.startswith(begin)
+        ]
+
+
+def annotation(fake: FakeKube, lease: str, name: str) -> str:
+    found = fake.lease(lease) or {"metadata": {}}
+    return str((found["metadata"].get("annotations") or {}).get(f"{PREFIX}{name}", ""))
+
+
+@pytest.fixture
+def pods(run: Run, fake: FakeKube, tmp_path: Path) -> list[Pod]:
+    fake.create("web", GOOD)
+    owns = (identity("web-0", 0.0), identity("web-1", 0.05))
+    found = [Pod(run, fake, tmp_path, own) for own in owns]
+    for service in "ab":
+        good = partial(annotation, fake, f"web-{service}", "good")
+        until(good, name_of(service, GOOD), 30)
+    return found
+
+
+def test_verdict_is_about_one_service(pods: list[Pod], fake: FakeKube) -> None:
+    first, second = pods
+
+    fake.change("web", BAD)
+
+    for pod in pods:
+        until(partial(pod.taken, "b"), ["one", "two"], 30)
+    until(lambda: first.taken("a"), ["one", "bad", "one"], 30)
+    until(lambda: annotation(fake, "web-a", "bad"), f"{name_of('a', BAD)}=verify@{first.name}")
+    assert ["one"] == second.taken("a")
+    assert "" == annotation(fake, "web-b", "bad")
+
+
+def test_two_services_have_two_fleets(run: Run, tmp_path: Path) -> None:
+    keys = {"fleet": "web", "config_dir": os.fspath(tmp_path)}
+    file = written(tmp_path, [section("a", **keys), section("b", **keys)])
+
+    program = run(options=["--services", file])
+
+    assert 2 == program.wait()
+    program.err.expect("web is the fleet of a too; give each its own")
