@@ -197,6 +197,9 @@ def _untold(turn: Turn, ledger: Ledger) -> None:
         if fleet.unwritten is not None:
             turn.enter(State.HELD, fleet.unwritten.reason, fleet.unwritten.error)
         return
+    if turn.paused:
+        turn.enter(State.HELD, Hold.PAUSED, "a source asks for a pause")
+        return
     _alone(turn)
 
 
@@ -216,7 +219,7 @@ def _silent(turn: Turn, ledger: Ledger) -> bool:
 def _allowed(turn: Turn) -> bool:
     """Whether this pod may be the canary."""
     fleet = turn.fleet
-    if turn.policy.role == Role.FOLLOWER or turn.ending or not fleet.following:
+    if turn.policy.role == Role.FOLLOWER or turn.ending or turn.paused or not fleet.following:
         return False
     if fleet.resigned is None or turn.runs_it:
         return True

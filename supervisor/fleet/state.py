@@ -41,6 +41,7 @@ class Hold(Words):
     FOREIGN = "foreign"  # the Lease is not ours
     SHAPE = "shape"  # pods of other sources use the Lease
     UNNAMED = "unnamed"  # the version has no name that other pods know
+    PAUSED = "paused"  # a source asks for it, in this pod as in all
     NO_CANARY = "no_canary"  # no pod may, or can, try it
 
 

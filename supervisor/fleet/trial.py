@@ -31,7 +31,7 @@ def step(turn: Turn, event: ev.Event) -> None:
     if fleet.cleared != fleet.version:
         turn.clear(trial=True)
     turn.enter(State.CANARY)
-    if turn.ending:
+    if turn.ending or turn.paused:
         _give_away(turn)
         return
     if turn.runs_it:

@@ -6,6 +6,7 @@ Pure. Each module of rules changes the record through this one; none keeps a tur
 from __future__ import annotations
 
 from ..core import events as ev
+from ..core import holds
 from ..core.life_state import Then
 from .policy import place
 from .state import Debt, State, Verdict
@@ -83,6 +84,11 @@ class Turn:
         version = self.fleet.version
         reloads = self.rollout.reloads
         return self.rollout.running == version or (reloads.active and reloads.target == version)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the version has to wait before this pod may take it: a canary cannot."""
+        return bool(holds.pausing(self.rollout)) and not self.taken
 
     @property
     def ending(self) -> bool:
