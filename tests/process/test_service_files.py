@@ -180,6 +180,7 @@ def test_an_end_that_is_observed_late_closes_no_new_start(starts: Starts) -> Non
     starts.end()
 
 
+@pytest.mark.timeout(120)
 def test_starts_leave_no_descriptor(starts: Starts) -> None:
     """Successful ones, and such as fail before the fork or at the exec."""
     inputs = StandardInputs()

@@ -26,7 +26,7 @@ def installed_(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     return installed
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("role", ["bare", "directory"])
 def test_a_start_takes_few_instructions(installed: Installed, role: str, tmp_path: Path) -> None:
     """To the end of an app that ends at once; without a port, whose imports are no part of it."""
