@@ -74,10 +74,10 @@ def _cleared(versions: Versions, version: str, *, trial: bool) -> Versions:
     """The fleet lets this version be applied, after all if it had been condemned."""
     if versions.marks.baking not in ("", version):
         versions = ver.cut_short(versions)
-    if version == versions.unproven != "":
-        seen = versions.seen
-        versions = versions.replace(unproven="", seen=False)
-        versions = ver.proven(versions, version) if seen else versions
+    if version in versions.unproven:
+        others = tuple(one for one in versions.unproven if one != version)
+        versions = versions.replace(unproven=others)
+        versions = ver.proven(versions, version) if versions.seen == version else versions
     marks = versions.marks
     known = version in marks.good and version != marks.baking  # from before this trial
     marks = marks.replace(baking=version if trial and not known else "")

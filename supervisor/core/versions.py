@@ -107,8 +107,8 @@ class Versions(Record):
     gated: bool = False  # a fleet decides which version may be applied
     cleared: str = ""  # by the fleet
     condemned: tuple[str, ...] = ()  # by the fleet, newest first
-    unproven: str = ""  # a newer version ended its trial for the fleet: it is not good
-    seen: bool = False  # the app has been seen to work on the unproven version
+    unproven: tuple[str, ...] = ()  # a newer version ended their trial for the fleet
+    seen: str = ""  # the unproven version on which the app has been seen to work
     files: int = 0  # in place
     size: int = 0
     changes: str = ""  # of the last version put in place
@@ -271,8 +271,8 @@ def proven(versions: Versions, version: str) -> Versions:
     """The app was seen to work on a version; that does not lift a sentence of the fleet."""
     if version in versions.condemned:
         return versions
-    if version == versions.unproven != "":
-        return versions.replace(seen=True)
+    if version in versions.unproven:
+        return versions.replace(seen=version)
     # A rejected version could not be replaced, and works after all.
     rejected = "" if versions.rejected == version else versions.rejected
     marks = versions.marks.proving(version)
@@ -285,13 +285,13 @@ def cut_short(versions: Versions) -> Versions:
     """
     version = versions.marks.baking
     good = tuple(one for one in versions.marks.good if one != version)
-    if not good or version in (versions.unproven, *versions.condemned):
+    if not good or version in (*versions.unproven, *versions.condemned):
         return versions
     return versions.replace(
         good=good[0] if versions.good == version else versions.good,
         marks=versions.marks.replace(good=good),
-        unproven=version,
-        seen=version in versions.marks.good,
+        unproven=(version, *versions.unproven)[:REMEMBERED],
+        seen=version if version in versions.marks.good else versions.seen,
     )
 
 
