@@ -123,8 +123,9 @@ class Watch:
         if trouble := self._link.trouble:
             self._broken(trouble)
             return
-        self._told += 1
-        self._tell()
+        if self._told < len(self._api.revisions) - 1:  # else it was listed again
+            self._told += 1
+            self._tell()
         self.pull()
 
     def _tell(self) -> None:
@@ -159,7 +160,6 @@ class Link:
         self.later = later
         self.faults = faults
         self.watch: Watch | None = None
-        self.writing = False
         self.known = 0  # the newest revision that was told
 
     @property
@@ -189,8 +189,6 @@ class Link:
             case orders.LeaveLease():
                 self.close()
             case orders.WriteLease(ledger):
-                assert not self.writing, "two writes at once"
-                self.writing = True
                 self._put(ledgers.written(ledger), author)
             case _:
                 return False
@@ -249,7 +247,6 @@ class Link:
 
     def _answered(self, event: Event) -> None:
         def arrive() -> None:
-            self.writing = False
             lost = self.trouble is LeaseTrouble.UNREACHABLE
             failed = isinstance(event, fev.LeaseFailed)
             if lost and not failed:
@@ -262,7 +259,6 @@ class Link:
         self.later(self.api.dice.delay(LAG), arrive)
 
     def _unknown(self) -> None:
-        self.writing = False
         self.tell(fev.LeaseFailed(LeaseTrouble.UNREACHABLE, "no answer", unknown=True))
 
 

@@ -69,6 +69,9 @@ class Laws:
         self.shared: dict[str, str] = {}  # the name of a digest, or "" if it has several
         self.digests: dict[str, str] = {}  # by their names
         self.proven: set[str] = set()  # digests that have passed a trial
+        # Canaries that went on to a newer version, and the digests that they gave up.
+        self.cut_short: set[tuple[str, str]] = set()
+        self.touched: set[str] = set()  # digests that were there when people gave orders
         self.fates: dict[str, str] = {}  # of a digest
         self.excused: set[str] = set()  # versions with whose canaries people have interfered
         self.hurt: dict[str, set[str]] = collections.defaultdict(set)  # pods by digest
@@ -125,7 +128,8 @@ class Laws:
             case "recovered":
                 self._is_best(pod, version, deed)
             case "fetched":
-                self._is_not_bad(pod, version, deed)
+                known = self.of(pod)
+                assert version not in bad(known.ledger), f"{pod.name} fetched a bad version"
             case "exposed" if version not in self.of(pod).ordered:
                 self.hurt[version].add(pod.name)
                 fails = self.fates.get(version) in FAILING and version not in self.excused
@@ -149,8 +153,11 @@ class Laws:
             self._is_not_bad(pod, digest, deed)
         self.reached["bad, and nothing else"] += known.name(digest) in bad(known.ledger)
 
+        if digest in (*self.proven, *self.touched, *known.by_hand):
+            return
         others = {one for one in self._usable(pod, digest) if one in self.proven}
-        assert not others or digest in (*self.proven, *known.by_hand), (
+        self.reached["not tried to the end, and in use"] += bool(others)
+        assert not others or (pod.name, digest) not in self.cut_short, (
             f"{pod.name}: {digest[:4]} has passed no trial: it was {deed}, {others} was there"
         )
 
@@ -158,7 +165,8 @@ class Laws:
         """The other versions on the disk of a pod that it knows as good, and not as bad."""
         known = self.of(pod)
         marks = pod.versions.marks if pod.versions.live else pod.disk.marks
-        others = [one for one in marks.good if one in pod.disk.kept and one != digest]
+        gone = (digest, *pod.versions.condemned)
+        others = [one for one in marks.good if one in pod.disk.kept and one not in gone]
         return [one for one in others if known.name(one) not in bad(known.ledger)]
 
     def _may_apply(self, pod: Pod, digest: str) -> None:
@@ -196,9 +204,15 @@ class Laws:
         old, new = meaning(before), meaning(after)
         self.proven.update(self.digests[one] for one in (*new.good, new.passed) if one)
         words = {order.partition(" ")[0] for order in author.orders}
+        if author.deletes or words:
+            self.touched.update(self.fates)
         if author.deletes or "clear" in words:
             self.excused.update(self.fates)
         self.excused.update(one for one, name in self.shared.items() if name in new.hurry)
+        if old.trial and new.trial != old.trial and new.holder == old.holder == author.pod:
+            self.cut_short.add((author.pod, self.digests[old.trial]))
+        if new.trial:
+            self.cut_short.discard((new.holder, self.digests[new.trial]))
         if not author.deletes:
             self._nothing_is_lost(old, new, author)
         self._reach(old, new, author)

@@ -354,7 +354,7 @@ class Pod(Records):
             self.tell(fev.KeptFailed("it holds another version"))
             return
         self._remember()
-        self.setting.witness.did(self, "fetched", digest)
+        self.setting.witness.did(self, "fetched", version)
         previous = self.disk.live
         self.disk.show(digest)
         self.tell(ev.ConfigApplied(digest, cached=True, previous=previous))

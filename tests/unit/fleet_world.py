@@ -322,6 +322,7 @@ class FleetWorld:
             fails = self._fate(newest.digest, pod) != "good"
             by_hand = pod.versions.rejected == newest.digest
             assert fails or by_hand or state is State.HELD, f"{told}: misses the good version"
-        expected = (State.CONDEMNED,) if condemned else (State.HELD, State.PASSED)
+        failed = condemned or self._fate(newest.digest, pod) != "good"
+        expected = (State.HELD, State.PASSED, *([State.CONDEMNED] if failed else []))
         rejected = pod.versions.rejected == newest.digest
         assert state in expected or rejected, f"{told}: neither runs nor holds the newest version"

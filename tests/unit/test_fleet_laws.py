@@ -102,6 +102,7 @@ PERSON = st.one_of(
 )
 REVERT = st.tuples(st.just("revert"), st.integers(1, 4))
 ANY = st.one_of(CHANGE, REVERT, FAULT, OF_CANARY, PERSON, WAIT)
+LOST = (WAIT, st.just(("canary", "replace")), st.just(("wait", 120.0)))
 # Whole phrases, for single steps at random seldom meet.
 PHRASE = st.one_of(
     st.tuples(CHANGE, WAIT),
@@ -109,6 +110,7 @@ PHRASE = st.one_of(
     st.tuples(CHANGE, WAIT, OF_CANARY, WAIT),
     st.tuples(CHANGE, WAIT, CHANGE, WAIT),
     st.tuples(CHANGE, WAIT, PERSON, WAIT),
+    st.tuples(CHANGE, *(LOST * 3)),
     st.tuples(ANY),
     st.tuples(ANY),
     st.tuples(WAIT),
