@@ -80,7 +80,7 @@ class Deployed:
         found = documents(manifest)
         for one in found:
             if one["kind"] == "ConfigMap":
-                kube.create(one["metadata"]["name"], one["data"])
+                kube.create(one["metadata"]["name"], one.get("data"))
         workload = next(one for one in found if "template" in one.get("spec", {}))
         self.spec: Json = workload["spec"]["template"]["spec"]
         self._claims = workload["spec"].get("volumeClaimTemplates", [])

@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.images, pytest.mark.timeout(600)]
 
 POD = "images/nginx/pod.yaml"
 INJECTED = "images/nginx/pod-inject.yaml"
+FLEET = "images/nginx/pod-fleet.yaml"
 # Like the vendor's: no Python, nothing of ours, and a stop signal of its own.
 VENDOR = """
 FROM docker.io/library/debian:trixie-slim
@@ -163,6 +164,37 @@ def test_an_unmodified_image_is_supervised_by_the_bundle(api: FakeKube, deploy: 
     assert 127 == pod.exec("nginx", "python3")[0]
     assert "ok" in app.asked("/opt/supervisor/bin/supervisorctl", "health")
     assert 0 == pod.stop("nginx", timeout=40)
+
+
+def test_pod_of_a_fleet_tries_versions_and_keeps_the_good_one(
+    api: FakeKube, deploy: Deploy
+) -> None:
+    """The verification finds both versions fine; the check of the fleet asks for the page."""
+    pod = deploy(
+        FLEET, change={**QUICK, "--fleet=nginx-fleet": ["--fleet=nginx-fleet", "--fleet-bake=6s"]}
+    )
+    pod.start()
+    app = WebApp(pod, "nginx")
+    app.serves("It works")
+    app.says("fleet nginx-fleet: this pod found configuration .* good")
+
+    api.change("nginx-fleet", site("two"))
+    app.serves("two")
+    app.says("fleet nginx-fleet: this pod found configuration .* good")
+    wait_until(lambda: kept(api, "page two"), LONG)
+
+    api.change("nginx-fleet", site("three", more="location = / { return 503; }"))
+    app.says("fleet nginx-fleet: this pod condemned configuration .*: check")
+    app.serves("two")
+    wait_until(lambda: told(api, "ConfigOnTrial", "ConfigApproved", "ConfigCondemned"), LONG)
+    assert '"state": "condemned"' in app.asked("supervisorctl", "fleet", "--json")
+    app.keeps_to(0.8)
+
+
+def kept(api: FakeKube, word: str) -> None:
+    """The content of --fleet-keep has this word."""
+    found = api.store.get("configmaps", api.namespace, "nginx-fleet-keep")
+    assert word in found["data"]["site-default.conf"]
 
 
 def told(api: FakeKube, *reasons: str) -> None:
