@@ -23,6 +23,13 @@ def untried(ledger: Ledger, version: str) -> Ledger:
     return ledger.replace(trial="", holder="", tries=0, duration=0.0)
 
 
+def turned(ledger: Ledger, holder: str, duration: float) -> Ledger:
+    """It is the turn of this pod to take a good version; empty: of any. A trial goes first."""
+    if ledger.trial:
+        return ledger
+    return ledger.replace(holder=holder, duration=duration if holder else 0.0)
+
+
 def resigned(ledger: Ledger, version: str, holder: str) -> Ledger:
     """The holder gives the trial away, without a verdict."""
     if (ledger.trial, ledger.holder) != (version, holder):

@@ -49,8 +49,8 @@ def _decide(turn: Turn, event: ev.Event) -> None:
             _fetch(turn)
         case Start.KEPT if isinstance(event, fe.KeptFailed):
             _newest(turn)
-        case Start.BARRED:
-            _newest(turn)
+        case Start.BARRED if not _bad(turn):
+            _first(turn)  # by people, or another one came
         case Start.CLEARED if fleet.blamed == fleet.version:
             if unfound:
                 _fetch(turn)
@@ -71,7 +71,7 @@ def _bury(turn: Turn) -> None:
     """Publish that an earlier process of this pod did not outlive its trial."""
     fleet = turn.fleet
     ledger = turn.ledger
-    mine = ledger is not None and ledger.holder == turn.policy.identity
+    mine = ledger is not None and ledger.trial and ledger.holder == turn.policy.identity
     if ledger is not None and mine and ledger.trial not in fleet.claims:
         _died(turn, ledger.trial)
     died = turn.rollout.versions.marks.died

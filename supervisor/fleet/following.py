@@ -7,7 +7,7 @@ beats good; without a word of the Lease a pod holds what it runs.
 from __future__ import annotations
 
 from ..core import events as ev
-from . import trial
+from . import hours, serial, trial
 from .beginning import DIED
 from .lease import Condemned, Ledger
 from .policy import Role
@@ -156,16 +156,33 @@ def _good(turn: Turn, *, hurried: bool) -> None:
     if fleet.good_since is None:
         own = fleet.trial is None and fleet.version == turn.rollout.versions.live
         turn.note(good_since=turn.now, at_once=own)
-    seen = turn.now if turn.fleet.good_since is None else turn.fleet.good_since
     turn.note(trial=None, resigned=None)
-    turn.enter(State.DUE)
-    if fleet.version != turn.rollout.versions.live:
-        due = seen if hurried else seen + turn.place * turn.policy.spread
-        if fleet.cleared != fleet.version and turn.passed(due):
-            turn.clear()
+    if not hurried and fleet.cleared != fleet.version and hours.shut(turn):
         return
+    turn.enter(State.DUE)
+    seen = turn.now if turn.fleet.good_since is None else turn.fleet.good_since
+    one_by_one = turn.policy.serial and not hurried and not turn.fleet.at_once
+    if fleet.version != turn.rollout.versions.live:
+        _take(turn, seen, hurried=hurried, one_by_one=one_by_one)
+        return
+    if one_by_one and not turn.runs_it:
+        serial.keeps(turn)
     if turn.runs_it and (turn.fleet.at_once or turn.passed(seen + turn.policy.spread)):
         turn.enter(State.SETTLED)
+
+
+def _take(turn: Turn, seen: float, *, hurried: bool, one_by_one: bool) -> None:
+    """Apply the good version, once it is this pod's time."""
+    cleared = turn.fleet.cleared == turn.fleet.version
+    if one_by_one:
+        if not serial.allows(turn):
+            turn.revoke()  # another pod has taken the turn, if it was here
+        elif not cleared:
+            turn.clear()
+        return
+    due = seen if hurried else seen + turn.place * turn.policy.spread
+    if not cleared and turn.passed(due):
+        turn.clear()
 
 
 # --- no verdict yet -------------------------------------------------------------------------------
@@ -182,7 +199,7 @@ def _untold(turn: Turn, ledger: Ledger) -> None:
     if own and ledger.holder:
         turn.note(lonely=None)
         turn.enter(State.WAITING)
-        if _silent(turn, ledger) and _allowed(turn):
+        if _silent(turn, ledger) and _allowed(turn) and not hours.shut(turn):
             _take_over(turn, ledger)
         return
     if turn.fleet.state is not State.HELD:
@@ -193,12 +210,11 @@ def _untold(turn: Turn, ledger: Ledger) -> None:
     if not turn.passed(fleet.ask):
         return
     if _allowed(turn):
+        if hours.shut(turn) or not turn.passed(turn.fleet.ask):
+            return
         turn.tries = max(1, ledger.tries) if own else 1
         if fleet.unwritten is not None:
             turn.enter(State.HELD, fleet.unwritten.reason, fleet.unwritten.error)
-        return
-    if turn.paused:
-        turn.enter(State.HELD, Hold.PAUSED, "a source asks for a pause")
         return
     _alone(turn)
 
@@ -219,7 +235,7 @@ def _silent(turn: Turn, ledger: Ledger) -> bool:
 def _allowed(turn: Turn) -> bool:
     """Whether this pod may be the canary."""
     fleet = turn.fleet
-    if turn.policy.role == Role.FOLLOWER or turn.ending or turn.paused or not fleet.following:
+    if turn.policy.role == Role.FOLLOWER or turn.ending or not fleet.following:
         return False
     if fleet.resigned is None or turn.runs_it:
         return True

@@ -45,7 +45,7 @@ class Ledger(Record):
     shape: str = ""  # a digest of sources, sub-directories and --map
     trial: str = ""
     tries: int = 0  # canaries of the trial so far
-    holder: str = ""
+    holder: str = ""  # its canary; without a trial the pod whose turn it is
     duration: float = 0.0  # seconds of silence after which the holder counts as lost
     passed: str = ""  # passed its trial, and waits for the approval of a person
     hurry: str = ""  # approved by a person: applied without spread
@@ -80,8 +80,8 @@ def read(state: LeaseState) -> Ledger | Unusable:
         shape=_name(annotations.get(f"{PREFIX}shape", "")),
         trial=trial,
         tries=_count(annotations.get(f"{PREFIX}tries", "")) if trial else 0,
-        holder=state.holder if trial else "",
-        duration=_seconds(state.duration) if trial else 0.0,
+        holder=state.holder,
+        duration=_seconds(state.duration) if state.holder or trial else 0.0,
         passed=_name(annotations.get(f"{PREFIX}passed", "")),
         hurry=_name(annotations.get(f"{PREFIX}hurry", "")),
         recalled=_name(annotations.get(f"{PREFIX}recall", "")),

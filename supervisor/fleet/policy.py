@@ -33,6 +33,7 @@ class FleetPolicy(Record):
     manual: bool = False  # a person approves a version that has passed its trial
     ask: float = 20.0  # the pods look at the Lease within this time, each at its own place
     duration: float = 100.0  # after this time without a verdict a canary counts as lost
+    windows: bool = False  # there are reload windows
     patience: float = 20.0  # a start waits this long for the Lease
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..core import events as ev
 from . import amendments as am
-from . import people
+from . import people, serial
 from .events import LeaseRead, LeaseWritten
 from .orders import Keep, ReadLease, WriteLease
 from .state import Debt, Verdict
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0  # seconds until a write without a report is forgotten
 CLAIMS = 16  # trials of this process that it knows as its own
+LAG = 5.0  # seconds within which the pods hear of a new version
 STALE = 5.0  # seconds for the watch to tell the state that a refused write did not know
 
 
@@ -105,15 +106,21 @@ def _done(turn: Turn, debts: tuple[Debt, ...], orders: tuple[FleetOrdered, ...])
 
 def _wishes(turn: Turn) -> bool:
     fleet = turn.fleet
-    return bool(fleet.owed or fleet.orders or turn.tries or _forlorn(turn))
+    words = fleet.owed or fleet.orders or turn.tries
+    return bool(words) or _gives_up(turn) or serial.wishes(turn)
 
 
-def _forlorn(turn: Turn) -> bool:
+def forlorn(turn: Turn) -> bool:
     """Whether the Lease has this pod as the canary of a version that is no longer its newest."""
     ledger = turn.ledger
     if ledger is None or ledger.holder != turn.policy.identity:
         return False
     return ledger.trial != turn.fleet.name and ledger.trial in turn.fleet.claims
+
+
+def _gives_up(turn: Turn) -> bool:
+    """Whether to end such a trial now: the other pods have to hear of the newest version first."""
+    return forlorn(turn) and turn.passed(turn.fleet.ask + LAG)
 
 
 def _amended(turn: Turn, ledger: Ledger) -> Ledger:
@@ -127,9 +134,9 @@ def _amended(turn: Turn, ledger: Ledger) -> Ledger:
         if ledger.sentence_on(fleet.name) or fleet.name in (*ledger.good, ledger.passed):
             return ledger  # by the verdict or the order in the same write
         return am.claimed(ledger, fleet.name, policy.identity, turn.tries, policy.duration)
-    if _forlorn(turn):
+    if _gives_up(turn):
         return am.untried(ledger, ledger.trial)
-    return ledger
+    return serial.amended(turn, ledger)
 
 
 def _paid(turn: Turn, debt: Debt, ledger: Ledger) -> Ledger:
@@ -177,9 +184,9 @@ def _read(turn: Turn) -> None:
 
 
 def _own_good(turn: Turn) -> str:
-    """The version that this pod runs well, unless it is on the way to another verdict."""
+    """The version that this pod ran well before, unless that is on the way to another verdict."""
+    fleet = turn.fleet
     versions = turn.rollout.versions
-    good = versions.good
-    if good in ("", turn.fleet.version) or good in versions.condemned:
-        return ""
-    return turn.fleet.name_of(good) or ("" if versions.secret else good)
+    other = {"", fleet.version, *versions.condemned}
+    good = next((one for one in (fleet.rested, versions.good) if one not in other), "")
+    return fleet.name_of(good) or ("" if versions.secret else good)

@@ -154,11 +154,11 @@ def _see_failure(turn: Turn, event: ev.Event) -> None:
     if version != versions.rejected and version not in versions.marks.rejected:
         return
     if isinstance(event, ev.RollbackOrdered):
-        if fleet.trial is not None:  # another pod may try it
-            turn.owe(Debt(Verdict.RESIGNED, fleet.name))
-        turn.note(trial=None)
-        turn.blame(Own.ROLLBACK, "a person put another version in place", publish=False)
         turn.revoke()
+        turn.blame(Own.ROLLBACK, "a person put another version in place", publish=False)
+        if fleet.trial is not None:  # another pod may try it
+            turn.note(trial=None)
+            turn.owe(Debt(Verdict.RESIGNED, fleet.name))
         return
     reloads = turn.rollout.reloads
     told = reloads.target == version and reloads.outcome not in NO_FAILURE
@@ -187,6 +187,7 @@ def _watch(turn: Turn) -> None:
     fleet = turn.fleet
     started = fleet.start is Start.DONE or fleet.start is Start.BARRED
     on_the_way = fleet.state is not State.SETTLED and bool(fleet.name) and started
+    on_the_way = on_the_way or publication.forlorn(turn)
     if on_the_way and not fleet.following and turn.passed(fleet.ask):
         turn.note(following=True, stale=turn.now)
         turn.order(FollowLease())

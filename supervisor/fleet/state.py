@@ -43,6 +43,7 @@ class Hold(Words):
     UNNAMED = "unnamed"  # the version has no name that other pods know
     PAUSED = "paused"  # a source asks for it, in this pod as in all
     NO_CANARY = "no_canary"  # no pod may, or can, try it
+    WINDOW = "window"  # no reload window is open
 
 
 class Own(Words):
@@ -138,10 +139,11 @@ class Fleet(Record):
     claims: tuple[str, ...] = ()  # shared names: trials that this process has asked for
     # The way to the newest version.
     ask: float = 0.0  # the pod's own time to look
-    rival: tuple[str, str, int] = ("", "", 0)  # trial, holder and tries of another pod
+    rival: tuple[str, str, int] = ("", "", 0)  # trial, holder and tries on the Lease
     rival_since: float = 0.0
     lonely: float | None = None  # since then no pod tries it
     good_since: float | None = None  # when this pod saw the good verdict
+    shut: bool = False  # by a pause or by closed windows
     at_once: bool = False  # it had the version by then: nothing is left to wait for
     cleared: str = ""  # the last version that the rollout may apply
     told: str = ""  # the last condemned version of which the rollout knows

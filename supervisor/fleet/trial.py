@@ -10,6 +10,7 @@ from ..core import events as ev
 from ..core.life import wished
 from ..core.life_state import TOLD
 from ..core.outcomes import UNDELIVERED, Outcome
+from . import hours
 from .events import TrialChecked
 from .orders import CheckTrial
 from .state import Debt, Own, State, Trial, Verdict
@@ -31,7 +32,7 @@ def step(turn: Turn, event: ev.Event) -> None:
     if fleet.cleared != fleet.version:
         turn.clear(trial=True)
     turn.enter(State.CANARY)
-    if turn.ending or turn.paused:
+    if turn.ending or hours.shut(turn):
         _give_away(turn)
         return
     if turn.runs_it:
@@ -60,7 +61,6 @@ def _bake(turn: Turn, event: ev.Event) -> None:
         trial = trial.replace(proven=turn.now, unsure=None, next_check=turn.now)
     if turn.policy.check:
         trial = _checked(turn, trial, event)
-        turn.note(trial=trial)
         if trial.failures >= CHECK_FAILURES:
             return
     turn.note(trial=trial)
@@ -81,7 +81,6 @@ def _checked(turn: Turn, trial: Trial, event: ev.Event) -> Trial:
         )
         if failures >= CHECK_FAILURES:
             error = f"--fleet-check failed {failures} times in a row: {event.error}"
-            turn.note(trial=trial)
             _fail(turn, Own.CHECK, error)
             return trial
     if not trial.checking and turn.passed(trial.next_check):
@@ -115,8 +114,6 @@ def _give_away(turn: Turn) -> None:
 
 
 def _fail(turn: Turn, reason: str, error: str) -> None:
-    trial = _trial(turn)
-    turn.note(trial_seconds=turn.now - trial.began)
     turn.blame(reason, error)
     turn.condemn(turn.fleet.version, reason, error)
 

@@ -6,7 +6,6 @@ Pure. Each module of rules changes the record through this one; none keeps a tur
 from __future__ import annotations
 
 from ..core import events as ev
-from ..core import holds
 from ..core.life_state import Then
 from .policy import place
 from .state import Debt, State, Verdict
@@ -37,6 +36,7 @@ class Turn:
         self.now = now
         self.opened = False  # the gate, in this step: the rollout does not know it yet
         self.tries = 0  # of the trial that this pod wants to claim; 0: none
+        self.takes_turn = False  # of serial pods
         self._orders: list[Action | ev.Event] = []
         self._wakes: list[float] = []
 
@@ -86,11 +86,6 @@ class Turn:
         return self.rollout.running == version or (reloads.active and reloads.target == version)
 
     @property
-    def paused(self) -> bool:
-        """Whether the version has to wait before this pod may take it: a canary cannot."""
-        return bool(holds.pausing(self.rollout)) and not self.taken
-
-    @property
     def ending(self) -> bool:
         """Whether the app ends for good; a restart for a version is no end."""
         return self.life.then is Then.END
@@ -119,13 +114,15 @@ class Turn:
     def condemn(self, version: str, reason: str, error: str) -> None:
         """Have the rollout leave a version, once."""
         if self.fleet.told != version:
-            self.note(told=version)
+            self.note(told=version, cleared="")
             self.order(ev.VersionCondemned(version, reason, error))
 
     def blame(self, reason: str, error: str, *, publish: bool = True) -> None:
         """The newest version has failed in this pod."""
         fleet = self.fleet
-        self.note(blamed=fleet.version)
+        if fleet.trial is not None:
+            self.note(trial=None, trial_seconds=self.now - fleet.trial.began)
+        self.note(blamed=fleet.version, cleared="")
         self.enter(State.CONDEMNED, reason, error)
         if publish:
             self.owe(Debt(Verdict.BAD, fleet.name, reason))

@@ -4,15 +4,17 @@ once. The time passes by `until` alone.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from config_supervisor.core import actions as act
 from config_supervisor.core import events as ev
 from config_supervisor.core.life_state import LifePolicy
+from config_supervisor.core.reload_windows import ReloadWindow
 from config_supervisor.core.rollout_state import Rollout, RolloutPolicy
 from config_supervisor.core.service import Policy, Service, step, wake_at
 from config_supervisor.core.source_states import SourceState
-from config_supervisor.core.versions import Versions
+from config_supervisor.core.versions import Marks, Versions
 from config_supervisor.fleet import events as fe
 from config_supervisor.fleet import orders as deeds
 from config_supervisor.fleet.lease import LeaseState, Ledger, read, written
@@ -21,6 +23,8 @@ from config_supervisor.fleet.rules import FleetRules
 from config_supervisor.fleet.state import Fleet
 
 SHAPE = "beef"
+# From one to two o'clock; the clock of the driver begins at midnight.
+WINDOWS = (ReloadWindow(frozenset(range(7)), 60, 120, dt.UTC),)
 
 
 class Lease:
@@ -64,7 +68,8 @@ class Pod:
         self.name = name
         chosen = {"bake": 30.0, "spread": 60.0, "patience": 20.0, **group.options, **options}
         self.rules = FleetRules(FleetPolicy("web", name, chosen.pop("shape", SHAPE), **chosen))
-        rollout = RolloutPolicy(verify=True, rollback=True)
+        windows = group.windows if chosen.get("windows") else ()
+        rollout = RolloutPolicy(verify=True, rollback=True, windows=windows)
         self.policy = Policy(LifePolicy(restart="always"), rollout, self.rules)
         self.kept: tuple[str, ...] = ()  # versions on disk that are marked as good
         self.newest = ""
@@ -74,6 +79,9 @@ class Pod:
         self.answers: list[str] = []
         self.applied: list[str] = []
         self.refusal = ""  # of an apply
+        self.remembered: Marks | None = None  # told before the first version is in place
+        self.readonly = False  # it may not write the Lease
+        self.deaf = False  # no answer to a write comes back
         self.begin()
 
     def begin(self) -> None:
@@ -136,6 +144,9 @@ class Pod:
     def do(self, order: Any) -> None:
         """A deed for the rollout or the life."""
         versions = self.rollout.versions
+        if self.remembered is not None and isinstance(order, act.Apply | act.Recover):
+            self.tell(ev.Remembered(self.remembered))
+            self.remembered = None
         match order:
             case act.Apply(version=version) if self.refusal:
                 self.tell(ev.ConfigFailed(version or self.newest, self.refusal, "no"))
@@ -149,6 +160,8 @@ class Pod:
                     self.tell(ev.ConfigFailed("", "no_generation", "none"))
             case act.RollBack(digest=digest):
                 self.tell(ev.ConfigApplied(digest, rolled_back=True, previous=versions.live))
+            case act.ReadClock():
+                self.tell(ev.ClockRead(self.group.now))
             case act.Spawn():
                 self.tell(ev.Started(7))
             case act.Reload(attempt=attempt):
@@ -180,10 +193,13 @@ class Pod:
             self.tell(fe.LeaseRead(lease.state))
         elif order.ledger.resource_version != lease.state.resource_version:
             self.tell(fe.LeaseConflict())
+        elif self.readonly:
+            self.tell(fe.LeaseFailed("forbidden", "no right"))
         else:
             lease.writes += 1
             lease.put(written(order.ledger))
-            self.tell(fe.LeaseWritten(lease.state))
+            lost = fe.LeaseFailed("unreachable", "cut", unknown=True)
+            self.tell(lost if self.deaf else fe.LeaseWritten(lease.state))
 
 
 class Group:
@@ -192,6 +208,7 @@ class Group:
     def __init__(self, pods: int = 3, good: tuple[str, ...] = (), **options: Any) -> None:
         self.options = options
         self.now = 0.0
+        self.windows = WINDOWS
         self.lease = Lease()
         self.keep = ""
         self.checks = True
@@ -204,6 +221,11 @@ class Group:
     def offer(self, digest: str) -> None:
         for pod in self.pods:
             pod.offer(digest)
+
+    def of(self, version: str) -> tuple[Pod, list[Pod]]:
+        """The canary of a version, and the others."""
+        canary = canary_of(self, version)
+        return canary, [pod for pod in self.pods if pod is not canary]
 
     def until(self, end: float) -> None:
         """Let time pass; each deadline is told as the loop would."""

@@ -122,6 +122,7 @@ def test_amendment_that_stands_changes_nothing(
         ledger = ledger.replace(good=("c", *ledger.good)[:REMEMBERED])
     if trial:
         ledger = am.claimed(ledger, trial, "me", 1, 100.0)
+    ledger = ledger.replace(passed="d")  # the approval of one that has passed is given once
     once = AMENDMENTS[number](ledger)
 
     assert once == AMENDMENTS[number](once)

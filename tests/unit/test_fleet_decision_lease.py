@@ -1,0 +1,199 @@
+"""Histories of a fleet's decision with a Lease in trouble: away, forbidden, deleted, of others;
+with lost and late answers; and of pods that may not begin.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from config_supervisor.core import events as ev
+from config_supervisor.fleet import events as fe
+from config_supervisor.fleet import orders as deeds
+from config_supervisor.fleet.lease import Condemned, LeaseState
+from tests.unit.fleet_group import Group, settled
+
+FORBIDDEN = fe.LeaseFailed("forbidden", "leases.coordination.k8s.io is forbidden")
+AWAY = fe.LeaseFailed("unreachable", "connection refused")
+
+
+def applied(group: Group, version: str) -> int:
+    return sum(version in pod.applied for pod in group.pods)
+
+
+@pytest.mark.parametrize(("trouble", "reason"), [(FORBIDDEN, "forbidden"), (AWAY, "unreachable")])
+def test_lease_that_cannot_be_read_holds(trouble: fe.LeaseFailed, reason: str) -> None:
+    group = settled(2)
+    for pod in group.pods:
+        pod.trouble = trouble
+    group.offer("b")
+    group.until(5000.0)
+
+    assert [("held", "a")] * 2 == group.seen()
+    assert [reason] * 2 == [pod.fleet.reason for pod in group.pods]
+    for pod in group.pods:
+        pod.trouble = None
+        pod.tell(fe.LeaseRead(group.lease.state))  # the watch goes on trying
+    group.until(5400.0)
+    assert [("settled", "b")] * 2 == group.seen()
+
+
+def test_claim_without_the_right_to_write_holds() -> None:
+    group = settled(1)
+    (pod,) = group.pods
+    pod.offer("b")
+    pod.readonly = True
+    group.until(3000.0)
+
+    assert (("held", "a"), "forbidden") == (pod.seen, pod.fleet.reason)
+    writes = sum(isinstance(order, deeds.WriteLease) for order in pod.orders)
+    assert 10 < writes < 60
+    pod.readonly = False
+    group.until(3300.0)
+    assert ("settled", "b") == pod.seen
+
+
+def test_lost_answer_of_a_claim_is_found_in_the_lease() -> None:
+    group = settled(2)
+    for pod in group.pods:
+        pod.deaf = True
+    group.offer("b")
+    group.until(1300.0)
+
+    assert "b" == group.lease.ledger.good[0]
+    assert () == group.lease.ledger.bad
+
+
+def test_verdict_during_an_outage_is_told_afterwards() -> None:
+    group = settled(2)
+    group.offer("b")
+    group.until(1020.0)
+    canary, _ = group.of("b")
+    canary.trouble = AWAY
+    canary.tell(AWAY)
+    group.until(1090.0)
+    assert ("canary", ("a",)) == (canary.fleet.state, group.lease.ledger.good)
+    canary.trouble = None
+    canary.tell(fe.LeaseRead(group.lease.state))
+    group.until(1180.0)
+
+    assert ("b", "a") == group.lease.ledger.good
+
+
+def test_late_answer_of_an_old_state_is_ignored() -> None:
+    group = settled(2)
+    group.offer("b")
+    group.until(1020.0)
+    canary, _ = group.of("b")
+    old = group.lease.state
+    group.lease.write(trial="", holder="", bad=(Condemned("b", "manual", "x"),))
+    canary.tell(fe.LeaseRead(old))
+
+    assert ("condemned", "a") == canary.seen
+
+
+def test_deleted_lease_is_made_again() -> None:
+    group = settled(3)
+    group.offer("b")
+    group.until(1020.0)
+    group.lease.delete()
+    group.until(1300.0)
+
+    assert [("settled", "b")] * 3 == group.seen()
+    assert ("b", "a") == group.lease.ledger.good
+
+
+def test_deleted_lease_forgets_the_condemned() -> None:
+    group = settled(2)
+    group.fates["b"] = "verify"
+    group.offer("b")
+    group.until(1100.0)
+    assert [("condemned", "a")] * 2 == group.seen()
+    group.fates.clear()
+    group.lease.delete()
+    group.until(1400.0)
+
+    assert [("settled", "b")] * 2 == group.seen()
+
+
+def test_lease_of_others_is_left_alone() -> None:
+    group = settled(2)
+    group.lease.put(LeaseState({}, "kube-scheduler", 15.0))
+    group.offer("b")
+    group.until(3000.0)
+
+    assert [("held", "a")] * 2 == group.seen()
+    assert (["foreign"] * 2, 0) == (
+        [pod.fleet.reason for pod in group.pods],
+        group.lease.writes,
+    )
+
+
+def test_pod_of_another_shape_holds() -> None:
+    group = settled(2)
+    group.lease.write(shape="other")
+    group.offer("b")
+    group.until(3000.0)
+
+    assert (["shape"] * 2, 0) == (
+        [pod.fleet.reason for pod in group.pods],
+        group.lease.writes,
+    )
+
+
+def test_version_without_a_name_is_held() -> None:
+    group = settled(2)
+    for pod in group.pods:
+        pod.offer("b", "")
+    group.until(3000.0)
+
+    assert [("held", "a")] * 2 == group.seen()
+    assert ["unnamed"] * 2 == [pod.fleet.reason for pod in group.pods]
+
+
+def test_names_of_secrets_are_shared_in_place_of_digests() -> None:
+    group = settled(3)
+    for pod in group.pods:
+        pod.offer("b", "name1")
+    group.until(1200.0)
+
+    assert [("settled", "b")] * 3 == group.seen()
+    assert "name1" == group.lease.ledger.good[0]
+
+
+# --- roles, windows -------------------------------------------------------------------------------
+
+
+def test_followers_alone_hold() -> None:
+    group = settled(2, role="follower")
+    group.offer("b")
+    group.until(3000.0)
+
+    assert [("held", "a")] * 2 == group.seen()
+    assert ["no_canary"] * 2 == [pod.fleet.reason for pod in group.pods]
+
+
+def test_pods_wait_for_the_reload_window() -> None:
+    group = settled(4, windows=True)
+    group.offer("b")
+    group.until(3599.0)
+    assert [("held", "window")] * 4 == [(p.fleet.state, p.fleet.reason) for p in group.pods]
+    assert 0 == group.lease.writes
+    group.until(3620.0)
+    assert 1 == applied(group, "b")
+    group.until(3800.0)
+
+    assert [("settled", "b")] * 4 == group.seen()
+
+
+def test_pause_at_the_source_holds_the_claim() -> None:
+    group = settled(2)
+    for pod in group.pods:
+        pod.tell(ev.SourceRead(0, present=True, paused=True))
+    group.offer("b")
+    group.until(2000.0)
+    assert ["paused"] * 2 == [pod.fleet.reason for pod in group.pods]
+    for pod in group.pods:
+        pod.tell(ev.SourceRead(0, present=True, paused=False))
+    group.until(2200.0)
+
+    assert [("settled", "b")] * 2 == group.seen()

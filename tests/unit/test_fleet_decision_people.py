@@ -1,0 +1,197 @@
+"""Histories of people's orders to a fleet, and of one pod at a time."""
+
+from __future__ import annotations
+
+import pytest
+
+from config_supervisor.core import events as ev
+from config_supervisor.fleet import events as fe
+from config_supervisor.fleet import orders as deeds
+from config_supervisor.fleet.lease import Condemned, LeaseState
+from tests.unit.fleet_group import Group, Pod, settled
+
+
+def condemned(pods: int = 3) -> Group:
+    """A fleet on `a` whose newest version `b` is bad."""
+    group = settled(pods)
+    group.fates["b"] = "verify"
+    group.offer("b")
+    group.until(1200.0)
+    assert [("condemned", "a")] * pods == group.seen()
+    group.fates.clear()
+    return group
+
+
+def order(group: Group, verb: str, version: str = "", pod: int = 0) -> list[str]:
+    """The answers to an order."""
+    taker = group.pods[pod]
+    taker.answers.clear()
+    taker.tell(fe.FleetOrdered(verb, version))
+    return taker.answers
+
+
+def test_approval_applies_a_condemned_version_at_once() -> None:
+    group = condemned()
+    assert [""] == order(group, "approve")
+    group.until(1201.0)
+
+    assert ["b"] * 3 == [pod.rollout.runs_on for pod in group.pods]
+    assert (("b", "a"), (), "b") == (
+        group.lease.ledger.good,
+        group.lease.ledger.bad,
+        group.lease.ledger.hurry,
+    )
+
+
+def test_failure_of_an_approved_version_leaves_the_approval() -> None:
+    group = condemned()
+    group.pods[1].fates["b"] = "verify"
+    order(group, "approve")
+    group.until(1400.0)
+
+    assert ("b", ()) == (group.lease.ledger.good[0], group.lease.ledger.bad)
+    assert ["b", "a", "b"] == [pod.rollout.runs_on for pod in group.pods]
+
+
+def test_clear_begins_another_trial() -> None:
+    group = condemned()
+    assert [""] == order(group, "clear")
+    group.until(1400.0)
+
+    assert [("settled", "b")] * 3 == group.seen()
+
+
+def test_condemned_by_hand_spreads_no_further() -> None:
+    group = settled(9)
+    group.offer("b")
+    group.until(1070.0)
+    before = sum("b" in pod.applied for pod in group.pods)
+    assert 1 < before < 9
+    assert [""] == order(group, "condemn", pod=1)
+    group.until(1400.0)
+
+    assert before == sum("b" in pod.applied for pod in group.pods)
+    assert before == sum(pod.rollout.runs_on == "b" for pod in group.pods)
+
+
+def test_recall_reaches_pods_at_rest_when_a_source_is_touched() -> None:
+    group = settled(4)
+    group.offer("b")
+    group.until(1200.0)
+    assert [("settled", "b")] * 4 == group.seen()
+    for pod in group.pods:
+        pod.kept = ("b", "a")
+    assert [""] == order(group, "recall")
+    for pod in group.pods:
+        pod.tell(ev.SourceRead(0, present=True, saw="modified"))
+    group.until(1300.0)
+
+    assert [("condemned", "a")] * 4 == group.seen()
+
+
+def test_manual_approval_waits_for_a_person() -> None:
+    group = settled(3, manual=True)
+    group.offer("b")
+    group.until(2000.0)
+    assert ("b", ("a",)) == (group.lease.ledger.passed, group.lease.ledger.good)
+    assert ["passed"] * 3 == [pod.fleet.state for pod in group.pods]
+    assert 1 == sum("b" in pod.applied for pod in group.pods)
+    assert [""] == order(group, "approve")
+    group.until(2100.0)
+
+    assert [("settled", "b")] * 3 == group.seen()
+    assert "" == group.lease.ledger.hurry
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [("zzzzzz", "no known version"), ("9f", "too short"), ("abcdef", "2 versions")],
+)
+def test_version_that_names_none_is_refused(version: str, words: str) -> None:
+    group = settled(1)
+    group.lease.write(good=("abcdef1", "abcdef2", "9f2c11", "a"))
+    (answer,) = order(group, "approve", version)
+    assert words in answer
+
+
+def test_beginning_of_a_version_names_it() -> None:
+    group = settled(1)
+    group.lease.write(good=("abcdef1", "a"))
+    assert [""] == order(group, "condemn", "abcdef")
+    assert [Condemned("abcdef1", "manual", "web-0")] == list(group.lease.ledger.bad)
+
+
+def test_status_reads_the_lease_and_writes_nothing() -> None:
+    group = settled(1)
+    (pod,) = group.pods
+    assert [""] == order(group, "status")
+    assert (1, 0) == (pod.orders.count(deeds.ReadLease()), group.lease.writes)
+    assert pod.fleet.shown == group.lease.ledger
+
+
+def test_order_that_cannot_be_written_is_answered() -> None:
+    group = settled(1)
+    (pod,) = group.pods
+    pod.trouble = fe.LeaseFailed("forbidden", "no right to read")
+    (answer,) = order(group, "approve")
+    assert "no right to read" in answer
+    pod.trouble = None
+    group.lease.put(LeaseState({}, "other", 1.0))
+    (answer,) = order(group, "approve")
+    assert "something else" in answer
+
+
+def test_verdicts_are_counted_once() -> None:
+    group = condemned()
+    counts = [one for pod in group.pods for one in pod.fleet.verdicts]
+    assert [("bad", "verify", 1)] == counts
+
+
+# --- one pod at a time ----------------------------------------------------------------------------
+
+
+def next_busy(group: Group) -> list[Pod]:
+    """The pods that reload, as soon as there is one."""
+    for _ in range(60):
+        group.until(group.now + 1.0)
+        busy = [pod for pod in group.pods if pod.rollout.reloads.active]
+        if busy:
+            return busy
+    return []
+
+
+def test_serial_pods_take_a_version_one_by_one() -> None:
+    group = settled(5, serial=True)
+    group.offer("b")
+    for pod in group.pods:
+        pod.fates["b"] = "wait"
+    for _ in range(5):
+        (busy,) = next_busy(group)
+        assert busy.name == group.lease.ledger.holder
+        busy.tell(ev.ReloadFinished(busy.rollout.reloads.number))
+    group.until(group.now + 200.0)
+
+    assert [("settled", "b")] * 5 == group.seen()
+    assert "" == group.lease.ledger.holder
+
+
+def test_serial_turn_of_a_lost_pod_goes_on() -> None:
+    group = settled(2, serial=True)
+    group.lease.write(good=("b", "a"), holder="gone", duration=100.0)
+    group.offer("b")
+    group.until(1099.0)
+    assert "gone" == group.lease.ledger.holder
+    group.until(1400.0)
+
+    assert [("settled", "b")] * 2 == group.seen()
+
+
+def test_serial_failure_gives_the_turn_on_and_stops_the_others() -> None:
+    group = settled(4, serial=True)
+    group.lease.write(good=("b", "a"))
+    group.fates["b"] = "verify"
+    group.offer("b")
+    group.until(1400.0)
+
+    assert 1 == sum("b" in pod.applied for pod in group.pods)
+    assert ("", "verify") == (group.lease.ledger.holder, group.lease.ledger.bad[0].reason)
