@@ -16,6 +16,7 @@ pytest.register_assert_rewrite("tests.harness")
 
 from tests.harness import Run  # noqa: E402 - pytest has to know of its asserts before
 from tests.main_thread import MainThread  # noqa: E402 - as above
+from tests.memory_group import MemoryGroup, made  # noqa: E402 - as above
 
 
 def needs(program: str) -> str:
@@ -58,6 +59,12 @@ def common() -> Iterator[Path]:
     os.chmod(path, 0o777)
     yield Path(path)
     shutil.rmtree(path)
+
+
+@pytest.fixture
+def memory_group() -> Iterator[MemoryGroup]:
+    """A memory cgroup with a small limit; its processes have to end in the test."""
+    yield from made()
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

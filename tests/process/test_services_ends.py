@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +12,9 @@ import pytest
 from config_supervisor.runtime import termination_message
 from tests.harness import Run, only_process, until
 from tests.http import get, metric, port_of
+from tests.memory_group import MemoryGroup
 from tests.process.services import section, services, written
 
-MEMORY = 96 << 20
-# cgroup v1 and v2: where a group is made, and its file with the limit.
-GROUPS = (
-    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
-    ("/sys/fs/cgroup", "memory.max"),
-)
 HUNGRY = shlex.join([sys.executable, "-c", "print('eating', flush=True); bytearray(1 << 30)"])
 
 
@@ -100,29 +93,11 @@ def test_events_need_a_pod(run: Run, tmp_path: Path) -> None:
     assert "--events needs POD_NAME" in program.story()
 
 
-@pytest.fixture
-def group() -> Iterator[Path]:
-    """A memory cgroup with a small limit."""
-    for mount, limit in GROUPS:
-        path = Path(mount) / f"supervisor-{os.getpid()}"
-        try:
-            path.mkdir()
-        except OSError:
-            continue
-        if (path / limit).exists():
-            (path / limit).write_text(str(MEMORY))
-            yield path
-            until((path / "cgroup.procs").read_text, expected="")
-            path.rmdir()
-            return
-        path.rmdir()
-    pytest.skip("no memory cgroup can be made here")
-
-
 @only_process
-def test_lack_of_memory_is_told_from_a_kill(run: Run, tmp_path: Path, group: Path) -> None:
+def test_lack_of_memory_is_told_from_a_kill(
+    memory_group: MemoryGroup, run: Run, tmp_path: Path
+) -> None:
     """The kernel kills the service alone; a person kills the other."""
-    enter = ["sh", "-c", f'echo 0 > {group}/cgroup.procs; exec "$@"', "sh"]
     file = written(
         tmp_path,
         [
@@ -131,7 +106,7 @@ def test_lack_of_memory_is_told_from_a_kill(run: Run, tmp_path: Path, group: Pat
             section("killed", "die", essential="false", startretries=0),
         ],
     )
-    program = run(options=["--listen=127.0.0.1:0", "--services", file], prefix=enter)
+    program = run(options=["--listen=127.0.0.1:0", "--services", file], prefix=memory_group.enter)
     port = port_of(program)
     told = "the kernel killed hungry: out of memory; give the container more memory"
     until(lambda: any(told in line for line in program.err.seen), expected=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
@@ -30,19 +31,20 @@ def version(content: str) -> str:
     return version_of({KEY: Entry(content.encode())}).digest
 
 
-def identities(number: int, *contents: str) -> list[str]:
+def identities(number: int, *contents: str, soon: bool = True) -> list[str]:
     """As many identities: the first asks soonest for each of the contents, the others after it.
 
-    The rules draw places for all pods over 20 s; these are among the first. Only the first has a
-    place for `one`, on which all start.
+    The rules draw places for all pods over 20 s; these are among the first if `soon`, else none
+    asks within 2 s. Only the first has a place for `one`, on which all start.
     """
     names = [version(content) for content in contents]
     found: list[str] = []
+    later = 0.0 if soon else 0.1
     for uid in count():
         own = f"web-{len(found)}/{uid}"
-        wanted = names if found else [version("one"), *names]
         low, high = (0.02, 0.05) if found else (0.0, 0.01)
-        if all(low <= place(own, name) < high for name in wanted):
+        fits = all(low <= place(own, name) - later < high for name in names)
+        if fits and (found or place(own, version("one")) < high):
             found.append(own)
             if len(found) == number:
                 return found
@@ -53,6 +55,7 @@ class Pod:
     """One pod."""
 
     def __init__(self, run: Run, kube: Kube, scratch: str, identity: str) -> None:
+        self.identity = identity
         self.name, _, self.uid = identity.partition("/")
         self._run = run
         self._kube = kube
@@ -92,6 +95,14 @@ class Pod:
             env={**own, **(env or {})},
         )
         return self.program
+
+    def restart(self, *options: str, prefix: Sequence[str] = ()) -> None:
+        """End the container in good order, and start it again on the content `one`."""
+        self.program.send(signal.SIGTERM)
+        self.program.finish()
+        self.start(*options, prefix=prefix)
+        self.expect("one")
+        self.expect_good()
 
     @property
     def port(self) -> int:
@@ -141,6 +152,14 @@ class Pod:
 
         wait_until(reached, PATIENCE)
 
+    def expect_good(self) -> None:
+        """Wait until it knows its version as good."""
+
+        def known() -> None:
+            assert self.fleet()["state"] in ("settled", "due"), self.program.story()
+
+        wait_until(known, PATIENCE)
+
     def ctl(self, *words: str) -> Result:
         """Run supervisorctl in the pod."""
         return ctl("--socket", self.control, *words)
@@ -173,16 +192,18 @@ class Group:
         self.pods.append(Pod(self.run, self.kube, self._scratch, identity))
         return self.pods[-1]
 
-    def start(self, *later: str, pods: int = 3, options: Sequence[str] = ()) -> list[Pod]:
-        """Start pods for which the first is the canary of the later contents."""
+    def start(
+        self, *later: str, pods: int = 3, options: Sequence[str] = (), soon: bool = True
+    ) -> list[Pod]:
+        """Start pods; see `identities` for the later contents."""
         self.kube.create("web", {KEY: "one"})
-        for own in identities(pods, *later):
+        for own in identities(pods, *later, soon=soon):
             self.pod(own).start(VERIFY, *options)
             if len(self.pods) == 1:
                 self.expect_good("one")
         for one in self.pods:
             one.expect("one")
-            one.expect_state("settled")
+            one.expect_good()
         return self.pods
 
     def change(self, content: str) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.fake_kube import FakeKube
 from tests.harness import Run, only_pid1, only_process
-from tests.sync.fleet_pods import PATIENCE, VERIFY, Group, Kube, Pod, version
+from tests.memory_group import MemoryGroup
+from tests.sync.fleet_pods import KEY, PATIENCE, VERIFY, Group, Kube, Pod, version
 
 LONG = "--fleet-bake=50s"  # longer than a test
 BARRED = 125
@@ -25,7 +27,7 @@ def group(run: Run, kube: Kube, tmp_path: Path) -> Group:
 def on_trial(group: Group, pods: int = 2) -> list[Pod]:
     """The first pod has the content `two` on trial, for longer than the test."""
     found = group.start("two", pods=pods)
-    restart(found[0], LONG)
+    found[0].restart(VERIFY, LONG)
     group.change("two")
     found[0].expect("one", "two")
     found[0].expect_state("canary")
@@ -39,15 +41,6 @@ def condemned(group: Group) -> list[Pod]:
     group.expect_bad("bad", "verify", first)
     second.expect_state("condemned", "verify")
     return [first, second]
-
-
-def restart(pod: Pod, *options: str) -> None:
-    """The container ends in good order, and is started again."""
-    pod.program.send(signal.SIGTERM)
-    pod.program.finish()
-    pod.start(VERIFY, *options)
-    pod.expect("one")
-    pod.expect_state("settled")
 
 
 @only_process
@@ -150,3 +143,42 @@ def test_killed_canary_leaves_the_version_without_the_api(group: Group, fake: Fa
     group.expect_bad("two", "died", first)
     second.expect_state("condemned", "died")
     assert [["one"], ["one"]] == [first.taken, second.taken]
+
+
+# Reads its file as read_config.py does, and takes all memory for the content `two`. The supervisor
+# is the first that the kernel kills.
+GREEDY = """
+import signal, sys
+with open("/proc/self/oom_score_adj", "w") as score:
+    score.write("0")
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM})
+while True:
+    text = open(sys.argv[1]).read()
+    print("config:", text, flush=True)
+    if text == "two":
+        bytearray(1 << 30)
+    if signal.sigwait({signal.SIGHUP, signal.SIGTERM}) == signal.SIGTERM:
+        break
+"""
+FIRST = ["sh", "-c", 'echo 1000 > /proc/self/oom_score_adj; exec "$@"', "sh"]
+
+
+@only_pid1
+def test_canary_without_memory_condemns_the_version(
+    memory_group: MemoryGroup, group: Group
+) -> None:
+    """The kernel kills PID 1 of the container, which is over its limit of memory."""
+    first, second = group.start("two", pods=2)
+    enter = [*memory_group.enter, *FIRST]
+    first.command = [sys.executable, "-c", GREEDY, f"{first.root}/{KEY}"]
+    first.restart(VERIFY, LONG, prefix=enter)
+
+    group.change("two")
+    first.program.wait(PATIENCE)
+    assert "two" in first.taken
+    first.start(VERIFY, prefix=enter)
+
+    group.expect_bad("two", "died", first)
+    first.expect("one")
+    second.expect_state("condemned", "died")
+    assert ["one"] == second.taken
