@@ -115,7 +115,8 @@ def _shape(settings: Settings) -> str:
         for kind, group in (("configmap", settings.configmap), ("secret", settings.secret))
         for one in group
     ]
-    directory = [settings.config_dir, settings.ignore] if settings.config_dir else []
+    # Its path plays no part: a version is its files.
+    directory = ["directory", settings.ignore] if settings.config_dir else []
     parts = [objects, directory, sorted(settings.map), settings.configroot is not None]
     return sha256(json.dumps(parts).encode()).hexdigest()[:_SHAPE]
 
