@@ -73,6 +73,7 @@ def rules(settings: Settings, environ: Mapping[str, str], service: str = APP) ->
             + settings.reload_timeout
             + settings.verify_window
             + settings.fleet_bake,
+            windows=bool(settings.reload_window),
             patience=settings.initial_sync_timeout / _START_SHARE,
         )
     )
