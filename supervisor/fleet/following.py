@@ -21,6 +21,8 @@ MOST_TRIES = 3  # canaries until a version without a verdict counts as bad
 SHORTEST, LONGEST = 10.0, 3600.0  # seconds of silence of a canary
 LONELY = 2.0  # times the time to ask, until people hear that no pod tries a version
 
+NO_CANARY = "no pod tries the version; see --fleet-role, and supervisorctl fleet approve"
+
 
 def step(turn: Turn, event: ev.Event) -> None:
     """Take the state that the Lease gives the newest version."""
@@ -197,10 +199,7 @@ def _untold(turn: Turn, ledger: Ledger) -> None:
             turn.note(rival=rival, rival_since=turn.now)
     own = ledger.trial == fleet.name
     if own and ledger.holder:
-        turn.note(lonely=None)
-        turn.enter(State.WAITING)
-        if _silent(turn, ledger) and _allowed(turn) and not hours.shut(turn):
-            _take_over(turn, ledger)
+        _wait(turn, ledger)
         return
     if turn.fleet.state is not State.HELD:
         turn.enter(State.ASKING)
@@ -219,6 +218,20 @@ def _untold(turn: Turn, ledger: Ledger) -> None:
     _alone(turn)
 
 
+def _wait(turn: Turn, ledger: Ledger) -> None:
+    """Another pod is the canary; after a long silence this pod takes over, if it may."""
+    turn.note(lonely=None)
+    silent = _silent(turn, ledger)
+    allowed = _allowed(turn)
+    lost = turn.fleet.rival_since + _patience(ledger) + LONELY * turn.policy.ask
+    if silent and not allowed and turn.passed(lost):
+        turn.enter(State.HELD, Hold.NO_CANARY, NO_CANARY)
+        return
+    turn.enter(State.WAITING)
+    if silent and allowed and not hours.shut(turn):
+        _take_over(turn, ledger)
+
+
 def _mine_or_older(turn: Turn, ledger: Ledger) -> bool:
     """Whether the trial is of this pod, or of a version that it knows as older than its own."""
     known = {name for _, name in turn.fleet.names}
@@ -227,9 +240,12 @@ def _mine_or_older(turn: Turn, ledger: Ledger) -> bool:
 
 def _silent(turn: Turn, ledger: Ledger) -> bool:
     """Whether the canary has been silent for too long, by the clock of this pod alone."""
-    fleet = turn.fleet
-    patience = min(max(ledger.duration, SHORTEST), LONGEST)
-    return turn.passed(fleet.rival_since + patience + turn.place * turn.policy.ask)
+    since = turn.fleet.rival_since
+    return turn.passed(since + _patience(ledger) + turn.place * turn.policy.ask)
+
+
+def _patience(ledger: Ledger) -> float:
+    return min(max(ledger.duration, SHORTEST), LONGEST)
 
 
 def _allowed(turn: Turn) -> bool:
@@ -255,5 +271,4 @@ def _alone(turn: Turn) -> None:
     since = turn.now if turn.fleet.lonely is None else turn.fleet.lonely
     turn.note(lonely=since)
     if turn.passed(since + LONELY * turn.policy.ask):
-        error = "no pod tries the version; see --fleet-role, and supervisorctl fleet approve"
-        turn.enter(State.HELD, Hold.NO_CANARY, error)
+        turn.enter(State.HELD, Hold.NO_CANARY, NO_CANARY)

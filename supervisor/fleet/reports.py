@@ -43,8 +43,10 @@ def take(turn: Turn, event: ev.Event) -> None:
             _conflict(turn)
         case fe.LeaseFailed():
             _failed(turn, event)
-        case fe.FleetOrdered():
-            turn.note(orders=(*turn.fleet.orders, event))
+        case fe.FleetOrdered(version=version):
+            # The newest version is that of now, whatever comes before the write.
+            named = event.replace(version=version or turn.fleet.name)
+            turn.note(orders=(*turn.fleet.orders, named))
 
 
 def _named(turn: Turn, offer: ev.ConfigOffered) -> None:
