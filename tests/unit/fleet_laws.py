@@ -9,9 +9,9 @@ from __future__ import annotations
 import collections
 import re
 
-from config_supervisor.core import actions
+from config_supervisor.core import actions, errors
 from config_supervisor.core import events as ev
-from config_supervisor.core.life_state import Phase
+from config_supervisor.core.life_state import Ended, Phase
 from config_supervisor.core.service import Service
 from config_supervisor.fleet import events as fev
 from config_supervisor.fleet import lease as ledgers
@@ -117,6 +117,8 @@ class Laws:
                 self._may_apply(pod, version)
             case actions.RollBack(digest):
                 self._is_best(pod, digest, "put back")
+            case Ended(code=errors.CANNOT_RUN):
+                self._may_end(pod)
             case orders.WriteLease(ledger):
                 self._may_write(ledger)
             case actions.Recover():
@@ -190,6 +192,17 @@ class Laws:
             assert known.unfetched or known.unread, f"{pod.name} did not look into --fleet-keep"
         self.reached["nothing else to start on"] += 1
         known.ordered.add(digest)
+
+    def _may_end(self, pod: Pod) -> None:
+        """A pod that starts must start, unless all it could start on has failed."""
+        newest = pod.newest
+        if newest is None or pod.doing:
+            return  # a version that is being put in place is not waited for
+        failed = newest.digest in pod.versions.marks.rejected or pod.trouble
+        validated = self.fates[newest.digest] == "validate"
+        sentenced = newest.shared in bad(self.of(pod).ledger)
+        assert failed or validated or sentenced, f"{pod.name} does not start on {newest.digest[:4]}"
+        self.reached["does not start"] += 1
 
     def _may_write(self, ledger: Ledger) -> None:
         """A claim is known by its trial."""
