@@ -80,6 +80,10 @@ def reloaded(settled: Settled) -> Answer:
     """The answer to an order to reload."""
     if settled.result is Result.DONE:
         of = f"{short(settled.version)} ({counted(settled.files)})"
+        if settled.barred:
+            held = f"the fleet holds the newest, {short(settled.barred)}"
+            way = "supervisorctl fleet tells why, supervisorctl fleet approve releases it"
+            return Answer(1, f"reloaded on configuration {of}; {held}: {way}")
         return Answer(0, f"reloaded on configuration {of}")
     if settled.result is Result.UNREADY:
         place = f"configuration {short(settled.version)} is in place"

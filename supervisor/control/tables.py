@@ -57,6 +57,8 @@ def cell(value: object) -> str:
         return "-"
     if isinstance(value, list):
         return ", ".join(map(cell, value))
+    if isinstance(value, dict):
+        return " ".join(cell(one) for one in value.values() if one is not None)
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = " ".join(str(value).splitlines())

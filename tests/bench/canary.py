@@ -189,7 +189,8 @@ def draw(path: str, outcomes: Mapping[str, Sequence[Outcome]]) -> None:
         lines = {"alone": "all at once", "splay": "splay 60 s", "60": "fleet, spread 60 s"}
         for name, label in lines.items():
             times = sorted(outcomes[f"{share:g} {name}"][0].hurt_at)
-            axes.step([0, *times, 160], [0, *range(1, len(times) + 1), len(times)], label=label)
+            counts = [0, *range(1, len(times) + 1), len(times)]
+            axes.step([0, *times, 160], counts, where="post", label=label)
         title = "fails on all pods" if share == 1 else f"fails on {share:.0%} of the pods"
         axes.set(title=title, xlabel="seconds", ylabel="pods hurt", yscale="symlog", ylim=(0, None))
         axes.grid(visible=True, alpha=0.3)

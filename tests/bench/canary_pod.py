@@ -7,6 +7,7 @@ fate of the version in this pod. Must not know of the courses and their report.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -124,7 +125,7 @@ class FleetPod:
         self._newest = OLD
         fleet = world.fleet
         if fleet is not None:
-            fleet = fleet.replace(identity=f"web-{number}/{number:032x}")
+            fleet = fleet.replace(identity=f"web-{number}/{random.getrandbits(128):032x}")
         rules = FleetRules(fleet) if fleet else None
         self._policy = Policy(rollout=world.rules, fleet=rules)
         self._state = Service(

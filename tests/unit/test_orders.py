@@ -8,6 +8,7 @@ from config_supervisor.control import commands
 from config_supervisor.control.commands import Answer
 from config_supervisor.core import actions as act
 from config_supervisor.core import events as ev
+from config_supervisor.core.orders import Result, Settled
 from config_supervisor.core.rollout_state import Rollout
 from config_supervisor.core.service import Service
 from config_supervisor.core.versions import Marks, Versions
@@ -58,6 +59,16 @@ def test_a_reload_of_what_runs_already_is_a_reload() -> None:
     assert history.after(ev.ReloadOrdered()) is None
     assert "reloading" == history.phase
     assert Answer(0, "reloaded on configuration a (1 file)") == history.after(ev.ReloadFinished(1))
+
+
+def test_reload_of_a_held_pod_names_the_newest_version() -> None:
+    settled = Settled(Result.DONE, "a" * 64, 1, barred="b" * 64)
+    said = commands.reloaded(settled)
+
+    assert 1 == said.code
+    assert said.text.startswith(
+        "reloaded on configuration aaaaaaaa (1 file); the fleet holds the newest, bbbbbbbb:"
+    )
 
 
 def test_a_reload_that_fails_says_why_and_what_follows() -> None:
