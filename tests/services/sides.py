@@ -43,7 +43,7 @@ command = /tmp
 autostart = false
 startretries = 0
 [program:owned]
-command = sleep 1
+command = sleep 1000
 user = {uid}
 autostart = false
 [program:job]
@@ -98,7 +98,7 @@ class Side:
             stdin=subprocess.DEVNULL,
         )
         text = normal(done.stdout + done.stderr, self.place)
-        if command.endswith("all"):  # in the order in which the programs came to it
+        if command.endswith(("all", "*")):  # in the order in which the programs came to it
             text = "".join(sorted(text.splitlines(keepends=True)))
         return done.returncode, text
 
