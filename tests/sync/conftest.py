@@ -117,6 +117,13 @@ def follow(kube: FakeKube | RealKube) -> Iterator[Callable[..., Following]]:
         assert not [failure for failure in one.failures if "report it" in failure.message]
 
 
+@pytest.fixture(autouse=True)
+def _count_threads_anew() -> None:
+    from tests.sync.leasing import forget_threads
+
+    forget_threads()
+
+
 @pytest.fixture
 def join(kube: FakeKube | RealKube) -> Iterator[Callable[[], Linked]]:
     """Opens a link to a Lease; all are left at the end, and no thread may stay."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from config_supervisor.core.events import Event
@@ -106,17 +107,34 @@ class Linked:
         return self.failures[-1]
 
 
+# The first frames of the threads of earlier tests: a source may outlive its server.
+_earlier: list[FrameType] = []
+
+
+def forget_threads() -> None:
+    """Leave the threads of now out of the count, at the beginning of a test."""
+    _earlier[:] = [_frames(top)[-1] for top in sys._current_frames().values()]
+
+
 def threads_at_work() -> int:
-    """The threads of links in this process."""
+    """The threads of links in this process since the beginning of the test."""
     count = 0
-    for frame in sys._current_frames().values():
-        above: Any = frame
-        files = set()
-        while above is not None:
-            files.add(above.f_code.co_filename.rpartition("/")[2])
-            above = above.f_back
-        count += bool(files.intersection(_OURS))
+    for top in sys._current_frames().values():
+        frames = _frames(top)
+        files = {one.f_code.co_filename.rpartition("/")[2] for one in frames}
+        known = any(frames[-1] is one for one in _earlier)
+        count += bool(files.intersection(_OURS)) and not known
     return count
+
+
+def _frames(top: FrameType) -> list[FrameType]:
+    """The frames of a thread, the first of them last."""
+    found = []
+    frame: FrameType | None = top
+    while frame is not None:
+        found.append(frame)
+        frame = frame.f_back
+    return found
 
 
 def expect_no_thread() -> None:

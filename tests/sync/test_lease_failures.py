@@ -173,9 +173,11 @@ FOREIGN = {
     "spec": b'{"metadata": {"resourceVersion": "1"}, "spec": 5}',
     "holder": b'{"metadata": {"resourceVersion": "1"}, "spec": {"holderIdentity": {}}}',
     "duration": b'{"metadata": {"resourceVersion": "1"}, "spec": {"leaseDurationSeconds": true}}',
-    "huge": b'{"metadata": {"resourceVersion": "1", "annotations":'
-    b' {"config-supervisor/good": "%s"}}}' % (b"x" * 20_000),
 }
+HUGE = (
+    b'{"metadata": {"resourceVersion": "1", "annotations": {"config-supervisor/good": "%s"}}}'
+    % (b"x" * 20_000)
+)
 
 
 @pytest.mark.parametrize("shape", FOREIGN)
@@ -185,6 +187,13 @@ def test_foreign_shape_is_a_failure(fake: FakeKube, linked: Linked, shape: str) 
     assert LeaseTrouble.BAD_DATA == failure.reason
     assert failure.error.startswith(f"cannot read lease {fake.namespace}/web: ")
     assert len(failure.error) < 300
+
+
+def test_huge_annotation_is_cut(fake: FakeKube, linked: Linked) -> None:
+    """The rules skip words without a meaning, and the next write puts them right."""
+    fake.answer_next("get leases", 200, HUGE)
+
+    assert {"config-supervisor/good": "x" * 16_384} == linked.reads().annotations
 
 
 def test_unreadable_answer_to_a_write_leaves_it_open(fake: FakeKube, linked: Linked) -> None:
