@@ -11,7 +11,7 @@ from . import value_formats
 from .dialect import Dialect
 from .environment_format import Variables, variables
 from .host import Host
-from .plan import PRIORITY, Kind, Restart, Retries, Service, Sink, Stream
+from .plan import PRIORITY, Kind, Readiness, Restart, Retries, Service, Sink, Stream
 from .sections import Section
 from .service_keys import OurKeys
 
@@ -238,6 +238,12 @@ class Program:
         self._judge_logs(one)
         if not section.has("essential") and (one.kind is Kind.LISTENER or not one.autostart):
             one = one.replace(essential=False)
+        if one.oneshot and one.readiness.check:
+            # An end before the check has passed would be a failed start, and so run the job again.
+            for key in ("ready", "ready_timeout"):
+                if section.has(key):
+                    section.warn(key, "ignored: a oneshot is ready once it is completed")
+            one = one.replace(readiness=Readiness())
         # A check tells more than a second of life.
         if (one.oneshot or one.readiness.check) and not section.has("startsecs"):
             one = one.replace(startsecs=0)

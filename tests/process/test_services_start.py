@@ -86,6 +86,19 @@ def test_a_dependent_waits_for_a_completed_oneshot(run: Run, tmp_path: Path) -> 
     program.finish(0)
 
 
+def test_a_oneshot_with_a_check_runs_once(run: Run, tmp_path: Path) -> None:
+    """The check never passes, as that of a neighbour copied; the job ended with 0."""
+    program = services(
+        run,
+        tmp_path,
+        section("migrate", "end=0", oneshot="true", ready="test -e /nowhere"),
+        section("web", "end=0", depends_on="migrate", restart="never", startsecs=0),
+    )
+    program.finish(0)
+
+    assert 1 == sum("started migrate" in line for line in program.err.seen)
+
+
 def test_a_failed_oneshot_ends_the_container(run: Run, tmp_path: Path) -> None:
     program = services(
         run,

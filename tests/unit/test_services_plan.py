@@ -13,7 +13,15 @@ from config_supervisor.services import plan_graph
 from config_supervisor.services.dialect import SERVICES, SUPERVISORD, Dialect
 from config_supervisor.services.host import Host
 from config_supervisor.services.ini_file import Document
-from config_supervisor.services.plan import Condition, Dependency, Pace, Plan, Restart, Service
+from config_supervisor.services.plan import (
+    Condition,
+    Dependency,
+    Pace,
+    Plan,
+    Readiness,
+    Restart,
+    Service,
+)
 from config_supervisor.services.sections import Reading
 from config_supervisor.services.service_keys import NAMED_OTHERWISE, OPTION_KEYS
 from config_supervisor.services.supervisord_format import Reader
@@ -199,6 +207,17 @@ def test_a_oneshot_ends_once() -> None:
 
     assert (0, Restart.NEVER) == (one.startsecs, one.restart)
     assert 5 == service("oneshot=true\nstartsecs=5").startsecs
+
+
+def test_a_check_of_a_oneshot_is_ignored() -> None:
+    """The job ends before its check passes: that was a failed start, and the job ran again."""
+    plan, verdicts = read("[program:x]\ncommand=x\noneshot=true\nready=tcp:80\nready_timeout=2s\n")
+
+    assert plan
+    assert Readiness() == plan.services[0].readiness
+    message = "ignored: a oneshot is ready once it is completed"
+    for line, key in (4, "ready"), (5, "ready_timeout"):
+        assert (Level.WARN, f"f:{line} [program:x] {key}: {message}") in verdicts
 
 
 def test_a_check_takes_the_place_of_startsecs() -> None:
