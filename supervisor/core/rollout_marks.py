@@ -71,6 +71,11 @@ def begun(marks: Marks, live: str) -> Marks:
     an ordered stop, the version is suspected; after the second such end it counts as failed. On
     trial for a fleet it fails at the first, even if it had been good for this pod.
     """
+    ordered = marks.orderly if marks.orderly in (live, marks.baking) else ""
+    return _begun(marks, live).replace(resumed=ordered)
+
+
+def _begun(marks: Marks, live: str) -> Marks:
     if marks.baking:
         marks = _baked(marks)
     if not live or live in marks.good or live in marks.rejected:

@@ -51,6 +51,7 @@ class Marks(Record):
     orderly: str = ""  # the version on trial at an ordered stop of the supervisor
     baking: str = ""  # on trial for the fleet; it may be good for this pod already
     died: str = ""  # was so at an end of the supervisor without an order
+    resumed: str = ""  # was on trial at the ordered end before this start; not written down
 
     @property
     def rejected(self) -> frozenset[str]:

@@ -26,7 +26,9 @@ def step(turn: Turn, event: ev.Event) -> None:
     if turn.fleet.start is Start.NEW:
         turn.note(start=Start.READING, start_by=turn.now + turn.policy.patience, reading=True)
         turn.order(ReadLease())
-    _bury(turn)
+    if isinstance(event, ev.Remembered):
+        _resume(turn, event)
+    _bury(turn, event)
     if turn.life.phase is not Phase.WAITING:
         turn.note(start=Start.DONE)
         return
@@ -67,12 +69,22 @@ def _remember(turn: Turn, event: ev.Remembered) -> None:
         turn.condemn(version, Own.FAILED, why)
 
 
-def _bury(turn: Turn) -> None:
+def _resume(turn: Turn, event: ev.Remembered) -> None:
+    """A trial that an ordered end of this pod's container has cut goes on."""
+    version = event.marks.resumed
+    name = turn.fleet.name_of(version) or ("" if turn.rollout.versions.secret else version)
+    if name:
+        turn.note(claims=(*turn.fleet.claims, name))
+
+
+def _bury(turn: Turn, event: ev.Event) -> None:
     """Publish that an earlier process of this pod did not outlive its trial."""
     fleet = turn.fleet
     ledger = turn.ledger
     mine = ledger is not None and ledger.trial and ledger.holder == turn.policy.identity
-    if ledger is not None and mine and ledger.trial not in fleet.claims:
+    # Only the disk tells an ordered end from a death, so its memory comes first.
+    looked = isinstance(event, ev.Remembered | ev.ConfigApplied | ev.ConfigFailed)
+    if ledger is not None and mine and looked and ledger.trial not in fleet.claims:
         _died(turn, ledger.trial)
     died = turn.rollout.versions.marks.died
     if not died or fleet.buried:
@@ -90,6 +102,7 @@ def _died(turn: Turn, name: str) -> None:
     turn.owe(Debt(Verdict.BAD, name, Own.DIED))
     if name == fleet.name:
         turn.note(blamed=fleet.version)
+        turn.enter(State.CONDEMNED, Own.DIED, DIED)
         turn.condemn(fleet.version, Own.DIED, DIED)
 
 

@@ -108,3 +108,13 @@ def test_proving_a_failed_version_clears_it() -> None:
     what = Marks(good=(A, B, C), trial=D, deaths=1).failing(D, "no").proving(D)
 
     assert ((D, A, B), (), "", 0) == (what.good, what.failed, what.trial, what.deaths)
+
+
+def test_ordered_end_within_a_trial_is_told_to_the_next_start() -> None:
+    """A fleet goes on with the trial there: nothing has died of the version."""
+    ordered = rollout_marks.begun(Marks(good=(B, A), baking=B, orderly=B), B)
+    killed = rollout_marks.begun(Marks(good=(A,), baking=B), B)
+
+    assert (B, "") == (ordered.resumed, ordered.died)
+    assert ("", B) == (killed.resumed, killed.died)
+    assert b"resumed" not in rollout_marks.render(ordered)
