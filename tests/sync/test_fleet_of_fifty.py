@@ -79,7 +79,7 @@ def test_bad_version_reaches_one_of_fifty(fleet: Fleet) -> None:
     canary.expect("one", "bad", "one", timeout=PATIENCE)
     assert f"{version('bad')}=verify@{canary.name}" == fleet.annotation("bad")
     for pod in fleet.pods:
-        pod.expect_told("is condemned", timeout=PATIENCE)
+        pod.expect_told("condemned", timeout=PATIENCE)
     after = {pod.name: pod.place() for pod in fleet.pods if pod is not canary}
     assert after == {name: place for name, place in before.items() if name != canary.name}
 
