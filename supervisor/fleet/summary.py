@@ -70,3 +70,15 @@ def sentence(fleet: Fleet, rollout: Rollout) -> str:
 
 def _why(fleet: Fleet) -> str:
     return fleet.error or fleet.reason.replace("_", " ") or "no reason is known"
+
+
+def given(old: Fleet, new: Fleet) -> list[tuple[str, str, int]]:
+    """The verdicts that the pod gave between two states: each with its reason, and how often."""
+    if new.verdicts is old.verdicts:
+        return []
+    counted = {(verdict, reason): times for verdict, reason, times in old.verdicts}
+    more = [
+        (verdict, reason, times - counted.get((verdict, reason), 0))
+        for verdict, reason, times in new.verdicts
+    ]
+    return [one for one in more if one[2] > 0]

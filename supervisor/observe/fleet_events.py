@@ -9,7 +9,6 @@ from ..core.rollout_state import rollout_of
 from ..core.versions import short
 from ..fleet import summary
 from ..fleet.state import State, Verdict
-from .fleet_journal import given
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def notices(before: Service, after: Service) -> Iterator[Told]:
     if new is None or old is None or new is old:
         return
     version = f"configuration {short(old.name or old.version)}"
-    for verdict, reason in given(old, new):
+    for verdict, reason, _ in summary.given(old, new):
         if verdict == Verdict.GOOD:
             yield "ConfigApproved", f"{version} is good for the fleet {new.group}", False
         elif verdict == Verdict.BAD:

@@ -54,7 +54,7 @@ def _line(journal: Journal, fleet: Fleet, after: Service) -> Line:
 
 def _verdicts(journal: Journal, old: Fleet, new: Fleet) -> Iterator[Line]:
     """The verdicts of this pod."""
-    for verdict, reason in given(old, new):
+    for verdict, reason, _ in summary.given(old, new):
         version = short(old.name or old.version)
         fields = {"version": version, "reason": reason}
         match verdict:
@@ -70,15 +70,3 @@ def _verdicts(journal: Journal, old: Fleet, new: Fleet) -> Iterator[Line]:
                     " works; another pod tries it"
                 )
                 yield journal.line("warning", "fleet_verdict", message, **fields)
-
-
-def given(old: Fleet, new: Fleet) -> list[tuple[str, str]]:
-    """The verdicts that this pod gave between two states, each with its reason."""
-    if new.verdicts is old.verdicts:
-        return []
-    counted = {(verdict, reason): times for verdict, reason, times in old.verdicts}
-    return [
-        (verdict, reason)
-        for verdict, reason, times in new.verdicts
-        if times > counted.get((verdict, reason), 0)
-    ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..core.outcomes import FAILURES, OF_CONTENT
+from ..fleet import summary
 from ..fleet.amendments import MANUAL
 from ..fleet.state import Own, State, Verdict
 
@@ -57,11 +58,8 @@ class FleetMetrics:
         old, new = before.fleet, after.fleet
         if new is old or new is None or old is None:
             return
-        if new.verdicts is not old.verdicts:
-            counted = {(verdict, reason): times for verdict, reason, times in old.verdicts}
-            for verdict, reason, times in new.verdicts:
-                more = times - counted.get((verdict, reason), 0)
-                self._verdicts.labels(verdict, reason).inc(more)
+        for verdict, reason, times in summary.given(old, new):
+            self._verdicts.labels(verdict, reason).inc(times)
         if new.trial_seconds != old.trial_seconds:
             self._seconds.observe(new.trial_seconds)
 
