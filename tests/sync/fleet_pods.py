@@ -20,6 +20,7 @@ from tests.real_kube import RealKube
 FLEET = "web"
 PREFIX = "config-supervisor/"
 KEY = "app.conf"
+FOLLOW = "--fleet-role=follower"
 VERIFY = "--verify=sh -c '! grep -q bad {dir}/app.conf'"
 PATIENCE = 30.0  # seconds; beyond the 20 s within which pods look at the Lease
 
@@ -38,16 +39,24 @@ def identities(number: int, *contents: str, soon: bool = True) -> list[str]:
     asks within 2 s. Only the first has a place for `one`, on which all start.
     """
     names = [version(content) for content in contents]
-    found: list[str] = []
     later = 0.0 if soon else 0.1
+    places = dict.fromkeys(names, (0.02 + later, 0.05 + later))
+    first = dict.fromkeys(names, (later, 0.01 + later)) | {version("one"): (0.0, 0.01)}
+    return [placed(f"web-{own}", places if own else first) for own in range(number)]
+
+
+def prompt_identities(number: int, *contents: str) -> list[str]:
+    """As many identities that ask soon for each of the contents, in no order."""
+    names = [version(content) for content in ("one", *contents)]
+    return [placed(f"web-{own}", dict.fromkeys(names, (0.0, 0.06))) for own in range(number)]
+
+
+def placed(pod: str, places: Mapping[str, tuple[float, float]]) -> str:
+    """The identity of a pod with its place for each version between two shares of the time."""
     for uid in count():
-        own = f"web-{len(found)}/{uid}"
-        low, high = (0.02, 0.05) if found else (0.0, 0.01)
-        fits = all(low <= place(own, name) - later < high for name in names)
-        if fits and (found or place(own, version("one")) < high):
-            found.append(own)
-            if len(found) == number:
-                return found
+        own = f"{pod}/{uid}"
+        if all(low <= place(own, name) < high for name, (low, high) in places.items()):
+            return own
     raise AssertionError
 
 
@@ -103,6 +112,11 @@ class Pod:
         self.start(*options, prefix=prefix)
         self.expect("one")
         self.expect_good()
+
+    def kill(self) -> None:
+        """End its container without any order."""
+        self.program.send(signal.SIGKILL)
+        self.program.wait()
 
     @property
     def port(self) -> int:
@@ -175,10 +189,37 @@ class Pod:
         wait_until(logged, timeout)
 
 
+class Gate:
+    """The way of a pod to one content: a reload that ends when, and as, the test wishes.
+
+    The app reads nothing by it.
+    """
+
+    def __init__(self, pod: Pod, content: str) -> None:
+        self._fifo = f"{pod.root}.gate"
+        os.mkfifo(self._fifo)
+        passes = f"! grep -q {content} {pod.root}/{KEY}"
+        self.option = f"--reload-exec=sh -c '{passes} || exit $(cat {self._fifo})'"
+
+    def open(self, code: int = 0) -> None:
+        """Let the reload end with a code, once it waits for that."""
+
+        def waits() -> None:
+            try:
+                fifo = os.open(self._fifo, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError as error:
+                raise AssertionError(self._fifo) from error
+            with os.fdopen(fifo, "w") as file:
+                file.write(f"{code}\n")
+
+        wait_until(waits, PATIENCE)
+
+
 class Group:
     """Pods on one ConfigMap; the first of them is the canary of the contents that it is made for.
 
-    All start on the content `one`, which is good.
+    All start on the content `one`, which is good. A busy machine may have another pod ask first: a
+    test that must not see that pins the trial.
     """
 
     def __init__(self, run: Run, kube: Kube, scratch: Path) -> None:
@@ -196,11 +237,19 @@ class Group:
         self, *later: str, pods: int = 3, options: Sequence[str] = (), soon: bool = True
     ) -> list[Pod]:
         """Start pods; see `identities` for the later contents."""
+        return self._start(identities(pods, *later, soon=soon), options)
+
+    def start_pinned(self, *later: str, pods: int = 3, options: Sequence[str] = ()) -> list[Pod]:
+        """Start pods of which only the first may be a canary, however late it is."""
+        return self._start(prompt_identities(pods, *later), options, FOLLOW)
+
+    def _start(self, owns: Sequence[str], options: Sequence[str], *others: str) -> list[Pod]:
         self.kube.create("web", {KEY: "one"})
-        for own in identities(pods, *later, soon=soon):
-            self.pod(own).start(VERIFY, *options)
-            if len(self.pods) == 1:
-                self.expect_good("one")
+        first, *rest = (self.pod(own) for own in owns)
+        first.start(VERIFY, *options)
+        self.expect_good("one")
+        for one in rest:
+            one.start(VERIFY, *others, *options)
         for one in self.pods:
             one.expect("one")
             one.expect_good()

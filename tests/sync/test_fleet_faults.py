@@ -9,7 +9,7 @@ import pytest
 
 from tests.fake_kube import FakeKube
 from tests.harness import Run, app, only_process, until, wait_until
-from tests.sync.fleet_pods import FLEET, PATIENCE, VERIFY, Group, Pod, version
+from tests.sync.fleet_pods import FLEET, PATIENCE, VERIFY, Gate, Group, Pod, version
 
 pytestmark = [only_process, pytest.mark.timeout(90)]
 
@@ -20,6 +20,15 @@ WRITING = ("create leases", "update leases")
 @pytest.fixture
 def group(run: Run, fake: FakeKube, tmp_path: Path) -> Group:
     return Group(run, fake, tmp_path)
+
+
+def change(
+    group: Group, content: str, pods: Sequence[Pod], state: str, reason: str | None = None
+) -> None:
+    """Change the content, and wait until these pods are in a state about it."""
+    group.change(content)
+    for pod in pods:
+        pod.expect_state(state, reason)
 
 
 def expect_all(pods: Sequence[Pod], *contents: str) -> None:
@@ -38,9 +47,8 @@ def test_forbidden_lease_holds_until_granted(
     until(fake.watchers, len(pods), PATIENCE)  # no watch on the Lease outlives the right to it
 
     fake.forbid(*verbs)
-    group.change("two")
+    change(group, "two", pods, "held", "forbidden")
     for pod in pods:
-        pod.expect_state("held", "forbidden")
         assert 1.0 == pod.metric("fleet_state", state="held")
 
     def tried_again() -> None:
@@ -78,9 +86,7 @@ def test_lease_of_another_program_holds(group: Group, fake: FakeKube) -> None:
 
     fake.delete(FLEET, kind="lease")
     fake.put_lease(FLEET, holderIdentity="a-controller")
-    group.change("two")
-    for pod in pods:
-        pod.expect_state("held", "foreign")
+    change(group, "two", pods, "held", "foreign")
     expect_all(pods, "one")
     assert "a-controller" == group.holder()
 
@@ -92,7 +98,7 @@ def test_lease_of_another_program_holds(group: Group, fake: FakeKube) -> None:
 
 
 def test_storm_of_conflicts_delays_a_version_only(group: Group, fake: FakeKube) -> None:
-    first, *others = group.start("two")
+    first, *others = group.start_pinned("two")
 
     fake.forestall(FLEET, 8)
     group.change("two")
@@ -106,7 +112,7 @@ def test_storm_of_conflicts_delays_a_version_only(group: Group, fake: FakeKube) 
 
 def test_lost_answers_to_writes_are_no_loss(group: Group, fake: FakeKube) -> None:
     """The claim and the verdict stand: their answers are lost."""
-    first, *others = group.start("two")
+    first, *others = group.start_pinned("two")
 
     fake.lose_answer("update leases", 2)
     group.change("two")
@@ -157,9 +163,7 @@ class Away:
 def test_server_is_away_before_a_trial(group: Group, away: Away) -> None:
     pods = group.start("two", soon=False)
 
-    group.change("two")
-    for pod in pods:
-        pod.expect_state("asking")
+    change(group, "two", pods, "asking")
     away.begin()
     away.expect_missed(pods, "watch leases", 1 + len(pods))
     expect_all(pods, "one")
@@ -170,13 +174,13 @@ def test_server_is_away_before_a_trial(group: Group, away: Away) -> None:
 
 def test_server_is_away_during_a_trial(group: Group, away: Away) -> None:
     """The canary keeps the version that runs well; the others hold, until the verdict stands."""
-    first, *others = group.start("two", options=["--fleet-bake=2s"])
+    first, *others = group.start_pinned("two")
+    gate = Gate(first, "two")
+    first.restart(VERIFY, gate.option)
 
-    group.change("two")
-    for pod in others:
-        pod.expect_state("waiting")
+    change(group, "two", others, "waiting")
     away.begin()
-    first.expect("one", "two")
+    gate.open()
     # The first has told its verdicts on both versions, and claimed the second.
     away.expect_missed(others, "update leases", 3)
     expect_all(others, "one")
@@ -184,16 +188,14 @@ def test_server_is_away_during_a_trial(group: Group, away: Away) -> None:
     away.end()
     expect_all(others, "one", "two")
     group.expect_good("two", "one")
-    assert ["one", "two"] == first.taken
+    assert "two" == first.live()
 
 
 def test_server_is_away_during_the_spread(group: Group, away: Away) -> None:
     """A verdict that was heard counts."""
     first, *others = group.start("two", options=["--fleet-spread=60s"])
 
-    group.change("two")
-    for pod in others:
-        pod.expect_state("due")
+    change(group, "two", others, "due")
     away.begin()
     expect_all(others, "one", "two")
     away.end()
@@ -202,11 +204,9 @@ def test_server_is_away_during_the_spread(group: Group, away: Away) -> None:
 
 
 def test_server_is_away_after_a_condemnation(group: Group, away: Away) -> None:
-    first, *others = group.start("bad")
+    first, *others = group.start_pinned("bad", "three")
 
-    group.change("bad")
-    for pod in others:
-        pod.expect_state("condemned", "verify")
+    change(group, "bad", others, "condemned", "verify")
     away.begin()
     away.end()
     group.change("three")
@@ -227,38 +227,35 @@ def test_deleted_lease_at_rest_is_made_again(group: Group) -> None:
 
 
 def test_deleted_lease_in_a_trial_begins_another(group: Group) -> None:
-    first, *others = group.start("two", options=["--fleet-bake=2s"])
+    first, *others = group.start_pinned("two")
+    gate = Gate(first, "two")
+    first.restart(VERIFY, gate.option)
 
-    group.change("two")
-    for pod in others:
-        pod.expect_state("waiting")
+    change(group, "two", others, "waiting")
     group.delete_lease()
-    first.expect("one", "two")
+    gate.open()
     expect_all(others, "one", "two")
     until(lambda: group.annotation("good").split()[:1], [version("two")], PATIENCE)
     assert "" == group.annotation("bad")
+    assert "two" == first.live()
 
 
 def test_deleted_lease_forgets_a_condemnation(group: Group) -> None:
     """One pod tries the version once more, and condemns it again."""
-    _, *others = group.start("bad")
-    group.change("bad")
-    for pod in others:
-        pod.expect_state("condemned", "verify")
+    pods = group.start("bad")
+    change(group, "bad", pods, "condemned", "verify")
 
     group.delete_lease()
     until(lambda: group.annotation("bad").partition("=")[0], version("bad"), PATIENCE)
-    for pod in group.pods:
+    for pod in pods:
         pod.expect_state("condemned", "verify")
         assert "one" == pod.taken[-1]
-    assert 2 == sum(pod.taken.count("bad") for pod in group.pods)
+    assert 2 == sum(pod.taken.count("bad") for pod in pods)
 
 
 def test_deleted_lease_in_the_spread_ends_with_all(group: Group) -> None:
     first, *others = group.start("two", options=["--fleet-spread=60s"])
-    group.change("two")
-    for pod in others:
-        pod.expect_state("due")
+    change(group, "two", others, "due")
 
     group.delete_lease()
     expect_all(others, "one", "two")

@@ -35,7 +35,7 @@ class Fleet(Group):
             some = range(first, first + AT_ONCE)
             for number in some:
                 spread = f"--fleet-spread={SPREAD:g}s"
-                pods[number].start(verify(number), spread, "--listen=", *options)
+                pods[number].start(verify(number), spread, "--listen=off", *options)
             for number in some:
                 pods[number].expect("one", timeout=PATIENCE)
         self.expect_good("one")

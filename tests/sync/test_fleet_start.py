@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 
@@ -26,7 +25,7 @@ def group(run: Run, kube: Kube, tmp_path: Path) -> Group:
 
 def on_trial(group: Group, pods: int = 2) -> list[Pod]:
     """The first pod has the content `two` on trial, for longer than the test."""
-    found = group.start("two", pods=pods)
+    found = group.start_pinned("two", pods=pods)
     found[0].restart(VERIFY, LONG)
     group.change("two")
     found[0].expect("one", "two")
@@ -36,7 +35,7 @@ def on_trial(group: Group, pods: int = 2) -> list[Pod]:
 
 def condemned(group: Group) -> list[Pod]:
     """The content `bad` is condemned, by the first pod."""
-    first, second = group.start("bad", pods=2)
+    first, second = group.start_pinned("bad", "three", pods=2)
     group.change("bad")
     group.expect_bad("bad", "verify", first)
     second.expect_state("condemned", "verify")
@@ -47,8 +46,7 @@ def condemned(group: Group) -> list[Pod]:
 def test_restart_in_a_trial_keeps_the_last_good_version(group: Group) -> None:
     first, second = on_trial(group)
 
-    second.program.send(signal.SIGKILL)
-    second.program.wait()
+    second.kill()
     second.start(VERIFY)
 
     second.expect("one")
@@ -61,8 +59,7 @@ def test_restart_in_a_trial_keeps_the_last_good_version(group: Group) -> None:
 def test_restart_on_a_condemned_version_keeps_the_good_one(group: Group) -> None:
     _, second = condemned(group)
 
-    second.program.send(signal.SIGKILL)
-    second.program.wait()
+    second.kill()
     second.start(VERIFY)
 
     second.expect("one")
@@ -117,8 +114,7 @@ def test_killed_canary_condemns_the_version(group: Group) -> None:
     """The same container starts again, with its disk and its name."""
     first, second = on_trial(group)
 
-    first.program.send(signal.SIGKILL)
-    first.program.wait()
+    first.kill()
     first.start(VERIFY)
 
     group.expect_bad("two", "died", first)
@@ -134,8 +130,7 @@ def test_killed_canary_leaves_the_version_without_the_api(group: Group, fake: Fa
     first, second = on_trial(group)
 
     fake.down()
-    first.program.send(signal.SIGKILL)
-    first.program.wait()
+    first.kill()
     first.start(VERIFY, "--initial-sync-timeout=2s")
     first.expect("one")
     fake.up()
@@ -168,7 +163,7 @@ def test_canary_without_memory_condemns_the_version(
     memory_group: MemoryGroup, group: Group
 ) -> None:
     """The kernel kills PID 1 of the container, which is over its limit of memory."""
-    first, second = group.start("two", pods=2)
+    first, second = group.start_pinned("two", pods=2)
     enter = [*memory_group.enter, *FIRST]
     first.command = [sys.executable, "-c", GREEDY, f"{first.root}/{KEY}"]
     first.restart(VERIFY, LONG, prefix=enter)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from config_supervisor.fleet.policy import place
 from tests.conftest import needs_root
 from tests.fake_kube import FakeKube
 from tests.harness import Run, only_process, until
-from tests.sync.fleet_pods import FLEET, PATIENCE, VERIFY, Group, Kube, version
+from tests.sync.fleet_pods import FLEET, FOLLOW, PATIENCE, VERIFY, Group, Kube, version
 
 LONG = "--fleet-bake=50s"  # longer than a test
 
@@ -25,7 +24,7 @@ def group(run: Run, kube: Kube, tmp_path: Path) -> Group:
 
 
 def test_revert_in_a_trial_needs_no_trial(group: Group) -> None:
-    first, *others = group.start("two")
+    first, *others = group.start_pinned("two")
     first.restart(VERIFY, LONG)
     group.change("two")
     first.expect("one", "two")
@@ -43,7 +42,7 @@ def test_revert_in_a_trial_needs_no_trial(group: Group) -> None:
 
 def test_known_good_version_needs_no_trial(group: Group, fake: FakeKube) -> None:
     """After a change that all have taken, the version before is taken back without a write."""
-    pods = group.start("two")
+    pods = group.start_pinned("two")
     group.change("two")
     for pod in pods:
         pod.expect("one", "two")
@@ -58,7 +57,7 @@ def test_known_good_version_needs_no_trial(group: Group, fake: FakeKube) -> None
 
 def test_newer_version_takes_the_place_of_a_trial(group: Group) -> None:
     """The canary tries the newer one: it is the pod at risk."""
-    first, *others = group.start("two", options=["--fleet-bake=3s"])
+    first, *others = group.start_pinned("two", "three", options=["--fleet-bake=3s"])
     group.change("two")
     first.expect("one", "two")
     for pod in others:
@@ -75,9 +74,9 @@ def test_newer_version_takes_the_place_of_a_trial(group: Group) -> None:
 def test_failure_of_a_follower_stops_the_spread(group: Group) -> None:
     """The canary, which runs well, stays; the pod that fails goes back; no further pod takes it."""
     spread = "--fleet-spread=100s"
-    first, *others = group.start("two", options=[spread])
+    first, *others = group.start_pinned("two", options=[spread])
     weak, last = sorted(others, key=lambda pod: place(pod.identity, version("two")))
-    weak.restart("--verify=sh -c '! grep -q two {dir}/app.conf'", spread)
+    weak.restart("--verify=sh -c '! grep -q two {dir}/app.conf'", spread, FOLLOW)
 
     group.change("two")
     group.expect_bad("two", "verify", weak)
@@ -91,7 +90,7 @@ def test_failure_of_a_follower_stops_the_spread(group: Group) -> None:
 def test_clocks_an_hour_apart_change_nothing(group: Group, fake: FakeKube) -> None:
     """The canary's own clock, and the times that it writes for people."""
     needs_root()
-    first, *others = group.start("two")
+    first, *others = group.start_pinned("two")
     ahead = ["unshare", "--time", "--monotonic", "3600", "--fork", "--kill-child"]
     first.restart(VERIFY, "--fleet-bake=2s", prefix=ahead)
 
@@ -142,8 +141,7 @@ def test_three_lost_canaries_condemn_a_version(group: Group) -> None:
         until(partial(group.annotation, "tries"), tries, 90)
         (canary,) = (pod for pod in left if pod.identity == group.holder())
         canary.expect("one", "two")
-        canary.program.send(signal.SIGKILL)
-        canary.program.wait()
+        canary.kill()
         left.remove(canary)
 
     (last,) = left
