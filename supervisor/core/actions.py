@@ -82,12 +82,13 @@ class ReadClock(Action):
 class Recover(Action):
     """Find the last generation of an earlier run, but none of the condemned versions.
 
-    `proven`: only one that is marked as good.
+    `proven`: only one that is marked as good; `unfailed`: none that is marked as failed.
     """
 
     service: str = ev.APP
     condemned: tuple[str, ...] = ()
     proven: bool = False
+    unfailed: bool = False
 
 
 class WaitReady(Action):

@@ -71,7 +71,7 @@ def step(
         case ev.ReloadSignalled() | ev.ReloadFinished():
             return _reload_reported(rollout, event, life, now, policy)
         case ev.SourceRead() | ev.ConfigOffered():
-            return _source_told(rollout, event, now), ()
+            return _source_told(rollout, event, life, now, policy), ()
         case ev.ClockRead() | ev.ConfigChecked() | ev.Remembered():
             return _told(rollout, event, now, policy), ()
         case li.Starting() | li.Ready() | li.Unready() | li.Ending():
@@ -101,7 +101,16 @@ def _told(
             return _with(rollout, ver.remembered(rollout.versions, marks))
 
 
-def _source_told(rollout: Rollout, event: ev.SourceRead | ev.ConfigOffered, now: float) -> Rollout:
+def _source_told(
+    rollout: Rollout,
+    event: ev.SourceRead | ev.ConfigOffered,
+    life: Life,
+    now: float,
+    policy: RolloutPolicy,
+) -> Rollout:
+    offer = event if isinstance(event, ev.ConfigOffered) else event.offer
+    if offer is not None and cond.late(rollout, life):  # a version that came in the last moment
+        rollout = rollout.replace(first_due=now + policy.initial_sync_timeout)
     if isinstance(event, ev.ConfigOffered):
         return _offered(rollout, event, now)
     if event.present and (event.paused or rollout.hold is not None):
@@ -110,7 +119,7 @@ def _source_told(rollout: Rollout, event: ev.SourceRead | ev.ConfigOffered, now:
 
         hold = holds.source_read(rollout.hold, event.source, now, paused=event.paused)
         rollout = rollout if hold is rollout.hold else rollout.replace(hold=hold)
-    return rollout if event.offer is None else _offered(rollout, event.offer, now)
+    return rollout if offer is None else _offered(rollout, offer, now)
 
 
 def _offered(rollout: Rollout, offer: ev.ConfigOffered, now: float) -> Rollout:
@@ -292,6 +301,8 @@ def _not_applied(
         case ApplyFailure.NO_GENERATION:
             if not waiting or rollout.first_due is not None:  # a correction may still come
                 return rollout, ()
+            if cond.undecided(rollout):
+                return rollout.replace(first_due=now + policy.initial_sync_timeout), ()
             versions = ver.unfound(rollout.versions, event.error)
             return _with(rollout, versions), (li.End(CANNOT_RUN, versions.error),)
         case ApplyFailure.ROLLBACK:
@@ -308,8 +319,7 @@ def _not_applied(
     lacking = versions.rejected == event.digest or not (
         policy.once or event.reason == ApplyFailure.OVERTAKEN
     )
-    recover = (Recover(condemned=versions.condemned),) if waiting and lacking else ()
-    return _with(rollout, versions), recover
+    return _with(rollout, versions), (recovery(versions),) if waiting and lacking else ()
 
 
 def _ordered(rollout: Rollout, event: ev.ReloadOrdered | ev.RollbackOrdered) -> Rollout:
@@ -347,8 +357,7 @@ def _signal(rollout: Rollout, event: ev.SignalRequested) -> Out:
 
 def _deadline(rollout: Rollout, life: Life, now: float, policy: RolloutPolicy) -> Result:
     if rollout.first_due is not None and rollout.first_due <= now:
-        condemned = rollout.versions.condemned
-        recover = (Recover(condemned=condemned),) if life.phase is Phase.WAITING else ()
+        recover = (recovery(rollout.versions),) if life.phase is Phase.WAITING else ()
         return rollout.replace(first_due=None), recover
     reloads = rollout.reloads
     if not reloads.active or reloads.deadline is None or reloads.deadline > now:
@@ -372,6 +381,16 @@ def to_mark(
 
 def _with(rollout: Rollout, versions: Versions) -> Rollout:
     return rollout.replace(versions=versions)
+
+
+def recovery(versions: Versions) -> Recover:
+    """The order to find a version of an earlier run; in a fleet a failed version is none, and a
+    good version alone is once the sources have spoken.
+    """
+    if not versions.gated:
+        return Recover()
+    known = versions.desired != ""
+    return Recover(condemned=versions.condemned, proven=known, unfailed=not known)
 
 
 def _only(versions: Versions) -> str:

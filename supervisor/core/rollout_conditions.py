@@ -25,6 +25,17 @@ def may_write(rollout: Rollout, life: Life) -> bool:
     return life.up or life.phase in _WRITABLE
 
 
+def late(rollout: Rollout, life: Life) -> bool:
+    """Whether the time of a start is over, and its last look at the disk is on its way."""
+    return life.phase is Phase.WAITING and rollout.first_due is None
+
+
+def undecided(rollout: Rollout) -> bool:
+    """Whether the fleet has still to tell if the newest version may be applied."""
+    versions = rollout.versions
+    return versions.barred and versions.rejected != versions.desired
+
+
 def wants_apply(rollout: Rollout, life: Life) -> bool:
     versions = rollout.versions
     free = not versions.returning and not versions.checking

@@ -276,10 +276,13 @@ class Delivery:
             self._unchecked, self._checked = None, staged
         return staged
 
-    def _lacking(self) -> str:
+    def _lacking(self) -> list[str]:
+        why = self._newest.errors
         if self._unchecked is not None:
-            return f"the validation of {short(self._unchecked.digest)} has not ended"
-        return self._newest.errors
+            why = f"the validation of {short(self._unchecked.digest)} has not ended"
+        elif self._newest.version is not None:
+            return []  # it is here, and its fleet holds it
+        return [f"no configuration in time: {why}"]
 
     def _find_live(self, root: Root) -> None:
         """At the first use, before anything is staged: preparing removes staged generations."""
@@ -287,7 +290,7 @@ class Delivery:
             root.prepare()
             live = root.live()
             self._live = live.generation
-            self._fault = live.fault
+            self._fault = f" ({live.fault})" if live.fault else ""
             if live.damaged:
                 root.warn_of_damage(live.fault)
             self._previous = self._live.digest if self._live else ""
@@ -348,21 +351,18 @@ class Delivery:
     def recover(self, order: Recover) -> None:
         """Find the best version of an earlier run; reports `ConfigApplied` or `ConfigFailed`."""
         with self._store:
-            error = self._apply_error or f"no configuration in time: {self._lacking()}"
+            why = [self._apply_error] if self._apply_error else self._lacking()
             found = None
             try:
                 if self._root is not None:
                     self._find_live(self._root)
                     found = self._best(order)
-                    error += (
-                        f"; {self._root.path} holds no intact configuration of an earlier run"
-                        " either"
-                    )
-                    error += f" ({self._fault})" if self._fault else ""
+                    none = "holds no intact configuration of an earlier run either"
+                    why.append(f"{self._root.path} {none}{self._fault}")
             except Exception as failure:  # as in `apply`
-                error += f"; {failure}"
+                why.append(str(failure))
             if found is None:
-                self._put(ev.ConfigFailed("", ApplyFailure.NO_GENERATION, error))
+                self._put(ev.ConfigFailed("", ApplyFailure.NO_GENERATION, "; ".join(why)))
                 return
             self._returned(found)
 

@@ -72,7 +72,9 @@ class MarksFile:
         in_place = live.digest if live else ""
         marks = self._root.marks()
         for version in rollout_marks.order(marks, in_place, tuple(reversed(kept))):
-            if version in limits.condemned or (limits.proven and version not in marks.good):
+            failed = limits.unfailed and version in marks.rejected
+            unproven = limits.proven and version not in marks.good
+            if failed or unproven or version in limits.condemned:
                 continue
             if version == in_place:
                 return live

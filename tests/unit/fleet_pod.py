@@ -333,7 +333,9 @@ class Pod(Records):
         self._remember()
         marks, live = self.disk.marks, self.disk.live
         for one in rollout_marks.order(marks, live, tuple(self.disk.kept)):
-            if one in order.condemned or (order.proven and one not in marks.good):
+            failed = order.unfailed and one in marks.rejected
+            unproven = order.proven and one not in marks.good
+            if failed or unproven or one in order.condemned:
                 continue
             self.setting.witness.did(self, "recovered", one)
             self.disk.show(one)

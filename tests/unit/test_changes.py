@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from config_supervisor.core import events as ev
 from config_supervisor.core.actions import (
     Apply,
@@ -257,6 +259,29 @@ def test_when_there_is_no_last_one_the_start_fails() -> None:
     app.at(60)
 
     assert [Ended(125)] == app.at(60, ev.ConfigFailed("", "no_generation", "nothing"))
+
+
+def test_start_waits_for_a_version_that_came_with_the_end() -> None:
+    """The last look at the disk began before the version came, and ends after."""
+    app = App(configured=True, initial_sync_timeout=60.0)
+    app.at(0, ev.Began())
+    assert [Recover()] == app.at(60)
+    assert [Apply()] == app.at(60.01, ev.ConfigOffered("a"))
+    assert [] == app.at(60.02, ev.ConfigFailed("", "no_generation", "nothing"))
+
+    assert [Spawn()] == app.at(60.1, ev.ConfigApplied("a"))
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_version_at_the_end_of_the_time_gets_it_again(*, once: bool) -> None:
+    app = App(configured=True, once=once, initial_sync_timeout=60.0)
+    app.at(0, ev.Began())
+    app.at(60)
+    app.at(60.01, ev.ConfigOffered("a"), ev.ConfigFailed("", "no_generation", "nothing"))
+    app.at(61, ev.ConfigFailed("a", "write", "no space left on device"))
+
+    assert Recover() in app.at(120.01)
+    assert [Ended(125)] == app.at(121, ev.ConfigFailed("", "no_generation", "nothing"))
 
 
 def test_a_source_that_was_faster_than_the_recovery_wins() -> None:

@@ -7,6 +7,7 @@ import queue
 from pathlib import Path
 
 from config_supervisor.core import events as ev
+from config_supervisor.core.actions import Recover
 from config_supervisor.core.versions import Versions
 from config_supervisor.sources.interface import Content, Label
 from config_supervisor.store.configroot import Modes, Root
@@ -60,3 +61,19 @@ def test_version_after_a_rollback_to_a_checked_one_goes_live(tmp_path: Path) -> 
     next_of(ev.ConfigApplied)
 
     assert {"a": b"3"} == shown(root.path)
+
+
+def test_held_version_is_not_reported_as_lacking(tmp_path: Path) -> None:
+    """A fleet may hold the version of a source that was read in time."""
+    events: queue.SimpleQueue[ev.Event] = queue.SimpleQueue()
+    source = Told()
+    root = Root(os.fspath(tmp_path / "live"), Modes())
+    destination = Destination(root, root.path)
+    delivery = Delivery([DeclaredSource(lambda: source)], destination, events.put, Versions)
+    delivery.start()
+    source.sinks.get(timeout=10).read(Content({"a": b"1"}))
+    delivery.recover(Recover(proven=True))
+
+    while not isinstance(event := events.get(timeout=10), ev.ConfigFailed):
+        pass
+    assert event.error.startswith(f"{root.path} holds no intact configuration of an earlier run")

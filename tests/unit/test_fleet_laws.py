@@ -12,6 +12,7 @@ import collections
 import os
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -171,6 +172,39 @@ def test_laws_hold_in_every_history() -> None:
     if EXAMPLES >= MANY:
         print(sorted(reached.items()))
         assert [] == [state for state in INTERESTING if not reached[state]]
+
+
+# Histories that broke a law once, by the flaw.
+FOUND: dict[str, tuple[Setup, Steps]] = {
+    "a pod took up a condemned version of its disk, whose name it had lost": (
+        Setup(
+            pods=5,
+            rates=(1.0, 2.0, 0.5, 1.0, 0.5, 1.0, 1.0),
+            secret=True,
+            validate=True,
+            restart="never",
+        ),
+        [
+            ("trouble", 5, "connect"),
+            ("change", "verify"),
+            ("change", "check"),
+            ("change", "bake"),
+            ("wait", 5.0),
+            ("canary", "replace"),
+            ("wait", 240.0),
+            ("change", "validate"),
+        ],
+    ),
+    "a pod ended although a version came in the same moment": (
+        Setup(pods=7, rates=(0.5, 0.5, 1.0, 2.0, 2.0, 2.0, 2.0), seed=173, ready=True),
+        [("change", "verify"), ("wait", 400.0), ("away", True), ("replace", 1), ("wait", 120.0)],
+    ),
+}
+
+
+@pytest.mark.parametrize("flaw", FOUND)
+def test_found_history_keeps_the_laws(flaw: str) -> None:
+    play(*FOUND[flaw]).settle()
 
 
 def test_clocks_of_pods_are_never_compared() -> None:

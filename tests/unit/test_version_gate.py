@@ -14,7 +14,6 @@ from config_supervisor.core.actions import (
     Apply,
     Check,
     Mark,
-    Recover,
     Reload,
     RollBack,
     Spawn,
@@ -244,53 +243,6 @@ def test_version_condemned_on_its_way_back_is_passed_over() -> None:
     app.at(112, ev.ReloadFinished(app.reloads.number, Outcome.VERIFY, "503"), BAD)
 
     assert [RollBack("a")] == rolled_back(app, 112, "b")
-
-
-# --- a start --------------------------------------------------------------------------------------
-
-
-def test_start_on_the_last_version_takes_only_good_ones() -> None:
-    app = gated()
-    app.at(1, ev.ConfigOffered("b"), BAD)
-
-    recover = Recover(condemned=("x", "b"), proven=True)
-    assert [recover] == app.at(1, ev.StartOnLast(("x",)))
-    assert [Spawn()] == app.at(1, ev.ConfigApplied("a", cached=True))
-    assert [] == app.at(2, ev.StartOnLast())
-
-
-def test_start_does_without_a_version_condemned_in_between() -> None:
-    app = gated()
-    app.at(1, ev.ConfigOffered("b"), ev.VersionCleared("b"), BAD)
-
-    assert [Recover(condemned=("b",), proven=True)] == app.at(2, ev.ConfigApplied("b"))
-    assert [Spawn()] == app.at(2, ev.ConfigApplied("a", cached=True))
-
-
-def test_start_without_a_version_ends_with_the_reason() -> None:
-    app = gated()
-    app.at(1, ev.ConfigOffered("b"), BAD)
-
-    assert [Recover(condemned=("b",))] == app.at(60)
-    none = ev.ConfigFailed("", ApplyFailure.NO_GENERATION, "/cfg holds none")
-    assert [Ended(125)] == app.at(60, none)
-
-    words = "the fleet holds configuration b: condemned by web-1: verify; /cfg holds none"
-    assert words == app.life.error
-
-
-def test_memory_of_an_earlier_run_yields_to_the_fleet() -> None:
-    """The marks arrive with the first order to the disk, after the first words of the fleet."""
-    app = gated()
-    app.at(1, ev.ConfigOffered("c"), BAD, ev.VersionCleared("c", trial=True))
-    marked = app.marked
-
-    app.at(1, ev.Remembered(Marks(good=("b", "a"), failed=(("c", "failed before"),))))
-
-    marks = app.versions.marks
-    assert (("a",), ["b"], "c") == (marks.good, [*marks.rejected], marks.baking)
-    assert "a" == app.versions.good
-    assert marked + 1 == app.marked  # at the clearing there was no file to write to yet
 
 
 # --- the memory of a trial ------------------------------------------------------------------------
