@@ -26,7 +26,7 @@ from ..http_server.limits import Limits
 from ..http_server.loop_probe import LoopProbe
 from ..http_server.messages import Response
 from ..http_server.router import STUCK, Router, as_json, plain, verdict
-from ..runtime import log
+from ..runtime import log, shortages
 from ..runtime.client_limit import affordable
 from ..store.write_errors import ApplyError
 from . import commands, peer
@@ -122,7 +122,7 @@ class Control(Router):
         no place for a socket.
         """
         try:
-            listener = self._socket_file.open()
+            listener = shortages.outlast("listen for supervisorctl", self._socket_file.open)
             if listener is None:
                 log.info(
                     "cannot make a control socket: neither /run nor /tmp can be written to, and"

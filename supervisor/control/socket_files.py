@@ -13,7 +13,7 @@ import socket
 import stat
 import threading
 
-from ..core.errors import reason
+from ..core.errors import is_shortage, reason
 from ..runtime import log
 from . import peer, socket_path
 
@@ -63,7 +63,8 @@ class ControlSocket:
             except OSError as error:
                 # Another container may share the directory. In our own, supervisorctl would never
                 # reach the second supervisor.
-                if error.errno == errno.EADDRINUSE and _is_ours(self.path):
+                taken = error.errno == errno.EADDRINUSE and _is_ours(self.path)
+                if taken or is_shortage(error):
                     raise
                 log.debug(f"cannot listen on {self.path}: {reason(error)}", event="listen_failed")
         self.path = places[-1]

@@ -5,6 +5,9 @@ And the one maker of sentences from errors of the system.
 
 from __future__ import annotations
 
+import errno
+import posix
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .events import Event
@@ -55,6 +58,18 @@ class SpawnError(Exception):
         super().__init__(message)
         self.code = code
         self.short = short
+
+
+# Of descriptors, memory or processes: the same call may succeed in a moment.
+SHORTAGES = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether a deed failed for a shortage, an import of a shared library among them."""
+    if isinstance(error, OSError):
+        return error.errno in SHORTAGES
+    loaded = isinstance(error, ImportError) and posix.strerror(errno.EMFILE) in str(error)
+    return loaded or isinstance(error, MemoryError)
 
 
 def reason(error: BaseException) -> str:

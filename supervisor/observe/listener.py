@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import errno
 import socket
+from functools import partial
 
 from ..http_server.server import BACKLOG, RECEIVE_BUFFER
-from ..runtime import log
+from ..runtime import log, shortages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,11 +47,12 @@ def listen_at(host: str, port: int) -> socket.socket:
 
 def serve(host: str, ports: Sequence[int], site: Site) -> None:
     """Serve `site` on the first free port; the body of a thread. Returns, after a warning, if no
-    port is free.
+    port is free; waits for a descriptor.
     """
     shown = f"[{host}]" if ":" in host else host
+    first = partial(_listen_first, host, ports)
     try:
-        with _listen_first(host, ports) as listener:
+        with shortages.outlast("open the port of metrics and probes", first) as listener:
             port = listener.getsockname()[1]
             # A port other than the user's choice stands only in the log.
             write = log.debug if port == ports[0] else log.info

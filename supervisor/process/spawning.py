@@ -13,7 +13,7 @@ import posix as os
 from _stat import S_ISDIR
 
 from ..core import errors
-from ..core.errors import CANNOT_RUN, NOT_EXECUTABLE, NOT_FOUND, SpawnError, reason
+from ..core.errors import CANNOT_RUN, NOT_EXECUTABLE, NOT_FOUND, SHORTAGES, SpawnError, reason
 from ..core.record import Record
 from ..core.signal_numbers import CHLD
 from ..runtime import signals
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 _ERRNO = 4
 _MOST_WORDS = 500  # bytes: the whole report goes into a pipe at once (pipe(7), PIPE_BUF)
 _TERMINAL, _DIRECTORY, _USER, _EXEC, _INTERPRETER, _IS_DIRECTORY, _STREAM = range(7)
-# Errors of a shortage: the same start may work in a moment.
-_SHORTAGES = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY})
+# The same start may work in a moment; ETXTBSY: the program is being written.
+_SHORTAGES = SHORTAGES | {errno.ETXTBSY}
 _DEFAULT_PATH = "/bin:/usr/bin"  # as execvp(3) has it
 _FOUND_NONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT)
 

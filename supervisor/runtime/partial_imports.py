@@ -30,7 +30,7 @@ def import_parts(packages: Sequence[str], modules: Sequence[str]) -> None:
                 _enter(name)
         for name in modules:
             importlib.import_module(name)
-    except (ImportError, AttributeError):
+    except Exception:
         if not whole:
             for name in [name for name in sys.modules if name.partition(".")[0] == top]:
                 del sys.modules[name]

@@ -54,6 +54,10 @@ class ReadinessReports(FilePart):
         self.ended(identity)
         ends = self._open[identity] = []
         try:
+            if self._reader is None:  # before the fork: a start without it is tried again
+                from ..reload.notify_reader import NotifyReader
+
+                self._reader = NotifyReader()
             share = NOTHING
             if number is not None:
                 share = Contribution(files={number: self._pipe(ends)})
@@ -78,12 +82,8 @@ class ReadinessReports(FilePart):
         return made.name
 
     def started(self, identity: str, pid: int) -> None:
-        if identity not in self._open:
+        if identity not in self._open or self._reader is None:
             return
-        if self._reader is None:
-            from ..reload.notify_reader import NotifyReader
-
-            self._reader = NotifyReader()
         self._pids[identity] = pid
         ends = self._open[identity]
         for index, one in enumerate(ends):

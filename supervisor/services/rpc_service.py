@@ -9,8 +9,8 @@ from __future__ import annotations
 import select
 
 from ..core.primitives import partial
-from ..runtime import log, threads
-from .rpc_sockets import ServerSockets
+from ..runtime import log, shortages, threads
+from .rpc_sockets import ServerSockets, place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,15 +38,16 @@ class RpcService:
         self._place = control
         self.send_event: Callable[[str, str], None] | None = None  # type and data
         self._sockets = ServerSockets()
+        self._short: tuple[Server, ...] = ()  # sections whose sockets wait for a descriptor
         self._missing = False  # the control socket is not open yet
         self._control: ControlSocket | None = None
 
     def start(self, loop: ServicesLoop, inputs: StandardInputs, logs: Logs) -> None:
         """Open the sockets, and start the thread; the services start whatever happens here."""
-        self._sockets.open(loop.plan.plan.servers)
+        self._short = self._sockets.open(loop.plan.plan.servers)
         # A file in the way is left to the thread: it may take a while.
         self._missing = self._place != OFF and not self._sockets.open_control(self._place or "")
-        if not self._sockets.listeners and not self._missing:
+        if not (self._sockets.listeners or self._missing or self._short):
             return
         try:
             threads.start(partial(self._run, loop, inputs, logs), "rpc")
@@ -72,6 +73,9 @@ class RpcService:
     def _run(self, loop: ServicesLoop, inputs: StandardInputs, logs: Logs) -> None:
         """The body of the thread."""
         control = self._open_control()
+        for server in self._short:
+            open_one = partial(self._sockets.open_one, server)
+            shortages.outlast(f"listen on {place(server)} ([{server.section}])", open_one)
         opened = [*control, *self._sockets.listeners]
         if not opened:
             return
@@ -79,23 +83,27 @@ class RpcService:
         for listener, _ in opened:
             poll.register(listener.fileno(), select.POLLIN)
         poll.poll()
+        make = partial(self._server, loop, inputs, logs)
+        made = shortages.outlast("serve supervisorctl and monitors", make)
+        made.serve_all(self._entrances(opened))
+
+    def _server(self, loop: ServicesLoop, inputs: StandardInputs, logs: Logs) -> RpcServer:
         from .rpc_server import RpcServer
         from .service_pages import ServicePages
 
         access = self._access(loop, inputs, logs)
         server = RpcServer(access, ServicePages(loop.current).by_path)
         _add_configuration(server, loop)
-        server.serve_all(self._entrances(opened))
+        return server
 
     def _open_control(self) -> list[tuple[socket.socket, None]]:
         if not self._missing:
             return []
-        from ..control import socket_files
         from ..core.errors import reason
 
-        self._control = socket_files.ControlSocket(self._place)
+        self._control = shortages.outlast("listen for supervisorctl", self._control_socket)
         try:
-            listener = self._control.open()
+            listener = shortages.outlast("listen for supervisorctl", self._control.open)
         except OSError as error:
             log.warning(
                 f"cannot listen on {self._control.path}: {reason(error)}; choose another path with"
@@ -105,6 +113,11 @@ class RpcService:
             )
             return []
         return [] if listener is None else [(listener, None)]
+
+    def _control_socket(self) -> ControlSocket:
+        from ..control import socket_files
+
+        return socket_files.ControlSocket(self._place)
 
     def _entrances(
         self, opened: Sequence[tuple[Any, Server | None]]

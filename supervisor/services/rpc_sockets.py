@@ -11,7 +11,7 @@ import _socket
 import errno
 import os
 
-from ..core.errors import reason
+from ..core.errors import is_shortage, reason
 from ..runtime import log
 
 TYPE_CHECKING = False
@@ -36,28 +36,42 @@ class ServerSockets:
         self.listeners: list[tuple[Listener, Server | None]] = []  # None: the control socket
         self._files: dict[str, int] = {}  # inodes
 
-    def open(self, servers: Iterable[Server]) -> None:
+    def open(self, servers: Iterable[Server]) -> tuple[Server, ...]:
+        """Listen; the sections whose sockets wait for a descriptor."""
+        short = []
         for server in servers:
             try:
-                listener = self._at_path(server) if server.path else _at_port(server)
-            except (OSError, OverflowError) as error:
-                where = server.path or f"{server.host or '*'}:{server.port}"
-                log.warning(
-                    f"cannot listen on {where} ([{server.section}]): {reason(error)};"
-                    " supervisorctl and monitors cannot use it, the services go on",
-                    event="listen_failed",
-                )
-                continue
-            self.listeners.append((listener, server))
+                self.open_one(server)
+            except OSError:
+                short.append(server)
+        return tuple(short)
+
+    def open_one(self, server: Server) -> None:
+        """Listen, or tell why not. Raises OSError for a shortage: the next try may succeed."""
+        try:
+            listener = self._at_path(server) if server.path else _at_port(server)
+        except (OSError, OverflowError) as error:
+            if is_shortage(error):
+                raise
+            log.warning(
+                f"cannot listen on {place(server)} ([{server.section}]): {reason(error)};"
+                " supervisorctl and monitors cannot use it, the services go on",
+                event="listen_failed",
+            )
+            return
+        self.listeners.append((listener, server))
 
     def open_control(self, chosen: str) -> bool:
         """Listen at the place of the control socket, for our user only; whether nothing was in the
-        way there. Without a chosen place it is the best default place.
+        way. Without a chosen place it is the best default place.
         """
         from ..control import socket_path
 
         places = [chosen] if chosen else socket_path.default_paths()
-        listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        try:
+            listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        except OSError:
+            return False  # for a lack of descriptors: the thread waits for one
         try:
             if not chosen and _has_others(os.path.dirname(places[0]), socket_path.FAMILY):
                 raise FileExistsError(errno.EADDRINUSE, "other sockets may need a sweep")
@@ -96,6 +110,10 @@ class ServerSockets:
             listener.close()
             raise
         return listener
+
+
+def place(server: Server) -> str:
+    return server.path or f"{server.host or '*'}:{server.port}"
 
 
 def _has_others(directory: str, family: str) -> bool:

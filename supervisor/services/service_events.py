@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 
+from ..core.errors import is_shortage
 from ..core.primitives import partial
 from ..runtime import log
 from .conductor_state import PlanRead
@@ -52,7 +53,7 @@ class ServiceEvents(FilePart):
         self._opened: dict[str, tuple[int, ...]] = {}  # theirs, then ours, until the fork
         self._drains: list[Callable[[], object]] = []  # ordered in this step
         self.observers: tuple[Any, ...] = (self._observe,)  # of services, as this loop has them
-        self._use(running.roster)
+        self._try_use(running.roster)
 
     # --- from other parts, in any thread ----------------------------------------------------------
 
@@ -88,7 +89,7 @@ class ServiceEvents(FilePart):
         place = self._running.roster.places.get(identity)
         if place is None or place.service.kind is not Kind.LISTENER:
             return NOTHING
-        if identity not in self._listeners:
+        if self._relay is None or identity not in self._listeners:
             self._use(self._running.roster)  # the loop has taken it up in this step
         if self._relay is None:
             return NOTHING
@@ -131,7 +132,7 @@ class ServiceEvents(FilePart):
         """Give the events of a step to the listeners."""
         afresh = isinstance(event, PlanRead)
         if afresh or after.roster is not before.roster:
-            self._use(after.roster, afresh=afresh)
+            self._try_use(after.roster, afresh=afresh)
         if self._relay is None or self._pools is None:
             return
         from . import event_payloads
@@ -164,7 +165,16 @@ class ServiceEvents(FilePart):
             else:
                 self._relay.post(order)
 
+    def _try_use(self, roster: Roster, *, afresh: bool = False) -> None:
+        """Without a descriptor for the relay, each start of a listener tries it again."""
+        try:
+            self._use(roster, afresh=afresh)
+        except OSError as error:
+            if not is_shortage(error):
+                raise
+
     def _use(self, roster: Roster, *, afresh: bool = False) -> None:
+        """Raises OSError."""
         groups = [group for group in roster.groups.values() if group.kind is Kind.LISTENER]
         if self._relay is None and not groups:
             return

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .conductor_state import Out, Services
     from .plan import Plan
     from .service_logs import ServiceLogs
+    from .service_metrics import ServiceMetrics
     from .service_tally import ServiceTally
 
 _DEFAULT_PORT = 9911  # with a configuration, as of a single app
@@ -72,7 +73,15 @@ class Observation:
         self._current = current
         self._logs = logs
         if self._tally is not None:
-            threads.start(partial(self._serve, current, self._tally, logs), "web")
+            from ..observe import port_thread
+
+            make = partial(self._port, current, self._tally, logs)
+
+            def serve() -> None:
+                self._started.wait(_PATIENCE)
+                port_thread.run(make, self._backlog, self._probe)
+
+            threads.start(serve, "web")
         if self._events is not None:
             threads.start(self._events.run, "events")
 
@@ -136,27 +145,18 @@ class Observation:
         if isinstance(event, ev.Started):
             self._started.open()
 
-    def _serve(self, current: Current, tally: ServiceTally, logs: ServiceLogs) -> None:
-        """Serve the port; the body of a thread."""
-        self._started.wait(_PATIENCE)
-        host, port = self._served_at
-        try:
-            from ..observe import listener
-            from . import service_metrics, service_pages
+    def _port(
+        self, current: Current, tally: ServiceTally, logs: ServiceLogs
+    ) -> tuple[ServiceMetrics, Callable[[], None]]:
+        """The metrics, and the way to serve them."""
+        from ..observe import listener
+        from . import service_metrics, service_pages
 
-            metrics = service_metrics.ServiceMetrics(current, tally, logs.dropped)
-            log.capture()
-        except Exception as error:  # a broken installation of a library must not end a service
-            self._backlog.close()
-            log.warning(
-                f"cannot serve metrics and probes: {error!r}; everything else goes on",
-                event="listen_failed",
-            )
-            return
-        self._backlog.open(metrics.observe)
-        self._probe(lambda: None)  # a turn: all events up to now are counted
+        log.capture()
+        metrics = service_metrics.ServiceMetrics(current, tally, logs.dropped)
         site = service_pages.ServicesSite(current, self._probe, metrics.page)
-        listener.serve(host, self._ports(port), site)
+        host, port = self._served_at
+        return metrics, partial(listener.serve, host, self._ports(port), site)
 
     def _probe(self, reply: Callable[[], None]) -> None:
         self._inbox.put(ev.Probed(reply))

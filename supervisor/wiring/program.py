@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from ..control.server import Control
     from ..core.service import FleetRules, Policy
-    from ..observe.turn_backlog import Backlog
+    from ..observe.metrics import Metrics
     from ..options.declarations import Settings
     from ..process.spawning import Command
     from ..runtime.loop import Current
@@ -131,9 +131,7 @@ class Assembly:
             self._start_web(settings.served_at)
         if settings.control != "off" and (served or settings.control):
             self._start_control()
-        observers = tuple(self._observers)
-        at_end = tuple(self._at_end)
-        return Parts(sync, reload, readiness, fleet, observers, at_end)
+        return Parts(sync, reload, readiness, fleet, tuple(self._observers), tuple(self._at_end))
 
     def _note_start(self, event: ev.Event, *_: object) -> None:
         # Not before the app's exec, which would wait for a processor. A sidecar starts nothing: its
@@ -269,29 +267,28 @@ class Assembly:
 
         backlog = Backlog()
         self._observers.append(backlog.observe)
-        threads.start(partial(self._serve_web, backlog, host, range(port, last + 1)), "web")
+        make = partial(self._port, host, range(port, last + 1))
 
-    def _serve_web(self, backlog: Backlog, host: str, ports: Sequence[int]) -> None:
-        self._started.wait(_PATIENCE)
-        current = self._current
-        put = self._put
-        try:
-            from ..observe import listener, metrics, pages
+        def serve() -> None:
+            self._started.wait(_PATIENCE)
+            from ..observe import port_thread
 
-            method = self._settings.reload_method.name if self._settings.configured else ""
-            page = metrics.Metrics(lambda: current.state, method)
-            log.capture()
-        except Exception as error:  # a broken installation of a library must not end the app
-            backlog.close()
-            log.warning(
-                f"cannot serve metrics and probes: {error!r}; everything else goes on",
-                event="listen_failed",
-            )
-            return
-        backlog.open(page.observe)
-        put(ev.Probed(lambda: None))  # a turn: all events up to now are counted
-        site = pages.Site(current, lambda reply: put(ev.Probed(reply)), page.page)
-        listener.serve(host, ports, site)
+            port_thread.run(make, backlog, self._probe)
+
+        threads.start(serve, "web")
+
+    def _probe(self, reply: Callable[[], None]) -> None:
+        self._put(ev.Probed(reply))
+
+    def _port(self, host: str, ports: Sequence[int]) -> tuple[Metrics, Callable[[], None]]:
+        """The metrics, and the way to serve them."""
+        from ..observe import listener, metrics, pages
+
+        log.capture()
+        method = self._settings.reload_method.name if self._settings.configured else ""
+        made = metrics.Metrics(lambda: self._current.state, method)
+        site = pages.Site(self._current, self._probe, made.page)
+        return made, partial(listener.serve, host, ports, site)
 
     def _start_control(self) -> None:
         """Listen for supervisorctl, if there is a place for the socket."""
@@ -302,12 +299,16 @@ class Assembly:
 
     def _serve_control(self, late: LateControl) -> None:
         self._started.wait(_PATIENCE)
+        from ..runtime import shortages
+
+        late.control = shortages.outlast("serve supervisorctl", self._control)
+        late.control.run()
+
+    def _control(self) -> Control:
         from ..control import server, socket_files
 
         place = socket_files.ControlSocket(self._settings.control)
-        control = server.Control(place, self._current, self._put, _Pages(self._root))
-        late.control = control
-        control.run()
+        return server.Control(place, self._current, self._put, _Pages(self._root))
 
     def _start_events(self) -> None:
         """Tell about the configuration by Kubernetes Events. Raises StartError outside of a pod."""
