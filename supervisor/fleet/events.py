@@ -61,6 +61,7 @@ class LeaseFailed(Event):
     reason: str  # a LeaseTrouble
     error: str
     unknown: bool = False
+    of_write: bool = False
     service: str = APP
 
 
@@ -97,4 +98,5 @@ class FleetOrdered(Event):
     verb: str  # a FleetVerb
     version: str = ""
     reply: Callable[[str], None] | None = None
+    by: float = 0.0  # when the rules answer it at the latest (monotonic); they set it
     service: str = APP

@@ -31,6 +31,7 @@ def publish(turn: Turn, event: ev.Event) -> bool:
     Returns whether a word of this pod stands now.
     """
     stands = _written(turn, event)
+    people.serve(turn)
     fleet = turn.fleet
     if fleet.writing is not None:
         if not turn.passed(fleet.write_by):
@@ -48,7 +49,7 @@ def publish(turn: Turn, event: ev.Event) -> bool:
     if wanted == ledger:
         _done(turn, fleet.owed, fleet.orders)
         return True
-    if turn.passed(fleet.retry if fleet.failures else turn.now):
+    if people.hasten(turn) or turn.passed(fleet.retry if fleet.failures else turn.now):
         _write(turn, wanted)
     return stands
 
@@ -176,9 +177,11 @@ def _read(turn: Turn) -> None:
         return
     if fleet.reading:
         return
-    if fleet.following and not (fleet.stale is not None and turn.passed(fleet.stale + STALE)):
+    late = fleet.stale is not None and turn.passed(fleet.stale + STALE)
+    failing = fleet.unread is not None and bool(fleet.orders)
+    if fleet.following and not (late or failing):
         return  # the watch tells
-    if turn.passed(fleet.retry if fleet.failures else turn.now):
+    if fleet.orders or turn.passed(fleet.retry if fleet.failures else turn.now):
         turn.note(reading=True)
         turn.order(ReadLease())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..core import events as ev
 from ..core.backoff import backoff
 from . import events as fe
+from . import people
 from .lease import LeaseState, Ledger, read
 from .policy import place
 from .state import State, Trouble
@@ -43,10 +44,8 @@ def take(turn: Turn, event: ev.Event) -> None:
             _conflict(turn)
         case fe.LeaseFailed():
             _failed(turn, event)
-        case fe.FleetOrdered(version=version):
-            # The newest version is that of now, whatever comes before the write.
-            named = event.replace(version=version or turn.fleet.name)
-            turn.note(orders=(*turn.fleet.orders, named))
+        case fe.FleetOrdered():
+            people.take(turn, event)
 
 
 def _named(turn: Turn, offer: ev.ConfigOffered) -> None:
@@ -94,9 +93,9 @@ def _conflict(turn: Turn) -> None:
 def _failed(turn: Turn, event: fe.LeaseFailed) -> None:
     fleet = turn.fleet
     trouble = Trouble(event.reason, event.error)
-    if fleet.writing is None:
+    if not event.of_write:
         turn.note(unread=trouble, reading=False)
-    else:
+    elif fleet.writing is not None:
         # The write may stand all the same: the next state of the Lease tells.
         turn.note(unwritten=trouble, writing=None)
         if event.unknown:

@@ -59,7 +59,7 @@ class FleetRules(Record):
         turn = Turn(fleet, self.policy, (rollout, life), now)
         reports.take(turn, event)
         if isinstance(event, fe.LeaseFailed) and not event.unknown:
-            people.refuse(turn, event.error)
+            people.fail(turn, event)
         _see_newest(turn)
         if turn.fleet.start is not Start.DONE:
             beginning.step(turn, event)

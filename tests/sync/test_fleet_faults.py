@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,6 +63,38 @@ def test_forbidden_lease_holds_until_granted(
     fake.permit()
     expect_all(pods, "one", "two")
     group.expect_good("two", "one")
+
+
+@pytest.mark.slow
+def test_orders_are_answered_whatever_the_server_does(group: Group, fake: FakeKube) -> None:
+    """A person waits for no pause between the writes of a verdict or of a claim."""
+    pods = group.start("two", pods=2)
+    fake.forbid("update leases")
+    group.change("two")
+    pods[0].expect_state("held", "forbidden")
+    until(lambda: len(fake.asked("update leases", 403)) > 3, True, PATIENCE)  # 8 s to the next
+
+    refused = answered(pods[0], "approve")
+    assert "update is missing" in refused
+    assert "the order is dropped" in refused
+    assert "update is missing" in answered(pods[0], "status")
+
+    fake.down()
+    away = "cannot reach the API server"
+    until(lambda: away in answered(pods[1], "status"), True, PATIENCE)
+    assert "the order is dropped" in answered(pods[0], "approve")
+    fake.up()
+    fake.freeze()
+    assert "cannot condemn a version" in answered(pods[1], "condemn")
+    expect_all(pods, "one")
+
+
+def answered(pod: Pod, verb: str) -> str:
+    """The answer of `supervisorctl fleet`, which comes soon."""
+    began = time.monotonic()
+    _, out, err = pod.ctl("fleet", verb)
+    assert time.monotonic() - began < 9.0
+    return out + err
 
 
 def test_pods_of_another_shape_hold(group: Group) -> None:

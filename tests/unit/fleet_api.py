@@ -21,6 +21,7 @@ RELIST = 5.0  # seconds after which a broken watch is opened again
 LAG = 2.0  # seconds, at most, of a request, an answer, an event of a watch
 LATE = 20.0  # seconds, at most, of a write that was given up
 STALE = 2  # revisions, at most, that the first answer of a watch may lag behind
+_LOST = fev.LeaseFailed(LeaseTrouble.UNREACHABLE, "no answer", unknown=True, of_write=True)
 
 
 class Api:
@@ -237,7 +238,7 @@ class Link:
         self.count("put")
         answer = answer or (lambda _: None)
         if trouble := self.trouble:
-            answer(fev.LeaseFailed(trouble, "no answer"))
+            answer(fev.LeaseFailed(trouble, "no answer", of_write=True))
             return
         stands = self.api.put(state, author)
         if stands is None:
@@ -250,7 +251,7 @@ class Link:
             lost = self.trouble is LeaseTrouble.UNREACHABLE
             failed = isinstance(event, fev.LeaseFailed)
             if lost and not failed:
-                self.tell(fev.LeaseFailed(LeaseTrouble.UNREACHABLE, "no answer", unknown=True))
+                self.tell(_LOST)
             else:
                 if isinstance(event, fev.LeaseWritten):
                     self.know(event.state)
@@ -259,7 +260,7 @@ class Link:
         self.later(self.api.dice.delay(LAG), arrive)
 
     def _unknown(self) -> None:
-        self.tell(fev.LeaseFailed(LeaseTrouble.UNREACHABLE, "no answer", unknown=True))
+        self.tell(_LOST)
 
 
 class Faults:

@@ -82,6 +82,7 @@ class Pod:
         self.remembered: Marks | None = None  # told before the first version is in place
         self.readonly = False  # it may not write the Lease
         self.deaf = False  # no answer to a write comes back
+        self.mute: set[type[Any]] = set()  # orders to the link on which nothing follows
         self.begin()
 
     def begin(self) -> None:
@@ -187,18 +188,20 @@ class Pod:
             return
         if isinstance(order, deeds.FollowLease):
             lease.followers.append(self)
+        if type(order) in self.mute:
+            return
         if self.trouble is not None:
-            self.tell(self.trouble)
+            self.tell(self.trouble.replace(of_write=isinstance(order, deeds.WriteLease)))
         elif not isinstance(order, deeds.WriteLease):
             self.tell(fe.LeaseRead(lease.state))
         elif order.ledger.resource_version != lease.state.resource_version:
             self.tell(fe.LeaseConflict())
         elif self.readonly:
-            self.tell(fe.LeaseFailed("forbidden", "no right"))
+            self.tell(fe.LeaseFailed("forbidden", "no right", of_write=True))
         else:
             lease.writes += 1
             lease.put(written(order.ledger))
-            lost = fe.LeaseFailed("unreachable", "cut", unknown=True)
+            lost = fe.LeaseFailed("unreachable", "cut", unknown=True, of_write=True)
             self.tell(lost if self.deaf else fe.LeaseWritten(lease.state))
 
 

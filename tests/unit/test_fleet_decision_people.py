@@ -141,6 +141,101 @@ def test_order_that_cannot_be_written_is_answered() -> None:
     assert "something else" in answer
 
 
+def in_debt(trouble: fe.LeaseFailed) -> tuple[Group, Pod]:
+    """A canary that cannot write its verdict, and waits before it tries again."""
+    group = settled(2)
+    group.offer("b")
+    group.until(1020.0)
+    canary, _ = group.of("b")
+    canary.trouble = trouble
+    if not trouble.of_write:
+        canary.tell(trouble)
+    group.until(1100.0)
+    assert canary.fleet.owed
+    canary.answers.clear()
+    canary.orders.clear()
+    return group, canary
+
+
+FORBIDDEN = fe.LeaseFailed("forbidden", "update is missing", of_write=True)
+AWAY = fe.LeaseFailed("unreachable", "connection refused")
+
+
+@pytest.mark.parametrize("trouble", [FORBIDDEN, AWAY])
+def test_order_waits_for_no_other_deed(trouble: fe.LeaseFailed) -> None:
+    _, canary = in_debt(trouble)
+    canary.tell(fe.FleetOrdered("approve"))
+
+    (answer,) = canary.answers
+    assert trouble.error in answer
+    assert "the order is dropped" in answer
+    assert not canary.fleet.orders
+
+
+@pytest.mark.parametrize("trouble", [FORBIDDEN, AWAY])
+def test_status_beside_a_failed_write_is_told(trouble: fe.LeaseFailed) -> None:
+    _, canary = in_debt(trouble)
+    canary.tell(fe.FleetOrdered("status"))
+
+    assert [trouble.error] == canary.answers
+    assert not canary.orders[1:]  # beside the answer: a status needs no request
+
+
+def test_status_without_an_answer_comes_from_memory() -> None:
+    group = settled(1)
+    (pod,) = group.pods
+    pod.mute = {deeds.ReadLease}
+    pod.tell(fe.FleetOrdered("status"))
+    assert [] == pod.answers
+    group.until(1001.0)
+
+    assert ["no answer from the API server within 1 s"] == pod.answers
+
+
+def test_order_without_an_answer_is_dropped() -> None:
+    group = settled(1)
+    (pod,) = group.pods
+    pod.mute = {deeds.ReadLease}
+    pod.tell(fe.FleetOrdered("condemn"))
+    group.until(1006.0)
+
+    (answer,) = pod.answers
+    assert "no answer from the API server within 6 s; the order is dropped" in answer
+    pod.mute = set()
+    pod.tell(fe.LeaseRead(group.lease.state))
+    group.until(1100.0)
+    assert () == group.lease.ledger.bad
+
+
+def test_order_with_a_lost_answer_may_stand() -> None:
+    group = settled(1)
+    (pod,) = group.pods
+    pod.offer("b")
+    group.until(1020.0)
+    pod.deaf = True
+    pod.mute = {deeds.ReadLease}
+    pod.tell(fe.FleetOrdered("condemn", "a"))
+    group.until(1026.0)
+
+    assert "a" == group.lease.ledger.bad[0].version
+    (answer,) = pod.answers
+    assert "the order may stand all the same" in answer
+
+
+def test_failed_read_is_no_failure_of_a_write() -> None:
+    """The watch may break while a write is on its way."""
+    group = settled(1)
+    (pod,) = group.pods
+    pod.offer("b")
+    pod.mute = {deeds.WriteLease}
+    group.until(1020.0)
+    writing = pod.fleet.writing
+    assert writing is not None
+    pod.tell(AWAY)
+
+    assert writing is pod.fleet.writing
+
+
 def test_verdicts_are_counted_once() -> None:
     group = condemned()
     counts = [one for pod in group.pods for one in pod.fleet.verdicts]

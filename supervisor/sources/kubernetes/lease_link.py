@@ -165,14 +165,14 @@ class LeaseLink:
 
     def _failed_write(self, error: Exception, client: ApiClient | None) -> None:
         failed = failed_try(error, client, self._label, WRITING)
-        self._report(failed.failure, unknown=_may_stand(failed))
+        self._report(failed.failure, unknown=_may_stand(failed), of_write=True)
 
     def _told(self, state: LeaseState) -> None:
         self._put(ev.LeaseRead(state, self._service))
 
-    def _report(self, failure: Failure, *, unknown: bool = False) -> None:
+    def _report(self, failure: Failure, *, unknown: bool = False, of_write: bool = False) -> None:
         trouble = _TROUBLES[failure.reason]
-        self._put(ev.LeaseFailed(trouble, failure.message, unknown, self._service))
+        self._put(ev.LeaseFailed(trouble, failure.message, unknown, of_write, self._service))
 
 
 class _Following:
