@@ -297,7 +297,7 @@ class Control(Router):
             return
         from . import fleet_commands
 
-        self._wait("fleet", fleet_commands.followed, fleet_commands.waited, exchange)
+        self._wait("settled in the fleet", fleet_commands.followed, fleet_commands.waited, exchange)
 
     def _order_fleet(self, verb: str, exchange: Exchange) -> None:
         version = _argument(exchange.request.query, "version")

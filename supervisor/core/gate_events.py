@@ -11,11 +11,13 @@ from .events import APP, Event
 class VersionCleared(Event):
     """The fleet lets this pod apply a version; an empty digest: none any more.
 
-    `trial`: this pod is its canary, until a verdict.
+    `trial`: this pod is its canary, until a verdict. `hurry`: a person has it applied at once,
+    whatever the hour.
     """
 
     digest: str
     trial: bool = False
+    hurry: bool = False
     service: str = APP
 
 

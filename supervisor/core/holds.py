@@ -13,7 +13,7 @@ import datetime as dt
 
 from .record import Record, Words
 from .reload_windows import next_open
-from .rollout_conditions import may_hold
+from .rollout_conditions import may_wait
 from .source_states import PAUSE
 from .versions import NEVER
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .service import Service
 
 CLOCK_EVERY = 60.0  # seconds between two looks at the clock while a version waits
+PAUSED = f"paused by the annotation {PAUSE} of a source"
 
 
 class Reason(Words):
@@ -58,7 +59,7 @@ class Hold(Record):
 def reason(rollout: Rollout, life: Life) -> Reason:
     """Why the newest version waits."""
     hold = rollout.hold
-    if hold is None or not (hold.pausing or hold.closed) or not may_hold(rollout, life):
+    if hold is None or not (hold.pausing or hold.closed) or not may_wait(rollout, life):
         return Reason.NONE
     return Reason.PAUSE if hold.pausing else Reason.WINDOW
 
@@ -78,9 +79,14 @@ def words(service: Service) -> str:
             names = [service.sources[index].name for index in sorted(rollout.hold.pausing)]
             return f"paused by the annotation {PAUSE} of {', '.join(names)}"
         case Reason.WINDOW:
-            opens = dt.datetime.fromtimestamp(rollout.hold.opens, dt.UTC)
-            return f"no reload window is open; the next opens at {opens:%Y-%m-%dT%H:%M:%SZ}"
+            return closed_words(rollout.hold)
     return ""
+
+
+def closed_words(hold: Hold) -> str:
+    """That all windows are closed, and until when, for people."""
+    opens = dt.datetime.fromtimestamp(hold.opens, dt.UTC)
+    return f"no reload window is open; the next opens at {opens:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def renewed(hold: Hold) -> Hold:

@@ -65,10 +65,21 @@ def may_hold(rollout: Rollout, life: Life) -> bool:
     """Whether a hold is about the newest version now: the app has another to run on, and no person
     orders the newest.
     """
+    return rollout.versions.pending and _replaceable(rollout, life)
+
+
+def may_wait(rollout: Rollout, life: Life) -> bool:
+    """As `may_hold`, also before the gate of a fleet, which keeps the same hours."""
+    versions = rollout.versions
+    barred = versions.barred and versions.desired != versions.rejected
+    return (versions.pending or barred) and _replaceable(rollout, life)
+
+
+def _replaceable(rollout: Rollout, life: Life) -> bool:
     versions = rollout.versions
     if life.phase is Phase.WAITING or versions.hurry or versions.returning:
         return False
-    return versions.pending and (life.ready or versions.good != "")
+    return life.ready or versions.good != ""
 
 
 def needs_clock(rollout: Rollout, life: Life, now: float, policy: RolloutPolicy) -> bool:

@@ -29,8 +29,10 @@ def step(rollout: Rollout, event: ev.Event | Report, life: Life, policy: Rollout
     """The rollout after a word of the fleet."""
     versions = rollout.versions
     match event:
-        case ev.VersionCleared(digest, trial):
-            return rollout.replace(versions=_cleared(versions, digest, trial=trial)), ()
+        case ev.VersionCleared(digest, trial, hurry):
+            versions = _cleared(versions, digest, trial=trial)
+            hurry = versions.hurry or (hurry and versions.pending)
+            return rollout.replace(versions=versions.replace(hurry=hurry)), ()
         case ev.VersionCondemned():
             rollout = rollout.replace(versions=_condemned(versions, event))
             return (leave(rollout, policy) if life.phase is not Phase.WAITING else rollout), ()

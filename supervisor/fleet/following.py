@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..core import events as ev
 from . import hours, serial, trial
 from .beginning import DIED
+from .hours import Hours
 from .lease import Condemned, Ledger
 from .policy import Role
 from .state import CONDEMNED, Debt, Hold, Own, State, Verdict
@@ -159,13 +160,14 @@ def _good(turn: Turn, *, hurried: bool) -> None:
         own = fleet.trial is None and fleet.version == turn.rollout.versions.live
         turn.note(good_since=turn.now, at_once=own)
     turn.note(trial=None, resigned=None)
-    if not hurried and fleet.cleared != fleet.version and hours.shut(turn):
+    by_order = hurried or turn.rollout.versions.hurry
+    if not by_order and fleet.cleared != fleet.version and hours.look(turn) is not Hours.OPEN:
         return
     turn.enter(State.DUE)
     seen = turn.now if turn.fleet.good_since is None else turn.fleet.good_since
     one_by_one = turn.policy.serial and not hurried and not turn.fleet.at_once
     if fleet.version != turn.rollout.versions.live:
-        _take(turn, seen, hurried=hurried, one_by_one=one_by_one)
+        _take(turn, seen, hurried=by_order, one_by_one=one_by_one)
         return
     if one_by_one and not turn.runs_it:
         serial.keeps(turn)
@@ -182,8 +184,11 @@ def _take(turn: Turn, seen: float, *, hurried: bool, one_by_one: bool) -> None:
         elif not cleared:
             turn.clear()
         return
-    due = seen if hurried else seen + turn.place * turn.policy.spread
-    if not cleared and turn.passed(due):
+    if hurried:
+        versions = turn.rollout.versions
+        if not cleared or (versions.pending and not versions.hurry and not versions.applying):
+            turn.clear(hurry=True)
+    elif not cleared and turn.passed(seen + turn.place * turn.policy.spread):
         turn.clear()
 
 
@@ -206,10 +211,10 @@ def _untold(turn: Turn, ledger: Ledger) -> None:
     foreign = bool(ledger.trial and ledger.holder) and not own and not _mine_or_older(turn, ledger)
     if foreign and not _silent(turn, ledger):
         return
-    if not turn.passed(fleet.ask):
+    if not turn.passed(fleet.ask) or hours.look(turn) is not Hours.OPEN:
         return
     if _allowed(turn):
-        if hours.shut(turn) or not turn.passed(turn.fleet.ask):
+        if not turn.passed(turn.fleet.ask):  # that of the opening
             return
         turn.tries = max(1, ledger.tries) if own else 1
         if fleet.unwritten is not None:
@@ -227,8 +232,11 @@ def _wait(turn: Turn, ledger: Ledger) -> None:
     if silent and not allowed and turn.passed(lost):
         turn.enter(State.HELD, Hold.NO_CANARY, NO_CANARY)
         return
+    takes = silent and allowed
+    if (takes or turn.fleet.shut) and hours.look(turn) is not Hours.OPEN:
+        return
     turn.enter(State.WAITING)
-    if silent and allowed and not hours.shut(turn):
+    if takes:
         _take_over(turn, ledger)
 
 

@@ -46,6 +46,9 @@ class Hold(Words):
     WINDOW = "window"  # no reload window is open
 
 
+BY_INTENT = frozenset({Hold.PAUSED, Hold.WINDOW})  # people have chosen the time: no trouble
+
+
 class Own(Words):
     """Reasons of bad verdicts beside the outcomes of reloads."""
 

@@ -12,6 +12,7 @@ from ..core.life_state import TOLD
 from ..core.outcomes import UNDELIVERED, Outcome
 from . import hours
 from .events import TrialChecked
+from .hours import Hours
 from .orders import CheckTrial
 from .state import Debt, Own, State, Trial, Verdict
 
@@ -29,12 +30,15 @@ def step(turn: Turn, event: ev.Event) -> None:
     fleet = turn.fleet
     if fleet.trial is None:
         turn.note(trial=Trial(turn.now), resigned=None)
-    if fleet.cleared != fleet.version:
-        turn.clear(trial=True)
-    turn.enter(State.CANARY)
-    if turn.ending or hours.shut(turn):
+    hour = Hours.OPEN if turn.rollout.versions.applying else hours.look(turn)
+    if turn.ending or hour is Hours.SHUT:
         _give_away(turn)
         return
+    if hour is Hours.UNREAD:
+        return
+    if turn.fleet.cleared != fleet.version:
+        turn.clear(trial=True)
+    turn.enter(State.CANARY)
     if turn.runs_it:
         _bake(turn, event)
     else:

@@ -98,12 +98,12 @@ class Turn:
             self.note(since=self.now)
         self.note(state=state, reason=reason, error=error)
 
-    def clear(self, *, trial: bool = False) -> None:
-        """Let the rollout apply the newest version."""
+    def clear(self, *, trial: bool = False, hurry: bool = False) -> None:
+        """Let the rollout apply the newest version; in a hurry whatever the hour."""
         version = self.fleet.version
         self.opened = True
         self.note(cleared=version, told="", blamed="")
-        self.order(ev.VersionCleared(version, trial))
+        self.order(ev.VersionCleared(version, trial, hurry))
 
     def revoke(self) -> None:
         """Let the rollout apply nothing."""

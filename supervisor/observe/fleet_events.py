@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..core.rollout_state import rollout_of
 from ..core.versions import short
 from ..fleet import summary
-from ..fleet.state import State, Verdict
+from ..fleet.state import BY_INTENT, State, Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def notices(before: Service, after: Service) -> Iterator[Told]:
             yield "ConfigApproved", f"{version} is good for the fleet {new.group}", False
         elif verdict == Verdict.BAD:
             yield "ConfigCondemned", f"{version} is bad for the fleet {new.group}: {reason}", True
-    if new.state is old.state:
+    if new.state is old.state or new.reason in BY_INTENT:
         return
     note = f"fleet {new.group}: {summary.sentence(new, rollout_of(after))}"
     if new.state is State.CANARY:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..core.rollout_state import rollout_of
 from ..core.versions import short
 from ..fleet import summary
-from ..fleet.state import State, Verdict
+from ..fleet.state import BY_INTENT, State, Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,8 +42,10 @@ def _told(fleet: Fleet) -> tuple[str, str, str]:
 def _line(journal: Journal, fleet: Fleet, after: Service) -> Line:
     level = "info"
     running = rollout_of(after).runs_on == fleet.version
-    # A version that runs here is news no more, nor is a verdict of this pod, with its own line.
-    if fleet.state in _QUIET or (running and fleet.state in _ON_THE_WAY) or fleet.blamed:
+    # A version that runs here is news no more, nor is a verdict of this pod, or a version that
+    # waits for its time: both have lines of their own.
+    own_line = fleet.blamed or fleet.reason in BY_INTENT
+    if fleet.state in _QUIET or (running and fleet.state in _ON_THE_WAY) or own_line:
         level = "debug"
     elif fleet.state in _GRAVE:
         level = "warning"

@@ -25,6 +25,7 @@ _REMEDIES = {  # by phase of an app that is not ready
     "stopped": "<code>supervisorctl start</code> starts it again",
     "leftovers": "wait: the app has ended, and processes that it left behind are ended",
 }
+_BY_INTENT = ("paused", "window")  # reasons of a fleet with a warning of their own
 _STOPPING = "wait: the app is being stopped"
 _OUTPUT = "<code>supervisorctl status</code> shows the output of the program that refused it"
 _KEPT = "files that are in place stay there meanwhile"
@@ -33,8 +34,10 @@ _KEPT = "files that are in place stay there meanwhile"
 def warnings(shown: Mapping[str, Any]) -> Warnings:
     """The warnings of a service, the gravest first."""
     yield from _of_app(shown["app"])
+    fleet = shown.get("fleet")
     yield from _of_versions(shown["config"], shown["reloads"])
-    yield from _of_fleet(shown.get("fleet"))
+    yield from _of_time(shown["config"], fleet)
+    yield from _of_fleet(fleet)
     for source in shown["sources"]:
         yield from _of_source(source)
 
@@ -68,16 +71,21 @@ def _of_versions(config: Mapping[str, Any], reloads: Mapping[str, Any]) -> Warni
             f"a version could not be put in place: {config['last_error']}",
             "mend the cause; it is tried again by itself",
         )
-    if config["stale_reason"]:
-        yield (
-            f"the newest version waits: {config['stale_reason']}",
-            "wait, or let <code>supervisorctl reload</code> put it in place now",
-        )
     if config["from_earlier_run"]:
         yield (
             "the app was started on the files of an earlier run",
             "make the sources readable: the newest version is then taken up by itself",
         )
+
+
+def _of_time(config: Mapping[str, Any], fleet: Mapping[str, Any] | None) -> Warnings:
+    """A version that waits for its hours."""
+    if not config["stale_reason"]:
+        return
+    order = "<code>supervisorctl reload</code> put it in place now"
+    if fleet is not None:
+        order = "<code>supervisorctl fleet approve</code> release it now, in all pods"
+    yield f"the newest version waits: {config['stale_reason']}", f"wait, or let {order}"
 
 
 def _of_fleet(fleet: Mapping[str, Any] | None) -> Warnings:
@@ -88,7 +96,7 @@ def _of_fleet(fleet: Mapping[str, Any] | None) -> Warnings:
             fleet["sentence"],
             "mend the configuration at its source: a changed version gets a trial of its own",
         )
-    elif fleet["state"] == "held":
+    elif fleet["state"] == "held" and fleet["reason"] not in _BY_INTENT:
         yield (
             fleet["sentence"],
             "mend the cause: the version is taken up by itself; docs/fleet.md has the causes",

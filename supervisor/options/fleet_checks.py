@@ -22,11 +22,12 @@ def check(settings: Settings, written: Written) -> None:
             f"{fleet} and {written['reload_splay']} exclude each other: --fleet-spread tells how"
             " the pods of a fleet follow its canary"
         )
-    if settings.reload_window:
-        raise UsageError(
-            f"{fleet} and {written['reload_window']} exclude each other: a canary that waits for"
-            " its hours counts as lost"
-        )
+    for window in settings.reload_window:
+        if settings.fleet_spread >= (window.ends - window.begins) * 60.0:
+            raise UsageError(
+                f"{written['fleet_spread']} is not shorter than each {written['reload_window']}: a"
+                " pod could miss all of them"
+            )
     if not settings.rollback:
         raise UsageError(
             f"{fleet} and {written['rollback']} exclude each other: a pod leaves a bad version by a"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 import time
 from pathlib import Path
 
@@ -15,31 +14,14 @@ from tests.harness import Run, until
 from tests.http import BROWSER, get, request, status
 from tests.process.controlled import ctl
 from tests.sync.subject import Kube, Subject
+from tests.sync.windows import Opening, closed_window
 
-_HOUR = 3600
 _SOON = 5  # seconds
 
 
 @pytest.fixture
 def subject(run: Run, kube: Kube, tmp_path: os.PathLike[str]) -> Subject:
     return Subject(run, kube, os.fspath(tmp_path))
-
-
-def closed_window() -> str:
-    """An hour that is over, or far ahead, for as long as a test lasts."""
-    hour = (int(time.time()) // _HOUR + 12) % 24
-    return f"daily {hour:02}:00-{hour:02}:30"
-
-
-def write_zone(folder: Path, offset: int) -> dict[str, str]:
-    """A zone `Test/Zone`, with a fixed offset in seconds, and the variables to find it.
-
-    The format: RFC 8536, version 1, one type of local time.
-    """
-    (folder / "Test").mkdir(parents=True)
-    head = struct.pack(">4s16x6l", b"TZif", 0, 0, 0, 0, 1, 4)
-    (folder / "Test" / "Zone").write_bytes(head + struct.pack(">lBB4s", offset, 0, 0, b"TST\0"))
-    return {**os.environ, "PYTHONTZPATH": os.fspath(folder)}
 
 
 def test_version_outside_of_windows_waits_for_an_order(subject: Subject, tmp_path: Path) -> None:
@@ -80,17 +62,16 @@ def test_version_that_waits_is_shown_with_the_reason(subject: Subject) -> None:
 
 def test_waiting_version_is_applied_when_its_window_opens(subject: Subject, tmp_path: Path) -> None:
     """The zone has nine o'clock in some seconds."""
-    opens = int(time.time()) + _SOON
-    env = write_zone(tmp_path / "zones", (9 * _HOUR - opens) % (24 * _HOUR))
+    opening = Opening(tmp_path / "zones", _SOON)
     subject.kube.create("web", {"app.conf": "one"})
-    window = "--reload-window=daily 09:00-10:00 Test/Zone"
-    program = subject.start(window, "--reload-interval=0s", env=env)
+    window = f"--reload-window={opening.text}"
+    program = subject.start(window, "--reload-interval=0s", env=opening.env)
     program.expect("config: one")
     program.expect("ready")
     subject.change("two")
     program.expect("config: two")
 
-    assert opens <= time.time() < opens + 2
+    assert opening.at <= time.time() < opening.at + 2
     assert 1 >= sum("waits" in line for line in program.err.seen)
 
 

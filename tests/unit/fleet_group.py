@@ -1,5 +1,5 @@
 """The driver of a fleet for histories: pods with real services, and one Lease, where all is told at
-once. The time passes by `until` alone.
+once. The time passes by `until`, and by `tick` for each event.
 """
 
 from __future__ import annotations
@@ -123,6 +123,7 @@ class Pod:
             del queue[0]
 
     def take(self, event: ev.Event) -> None:
+        self.group.now += self.group.tick
         self.state, orders = step(self.state, event, self.group.now, self.policy)
         for order in orders:
             self.orders.append(order)
@@ -211,6 +212,7 @@ class Group:
     def __init__(self, pods: int = 3, good: tuple[str, ...] = (), **options: Any) -> None:
         self.options = options
         self.now = 0.0
+        self.tick = 0.0
         self.windows = WINDOWS
         self.lease = Lease()
         self.keep = ""

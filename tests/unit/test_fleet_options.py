@@ -55,12 +55,21 @@ def test_name_is_that_of_an_object(name: str) -> None:
     [
         ("--reload-splay=5s", "--reload-splay"),
         ("--no-rollback", "--no-rollback"),
-        ("--reload-window=Mon-Fri 09:00-16:00", "--reload-window"),
     ],
 )
 def test_fleet_excludes_other_ways(option: str, written: str) -> None:
     expected = f"--fleet and {written} exclude each other"
     assert expected in refusal("--fleet=web", option, *SOURCE)
+
+
+def test_spread_fits_into_each_window() -> None:
+    """A pod whose place is beyond the window would never take a version."""
+    windows = ["--reload-window=Sat,Sun 00:00-24:00", "--reload-window=daily 23:00-23:15"]
+    words = ["--fleet=web", *windows, *SOURCE]
+
+    assert 2 == len(command_line.parse([*words, *APP], {}).reload_window)
+    expected = "--fleet-spread is not shorter than each --reload-window"
+    assert expected in refusal(*words, "--fleet-spread=15m")
 
 
 def test_container_without_an_app_is_no_canary() -> None:

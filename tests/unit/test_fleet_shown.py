@@ -239,7 +239,8 @@ def test_wait_for_the_fleet_ends_with_a_decision(served: Served) -> None:
     served.core.state = pod(State.WAITING)
     code, text = served.get("/wait/fleet?seconds=0.01")
     assert 409 == code
-    assert text.startswith("not fleet within 0.01s: configuration bbbbbbbb is on trial at web-2")
+    begin = "not settled in the fleet within 0.01s: configuration bbbbbbbb is on trial"
+    assert text.startswith(begin)
 
     rollout = Rollout(Versions(desired=NEW, live=NEW, good=NEW), running=NEW)
     served.core.state = pod(State.SETTLED).replace(rollout=rollout)
