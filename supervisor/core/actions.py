@@ -82,7 +82,8 @@ class ReadClock(Action):
 class Recover(Action):
     """Find the last generation of an earlier run, but none of the condemned versions.
 
-    `proven`: only one that is marked as good; `unfailed`: none that is marked as failed.
+    `proven`: only one that is marked as good; `unfailed`: a good one first, and none
+    that is marked as failed.
     """
 
     service: str = ev.APP

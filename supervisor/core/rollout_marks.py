@@ -93,25 +93,24 @@ def _begun(marks: Marks, live: str) -> Marks:
 
 def _baked(marks: Marks) -> Marks:
     version = marks.baking
-    if marks.orderly == version:
-        return marks.replace(baking="")
+    if marks.orderly == version:  # the trial begins again, if at all
+        others = tuple(one for one in marks.good if one != version)
+        return marks.replace(baking="", good=others or marks.good)
     why = "the supervisor or its container was killed while this version was on trial for the fleet"
     return marks.failing(version, why).replace(died=version)
 
 
-def order(marks: Marks, live: str, kept: tuple[str, ...]) -> list[str]:
+def order(marks: Marks, live: str, kept: tuple[str, ...], *, unfailed: bool = False) -> list[str]:
     """The versions to start on when the sources have no usable version, the best first.
 
     `live` is the version in place, `kept` are the versions on disk, newest first. A live version
     that has not failed comes first: it is what the app ran on. A version that failed comes last.
+    `unfailed`: the good ones come first, and the failed ones not at all.
     """
-    ranked = [
-        live,
-        *marks.good,
-        *(version for version in kept if version not in marks.rejected),
-        *kept,
-    ]
-    if live in marks.rejected:
-        ranked = ranked[1:]
+    failed = marks.rejected
+    ranked = [*marks.good, *(version for version in (live, *kept) if version not in failed)]
+    if not unfailed:
+        first = [live] if live not in failed else []
+        ranked = [*first, *ranked, *kept]
     present = {live, *kept} - {""}
     return [version for version in dict.fromkeys(ranked) if version in present]

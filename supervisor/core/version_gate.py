@@ -44,7 +44,9 @@ def step(rollout: Rollout, event: ev.Event | Report, life: Life, policy: Rollout
 def applied(rollout: Rollout, life: Life, policy: RolloutPolicy) -> Result:
     """A version is in place that the fleet has condemned on its way."""
     if life.phase is Phase.WAITING:
-        return rollout, (Recover(condemned=rollout.versions.condemned, proven=True),)
+        versions = rollout.versions.replace(live="")  # if people approve it, it is applied again
+        recover = Recover(condemned=versions.condemned, proven=True)
+        return rollout.replace(versions=versions), (recover,)
     return leave(rollout, policy), ()
 
 
@@ -76,13 +78,13 @@ def _cleared(versions: Versions, version: str, *, trial: bool) -> Versions:
     """The fleet lets this version be applied, after all if it had been condemned."""
     if versions.marks.baking not in ("", version):
         versions = ver.cut_short(versions)
+    before = versions.marks
+    known = version in before.good and version != before.baking  # from before this trial
     if version in versions.unproven:
         others = tuple(one for one in versions.unproven if one != version)
         versions = versions.replace(unproven=others)
         versions = ver.proven(versions, version) if versions.seen == version else versions
-    marks = versions.marks
-    known = version in marks.good and version != marks.baking  # from before this trial
-    marks = marks.replace(baking=version if trial and not known else "")
+    marks = versions.marks.replace(baking=version if trial and not known else "")
     if marks.died == version:
         marks = marks.replace(died="")
     if version not in ("", versions.cleared):

@@ -10,11 +10,12 @@ from ..core import events as ev
 from ..core.life_state import Phase
 from ..core.outcomes import ApplyFailure
 from . import events as fe
+from . import following
 from .lease import Ledger
 from .orders import FetchKept, ReadLease
 from .state import CONDEMNED, Debt, Hold, Own, Start, State, Verdict
 
-DIED = "the canary's container did not outlive the trial"
+AGAIN = 5.0  # seconds for a second look at the Lease
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,13 +47,14 @@ def _decide(turn: Turn, event: ev.Event) -> None:
     unfound = isinstance(event, ev.ConfigFailed) and event.reason == ApplyFailure.NO_GENERATION
     match fleet.start:
         case Start.READING:
+            _ask_again(turn, event)
             _first(turn)
         case Start.LAST if unfound:
             _fetch(turn)
         case Start.KEPT if isinstance(event, fe.KeptFailed):
             _newest(turn)
         case Start.BARRED if not _bad(turn):
-            _first(turn)  # by people, or another one came
+            _released(turn, event)
         case Start.CLEARED if fleet.blamed == fleet.version:
             if unfound:
                 _fetch(turn)
@@ -60,11 +62,26 @@ def _decide(turn: Turn, event: ev.Event) -> None:
             _first(turn)  # a newer one came
 
 
+def _released(turn: Turn, event: ev.Event) -> None:
+    """The newest version is no longer bad: people approved it, or forgot all verdicts, or another
+    version came. One without a verdict has to pass a trial, as anywhere.
+    """
+    ledger = _usable(turn)
+    forgotten = turn.fleet.told == turn.fleet.version
+    if forgotten and ledger is not None and turn.fleet.name not in ledger.good:
+        following.step(turn, event)
+    else:
+        _first(turn)
+
+
 def _remember(turn: Turn, event: ev.Remembered) -> None:
-    """The newest version may have failed in this pod before, by itself: it is not tried again."""
+    """The newest version may have failed in this pod before, by itself: it is not tried again,
+    unless a person has approved it.
+    """
     version = turn.fleet.version
     why = event.marks.why(version)
-    if turn.fleet.cleared == version and why and not why.startswith(CONDEMNED):
+    cleared = turn.fleet.cleared == version and not _approved(turn)
+    if cleared and why and not why.startswith(CONDEMNED):
         turn.blame(Own.FAILED, why)
         turn.condemn(version, Own.FAILED, why)
 
@@ -102,8 +119,18 @@ def _died(turn: Turn, name: str) -> None:
     turn.owe(Debt(Verdict.BAD, name, Own.DIED))
     if name == fleet.name:
         turn.note(blamed=fleet.version)
-        turn.enter(State.CONDEMNED, Own.DIED, DIED)
-        turn.condemn(fleet.version, Own.DIED, DIED)
+        turn.enter(State.CONDEMNED, Own.DIED, following.DIED)
+        turn.condemn(fleet.version, Own.DIED, following.DIED)
+
+
+def _ask_again(turn: Turn, event: ev.Event) -> None:
+    """Sources that answer are a sign of life: the Lease may be read again as well."""
+    fleet = turn.fleet
+    offered = isinstance(event, ev.SourceRead | ev.ConfigOffered)
+    unread = fleet.unread is not None and fleet.unread.reason != Hold.FORBIDDEN
+    if offered and unread and not fleet.reading:
+        turn.note(reading=True, start_by=max(fleet.start_by, turn.now + AGAIN))
+        turn.order(ReadLease())
 
 
 def _first(turn: Turn) -> None:
@@ -147,7 +174,14 @@ def _bad(turn: Turn) -> bool:
     ledger = turn.ledger
     name = turn.fleet.name
     written = ledger is not None and ledger.sentence_on(name) is not None
-    return written or turn.fleet.blamed == turn.fleet.version
+    own = turn.fleet.blamed == turn.fleet.version and not _approved(turn)
+    return written or own
+
+
+def _approved(turn: Turn) -> bool:
+    """Whether a person lets the newest version pass."""
+    ledger = turn.ledger
+    return ledger is not None and turn.fleet.name != "" and ledger.hurry == turn.fleet.name
 
 
 def _usable(turn: Turn) -> Ledger | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from ..core import events as ev
 from . import hours, serial, trial
-from .beginning import DIED
 from .hours import Hours
 from .lease import Condemned, Ledger
 from .policy import Role
@@ -22,6 +21,7 @@ MOST_TRIES = 3  # canaries until a version without a verdict counts as bad
 SHORTEST, LONGEST = 10.0, 3600.0  # seconds of silence of a canary
 LONELY = 2.0  # times the time to ask, until people hear that no pod tries a version
 
+DIED = "the canary's container did not outlive the trial"
 NO_CANARY = "no pod tries the version; see --fleet-role, and supervisorctl fleet approve"
 
 
@@ -99,9 +99,9 @@ def _unknown(turn: Turn) -> None:
 
 
 def _condemned(turn: Turn, sentence: Condemned, *, recalled: bool) -> None:
-    """The version is bad: it is not applied, and stays only where it runs well by now."""
+    """The version is bad: it is not applied, and stays only where it was good and runs well."""
     fleet = turn.fleet
-    on_trial = fleet.trial is not None
+    on_trial = fleet.trial is not None or fleet.version in turn.rollout.versions.unproven
     turn.note(condemned=True, trial=None, good_since=None)
     error = _words(sentence)
     if not turn.taken or recalled or on_trial:
@@ -110,6 +110,8 @@ def _condemned(turn: Turn, sentence: Condemned, *, recalled: bool) -> None:
         return
     if turn.runs_it:
         turn.enter(State.SETTLED, sentence.reason, error)
+    elif fleet.version in turn.rollout.versions.marks.rejected:
+        turn.enter(State.CONDEMNED, sentence.reason, error)  # the pod has nothing else
     else:  # its own verification tells
         turn.enter(State.DUE, sentence.reason, error)
 
@@ -130,9 +132,10 @@ def _not_condemned(turn: Turn, ledger: Ledger, event: ev.Event) -> None:
     if (ledger.trial, ledger.holder) == (fleet.name, turn.policy.identity):
         _mine(turn, event)
         return
-    if fleet.trial is not None:  # another pod has taken the trial over
+    if fleet.trial is not None:  # another pod has taken the trial over, or people ended it
         turn.note(trial=None)
-        turn.clear()  # the version is not on trial here any more
+        # What this pod has seen of the version is no way back to it; its failure still counts.
+        turn.order(ev.VersionCleared(""))
     if fleet.version != turn.rollout.versions.live:
         turn.revoke()
     if ledger.passed == fleet.name:
@@ -169,15 +172,20 @@ def _good(turn: Turn, *, hurried: bool) -> None:
     if fleet.version != turn.rollout.versions.live:
         _take(turn, seen, hurried=by_order, one_by_one=one_by_one)
         return
-    if one_by_one and not turn.runs_it:
+    works = turn.runs_it
+    if fleet.version in turn.rollout.versions.unproven and not turn.opened:
+        turn.clear()  # its trial had ended here without a verdict: what was seen counts again
+        works = turn.runs_unproven
+    if one_by_one and not works:
         serial.keeps(turn)
-    if turn.runs_it and (turn.fleet.at_once or turn.passed(seen + turn.policy.spread)):
+    if works and (turn.fleet.at_once or turn.passed(seen + turn.policy.spread)):
         turn.enter(State.SETTLED)
 
 
 def _take(turn: Turn, seen: float, *, hurried: bool, one_by_one: bool) -> None:
     """Apply the good version, once it is this pod's time."""
-    cleared = turn.fleet.cleared == turn.fleet.version
+    version = turn.fleet.version
+    cleared = turn.opened or version == turn.fleet.cleared == turn.rollout.versions.cleared
     if one_by_one:
         if not serial.allows(turn):
             turn.revoke()  # another pod has taken the turn, if it was here

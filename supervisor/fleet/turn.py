@@ -79,6 +79,12 @@ class Turn:
         return self.rollout.settled and self.life.ready
 
     @property
+    def runs_unproven(self) -> bool:
+        """Whether the app runs on the newest version, seen to work in a trial without a verdict."""
+        seen = self.rollout.versions.seen
+        return seen == self.fleet.version == self.rollout.runs_on and self.life.ready
+
+    @property
     def taken(self) -> bool:
         """Whether the app has the newest version, or may have it."""
         version = self.fleet.version

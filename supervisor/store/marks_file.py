@@ -71,10 +71,9 @@ class MarksFile:
         kept = {one.digest: one for one in found}
         in_place = live.digest if live else ""
         marks = self._root.marks()
-        for version in rollout_marks.order(marks, in_place, tuple(reversed(kept))):
-            failed = limits.unfailed and version in marks.rejected
-            unproven = limits.proven and version not in marks.good
-            if failed or unproven or version in limits.condemned:
+        newest = tuple(reversed(kept))
+        for version in rollout_marks.order(marks, in_place, newest, unfailed=limits.unfailed):
+            if version in limits.condemned or (limits.proven and version not in marks.good):
                 continue
             if version == in_place:
                 return live

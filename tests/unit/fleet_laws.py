@@ -43,16 +43,17 @@ class Knowledge:
     def __init__(self) -> None:
         self.newest = -1  # the index of the newest revision
         self.ledger = Ledger()  # its meaning
+        self.sentenced: set[str] = set()  # versions that were bad once
         self.unfetched = False  # --fleet-keep had nothing for it
         self.unread = False  # the Lease could not be read, or told nothing
         self.lacking = False  # no version of its own could be put in place
         self.names: dict[str, str] = {}  # of the versions that the source has offered
-        self.by_hand: set[str] = set()  # versions to which a person has ordered a rollback
         self.ordered: set[str] = set()  # versions applied because nothing else was there
 
     def hear(self, index: int, state: LeaseState) -> None:
         if index >= self.newest:
             self.newest, self.ledger = index, meaning(state)
+            self.sentenced.update(bad(self.ledger))
 
     def name(self, digest: str) -> str:
         """The name among the pods; without Secrets it is the digest."""
@@ -69,8 +70,10 @@ class Laws:
         self.shared: dict[str, str] = {}  # the name of a digest, or "" if it has several
         self.digests: dict[str, str] = {}  # by their names
         self.proven: set[str] = set()  # digests that have passed a trial
-        # Canaries that went on to a newer version, and the digests that they gave up.
+        # Canaries that lost their trial without a verdict, and its digest.
         self.cut_short: set[tuple[str, str]] = set()
+        # Pods that a person has put back to a version; their disks remember it.
+        self.by_hand: set[tuple[str, str]] = set()
         self.touched: set[str] = set()  # digests that were there when people gave orders
         self.fates: dict[str, str] = {}  # of a digest
         self.excused: set[str] = set()  # versions with whose canaries people have interfered
@@ -97,7 +100,7 @@ class Laws:
             case ev.SourceRead(offer=ev.ConfigOffered() as offer):
                 known.names[offer.digest] = offer.shared
             case ev.RollbackOrdered(digest):
-                known.by_hand.add(digest)
+                self.by_hand.add((pod.name, digest))
             case fev.KeptFailed():
                 known.unfetched = True
             case ev.ConfigFailed(_, "no_generation"):
@@ -149,13 +152,16 @@ class Laws:
         )
 
     def _is_best(self, pod: Pod, digest: str, deed: str) -> None:
-        """A bad version of its own serves a pod only if it has no other."""
+        """A bad version of its own serves a pod only if it has no other. So does a version whose
+        trial this pod has lost: stricter than "before it is good", since a pod put back to such a
+        version would run on one that no trial has proved, beside pods that hold it.
+        """
         known = self.of(pod)
         if self._usable(pod, digest):
             self._is_not_bad(pod, digest, deed)
         self.reached["bad, and nothing else"] += known.name(digest) in bad(known.ledger)
 
-        if digest in (*self.proven, *self.touched, *known.by_hand):
+        if digest in (*self.proven, *self.touched) or (pod.name, digest) in self.by_hand:
             return
         others = {one for one in self._usable(pod, digest) if one in self.proven}
         self.reached["not tried to the end, and in use"] += bool(others)
@@ -184,6 +190,7 @@ class Laws:
             return
         starts = pod.life.phase is Phase.WAITING
         assert starts, f"{pod.name} applies {digest[:4]} before it is good, and holds no trial"
+        assert name not in known.sentenced, f"{pod.name} starts on {digest[:4]}, which was bad"
         own = self._usable(pod, digest)
         assert not own, f"{pod.name} has {own[0][:4]} to start on, and applies {digest[:4]}"
         ours = ledger.shape in ("", pod.shape)
@@ -217,13 +224,15 @@ class Laws:
         old, new = meaning(before), meaning(after)
         self.proven.update(self.digests[one] for one in (*new.good, new.passed) if one)
         words = {order.partition(" ")[0] for order in author.orders}
-        if author.deletes or words:
+        if words:
             self.touched.update(self.fates)
         if author.deletes or "clear" in words:
             self.excused.update(self.fates)
         self.excused.update(one for one, name in self.shared.items() if name in new.hurry)
-        if old.trial and new.trial != old.trial and new.holder == old.holder == author.pod:
-            self.cut_short.add((author.pod, self.digests[old.trial]))
+        told = (*new.good, new.passed, *bad(new))
+        lost = old.holder and (old.trial, old.holder) != (new.trial, new.holder)
+        if old.trial and lost and old.trial not in told:
+            self.cut_short.add((old.holder, self.digests[old.trial]))
         if new.trial:
             self.cut_short.discard((new.holder, self.digests[new.trial]))
         if not author.deletes:

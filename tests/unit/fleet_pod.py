@@ -332,10 +332,9 @@ class Pod(Records):
     def _recovered(self, order: actions.Recover) -> None:
         self._remember()
         marks, live = self.disk.marks, self.disk.live
-        for one in rollout_marks.order(marks, live, tuple(self.disk.kept)):
-            failed = order.unfailed and one in marks.rejected
-            unproven = order.proven and one not in marks.good
-            if failed or unproven or one in order.condemned:
+        kept = tuple(self.disk.kept)
+        for one in rollout_marks.order(marks, live, kept, unfailed=order.unfailed):
+            if one in order.condemned or (order.proven and one not in marks.good):
                 continue
             self.setting.witness.did(self, "recovered", one)
             self.disk.show(one)

@@ -74,6 +74,39 @@ def test_slow_canary_whose_trial_was_taken_follows() -> None:
     assert ("verify", canary.name) == (bad.reason, bad.pod)
 
 
+@pytest.mark.parametrize("how", ["taken", "deleted", "cleared"])
+def test_canary_that_lost_its_trial_has_no_way_back_to_it(how: str) -> None:
+    group = settled(1)
+    group.offer("b")
+    group.until(1020.0)
+    canary, _ = group.of("b")
+    assert "b" == canary.rollout.versions.good
+    if how == "taken":
+        group.lease.write(trial="b", tries=2, holder="other")
+    elif how == "deleted":
+        group.lease.delete()
+    else:
+        group.lease.write(trial="", tries=0, holder="")
+    canary.fates["c"] = "verify"
+    group.lease.write(trial="c", tries=1, holder=canary.name)
+    group.offer("c")
+    canary.tell(ev.VersionCleared("c"))
+
+    assert "a" == canary.rollout.versions.good
+
+
+def test_canary_that_lost_its_trial_leaves_the_condemned() -> None:
+    group = settled(2)
+    group.offer("b")
+    group.until(1020.0)
+    canary, _ = group.of("b")
+    group.lease.write(trial="b", tries=2, holder="other")
+    assert ("waiting", "b") == canary.seen
+    group.lease.write(trial="", tries=0, holder="", bad=(Condemned("b", "lost", "other"),))
+
+    assert ("condemned", "a") == canary.seen
+
+
 def test_restarted_canary_condemns_and_starts_on_the_last_good() -> None:
     group = settled(3)
     group.offer("b")

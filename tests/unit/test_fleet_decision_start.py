@@ -89,6 +89,48 @@ def test_approval_releases_a_start() -> None:
     assert ["b"] == pod.applied
 
 
+def test_approval_releases_a_start_on_a_version_that_failed_here() -> None:
+    group = group_of(("b", "a"))
+    pod = Pod(group, "web-new")
+    pod.remembered = Marks(failed=(("b", "killed twice"),))
+    group.pods.append(pod)
+    pod.offer("b")
+    assert ("condemned", "") == pod.seen
+    group.until(25.0)
+    group.lease.write(bad=(), good=("b",), hurry="b")
+
+    assert "b" == pod.rollout.runs_on
+
+
+def test_forgotten_verdict_starts_a_trial_by_a_single_pod() -> None:
+    """A person deletes the Lease while pods wait for a version that is not bad."""
+    group = group_of()
+    group.lease.write(bad=(Condemned("b", "verify", "other"),))
+    pods = [Pod(group, f"web-{number}") for number in range(3)]
+    group.pods += pods
+    group.offer("b")
+    group.until(25.0)
+    group.lease.delete()
+    group.until(26.0)
+
+    assert ["canary", "waiting", "waiting"] == sorted(pod.fleet.state for pod in pods)
+    assert ["b"] == [digest for pod in pods for digest in pod.applied]
+
+
+def test_start_asks_for_the_lease_again_once_the_sources_answer() -> None:
+    group = group_of()
+    group.lease.write(bad=(Condemned("b", "verify", "other"),))
+    pod = Pod(group, "web-new")
+    group.pods.append(pod)
+    pod.trouble = fe.LeaseFailed("unreachable", "no")
+    pod.begin()
+    group.until(40.0)
+    pod.trouble = None
+    pod.offer("b")
+
+    assert (("condemned", ""), []) == (pod.seen, pod.applied)
+
+
 def test_new_group_starts_at_once_and_tries_one_pod() -> None:
     group = Group(5)
     group.offer("a")

@@ -104,6 +104,20 @@ def test_order_good_before_unknown_before_failed(
     assert expected == rollout_marks.order(what, live, kept)
 
 
+@pytest.mark.parametrize(
+    ("what", "live", "expected"),
+    [
+        (Marks(good=(A,)), B, [A, B]),
+        (Marks(good=(A,)).failing(B, "no"), B, [A]),
+        (Marks().failing(A, "no"), B, [B]),
+    ],
+)
+def test_order_without_failed_versions_has_the_good_first(
+    what: Marks, live: str, expected: list[str]
+) -> None:
+    assert expected == rollout_marks.order(what, live, (B, A), unfailed=True)
+
+
 def test_proving_a_failed_version_clears_it() -> None:
     what = Marks(good=(A, B, C), trial=D, deaths=1).failing(D, "no").proving(D)
 
