@@ -134,7 +134,7 @@ def _not_condemned(turn: Turn, ledger: Ledger, event: ev.Event) -> None:
         return
     if fleet.trial is not None:  # another pod has taken the trial over, or people ended it
         turn.note(trial=None)
-        # What this pod has seen of the version is no way back to it; its failure still counts.
+        # The proof of this pod is no way back to the version; a failure still counts.
         turn.order(ev.VersionCleared(""))
     if fleet.version != turn.rollout.versions.live:
         turn.revoke()
@@ -174,7 +174,7 @@ def _good(turn: Turn, *, hurried: bool) -> None:
         return
     works = turn.runs_it
     if fleet.version in turn.rollout.versions.unproven and not turn.opened:
-        turn.clear()  # its trial had ended here without a verdict: what was seen counts again
+        turn.clear()  # its trial had ended here without a verdict: its proof counts again
         works = turn.runs_unproven
     if one_by_one and not works:
         serial.keeps(turn)
