@@ -51,8 +51,8 @@ def main(argv: Sequence[str], inherited: Inherited) -> NoReturn:
     try:
         run = _role(argv, inherited)
     except UsageError as error:
-        _complain(argv, str(error))
-        _leave(USAGE, str(error))
+        _complain(argv, str(error), error.code)
+        _leave(error.code, str(error))
     try:
         code, why = run()
     except UsageError as error:
@@ -112,11 +112,11 @@ def _is_supervisord() -> bool:
     return _name() == _SUPERVISORD
 
 
-def _complain(argv: Sequence[str], message: str) -> None:
+def _complain(argv: Sequence[str], message: str, code: int = USAGE) -> None:
     """Write a usage error, in supervisord's form where that is our name."""
     style = command_line.log_style(argv, environment.variables())
     if style == log.JSON or not _is_supervisord():
-        log.complain(message, style=style, event="usage_error", exit_code=USAGE)
+        log.complain(message, style=style, event="usage_error", exit_code=code)
         return
     log.complain(message, prefix="Error: ")
     log.complain(f"For help, use {sys.argv[0]} -h", prefix="")

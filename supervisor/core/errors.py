@@ -30,9 +30,13 @@ NO_INTERPRETER = (
 
 
 class UsageError(Exception):
-    """The value of an option cannot be understood or used; the message says which and why. Exit
-    code 2.
-    """
+    """The value of an option cannot be understood or used; the message says which and why."""
+
+    code = USAGE
+
+
+class NoCommand(UsageError):
+    """There is no program to run, and no option that does without one."""
 
 
 class StartError(Exception):

@@ -10,7 +10,7 @@ tini and env do.
 from __future__ import annotations
 
 from .. import PREFIX
-from ..core.errors import UsageError
+from ..core.errors import NoCommand, UsageError
 from . import parsers
 from .declarations import Settings
 from .fleet_options import FleetOptions
@@ -330,7 +330,7 @@ def _check_mode(settings: Settings) -> None:
     if settings.reload_method.option or settings.once:
         return
     ways = [flag(one.option) for one in METHODS if one.option and not one.needs_command]
-    raise UsageError(
+    raise NoCommand(
         "no command to run; usage: supervisor [OPTIONS] [--] COMMAND [ARG...] (in an image: CMD); "
         f"a sidecar, without COMMAND, needs {', '.join(ways)} or --once"
     )

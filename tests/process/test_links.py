@@ -80,6 +80,20 @@ def test_configmap_reload_sends_a_request(run: Run, link: Path) -> None:
 
 
 @only_process
+@pytest.mark.parametrize("line", ["tini", "tini --", "dumb-init", "dumb-init -c"])
+def test_a_line_without_a_program_gives_the_usage(run: Run, link: Path, line: str) -> None:
+    """With the exit code of the originals."""
+    name, *words = line.split()
+    program = run.directly(str(link / name), *words)
+    program.finish(1)
+
+    told = program.err.rest()
+    assert [f"supervisor: no program to run; usage: {name} "] == [
+        one.partition("[")[0] for one in told
+    ]
+
+
+@only_process
 def test_words_that_cannot_be_honoured_end_before_the_start(run: Run, link: Path) -> None:
     program = run.directly(str(link / "dumb-init"), "--nosuch", "echo", "ran")
     program.finish(2)
