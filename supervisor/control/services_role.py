@@ -52,6 +52,7 @@ def attempt(
     except client.ControlError as error:
         values = {} if named or error.code != client.NOT_RUNNING else _of_file(environ)
         if not values:
+            _refuse(words, error)
             return None
         from . import services_client
 
@@ -62,6 +63,18 @@ def attempt(
     from . import services_client
 
     return services_client.run(line, {}, server)
+
+
+def _refuse(words: Sequence[str], error: client.ControlError) -> None:
+    """Raises ControlError for a command of supervisord where no supervisor answers: of a single app
+    it would be refused in any case.
+    """
+    from . import client_help
+
+    instead = client_help.remedy(words[0]) if words else ""
+    if instead and error.code == client.NOT_RUNNING:
+        why = f"cannot {words[0]}: {error}; of a single app: {instead}"
+        raise client.ControlError(error.code, why) from error
 
 
 def _serves_services(server: Server, connection: Socket) -> bool:

@@ -83,8 +83,9 @@ def test_version_needs_no_supervisor(run_ctl: Ctl) -> None:
     ],
 )
 def test_command_of_supervisord_gets_a_remedy(run_ctl: Ctl, words: list[str], instead: str) -> None:
+    """No supervisor runs: that comes first, and the exit code is that of any other command."""
     code, out, err = run_ctl(*words)
 
-    assert (1, "", 1) == (code, out, err.count("\n"))
-    assert err.startswith(f"supervisorctl: cannot {words[0]}: ")
+    assert (4, "", 1) == (code, out, err.count("\n"))
+    assert err.startswith(f"supervisorctl: cannot {words[0]}: the supervisor is not running: ")
     assert instead in err
