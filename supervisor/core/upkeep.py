@@ -287,7 +287,8 @@ def _go_on(life: KeptLife, now: float) -> Result:
         case Then.REPLACE:
             return life.replace(phase=Phase.HELD, deadline=None), ()
     code = (life.exit_code or FAILED) if life.gave_up else life.exit_code
-    return signalling.ended(life, code)
+    after, reports = signalling.ended(life, code)
+    return after.replace(exit_code=life.exit_code), reports  # the code of the program stays
 
 
 # --- orders ---------------------------------------------------------------------------------------

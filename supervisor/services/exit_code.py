@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from ..core.upkeep_state import KeptLife
     from .conductor_state import Member, Services, Stopping
     from .roster import Roster
 
@@ -41,7 +42,7 @@ def code_of(name: str, roster: Roster, members: Members) -> int:
     """The code of a service that is down; of one refused, that of the dependency behind it."""
     member = members[name]
     if not member.refused:
-        return member.life.exit_code
+        return _of_life(member.life)
     for need, _ in roster.places[name].needs:
         if need in members and members[need].spent:
             return code_of(need, roster, members) or FAILED
@@ -79,4 +80,10 @@ def of_stop(stopping: Stopping, roster: Roster, members: Members) -> int:
     if stopping.code is not None:
         return stopping.code
     main = members.get(roster.main)
-    return main.life.exit_code if main is not None and main.begun else 0
+    return _of_life(main.life) if main is not None and main.begun else 0
+
+
+def _of_life(life: KeptLife) -> int:
+    """The code of the last program; of a service that was given up, never 0."""
+    failed = life.gave_up and not life.ordered
+    return (life.exit_code or FAILED) if failed else life.exit_code

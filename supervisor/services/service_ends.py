@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..core.upkeep import TOO_QUICK, UNREADY_END
 from . import exit_code
-from .supervisord_states import how_it_ended
+from .supervisord_states import how_it_failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _how(services: Services, name: str, short_of_memory: Collection[str]) -> str
     if member.refused:
         return member.refused
     starts = f"{life.starts} start{'s' if life.starts != 1 else ''}"
-    how = how_it_ended(life.exit_code, life.exit_signal)
+    how = how_it_failed(life)
     if life.error and life.error not in (TOO_QUICK, UNREADY_END):
         how = life.error
     if name in short_of_memory:

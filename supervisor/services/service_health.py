@@ -12,7 +12,7 @@ from ..core.health import Verdict
 from ..core.life_state import Phase
 from ..core.upkeep import TOO_QUICK, UNREADY_END
 from . import dependencies, exit_code
-from .supervisord_states import State, how_it_ended, state_of
+from .supervisord_states import State, how_it_ended, how_it_failed, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _failure(member: Member) -> str:
     if member.refused or (life.error and life.error not in (TOO_QUICK, UNREADY_END)):
         return member.refused or life.error
     starts = f"{life.starts} start{'s' if life.starts != 1 else ''}"
-    return f"{how_it_ended(*_end(member))}, after {starts}"
+    return f"{how_it_failed(life)}, after {starts}"
 
 
 def _end(member: Member) -> tuple[int, int]:

@@ -36,7 +36,7 @@ def lines(
             yield _line("error", "start_failed", name, f"{name}: {error}{then}", exit_code=code)
         case ev.Exited(pid, service=name) if _is_of(before, name, pid) and name in after.members:
             yield _ended(event, before.members[name], after.members[name], now)
-        case ev.AppUnready(pid, error, words=words, service=name) if _is_of(before, name, pid):
+        case ev.AppUnready(pid, error, words=words, service=name) if _is_awaited(before, name, pid):
             told = f"{name} is {error}{f': {words}' if words else ''}"
             yield _line("warning", "unready", name, told, pid=pid)
         case ScriptEnded(script, code, error, name) if code and name in after.members:
@@ -71,6 +71,12 @@ def _started(name: str, pid: int, member: Member) -> Line:
 
 def _is_of(services: Services, name: str, pid: int) -> bool:
     return name in services.members and services.members[name].life.pid == pid
+
+
+def _is_awaited(services: Services, name: str, pid: int) -> bool:
+    """Whether its start was not late before."""
+    started = _is_of(services, name, pid)
+    return started and services.members[name].life.phase is Phase.STARTING
 
 
 def _signal(signum: int, before: Services, after: Services) -> Line:
@@ -113,7 +119,7 @@ def _changed(event: ev.Event, name: str, was: Member, services: Services) -> Ite
         yield _line("info", "ready", name, f"{name} is ready", pid=life.pid)
     if member.refused and not was.refused:
         yield _line("error", "refused", name, f"cannot start {name}: it {member.refused}")
-    elif life.gave_up and member.failed and not was.failed:
+    elif life.gave_up and not life.ordered and member.failed and not was.failed:
         count = life.failures
         tries = "1 failure" if count == 1 else f"{count} failures in a row"
         code = life.exit_code

@@ -47,7 +47,7 @@ def _of_service(
 ) -> Iterator[Notice]:
     was = before.members[name]
     member = after.members[name]
-    if member.failed and not was.failed:
+    if member.failed and not was.failed and not member.life.ordered:
         yield Notice(
             "ServiceFailed",
             f"{service_ends.fate(after, name, short_of_memory)}; it is given up (FATAL)",

@@ -10,11 +10,12 @@ import time
 from ..core import errors
 from ..core.life_state import Phase
 from ..core.record import Record, Words
-from ..core.upkeep import expects
+from ..core.upkeep import TOO_QUICK, UNREADY_END, expects
 from . import dependencies
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..core.upkeep_state import KeptLife
     from .conductor_state import Member, Services
 
 
@@ -47,6 +48,7 @@ SUPERVISOR_RESTARTING = ("RESTARTING", 0)
 SUPERVISOR_SHUTDOWN = ("SHUTDOWN", -1)
 
 BY_SIGNAL = -1  # the exit status of a program that a signal ended
+_EARLY = {TOO_QUICK: " too quickly", UNREADY_END: " before it was ready"}
 _DAY = 24 * 3600
 _SHOWN = {
     Phase.WAITING: State.STARTING,
@@ -185,6 +187,12 @@ def _pause(services: Services, member: Member, now: float) -> str:
     need = dependencies.waiting_for(member.service.name, services.roster, services.members)
     left = (life.deadline or now) - now
     return f"{why}; waiting for {need}" if need else f"{why}; starting again in {left:.0f}s"
+
+
+def how_it_failed(life: KeptLife) -> str:
+    """The end of a start that failed; a code that is fine needs a reason."""
+    early = "" if life.exit_code else _EARLY.get(life.error, "")
+    return f"{how_it_ended(life.exit_code, life.exit_signal)}{early}"
 
 
 def how_it_ended(code: int, signum: int) -> str:

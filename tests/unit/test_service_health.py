@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from config_supervisor.core import events as ev
-from config_supervisor.services import service_health
+from config_supervisor.services import service_ends, service_health
 from config_supervisor.services.plan import Condition, Kind, Pace, Readiness, Restart, Retries
 from config_supervisor.services.service_orders import Verb
 from tests.unit.ensemble import TERM, Ensemble, service
@@ -144,3 +146,26 @@ def test_a_listener_counts() -> None:
     world = Ensemble(service("a", startsecs=0), service("l", kind=Kind.LISTENER)).begin()
 
     assert "not ok: l: starting" == readiness(world)
+
+
+@pytest.mark.parametrize(
+    ("fields", "how"),
+    [
+        ({"readiness": Readiness("tcp:80"), "startsecs": 0}, "before it was ready"),
+        ({"startsecs": 1}, "too quickly"),
+    ],
+)
+def test_an_early_end_keeps_its_exit_code(fields: dict[str, Any], how: str) -> None:
+    """A start that failed for good ends the container with 1, and the program did not."""
+    job = service("job", essential=True, retries=Retries(tries=0), **fields)
+    world = Ensemble(job, service("web", startsecs=0)).begin()
+    world.exit("job", 0)
+
+    assert 0 == world.state.members["job"].life.exit_code
+    assert 1 == world.state.code
+    assert f"FATAL: exit status 0 {how}, after 1 start" == service_health.lacking(
+        world.state, "job", world.now
+    )
+    assert f"job is down for good: exit status 0 {how}, after 1 start; exit code 1" == (
+        service_ends.sentence(world.state)
+    )

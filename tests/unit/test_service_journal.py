@@ -76,6 +76,26 @@ def test_lines_of_a_readiness_check() -> None:
     ] == world.journal
 
 
+def test_a_late_start_is_told_once() -> None:
+    """The time may be over before the check has answered."""
+    web = service("web", readiness=Readiness("tcp:80", 3.0), startsecs=0)
+    world = Ensemble(web).begin()
+    pid = world.processes["web"].pid
+    world.wait(5)
+    world.tell(ev.AppUnready(pid, "not ready within 3s: sh did not end in time", service="web"))
+
+    assert ["warning: web is not ready within 3s"] == world.journal[1:]
+
+
+def test_a_stop_between_two_starts_gives_nothing_up() -> None:
+    world = Ensemble(service("web", startsecs=0), service("bad")).begin()
+    world.exit("bad", 3)
+    world.tell(ev.SignalReceived(TERM))
+
+    assert [] == [line for line in world.journal if "given up" in line]
+    assert 0 == world.state.code
+
+
 def test_line_of_a_service_that_does_not_end() -> None:
     world = Ensemble(service("web", stopwaitsecs=2))
     world.deaf_ones = {"web"}
