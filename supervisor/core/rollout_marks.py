@@ -71,8 +71,8 @@ def begun(marks: Marks, live: str) -> Marks:
     an ordered stop, the version is suspected; after the second such end it counts as failed. On
     trial for a fleet it fails at the first, even if it had been good for this pod.
     """
-    ordered = marks.orderly if marks.orderly in (live, marks.baking) else ""
-    return _begun(marks, live).replace(resumed=ordered)
+    # A process without an app may have put another version in place since then.
+    return _begun(marks, live).replace(resumed=marks.orderly)
 
 
 def _begun(marks: Marks, live: str) -> Marks:

@@ -6,7 +6,7 @@ except `end`.
 
 from __future__ import annotations
 
-from ..core.versions import short
+from ..core.versions import Marks, short
 from ..runtime import log, threads
 from .write_errors import ApplyError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..core.actions import Recover
-    from ..core.versions import Marks, Versions
+    from ..core.versions import Versions
     from .configroot import Generation, Root
 
 _LAST_WORD = 0.5  # seconds for the disk at the end of the process
@@ -24,21 +24,34 @@ _LAST_WORD = 0.5  # seconds for the disk at the end of the process
 class MarksFile:
     """The marks of versions, of this run and of earlier ones."""
 
-    def __init__(self, root: Root, versions: Callable[[], Versions]) -> None:
-        """`versions` returns the present state of the versions."""
+    def __init__(
+        self, root: Root, versions: Callable[[], Versions], *, appless: bool = False
+    ) -> None:
+        """`versions` returns the present state of the versions.
+
+        `appless`: this process starts no app, and leaves the memory of a trial to one that does.
+        """
         self._root = root
         self._versions = versions
+        self._appless = appless
+        self._found = Marks()  # at the start
+        self._live = ""  # by then
+        self._begun: Marks | None = None  # of an appless process, which does not write them
         self._chosen = False  # a version of this run is in place, or was refused for its past
 
     def begin(self, live: str) -> Marks | None:
         """The marks at a start with `live` in place; None without any history. Raises nothing."""
         found = self._root.marks()
+        self._found = found
+        self._live = live
         if not (live or found.good or found.failed):
             return None
         from ..core import rollout_marks
 
         begun = rollout_marks.begun(found, live)
-        if begun != found:
+        if self._appless:
+            self._begun = begun
+        elif begun != found:
             self._write(begun)
         return begun
 
@@ -48,7 +61,7 @@ class MarksFile:
         """
         if self._chosen:
             return ""
-        found = self._root.marks()
+        found = self._known()
         why = found.why(version)
         if not why or not any(one.digest in found.good for one in self._root.generations()):
             return ""
@@ -70,7 +83,7 @@ class MarksFile:
         found = [one for one in reversed(self._root.generations()) if one.name != without]
         kept = {one.digest: one for one in found}
         in_place = live.digest if live else ""
-        marks = self._root.marks()
+        marks = self._known()
         newest = tuple(reversed(kept))
         for version in rollout_marks.order(marks, in_place, newest, unfailed=limits.unfailed):
             if version in limits.condemned or (limits.proven and version not in marks.good):
@@ -86,7 +99,14 @@ class MarksFile:
 
     def write(self) -> None:
         """Write the good and the failed versions down."""
-        self._write(self._versions().marks)
+        marks = self._versions().marks
+        if self._appless:
+            self._begun = marks
+            marks = self._found.replace(good=marks.good, failed=marks.failed)
+        self._write(marks)
+
+    def _known(self) -> Marks:
+        return self._root.marks() if self._begun is None else self._begun
 
     def _write(self, marks: Marks) -> None:
         try:
@@ -102,6 +122,9 @@ class MarksFile:
         marks = versions.marks
         proven = versions.live in ("", *marks.good) or versions.live in marks.rejected
         trial = marks.baking or ("" if proven else versions.live)
+        if self._appless:
+            marks = self._found.replace(good=marks.good, failed=marks.failed)
+            trial = "" if marks.baking or trial == self._live else trial
         if not trial:
             return
         written = threads.Gate()

@@ -189,7 +189,7 @@ class Assembly:
             return None
         from ..store import marks_file
 
-        return marks_file.MarksFile(self._root, self._versions)
+        return marks_file.MarksFile(self._root, self._versions, appless=self._settings.once)
 
     def _versions(self) -> Versions:
         return rollout_of(self._current.state).versions

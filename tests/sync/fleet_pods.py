@@ -225,12 +225,12 @@ class Group:
     def __init__(self, run: Run, kube: Kube, scratch: Path) -> None:
         self.run = run
         self.kube = kube
-        self._scratch = os.fspath(scratch)
+        self.scratch = os.fspath(scratch)
         self.pods: list[Pod] = []
 
     def pod(self, identity: str) -> Pod:
         """One more pod, to be started."""
-        self.pods.append(Pod(self.run, self.kube, self._scratch, identity))
+        self.pods.append(Pod(self.run, self.kube, self.scratch, identity))
         return self.pods[-1]
 
     def start(
