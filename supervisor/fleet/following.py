@@ -206,11 +206,14 @@ def _take(turn: Turn, seen: float, *, hurried: bool, one_by_one: bool) -> None:
 def _untold(turn: Turn, ledger: Ledger) -> None:
     """There is no verdict: another pod tries the version, or this one may."""
     fleet = turn.fleet
-    if ledger.trial and ledger.holder:
-        rival = (ledger.trial, ledger.holder, ledger.tries)
-        if rival != fleet.rival:
-            turn.note(rival=rival, rival_since=turn.now)
     own = ledger.trial == fleet.name
+    before = fleet.rival
+    rival = (ledger.trial, ledger.holder, ledger.tries)
+    if ledger.trial and rival != before:
+        turn.note(rival=rival, rival_since=turn.now)
+        if own and not ledger.holder and before[0] == ledger.trial:
+            # All pods hear of a resignation at once, and take the trial at their places.
+            turn.note(ask=turn.now + turn.place * turn.policy.ask)
     if own and ledger.holder:
         _wait(turn, ledger)
         return
@@ -219,7 +222,7 @@ def _untold(turn: Turn, ledger: Ledger) -> None:
     foreign = bool(ledger.trial and ledger.holder) and not own and not _mine_or_older(turn, ledger)
     if foreign and not _silent(turn, ledger):
         return
-    if not turn.passed(fleet.ask) or hours.look(turn) is not Hours.OPEN:
+    if not turn.passed(turn.fleet.ask) or hours.look(turn) is not Hours.OPEN:
         return
     if _allowed(turn):
         if not turn.passed(turn.fleet.ask):  # that of the opening

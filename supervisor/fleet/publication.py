@@ -10,13 +10,15 @@ from ..core import events as ev
 from . import amendments as am
 from . import people, serial
 from .events import LeaseRead, LeaseWritten
+from .lease import Ledger, read
 from .orders import Keep, ReadLease, WriteLease
 from .state import Debt, Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .events import FleetOrdered
-    from .lease import Ledger
+    from .lease import LeaseState
+    from .state import Fleet
     from .turn import Turn
 
 PATIENCE = 60.0  # seconds until a write without a report is forgotten
@@ -103,6 +105,20 @@ def _done(turn: Turn, debts: tuple[Debt, ...], orders: tuple[FleetOrdered, ...])
         _count(turn, debt)
         if good and debt.version == fleet.name:
             _proved(turn, ledger)
+
+
+def farewell(fleet: Fleet, state: LeaseState) -> Ledger | None:
+    """The Lease to write at the end of a pod, from the last state that it has heard; None for
+    nothing. An undecided trial does not stay with a pod that is gone.
+    """
+    ledger = read(state)
+    away = fleet.unread is not None or fleet.unwritten is not None
+    if away or not isinstance(ledger, Ledger) or not ledger.trial or ledger.holder != fleet.pod:
+        return None
+    for debt in fleet.owed:
+        if debt.version == ledger.trial and debt.verdict is Verdict.BAD:
+            return am.condemned(ledger, debt.version, debt.reason, fleet.pod.partition("/")[0])
+    return am.resigned(ledger, ledger.trial, fleet.pod)
 
 
 def _wishes(turn: Turn) -> bool:

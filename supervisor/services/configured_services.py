@@ -148,12 +148,18 @@ class ConfiguredServices:
 
     def end(self) -> None:
         """Note an ordered end of all, once nothing is left of the services."""
-        for part in self._parts.values():
+        parts = tuple(self._parts.values())
+        for part in parts:
             part.delivery.end()
+        by = time.monotonic() + _LAST_WORDS
+        for part in parts:
+            if part.fleet is not None:
+                part.fleet.end(by)
         sources.remove_key_files()
         sources.leave_watches()
 
 
+_LAST_WORDS = 1.0  # seconds for all fleets at the end
 _OTHER = ev.DeadlinePassed()  # an event without a line of its own
 
 

@@ -71,7 +71,7 @@ class ServiceConfiguration:
         from ..wiring import fleet
 
         check = fleet.check(self._settings, self.directory, self.put)
-        app = fleet.AppView(lambda: state().life, self.delivery)
+        app = fleet.AppView(state, self.delivery)
         return fleet.FleetDeeds(self._settings, self.put, app, check)
 
     def put(self, event: ev.Event) -> None:
@@ -164,7 +164,7 @@ class ServiceConfiguration:
         """Report nothing more: the service has left, or has another configuration."""
         self._released = True
         if self.fleet is not None:
-            self.fleet.end()
+            self.fleet.leave()
         for one in self._subscriptions:
             one.release()
 

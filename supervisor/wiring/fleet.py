@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 from ..core.content import sha256
 from ..core.events import APP
 from ..core.primitives import partial
 from ..core.record import Record
 from ..fleet import events as ev
-from ..fleet import lease, orders
+from ..fleet import lease, orders, publication
 from ..fleet.policy import FleetPolicy, Role
 from ..fleet.rules import FleetRules
 from ..runtime import threads
 from ..sources.interface import Label
 from ..sources.kubernetes.credentials import Access
+from ..sources.kubernetes.errands import LAST_WORDS
 from ..sources.kubernetes.lease_link import LeaseLink
 from .fleet_keep import FleetKeep
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from ..core.actions import Action
     from ..core.events import Event
-    from ..core.life_state import Life
+    from ..core.service import Service
     from ..options.declarations import Settings
     from ..process.hooks import Runner
     from ..reload.checks import Check
@@ -123,9 +125,9 @@ def _shape(settings: Settings) -> str:
 
 
 class AppView(Record):
-    """The app of a fleet's rules: its life as it is now, and its files."""
+    """The app of a fleet's rules: the service as it is now, and its files."""
 
-    life: Callable[[], Life]
+    service: Callable[[], Service]
     files: KeptFiles
 
 
@@ -171,9 +173,22 @@ class FleetDeeds:
                 if event.reply is not None:
                     event.reply(error)
 
-    def end(self) -> None:
-        """The app has ended: nothing more is followed."""
+    def leave(self) -> None:
+        """The app has another configuration: nothing more is followed."""
         self._link.leave()
+
+    def end(self, by: float | None = None) -> None:
+        """The app has ended: the last words of the pod reach the Lease, if they can until then
+        (monotonic); by default within a second.
+        """
+        self.leave()
+        by = time.monotonic() + LAST_WORDS if by is None else by
+        self._link.finish(by)
+        state = self._link.last
+        ledger = None if state is None else publication.farewell(self._app.service().fleet, state)
+        if ledger is not None:
+            self._link.write(lease.written(ledger))
+            self._link.finish(by)
 
     def _begin_check(self, number: int) -> None:
         try:
@@ -189,7 +204,7 @@ class FleetDeeds:
             return
         check, runner = self._check
         try:
-            check.once(CheckedApp(self._app.life().pid, runner), _CHECK_SECONDS)
+            check.once(CheckedApp(self._app.service().life.pid, runner), _CHECK_SECONDS)
         except CheckFailed as problem:
             self._put(ev.TrialChecked(number, False, str(problem), not problem.unable))
         except Exception as error:  # the outer edge of the thread

@@ -165,9 +165,9 @@ class Assembly:
         from . import fleet
 
         check = fleet.check(self._settings, self._directory, self._put)
-        app = fleet.AppView(lambda: self._current.state.life, files)
+        app = fleet.AppView(lambda: self._current.state, files)
         deeds = fleet.FleetDeeds(self._settings, self._put, app, check)
-        self._at_end.append(deeds.end)
+        self._at_end.insert(-2, deeds.end)  # before the keys for its last request go
         return deeds
 
     def _start_sync(self) -> delivery.Delivery:

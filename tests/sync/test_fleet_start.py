@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -138,6 +139,27 @@ def test_killed_canary_leaves_the_version_without_the_api(group: Group, fake: Fa
     group.expect_bad("two", "died", first)
     second.expect_state("condemned", "died")
     assert [["one"], ["one"]] == [first.taken, second.taken]
+
+
+@only_process
+def test_stopped_canary_leaves_the_trial_to_another(group: Group) -> None:
+    """An ordered end is no verdict: the others wait no longer than for their places."""
+    first, *others = group.start("two")
+    first.restart(VERIFY, LONG)
+    group.change("two")
+    first.expect_state("canary")
+    first.expect("one", "two")
+
+    first.program.send(signal.SIGTERM)
+    first.program.finish()
+
+    for pod in others:
+        pod.expect("one", "two")
+    group.expect_good("two", "one")
+    first.start(VERIFY)
+    first.expect("two")
+    first.expect_good()
+    assert ("", "") == (group.annotation("bad"), group.holder())
 
 
 # Reads its file as read_config.py does, and takes all memory for the content `two`. The supervisor

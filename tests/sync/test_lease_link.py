@@ -91,6 +91,27 @@ def test_write_to_a_deleted_lease_creates_none(kube: Kube, linked: Linked) -> No
     assert "c" == linked.reads().holder
 
 
+def test_end_waits_for_a_write_on_its_way(fake: FakeKube, linked: Linked) -> None:
+    held = fake.hold("create leases")
+    linked.link.write(state("a"))
+    held.wait()
+    threading.Timer(0.05, held.release).start()
+    linked.link.finish(time.monotonic() + 30.0)
+    assert ["a"] == [one.state.holder for one in linked.of(LeaseWritten)]
+
+
+def test_end_waits_for_no_server(fake: FakeKube, linked: Linked) -> None:
+    began = time.monotonic()
+    held = fake.hold("create leases")
+    linked.link.write(state("a"))
+    held.wait()
+    linked.link.finish(began + 30.0)  # no errand holds the end up for longer than a second
+    assert time.monotonic() - began < 5.0
+    held.release()
+    linked.expect(lambda: bool(linked.of(LeaseWritten)))
+    linked.link.finish(time.monotonic() + 30.0)  # with nothing on its way
+
+
 def test_write_keeps_what_others_put_there(kube: Kube, linked: Linked) -> None:
     kube.put_lease("web", {"team": "blue", f"{PREFIX}trial": "9f2c"}, leaseTransitions=3)
     lease = kube.lease("web")

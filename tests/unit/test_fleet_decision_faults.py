@@ -10,6 +10,8 @@ from config_supervisor.core import events as ev
 from config_supervisor.core.actions import RollBack
 from config_supervisor.fleet.lease import Condemned
 from config_supervisor.fleet.policy import place
+from config_supervisor.fleet.publication import farewell
+from config_supervisor.fleet.state import Debt, Trouble, Verdict
 from tests.unit.fleet_group import Group, canary_of, settled
 
 
@@ -137,7 +139,7 @@ def test_canary_without_a_verdict_gives_the_trial_away(outcome: str) -> None:
     other.fates.clear()
     group.until(canary.fleet.since + 29.0)
     assert canary.name == group.lease.ledger.holder
-    group.until(canary.fleet.since + 31.0)
+    group.until(canary.fleet.since + 50.0)
 
     assert other.name == group.lease.ledger.holder
     assert () == group.lease.ledger.bad
@@ -166,10 +168,43 @@ def test_stopped_canary_gives_the_trial_away() -> None:
     group.until(1020.0)
     canary, (other,) = group.of("b")
     canary.tell(ev.SignalReceived(15))
-    group.until(1030.0)
+    group.until(1040.0)
 
     assert () == group.lease.ledger.bad
     assert other.name == group.lease.ledger.holder
+
+
+def test_resignation_calls_one_pod_after_another() -> None:
+    """All watch the trial: they must not claim it in the same moment."""
+    group = settled(6)
+    group.offer("b")
+    group.until(1020.0)
+    canary, others = group.of("b")
+    places = {pod.name: place(pod.name, "b") for pod in others}
+    canary.tell(ev.SignalReceived(15))
+    first = min(places, key=lambda name: places[name])
+    group.until(1020.0 + 20.0 * places[first] - 0.1)
+    assert ("b", "") == (group.lease.ledger.trial, group.lease.ledger.holder)
+    group.until(1020.0 + 20.0 * places[first])
+
+    assert first == group.lease.ledger.holder
+
+
+def test_farewell_of_a_canary_is_a_resignation_or_its_verdict() -> None:
+    group = settled(2)
+    group.offer("b")
+    group.until(1020.0)
+    canary, (other,) = group.of("b")
+    last = group.lease.state
+    ledger = group.lease.ledger
+    assert farewell(other.fleet, last) is None
+    assert ledger.replace(holder="") == farewell(canary.fleet, last)
+    owed = canary.fleet.replace(owed=(Debt(Verdict.BAD, "b", "check"),))
+    bad = farewell(owed, last)
+    assert bad is not None
+    assert [("b", "check", canary.name)] == [(o.version, o.reason, o.pod) for o in bad.bad]
+    away = canary.fleet.replace(unread=Trouble("unreachable", "refused"))
+    assert farewell(away, last) is None
 
 
 def test_rejected_validation_condemns() -> None:

@@ -5,6 +5,8 @@ A thread performs the errands in their order over its own connection. Must not k
 
 from __future__ import annotations
 
+import time
+
 from ...core.primitives import deque
 from ...core.record import Record
 from ...runtime import threads
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from .credentials import Access
 
 SECONDS = (5.0, 10.0)  # to connect, and for the whole exchange
+LAST_WORDS = 1.0  # seconds for an errand of a process that ends
 _MOST = 32  # errands that wait: a frozen server holds each for the time of an exchange
 
 
@@ -40,9 +43,12 @@ class Errands:
         self._lock = threads.Lock()  # guards both of these
         self._waiting: deque[Errand] = deque()
         self._running = False
+        self._added = 0.0  # when the last errand came
+        self._idle: threads.Gate | None = None  # opened after the last errand
 
     def add(self, errand: Errand) -> None:
         """Perform an errand after those that wait. Returns at once; it fails if too many wait."""
+        self._added = time.monotonic()
         with self._lock:
             full = len(self._waiting) >= _MOST
             if not full:
@@ -53,6 +59,17 @@ class Errands:
             errand.failed(UnsentError(f"{_MOST} requests wait for an answer"), None)
         elif idle:
             self._start()
+
+    def finish(self, by: float) -> None:
+        """Wait for all errands until then (monotonic), and for none that is older than
+        `LAST_WORDS`.
+        """
+        left = min(by, self._added + LAST_WORDS) - time.monotonic()
+        with self._lock:
+            if not self._running or left <= 0:
+                return
+            self._idle = idle = threads.Gate()
+        idle.wait(left)
 
     def _start(self) -> None:
         try:
@@ -86,4 +103,6 @@ class Errands:
             if self._waiting:
                 return self._waiting.popleft()
             self._running = False
+            if self._idle is not None:
+                self._idle.open()
             return None

@@ -78,6 +78,7 @@ class LeaseLink:
         self._seen = SeenLeases()
         self._errands = Errands(access, str(label))
         self._following: _Following | None = None
+        self.last: LeaseState | None = None  # the last state that was read or written
 
     def read(self) -> None:
         """Read the Lease once: reports LeaseRead or LeaseFailed."""
@@ -108,6 +109,10 @@ class LeaseLink:
         LeaseWritten, LeaseConflict or LeaseFailed. Annotations of others are kept.
         """
         self._errands.add(Errand(partial(self._write, state), self._failed_write))
+
+    def finish(self, by: float) -> None:
+        """Wait for the requests on their way, until then (monotonic) at most."""
+        self._errands.finish(by)
 
     def _named(self) -> Label:
         """The label with its namespace; raises CredentialsError."""
@@ -143,6 +148,7 @@ class LeaseLink:
             return
         written = self._seen.add(parsed(whole(answer)))
         self._seen.written(written, time.monotonic())
+        self.last = written
         self._put(ev.LeaseWritten(written, self._service))
 
     def _sent(self, state: LeaseState, client: ApiClient) -> Any:
@@ -168,6 +174,7 @@ class LeaseLink:
         self._report(failed.failure, unknown=_may_stand(failed), of_write=True)
 
     def _told(self, state: LeaseState) -> None:
+        self.last = state
         self._put(ev.LeaseRead(state, self._service))
 
     def _report(self, failure: Failure, *, unknown: bool = False, of_write: bool = False) -> None:
