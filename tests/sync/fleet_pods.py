@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -107,11 +108,15 @@ class Pod:
 
     def restart(self, *options: str, prefix: Sequence[str] = ()) -> None:
         """End the container in good order, and start it again on the content `one`."""
-        self.program.send(signal.SIGTERM)
-        self.program.finish()
+        self.end()
         self.start(*options, prefix=prefix)
         self.expect("one")
         self.expect_good()
+
+    def end(self) -> None:
+        """End its container in good order."""
+        self.program.send(signal.SIGTERM)
+        self.program.finish()
 
     def kill(self) -> None:
         """End its container without any order."""
@@ -157,14 +162,17 @@ class Pod:
         found: Json = self.status()["fleet"]
         return found
 
-    def expect_state(self, state: str, reason: str | None = None) -> None:
+    def expect_state(
+        self, state: str, reason: str | None = None, timeout: float = PATIENCE
+    ) -> None:
         """Wait for a state of its part, with its reason."""
 
         def reached() -> None:
             found = self.fleet()
-            assert (state, reason) == (found["state"], found["reason"]), self.program.story()
+            reached = found["state"], found["reason"]
+            assert (state, reason) == reached, f"{found}\n{self.program.story()}"
 
-        wait_until(reached, PATIENCE)
+        wait_until(reached, timeout)
 
     def expect_good(self) -> None:
         """Wait until it knows its version as good."""
@@ -177,6 +185,13 @@ class Pod:
     def ctl(self, *words: str) -> Result:
         """Run supervisorctl in the pod."""
         return ctl("--socket", self.control, *words)
+
+    def fleet_shown(self) -> Json:
+        """The fleet, with a fresh look at the Lease."""
+        code, out, err = self.ctl("fleet", "--json")
+        assert (0, "") == (code, err), self.program.story()
+        found: Json = json.loads(out)
+        return found
 
     def told(self, text: str) -> list[str]:
         """The lines of its log with a text."""
@@ -237,19 +252,25 @@ class Group:
         self, *later: str, pods: int = 3, options: Sequence[str] = (), soon: bool = True
     ) -> list[Pod]:
         """Start pods; see `identities` for the later contents."""
-        return self._start(identities(pods, *later, soon=soon), options)
+        for own in identities(pods, *later, soon=soon):
+            self.pod(own)
+        return self._started(options)
 
     def start_pinned(self, *later: str, pods: int = 3, options: Sequence[str] = ()) -> list[Pod]:
-        """Start pods of which only the first may be a canary, however late it is."""
-        return self._start(prompt_identities(pods, *later), options, FOLLOW)
+        """Start pods of which only the first is ever a canary, however late it is."""
+        for own in prompt_identities(pods, *later):
+            self.pod(own)
+        for follower in self.pods[1:]:
+            follower.options.append(FOLLOW)
+        return self._started(options)
 
-    def _start(self, owns: Sequence[str], options: Sequence[str], *others: str) -> list[Pod]:
+    def _started(self, options: Sequence[str]) -> list[Pod]:
         self.kube.create("web", {KEY: "one"})
-        first, *rest = (self.pod(own) for own in owns)
+        first, *others = self.pods
         first.start(VERIFY, *options)
         self.expect_good("one")
-        for one in rest:
-            one.start(VERIFY, *others, *options)
+        for one in others:
+            one.start(VERIFY, *options)
         for one in self.pods:
             one.expect("one")
             one.expect_good()

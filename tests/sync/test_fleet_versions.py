@@ -11,7 +11,7 @@ from config_supervisor.fleet.policy import place
 from tests.conftest import needs_root
 from tests.fake_kube import FakeKube
 from tests.harness import Run, only_process, until
-from tests.sync.fleet_pods import FLEET, FOLLOW, PATIENCE, VERIFY, Group, Kube, version
+from tests.sync.fleet_pods import FLEET, PATIENCE, VERIFY, Group, Kube, version
 
 LONG = "--fleet-bake=50s"  # longer than a test
 
@@ -76,7 +76,7 @@ def test_failure_of_a_follower_stops_the_spread(group: Group) -> None:
     spread = "--fleet-spread=100s"
     first, *others = group.start_pinned("two", options=[spread])
     weak, last = sorted(others, key=lambda pod: place(pod.identity, version("two")))
-    weak.restart("--verify=sh -c '! grep -q two {dir}/app.conf'", spread, FOLLOW)
+    weak.restart("--verify=sh -c '! grep -q two {dir}/app.conf'", spread)
 
     group.change("two")
     group.expect_bad("two", "verify", weak)
