@@ -324,7 +324,9 @@ def reload_ordered(versions: Versions) -> Versions:
 
 def rollback_ordered(versions: Versions, version: str) -> Versions:
     """An earlier version replaces the newest version, which counts as failed."""
-    marks = versions.marks.failing(versions.newest, "a rollback to another version was ordered")
+    before = versions.marks.why(versions.newest)  # it says more than an order
+    why = before or "a rollback to another version was ordered"
+    marks = versions.marks.failing(versions.newest, why)
     return versions.replace(rejected=versions.desired, returning=version, marks=marks)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .turn import Turn
 
 PATIENCE = 60.0  # seconds until a write without a report is forgotten
+VERDICTS = 8  # of this pod that it knows
 CLAIMS = 16  # trials of this process that it knows as its own
 LAG = 5.0  # seconds within which the pods hear of a new version
 STALE = 5.0  # seconds for the watch to tell the state that a refused write did not know
@@ -100,8 +101,9 @@ def _done(turn: Turn, debts: tuple[Debt, ...], orders: tuple[FleetOrdered, ...])
         if debt not in fleet.owed:
             continue
         good = debt.verdict is Verdict.GOOD
-        if good and ledger.sentence_on(debt.version) is not None:
-            continue  # that of another pod came first
+        condemned = ledger.sentence_on(debt.version) is not None
+        if debt.verdict is not Verdict.RESIGNED and good is condemned:
+            continue  # the word of another pod, or of a person, came first
         _count(turn, debt)
         if good and debt.version == fleet.name:
             _proved(turn, ledger)
@@ -179,10 +181,8 @@ def _proved(turn: Turn, ledger: Ledger) -> None:
 
 
 def _count(turn: Turn, debt: Debt) -> None:
-    counts = {(verdict, reason): times for verdict, reason, times in turn.fleet.verdicts}
-    key = (str(debt.verdict), str(debt.reason))
-    counts[key] = counts.get(key, 0) + 1
-    turn.note(verdicts=tuple((*one, times) for one, times in counts.items()))
+    fleet = turn.fleet
+    turn.note(verdicts=(*fleet.verdicts, debt)[-VERDICTS:], judged=fleet.judged + 1)
 
 
 def _read(turn: Turn) -> None:

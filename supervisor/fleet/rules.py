@@ -141,6 +141,8 @@ def _stay(turn: Turn) -> None:
         turn.note(rested="")
         turn.enter(State.ASKING)
         following.step(turn, ev.Looked())
+    elif ledger is not None and fleet.reason and ledger.sentence_on(fleet.name) is None:
+        turn.enter(State.SETTLED)  # people have lifted the condemnation
     following.warn(turn)
 
 

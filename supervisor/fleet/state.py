@@ -114,7 +114,8 @@ class Fleet(Record):
     reason: str = ""  # of a condemned or held version
     error: str = ""  # its words
     since: float = 0.0  # of the state, monotonic
-    verdicts: tuple[tuple[str, str, int], ...] = ()  # verdict, reason, times: those of this pod
+    verdicts: tuple[Debt, ...] = ()  # the last ones of this pod, the newest last
+    judged: int = 0  # how many there were
     trial_seconds: float = 0.0  # of the last trial of this pod
     # The newest version, by its digest and by its shared name.
     version: str = ""

@@ -12,7 +12,7 @@ from .state import State
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..core.rollout_state import Rollout
-    from .state import Fleet
+    from .state import Debt, Fleet
 
 _REMEDY = "supervisorctl fleet approve lets it pass"
 
@@ -58,6 +58,11 @@ def sentence(fleet: Fleet, rollout: Rollout) -> str:
             return f"configuration {version} has passed its trial; {_REMEDY}"
         case State.DUE:
             return f"configuration {version} is good; this pod takes it at its place"
+        case State.CONDEMNED if overruled(fleet):
+            return (
+                f"configuration {version} fails here, although a person approved it: {_why(fleet)};"
+                " correct it, or order supervisorctl fleet condemn"
+            )
         case State.CONDEMNED:
             by = _why(fleet)
             how = by if by.startswith("condemned") else f"condemned: {by}"
@@ -68,17 +73,18 @@ def sentence(fleet: Fleet, rollout: Rollout) -> str:
     return f"running on configuration {running}" if running else "no configuration yet"
 
 
+def overruled(fleet: Fleet) -> bool:
+    """Whether the newest version failed in this pod after a person had approved it for all."""
+    ledger = fleet.shown
+    approved = ledger is not None and fleet.name != "" and ledger.hurry == fleet.name
+    return approved and fleet.blamed == fleet.version
+
+
 def _why(fleet: Fleet) -> str:
     return fleet.error or fleet.reason.replace("_", " ") or "no reason is known"
 
 
-def given(old: Fleet, new: Fleet) -> list[tuple[str, str, int]]:
-    """The verdicts that the pod gave between two states: each with its reason, and how often."""
-    if new.verdicts is old.verdicts:
-        return []
-    counted = {(verdict, reason): times for verdict, reason, times in old.verdicts}
-    more = [
-        (verdict, reason, times - counted.get((verdict, reason), 0))
-        for verdict, reason, times in new.verdicts
-    ]
-    return [one for one in more if one[2] > 0]
+def given(old: Fleet, new: Fleet) -> tuple[Debt, ...]:
+    """The verdicts that the pod gave between two states."""
+    more = new.judged - old.judged
+    return new.verdicts[-more:] if more > 0 else ()

@@ -25,12 +25,13 @@ def notices(before: Service, after: Service) -> Iterator[Told]:
     new = after.fleet
     if new is None or old is None or new is old:
         return
-    version = f"configuration {short(old.name or old.version)}"
-    for verdict, reason, _ in summary.given(old, new):
-        if verdict == Verdict.GOOD:
+    for one in summary.given(old, new):
+        version = f"configuration {short(one.version)}"
+        if one.verdict is Verdict.GOOD:
             yield "ConfigApproved", f"{version} is good for the fleet {new.group}", False
-        elif verdict == Verdict.BAD:
-            yield "ConfigCondemned", f"{version} is bad for the fleet {new.group}: {reason}", True
+        elif one.verdict is Verdict.BAD:
+            note = f"{version} is bad for the fleet {new.group}: {one.reason}"
+            yield "ConfigCondemned", note, True
     if new.state is old.state or new.reason in BY_INTENT:
         return
     note = f"fleet {new.group}: {summary.sentence(new, rollout_of(after))}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..core.rollout_state import rollout_of
 from ..core.versions import short
 from ..fleet import summary
-from ..fleet.state import BY_INTENT, State, Verdict
+from ..fleet.state import BY_INTENT, Own, State, Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _QUIET = frozenset({State.SETTLED, State.ASKING})
 _ON_THE_WAY = frozenset({State.WAITING, State.DUE})
 _GRAVE = frozenset({State.CONDEMNED, State.HELD})
+_UNSAID = frozenset({Own.CHECK, Own.CHILD_EXITED})  # no other line has their words
 
 
 def lines(journal: Journal, before: Service, after: Service) -> Iterator[Line]:
@@ -44,7 +45,8 @@ def _line(journal: Journal, fleet: Fleet, after: Service) -> Line:
     running = rollout_of(after).runs_on == fleet.version
     # A version that runs here is news no more, nor is a verdict of this pod, or a version that
     # waits for its time: both have lines of their own.
-    own_line = fleet.blamed or fleet.reason in BY_INTENT
+    verdict = fleet.blamed and not summary.overruled(fleet)
+    own_line = verdict or fleet.reason in BY_INTENT
     if fleet.state in _QUIET or (running and fleet.state in _ON_THE_WAY) or own_line:
         level = "debug"
     elif fleet.state in _GRAVE:
@@ -56,19 +58,21 @@ def _line(journal: Journal, fleet: Fleet, after: Service) -> Line:
 
 def _verdicts(journal: Journal, old: Fleet, new: Fleet) -> Iterator[Line]:
     """The verdicts of this pod."""
-    for verdict, reason, _ in summary.given(old, new):
-        version = short(old.name or old.version)
-        fields = {"version": version, "reason": reason}
-        match verdict:
+    for one in summary.given(old, new):
+        version = short(one.version)
+        fields = {"version": version, "reason": one.reason}
+        pod = f"fleet {new.group}: this pod"
+        match one.verdict:
             case Verdict.GOOD:
-                message = f"fleet {new.group}: this pod found configuration {version} good"
+                message = f"{pod} found configuration {version} good"
                 yield journal.line("info", "fleet_verdict", message, **fields)
             case Verdict.BAD:
-                message = f"fleet {new.group}: this pod condemned configuration {version}: {reason}"
+                own = new.blamed and one.version == new.name and one.reason in _UNSAID
+                error = f" ({new.error})" if own else ""
+                message = f"{pod} condemned configuration {version}: {one.reason}{error}"
                 yield journal.line("warning", "fleet_verdict", message, **fields)
             case _:
                 message = (
-                    f"fleet {new.group}: this pod cannot tell whether configuration {version}"
-                    " works; another pod tries it"
+                    f"{pod} cannot tell whether configuration {version} works; another pod tries it"
                 )
                 yield journal.line("warning", "fleet_verdict", message, **fields)

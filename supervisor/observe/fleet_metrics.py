@@ -58,8 +58,8 @@ class FleetMetrics:
         old, new = before.fleet, after.fleet
         if new is old or new is None or old is None:
             return
-        for verdict, reason, times in summary.given(old, new):
-            self._verdicts.labels(verdict, reason).inc(times)
+        for one in summary.given(old, new):
+            self._verdicts.labels(one.verdict, one.reason).inc()
         if new.trial_seconds != old.trial_seconds:
             self._seconds.observe(new.trial_seconds)
 

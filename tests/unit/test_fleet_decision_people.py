@@ -8,6 +8,7 @@ from config_supervisor.core import events as ev
 from config_supervisor.fleet import events as fe
 from config_supervisor.fleet import orders as deeds
 from config_supervisor.fleet.lease import Condemned, LeaseState
+from config_supervisor.fleet.state import Debt, Verdict
 from tests.unit.fleet_group import Group, Pod, settled
 
 
@@ -238,8 +239,37 @@ def test_failed_read_is_no_failure_of_a_write() -> None:
 
 def test_verdicts_are_counted_once() -> None:
     group = condemned()
-    counts = [one for pod in group.pods for one in pod.fleet.verdicts]
-    assert [("bad", "verify", 1)] == counts
+    given = [one for pod in group.pods for one in pod.fleet.verdicts]
+    assert [Debt(Verdict.BAD, "b", "verify")] == given
+    assert 1 == sum(pod.fleet.judged for pod in group.pods)
+
+
+def test_failure_after_an_approval_is_no_verdict() -> None:
+    group = settled(2)
+    group.fates["b"] = "verify"
+    group.offer("b")
+    person = group.pods[0]
+    person.tell(fe.FleetOrdered("approve", "", lambda _: None))
+    group.until(1300.0)
+
+    assert [("condemned", "a")] * 2 == group.seen()
+    assert [()] * 2 == [pod.fleet.verdicts for pod in group.pods]
+    assert () == group.lease.ledger.bad
+
+
+def test_lifted_condemnation_leaves_no_reason() -> None:
+    group = settled(1)
+    pod = group.pods[0]
+    pod.offer("b")
+    group.until(1055.0)
+    assert ("due", "b") == pod.seen
+    pod.tell(fe.FleetOrdered("condemn", "", lambda _: None))
+    group.until(1200.0)
+    assert (("settled", "b"), "manual") == (pod.seen, pod.fleet.reason)
+    pod.tell(fe.FleetOrdered("approve", "", lambda _: None))
+    group.until(1300.0)
+
+    assert (("settled", "b"), "") == (pod.seen, pod.fleet.reason)
 
 
 # --- one pod at a time ----------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from config_supervisor.core.source_states import SourceState
 from config_supervisor.core.versions import Versions
 from config_supervisor.fleet.events import FleetOrdered
 from config_supervisor.fleet.lease import Condemned, Ledger
-from config_supervisor.fleet.state import Fleet, Hold, State, Verdict
+from config_supervisor.fleet.state import Debt, Fleet, Hold, State, Verdict
 from config_supervisor.fleet.summary import sentence
 from config_supervisor.observe import status, status_page
 from config_supervisor.observe.fleet_events import notices
@@ -109,6 +109,43 @@ def test_log_is_quiet_about_a_known_version(running: str, fields: dict[str, Any]
     assert "debug" == line[0]
 
 
+def test_log_names_the_version_of_the_verdict() -> None:
+    """A newer version may come in the moment in which the verdict stands."""
+    journal = Journal("nginx", True, "signal", "")
+    judged = pod(State.ASKING, verdicts=(Debt(Verdict.GOOD, OLD),), judged=1)
+
+    first, *_ = journal.lines(ev.DeadlinePassed(), pod(State.CANARY), judged, 1.0)
+    assert "fleet web: this pod found configuration aaaaaaaa good" == first[1]
+    ((_, note, _),) = notices(pod(State.CANARY), judged)
+    assert "configuration aaaaaaaa is good for the fleet web" == note
+
+
+def test_log_has_the_error_of_the_check() -> None:
+    journal = Journal("nginx", True, "signal", "")
+    fields = {"reason": "check", "error": "--fleet-check failed: code 3", "blamed": NEW}
+    judged = pod(State.CONDEMNED, verdicts=(Debt(Verdict.BAD, NEW, "check"),), judged=1, **fields)
+
+    first, *_ = journal.lines(ev.DeadlinePassed(), pod(State.CANARY), judged, 1.0)
+    text = "this pod condemned configuration bbbbbbbb: check (--fleet-check failed: code 3)"
+    assert f"fleet web: {text}" == first[1]
+
+
+def test_failure_after_an_approval_is_no_condemnation() -> None:
+    approved = LEDGER.replace(trial="", holder="", good=(NEW, OLD), hurry=NEW)
+    service = pod(State.CONDEMNED, reason="verify", error="503", blamed=NEW)
+    service = service.replace(fleet=service.fleet.replace(shown=approved))
+    journal = Journal("nginx", True, "signal", "")
+
+    (line,) = journal.lines(ev.DeadlinePassed(), AT_REST, service, 1.0)
+    assert (
+        "warning",
+        (
+            "fleet web: configuration bbbbbbbb fails here, although a person approved it: 503;"
+            " correct it, or order supervisorctl fleet condemn"
+        ),
+    ) == line[:2]
+
+
 def test_metrics_show_state_holder_and_verdicts() -> None:
     current = [AT_REST]
     metrics = Metrics(lambda: current[0], "signal")
@@ -127,7 +164,9 @@ def test_metrics_show_state_holder_and_verdicts() -> None:
         value("holder"),
     )
 
-    judged = pod(State.CONDEMNED, verdicts=((Verdict.BAD, "verify", 1),), trial_seconds=12.0)
+    judged = pod(
+        State.CONDEMNED, verdicts=(Debt(Verdict.BAD, NEW, "verify"),), judged=1, trial_seconds=12.0
+    )
     metrics.observe(ev.DeadlinePassed(), current[0], judged, ())
     assert 1 == value("verdicts_total", verdict="bad", reason="verify")
     assert (1, 12) == (value("trial_seconds_count"), value("trial_seconds_sum"))
@@ -141,8 +180,8 @@ def test_metrics_without_a_fleet_have_none_of_it() -> None:
 
 def test_events_tell_of_trial_verdict_and_hold() -> None:
     canary = pod(State.CANARY)
-    good = pod(State.SETTLED, verdicts=((Verdict.GOOD, "", 1),))
-    bad = pod(State.CONDEMNED, verdicts=((Verdict.BAD, "check", 1),))
+    good = pod(State.SETTLED, verdicts=(Debt(Verdict.GOOD, NEW),), judged=1)
+    bad = pod(State.CONDEMNED, verdicts=(Debt(Verdict.BAD, NEW, "check"),), judged=1)
     told = [
         *notices(AT_REST, canary),
         *notices(canary, good),

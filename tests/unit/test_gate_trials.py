@@ -18,6 +18,15 @@ def running() -> App:
     return app
 
 
+def test_rollback_by_hand_keeps_the_reason_of_a_condemnation() -> None:
+    app = running()
+    app.at(100, ev.ConfigOffered("b"))
+    app.at(101, ev.VersionCondemned("b", "verify", "condemned by web-1: verify"))
+    app.at(102, ev.RollbackOrdered("0"))
+
+    assert "condemned by web-1: verify" == app.versions.marks.why("b")
+
+
 def tried(*, verified: bool = False) -> App:
     """The same in a reload onto `b` as the canary, or after it."""
     app = running()
