@@ -98,3 +98,39 @@ def test_app_starts_outside_of_windows_and_while_paused(subject: Subject, fake: 
     program = subject.start(f"--reload-window={closed_window()}")
     program.expect("config: zero")
     program.expect("ready")
+
+
+@pytest.mark.slow
+def test_one_source_of_two_is_enough_for_a_pause(subject: Subject, tmp_path: Path) -> None:
+    kube = subject.kube
+    kube.create("more", {"more.conf": "more"})
+    socket = tmp_path / "control.sock"
+    options = (f"--configmap={kube.namespace}/more", f"--control={socket}", "--reload-interval=0s")
+    program = subject.running(*options)
+
+    def reason() -> str:
+        return str(status(subject.port)["config"]["stale_reason"])
+
+    def expect_reason(*names: str) -> None:
+        sources = ", ".join(f"configmap {kube.namespace}/{name}" for name in names)
+        until(reason, f"paused by the annotation {PAUSE} of {sources}")
+
+    kube.annotate("more", PAUSE, "true")
+    program.err.expect(f"/more has the annotation {PAUSE}: new versions wait")
+    subject.change("two")
+    expect_reason("more")
+    kube.annotate("web", PAUSE, "true")
+    expect_reason("web", "more")
+    kube.annotate("more", PAUSE, "false")
+    expect_reason("web")
+    kube.change("more", {"more.conf": "most"})
+    until(lambda: subject.metric("reloads_coalesced_total"), 1)
+    assert {"app.conf": b"one", "more.conf": b"more"} == subject.live()
+
+    code, out, _ = ctl(f"--socket={socket}", "reload")
+    assert (0, True) == (code, out.startswith("reloaded on configuration"))
+    assert {"app.conf": b"two", "more.conf": b"most"} == subject.live()
+    subject.change("three")
+    expect_reason("web")
+    kube.annotate("web", PAUSE, "false")
+    program.expect("config: three")
