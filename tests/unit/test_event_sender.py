@@ -28,6 +28,23 @@ def test_outbox_over_its_rate_keeps_the_newest() -> None:
     assert (None, None) == box.take(10.0)
 
 
+def test_outbox_over_its_rate_keeps_the_newest_warning() -> None:
+    """A condemned version is told although the app runs well on the version before it."""
+    pod = event_sender.Pod("shop", "web", "uid")
+    box = event_sender.Outbox(0.0)
+    for number in range(10):
+        box.put(body(number))
+        box.take(0.0)
+    bad = ("ReloadFailed", "RolledBack", "ConfigCondemned")
+    for reason in (*bad, "ConfigApplied", "ReloadSucceeded"):
+        box.put(event_sender.event(pod, reason, "note", warning=reason in bad))
+        assert box.take(0.0)[0] is None
+
+    left = [box.take(at)[0] or {} for at in (10.0, 20.0)]
+    assert ["ConfigCondemned", "ReloadSucceeded"] == [one["reason"] for one in left]
+    assert (None, None) == box.take(30.0)
+
+
 def test_outbox_retries_a_failed_event_before_newer_events() -> None:
     box = event_sender.Outbox(0.0)
     box.failed(body(1), 0.0)

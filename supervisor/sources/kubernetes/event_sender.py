@@ -1,8 +1,8 @@
 """Kubernetes Events about our own pod: best effort, rate limited, never in the way of the app.
 
-A thread sends them over its own connection. When too many wait, it sends the newest; it retries
-while the API server cannot be reached. The log has a warning for the first failure after a success,
-and the others in debug. Must not know which facts are worth an Event.
+A thread sends them over its own connection. When too many wait, it sends the newest, and the newest
+warning; it retries while the API server cannot be reached. The log has a warning for the first
+failure after a success, and the others in debug. Must not know which facts are worth an Event.
 
 The API: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 """
@@ -35,6 +35,7 @@ _MOST_WAITING = 20
 _NOTE_BYTES = 1024  # the API server's limit of a note
 _WORD_BYTES = 128  # and of a reportingInstance
 _NAME_LENGTH = 253  # of any object (RFC 1123)
+_WARNING = "Warning"  # a type; the other is Normal
 _BURST = 10  # Events at once
 _EVERY = 10.0  # seconds to another Event
 _SECONDS = (5.0, 10.0)  # to connect, and for the answer
@@ -75,7 +76,8 @@ class Outbox:
         """The next Event to send; without one, the seconds to wait, or None for any time.
 
         When more wait than the rate allows, all but the newest are dropped: it shows the state
-        best. `hurry`: without a limit.
+        best. The newest warning stays too: a failure, which a way back must not hide. `hurry`:
+        without a limit.
         """
         self._allowance = min(_BURST, self._allowance + (now - self._since) / _EVERY)
         self._since = now
@@ -101,11 +103,15 @@ class Outbox:
         self._again = now + pause * random.uniform(0.5, 1)
 
     def _keep_newest(self) -> None:
-        if len(self._waiting) > 1:
-            log.debug(f"too many events, dropped {len(self._waiting) - 1}", event="events_dropped")
-            newest = self._waiting[-1]
+        if not self._waiting:
+            return
+        *older, newest = self._waiting
+        warnings = [one for one in older if one.get("type") == _WARNING]
+        kept = [*warnings[-1:], newest]
+        if dropped := len(self._waiting) - len(kept):
+            log.debug(f"too many events, dropped {dropped}", event="events_dropped")
             self._waiting.clear()
-            self._waiting.append(newest)
+            self._waiting += kept
 
 
 class EventSender:
@@ -209,7 +215,7 @@ def event(pod: Pod, reason: str, note: str, *, warning: bool) -> Body:
         "reportingInstance": pod.name[:_WORD_BYTES],
         "action": reason,
         "reason": reason,
-        "type": "Warning" if warning else "Normal",
+        "type": _WARNING if warning else "Normal",
         "note": redact(note).encode()[:_NOTE_BYTES].decode(errors="ignore"),
         "regarding": {
             "apiVersion": "v1",
