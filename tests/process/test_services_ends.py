@@ -13,9 +13,11 @@ from config_supervisor.runtime import termination_message
 from tests.harness import Run, only_process, until
 from tests.http import get, metric, port_of
 from tests.memory_group import MemoryGroup
-from tests.process.services import section, services, written
+from tests.process.services import all_told, section, services, written
 
-HUNGRY = shlex.join([sys.executable, "-c", "print('eating', flush=True); bytearray(1 << 30)"])
+# It begins once the file of its argument is there.
+EATS = 'until test -e "$0"; do sleep 0.01; done; exec "$1" -c "bytearray(1 << 30)"'
+LONG = 30  # seconds: the kernel looks for memory before it kills
 
 
 @pytest.fixture
@@ -97,19 +99,25 @@ def test_events_need_a_pod(run: Run, tmp_path: Path) -> None:
 def test_lack_of_memory_is_told_from_a_kill(
     memory_group: MemoryGroup, run: Run, tmp_path: Path
 ) -> None:
-    """The kernel kills the service alone; a person kills the other."""
+    """A person kills one service, and the kernel another later: of two ends at once, the counter
+    does not tell which was the kernel's.
+    """
+    hunger = tmp_path / "hunger"
+    hungry = shlex.join(["sh", "-c", EATS, str(hunger), sys.executable])
     file = written(
         tmp_path,
         [
             section("web", "wait", startsecs=0),
-            section("hungry", command=HUNGRY, essential="false", startretries=0),
+            section("hungry", command=hungry, essential="false", startretries=0),
             section("killed", "die", essential="false", startretries=0),
         ],
     )
     program = run(options=["--listen=127.0.0.1:0", "--services", file], prefix=memory_group.enter)
     port = port_of(program)
+    all_told(program.err.seen, "killed is given up: 1 failure")
+    hunger.touch()
     told = "the kernel killed hungry: out of memory; give the container more memory"
-    until(lambda: any(told in line for line in program.err.seen), expected=True)
+    until(lambda: any(told in line for line in program.err.seen), True, timeout=LONG)
 
     until(lambda: metric(port, "service_oom_kills_total", service="hungry"), expected=1.0)
     assert 0.0 == metric(port, "service_oom_kills_total", service="killed")

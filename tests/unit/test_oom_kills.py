@@ -110,6 +110,29 @@ def test_two_ends_need_two_counts(tmp_path: Path) -> None:
     assert ["web"] == world.told
 
 
+def test_a_kill_before_another_start_is_told(tmp_path: Path) -> None:
+    """The kernel is faster than this supervisor, which handles the start of the other first."""
+    world = World(tmp_path)
+    world.ensemble.exit("db", 1)
+    world.count(1)
+    world.ensemble.wait(2)
+    assert 2 == world.ensemble.state.members["db"].life.starts
+    world.ensemble.exit("web", 137, KILL)
+
+    assert ["web"] == world.told
+
+
+def test_a_kill_before_a_life_is_not_told_of_it(tmp_path: Path) -> None:
+    """A child of the service was killed, then the service ended and started again."""
+    world = World(tmp_path)
+    world.count(1)
+    world.ensemble.exit("web", 1)
+    world.ensemble.wait(2)
+    world.ensemble.exit("web", 137, KILL)
+
+    assert [] == world.told
+
+
 def test_our_own_kill_is_not_told(tmp_path: Path) -> None:
     """A child of the service was killed for lack of memory meanwhile."""
     world = World(tmp_path, stopwaitsecs=1)
