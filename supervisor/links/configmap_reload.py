@@ -34,7 +34,11 @@ _OPTIONS = {
     "web.listen-address": "listen",
 }
 _RETRIES, _PATH = "webhook-retries", "web.telemetry-path"
-_NEEDED = ("volume-dir", "webhook-url")
+# The flags that are needed, and what does the work of a second one.
+_NEEDED = {
+    "volume-dir": "put the volumes together as one projected volume, or run a container for each",
+    "webhook-url": "run a container for each",
+}
 _DEFAULTS = {"reload_http_status": "200", "listen": ":9533"}
 _METRICS = "/metrics"
 _PAUSE = 10  # seconds from one try to the next there
@@ -55,20 +59,20 @@ def read(argv: Sequence[str], _: Mapping[str, str]) -> Line:
             given["reload_timeout"] = [(written, _seconds(written, text))]
         elif text != _METRICS:
             raise UsageError(f"{written} {text}: the metrics are at {_METRICS}; scrape that path")
-    for name in _NEEDED:
-        _check_single(name, [text for _, text in given.get(_OPTIONS[name], ())])
+    for name, instead in _NEEDED.items():
+        _check_single(name, [text for _, text in given.get(_OPTIONS[name], ())], instead)
     return Line(given, (), _DEFAULTS)
 
 
-def _check_single(name: str, texts: Sequence[str]) -> None:
+def _check_single(name: str, texts: Sequence[str], instead: str) -> None:
     if not texts:
         raise UsageError(
             f"-{name} is missing; usage: configmap-reload -volume-dir DIR -webhook-url URL"
         )
     if len(texts) > 1:
         raise UsageError(
-            f"-{name} is given {len(texts)} times ({', '.join(texts)}): one can be honoured; run a"
-            " container for each"
+            f"-{name} is given {len(texts)} times ({', '.join(texts)}): one can be honoured;"
+            f" {instead}"
         )
 
 

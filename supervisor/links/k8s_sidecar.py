@@ -116,11 +116,20 @@ def _refuse(environ: Mapping[str, str]) -> None:
     if not environ.get("FOLDER"):
         raise UsageError("FOLDER is missing: where the files are to be written")
     if not environ.get("RESOURCE_NAME"):
-        label = environ.get("LABEL", "")
-        raise UsageError(
-            f"LABEL {label!r} cannot be honoured: objects are read by name, with a role for these"
-            " names; name them in RESOURCE_NAME, as configmap/NAME,secret/NAME"
-        )
+        raise UsageError(_without_names(environ))
+
+
+def _without_names(environ: Mapping[str, str]) -> str:
+    label = environ.get("LABEL", "")
+    if not label:
+        return "RESOURCE_NAME is missing: the objects, as configmap/NAME,secret/NAME"
+    value = environ.get("LABEL_VALUE", "")
+    selector = f"{label}={value}" if value else label
+    return (
+        f"LABEL {label!r} cannot be honoured: objects are read by name, with a role for these names;"
+        " name them in RESOURCE_NAME, separated by commas, as"
+        f" `kubectl get configmap,secret -l {selector} -o name` prints them"
+    )
 
 
 def _objects(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -154,6 +154,9 @@ def test_a_sidecar_for_named_objects(tmp_path: Path) -> None:
     ("environ", "words"),
     [
         ({}, "LABEL 'a' cannot be honoured: objects are read by name"),
+        ({}, "`kubectl get configmap,secret -l a -o name` prints them"),
+        ({"LABEL_VALUE": "1"}, "`kubectl get configmap,secret -l a=1 -o name` prints them"),
+        ({"LABEL": ""}, "RESOURCE_NAME is missing"),
         ({"FOLDER": ""}, "FOLDER is missing"),
         ({"RESOURCE_NAME": "a", "NAMESPACE": "ALL"}, "NAMESPACE ALL cannot be honoured"),
         ({"RESOURCE_NAME": "a", "RESOURCE": "both"}, "'a' needs a kind, configmap or secret"),
@@ -200,6 +203,7 @@ def test_variables_that_a_sidecar_cannot_honour(environ: dict[str, str], words: 
         ("configmap-reload", "-volume-dir is missing"),
         ("configmap-reload -volume-dir=/v", "-webhook-url is missing"),
         (f"configmap-reload {VOLUME} --volume-dir=/w", "-volume-dir is given 2 times (/v, /w)"),
+        (f"configmap-reload {VOLUME} --volume-dir=/w", "put the volumes together as one projected"),
         (f"configmap-reload {VOLUME} -webhook-url=b", "-webhook-url is given 2 times"),
         (f"configmap-reload {VOLUME} -webhook-retries=-1", "-webhook-retries -1: "),
         (f"configmap-reload {VOLUME} -webhook-status-code=2xx", "-webhook-status-code 2xx: "),
