@@ -126,8 +126,8 @@ def _without_names(environ: Mapping[str, str]) -> str:
     value = environ.get("LABEL_VALUE", "")
     selector = f"{label}={value}" if value else label
     return (
-        f"LABEL {label!r} cannot be honoured: objects are read by name, with a role for these names;"
-        " name them in RESOURCE_NAME, separated by commas, as"
+        f"LABEL {label!r} cannot be honoured: objects are read by name, with a role for these"
+        " names; name them in RESOURCE_NAME, separated by commas, as"
         f" `kubectl get configmap,secret -l {selector} -o name` prints them"
     )
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 PRIORITY = 999
 LISTENER_PRIORITY = -1  # listeners start first and stop last
 _DESCRIPTORS = 256  # the numbers that a service may report its readiness on
+_NOTIFY, _DESCRIPTOR = "notify", "fd:"  # checks by reports
 
 
 class Restart(Words):
@@ -105,7 +106,7 @@ class Readiness(Record):
     @property
     def notifies(self) -> bool:
         """Whether the service reports by sd_notify(3)."""
-        return self.check == "notify"
+        return self.check == _NOTIFY
 
     @property
     def descriptor(self) -> int | None:
@@ -113,9 +114,9 @@ class Readiness(Record):
 
         Raises ValueError for another N than a descriptor above the standard streams.
         """
-        if not self.check.startswith("fd:"):
+        if not self.check.startswith(_DESCRIPTOR):
             return None
-        text = self.check.removeprefix("fd:")
+        text = self.check.removeprefix(_DESCRIPTOR)
         if not (text.isascii() and text.isdecimal() and 2 < int(text[:4]) < _DESCRIPTORS):
             raise ValueError(f"{self.check!r} is not fd:N with N from 3 to {_DESCRIPTORS - 1}")
         return int(text)
@@ -124,6 +125,11 @@ class Readiness(Record):
     def reported(self) -> bool:
         """Whether the service reports its readiness, and no check is asked."""
         return self.notifies or self.descriptor is not None
+
+
+def is_report(check: str) -> bool:
+    """Whether `ready = CHECK` asks for a report of the service itself, right or wrong."""
+    return check == _NOTIFY or check.startswith(_DESCRIPTOR)
 
 
 class Finish(Record):

@@ -11,7 +11,7 @@ from . import value_formats
 from .dialect import Dialect
 from .environment_format import Variables, variables
 from .host import Host
-from .plan import PRIORITY, Kind, Readiness, Restart, Retries, Service, Sink, Stream
+from .plan import PRIORITY, Kind, Readiness, Restart, Retries, Service, Sink, Stream, is_report
 from .sections import Section
 from .service_keys import OurKeys
 
@@ -238,12 +238,7 @@ class Program:
         self._judge_logs(one)
         if not section.has("essential") and (one.kind is Kind.LISTENER or not one.autostart):
             one = one.replace(essential=False)
-        if one.oneshot and one.readiness.check:
-            # An end before the check has passed would be a failed start, and so run the job again.
-            for key in ("ready", "ready_timeout"):
-                if section.has(key):
-                    section.warn(key, "ignored: a oneshot is ready once it is completed")
-            one = one.replace(readiness=Readiness())
+        one = self._without_check(one)
         # A check tells more than a second of life.
         if (one.oneshot or one.readiness.check) and not section.has("startsecs"):
             one = one.replace(startsecs=0)
@@ -254,6 +249,18 @@ class Program:
         if one.oneshot and not (section.has("autorestart") or section.has("restart")):
             one = one.replace(restart=Restart.NEVER)
         return one
+
+    def _without_check(self, one: Service) -> Service:
+        """A oneshot without its readiness check, whose end would be a failed start, and so run the
+        job again; the descriptor or the socket of a report stays, for the job may write to it.
+        """
+        check = one.readiness.check
+        if not (one.oneshot and check):
+            return one
+        for key in ("ready", "ready_timeout"):
+            if self._section.has(key):
+                self._section.warn(key, "without effect: a oneshot is ready once it is completed")
+        return one.replace(readiness=Readiness(check if is_report(check) else ""))
 
     def _judge_logs(self, one: Service) -> None:
         section = self._section

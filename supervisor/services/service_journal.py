@@ -9,6 +9,7 @@ from ..core import events as ev
 from ..core.actions import Kill
 from ..core.life_state import Phase, Then
 from ..core.signal_numbers import KILL
+from ..core.upkeep import UNREADY_END
 from ..core.upkeep_state import ScriptEnded
 from ..runtime import signals
 from . import plan_update
@@ -91,6 +92,8 @@ def _ended(event: ev.Exited, was: Member, member: Member, now: float) -> Line:
     how = f"was ended by {signals.name(event.signum)}" if event.signum else ""
     how = how or f"ended with code {event.code}"
     life = member.life
+    if life.error == UNREADY_END:
+        how += " before it was ready"
     failed = life.gave_up or life.then is Then.RESTART
     fields: dict[str, object] = {"pid": event.pid, "exit_code": event.code}
     if event.signum:

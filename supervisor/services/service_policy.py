@@ -36,7 +36,7 @@ def life_policy(service: Service, dice: float = 0.5, *, leftovers: bool = False)
         ),
         restart=service.restart.value,
         ok_exit_codes=frozenset(service.exitcodes),
-        ready=bool(service.readiness.check),
+        ready=bool(service.readiness.check) and not service.oneshot,
         early_signals=False,
         upkeep=_upkeep(service, dice, patience),
     )
@@ -44,7 +44,6 @@ def life_policy(service: Service, dice: float = 0.5, *, leftovers: bool = False)
 
 def _upkeep(service: Service, dice: float, patience: float | None) -> Upkeep:
     limit = service.readiness.timeout
-    bounded = service.oneshot and not service.readiness.check
     finish = service.finish
     return Upkeep(
         settle=float(service.startsecs),
@@ -57,7 +56,7 @@ def _upkeep(service: Service, dice: float, patience: float | None) -> Upkeep:
         ready_limit=limit,
         steady=service.retries.pace is Pace.STEADY,
         empty=not service.command,
-        run_limit=limit if bounded else None,
+        run_limit=limit if service.oneshot else None,
         finish=ScriptPolicy(finish.timeout, finish.last_code) if finish else None,
         down=ScriptPolicy(service.down_timeout) if service.down else None,
         reports=service.readiness.reported,

@@ -158,6 +158,22 @@ def test_a_newline_on_a_descriptor_is_ready(run: Run, tmp_path: Path) -> None:
     end(program)
 
 
+def test_a_oneshot_may_write_to_its_descriptor(run: Run, tmp_path: Path) -> None:
+    """It runs once, and is ready once it is completed."""
+    program = services(
+        run,
+        tmp_path,
+        section("job", "newline=5", "sleep=0.2", "end=0", ready="fd:5", oneshot="true"),
+        section("web", "wait", depends_on="job", startsecs=0),
+    )
+    program.expect("job up")
+    program.expect("web up")
+    end(program)
+
+    assert 1 == program.story().count("job up")
+    assert any("job ended with code 0" in line for line in program.err.seen)
+
+
 def test_a_descriptor_that_is_closed_is_not_ready(run: Run, tmp_path: Path) -> None:
     """The service lives on, without its end of the pipe."""
     command = "sh -c 'exec 3>&-; exec sleep 1000'"

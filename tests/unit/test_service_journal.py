@@ -87,6 +87,18 @@ def test_a_late_start_is_told_once() -> None:
     assert ["warning: web is not ready within 3s"] == world.journal[1:]
 
 
+def test_an_early_end_is_told_as_such() -> None:
+    """Code 0 before the check has passed is a failed start, and the line says so."""
+    web = service("web", readiness=Readiness("tcp:80"), startsecs=0)
+    world = Ensemble(web, service("db")).begin()
+    world.exit("web", 0)
+
+    assert (
+        "warning: web ended with code 0 before it was ready; starting it again in 1.0s"
+        in world.journal
+    )
+
+
 def test_a_stop_between_two_starts_gives_nothing_up() -> None:
     world = Ensemble(service("web", startsecs=0), service("bad")).begin()
     world.exit("bad", 3)

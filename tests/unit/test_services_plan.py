@@ -24,6 +24,7 @@ from config_supervisor.services.plan import (
 )
 from config_supervisor.services.sections import Reading
 from config_supervisor.services.service_keys import NAMED_OTHERWISE, OPTION_KEYS
+from config_supervisor.services.service_policy import life_policy
 from config_supervisor.services.supervisord_format import Reader
 from config_supervisor.services.verdicts import Level, Verdicts
 
@@ -215,9 +216,22 @@ def test_a_check_of_a_oneshot_is_ignored() -> None:
 
     assert plan
     assert Readiness() == plan.services[0].readiness
-    message = "ignored: a oneshot is ready once it is completed"
+    message = "without effect: a oneshot is ready once it is completed"
     for line, key in (4, "ready"), (5, "ready_timeout"):
         assert (Level.WARN, f"f:{line} [program:x] {key}: {message}") in verdicts
+
+
+@pytest.mark.parametrize("check", ["fd:5", "notify"])
+def test_a_oneshot_that_reports_keeps_its_descriptor(check: str) -> None:
+    """A job that writes to its descriptor gets no error, and is ready once it is completed."""
+    plan, verdicts = read(f"[program:x]\ncommand=x\noneshot=true\nready={check}\n")
+
+    assert plan
+    one = plan.services[0]
+    assert Readiness(check) == one.readiness
+    assert not life_policy(one).ready
+    message = "without effect: a oneshot is ready once it is completed"
+    assert (Level.WARN, f"f:4 [program:x] ready: {message}") in verdicts
 
 
 def test_a_check_takes_the_place_of_startsecs() -> None:
