@@ -20,6 +20,8 @@ pytestmark = only_process
 
 GOOD = {"a.conf": "a one", "b.conf": "b one"}
 BAD = {"a.conf": "a bad", "b.conf": "b two"}
+REFUSED = {"a.conf": "a invalid", "b.conf": "b bad"}
+LATER = {"a.conf": "a three", "b.conf": "b three"}
 
 
 def name_of(service: str, files: dict[str, str]) -> str:
@@ -27,18 +29,18 @@ def name_of(service: str, files: dict[str, str]) -> str:
     return version_of({key: Entry(files[key].encode())}).digest
 
 
-def identity(pod: str, low: float) -> str:
-    """An identity whose places for all versions are soon after this one."""
-    for number in range(10**6):
+def identity(pod: str, *contents: dict[str, str], low: float = 0.0, high: float = 0.15) -> str:
+    """An identity whose places for all versions of both services are between these."""
+    names = [(service, name_of(service, files)) for service in "ab" for files in contents]
+    for number in range(10**7):
         own = f"{pod}/{number}"
-        places = [place(f"{own}/{one}", name_of(one, all_)) for one in "ab" for all_ in (GOOD, BAD)]
-        if all(low <= found < low + 0.04 for found in places):
+        if all(low <= place(f"{own}/{service}", name) < high for service, name in names):
             return own
     raise AssertionError
 
 
 class Pod:
-    def __init__(self, run: Run, fake: FakeKube, scratch: Path, own: str) -> None:
+    def __init__(self, run: Run, fake: FakeKube, scratch: Path, own: str, *further: str) -> None:
         self.name, _, uid = own.partition("/")
         where = scratch / self.name
         where.mkdir()
@@ -57,6 +59,7 @@ class Pod:
             "--verify-window=200ms",
             "--fleet-bake=500ms",
             "--fleet-spread=500ms",
+            *further,
         ]
         env = {"POD_NAME": self.name, "POD_UID": uid}
         self.program: Program = run(options=options, env=env)
@@ -67,8 +70,14 @@ class Pod:
             service,
             command=shlex.join(app("read_config.py", file)),
             config_keys=f"{service}.conf",
+            validate="sh -c '! grep -q invalid {dir}/*'",
             verify="sh -c '! grep -q bad {dir}/*'",
         )
+
+    def files(self) -> list[tuple[str, int]]:
+        """The live files of both services: content and inode."""
+        found = [self.live / one / f"{one}.conf" for one in "ab"]
+        return [(file.read_text(), file.stat().st_ino) for file in found]
 
     def taken(self, service: str) -> list[str]:
         begin = f"config: {service} "
@@ -85,7 +94,10 @@ def annotation(fake: FakeKube, lease: str, name: str) -> str:
 @pytest.fixture
 def pods(run: Run, fake: FakeKube, tmp_path: Path) -> list[Pod]:
     fake.create("web", GOOD)
-    owns = (identity("web-0", 0.0), identity("web-1", 0.05))
+    owns = (
+        identity("web-0", GOOD, BAD, high=0.04),
+        identity("web-1", GOOD, BAD, low=0.05, high=0.09),
+    )
     found = [Pod(run, fake, tmp_path, own) for own in owns]
     for service in "ab":
         good = partial(annotation, fake, f"web-{service}", "good")
@@ -104,6 +116,34 @@ def test_verdict_is_about_one_service(pods: list[Pod], fake: FakeKube) -> None:
     until(lambda: annotation(fake, "web-a", "bad"), f"{name_of('a', BAD)}=verify@{first.name}")
     assert ["one"] == second.taken("a")
     assert "" == annotation(fake, "web-b", "bad")
+
+
+@pytest.mark.slow
+def test_services_fail_apart_and_follow_apart(run: Run, fake: FakeKube, tmp_path: Path) -> None:
+    """One version is refused by its validation, the other by the running service. Neither reaches
+    the other pod; the next versions of both do.
+    """
+    fake.create("web", GOOD)
+    owns = [identity(pod, GOOD, REFUSED, LATER) for pod in ("web-0", "web-1")]
+    first = Pod(run, fake, tmp_path, owns[0], "--fleet-role=canary")
+    second = Pod(run, fake, tmp_path, owns[1], "--fleet-role=follower")
+    for service in "ab":
+        until(partial(annotation, fake, f"web-{service}", "good"), name_of(service, GOOD), 30)
+        until(partial(second.taken, service), ["one"])
+    before = second.files()
+
+    fake.change("web", REFUSED)
+    for service, reason in (("a", "validate"), ("b", "verify")):
+        expected = f"{name_of(service, REFUSED)}={reason}@web-0"
+        until(partial(annotation, fake, f"web-{service}", "bad"), expected, 30)
+    until(lambda: first.taken("b"), ["one", "bad", "one"], 30)
+    assert ["one"] == first.taken("a")
+    assert (["one"], ["one"], before) == (second.taken("a"), second.taken("b"), second.files())
+
+    fake.change("web", LATER)
+    until(lambda: second.taken("a"), ["one", "three"], 30)
+    until(lambda: second.taken("b"), ["one", "three"], 30)
+    assert ["one", "bad", "one", "three"] == first.taken("b")
 
 
 def test_two_services_have_two_fleets(run: Run, tmp_path: Path) -> None:
