@@ -22,12 +22,12 @@ from .shared_sources import SharedSources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from ..core.actions import Action
     from ..core.life_state import Ended
-    from ..observe.journal import Journal
+    from ..observe.journal import Journal, Line
     from ..process.spawning import Command
     from .conductor_state import Member, Out, Services
     from .roster import Place, Roster
@@ -139,7 +139,7 @@ class ConfiguredServices:
         journal = self._journals[name]
         mine = event if getattr(event, "service", "") == name else _OTHER
         now = time.monotonic()
-        for level, message, fields in rollout_journal.lines(journal, mine, before, after, now):
+        for level, message, fields in _lines(journal, mine, before, after, now):
             kind = str(fields["event"])
             if not kind.startswith("source_"):
                 log.write(level, _named(name, message, kind), **fields)
@@ -163,6 +163,16 @@ _LAST_WORDS = 1.0  # seconds for all fleets at the end
 _OTHER = ev.DeadlinePassed()  # an event without a line of its own
 
 
+def _lines(
+    journal: Journal, event: ev.Event, before: Service, after: Service, now: float
+) -> Iterator[Line]:
+    yield from rollout_journal.lines(journal, event, before, after, now)
+    if after.fleet is not None:
+        from ..observe import fleet_journal
+
+        yield from fleet_journal.lines(journal, before, after)
+
+
 def _begins(before: Member | None, after: Member) -> bool:
     """Whether a service waits for its first version since this event."""
     waits = after.begun and after.life.phase is Phase.WAITING
@@ -170,7 +180,10 @@ def _begins(before: Member | None, after: Member) -> bool:
 
 
 def _named(name: str, message: str, event: str) -> str:
-    """A line about a version names its service; those about starts and reloads do already."""
-    if event.startswith("config_") and not message.startswith(f"cannot start {name}"):
+    """A line about a version, or a fleet, names its service; those about starts and reloads do
+    already.
+    """
+    of_version = event.startswith(("config_", "fleet_"))
+    if of_version and not message.startswith(f"cannot start {name}"):
         return f"{name}: {message}"
     return message

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from config_supervisor.core.content import Entry, version_of
+from config_supervisor.core.versions import short
 from config_supervisor.fleet.policy import place
 from tests.fake_kube import FakeKube
 from tests.harness import Program, Run, app, only_process, until
@@ -116,6 +117,10 @@ def test_verdict_is_about_one_service(pods: list[Pod], fake: FakeKube) -> None:
     until(lambda: annotation(fake, "web-a", "bad"), f"{name_of('a', BAD)}=verify@{first.name}")
     assert ["one"] == second.taken("a")
     assert "" == annotation(fake, "web-b", "bad")
+    bad = short(name_of("a", BAD))
+    first.program.err.expect(f"a: fleet web-a: this pod tries configuration {bad}")
+    first.program.err.expect(f"a: fleet web-a: this pod condemned configuration {bad}: verify")
+    second.program.err.expect(f"a: fleet web-a: configuration {bad} is condemned by web-0: verify")
 
 
 @pytest.mark.slow
