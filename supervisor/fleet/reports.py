@@ -11,7 +11,7 @@ from . import events as fe
 from . import people
 from .lease import LeaseState, Ledger, read
 from .policy import place
-from .state import State, Trouble
+from .state import Hold, State, Trouble
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 NAMES = 16  # versions whose shared names are known
 RETRY_FIRST, RETRY_MOST = 2.0, 60.0  # seconds between requests that fail
+RETRY_OWED = 20.0  # the same for a verdict; few pods of a fleet owe one
+AGAIN = 5.0  # seconds between writes that signs of life of the server let go
+AWAY = (Hold.UNREACHABLE, Hold.SERVER_ERROR)  # troubles that such a sign ends
 # Seconds within which a state of the Lease older than a known one is an answer on a slow way. Later
 # it is news: a cluster may be restored from a copy.
 SLOW = 60.0
@@ -27,7 +30,10 @@ SLOW = 60.0
 def take(turn: Turn, event: ev.Event) -> None:
     """Note an event."""
     match event:
+        case ev.WatchConnected():
+            _alive(turn)
         case ev.SourceRead(offer=offer, saw=saw):
+            _alive(turn)
             if offer is not None:
                 _named(turn, offer)
             elif saw == "modified":
@@ -36,6 +42,8 @@ def take(turn: Turn, event: ev.Event) -> None:
             _named(turn, event)
         case fe.LeaseRead(state):
             _heard(turn, state)
+            if turn.fleet.unread is not None:
+                _alive(turn)
             turn.note(reading=False, unread=None)
         case fe.LeaseWritten(state):
             turn.note(writing=None, unwritten=None, failures=0)
@@ -46,6 +54,16 @@ def take(turn: Turn, event: ev.Event) -> None:
             _failed(turn, event)
         case fe.FleetOrdered():
             people.take(turn, event)
+
+
+def _alive(turn: Turn) -> None:
+    """The API server answers: a verdict that it could not take is told soon. A server that answers
+    all but writes gets no more of them by this than one in `AGAIN`.
+    """
+    fleet = turn.fleet
+    missed = fleet.unwritten is None or fleet.unwritten.reason in AWAY
+    if fleet.owed and fleet.failures and missed:
+        turn.note(retry=min(fleet.retry, max(turn.now, fleet.failed + AGAIN)))
 
 
 def _named(turn: Turn, offer: ev.ConfigOffered) -> None:
@@ -97,9 +115,10 @@ def _failed(turn: Turn, event: fe.LeaseFailed) -> None:
         turn.note(unread=trouble, reading=False)
     elif fleet.writing is not None:
         # The write may stand all the same: the next state of the Lease tells.
-        turn.note(unwritten=trouble, writing=None)
+        turn.note(unwritten=trouble, writing=None, failed=turn.now)
         if event.unknown:
             turn.note(stale=turn.now, doubtful=fleet.writing)
     failures = fleet.failures + 1
-    retry = turn.now + backoff(failures, RETRY_FIRST, RETRY_MOST)
+    most = RETRY_OWED if fleet.owed and event.reason in AWAY else RETRY_MOST
+    retry = turn.now + backoff(failures, RETRY_FIRST, most)
     turn.note(failures=failures, retry=retry)

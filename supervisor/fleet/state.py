@@ -136,7 +136,8 @@ class Fleet(Record):
     stale: float | None = None  # since then another state of the Lease stands than the known one
     unread: Trouble | None = None
     unwritten: Trouble | None = None
-    failures: int = 0  # of writes, in a row
+    failures: int = 0  # of requests since the last write that stood
+    failed: float = 0.0  # when the last write failed
     retry: float = 0.0  # no request before
     owed: tuple[Debt, ...] = ()
     orders: tuple[FleetOrdered, ...] = ()  # of people, not answered yet

@@ -10,7 +10,7 @@ from config_supervisor.core import events as ev
 from config_supervisor.fleet import events as fe
 from config_supervisor.fleet import orders as deeds
 from config_supervisor.fleet.lease import Condemned, LeaseState
-from tests.unit.fleet_group import Group, settled
+from tests.unit.fleet_group import Group, Pod, settled
 
 FORBIDDEN = fe.LeaseFailed("forbidden", "leases.coordination.k8s.io is forbidden")
 AWAY = fe.LeaseFailed("unreachable", "connection refused")
@@ -77,6 +77,58 @@ def test_verdict_during_an_outage_is_told_afterwards() -> None:
     group.until(1180.0)
 
     assert ("b", "a") == group.lease.ledger.good
+
+
+def owing(trouble: fe.LeaseFailed) -> tuple[Group, Pod]:
+    """A canary that could not write its verdict for a quarter of an hour."""
+    group = settled(1)
+    group.offer("b")
+    group.until(1020.0)
+    canary, _ = group.of("b")
+    canary.trouble = trouble
+    group.until(2000.0)
+    group.until(canary.fleet.retry - 14.0)
+    assert canary.fleet.owed
+    canary.orders.clear()
+    canary.trouble = None
+    return group, canary
+
+
+@pytest.mark.parametrize("reason", ["unreachable", "server_error"])
+@pytest.mark.parametrize("sign", [ev.WatchConnected(0), ev.SourceRead(0, present=True)])
+def test_sign_of_life_lets_a_verdict_go(reason: str, sign: ev.Event) -> None:
+    group, canary = owing(fe.LeaseFailed(reason, "no answer"))
+    canary.tell(sign)
+
+    assert "b" == group.lease.ledger.good[0]
+
+
+def test_lease_that_is_read_again_lets_a_verdict_go() -> None:
+    group, canary = owing(AWAY)
+    canary.tell(AWAY)
+    canary.tell(fe.LeaseRead(group.lease.state))
+
+    assert "b" == group.lease.ledger.good[0]
+
+
+def test_sign_of_life_gives_no_right_to_write() -> None:
+    group, canary = owing(FORBIDDEN)
+    canary.tell(ev.WatchConnected(0))
+
+    assert [] == canary.orders
+    group.until(2100.0)
+    assert "b" == group.lease.ledger.good[0]
+
+
+def test_signs_of_life_let_few_writes_go() -> None:
+    """A server that answers reads, and fails with each write."""
+    group, canary = owing(AWAY)
+    canary.trouble = fe.LeaseFailed("server_error", "etcd has no leader")
+    for _ in range(100):
+        group.until(group.now + 0.1)
+        canary.tell(ev.WatchConnected(0))
+
+    assert 1 < sum(isinstance(order, deeds.WriteLease) for order in canary.orders) < 4
 
 
 def test_late_answer_of_an_old_state_is_ignored() -> None:
