@@ -10,7 +10,7 @@ from ..core import events as ev
 from . import hours, serial, trial
 from .hours import Hours
 from .lease import Condemned, Ledger
-from .policy import Role
+from .policy import Role, place
 from .state import CONDEMNED, Debt, Hold, Own, State, Verdict
 
 TYPE_CHECKING = False
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST_TRIES = 3  # canaries until a version without a verdict counts as bad
 SHORTEST, LONGEST = 10.0, 3600.0  # seconds of silence of a canary
+LOOK = 5.0  # seconds for the first look at the Lease
 LONELY = 2.0  # times the time to ask, until people hear that no pod tries a version
 
 DIED = "the canary's container did not outlive the trial"
@@ -196,8 +197,27 @@ def _take(turn: Turn, seen: float, *, hurried: bool, one_by_one: bool) -> None:
         versions = turn.rollout.versions
         if not cleared or (versions.pending and not versions.hurry and not versions.applying):
             turn.clear(hurry=True)
-    elif not cleared and turn.passed(seen + turn.place * turn.policy.spread):
+    elif not cleared and turn.passed(seen + _left(turn, seen)):
         turn.clear()
+
+
+def _left(turn: Turn, seen: float) -> float:
+    """Seconds to this pod's place in the spread when it sees the verdict.
+
+    The pods behind the canary have waited for its place, and those that look after the verdict for
+    their own: that time is over, so the pods are on a good version within the spread.
+    """
+    fleet = turn.fleet
+    trial, canary, _ = fleet.rival
+    over = 0.0
+    if trial == fleet.name and canary:
+        over = place(canary, trial)
+    elif seen <= fleet.ask + LOOK:
+        over = turn.place
+    if over > turn.place:
+        over = 0.0
+    policy = turn.policy
+    return turn.place * policy.spread - over * min(policy.ask, policy.spread)
 
 
 # --- no verdict yet -------------------------------------------------------------------------------

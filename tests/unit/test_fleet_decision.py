@@ -45,16 +45,29 @@ def test_good_version_is_followed_within_the_spread() -> None:
 
     others = [pod for pod in group.pods if pod is not canary]
     for pod in sorted(others, key=lambda pod: place(pod.name, "b")):
-        due = since + 30.0 + place(pod.name, "b") * 60.0
+        due = since + 30.0 + place(pod.name, "b") * 60.0 - place(canary.name, "b") * 20.0
         group.until(due - 0.01)
         assert ("due", "a") == pod.seen
-        group.until(due)
+        group.until(due + 0.01)
         assert ("due", "b") == pod.seen
 
     group.until(since + 90.0)
     assert [("settled", "b")] * 7 == group.seen()
     assert [] == group.lease.followers
     assert 2 == group.lease.writes
+
+
+@pytest.mark.parametrize(("bake", "spread"), [(30.0, 60.0), (2.0, 60.0), (2.0, 20.0), (0.5, 30.0)])
+def test_all_follow_within_bake_and_spread_of_the_change(bake: float, spread: float) -> None:
+    """The canary's place costs no time, nor does a look that comes after the verdict."""
+    group = settled(3, bake=bake, spread=spread)
+    for number in range(40):
+        version = f"v{number}"
+        began = group.now
+        group.offer(version)
+        group.until(began + bake + spread + 0.1)
+        assert [version] * 3 == [pod.rollout.runs_on for pod in group.pods]
+        group.until(began + 1000.0)
 
 
 def test_bad_version_hurts_one_pod_alone() -> None:
