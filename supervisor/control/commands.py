@@ -11,7 +11,7 @@ from ..core.life_state import DOWN, TOLD, Phase, Then
 from ..core.orders import Result
 from ..core.record import Record
 from ..core.rollout_state import rollout_of
-from ..core.versions import counted, short
+from ..core.versions import NAMING, counted, short
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     Look = Callable[[Service], "Answer | None"]
     Goal = Callable[[Service], Verdict]
-
-_SHORTEST = 6  # digits to name a version
 
 
 class Answer(Record):
@@ -167,17 +165,17 @@ def is_steps(wanted: str) -> bool:
     """Whether a word means a number of steps; a version may consist of digits too, but
     is longer.
     """
-    return wanted.isascii() and wanted.isdecimal() and len(wanted) < _SHORTEST
+    return wanted.isascii() and wanted.isdecimal() and len(wanted) < NAMING
 
 
 def _named(generations: Sequence[Generation], versions: Versions, wanted: str) -> str | Answer:
     found = {one.digest for one in generations if one.digest.startswith(wanted)}
-    if len(found) != 1 or len(wanted) < _SHORTEST:
+    if len(found) != 1 or len(wanted) < NAMING:
         why = (
             "no version that is kept begins so" if not found else f"{len(found)} versions begin so"
         )
-        if len(wanted) < _SHORTEST:
-            why = f"give {_SHORTEST} digits of the version at least"
+        if len(wanted) < NAMING:
+            why = f"give {NAMING} digits of the version at least"
         return Answer(1, f"cannot roll back to {wanted}: {why}; see supervisorctl generations")
     version = found.pop()
     if version == versions.live:

@@ -5,12 +5,13 @@ Pure: `client` sends the request. Imported by that command only.
 
 from __future__ import annotations
 
+from ..core.versions import NAMING
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 VERBS = ("approve", "condemn", "recall", "clear")
-SHORTEST = 6  # digits to name a version
 
 
 def request(words: Sequence[str]) -> str:
@@ -26,15 +27,13 @@ def request(words: Sequence[str]) -> str:
         raise ValueError(f"fleet: {verb} does not take {' '.join(rest)}")
     version = "".join(rest)
     if version and not is_version(version):
-        raise ValueError(
-            f"fleet: {verb}: {version!r} is no version: give {SHORTEST} digits or more"
-        )
+        raise ValueError(f"fleet: {verb}: {version!r} is no version: give {NAMING} digits or more")
     return f"POST /fleet/{verb}?version={version}"
 
 
 def is_version(text: str) -> bool:
     """Whether a text can name a version by its first digits."""
-    return len(text) >= SHORTEST and not set(text) - set("0123456789abcdef")
+    return len(text) >= NAMING and not set(text) - set("0123456789abcdef")
 
 
 def shown(words: Sequence[str], text: str) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 RETRY_FIRST, RETRY_MOST = 2.0, 60.0  # seconds; applying or reloading once more after a failure
 REMEMBERED = 3  # good versions, and failed versions, that are remembered
+NAMING = 6  # digits, at least, by which people name a version
 NEVER = float("inf")
 QUIET_MOST = 10  # times --reload-quiet: restless content is applied all the same
 

@@ -30,11 +30,13 @@ def turned(ledger: Ledger, holder: str, duration: float) -> Ledger:
     return ledger.replace(holder=holder, duration=duration if holder else 0.0)
 
 
-def resigned(ledger: Ledger, version: str, holder: str) -> Ledger:
-    """The holder gives the trial away, without a verdict."""
+def resigned(ledger: Ledger, version: str, holder: str, *, met: bool = True) -> Ledger:
+    """The holder gives the trial away, without a verdict; unless its app has `met` the version, it
+    was no try.
+    """
     if (ledger.trial, ledger.holder) != (version, holder):
         return ledger
-    return ledger.replace(holder="")
+    return ledger.replace(holder="", tries=ledger.tries if met else max(0, ledger.tries - 1))
 
 
 def approved(ledger: Ledger, version: str) -> Ledger:

@@ -17,12 +17,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .turn import Turn
 
-MOST_TRIES = 3  # canaries until a version without a verdict counts as bad
+MOST_TRIES = 3  # canaries until a version without a verdict is held, or counts as bad
 SHORTEST, LONGEST = 10.0, 3600.0  # seconds of silence of a canary
 LOOK = 5.0  # seconds for the first look at the Lease
 LONELY = 2.0  # times the time to ask, until people hear that no pod tries a version
 
 DIED = "the canary's container did not outlive the trial"
+UNSURE = (
+    "the canaries could not tell whether the version works; see their logs, and"
+    " supervisorctl fleet approve"
+)
 NO_CANARY = "no pod tries the version; see --fleet-role, and supervisorctl fleet approve"
 
 
@@ -176,8 +180,10 @@ def _good(turn: Turn, *, hurried: bool) -> None:
     works = turn.runs_it
     if fleet.version in turn.rollout.versions.unproven and not turn.opened:
         turn.clear()  # its trial had ended here without a verdict: its proof counts again
-        works = turn.runs_unproven
-    if one_by_one and not works:
+        works = turn.works
+    if works:
+        turn.note(rested=fleet.version)
+    elif one_by_one:
         serial.keeps(turn)
     if works and (turn.fleet.at_once or turn.passed(seen + turn.policy.spread)):
         turn.enter(State.SETTLED)
@@ -185,8 +191,7 @@ def _good(turn: Turn, *, hurried: bool) -> None:
 
 def _take(turn: Turn, seen: float, *, hurried: bool, one_by_one: bool) -> None:
     """Apply the good version, once it is this pod's time."""
-    version = turn.fleet.version
-    cleared = turn.opened or version == turn.fleet.cleared == turn.rollout.versions.cleared
+    cleared = turn.gate_is_open
     if one_by_one:
         if not serial.allows(turn):
             turn.revoke()  # another pod has taken the turn, if it was here
@@ -237,6 +242,9 @@ def _untold(turn: Turn, ledger: Ledger) -> None:
     if own and ledger.holder:
         _wait(turn, ledger)
         return
+    if own and ledger.tries >= MOST_TRIES and not turn.works:
+        turn.enter(State.HELD, Hold.UNSURE, UNSURE)
+        return
     if turn.fleet.state is not State.HELD:
         turn.enter(State.ASKING)
     foreign = bool(ledger.trial and ledger.holder) and not own and not _mine_or_older(turn, ledger)
@@ -247,7 +255,7 @@ def _untold(turn: Turn, ledger: Ledger) -> None:
     if _allowed(turn):
         if not turn.passed(turn.fleet.ask):  # that of the opening
             return
-        turn.tries = max(1, ledger.tries) if own else 1
+        turn.tries = min(ledger.tries + 1, MOST_TRIES) if own else 1
         if fleet.unwritten is not None:
             turn.enter(State.HELD, fleet.unwritten.reason, fleet.unwritten.error)
         return
@@ -292,7 +300,7 @@ def _allowed(turn: Turn) -> bool:
     fleet = turn.fleet
     if turn.policy.role == Role.FOLLOWER or turn.ending or not fleet.following:
         return False
-    if fleet.resigned is None or turn.runs_it:
+    if fleet.resigned is None or turn.works:
         return True
     again = fleet.resigned + turn.policy.duration + turn.place * turn.policy.ask
     return turn.passed(again)

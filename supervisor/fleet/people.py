@@ -5,6 +5,7 @@ Pure.
 
 from __future__ import annotations
 
+from ..core.versions import NAMING
 from . import amendments as am
 from .events import FleetOrdered, FleetVerb
 from .orders import AnswerFleet
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from .lease import Ledger
     from .turn import Turn
 
-SHORTEST = 6  # characters of a version that name it
 LOOK = 1.0  # seconds for a person to see the Lease itself, and not the pod's memory of it
 PATIENCE = 6.0  # seconds until an order is answered, whatever the API server does
 _SILENT = "no answer from the API server"
@@ -52,12 +52,12 @@ def named(turn: Turn, text: str, ledger: Ledger) -> tuple[str, str]:
     found = {one for one in known - {""} if one.startswith(text)}
     found |= {name for digest, name in fleet.names if name and digest.startswith(text)}
     exact = text in found
-    if exact or (len(found) == 1 and len(text) >= SHORTEST):
+    if exact or (len(found) == 1 and len(text) >= NAMING):
         return (text if exact else found.pop()), ""
     if len(found) > 1:
         return "", f"{len(found)} versions begin with {text[:64]}; give more digits"
     if found:
-        return "", f"{text[:64]} is too short; give at least {SHORTEST} digits"
+        return "", f"{text[:64]} is too short; give at least {NAMING} digits"
     return "", f"no known version begins with {text[:64]}"
 
 

@@ -169,7 +169,7 @@ def _paid(turn: Turn, debt: Debt, ledger: Ledger) -> Ledger:
             return ledger  # a person has decided
         case Verdict.BAD:
             return am.condemned(ledger, debt.version, debt.reason, policy.pod)
-    return am.resigned(ledger, debt.version, policy.identity)
+    return am.resigned(ledger, debt.version, policy.identity, met=debt.met)
 
 
 def _proved(turn: Turn, ledger: Ledger) -> None:

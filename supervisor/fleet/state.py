@@ -43,6 +43,7 @@ class Hold(Words):
     UNNAMED = "unnamed"  # the version has no name that other pods know
     PAUSED = "paused"  # a source asks for it, in this pod as in all
     NO_CANARY = "no_canary"  # no pod may, or can, try it
+    UNSURE = "unsure"  # as many pods as may try it could not tell
     WINDOW = "window"  # no reload window is open
 
 
@@ -72,6 +73,7 @@ class Debt(Record):
     verdict: Verdict
     version: str  # its shared name
     reason: str = ""
+    met: bool = True  # the app has met the version
 
 
 class Trouble(Record):

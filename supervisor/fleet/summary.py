@@ -67,6 +67,8 @@ def sentence(fleet: Fleet, rollout: Rollout) -> str:
             by = _why(fleet)
             how = by if by.startswith("condemned") else f"condemned: {by}"
             return f"configuration {version} is {how}; {_REMEDY}"
+        case State.HELD if rollout.versions.live == fleet.version:
+            return f"configuration {version} is in place, without a verdict: {_why(fleet)}"
         case State.HELD:
             return f"configuration {version} is held: {_why(fleet)}"
     running = short(rollout.runs_on)

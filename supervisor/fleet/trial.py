@@ -36,7 +36,7 @@ def step(turn: Turn, event: ev.Event) -> None:
         return
     if hour is Hours.UNREAD:
         return
-    if turn.fleet.cleared != fleet.version:
+    if not turn.gate_is_open:
         turn.clear(trial=True)
     turn.enter(State.CANARY)
     if turn.runs_it:
@@ -112,7 +112,9 @@ def _doubt(turn: Turn) -> None:
 def _give_away(turn: Turn) -> None:
     """No verdict: another pod may try."""
     turn.note(resigned=turn.now, trial=None)
-    turn.owe(Debt(Verdict.RESIGNED, turn.fleet.name))
+    version = turn.fleet.version
+    met = turn.taken or version == turn.rollout.versions.live
+    turn.owe(Debt(Verdict.RESIGNED, turn.fleet.name, met=met))
     turn.revoke()
     turn.enter(State.ASKING)
 

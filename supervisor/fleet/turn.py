@@ -79,10 +79,18 @@ class Turn:
         return self.rollout.settled and self.life.ready
 
     @property
-    def runs_unproven(self) -> bool:
-        """Whether the app runs on the newest version, seen to work in a trial without a verdict."""
-        seen = self.rollout.versions.seen
-        return seen == self.fleet.version == self.rollout.runs_on and self.life.ready
+    def works(self) -> bool:
+        """Whether the app runs on the newest version, seen to work at least in or after a trial
+        without a verdict.
+        """
+        seen = self.rollout.versions.seen == self.fleet.version == self.rollout.runs_on
+        return self.runs_it or (seen and self.life.ready)
+
+    @property
+    def gate_is_open(self) -> bool:
+        """Whether the rollout may apply the newest version by now."""
+        version = self.fleet.version
+        return self.opened or version == self.fleet.cleared == self.rollout.versions.cleared
 
     @property
     def taken(self) -> bool:

@@ -114,7 +114,7 @@ def _shape(settings: Settings) -> str:
     speak of the same versions.
     """
     objects = [
-        [kind, one.namespace, one.name, one.subdir]
+        [kind, one.namespace or settings.namespace or "", one.name, one.subdir]
         for kind, group in (("configmap", settings.configmap), ("secret", settings.secret))
         for one in group
     ]

@@ -147,6 +147,52 @@ def test_canary_without_a_verdict_gives_the_trial_away(outcome: str) -> None:
     assert "b" == group.lease.ledger.good[0]
 
 
+def test_three_canaries_without_a_verdict_hold_the_version() -> None:
+    group = settled(6)
+    group.fates["b"] = "connect"
+    group.offer("b")
+    group.until(3000.0)
+
+    tried = [pod for pod in group.pods if pod.applied]
+    assert (3, 3, "") == (len(tried), group.lease.ledger.tries, group.lease.ledger.holder)
+    assert ["unsure"] * 6 == [pod.fleet.reason for pod in group.pods]
+    assert () == group.lease.ledger.bad
+
+    group.fates.clear()
+    group.until(3300.0)
+    assert [("settled", "b")] * 6 == group.seen()
+
+
+@pytest.mark.parametrize("hours", [1, 3])
+def test_trials_that_no_app_has_met_do_not_count(hours: int) -> None:
+    group = settled(5)
+    for pod in group.pods:
+        pod.refusal = "write"
+    group.offer("b")
+    group.until(1000.0 + 3600.0 * hours)
+    for pod in group.pods:
+        pod.refusal = ""
+    group.until(1000.0 + 3600.0 * (hours + 1))
+
+    assert [("settled", "b")] * 5 == group.seen()
+
+
+def test_revert_within_the_spread_is_settled_at_once() -> None:
+    """Its name among the pods is another one, as with Secrets."""
+    group = settled(3)
+    group.offer("b")
+    group.until(1090.0)
+    assert [("due", "b")] * 3 == group.seen()
+    group.fates["c"] = "verify"
+    group.offer("c")
+    group.until(1160.0)
+    assert [("condemned", "b")] * 3 == group.seen()
+    for pod in group.pods:
+        pod.offer("b", "another")
+
+    assert [("settled", "b")] * 3 == group.seen()
+
+
 def test_full_disk_is_no_verdict_and_closes_the_gate() -> None:
     group = settled(2)
     for pod in group.pods:

@@ -6,6 +6,7 @@ import pytest
 
 from config_supervisor.core.errors import UsageError
 from config_supervisor.options import command_line
+from config_supervisor.wiring.fleet import rules
 
 SOURCE = ["--configmap=web", "--configroot=/cfg"]
 APP = ["--", "nginx"]
@@ -83,3 +84,18 @@ def test_container_without_an_app_is_no_canary() -> None:
 def test_kept_content_needs_a_place() -> None:
     words = ("--fleet=web", "--fleet-keep=web-keep", "--config-dir=/etc/web")
     assert "--fleet-keep needs --configroot" in refusal(*words)
+
+
+def test_namespace_of_an_object_may_be_written_in_two_ways() -> None:
+    """Pods with the same objects are of one shape."""
+    settings = [
+        command_line.parse(["--fleet=web", "--configroot=/cfg", *words, *APP], {})
+        for words in (
+            ["--configmap=web", "--namespace=production"],
+            ["--configmap=production/web"],
+            ["--configmap=web"],
+        )
+    ]
+    first, second, other = (rules(one, {}).policy.shape for one in settings)
+
+    assert first == second != other

@@ -109,6 +109,15 @@ def test_log_is_quiet_about_a_known_version(running: str, fields: dict[str, Any]
     assert "debug" == line[0]
 
 
+def test_held_version_that_is_in_place_is_told_so() -> None:
+    """A pod starts on it if it has nothing else."""
+    fleet = pod(State.HELD, error="pods with other sources use the Lease").fleet
+    rollout = Rollout(Versions(desired=NEW, live=NEW), running=NEW)
+
+    text = "configuration bbbbbbbb is in place, without a verdict: pods with other sources"
+    assert f"{text} use the Lease" == sentence(fleet, rollout)
+
+
 def test_log_names_the_version_of_the_verdict() -> None:
     """A newer version may come in the moment in which the verdict stands."""
     journal = Journal("nginx", True, "signal", "")
