@@ -85,8 +85,20 @@ class Deed:
         elif status == FaultCode.FAILED and self.verb != _START.verb:
             session.say(result["description"])
         else:
-            session.say(f"{name}: ERROR ({_WHY.get(status, result['description'])})")
+            session.say(f"{name}: ERROR ({_why(result)})")
         session.note(status, self.harmless)
+
+
+def _why(result: Result) -> str:
+    """The words for a fault; behind that of a start that goes on stands the reason."""
+    status = result["status"]
+    description: str = result["description"]
+    about = description.partition(": ")[2]
+    name = result["name"]
+    named = ("", name, f"{result['group']}:{name}")
+    if status == FaultCode.ABNORMAL_TERMINATION and about not in named:
+        return about
+    return _WHY.get(status, description)
 
 
 _START = Deed("start", "started", FaultCode.ALREADY_STARTED, WRONG_ARGUMENTS)

@@ -201,7 +201,7 @@ def _settle(turn: Turn) -> None:
     """Answer the orders that are decided."""
     still = []
     for order in turn.state.orders:
-        after = settled(order, turn.members)
+        after = settled(order, turn.state.roster, turn.members)
         if after.verb is Verb.UPDATE and turn.state.next_roster is None:  # a stop overtook it
             turn.order(AnswerOrder(after.reply, ()))
             continue

@@ -28,6 +28,7 @@ _FAULTS = {
     Answer.NO_FILE: FaultCode.NO_FILE,
     Answer.NOT_EXECUTABLE: FaultCode.NOT_EXECUTABLE,
     Answer.SPAWN_ERROR: FaultCode.SPAWN_ERROR,
+    Answer.UNREADY: FaultCode.ABNORMAL_TERMINATION,
     Answer.ALREADY_STARTED: FaultCode.ALREADY_STARTED,
     Answer.NOT_RUNNING: FaultCode.NOT_RUNNING,
     Answer.ALREADY_ADDED: FaultCode.ALREADY_ADDED,
@@ -118,7 +119,8 @@ def fault_of(result: OrderResult, verb: Verb) -> FaultCode | None:
 
 def fault_about(fault: FaultCode, name: str, result: OrderResult) -> str:
     """The text behind the code: the name as the client gave it, or the reason."""
-    return result.error or name if fault in _WITH_REASON else name
+    reasoned = fault in _WITH_REASON or result.answer is Answer.UNREADY
+    return result.error or name if reasoned else name
 
 
 def order_status(services: Services, result: OrderResult, verb: Verb) -> Struct:

@@ -11,6 +11,7 @@ from ..core.events import Event
 from ..core.life_state import ALIVE, TOLD, Phase
 from ..core.record import Record, Words
 from ..core.upkeep import TOO_QUICK, UNREADY_END
+from . import dependencies
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Answer(Words):
     NOT_EXECUTABLE = "NOT_EXECUTABLE"
     FAILED = "FAILED"  # a newer order overtook this one
     SPAWN_ERROR = "SPAWN_ERROR"
+    UNREADY = "UNREADY"  # it goes on to start, later than a client waits
     ALREADY_STARTED = "ALREADY_STARTED"
     NOT_RUNNING = "NOT_RUNNING"
     STILL_RUNNING = "STILL_RUNNING"
@@ -87,7 +89,7 @@ def named(roster: Roster, word: str) -> tuple[str, ...]:
     return (word,) if word in roster.places else ()
 
 
-def settled(order: OpenOrder, members: Mapping[str, Member]) -> OpenOrder:
+def settled(order: OpenOrder, roster: Roster, members: Mapping[str, Member]) -> OpenOrder:
     """The order with the results of services that are decided by now."""
     if order.verb is Verb.UPDATE:
         return order
@@ -99,7 +101,7 @@ def settled(order: OpenOrder, members: Mapping[str, Member]) -> OpenOrder:
         elif order.verb is Verb.STOP:
             found += [OrderResult(name, answer) for answer in _stopped(member)]
         else:
-            found += _started(name, member)
+            found += _started(name, member) or _late(name, roster, members)
     if not found:
         return order
     done = {one.name for one in found}
@@ -129,6 +131,23 @@ def _started(name: str, member: Member) -> tuple[OrderResult, ...]:
     if member.spent or (life.phase is Phase.BACKOFF and life.error):
         return (OrderResult(name, _why(life), life.error),)
     return ()
+
+
+def _late(name: str, roster: Roster, members: Mapping[str, Member]) -> tuple[OrderResult, ...]:
+    """A start that goes on for an unknown time: nothing tells whether it ever succeeds."""
+    member = members[name]
+    if member.again:
+        return ()
+    if member.life.phase is Phase.UNREADY:
+        return (OrderResult(name, Answer.UNREADY, member.life.error),)
+    need = dependencies.waiting_for(name, roster, members) if member.down else ""
+    if need not in members:
+        return ()
+    life = members[need].life
+    failing = life.phase is Phase.BACKOFF and bool(life.error)
+    if not failing and life.phase is not Phase.UNREADY:
+        return ()
+    return (OrderResult(name, Answer.UNREADY, f"waiting for {need}: {life.error}"),)
 
 
 def _why(life: KeptLife) -> Answer:

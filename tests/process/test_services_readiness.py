@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tests.conftest import needs, needs_open_interpreter, needs_root
 from tests.harness import Program, Run, app, only_process, wait_until
-from tests.process.services import all_told, section, services, supervisord
+from tests.process.controlled import ctl
+from tests.process.services import all_told, section, services, supervisord, written
 from tests.volume import swap_volume
 
 FLOOD = 300  # datagrams
@@ -77,6 +78,23 @@ def test_a_service_asks_for_more_time(run: Run, tmp_path: Path) -> None:
     end(program)
 
     assert not [line for line in program.err.seen if "not ready" in line]
+
+
+@only_process
+def test_an_order_to_start_ends_with_a_late_start(run: Run, tmp_path: Path) -> None:
+    """Neither it nor what waits for it may ever be ready: a client is told, and both go on."""
+    socket = f"--socket={tmp_path}/c.sock"
+    late = section("db", "wait", ready="sleep 100", ready_timeout="1s", autostart="false")
+    web = section("web", "wait", depends_on="db", autostart="false")
+    file = written(tmp_path, [late, web, section("other", "wait")])
+    program = run(options=["--services", file, f"--control={tmp_path}/c.sock"])
+    program.expect("other up")
+
+    why = "not ready within 1s"
+    assert (7, f"db: ERROR ({why})\n", "") == ctl(socket, "start", "db")
+    assert (7, f"web: ERROR (waiting for db: {why})\n", "") == ctl(socket, "start", "web")
+    assert (0, "", "") == ctl(socket, "start", "all")
+    end(program)
 
 
 def test_systemd_notify_is_understood(run: Run, tmp_path: Path) -> None:

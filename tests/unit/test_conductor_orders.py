@@ -6,9 +6,10 @@ import pytest
 
 from config_supervisor.core import events as ev
 from config_supervisor.core.actions import Kill, Spawn
+from config_supervisor.core.upkeep import TOO_QUICK
 from config_supervisor.services import conductor
-from config_supervisor.services.plan import Restart, Retries
-from config_supervisor.services.service_orders import Verb, named
+from config_supervisor.services.plan import Readiness, Restart, Retries
+from config_supervisor.services.service_orders import Answer, OrderResult, Verb, named
 from config_supervisor.services.supervisord_states import State
 from tests.unit.ensemble import HUP, TERM, Ensemble, planned, service
 
@@ -81,6 +82,32 @@ def test_start_that_fails_says_so(outcome: str, answer: str) -> None:
         world.exit("a", 3)
 
     assert [answer] == world.results()
+
+
+def test_start_that_is_late_is_answered() -> None:
+    """It may never be ready, nor what waits for it; both go on to start."""
+    hang = service("hang", readiness=Readiness("tcp:80", 2.0), startsecs=0, autostart=False)
+    world = Ensemble(hang, service("web", depends_on=["hang"], autostart=False)).begin()
+    world.order(Verb.START, "web", "hang")
+    world.wait(5)
+
+    late = "not ready within 2s"
+    assert [
+        OrderResult("hang", Answer.UNREADY, late),
+        OrderResult("web", Answer.UNREADY, f"waiting for hang: {late}"),
+    ] == sorted(world.answers[0], key=lambda one: one.name)
+    world.is_ready("hang")
+    world.wait(2)
+    assert {"hang", "web"} == set(world.processes)
+
+
+def test_start_that_waits_for_a_crash_loop_is_answered() -> None:
+    bad = service("bad", retries=Retries(tries=None))
+    world = Ensemble(bad, service("web", depends_on=["bad"], autostart=False)).begin()
+    world.exit("bad", 3)
+    world.order(Verb.START, "web")
+
+    assert [(OrderResult("web", Answer.UNREADY, f"waiting for bad: {TOO_QUICK}"),)] == world.answers
 
 
 def test_start_of_a_program_that_ends_soon_is_a_success() -> None:
