@@ -30,12 +30,12 @@ def name_of(service: str, files: dict[str, str]) -> str:
     return version_of({key: Entry(files[key].encode())}).digest
 
 
-def identity(pod: str, *contents: dict[str, str], low: float = 0.0, high: float = 0.15) -> str:
-    """An identity whose places for all versions of both services are between these."""
+def identity(pod: str, *contents: dict[str, str]) -> str:
+    """An identity that asks soon for all versions of both services."""
     names = [(service, name_of(service, files)) for service in "ab" for files in contents]
     for number in range(10**7):
         own = f"{pod}/{number}"
-        if all(low <= place(f"{own}/{service}", name) < high for service, name in names):
+        if all(place(f"{own}/{service}", name) < 0.15 for service, name in names):
             return own
     raise AssertionError
 
@@ -92,14 +92,20 @@ def annotation(fake: FakeKube, lease: str, name: str) -> str:
     return str((found["metadata"].get("annotations") or {}).get(f"{PREFIX}{name}", ""))
 
 
+def start(run: Run, fake: FakeKube, scratch: Path, *later: dict[str, str]) -> list[Pod]:
+    """Two pods, of which only the first may be a canary."""
+    fake.create("web", GOOD)
+    roles = ("canary", "follower")
+    owns = [identity(f"web-{number}", GOOD, *later) for number in range(len(roles))]
+    return [
+        Pod(run, fake, scratch, own, f"--fleet-role={role}")
+        for own, role in zip(owns, roles, strict=True)
+    ]
+
+
 @pytest.fixture
 def pods(run: Run, fake: FakeKube, tmp_path: Path) -> list[Pod]:
-    fake.create("web", GOOD)
-    owns = (
-        identity("web-0", GOOD, BAD, high=0.04),
-        identity("web-1", GOOD, BAD, low=0.05, high=0.09),
-    )
-    found = [Pod(run, fake, tmp_path, own) for own in owns]
+    found = start(run, fake, tmp_path, BAD)
     for service in "ab":
         good = partial(annotation, fake, f"web-{service}", "good")
         until(good, name_of(service, GOOD), 30)
@@ -128,10 +134,7 @@ def test_services_fail_apart_and_follow_apart(run: Run, fake: FakeKube, tmp_path
     """One version is refused by its validation, the other by the running service. Neither reaches
     the other pod; the next versions of both do.
     """
-    fake.create("web", GOOD)
-    owns = [identity(pod, GOOD, REFUSED, LATER) for pod in ("web-0", "web-1")]
-    first = Pod(run, fake, tmp_path, owns[0], "--fleet-role=canary")
-    second = Pod(run, fake, tmp_path, owns[1], "--fleet-role=follower")
+    first, second = start(run, fake, tmp_path, REFUSED, LATER)
     for service in "ab":
         until(partial(annotation, fake, f"web-{service}", "good"), name_of(service, GOOD), 30)
         until(partial(second.taken, service), ["one"])
