@@ -18,6 +18,10 @@ from tests.harness import Run  # noqa: E402 - pytest has to know of its asserts 
 from tests.main_thread import MainThread  # noqa: E402 - as above
 from tests.memory_group import MemoryGroup, made  # noqa: E402 - as above
 
+# Supervisors of tests at the same time would share the default control socket, and one would warn
+# that the other is in its way. A test of that socket unsets it.
+os.environ["CONFIG_SUPERVISOR_CONTROL"] = "off"
+
 
 def needs(program: str) -> str:
     """The path of a program needed by a test; skips the test where it is missing."""

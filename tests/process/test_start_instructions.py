@@ -15,7 +15,7 @@ from tests.installed import ROOT, Installed
 
 FLOOR = [sys.executable, "-I", "-S", f"{ROOT}/tests/bench/floor.py", "--", "true"]
 # Of the floor, with Python 3.11: each run is within two percent, whatever the load of the machine.
-MOST = {"bare": 0.9, "directory": 1.29}
+MOST = {"bare": 0.9, "directory": 1.3}
 TRIES = 3  # near the limit
 
 
@@ -30,8 +30,11 @@ def installed_(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 @pytest.mark.parametrize("role", ["bare", "directory"])
 def test_a_start_takes_few_instructions(installed: Installed, role: str, tmp_path: Path) -> None:
     """To the end of an app that ends at once; without a port, whose imports are no part of it."""
-    (tmp_path / "app.conf").write_text("first", encoding="utf-8")
-    options = {"bare": [], "directory": [f"--config-dir={tmp_path}", "--listen=off"]}[role]
+    # Apart from what the counter writes, each file of which would be one more to read.
+    followed = tmp_path / "followed"
+    followed.mkdir()
+    (followed / "app.conf").write_text("first", encoding="utf-8")
+    options = {"bare": [], "directory": [f"--config-dir={followed}", "--listen=off"]}[role]
     command = installed.command(*options, "--", "true")
 
     assert any(
