@@ -104,10 +104,13 @@ def test_candidates_are_the_plain_name_and_our_own() -> None:
 
 
 @only_pid1
-def test_root_reaches_the_supervisor_of_another_user(run: Run) -> None:
+def test_root_reaches_the_supervisor_of_another_user(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`docker exec -u 0` in an image with `USER 1000`."""
     needs_root()
     needs_open_interpreter()
+    monkeypatch.delenv("CONFIG_SUPERVISOR_CONTROL")
     program = run(
         "sleep", "60", options=[LISTEN], prefix=NOBODY_KNOWS, env={"CONFIG_SUPERVISOR_CONTROL": ""}
     )

@@ -28,8 +28,11 @@ def installed_(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("role", ["bare", "directory"])
-def test_a_start_takes_few_instructions(installed: Installed, role: str, tmp_path: Path) -> None:
+def test_a_start_takes_few_instructions(
+    installed: Installed, role: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """To the end of an app that ends at once; without a port, whose imports are no part of it."""
+    monkeypatch.delenv("CONFIG_SUPERVISOR_CONTROL")  # an option in the environment is parsed
     # Apart from what the counter writes, each file of which would be one more to read.
     followed = tmp_path / "followed"
     followed.mkdir()

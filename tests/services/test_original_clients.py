@@ -112,6 +112,7 @@ def play(side: Side, found: list[tuple[str, int, str]]) -> None:
                 found.append((command, *side.run(command)))
 
 
+@pytest.mark.slow
 def test_supervisorctl_says_the_same(sides: list[Side]) -> None:
     theirs: list[tuple[str, int, str]] = []
     ours: list[tuple[str, int, str]] = []

@@ -47,7 +47,7 @@ def hang(fake: FakeKube) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("withhold", [withhold_role, withhold_server, overload, hang])
-@pytest.mark.parametrize("before", [4.5, 2.5])
+@pytest.mark.parametrize("before", [pytest.param(4.5, marks=pytest.mark.slow), 2.5])
 def test_content_shortly_before_the_deadline_starts_the_app(
     subject: Subject,
     fake: FakeKube,

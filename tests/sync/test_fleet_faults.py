@@ -12,7 +12,7 @@ from tests.fake_kube import FakeKube
 from tests.harness import Run, app, only_process, until, wait_until
 from tests.sync.fleet_pods import FLEET, PATIENCE, VERIFY, Gate, Group, Pod, version
 
-pytestmark = [only_process, pytest.mark.timeout(90)]
+pytestmark = [only_process, pytest.mark.slow, pytest.mark.timeout(90)]
 
 READING = ("get leases", "list leases", "watch leases")
 WRITING = ("create leases", "update leases")
@@ -65,7 +65,6 @@ def test_forbidden_lease_holds_until_granted(
     group.expect_good("two", "one")
 
 
-@pytest.mark.slow
 def test_orders_are_answered_whatever_the_server_does(group: Group, fake: FakeKube) -> None:
     """A person waits for no pause between the writes of a verdict or of a claim."""
     pods = group.start("two", pods=2)
@@ -163,7 +162,7 @@ def test_lost_answers_to_writes_are_no_loss(group: Group, fake: FakeKube) -> Non
 # --- the server is away ---------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["refused", pytest.param("frozen", marks=pytest.mark.slow)])
+@pytest.fixture(params=["refused", "frozen"])
 def away(request: pytest.FixtureRequest, fake: FakeKube) -> Away:
     return Away(fake, request.param)
 

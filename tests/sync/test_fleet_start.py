@@ -16,7 +16,7 @@ from tests.sync.fleet_pods import KEY, PATIENCE, VERIFY, Group, Kube, Pod, versi
 LONG = "--fleet-bake=50s"  # longer than a test
 BARRED = 125
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 
 
 @pytest.fixture

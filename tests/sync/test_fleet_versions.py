@@ -15,7 +15,7 @@ from tests.sync.fleet_pods import FLEET, PATIENCE, VERIFY, Group, Kube, version
 
 LONG = "--fleet-bake=50s"  # longer than a test
 
-pytestmark = [only_process, pytest.mark.timeout(90)]
+pytestmark = [only_process, pytest.mark.slow, pytest.mark.timeout(90)]
 
 
 @pytest.fixture
@@ -131,7 +131,6 @@ def test_requests_for_the_lease_are_counted(group: Group, fake: FakeKube) -> Non
     until(asked, sorted([*before, *["get"] * len(pods)]), PATIENCE)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_three_lost_canaries_condemn_a_version(group: Group) -> None:
     """They vanish with their disks; the fourth pod has never taken the version."""
