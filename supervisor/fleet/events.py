@@ -66,12 +66,13 @@ class LeaseFailed(Event):
 
 
 class TrialChecked(Event):
-    """--fleet-check has ended; not `asked`: that is no answer."""
+    """--fleet-check has ended; not `asked`: that is no answer. `words` are the check's own."""
 
     number: int
     passed: bool
     error: str = ""
     asked: bool = True
+    words: str = ""
     service: str = APP
 
 

@@ -242,8 +242,11 @@ def _untold(turn: Turn, ledger: Ledger) -> None:
     if own and ledger.holder:
         _wait(turn, ledger)
         return
-    if own and ledger.tries >= MOST_TRIES and not turn.works:
-        turn.enter(State.HELD, Hold.UNSURE, UNSURE)
+    if own and ledger.tries >= MOST_TRIES and (fleet.unchecked or not turn.works):
+        if fleet.unchecked:
+            _alone(turn)
+        else:
+            turn.enter(State.HELD, Hold.UNSURE, UNSURE)
         return
     if turn.fleet.state is not State.HELD:
         turn.enter(State.ASKING)
@@ -300,7 +303,7 @@ def _allowed(turn: Turn) -> bool:
     fleet = turn.fleet
     if turn.policy.role == Role.FOLLOWER or turn.ending or not fleet.following:
         return False
-    if fleet.resigned is None or turn.works:
+    if fleet.resigned is None or (turn.works and not fleet.unchecked):
         return True
     again = fleet.resigned + turn.policy.duration + turn.place * turn.policy.ask
     return turn.passed(again)
@@ -317,5 +320,8 @@ def _alone(turn: Turn) -> None:
     """No pod tries the version, and this one does not either."""
     since = turn.now if turn.fleet.lonely is None else turn.fleet.lonely
     turn.note(lonely=since)
-    if turn.passed(since + LONELY * turn.policy.ask):
+    why = turn.fleet.unchecked
+    if why:
+        turn.enter(State.HELD, Hold.UNCHECKED, f"its trial ended without a verdict: {why}")
+    elif turn.passed(since + LONELY * turn.policy.ask):
         turn.enter(State.HELD, Hold.NO_CANARY, NO_CANARY)

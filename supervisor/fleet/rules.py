@@ -108,6 +108,7 @@ def _see_newest(turn: Turn) -> None:
         blamed="",
         condemned=False,
         resigned=None,
+        unchecked="",
         trial=None,
     )
     back = version == fleet.rested == turn.rollout.versions.live

@@ -44,6 +44,7 @@ class Hold(Words):
     PAUSED = "paused"  # a source asks for it, in this pod as in all
     NO_CANARY = "no_canary"  # no pod may, or can, try it
     UNSURE = "unsure"  # as many pods as may try it could not tell
+    UNCHECKED = "unchecked"  # the check of the trial could not be asked in this pod
     WINDOW = "window"  # no reload window is open
 
 
@@ -157,6 +158,7 @@ class Fleet(Record):
     blamed: str = ""  # the version failed in this pod
     condemned: bool = False  # the Lease says so
     resigned: float | None = None  # when this pod gave the trial away
+    unchecked: str = ""  # why the check of its trial could not be asked
     trial: Trial | None = None
     # The pod.
     start: Start = Start.NEW

@@ -68,6 +68,9 @@ def _bake(turn: Turn, event: ev.Event) -> None:
         if trial.failures >= CHECK_FAILURES:
             return
     turn.note(trial=trial)
+    if trial.unsure is not None and turn.passed(trial.unsure + UNSURE):
+        _give_away(turn)
+        return
     proven = turn.now if trial.proven is None else trial.proven
     if not turn.passed(proven + turn.policy.bake):
         return
@@ -80,11 +83,16 @@ def _bake(turn: Turn, event: ev.Event) -> None:
 def _checked(turn: Turn, trial: Trial, event: ev.Event) -> Trial:
     if isinstance(event, TrialChecked) and event.number == trial.check and trial.checking:
         failures = 0 if event.passed else trial.failures + event.asked
+        since = turn.now if trial.unsure is None else trial.unsure
         trial = trial.replace(
-            checking=False, failures=failures, checked=trial.checked or event.passed
+            checking=False,
+            failures=failures,
+            checked=trial.checked or event.passed,
+            unsure=None if event.asked else since,
         )
+        turn.note(unchecked="" if event.asked else event.error)
         if failures >= CHECK_FAILURES:
-            error = f"--fleet-check failed {failures} times in a row: {event.error}"
+            error = f"the check of the trial failed {failures} times in a row: {event.error}"
             _fail(turn, Own.CHECK, error)
             return trial
     if not trial.checking and turn.passed(trial.next_check):

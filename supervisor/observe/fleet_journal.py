@@ -8,12 +8,14 @@ from __future__ import annotations
 from ..core.rollout_state import rollout_of
 from ..core.versions import short
 from ..fleet import summary
+from ..fleet.events import TrialChecked
 from ..fleet.state import BY_INTENT, Own, State, Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..core.events import Event
     from ..core.service import Service
     from ..fleet.state import Fleet
     from .journal import Journal, Line
@@ -24,11 +26,15 @@ _GRAVE = frozenset({State.CONDEMNED, State.HELD})
 _UNSAID = frozenset({Own.CHECK, Own.CHILD_EXITED})  # no other line has their words
 
 
-def lines(journal: Journal, before: Service, after: Service) -> Iterator[Line]:
-    """The lines of a turn, from the states around it."""
+def lines(journal: Journal, event: Event, before: Service, after: Service) -> Iterator[Line]:
+    """The lines of an event, from the states around it."""
     old = before.fleet
     new = after.fleet
-    if new is None or old is None or new is old:
+    if new is None or old is None:
+        return
+    if isinstance(event, TrialChecked):
+        yield from _checked(journal, event, old, after)
+    if new is old:
         return
     yield from _verdicts(journal, old, new)
     if _told(new) != _told(old):
@@ -54,6 +60,19 @@ def _line(journal: Journal, fleet: Fleet, after: Service) -> Line:
     message = f"fleet {fleet.group}: {summary.sentence(fleet, rollout_of(after))}"
     fields = {"version": short(fleet.name or fleet.version), "reason": fleet.reason}
     return journal.line(level, f"fleet_{fleet.state}", message, **fields)
+
+
+def _checked(journal: Journal, event: TrialChecked, old: Fleet, after: Service) -> Iterator[Line]:
+    """A failed check of the trial, and the first of a row that could not be asked."""
+    level = "warning"
+    if event.passed or old.trial is None or event.number != old.trial.check:
+        return
+    if not event.asked and old.unchecked:
+        level = "debug"
+    problem = "failed" if event.asked else "could not be asked"
+    error = journal.quoted(event.error, event.words, after)
+    message = f"fleet {old.group}: the check of the trial {problem}: {error}"
+    yield journal.line(level, "fleet_check", message, version=short(old.name or old.version))
 
 
 def _verdicts(journal: Journal, old: Fleet, new: Fleet) -> Iterator[Line]:

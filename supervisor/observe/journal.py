@@ -66,7 +66,7 @@ class Journal(Record):
         if after.fleet is not None:
             from . import fleet_journal
 
-            yield from fleet_journal.lines(self, before, after)
+            yield from fleet_journal.lines(self, event, before, after)
 
     def line(self, level: str, event: str, message: str, **fields: object) -> Line:
         return level, message, {"event": event, "service": self.program, **fields}

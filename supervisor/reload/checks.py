@@ -11,7 +11,7 @@ import os
 import time
 from abc import ABC, abstractmethod
 
-from ..core.errors import reason
+from ..core.errors import TIMED_OUT, reason
 from ..core.quoting import legible
 from ..options import parsers
 from . import url
@@ -32,13 +32,15 @@ _OUTPUT = 1024
 class CheckFailed(Exception):
     """No; the message is a sentence that can stand behind the name of the check.
 
-    `unable`: the question could not be asked, so there is no answer. `words` come from another
-    program and may hold secrets.
+    `unable`: the question could not be asked, so there is no answer; with `late`, the answer did
+    not come in time. `words` come from another program and may hold secrets.
     """
 
-    def __init__(self, message: str, *, unable: bool = False, words: str = "") -> None:
+    def __init__(
+        self, message: str, *, unable: bool = False, late: bool = False, words: str = ""
+    ) -> None:
         super().__init__(message)
-        self.unable, self.words = unable, words
+        self.unable, self.late, self.words = unable, late, words
 
 
 class CheckedApp:
@@ -124,8 +126,12 @@ class CommandCheck(Check):
     def once(self, app: CheckedApp, seconds: float) -> None:
         outcome = app.run(self.argv, seconds)
         if outcome.code:
-            message = describe_end(self.argv[0], outcome)
-            raise CheckFailed(message, unable=bool(outcome.unable), words=last_words(outcome))
+            raise CheckFailed(
+                describe_end(self.argv[0], outcome),
+                unable=bool(outcome.unable),
+                late=outcome.code == TIMED_OUT,
+                words=last_words(outcome),
+            )
 
 
 def describe_end(program: str, outcome: HookOutcome) -> str:

@@ -206,7 +206,9 @@ class FleetDeeds:
         try:
             check.once(CheckedApp(self._app.service().life.pid, runner), _CHECK_SECONDS)
         except CheckFailed as problem:
-            self._put(ev.TrialChecked(number, False, str(problem), not problem.unable))
+            # An app in trouble answers late: other than for a reload, that is an answer here.
+            asked = problem.late or not problem.unable
+            self._put(ev.TrialChecked(number, False, str(problem), asked, problem.words))
         except Exception as error:  # the outer edge of the thread
             self._put(ev.TrialChecked(number, False, str(error), False))
         else:

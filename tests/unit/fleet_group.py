@@ -136,8 +136,10 @@ class Pod:
             case deeds.AnswerFleet(_, error):
                 self.answers.append(error)
             case deeds.CheckTrial(number):
-                passed = self.group.checks
-                self.tell(fe.TrialChecked(number, passed, "" if passed else "error 500"))
+                asked = not self.group.unasked
+                passed = asked and self.group.checks
+                error = self.group.unasked or ("" if passed else "error 500")
+                self.tell(fe.TrialChecked(number, passed, error, asked))
             case deeds.FetchKept(version):
                 self.fetch(version)
             case _:
@@ -217,6 +219,7 @@ class Group:
         self.lease = Lease()
         self.keep = ""
         self.checks = True
+        self.unasked = ""  # why checks cannot be asked
         self.fates: dict[str, str] = {}
         self.queue: list[tuple[Pod, ev.Event]] = []
         if good:

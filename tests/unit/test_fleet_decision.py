@@ -157,6 +157,35 @@ def test_check_that_fails_twice_is_no_verdict() -> None:
     assert ("settled", "b") == canary.seen
 
 
+def test_check_that_cannot_be_asked_is_no_verdict() -> None:
+    """The canary says so, and gives the trial away; it tries again after the time of a trial."""
+    group = settled(1, check=True)
+    (pod,) = group.pods
+    group.unasked = "curl cannot run"
+    group.offer("b")
+    group.until(1100.0)
+    assert ("held", "unchecked") == (pod.fleet.state, pod.fleet.reason)
+    assert "its trial ended without a verdict: curl cannot run" == pod.fleet.error
+    assert () == group.lease.ledger.bad
+
+    group.unasked = ""
+    group.until(1400.0)
+    assert ("settled", "b") == pod.seen
+    assert "b" in group.lease.ledger.good
+
+
+def test_check_that_is_asked_again_goes_on() -> None:
+    group = settled(1, check=True)
+    group.unasked = "no thread"
+    group.offer("b")
+    group.until(1000.0 + place("web-0", "b") * 20.0 + 20.0)
+    group.unasked = ""
+    group.until(1200.0)
+
+    assert ("settled", "b") == group.pods[0].seen
+    assert 1 == sum(verdict == "good" for verdict, *_ in group.pods[0].fleet.verdicts)
+
+
 def test_pods_at_rest_ask_for_nothing() -> None:
     group = settled(3)
     before = group.pods[0].state

@@ -18,9 +18,9 @@ from config_supervisor.core.rollout_state import Rollout
 from config_supervisor.core.service import Service
 from config_supervisor.core.source_states import SourceState
 from config_supervisor.core.versions import Versions
-from config_supervisor.fleet.events import FleetOrdered
+from config_supervisor.fleet.events import FleetOrdered, TrialChecked
 from config_supervisor.fleet.lease import Condemned, Ledger
-from config_supervisor.fleet.state import Debt, Fleet, Hold, State, Verdict
+from config_supervisor.fleet.state import Debt, Fleet, Hold, State, Trial, Verdict
 from config_supervisor.fleet.summary import sentence
 from config_supervisor.observe import status, status_page
 from config_supervisor.observe.fleet_events import notices
@@ -153,6 +153,41 @@ def test_failure_after_an_approval_is_no_condemnation() -> None:
             " correct it, or order supervisorctl fleet condemn"
         ),
     ) == line[:2]
+
+
+@pytest.mark.parametrize(
+    ("checked", "unchecked", "told"),
+    [
+        (
+            TrialChecked(3, False, "curl ended with code 22", words="error 500"),
+            "",
+            ("warning", "failed: curl ended with code 22: error 500"),
+        ),
+        (
+            TrialChecked(3, False, "curl cannot run", asked=False),
+            "",
+            ("warning", "could not be asked: curl cannot run"),
+        ),
+        (
+            TrialChecked(3, False, "curl cannot run", asked=False),
+            "curl cannot run",
+            ("debug", "could not be asked: curl cannot run"),
+        ),
+        (TrialChecked(3, True), "", None),
+        (TrialChecked(2, False, "late"), "", None),
+    ],
+)
+def test_log_tells_failed_checks_of_the_trial(
+    checked: TrialChecked, unchecked: str, told: tuple[str, str] | None
+) -> None:
+    """Each failure, and once that it cannot be asked."""
+    trial = Trial(0.0, check=3, checking=True)
+    before = pod(State.CANARY, trial=trial, unchecked=unchecked)
+    journal = Journal("nginx", True, "signal", "")
+    lines = [(level, text) for level, text, _ in journal.lines(checked, before, before, 1.0)]
+
+    expected = [(told[0], f"fleet web: the check of the trial {told[1]}")] if told else []
+    assert expected == lines
 
 
 def test_metrics_show_state_holder_and_verdicts() -> None:
