@@ -87,7 +87,14 @@ class Inbox:
     def _sleep(self, seconds: float | None) -> struct_siginfo | None:
         if seconds is None:
             return signals.wait(self._taken)
-        return signals.wait_for(self._taken, min(max(0.0, seconds), _LONGEST))
+        found = signals.wait_for(self._taken, min(max(0.0, seconds), _LONGEST))
+        return found if found is None or self._is_real(found) else None
+
+    def _is_real(self, found: struct_siginfo) -> bool:
+        # CPython returns a record that it has not filled in if the wait was interrupted, as by a
+        # stop and a CONT, and its time is over: a signal is then still pending.
+        known = found.si_signo in self._taken
+        return known and not found.si_errno and found.si_code in signals.CODES
 
     def _batch(self) -> Iterator[Event]:
         for _ in range(min(_BATCH, len(self._events))):

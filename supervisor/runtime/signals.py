@@ -31,6 +31,9 @@ _CHANGED_BY_PYTHON = (_signal.SIGPIPE, _signal.SIGXFSZ, INT)
 
 _MOST_DIGITS = 3  # of a signal's number
 
+# Why a signal came: SI_ASYNCNL to SI_KERNEL (asm-generic/siginfo.h).
+CODES = range(-60, 0x81)
+
 # Take a pending signal, or sleep until one comes; the second with a limit in seconds.
 wait = _signal.sigwaitinfo
 wait_for = _signal.sigtimedwait

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from signal import SIGINT, SIGKILL, SIGQUIT, SIGSTOP, SIGTERM, SIGUSR1, SIGUSR2
+from signal import SIGCONT, SIGINT, SIGKILL, SIGQUIT, SIGSTOP, SIGTERM, SIGUSR1, SIGUSR2
 
 import pytest
 
-from tests.harness import Program, Run, app, assert_state
+from tests.harness import Program, Run, app, assert_state, wait_until
 
 KILLED = 128 + SIGKILL
 
@@ -102,6 +102,27 @@ def test_a_stop_timeout_continues_nothing_that_it_kills(run: Run) -> None:
     assert_state(program.app, "T")
     program.send(SIGTERM)
     program.finish(KILLED, timeout=5)
+
+
+def test_a_stall_over_a_deadline_makes_no_signal(run: Run) -> None:
+    """A stopped wait for signals is interrupted: CPython 3.11 then returns a signal from a record
+    that nothing has filled in, if its time is over too.
+    """
+    program = start(run, app("print_signals.py"), "--stop-timeout", "300ms")
+
+    program.send(SIGTERM)
+    assert str(int(SIGTERM)) == program.out.next()
+    program.send(SIGSTOP)
+    assert_state(program.pid, "T")
+    over = time.monotonic() + 0.4
+    wait_until(lambda: _reached(over))
+    program.send(SIGCONT)
+    program.finish(KILLED)
+    assert [] == [line for line in program.err.seen if "cannot send" in line]
+
+
+def _reached(at: float) -> None:
+    assert time.monotonic() >= at
 
 
 def test_a_stop_delay_passes_the_stop_on_late(run: Run) -> None:
