@@ -170,7 +170,7 @@ def _lines(
     if after.fleet is not None:
         from ..observe import fleet_journal
 
-        yield from fleet_journal.lines(journal, before, after)
+        yield from fleet_journal.lines(journal, event, before, after)
 
 
 def _begins(before: Member | None, after: Member) -> bool:

@@ -70,9 +70,12 @@ class Side:
         self._file = place / "supervisord.conf"
         self.ctl = [str(python.with_name("supervisorctl")), "-c", str(self._file)]
         self.write(CONFIGURATION)
+        # The original removes all logs of programs in there that have its own identifier.
+        environ = {**os.environ, "TMPDIR": str(place)}
         with (place / "output").open("wb") as output:
+            command = [*command, "-n", "-c", str(self._file)]
             self.process = subprocess.Popen(
-                [*command, "-n", "-c", str(self._file)], stdout=output, stderr=output, cwd=place
+                command, stdout=output, stderr=output, cwd=place, env=environ
             )
 
     def write(self, text: str) -> None:

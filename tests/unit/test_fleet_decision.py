@@ -183,7 +183,7 @@ def test_check_that_is_asked_again_goes_on() -> None:
     group.until(1200.0)
 
     assert ("settled", "b") == group.pods[0].seen
-    assert 1 == sum(verdict == "good" for verdict, *_ in group.pods[0].fleet.verdicts)
+    assert [("good", "b")] == [(one.verdict, one.version) for one in group.pods[0].fleet.verdicts]
 
 
 def test_pods_at_rest_ask_for_nothing() -> None:
