@@ -232,11 +232,11 @@ def _untold(turn: Turn, ledger: Ledger) -> None:
     """There is no verdict: another pod tries the version, or this one may."""
     fleet = turn.fleet
     own = ledger.trial == fleet.name
-    before = fleet.rival
+    goes_on = fleet.rival_since is not None and fleet.rival[0] == ledger.trial
     rival = (ledger.trial, ledger.holder, ledger.tries)
-    if ledger.trial and rival != before:
+    if ledger.trial and not (goes_on and rival == fleet.rival):
         turn.note(rival=rival, rival_since=turn.now)
-        if own and not ledger.holder and before[0] == ledger.trial:
+        if own and not ledger.holder and goes_on:
             # All pods hear of a resignation at once, and take the trial at their places.
             turn.note(ask=turn.now + turn.place * turn.policy.ask)
     if own and ledger.holder:
@@ -270,7 +270,7 @@ def _wait(turn: Turn, ledger: Ledger) -> None:
     turn.note(lonely=None)
     silent = _silent(turn, ledger)
     allowed = _allowed(turn)
-    lost = turn.fleet.rival_since + _patience(ledger) + LONELY * turn.policy.ask
+    lost = _since(turn) + _patience(ledger) + LONELY * turn.policy.ask
     if silent and not allowed and turn.passed(lost):
         turn.enter(State.HELD, Hold.NO_CANARY, NO_CANARY)
         return
@@ -290,8 +290,13 @@ def _mine_or_older(turn: Turn, ledger: Ledger) -> bool:
 
 def _silent(turn: Turn, ledger: Ledger) -> bool:
     """Whether the canary has been silent for too long, by the clock of this pod alone."""
+    return turn.passed(_since(turn) + _patience(ledger) + turn.place * turn.policy.ask)
+
+
+def _since(turn: Turn) -> float:
+    """When this pod has heard of the trial on the Lease."""
     since = turn.fleet.rival_since
-    return turn.passed(since + _patience(ledger) + turn.place * turn.policy.ask)
+    return turn.now if since is None else since
 
 
 def _patience(ledger: Ledger) -> float:

@@ -87,6 +87,8 @@ def _heard(turn: Turn, state: LeaseState) -> None:
         turn.note(ledger=found, shown=found, unusable="", heard=turn.now, stale=None)
     else:
         turn.note(ledger=None, shown=None, unusable=found.error, heard=turn.now, stale=None)
+    if turn.ledger is None or turn.ledger.trial != turn.fleet.rival[0]:
+        turn.note(rival_since=None)
 
 
 def _older(turn: Turn, state: LeaseState) -> bool:

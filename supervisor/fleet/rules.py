@@ -200,3 +200,4 @@ def _watch(turn: Turn) -> None:
         turn.order(LeaveLease())
     if not on_the_way and not busy and fleet.start is Start.DONE:
         turn.note(ledger=None, unread=None, unwritten=None, failures=0, stale=None)
+        turn.note(rival_since=None)  # its end is not heard from here on

@@ -25,11 +25,13 @@ def allows(turn: Turn) -> bool:
         turn.takes_turn = True
         return True
     mark = ("", ledger.holder, 0)
-    if mark != turn.fleet.rival or turn.fleet.good_since == turn.now:
-        turn.note(rival=mark, rival_since=turn.now)
+    since = turn.fleet.rival_since
+    if since is None or mark != turn.fleet.rival or turn.fleet.good_since == turn.now:
+        since = turn.now
+        turn.note(rival=mark, rival_since=since)
     patience = min(max(ledger.duration, SHORTEST), LONGEST) if ledger.holder else 0.0
     place = turn.place * turn.policy.ask * SHARE
-    turn.takes_turn = turn.passed(turn.fleet.rival_since + patience + place)
+    turn.takes_turn = turn.passed(since + patience + place)
     return False
 
 

@@ -148,7 +148,7 @@ class Fleet(Record):
     # The way to the newest version.
     ask: float = 0.0  # the pod's own time to look
     rival: tuple[str, str, int] = ("", "", 0)  # trial, holder and tries on the Lease
-    rival_since: float = 0.0
+    rival_since: float | None = None  # None: that has ended, and the same later is another trial
     lonely: float | None = None  # since then no pod tries it
     good_since: float | None = None  # when this pod saw the good verdict
     shut: bool = False  # by a pause or by closed windows

@@ -9,8 +9,8 @@ import pytest
 from config_supervisor.core import events as ev
 from config_supervisor.fleet import events as fe
 from config_supervisor.fleet import orders as deeds
-from config_supervisor.fleet.lease import Condemned, LeaseState
-from tests.unit.fleet_group import Group, Pod, settled
+from config_supervisor.fleet.lease import Condemned, LeaseState, Ledger, written
+from tests.unit.fleet_group import SHAPE, Group, Pod, settled
 
 FORBIDDEN = fe.LeaseFailed("forbidden", "leases.coordination.k8s.io is forbidden")
 AWAY = fe.LeaseFailed("unreachable", "connection refused")
@@ -249,3 +249,54 @@ def test_pause_at_the_source_holds_the_claim() -> None:
     group.until(2200.0)
 
     assert [("settled", "b")] * 2 == group.seen()
+
+
+@pytest.mark.parametrize("between", ["other shape", "condemned", "foreign", "at rest"])
+def test_same_trial_again_has_its_whole_time_again(between: str) -> None:
+    """A trial that comes again as it was, after an end, is another one."""
+    group = settled()
+    trial = {"trial": "b", "tries": 1, "holder": "web-9", "duration": 100.0}
+    group.lease.write(**trial)
+    group.offer("b")
+    group.until(1090.0)
+    ended = {"trial": "", "tries": 0, "holder": "", "duration": 0.0}
+    match between:
+        case "other shape":
+            group.lease.write(**ended, shape="cafe")
+        case "condemned":
+            group.lease.write(**ended, bad=(Condemned("b", "verify", "web-9"),))
+        case "foreign":
+            group.lease.put(LeaseState({"config-supervisor/format": "2"}))
+        case "at rest":
+            group.offer("a")
+            group.until(1095.0)
+            assert [] == group.lease.followers
+            group.offer("b")
+    group.lease.put(written(Ledger(shape=SHAPE, good=("a",)).replace(**trial)))
+    again = group.now
+    group.until(again + 99.0)
+    assert (0, 1) == (applied(group, "b"), group.lease.ledger.tries)
+    group.until(again + 130.0)
+
+    assert (1, 2) == (applied(group, "b"), group.lease.ledger.tries)
+
+
+@pytest.mark.parametrize("manual", [False, True])
+@pytest.mark.parametrize("verified", [True, False])
+def test_trial_begins_again_after_its_lease_is_deleted(verified: bool, manual: bool) -> None:
+    group = settled(manual=manual)
+    group.fates["b"] = "" if verified else "wait"
+    group.offer("b")
+    group.until(1015.0)
+    (canary,) = (pod for pod in group.pods if pod.applied)
+    group.lease.delete()
+    group.fates["b"] = ""
+    for pod in group.pods:
+        pod.tell(ev.DeadlinePassed())
+    if not verified:
+        canary.tell(ev.ReloadFinished(canary.rollout.reloads.number, "", ""))
+    group.until(1075.0)
+
+    ledger = group.lease.ledger
+    assert "b" == (ledger.passed if manual else ledger.good[0])
+    assert ["b"] == canary.applied
