@@ -42,7 +42,7 @@ _REQUESTS = {
     "version": "GET /version",
 }
 _OPTIONS = ("--socket", "--help", "-h", "--version")
-_OF_ONE_APP = ("health", "wait", "generations", "rollback", "fleet")
+_OF_ONE_APP = ("health", "wait", "generations", "rollback")
 _PATIENT = ("wait", "reload", "rollback", "fleet")  # the supervisor knows how long these may take
 
 
@@ -121,7 +121,7 @@ def _run(argv: Sequence[str], environ: Mapping[str, str]) -> str:
         path = _value(word, words, "PATH")
     if words and (words[0] == "help" or {"-h", "--help"}.intersection(words[1:])):
         return _help(words[1] if words[0] == "help" and words[1:] else words[0])
-    if not words or words[0] not in _OF_ONE_APP:
+    if not words or words[0] not in _OF_ONE_APP or "--fleet" in words:
         _try_services(words, path, environ)
     try:
         request = _request(words)

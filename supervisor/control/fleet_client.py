@@ -6,29 +6,33 @@ Pure: `client` sends the request. Imported by that command only.
 from __future__ import annotations
 
 from ..core.versions import NAMING
+from . import service_option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
 VERBS = ("approve", "condemn", "recall", "clear")
 
 
-def request(words: Sequence[str]) -> str:
-    """Method and target for the words behind `fleet`. Raises ValueError."""
-    verb, *rest = words or ("status",)
+def request(words: Sequence[str], *, several: bool = False) -> str:
+    """Method and target for the words behind `fleet`; `several`: of services. Raises ValueError."""
+    others, service = service_option.without(words, several=several)
+    verb, *rest = others or ("status",)
     if verb in ("status", "--json"):
         if rest not in ([], ["--json"]):
             raise ValueError(f"fleet: status takes --json only, not {' '.join(rest)}")
-        return "GET /fleet"
+        return f"GET /fleet?{service}" if service else "GET /fleet"
     if verb not in VERBS:
-        raise ValueError(f"fleet: there is status, {', '.join(VERBS)}, not {verb}")
+        hint = "; --service names a service" if several else ""
+        raise ValueError(f"fleet: there is status, {', '.join(VERBS)}, not {verb}{hint}")
     if len(rest) > (verb != "clear"):
         raise ValueError(f"fleet: {verb} does not take {' '.join(rest)}")
     version = "".join(rest)
     if version and not is_version(version):
         raise ValueError(f"fleet: {verb}: {version!r} is no version: give {NAMING} digits or more")
-    return f"POST /fleet/{verb}?version={version}"
+    return f"POST /fleet/{verb}?version={version}" + (f"&{service}" if service else "")
 
 
 def is_version(text: str) -> bool:
@@ -40,17 +44,29 @@ def shown(words: Sequence[str], text: str) -> str:
     """The answer for people; as it is with --json, and for an order."""
     if not set(words) <= {"status"}:
         return text
-    from . import tables
-
-    return tables.table(_rows(text))
-
-
-def _rows(text: str) -> Iterable[Sequence[str]]:
     import json
 
+    from . import tables
+
+    return tables.table(_rows(json.loads(text)))
+
+
+def tables_of(text: str) -> str:
+    """The answer about several services, for people: a table for each."""
+    import json
+
+    from . import tables
+
+    return "\n".join(
+        tables.table([("service", tables.cell(name)), *_rows(record)])
+        for name, record in json.loads(text).items()
+    )
+
+
+def _rows(record: Mapping[str, Any]) -> Iterable[Sequence[str]]:
     from .tables import cell
 
-    for name, value in json.loads(text).items():
+    for name, value in record.items():
         if name != "bad":
             yield name.replace("_", " "), cell(value)
             continue

@@ -39,8 +39,8 @@ def followed(service: Service) -> Verdict:
     if fleet is None:
         return Verdict(ok=False, reason="this supervisor is in no fleet; see --fleet")
     rollout = rollout_of(service)
-    settled = fleet.state is State.SETTLED and not rollout.stale
-    return Verdict(settled, summary.sentence(fleet, rollout))
+    settled = fleet.state is State.SETTLED and fleet.version and not rollout.stale
+    return Verdict(bool(settled), summary.sentence(fleet, rollout))
 
 
 def waited(service: Service) -> Answer | None:

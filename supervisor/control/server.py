@@ -30,6 +30,7 @@ from ..runtime import log, shortages
 from ..runtime.client_limit import affordable
 from ..store.write_errors import ApplyError
 from . import commands, peer
+from .arguments import argument, patience
 from .background import Background
 from .fleet_client import VERBS as FLEET_VERBS
 from .fleet_client import is_version
@@ -71,7 +72,6 @@ if TYPE_CHECKING:
 LIMITS = Limits(
     connections=16, received=4096, request_seconds=10.0, idle_seconds=10.0, share_of_files=8
 )
-_MOST_SECONDS = 10 * 365 * 24 * 3600.0  # to wait: as long as an option may be
 _NO_FLEET = "this supervisor is in no fleet; see --fleet"
 _WAITING = 3 / 4  # of the clients may wait; the other places are for health checks
 # The status for each exit code of `commands`.
@@ -228,7 +228,7 @@ class Control(Router):
 
     def _wait(self, name: str, goal: Goal, waited: Look, exchange: Exchange) -> None:
         try:
-            seconds = _seconds(exchange.request.query)
+            seconds = patience(exchange.request.query)
         except ValueError as error:
             exchange.answer(plain(HTTPStatus.BAD_REQUEST, f"cannot wait: {error}"))
             return
@@ -251,7 +251,7 @@ class Control(Router):
             self._order(place, ev.ReloadOrdered, commands.reloaded)
 
     def _roll_back(self, exchange: Exchange) -> None:
-        wanted = _argument(exchange.request.query, "to") or "1"
+        wanted = argument(exchange.request.query, "to") or "1"
         if not commands.is_rollback(wanted):
             why = "it must be a number of generations, 1 or more, or a version"
             exchange.answer(plain(HTTPStatus.BAD_REQUEST, f"cannot roll back: {why}"))
@@ -300,7 +300,7 @@ class Control(Router):
         self._wait("settled in the fleet", fleet_commands.followed, fleet_commands.waited, exchange)
 
     def _order_fleet(self, verb: str, exchange: Exchange) -> None:
-        version = _argument(exchange.request.query, "version")
+        version = argument(exchange.request.query, "version")
         if self._app.state.fleet is None:
             exchange.answer(plain(HTTPStatus.CONFLICT, f"cannot {verb}: {_NO_FLEET}"))
         elif version and not is_version(version):
@@ -364,19 +364,3 @@ def _said(answer: commands.Answer) -> Response:
 def _peer(exchange: Exchange) -> str:
     pid, uid = peer.credentials(exchange.connection.socket)
     return f"uid {uid} (pid {pid}) through the control socket"
-
-
-def _argument(query: str, name: str) -> str:
-    """The value of an argument, empty if it is not given; no valid value needs an encoding."""
-    return dict(pair.partition("=")[::2] for pair in query.split("&")).get(name, "")
-
-
-def _seconds(query: str) -> float | None:
-    """The patience of a client, None if it has no end; raises ValueError."""
-    text = _argument(query, "seconds")
-    if not text:
-        return None
-    seconds = float(text)
-    if not 0 <= seconds <= _MOST_SECONDS:
-        raise ValueError(f"{text} is not a number of seconds")
-    return seconds

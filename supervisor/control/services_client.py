@@ -28,8 +28,8 @@ _ORDERS = (
     *("start", "stop", "restart", "signal", "clear", "shutdown", "reload"),
     *("reread", "update", "add", "remove"),
 )
-VERBS = (*_REPORTS, *_ORDERS, "config", "open", "fg", "help", "quit", "exit")
-_WITH_JSON = ("status", "pid", "avail", "config")
+VERBS = (*_REPORTS, *_ORDERS, "config", "fleet", "wait", "open", "fg", "help", "quit", "exit")
+_WITH_JSON = ("status", "pid", "avail", "config", "fleet")
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -113,6 +113,10 @@ def _deed(verb: str) -> Verb | None:
         from . import services_configuration
 
         return services_configuration.config
+    if verb in ("fleet", "wait"):
+        from . import services_fleet
+
+        return getattr(services_fleet, verb)  # type: ignore[no-any-return]
     if verb == "open":
         from . import services_verbs
 

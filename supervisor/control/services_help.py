@@ -42,6 +42,14 @@ VERBS = {
         "config reload|rollback|generations NAME [N|VERSION]",
         "reload a configuration, go back, or list versions",
     ),
+    "fleet": (
+        "fleet [VERB [VERSION]] [--service NAME] [--json]",
+        "show fleets; VERB: approve, condemn, recall or clear",
+    ),
+    "wait": (
+        "wait --fleet [--service NAME] [--timeout DURATION]",
+        "wait until services run on versions known as good",
+    ),
     "reload": ("reload", "stop all services, read the file, and start all"),
     "shutdown": ("shutdown", "stop all services, and end"),
     "version": ("version", "print the version of the supervisor"),

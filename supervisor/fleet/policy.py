@@ -35,6 +35,7 @@ class FleetPolicy(Record):
     duration: float = 100.0  # after this time without a verdict a canary counts as lost
     windows: bool = False  # there are reload windows
     patience: float = 20.0  # a start waits this long for the Lease
+    service: str = ""  # the name of one of several services
 
     @property
     def pod(self) -> str:
@@ -44,7 +45,7 @@ class FleetPolicy(Record):
 
 def fresh(policy: FleetPolicy) -> Fleet:
     """The record before the first event."""
-    return Fleet(group=policy.name, pod=policy.identity)
+    return Fleet(group=policy.name, pod=policy.identity, service=policy.service)
 
 
 def place(identity: str, version: str) -> float:

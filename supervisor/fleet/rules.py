@@ -45,7 +45,11 @@ class FleetRules(Record):
         return fresh(self.policy)
 
     def note(self, fleet: Fleet, event: ev.Event, now: float) -> Fleet:
-        """The record after an event while the service is down: nothing is decided."""
+        """The record after an event while the service is down: nothing is decided, and no order
+        is taken.
+        """
+        if isinstance(event, fe.FleetOrdered):
+            return fleet
         turn = Turn(fleet, self.policy, (Rollout(), Life()), now)
         reports.take(turn, event)
         return turn.fleet

@@ -113,6 +113,7 @@ class Fleet(Record):
     # For people.
     group: str = ""  # the name of the fleet
     pod: str = ""  # the identity of this pod
+    service: str = ""  # one of several
     state: State = State.SETTLED
     reason: str = ""  # of a condemned or held version
     error: str = ""  # its words

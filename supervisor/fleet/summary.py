@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from ..core.rollout_state import Rollout
     from .state import Debt, Fleet
 
-_REMEDY = "supervisorctl fleet approve lets it pass"
-
 
 def shown(fleet: Fleet, rollout: Rollout) -> dict[str, object]:
     """The part of a pod, and the Lease as the pod has read it last."""
@@ -46,6 +44,7 @@ def sentence(fleet: Fleet, rollout: Rollout) -> str:
     """The state of the pod in a line, with the way on where a person has one."""
     version = short(fleet.name or fleet.version)
     ledger = fleet.shown or Ledger()
+    remedy = f"{_order(fleet, 'approve')} lets it pass"
     match fleet.state:
         case State.ASKING:
             return f"configuration {version} is new to the fleet: no pod tries it yet"
@@ -53,26 +52,32 @@ def sentence(fleet: Fleet, rollout: Rollout) -> str:
             return f"this pod tries configuration {version} for the fleet"
         case State.WAITING:
             holder = ledger.holder.partition("/")[0] or "another pod"
-            return f"configuration {version} is on trial at {holder}; {_REMEDY}"
+            return f"configuration {version} is on trial at {holder}; {remedy}"
         case State.PASSED:
-            return f"configuration {version} has passed its trial; {_REMEDY}"
+            return f"configuration {version} has passed its trial; {remedy}"
         case State.DUE:
             return f"configuration {version} is good; this pod takes it at its place"
         case State.CONDEMNED if overruled(fleet):
             return (
                 f"configuration {version} fails here, although a person approved it: {_why(fleet)};"
-                " correct it, or order supervisorctl fleet condemn"
+                f" correct it, or order {_order(fleet, 'condemn')}"
             )
         case State.CONDEMNED:
             by = _why(fleet)
             how = by if by.startswith("condemned") else f"condemned: {by}"
-            return f"configuration {version} is {how}; {_REMEDY}"
+            return f"configuration {version} is {how}; {remedy}"
         case State.HELD if rollout.versions.live == fleet.version:
             return f"configuration {version} is in place, without a verdict: {_why(fleet)}"
         case State.HELD:
             return f"configuration {version} is held: {_why(fleet)}"
     running = short(rollout.runs_on)
     return f"running on configuration {running}" if running else "no configuration yet"
+
+
+def _order(fleet: Fleet, verb: str) -> str:
+    """The command of a person."""
+    service = f" --service {fleet.service}" if fleet.service else ""
+    return f"supervisorctl fleet {verb}{service}"
 
 
 def overruled(fleet: Fleet) -> bool:

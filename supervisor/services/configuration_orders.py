@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
 _REFUSED = 1
 _USAGE = 2
-_OF_ONE_APP = "supervisorctl generations"  # the remedy there
+# The remedies of a single app, and those of a service.
+_OF_ONE_APP = {
+    "supervisorctl generations": "supervisorctl config generations {}",
+    "supervisorctl fleet tells": "supervisorctl fleet --service {} tells",
+    "supervisorctl fleet approve": "supervisorctl fleet approve --service {}",
+}
 
 
 class ConfigurationOrders:
@@ -121,5 +126,7 @@ def _of_service(name: str, settled: Settled, answer: Answer) -> Answer:
 def _named(name: str, answer: Answer) -> Answer:
     if answer.text.startswith(f"{name}: "):
         return answer
-    text = answer.text.replace(_OF_ONE_APP, f"supervisorctl config generations {name}")
+    text = answer.text
+    for remedy, of_service in _OF_ONE_APP.items():
+        text = text.replace(remedy, of_service.format(name))
     return answer.replace(text=f"{name}: {text}")

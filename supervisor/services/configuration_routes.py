@@ -10,6 +10,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from ..control import peer
+from ..control.arguments import argument
 from ..control.background import Background
 from ..control.commands import Answer
 from ..control.held_requests import HeldRequests
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..http_server.router import Exchange, Handler, Router
     from .configuration_orders import ConfigurationOrders, Reply
 
+REFUSED = "refused: an order needs a unix socket, or a password in the configuration file"
 _WAITING = 8  # clients
 # The status for each exit code of supervisorctl.
 _STATUS = {0: HTTPStatus.OK, 1: HTTPStatus.CONFLICT, 2: HTTPStatus.BAD_REQUEST}
@@ -55,29 +57,28 @@ class ConfigurationRoutes:
         }
 
     def _reload(self, exchange: Exchange) -> None:
-        name = _argument(exchange, "service")
-        self._order(exchange, partial(self._orders.reload, name, _client(exchange)))
+        name = argument(exchange.request.query, "service")
+        self._order(exchange, partial(self._orders.reload, name, client(exchange)))
 
     def _roll_back(self, exchange: Exchange) -> None:
-        name = _argument(exchange, "service")
-        wanted = _argument(exchange, "to") or "1"
-        self._order(exchange, partial(self._orders.roll_back, name, wanted, _client(exchange)))
+        name = argument(exchange.request.query, "service")
+        wanted = argument(exchange.request.query, "to") or "1"
+        self._order(exchange, partial(self._orders.roll_back, name, wanted, client(exchange)))
 
     def _order(self, exchange: Exchange, order: Callable[[Reply], None]) -> None:
         if not self._takes_orders(exchange.connection):
-            why = "refused: an order needs a unix socket, or a password in the configuration file"
-            exchange.answer(plain(HTTPStatus.FORBIDDEN, why))
+            exchange.answer(plain(HTTPStatus.FORBIDDEN, REFUSED))
             return
-        self._later(exchange, order, _said)
+        self._later(exchange, order, said)
 
     def _show_generations(self, exchange: Exchange) -> None:
-        name = _argument(exchange, "service")
+        name = argument(exchange.request.query, "service")
 
         def show(reply: Callable[[list[dict[str, object]] | Answer], None]) -> None:
             reply(self._orders.generations(name))
 
         def shown(found: list[dict[str, object]] | Answer) -> Response:
-            return _said(found) if isinstance(found, Answer) else as_json(found)
+            return said(found) if isinstance(found, Answer) else as_json(found)
 
         self._later(exchange, show, shown)
 
@@ -115,24 +116,15 @@ def _answer(place: Place, response: Callable[..., Response], found: object) -> N
         place.answer(response(found))
 
 
-def _said(answer: Answer) -> Response:
+def said(answer: Answer) -> Response:
+    """The response with an answer."""
     return plain(_STATUS[answer.code], answer.text)
 
 
-def _client(exchange: Exchange) -> str:
+def client(exchange: Exchange) -> str:
+    """The client of a request, for the log."""
     try:
         pid, uid = peer.credentials(exchange.connection.socket)
     except OSError:  # of a TCP socket
         return "a client with the password"
     return f"uid {uid} (pid {pid})"
-
-
-def _argument(exchange: Exchange, name: str) -> str:
-    """The value of an argument, empty if it is not given."""
-    pairs = dict(pair.partition("=")[::2] for pair in exchange.request.query.split("&"))
-    text = pairs.get(name, "")
-    if "%" in text:
-        from urllib.parse import unquote
-
-        return unquote(text, errors="replace")
-    return text

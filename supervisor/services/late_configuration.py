@@ -34,6 +34,7 @@ class LateConfiguration:
         self._services = services
         self._processes = processes
         self._made: ConfiguredServices | None = None
+        self.on_change: Callable[[], None] | None = None  # of a client that waits
 
     def of(self, name: str) -> ServiceConfiguration:
         """The parts of a service. Raises KeyError for a service without a configuration."""
@@ -67,6 +68,8 @@ class LateConfiguration:
             made.begun = True
         if made is not None:
             made.observe(event, before, after, orders)
+            if self.on_change is not None:
+                self.on_change()
 
     def end(self) -> None:
         """All services have ended."""

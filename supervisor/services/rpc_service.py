@@ -94,6 +94,7 @@ class RpcService:
         access = self._access(loop, inputs, logs)
         server = RpcServer(access, ServicePages(loop.current).by_path)
         _add_configuration(server, loop)
+        _add_fleet(server, loop)
         return server
 
     def _open_control(self) -> list[tuple[socket.socket, None]]:
@@ -160,6 +161,13 @@ def _add_configuration(server: RpcServer, loop: ServicesLoop) -> None:
 
     orders = ConfigurationOrders(lambda: loop.services, loop.inbox.put, loop.configuration)
     server.routes |= ConfigurationRoutes(server, orders, server.takes_orders).by_path()
+
+
+def _add_fleet(server: RpcServer, loop: ServicesLoop) -> None:
+    """The paths of `supervisorctl fleet`."""
+    from .late_fleet_routes import LateFleetRoutes
+
+    server.routes |= LateFleetRoutes(server, loop).by_path()
 
 
 def _never(_: Callable[[], None]) -> None:

@@ -58,10 +58,20 @@ class ConfigurationMetrics:
                 group.observe(seen, last, member.service, ())
 
     def _gone(self, services: Services) -> list[str]:
-        """The services that have left the file, or have no configuration any more."""
+        """The services that have left the file, or have a configuration, or a fleet, no more or
+        since now.
+        """
         members = services.members
-        kept = {name for name, member in members.items() if member.service.rollout is not None}
+        kept = {
+            name
+            for name, member in members.items()
+            if member.service.rollout is not None and self._as_before(name, member.service)
+        }
         return [name for name in self._groups if name not in kept]
+
+    def _as_before(self, name: str, service: Service) -> bool:
+        last = self._last.get(name, service)
+        return (last.fleet is None) is (service.fleet is None)
 
     def _forget(self, name: str) -> None:
         """Remove the series of a service."""
@@ -85,6 +95,10 @@ class ConfigurationMetrics:
                 ReloadMetrics(registry, method),
                 SourceMetrics(registry),
             )
+            if services.members[name].service.fleet is not None:
+                from ..observe.fleet_metrics import FleetMetrics
+
+                groups = (*groups, FleetMetrics(registry))
             self._groups[name] = groups
         return groups
 

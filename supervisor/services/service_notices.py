@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .conductor_state import Services
 
 _LOOP = 5  # failures in a row
+_PASSED = ev.DeadlinePassed()  # stands for an event of another service, or of none
 
 
 def notices(
@@ -56,7 +57,8 @@ def _of_service(
     elif member.life.failures >= _LOOP > was.life.failures:
         fate = service_ends.fate(after, name, short_of_memory)
         yield Notice("ServiceCrashLoop", f"{fate}; it is started again", warning=True)
-    if member.service.rollout is None or getattr(event, "service", "") != name:
+    if member.service.rollout is None:
         return
-    for one in pod_events.notices(event, was.service, member.service):
+    mine = event if getattr(event, "service", "") == name else _PASSED
+    for one in pod_events.notices(mine, was.service, member.service):
         yield one.replace(note=f"{name}: {one.note}")

@@ -77,6 +77,7 @@ def rules(settings: Settings, environ: Mapping[str, str], service: str = APP) ->
             + settings.fleet_bake,
             windows=bool(settings.reload_window),
             patience=settings.initial_sync_timeout / _START_SHARE,
+            service="" if service == APP else service,
         )
     )
 
