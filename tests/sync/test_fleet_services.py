@@ -16,6 +16,7 @@ from tests.fake_kube import FakeKube
 from tests.harness import Program, Run, app, only_process, until
 from tests.process.services import section, written
 from tests.sync.fleet_pods import PREFIX
+from tests.sync.windows import closed_window
 
 pytestmark = only_process
 
@@ -152,6 +153,27 @@ def test_services_fail_apart_and_follow_apart(run: Run, fake: FakeKube, tmp_path
     until(lambda: second.taken("a"), ["one", "three"], 30)
     until(lambda: second.taken("b"), ["one", "three"], 30)
     assert ["one", "bad", "one", "three"] == first.taken("b")
+
+
+class PodWithHours(Pod):
+    """The first service takes no version now."""
+
+    def _section(self, service: str) -> str:
+        text = super()._section(service)
+        return f"{text}\nreload_window = {closed_window()}\n" if service == "a" else text
+
+
+@pytest.mark.slow
+def test_hours_of_one_service_hold_that_one_alone(run: Run, fake: FakeKube, tmp_path: Path) -> None:
+    fake.create("web", GOOD)
+    pod = PodWithHours(run, fake, tmp_path, identity("web-0", GOOD, LATER))
+    for service in "ab":
+        until(partial(annotation, fake, f"web-{service}", "good"), name_of(service, GOOD), 30)
+
+    fake.change("web", LATER)
+    until(lambda: pod.taken("b"), ["one", "three"], 30)
+    pod.program.err.expect("a: configuration .* waits: no reload window is open", 30)
+    assert (["one"], "") == (pod.taken("a"), annotation(fake, "web-a", "trial"))
 
 
 def test_two_services_have_two_fleets(run: Run, tmp_path: Path) -> None:
