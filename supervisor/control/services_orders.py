@@ -27,6 +27,7 @@ _WHY = {
     FaultCode.ALREADY_STARTED: "already started",
     FaultCode.NOT_RUNNING: "not running",
     FaultCode.SPAWN_ERROR: "spawn error",
+    FaultCode.SHUTDOWN_STATE: "supervisor shutting down",
     FaultCode.ABNORMAL_TERMINATION: "abnormal termination",
 }
 

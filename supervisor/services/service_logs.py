@@ -196,15 +196,19 @@ class ServiceLogs(FilePart):
     def _log(self, identity: str, name: str) -> Log:
         channel = self._channels.get((identity, name))
         found = (
-            (channel.file or channel.ring) if channel is not None else self._file_of(identity, name)
+            (channel.file or channel.ring) if channel is not None else self._unused(identity, name)
         )
         if found is None:
             raise NoLogError(f"{identity} has no log of {name} here")
         return found
 
-    def _file_of(self, identity: str, name: str) -> LogFile | None:
-        """The log file of a service that was not started yet, which may be there."""
+    def _unused(self, identity: str, name: str) -> Log | None:
+        """The log of a service that was not started yet: its file may be there."""
         route = stream_routes.route(self._plan.service(identity), name, self._plan.plan)
+        if route is not None and not route.path and route.output:
+            from .log_ring import Ring
+
+            return Ring()
         if route is None or not route.path or _is_foreign(route.path):
             return None
         from .log_files import LogFile

@@ -54,7 +54,8 @@ class Follower:
 
 def test_a_log_is_read_tailed_and_cleared(run: Run, tmp_path: Path) -> None:
     said = section("web", command='sh -c "echo one; echo two; exec sleep 1000"', **KEPT)
-    site = Site(run, tmp_path, said, section("off", "wait", autostart="false"))
+    unused = section("unused", "wait", autostart="false", **KEPT)
+    site = Site(run, tmp_path, said, section("off", "wait", autostart="false"), unused)
     wait_until(lambda: _read(site, "one\ntwo\n"))
 
     assert "two\n" == site.rpc.readProcessStdoutLog("web", -4, 0)
@@ -66,9 +67,10 @@ def test_a_log_is_read_tailed_and_cleared(run: Run, tmp_path: Path) -> None:
     assert (10, "BAD_NAME: x") == fault(site.rpc.readProcessStdoutLog, "x", 0, 0)
     assert (20, "NO_FILE: /dev/stdout") == fault(site.rpc.readProcessStdoutLog, "off", 0, 0)
     assert ["", 0, False] == site.rpc.tailProcessStdoutLog("off", 0, 4)
+    assert "" == site.rpc.readProcessStdoutLog("unused", 0, 0)
     assert site.rpc.clearProcessLogs("web")
     assert "" == site.rpc.readProcessStdoutLog("web", 0, 0)
-    assert [80, 80] == [one["status"] for one in site.rpc.clearAllProcessLogs()]
+    assert [80, 80, 80] == [one["status"] for one in site.rpc.clearAllProcessLogs()]
     site.end()
 
 
