@@ -11,13 +11,14 @@ import stat
 import time
 from _thread import allocate_lock
 
-from ..core.errors import reason
+from ..core.errors import is_shortage, reason
 from ..runtime import log
 from .log_ring import read_span, tail_span
 
 _FLAGS = os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _MODE = 0o644
 _QUIET = 60.0  # seconds without a line about another loss
+_NEXT_TRY = 1.0  # seconds, to rotate without a descriptor
 _LONGEST = 1 << 20  # bytes of a line beyond the size of a file
 
 
@@ -37,6 +38,8 @@ class LogFile:
         self._quiet_until = 0.0
         self._torn = False  # whether a line lacks its end
         self._rotates = maxbytes > 0
+        self._rotate_at = 0.0  # not before, after a shortage of descriptors
+        self._short = False  # a rotation waits for a descriptor, which was told
         self.regular = True  # else a FIFO or a device
 
     def limit(self, maxbytes: int, backups: int) -> None:
@@ -163,22 +166,44 @@ class LogFile:
 
     def _rotate(self) -> bool:
         """Begin a new file; whether that succeeded."""
+        if time.monotonic() < self._rotate_at:
+            return False
         try:
             if self._backups > 0:
                 for number in range(self._free() - 1, 0, -1):
                     _rename(f"{self.path}.{number}", f"{self.path}.{number + 1}")
-                _rename(self.path, f"{self.path}.1")
-                self._open()
+                self._begin_file()
             else:
                 os.ftruncate(self._fd, 0)
                 self._size = 0
         except OSError as error:
-            self._rotates = False
-            log.error(
-                f"cannot rotate the log file {self.path}: {reason(error)}; it grows from now on",
-                event="log_file_failed",
-            )
+            self._cannot_rotate(error)
+            return False
+        self._short = False
         return self._rotates
+
+    def _begin_file(self) -> None:
+        """Put the file aside for a new one. Raises OSError; after a shortage it is back."""
+        _rename(self.path, f"{self.path}.1")
+        try:
+            self._open()
+        except OSError as error:
+            if is_shortage(error):
+                _rename(f"{self.path}.1", self.path)
+            raise
+
+    def _cannot_rotate(self, error: OSError) -> None:
+        """Tell it once; after a shortage the next try may succeed."""
+        told = self._short
+        self._rotates = self._short = is_shortage(error)
+        self._rotate_at = time.monotonic() + _NEXT_TRY
+        if self._short and told:
+            return
+        until = "until there is a descriptor" if self._short else "from now on"
+        log.error(
+            f"cannot rotate the log file {self.path}: {reason(error)}; it grows {until}",
+            event="log_file_failed",
+        )
 
     def _free(self) -> int:
         """The least number without an older file, or the last number."""

@@ -99,7 +99,7 @@ def test_events_need_a_pod(run: Run, tmp_path: Path) -> None:
 def test_lack_of_memory_is_told_from_a_kill(
     memory_group: MemoryGroup, run: Run, tmp_path: Path
 ) -> None:
-    """A person kills one service, and the kernel another later: of two ends at once, the counter
+    """A person kills a service, and the kernel another later: of two ends at once, the counter
     does not tell which was the kernel's.
     """
     hunger = tmp_path / "hunger"

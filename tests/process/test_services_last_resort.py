@@ -78,7 +78,7 @@ def test_the_end_of_an_essential_service_ends_all_without_rules(run: Run, tmp_pa
 
 
 def test_a_start_without_descriptors_is_tried_again(run: Run, tmp_path: Path) -> None:
-    """The limit is lowered while it runs: one start fails, the other service lives on."""
+    """The limit is lowered while it runs: a start fails, the other service lives on."""
     program = supervisord(
         run,
         tmp_path,

@@ -17,6 +17,8 @@ from config_supervisor.services.log_files import LogFile
 from config_supervisor.services.log_ring import BadSpanError, Ring
 from config_supervisor.services.plan import Sink, Stream
 from config_supervisor.services.syslog_socket import SyslogSocket
+from tests.harness import wait_until
+from tests.unit.descriptors import full_table
 from tests.unit.ensemble import planned, service
 
 writes = st.lists(st.text("ab\n", min_size=1, max_size=9).map(str.encode), max_size=30)
@@ -38,8 +40,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_rotation_keeps_lines_and_order(
     tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], most: int, backups: int
 ) -> None:
-    """The files are the end of the text; each older one ends with the line that filled it, and the
-    newest one is not full.
+    """The files are the end of the text; each older file ends with the line that filled it, and the
+    newest is not full.
     """
     path = tmp_path_factory.mktemp("log") / "web.log"
     file = LogFile(str(path), most, backups)
@@ -84,6 +86,27 @@ def test_a_write_of_many_sizes_renames_no_file_twice(
     assert "000000998\n" == (tmp_path / "web.log.2").read_text()
     assert "" == path.read_text()
     assert len(renamed) <= 6
+
+
+def test_rotation_waits_for_a_descriptor(tmp_path: Path, told: list[str]) -> None:
+    """The file grows meanwhile, and no line goes into an older file."""
+    path = tmp_path / "web.log"
+    file = LogFile(str(path), 10, 2)
+    file.open()
+    with full_table():
+        for number in range(3):
+            file.write(b"%09d\n" % number)
+    assert ["web.log"] == [one.name for one in tmp_path.iterdir()]
+
+    def rotated() -> None:
+        file.write(b"more\n")
+        assert (tmp_path / "web.log.1").exists()
+
+    wait_until(rotated)
+    file.close()
+    assert (tmp_path / "web.log.1").read_text().startswith("000000000\n000000001\n000000002\n")
+    why = "too many open files; it grows until there is a descriptor"
+    assert [f"cannot rotate the log file {path}: {why}"] == told
 
 
 def test_rotation_takes_no_time_for_files_that_are_not_there(tmp_path: Path) -> None:

@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 import os
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from config_supervisor.runtime import log, shortages, threads
 from tests.harness import until
-
-
-@contextmanager
-def full_table() -> Iterator[None]:
-    """No descriptor is left in the process."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    free = os.dup(0)
-    os.close(free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+from tests.unit.descriptors import full_table
 
 
 def test_a_deed_is_tried_until_there_is_a_descriptor(capfd: pytest.CaptureFixture[str]) -> None:
