@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,12 @@ def change(
     """Change the content, and wait until these pods are in a state about it."""
     group.change(content)
     for pod in pods:
+        until(partial(newest, pod), version(content), PATIENCE)
         pod.expect_state(state, reason)
+
+
+def newest(pod: Pod) -> object:
+    return pod.fleet()["newest"]
 
 
 def expect_all(pods: Sequence[Pod], *contents: str) -> None:
