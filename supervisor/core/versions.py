@@ -298,10 +298,16 @@ def cut_short(versions: Versions) -> Versions:
 
 
 def failing(versions: Versions, version: str, why: str) -> Versions:
-    """The app does not work on a version."""
-    return shut(versions, version).replace(
-        rolled_back=False, marks=versions.marks.failing(version, why)
-    )
+    """The app does not work on a version. The good version stays good: the app has worked on it,
+    and there is no other; on trial for a fleet there is.
+    """
+    if version == versions.good and version != versions.marks.baking:
+        return versions.replace(rolled_back=False)
+    marks = versions.marks.failing(version, why)
+    good = versions.good
+    if good == version:
+        good = marks.good[0] if marks.good else ""
+    return shut(versions, version).replace(rolled_back=False, marks=marks, good=good)
 
 
 def going_back(versions: Versions, version: str) -> Versions:
@@ -328,7 +334,10 @@ def rollback_ordered(versions: Versions, version: str) -> Versions:
     before = versions.marks.why(versions.newest)  # it says more than an order
     why = before or "a rollback to another version was ordered"
     marks = versions.marks.failing(versions.newest, why)
-    return versions.replace(rejected=versions.desired, returning=version, marks=marks)
+    good = versions.good
+    if good == versions.newest:
+        good = marks.good[0] if marks.good else ""
+    return versions.replace(rejected=versions.desired, returning=version, marks=marks, good=good)
 
 
 def apply(versions: Versions) -> Versions:

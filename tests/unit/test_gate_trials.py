@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from config_supervisor.core import events as ev
+from config_supervisor.core.actions import RollBack
 from config_supervisor.core.rollout_state import Rollout
 from config_supervisor.core.versions import Versions
 from tests.unit.histories import App
@@ -16,6 +17,14 @@ def running() -> App:
     app.at(0, ev.Started(7), ev.ReloadFinished(1))
     assert "a" == app.versions.good
     return app
+
+
+def test_failure_of_an_ordered_reload_in_a_trial_goes_back() -> None:
+    app = tried(verified=True)
+    app.at(110, ev.ReloadOrdered())
+
+    assert [RollBack("a")] == app.at(111, ev.ReloadFinished(app.reloads.number, "verify", "503"))
+    assert ("a", ["b"]) == (app.versions.good, [*app.versions.marks.rejected])
 
 
 def test_rollback_by_hand_keeps_the_reason_of_a_condemnation() -> None:

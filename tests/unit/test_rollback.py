@@ -16,6 +16,7 @@ from config_supervisor.core.actions import (
     Spawn,
 )
 from config_supervisor.core.life_state import Ended
+from tests.unit.consistency import flaws
 from tests.unit.histories import INT, QUIT, TERM, changed, configured, prove, rolled_back
 
 # --- verify and roll back -------------------------------------------------------------------------
@@ -140,6 +141,34 @@ def test_app_that_survived_int_is_judged_by_its_reload() -> None:
     changed(app, 110, "c")
 
     assert [app.cancel(), RollBack("b")] == app.at(111, ev.Exited(7, 1))
+
+
+@pytest.mark.parametrize(
+    "end", [ev.Exited(7, 1), ev.ReloadFinished(1, "verify", "503")], ids=["dies", "fails"]
+)
+def test_good_version_stays_good_if_an_ordered_reload_fails(end: ev.Event) -> None:
+    """The app has worked on it, and there is no better one."""
+    app = configured(rollback=True, restart="always")
+    assert [Reload(1)] == app.at(100, ev.ReloadOrdered())
+    app.at(101, end)
+
+    assert ("a", ("a",), frozenset()) == (
+        app.versions.good,
+        app.versions.marks.good,
+        app.versions.marks.rejected,
+    )
+    assert [] == flaws(app.state, app.policy)
+
+
+def test_ordered_rollback_from_the_good_version_leaves_it() -> None:
+    app = configured(rollback=True)
+    changed(app, 100, "b")
+    app.at(103, ev.ReloadFinished(1))
+    assert "b" == app.versions.good
+    app.at(110, ev.RollbackOrdered("a"))
+
+    assert ("a", "b") == (app.versions.good, app.versions.rejected)
+    assert [] == flaws(app.state, app.policy)
 
 
 def test_an_app_that_dies_later_is_no_rollback() -> None:
