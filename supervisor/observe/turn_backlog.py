@@ -5,17 +5,21 @@ The main thread adds turns; another opens the backlog once. It must not know the
 
 from __future__ import annotations
 
+from ..core.primitives import deque
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+MOST = 10_000  # turns: a shortage may keep the metrics away for long
 
 
 class Backlog:
     """Keeps the turns for the metrics until those are imported; the main thread counts them all."""
 
     def __init__(self) -> None:
-        self._turns: list[tuple[Any, ...]] | None = []
+        self._turns: deque[tuple[Any, ...]] | None = deque(maxlen=MOST)
         self._target: Callable[..., None] | None = None
 
     def observe(self, *turn: Any) -> None:
@@ -25,7 +29,7 @@ class Backlog:
         self._turns.append(turn)
         if self._target is not None:
             turns = self._turns
-            self._turns = []
+            self._turns = deque(maxlen=MOST)
             for one in turns:
                 self._target(*one)
 
