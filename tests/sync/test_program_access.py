@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
@@ -94,8 +95,9 @@ def test_a_failing_credential_plugin_is_seen_to_fail(
     program.finish(125)
 
 
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
 def test_end_leaves_no_file_made_of_a_kubeconfig(
-    subject: Subject, tmp_path: os.PathLike[str]
+    subject: Subject, run: Run, tmp_path: os.PathLike[str], signum: signal.Signals
 ) -> None:
     """The client library writes the certificates and keys of a kubeconfig to temporary files."""
     folder = os.path.join(tmp_path, "tmp")
@@ -103,8 +105,11 @@ def test_end_leaves_no_file_made_of_a_kubeconfig(
     subject.kube.create("web", {"app.conf": "one"})
     program = subject.start(env={"TMPDIR": folder})
     program.expect("ready")
-    assert os.listdir(folder)
-    program.send(15)
+    (keys,) = os.listdir(folder)
+    assert [] == os.listdir(os.path.join(folder, keys))
+    program.send(signum)
     program.wait()
+    run.kill_left()
 
-    assert [] == os.listdir(folder)
+    assert [] == [name for _, _, names in os.walk(folder) for name in names]
+    assert (signum == signal.SIGKILL) == (keys in os.listdir(folder))

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from ... import __version__
 from ...runtime import log as say
 from ..interface import FailureReason
+from . import memory_files
 from .api_errors import STATUS_LIMIT
 from .client_library import import_library
 from .credentials import CredentialsError, credentials_of, subject
@@ -39,8 +40,8 @@ _unverified: set[str] = set()  # servers about which the log has a warning
 class ApiClient:
     """A client of an API server, for a single thread.
 
-    `url` is the server's address, `ca` the file with its CA, `hint` the advice when it cannot be
-    reached.
+    `url` is the server's address, `ca` the place of its CA for people, `hint` the advice when it
+    cannot be reached.
     """
 
     def __init__(self, conf: Any, credentials: Credentials, library: Library) -> None:
@@ -51,7 +52,9 @@ class ApiClient:
         conf.connection_pool_maxsize = 1
         conf.socket_options = transport.SOCKET_OPTIONS
         self.url: str = conf.host
-        self.ca: str | None = conf.ssl_ca_cert
+        ca: str | None = conf.ssl_ca_cert
+        in_memory = ca is not None and ca.startswith(memory_files.PLACE)
+        self.ca = "the CA certificates in the kubeconfig" if in_memory else ca
         self.hint = credentials.hint
         self._conf = conf
         self._credentials = credentials

@@ -8,15 +8,18 @@ The format: https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
 import tempfile
 
 from ...core.errors import reason
+from ...runtime import threads
 from ..interface import FailureReason
 from .client_library import import_kubeconfig_loader
 from .credentials import CredentialsError
+from .memory_files import taken_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ _REFERENCES = {
     "user": ("tokenFile", "client-certificate", "client-key"),
 }
 _IMPERSONATION = ("as", "as-uid", "as-groups", "as-user-extra")
+_keys = threads.Lock()  # held while the library may write files
 _PROVIDERS = ("gcp", "oidc")  # the auth-providers of the library
 
 
@@ -54,13 +58,14 @@ class Kubeconfig:
     def configure(self, conf: Any) -> None:
         load = import_kubeconfig_loader()
         try:
-            load(
-                config_file=self._name,
-                context=self._context or self._current(),
-                client_configuration=conf,
-                persist_config=False,
-                temp_file_path=_key_folder(),
-            )
+            with _keys_in_memory(conf):
+                load(
+                    config_file=self._name,
+                    context=self._context or self._current(),
+                    client_configuration=conf,
+                    persist_config=False,
+                    temp_file_path=_key_folder(),
+                )
         except Exception as exc:
             raise self._error(self._problem(exc)) from exc
         self._refuse_login()
@@ -68,7 +73,8 @@ class Kubeconfig:
         if renew is not None:
 
             def renew_stripped(conf: Any) -> None:
-                renew(conf)  # puts itself back as the hook
+                with _keys_in_memory(conf):
+                    renew(conf)  # puts itself back as the hook
                 conf.refresh_api_key_hook = renew_stripped
                 # A token file written by hand ends in a newline, which no header may have.
                 conf.api_key["BearerToken"] = conf.api_key["BearerToken"].strip()
@@ -170,6 +176,23 @@ class Kubeconfig:
     def _error(self, why: str, path: str = "") -> CredentialsError:
         message = f"cannot use kubeconfig {path or self._name}: {why}"
         return CredentialsError(FailureReason.CONFIG, message, fatal=True)
+
+
+@contextlib.contextmanager
+def _keys_in_memory(conf: Any) -> Iterator[None]:
+    """Take the files in which the library puts keys and certificates off the disk: an end by KILL
+    would leave them there.
+    """
+    with _keys:
+        yield
+        named = {name: getattr(conf, name) for name in ("ssl_ca_cert", "cert_file", "key_file")}
+        for path in set(named.values()):
+            if not path or os.path.dirname(path) != _key_folder():
+                continue
+            with contextlib.suppress(OSError):  # it stays where it is until an end in order
+                place = taken_in(path)
+                for name in (name for name in named if named[name] == path):
+                    setattr(conf, name, place)
 
 
 def remove_key_files() -> None:
