@@ -222,7 +222,7 @@ def applied(versions: Versions, event: ev.ConfigApplied, now: float) -> Versions
 def failed(versions: Versions, event: ev.ConfigFailed, now: float) -> Versions:
     """A version could not be put in place."""
     versions = versions.replace(
-        applying=False,
+        applying=versions.applying and versions.checking,  # the check ends, no rollback does
         checking=False,
         checked="",
         hurry=False,

@@ -9,6 +9,7 @@ import pytest
 from config_supervisor.core import events as ev
 from config_supervisor.core.actions import (
     Apply,
+    Check,
     Kill,
     KillLeftovers,
     Reload,
@@ -169,6 +170,16 @@ def test_ordered_rollback_from_the_good_version_leaves_it() -> None:
 
     assert ("a", "b") == (app.versions.good, app.versions.rejected)
     assert [] == flaws(app.state, app.policy)
+
+
+def test_end_of_a_check_is_not_the_end_of_a_rollback() -> None:
+    app = configured(rollback=True, validate=True, reload_interval=0.0)
+    changed(app, 100, "b")
+    assert [Check()] == app.at(101, ev.ConfigOffered("c"))
+    assert [RollBack("a")] == app.at(102, ev.ReloadFinished(1, "verify", "no"))
+
+    assert [] == app.at(102.1, ev.ConfigFailed("c", "overtaken", "overtaken"))
+    assert [Reload(2)] == rolled_back(app, 103, "a")
 
 
 def test_an_app_that_dies_later_is_no_rollback() -> None:
