@@ -12,12 +12,13 @@ class VersionCleared(Event):
     """The fleet lets this pod apply a version; an empty digest: none any more.
 
     `trial`: this pod is its canary, until a verdict. `hurry`: a person has it applied at once,
-    whatever the hour.
+    whatever the hour. `claim`: the pod's mark on the trial, which its next process has to know.
     """
 
     digest: str
     trial: bool = False
     hurry: bool = False
+    claim: str = ""
     service: str = APP
 
 

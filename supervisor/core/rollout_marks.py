@@ -17,6 +17,7 @@ from .versions import REMEMBERED, Marks
 DEATHS = 2
 _FIRST_LINE = "config-supervisor marks 1"
 _WHY = 1000  # characters of a reason
+_CLAIM = 64  # characters of the mark of a pod
 
 
 def parse(data: bytes) -> Marks:
@@ -27,6 +28,8 @@ def parse(data: bytes) -> Marks:
     for line in data.decode(errors="replace").split("\n"):
         word, _, rest = line.partition(" ")
         version, _, more = rest.partition(" ")
+        if word == "claim" and _is_claim(version):
+            marks = marks.replace(claim=version)
         if not is_version(version):
             continue
         if word == "good":
@@ -54,6 +57,8 @@ def render(marks: Marks) -> bytes:
         lines.append(f"orderly {marks.orderly}")
     if marks.baking:
         lines.append(f"baking {marks.baking}")
+    if marks.claim:
+        lines.append(f"claim {marks.claim}")
     if marks.died:
         lines.append(f"died {marks.died}")
     return "".join(f"{line}\n" for line in lines).encode(errors="replace")
@@ -62,6 +67,10 @@ def render(marks: Marks) -> bytes:
 def is_version(text: str) -> bool:
     """Whether a word can be a version: a hex digest."""
     return len(text) == 64 and set(text) <= set("0123456789abcdef")
+
+
+def _is_claim(text: str) -> bool:
+    return text.isascii() and text.isalnum() and len(text) <= _CLAIM
 
 
 def begun(marks: Marks, live: str) -> Marks:

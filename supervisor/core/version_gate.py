@@ -31,6 +31,8 @@ def step(rollout: Rollout, event: ev.Event | Report, life: Life, policy: Rollout
     match event:
         case ev.VersionCleared(digest, trial, hurry):
             versions = _cleared(versions, digest, trial=trial)
+            if event.claim:
+                versions = versions.replace(marks=versions.marks.replace(claim=event.claim))
             hurry = versions.hurry or (hurry and versions.pending)
             return rollout.replace(versions=versions.replace(hurry=hurry)), ()
         case ev.VersionCondemned():

@@ -51,6 +51,7 @@ class Marks(Record):
     deaths: int = 0  # ends of a supervisor within the trial
     orderly: str = ""  # the version on trial at an ordered stop of the supervisor
     baking: str = ""  # on trial for the fleet; it may be good for this pod already
+    claim: str = ""  # the mark of this pod on its trials for the fleet
     died: str = ""  # was so at an end of the supervisor without an order
     resumed: str = ""  # was on trial at the ordered end before this start; not written down
 
@@ -164,7 +165,8 @@ def remembered(versions: Versions, marks: Marks) -> Versions:
         marks = marks.failing(version, versions.marks.why(version))
     if versions.cleared:
         marks = marks.forgiving(versions.cleared)
-    marks = marks.replace(baking=versions.marks.baking)
+    claim = versions.marks.claim or marks.claim
+    marks = marks.replace(baking=versions.marks.baking, claim=claim)
     return versions.replace(marks=marks, good=marks.good[0] if marks.good else "")
 
 

@@ -12,22 +12,24 @@ MANUAL = "manual"  # the reason word of a person
 
 
 def claimed(ledger: Ledger, version: str, holder: str, tries: int, duration: float) -> Ledger:
-    """The trial of a version, by this holder."""
-    return ledger.replace(trial=version, holder=holder, tries=tries, duration=duration)
+    """The trial of a version, by this holder, who has to mark the claim."""
+    return ledger.replace(trial=version, holder=holder, claim="", tries=tries, duration=duration)
 
 
 def untried(ledger: Ledger, version: str) -> Ledger:
     """No trial of this version goes on."""
     if ledger.trial != version:
         return ledger
-    return ledger.replace(trial="", holder="", tries=0, duration=0.0)
+    return ledger.replace(trial="", holder="", claim="", tries=0, duration=0.0)
 
 
 def turned(ledger: Ledger, holder: str, duration: float) -> Ledger:
-    """It is the turn of this pod to take a good version; empty: of any. A trial goes first."""
+    """It is the turn of this pod, who has to mark the claim, to take a good version; empty: of any.
+    A trial goes first.
+    """
     if ledger.trial:
         return ledger
-    return ledger.replace(holder=holder, duration=duration if holder else 0.0)
+    return ledger.replace(holder=holder, claim="", duration=duration if holder else 0.0)
 
 
 def resigned(ledger: Ledger, version: str, holder: str, *, met: bool = True) -> Ledger:
@@ -36,7 +38,8 @@ def resigned(ledger: Ledger, version: str, holder: str, *, met: bool = True) -> 
     """
     if (ledger.trial, ledger.holder) != (version, holder):
         return ledger
-    return ledger.replace(holder="", tries=ledger.tries if met else max(0, ledger.tries - 1))
+    tries = ledger.tries if met else max(0, ledger.tries - 1)
+    return ledger.replace(holder="", claim="", tries=tries)
 
 
 def approved(ledger: Ledger, version: str) -> Ledger:

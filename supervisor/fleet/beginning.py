@@ -98,7 +98,7 @@ def _bury(turn: Turn, event: ev.Event) -> None:
     """Publish that an earlier process of this pod did not outlive its trial."""
     fleet = turn.fleet
     ledger = turn.ledger
-    mine = ledger is not None and ledger.trial and ledger.holder == turn.policy.identity
+    mine = ledger is not None and ledger.trial and turn.owns(ledger)
     # Only the disk tells an ordered end from a death, so its memory comes first.
     looked = isinstance(event, ev.Remembered | ev.ConfigApplied | ev.ConfigFailed)
     if ledger is not None and mine and looked and ledger.trial not in fleet.claims:

@@ -27,6 +27,10 @@ UNSURE = (
     "the canaries could not tell whether the version works; see their logs, and"
     " supervisorctl fleet approve"
 )
+TWIN = (
+    "another pod has, or had, the same identity, and tries the version; set POD_NAME and"
+    " POD_UID by the downward API (docs/fleet.md)"
+)
 NO_CANARY = "no pod tries the version; see --fleet-role, and supervisorctl fleet approve"
 
 
@@ -134,7 +138,7 @@ def _not_condemned(turn: Turn, ledger: Ledger, event: ev.Event) -> None:
     turn.note(good_since=None)
     if turn.owes(fleet.name):
         return  # the verdict of this pod is on its way
-    if (ledger.trial, ledger.holder) == (fleet.name, turn.policy.identity):
+    if ledger.trial == fleet.name and turn.owns(ledger):
         _mine(turn, event)
         return
     if fleet.trial is not None:  # another pod has taken the trial over, or people ended it
@@ -248,7 +252,7 @@ def _untold(turn: Turn, ledger: Ledger) -> None:
         else:
             turn.enter(State.HELD, Hold.UNSURE, UNSURE)
         return
-    if turn.fleet.state is not State.HELD:
+    if turn.fleet.state is not State.HELD or turn.fleet.reason == Hold.TWIN:
         turn.enter(State.ASKING)
     foreign = bool(ledger.trial and ledger.holder) and not own and not _mine_or_older(turn, ledger)
     if foreign and not _silent(turn, ledger):
@@ -267,7 +271,8 @@ def _untold(turn: Turn, ledger: Ledger) -> None:
 
 def _wait(turn: Turn, ledger: Ledger) -> None:
     """Another pod is the canary; after a long silence this pod takes over, if it may."""
-    turn.note(lonely=None)
+    twin = ledger.holder == turn.policy.identity
+    turn.note(lonely=None, twin=turn.fleet.twin or twin)
     silent = _silent(turn, ledger)
     allowed = _allowed(turn)
     lost = _since(turn) + _patience(ledger) + LONELY * turn.policy.ask
@@ -277,7 +282,10 @@ def _wait(turn: Turn, ledger: Ledger) -> None:
     takes = silent and allowed
     if (takes or turn.fleet.shut) and hours.look(turn) is not Hours.OPEN:
         return
-    turn.enter(State.WAITING)
+    if twin:
+        turn.enter(State.HELD, Hold.TWIN, TWIN)
+    else:
+        turn.enter(State.WAITING)
     if takes:
         _take_over(turn, ledger)
 
@@ -285,7 +293,7 @@ def _wait(turn: Turn, ledger: Ledger) -> None:
 def _mine_or_older(turn: Turn, ledger: Ledger) -> bool:
     """Whether the trial is of this pod, or of a version that it knows as older than its own."""
     known = {name for _, name in turn.fleet.names}
-    return ledger.holder == turn.policy.identity or ledger.trial in known
+    return turn.owns(ledger) or ledger.trial in known
 
 
 def _silent(turn: Turn, ledger: Ledger) -> bool:

@@ -19,6 +19,7 @@ _NAME, _WORD, _POD = 64, 32, 253  # characters of a version, of a reason, of a p
 _MOST_TRIES = 99
 _LONGEST = 1e6  # seconds
 _LIST = 4096  # characters of a list
+_OF_NAMES = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
 
 
 class LeaseState(Record):
@@ -52,6 +53,7 @@ class Ledger(Record):
     recalled: str = ""  # pods that run on it go back
     good: tuple[str, ...] = ()  # newest first
     bad: tuple[Condemned, ...] = ()  # newest first
+    claim: str = ""  # the holder's mark: another pod of the same identity has another
 
     def sentence_on(self, version: str) -> Condemned | None:
         """The condemnation of a version, if any."""
@@ -87,6 +89,7 @@ def read(state: LeaseState) -> Ledger | Unusable:
         recalled=_name(annotations.get(f"{PREFIX}recall", "")),
         good=_names(annotations.get(f"{PREFIX}good", "")),
         bad=_sentences(annotations.get(f"{PREFIX}bad", "")),
+        claim=_name(annotations.get(f"{PREFIX}claim", "")) if state.holder else "",
     )
 
 
@@ -96,11 +99,12 @@ def written(ledger: Ledger) -> LeaseState:
         "shape": ledger.shape,
         "trial": ledger.trial,
         "tries": str(ledger.tries) if ledger.trial else "",
+        "claim": ledger.claim,
         "passed": ledger.passed,
         "hurry": ledger.hurry,
         "recall": ledger.recalled,
         "good": " ".join(ledger.good),
-        "bad": " ".join(f"{one.version}={one.reason}@{one.pod}" for one in ledger.bad),
+        "bad": " ".join(f"{one.version}={one.reason}@{plain(one.pod)}" for one in ledger.bad),
     }
     annotations = {f"{PREFIX}{key}": text for key, text in words.items() if text}
     return LeaseState(
@@ -109,6 +113,11 @@ def written(ledger: Ledger) -> LeaseState:
         ledger.duration,
         ledger.resource_version,
     )
+
+
+def plain(pod: str) -> str:
+    """A pod's name as a single word: a hyphen stands for each character that names cannot have."""
+    return "".join(one if one in _OF_NAMES else "-" for one in pod[:_POD])
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -125,7 +134,7 @@ def _sentences(text: str) -> tuple[Condemned, ...]:
         version, _, rest = word.partition("=")
         reason, _, pod = rest.partition("@")
         if name := _name(version):
-            found.setdefault(name, Condemned(name, reason[:_WORD] or "manual", pod[:_POD]))
+            found.setdefault(name, Condemned(name, reason[:_WORD] or "manual", plain(pod)))
     return tuple(found.values())[:REMEMBERED]
 
 

@@ -10,6 +10,7 @@ from ..core.record import Record, Words
 from .state import Fleet
 
 PLACES = 1 << 64
+SANDBOX = 16  # digits of a mark: the same in all containers of a pod, by the kernel
 
 
 class Role(Words):
@@ -22,7 +23,7 @@ class Role(Words):
 
 class FleetPolicy(Record):
     name: str  # of the fleet, and of its Lease
-    identity: str  # of the pod; never that of another pod
+    identity: str  # of the pod; another pod has the same by mistake only
     shape: str  # of the pod's sources, sub-directories and --map
     bake: float = 30.0  # how long a canary runs well before the verdict
     check: bool = False  # --fleet-check is asked while it bakes
@@ -36,6 +37,7 @@ class FleetPolicy(Record):
     windows: bool = False  # there are reload windows
     patience: float = 20.0  # a start waits this long for the Lease
     service: str = ""  # the name of one of several services
+    claim: str = ""  # the mark of this process on its claims; an older mark on its disk goes first
 
     @property
     def pod(self) -> str:

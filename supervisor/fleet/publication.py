@@ -77,7 +77,7 @@ def _written(turn: Turn, event: ev.Event) -> bool:
 def _write(turn: Turn, wanted: Ledger) -> None:
     fleet = turn.fleet
     claims = fleet.claims
-    if turn.tries and wanted.holder == turn.policy.identity:
+    if turn.tries and turn.owns(wanted):
         claims = (*(one for one in claims if one != fleet.name), fleet.name)[-CLAIMS:]
     turn.note(writing=wanted, write_by=turn.now + PATIENCE, claims=claims)
     turn.note(paying=fleet.owed, obeying=fleet.orders)
@@ -132,7 +132,7 @@ def _wishes(turn: Turn) -> bool:
 def forlorn(turn: Turn) -> bool:
     """Whether the Lease has this pod as the canary of a version that is no longer its newest."""
     ledger = turn.ledger
-    if ledger is None or ledger.holder != turn.policy.identity:
+    if ledger is None or not turn.owns(ledger):
         return False
     return ledger.trial != turn.fleet.name and ledger.trial in turn.fleet.claims
 
@@ -152,7 +152,8 @@ def _amended(turn: Turn, ledger: Ledger) -> Ledger:
         policy = turn.policy
         if ledger.sentence_on(fleet.name) or fleet.name in (*ledger.good, ledger.passed):
             return ledger  # by the verdict or the order in the same write
-        return am.claimed(ledger, fleet.name, policy.identity, turn.tries, policy.duration)
+        identity, duration = policy.identity, policy.duration
+        return turn.signed(am.claimed(ledger, fleet.name, identity, turn.tries, duration))
     if _gives_up(turn):
         return am.untried(ledger, ledger.trial)
     return serial.amended(turn, ledger)
@@ -169,6 +170,8 @@ def _paid(turn: Turn, debt: Debt, ledger: Ledger) -> Ledger:
             return ledger  # a person has decided
         case Verdict.BAD:
             return am.condemned(ledger, debt.version, debt.reason, policy.pod)
+    if not turn.owns(ledger):
+        return ledger
     return am.resigned(ledger, debt.version, policy.identity, met=debt.met)
 
 

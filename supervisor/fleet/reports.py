@@ -10,7 +10,7 @@ from ..core.backoff import backoff
 from . import events as fe
 from . import people
 from .lease import LeaseState, Ledger, read
-from .policy import place
+from .policy import SANDBOX
 from .state import Hold, State, Trouble
 
 TYPE_CHECKING = False
@@ -75,8 +75,7 @@ def _touched(turn: Turn) -> None:
     """A source was changed, not its content: people may have changed the Lease."""
     fleet = turn.fleet
     if fleet.state is State.SETTLED and fleet.rested and fleet.look is None:
-        own = place(turn.policy.identity, fleet.name)
-        turn.note(look=turn.now + own * turn.policy.ask)
+        turn.note(look=turn.now + turn.place * turn.policy.ask)
 
 
 def _heard(turn: Turn, state: LeaseState) -> None:
@@ -84,11 +83,23 @@ def _heard(turn: Turn, state: LeaseState) -> None:
         return
     found = read(state)
     if isinstance(found, Ledger):
+        _find(turn, found)
         turn.note(ledger=found, shown=found, unusable="", heard=turn.now, stale=None)
     else:
         turn.note(ledger=None, shown=None, unusable=found.error, heard=turn.now, stale=None)
     if turn.ledger is None or turn.ledger.trial != turn.fleet.rival[0]:
         turn.note(rival_since=None)
+
+
+def _find(turn: Turn, ledger: Ledger) -> None:
+    """The first look at the Lease: a claim of an earlier process of this container may stand there,
+    and the disk that knew its mark may be gone.
+    """
+    policy = turn.policy
+    if turn.fleet.found is None:
+        here = ledger.claim[:SANDBOX] == policy.claim[:SANDBOX]
+        mine = here and ledger.holder == policy.identity
+        turn.note(found=ledger.claim if mine else "")
 
 
 def _older(turn: Turn, state: LeaseState) -> bool:

@@ -16,7 +16,7 @@ from ..core.rollout_state import Rollout
 from . import beginning, following, people, publication, reports, trial
 from . import events as fe
 from .orders import FollowLease, LeaveLease, ReadLease
-from .policy import FleetPolicy, fresh, place
+from .policy import FleetPolicy, fresh
 from .state import Debt, Fleet, Own, Start, State, Verdict
 from .turn import Turn
 
@@ -99,7 +99,7 @@ def _see_newest(turn: Turn) -> None:
         return
     name = fleet.name_of(version)
     # The canary is the pod already at risk: it goes on with the newer version.
-    wait = 0.0 if fleet.trial is not None else place(turn.policy.identity, name)
+    wait = 0.0 if fleet.trial is not None else turn.place_of(name)
     turn.note(
         version=version,
         name=name,

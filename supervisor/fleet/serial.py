@@ -21,9 +21,11 @@ def allows(turn: Turn) -> bool:
     ledger = turn.ledger
     if ledger is None or ledger.trial:
         return False
-    if ledger.holder == turn.policy.identity:
+    if turn.owns(ledger):
         turn.takes_turn = True
         return True
+    if ledger.holder == turn.policy.identity:
+        turn.note(twin=True)
     mark = ("", ledger.holder, 0)
     since = turn.fleet.rival_since
     if since is None or mark != turn.fleet.rival or turn.fleet.good_since == turn.now:
@@ -38,7 +40,7 @@ def allows(turn: Turn) -> bool:
 def keeps(turn: Turn) -> None:
     """The pod verifies the version: the turn stays here, if it is here."""
     ledger = turn.ledger
-    turn.takes_turn = ledger is not None and ledger.holder == turn.policy.identity
+    turn.takes_turn = ledger is not None and turn.owns(ledger)
 
 
 def wishes(turn: Turn) -> bool:
@@ -46,14 +48,14 @@ def wishes(turn: Turn) -> bool:
     ledger = turn.ledger
     if ledger is None or ledger.trial:
         return False
-    return turn.takes_turn != (ledger.holder == turn.policy.identity)
+    return turn.takes_turn != turn.owns(ledger)
 
 
 def amended(turn: Turn, ledger: Ledger) -> Ledger:
     """The Lease with the turn as this pod has to have it."""
     policy = turn.policy
     if turn.takes_turn:
-        return am.turned(ledger, policy.identity, policy.duration)
-    if ledger.holder == policy.identity:
+        return turn.signed(am.turned(ledger, policy.identity, policy.duration))
+    if turn.owns(ledger):
         return am.turned(ledger, "", 0.0)
     return ledger

@@ -42,6 +42,7 @@ class Hold(Words):
     SHAPE = "shape"  # pods of other sources use the Lease
     UNNAMED = "unnamed"  # the version has no name that other pods know
     PAUSED = "paused"  # a source asks for it, in this pod as in all
+    TWIN = "twin"  # a pod of the same identity tries it
     NO_CANARY = "no_canary"  # no pod may, or can, try it
     UNSURE = "unsure"  # as many pods as may try it could not tell
     UNCHECKED = "unchecked"  # the check of the trial could not be asked in this pod
@@ -164,6 +165,8 @@ class Fleet(Record):
     # The pod.
     start: Start = Start.NEW
     start_by: float = 0.0
+    found: str | None = None  # the claim in its name at the first look of this process
+    twin: bool = False  # another pod has the same identity
     buried: bool = False  # the death of an earlier process in a trial is published
     look: float | None = None  # when a pod at rest reads the Lease once
     rested: str = ""  # the version on which it came to rest

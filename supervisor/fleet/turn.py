@@ -66,7 +66,28 @@ class Turn:
     @property
     def place(self) -> float:
         """The place of this pod among all, for the newest version."""
-        return place(self.policy.identity, self.fleet.name)
+        return self.place_of(self.fleet.name)
+
+    def place_of(self, version: str) -> float:
+        """The place of this pod among all for a version; pods of the same identity differ."""
+        identity = self.policy.identity
+        return place(f"{identity} {self.claim}" if self.fleet.twin else identity, version)
+
+    @property
+    def claim(self) -> str:
+        """The mark of this pod on its claims: from its disk, else of this process."""
+        return self.rollout.versions.marks.claim or self.policy.claim
+
+    def owns(self, ledger: Ledger) -> bool:
+        """Whether this pod holds the Lease, and not another pod of the same identity."""
+        if ledger.holder != self.policy.identity:
+            return False
+        unmarked = not self.rollout.versions.marks.claim
+        return ledger.claim in ("", self.claim) or (unmarked and ledger.claim == self.fleet.found)
+
+    def signed(self, ledger: Ledger) -> Ledger:
+        """The Lease with the mark of this pod on its claim."""
+        return ledger.replace(claim=self.claim)
 
     @property
     def ledger(self) -> Ledger | None:
@@ -117,7 +138,7 @@ class Turn:
         version = self.fleet.version
         self.opened = True
         self.note(cleared=version, told="", blamed="")
-        self.order(ev.VersionCleared(version, trial, hurry))
+        self.order(ev.VersionCleared(version, trial, hurry, self.claim if trial else ""))
 
     def revoke(self) -> None:
         """Let the rollout apply nothing."""

@@ -16,9 +16,9 @@ from ..core.primitives import partial
 from ..core.record import Record
 from ..fleet import events as ev
 from ..fleet import lease, orders, publication
-from ..fleet.policy import FleetPolicy, Role
+from ..fleet.policy import SANDBOX, FleetPolicy, Role
 from ..fleet.rules import FleetRules
-from ..runtime import threads
+from ..runtime import log, threads
 from ..sources.interface import Label
 from ..sources.kubernetes.credentials import Access
 from ..sources.kubernetes.errands import LAST_WORDS
@@ -43,6 +43,8 @@ _SLACK = 30.0  # seconds for a canary beyond the times of its options
 _START_SHARE = 3  # a start waits for the Lease for this part of --initial-sync-timeout
 _CHECK_SECONDS = 5.0  # for --fleet-check
 _SHAPE = 16  # digits
+_NONCE = 8  # bytes of a process in its claims
+_BOOT = 64  # characters of a boot's name
 
 ORDERS = (
     orders.ReadLease,
@@ -78,6 +80,7 @@ def rules(settings: Settings, environ: Mapping[str, str], service: str = APP) ->
             windows=bool(settings.reload_window),
             patience=settings.initial_sync_timeout / _START_SHARE,
             service="" if service == APP else service,
+            claim=_sandbox() + os.urandom(_NONCE).hex(),
         )
     )
 
@@ -106,8 +109,28 @@ def _identity(environ: Mapping[str, str], service: str) -> str:
     """The pod by the downward API, else by its host name."""
     name = environ.get("POD_NAME", "")
     uid = environ.get("POD_UID", "")
-    pod = f"{name}/{uid}" if name and uid else os.uname().nodename
+    pod = f"{lease.plain(name)}/{lease.plain(uid)}" if name and uid else os.uname().nodename
     return pod if service == APP else f"{pod}/{service}"
+
+
+def _warn_of_identity(fleet: str, environ: Mapping[str, str]) -> None:
+    if environ.get("POD_NAME") and not environ.get("POD_UID"):
+        host = os.uname().nodename
+        log.warning(
+            f"cannot use POD_NAME for the fleet {fleet}: POD_UID is missing, so the pod is known by"
+            f" its host name {host}; set both by the downward API (docs/fleet.md)",
+            event="fleet_identity",
+        )
+
+
+def _sandbox() -> str:
+    """A name for this pod's sandbox: its containers share IPC, in one boot of the machine."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            parts = [file.read(_BOOT), os.readlink("/proc/self/ns/ipc")]
+    except OSError:
+        parts = []  # the disk alone tells then
+    return sha256(json.dumps(parts).encode()).hexdigest()[:SANDBOX]
 
 
 def _shape(settings: Settings) -> str:
@@ -145,6 +168,7 @@ class FleetDeeds:
         check: tuple[Check, Runner] | None,
     ) -> None:
         """`put` takes the reports, in any thread."""
+        _warn_of_identity(settings.fleet or "", os.environ)
         access = Access(settings.kubeconfig, settings.context)
         label = Label("lease", settings.namespace or "", settings.fleet or "")
         self._link = LeaseLink(label, access, put)

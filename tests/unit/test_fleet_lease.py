@@ -43,7 +43,7 @@ def test_ledger_comes_back_from_the_lease(ledger: Ledger, trial: str, tries: int
     assert tried == read(written(tried))
 
 
-KEYS = ["format", "shape", "trial", "tries", "passed", "hurry", "recall", "good", "bad"]
+KEYS = ["format", "shape", "trial", "tries", "claim", "passed", "hurry", "recall", "good", "bad"]
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), st.text()), st.text(), st.floats())
@@ -59,6 +59,14 @@ def test_any_lease_is_read_within_bounds(
     assert 0 <= found.tries < 100
     assert all(len(one.version) <= 64 and len(one.pod) <= 253 for one in found.bad)
     assert isinstance(read(written(found)), Ledger)
+
+
+def test_odd_name_of_a_pod_adds_nothing_to_a_list() -> None:
+    ledger = am.condemned(Ledger(), "c0ff", "died", "we b=manual@x\n\u2603")
+    found = read(written(ledger))
+    assert isinstance(found, Ledger)
+    (one,) = found.bad
+    assert ("c0ff", "died", "we-b-manual-x--") == (one.version, one.reason, one.pod)
 
 
 @pytest.mark.parametrize(
@@ -89,12 +97,14 @@ def test_layout_is_as_documented() -> None:
         100.0,
         good=("77ab", "3d01"),
         bad=(Condemned("c0ff", "verify", "web-a"),),
+        claim="5e9d0a",
     )
     assert {
         "config-supervisor/format": "1",
         "config-supervisor/shape": "5d1e",
         "config-supervisor/trial": "9f2c",
         "config-supervisor/tries": "1",
+        "config-supervisor/claim": "5e9d0a",
         "config-supervisor/good": "77ab 3d01",
         "config-supervisor/bad": "c0ff=verify@web-a",
     } == written(ledger).annotations

@@ -20,6 +20,7 @@ MARKS = st.builds(
     trial=st.one_of(st.just(""), VERSIONS),
     deaths=st.integers(0, rollout_marks.DEATHS),
     orderly=st.one_of(st.just(""), VERSIONS),
+    claim=st.text("0123456789abcdef", max_size=64),
 )
 
 
@@ -45,6 +46,9 @@ def test_marks_of_any_bytes_are_read_without_an_error(data: bytes) -> None:
         f"bad {A}",
         f"good {A.upper()}",
         "failed  ",
+        "claim ",
+        f"claim {A}0",
+        "claim \u2603",
         "\0",
     ],
 )
