@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Most tests wait: three at a time keep two cores half busy. A file's tests stay together,
 # and the order of folders leaves the many short files of tests/unit for the end, when workers run dry.
 PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
-SLOW_ARGS ?= -n 2 --dist load
+SLOW_ARGS ?= -n 3 --dist load
 IMAGES_ARGS ?= -n 2 --dist loadfile
 COVERAGE_ARGS ?= -q -n 2 --dist loadfile \
 	$(addprefix --ignore=tests/,unit/test_house.py unit/test_signal_disposition.py process/test_footprint.py docs)

@@ -11,6 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# The time of an example is that of the machine, not of the program.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 pytest.register_assert_rewrite("tests.harness")
 

@@ -16,13 +16,15 @@ from ..core.rollout_state import Rollout
 from . import beginning, following, people, publication, reports, trial
 from . import events as fe
 from .orders import FollowLease, LeaveLease, ReadLease
-from .policy import FleetPolicy, fresh
+from .policy import FleetPolicy, Role, fresh
 from .state import Debt, Fleet, Own, Start, State, Verdict
 from .turn import Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .turn import Out
+
+_EARLY = 0.05  # of the time to ask: pods of --fleet-role=canary go before all others
 
 # At rest a fleet looks at these only.
 _ABOUT = (
@@ -98,8 +100,11 @@ def _see_newest(turn: Turn) -> None:
     if version == fleet.version:
         return
     name = fleet.name_of(version)
-    # The canary is the pod already at risk: it goes on with the newer version.
-    wait = 0.0 if fleet.trial is not None else turn.place_of(name)
+    wait = turn.place_of(name)
+    if turn.policy.role == Role.CANARY:
+        wait *= _EARLY
+    if fleet.trial is not None:
+        wait = 0.0  # the canary is the pod already at risk: it goes on with the newer version
     turn.note(
         version=version,
         name=name,

@@ -45,8 +45,7 @@ class FleetOptions(Group):
     fleet_role: str = option(
         parsers.choice(*ROLES),
         "|".join(ROLES),
-        "let this pod of --fleet be the canary, or never: a follower waits for the verdict of"
-        " another",
+        "have this pod of --fleet ask first, or never: a follower waits for the verdict of another",
         default="auto",
         value="auto",
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Timer
@@ -258,16 +257,3 @@ def test_server_that_is_gone_is_told_alike(served: Served, line: str, tmp_path: 
 
     assert theirs == served.ours(*gone)
     assert "no such file" in theirs[1]
-
-
-def test_our_client_is_faster(served: Served) -> None:
-    """Three times, where this was measured: with a share of the time of the machine."""
-
-    def seconds(client: object) -> float:
-        assert callable(client)
-        began = time.monotonic()
-        client("status")
-        return time.monotonic() - began
-
-    theirs = min(seconds(served.theirs) for _ in range(3))
-    assert min(seconds(served.ours) for _ in range(3)) < theirs

@@ -7,7 +7,7 @@ import pytest
 from config_supervisor.core import events as ev
 from config_supervisor.fleet import orders as deeds
 from config_supervisor.fleet.lease import Condemned
-from config_supervisor.fleet.policy import place
+from config_supervisor.fleet.policy import Role, place
 from tests.unit.fleet_group import Group, canary_of, settled
 
 
@@ -26,6 +26,17 @@ def test_new_version_is_applied_by_one_pod_first() -> None:
     first = min(group.pods, key=lambda pod: place(pod.name, "b"))
     assert (first, 6) == (canary, len(followers(group, "b")))
     assert [("waiting", "a")] * 6 == [pod.seen for pod in group.pods if pod is not canary]
+
+
+def test_pod_of_the_canary_role_goes_first() -> None:
+    group = settled(5)
+    last = max(group.pods, key=lambda pod: place(pod.name, "e"))
+    rules = last.rules.replace(policy=last.rules.policy.replace(role=Role.CANARY))
+    last.policy = last.policy.replace(fleet=rules)
+    group.offer("e")
+    group.until(1001.0)
+
+    assert last is canary_of(group, "e")
 
 
 def test_good_version_is_followed_within_the_spread() -> None:
