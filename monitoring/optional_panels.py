@@ -55,7 +55,12 @@ FLEETS = Row(
             "Held or condemned",
             "Pods that hold the newest version because it is condemned, or because the fleet"
             " cannot decide.",
-            {ONE: f'sum by ({WHO}) (supervisor_fleet_state{{CHOSEN,state=~"held|condemned"}}) > 0'},
+            {
+                f"{ONE} {{{{service}}}}": (
+                    f"sum by ({WHO}, service)"
+                    ' (supervisor_fleet_state{CHOSEN,state=~"held|condemned"}) > 0'
+                )
+            },
             limits=NONE_IS_GOOD,
         ),
         Panel(

@@ -7,6 +7,7 @@ from typing import Any
 from config_supervisor.core import events as ev
 from config_supervisor.core.rollout_state import Rollout
 from config_supervisor.core.service import Policy
+from config_supervisor.fleet.state import Fleet
 from config_supervisor.runtime.loop import Current
 from config_supervisor.services.service_metrics import ServiceMetrics
 from config_supervisor.services.service_tally import ServiceTally
@@ -16,14 +17,14 @@ _PREFIX = "supervisor_service_"
 
 
 def families(*names: str) -> list[Any]:
-    """All metrics, of these services with a configuration."""
+    """All metrics, of these services, each with a configuration in a fleet."""
     world = Ensemble(*(service(name) for name in names or ("web",))).begin()
     tally = ServiceTally()
     for name in world.state.members:
         for event in (ev.Started(1, service=name), ev.Exited(1, 3, service=name)):
             tally.observe(event, world.state, world.state, ())
     members = {
-        name: member.replace(service=member.service.replace(rollout=Rollout()))
+        name: member.replace(service=member.service.replace(rollout=Rollout(), fleet=Fleet()))
         for name, member in world.state.members.items()
     }
     state = world.state.replace(members=members)

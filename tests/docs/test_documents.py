@@ -136,6 +136,7 @@ _OF_OTHERS = {
     "some-option",
     "synced",
     "socket",
+    "service",
     "build-arg",
     "tmpfs",
     "auth-file",

@@ -21,7 +21,7 @@ NAMES = ("db", "web", "worker")
 TOO_MUCH = re.compile(
     r"(asyncio|dataclasses|email|hashlib|http|inspect|json|logging|pathlib|queue|random|selectors"
     r"|signal|socket|ssl|subprocess|tempfile|threading|typing|urllib|xmlrpc)\b"
-    r"|config_supervisor\.(control|http_server|reload|sources|store)\b"
+    r"|config_supervisor\.(control|fleet|http_server|reload|sources|store)\b"
 )
 MOST_LIBRARY = 50  # modules of the standard library, with Python 3.11
 THREADS = 2  # main thread and log

@@ -63,7 +63,7 @@ class Pod:
             "--fleet-spread=500ms",
             *further,
         ]
-        env = {"POD_NAME": self.name, "POD_UID": uid}
+        env = {"POD_NAME": self.name, "POD_NAMESPACE": fake.namespace, "POD_UID": uid}
         self.program: Program = run(options=options, env=env)
 
     def _section(self, service: str) -> str:

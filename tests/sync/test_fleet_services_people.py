@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from functools import partial
 from pathlib import Path
 
@@ -11,9 +13,10 @@ import pytest
 from config_supervisor.core.versions import short
 from tests.fake_kube import FakeKube
 from tests.fake_kube_kinds import Json
-from tests.harness import Run, only_process, until, wait_until
-from tests.http import get, metric, port_of
+from tests.harness import Program, Run, app, only_process, until, wait_until
+from tests.http import BROWSER, metric, port_of, request, status
 from tests.process.controlled import Result, ctl
+from tests.process.services import section, supervisord
 from tests.sync.test_fleet_services import BAD, GOOD, Pod, annotation, identity, name_of
 
 pytestmark = [only_process, pytest.mark.slow, pytest.mark.timeout(120)]
@@ -32,7 +35,7 @@ class Three:
         owns = [identity(f"web-{number}", GOOD, BAD) for number in range(3)]
         roles = ("--fleet-role=canary", FOLLOW, FOLLOW)
         self.pods = [
-            Pod(run, fake, scratch, own, role, PORT, f"--control={self._socket(own)}")
+            Pod(run, fake, scratch, own, role, PORT, "--events", f"--control={self._socket(own)}")
             for own, role in zip(owns, roles, strict=True)
         ]
         for pod in self.pods:
@@ -84,6 +87,10 @@ def test_version_of_a_service_is_released_from_another_pod(three: Three, fake: F
         assert ["service", "a"] == lines.splitlines()[0].split()
         assert "service" in lines.splitlines()[1:][lines.splitlines()[1:].index("") + 1]
     _expect_metrics(three)
+    notes = {(one["reason"], one["note"]) for one in fake.reported.all}
+    for one in "ab":  # later Events may wait: those of a pod have a rate
+        good = f"{one}: configuration {short(name_of(one, GOOD))} is good for the fleet web-{one}"
+        assert ("ConfigApproved", good) in notes
     _expect_refusals(three, second)
 
     assert f"a: approved {bad}: " in three.done(second, "fleet", "approve", bad, "--service", "a")
@@ -103,8 +110,11 @@ def _expect_metrics(three: Three) -> None:
     until(partial(state, service="a", state="condemned"), 1.0)
     until(partial(state, service="b", state="settled"), 1.0)
     assert 0.0 == metric(other, "fleet_holder", service="a")
-    page = get(other, "/status")[1]
-    assert "condemned" == json.loads(page)["services"]["a"]["fleet"]["state"]
+    services = status(other)["services"]
+    assert ["condemned", "settled"] == [services[one]["fleet"]["state"] for one in "ab"]
+    page = re.sub("<[^>]*>", "", request(other, "/", accept=BROWSER)[1])
+    for text in ("Fleet of a", "Fleet of b", "condemned: configuration", "settled: running on"):
+        assert text in page
 
 
 def _newest(pod: Pod) -> str:
@@ -136,3 +146,52 @@ def _expect_refusals(three: Three, pod: Pod) -> None:
 
 def _settled(three: Three, pod: Pod) -> None:
     assert "condemned" == three.shown(pod)["a"]["state"]
+
+
+def under_supervisord(run: Run, fake: FakeKube, place: Path, **keys: object) -> Program:
+    """A pod with a service of these keys, and with a service without a configuration."""
+    fake.create("web", GOOD)
+    name, _, uid = identity("web-0", GOOD).partition("/")
+    socket = place / "supervisor.sock"
+    return supervisord(
+        run,
+        place,
+        f"[unix_http_server]\nfile = {socket}\n",
+        f"[supervisorctl]\nserverurl = unix://{socket}\n",
+        section("a", command=shlex.join(app("read_config.py", place / "live" / "a.conf")), **keys),
+        section("b", "wait"),
+        env={
+            "POD_NAME": name,
+            "POD_UID": uid,
+            "CONFIG_SUPERVISOR_KUBECONFIG": str(fake.kubeconfig),
+        },
+    )
+
+
+def test_only_fleet_needs_no_name_under_supervisord(
+    run: Run, fake: FakeKube, tmp_path: Path
+) -> None:
+    """Its activity log has the lines, and the socket of its file takes the orders."""
+    keys = {
+        "fleet": "web",
+        "fleet_bake": "100ms",
+        "fleet_approve": "manual",
+        "verify_window": "100ms",
+        "configmap": f"{fake.namespace}/web",
+        "config_keys": "a.conf",
+        "configroot": tmp_path / "live",
+        "namespace": fake.namespace,
+    }
+    program = under_supervisord(run, fake, tmp_path, **keys)
+    file = f"-c{tmp_path}/supervisord.conf"
+    program.expect("INFO a: fleet web: this pod tries configuration", 30)
+    program.expect("a: fleet web: .*; supervisorctl fleet approve --service a lets it pass", 30)
+
+    code, out, _ = ctl(file, "wait", "--fleet", "--timeout=100ms")
+    assert (FAILED, True) == (code, out.startswith("not settled in the fleet within 0.1s: a: "))
+    code, out, _ = ctl(file, "fleet", "approve", "--service=b")
+    refused = "cannot approve: b: it is in no fleet; see the key fleet of a program\n"
+    assert (FAILED, refused) == (code, out)
+    code, out, _ = ctl(file, "fleet", "approve")
+    assert (0, True) == (code, out.startswith("a: approved the newest version: "))
+    assert 0 == ctl(file, "wait", "--fleet", "--timeout=30s")[0]

@@ -55,6 +55,11 @@ def run_ctl_(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str])
         (["fleet", "status", "web"], "fleet: status takes --json only, not web"),
         (["fleet", "clear", "c0ffee"], "fleet: clear does not take c0ffee"),
         (
+            ["fleet", "clear", "--service=web"],
+            "--service is for several services, and this is a single app; leave it out",
+        ),
+        (["wait", "--fleet", "--service"], "--service needs a value: --service NAME"),
+        (
             ["fleet", "approve", "newest"],
             "fleet: approve: 'newest' is no version: give 6 digits or more",
         ),
