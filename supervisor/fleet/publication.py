@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..core import events as ev
 from . import amendments as am
 from . import people, serial
-from .events import LeaseRead, LeaseWritten
+from .events import FleetVerb, LeaseRead, LeaseWritten
 from .lease import Ledger, read
 from .orders import Keep, ReadLease, WriteLease
 from .state import Debt, Verdict
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from .turn import Turn
 
 PATIENCE = 60.0  # seconds until a write without a report is forgotten
-VERDICTS = 8  # of this pod that it knows
-CLAIMS = 16  # trials of this process that it knows as its own
+VERDICTS = 8  # of this pod, in its record
+CLAIMS = 16  # trials of this process, in its record
 LAG = 5.0  # seconds within which the pods hear of a new version
 STALE = 5.0  # seconds for the watch to tell the state that a refused write did not know
 
@@ -96,7 +96,10 @@ def _done(turn: Turn, debts: tuple[Debt, ...], orders: tuple[FleetOrdered, ...])
         paying=(),
         obeying=(),
     )
-    people.answer(turn, tuple(order for order in orders if order in fleet.orders), ledger)
+    obeyed = tuple(order for order in orders if order in fleet.orders)
+    people.answer(turn, obeyed, ledger)
+    if any(order.verb == FleetVerb.APPROVE for order in obeyed):
+        turn.note(keeps=fleet.name)
     for debt in debts:
         if debt not in fleet.owed:
             continue
@@ -106,11 +109,11 @@ def _done(turn: Turn, debts: tuple[Debt, ...], orders: tuple[FleetOrdered, ...])
             continue  # the word of another pod, or of a person, came first
         _count(turn, debt)
         if good and debt.version == fleet.name:
-            _proved(turn, ledger)
+            _proved(turn)
 
 
 def farewell(fleet: Fleet, state: LeaseState) -> Ledger | None:
-    """The Lease to write at the end of a pod, from the last state that it has heard; None for
+    """The Lease to write at the end of a pod, from the last state it has heard; None for
     nothing. An undecided trial does not stay with a pod that is gone.
     """
     ledger = read(state)
@@ -130,7 +133,7 @@ def _wishes(turn: Turn) -> bool:
 
 
 def forlorn(turn: Turn) -> bool:
-    """Whether the Lease has this pod as the canary of a version that is no longer its newest."""
+    """Whether the Lease has this pod as the canary of a version before its newest."""
     ledger = turn.ledger
     if ledger is None or not turn.owns(ledger):
         return False
@@ -175,12 +178,26 @@ def _paid(turn: Turn, debt: Debt, ledger: Ledger) -> Ledger:
     return am.resigned(ledger, debt.version, policy.identity, met=debt.met)
 
 
-def _proved(turn: Turn, ledger: Ledger) -> None:
+def _proved(turn: Turn) -> None:
     """The good verdict of this pod on its newest version stands."""
     turn.note(trial=None)
     turn.clear()
-    if turn.policy.keep and turn.fleet.name in ledger.good:
-        turn.order(Keep(turn.fleet.name))
+    turn.note(keeps=turn.fleet.name)
+
+
+def keep(turn: Turn) -> None:
+    """Keep the newest version for starting pods, once it is the last good one: by its canary, and
+    by the pod with a person's order to approve it.
+    """
+    fleet = turn.fleet
+    if not fleet.keeps:
+        return
+    if fleet.keeps != fleet.name:
+        turn.note(keeps="")  # the pod has a newer one, and its content alone
+    elif turn.ledger is not None and turn.ledger.good[:1] == (fleet.name,):
+        turn.note(keeps="")
+        if turn.policy.keep:
+            turn.order(Keep(fleet.name))
 
 
 def _count(turn: Turn, debt: Debt) -> None:

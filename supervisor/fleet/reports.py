@@ -1,4 +1,4 @@
-"""The reports of the link to the Lease, and the offers of the sources, as the record keeps them.
+"""The reports of the link to the Lease, and the offers of the sources, in the record.
 
 Pure. It decides nothing about a version.
 """

@@ -1,6 +1,6 @@
 """One pod at a time: a pod takes a good version in its turn only, and gives the turn on.
 
-Pure. The turn is the holder of a Lease without a trial. A pod that is silent for too long loses it.
+Pure. The turn is the holder of a Lease without a trial. A pod loses it by a long silence.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ class Fleet(Record):
     # The way to the newest version.
     ask: float = 0.0  # the pod's own time to look
     rival: tuple[str, str, int] = ("", "", 0)  # trial, holder and tries on the Lease
-    rival_since: float | None = None  # None: that has ended, and the same later is another trial
+    rival_since: float | None = None  # None: it has ended; the same one later is another trial
     lonely: float | None = None  # since then no pod tries it
     good_since: float | None = None  # when this pod saw the good verdict
     shut: bool = False  # by a pause or by closed windows
@@ -169,6 +169,7 @@ class Fleet(Record):
     twin: bool = False  # another pod has the same identity
     buried: bool = False  # the death of an earlier process in a trial is published
     look: float | None = None  # when a pod at rest reads the Lease once
+    keeps: str = ""  # the version to be kept by this pod, once it is the last good one
     rested: str = ""  # the version on which it came to rest
     wake: float | None = None  # when there will be something to do
 
