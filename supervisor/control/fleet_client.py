@@ -19,16 +19,16 @@ VERBS = ("approve", "condemn", "recall", "clear")
 def request(words: Sequence[str], *, several: bool = False) -> str:
     """Method and target for the words behind `fleet`; `several`: of services. Raises ValueError."""
     others, service = service_option.without(words, several=several)
+    hint = "; --service NAME names a service" if several and not service else ""
     verb, *rest = others or ("status",)
     if verb in ("status", "--json"):
         if rest not in ([], ["--json"]):
-            raise ValueError(f"fleet: status takes --json only, not {' '.join(rest)}")
+            raise ValueError(f"fleet: status takes --json only, not {' '.join(rest)}{hint}")
         return f"GET /fleet?{service}" if service else "GET /fleet"
     if verb not in VERBS:
-        hint = "; --service names a service" if several else ""
         raise ValueError(f"fleet: there is status, {', '.join(VERBS)}, not {verb}{hint}")
     if len(rest) > (verb != "clear"):
-        raise ValueError(f"fleet: {verb} does not take {' '.join(rest)}")
+        raise ValueError(f"fleet: {verb} does not take {' '.join(rest)}{hint}")
     version = "".join(rest)
     if version and not is_version(version):
         raise ValueError(f"fleet: {verb}: {version!r} is no version: give {NAMING} digits or more")
