@@ -180,9 +180,12 @@ def _paid(turn: Turn, debt: Debt, ledger: Ledger) -> Ledger:
 
 def _proved(turn: Turn) -> None:
     """The good verdict of this pod on its newest version stands."""
-    turn.note(trial=None)
-    turn.clear()
-    turn.note(keeps=turn.fleet.name)
+    ledger = turn.ledger
+    turn.note(trial=None, keeps=turn.fleet.name)
+    if ledger is not None and turn.fleet.name not in ledger.good:
+        turn.order(ev.VersionCleared(""))  # no way back before a person approves it
+    else:
+        turn.clear()
 
 
 def keep(turn: Turn) -> None:

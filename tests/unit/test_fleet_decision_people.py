@@ -90,6 +90,34 @@ def test_recall_reaches_pods_at_rest_when_a_source_is_touched() -> None:
     assert [("condemned", "a")] * 4 == group.seen()
 
 
+def test_passed_version_without_approval_is_no_way_back() -> None:
+    """Each newer version leaves its canary on a version that no person has approved."""
+    group = settled(3, manual=True)
+    group.offer("b")
+    group.until(1060.0)
+    assert "b" == group.lease.ledger.passed
+    (canary,) = (pod for pod in group.pods if pod.rollout.runs_on == "b")
+    group.lease.write(good=("c", "a"), passed="")
+    canary.fates["c"] = "verify"
+    canary.offer("c")
+    group.until(1300.0)
+
+    assert "a" == canary.rollout.runs_on
+    assert ["b", "c"] == canary.applied
+
+
+def test_approval_makes_a_passed_version_a_way_back() -> None:
+    group = settled(3, manual=True)
+    group.offer("b")
+    group.until(1060.0)
+    (canary,) = (pod for pod in group.pods if pod.rollout.runs_on == "b")
+    canary.tell(fe.FleetOrdered("approve", "b"))
+    group.until(1300.0)
+
+    assert [("settled", "b")] * 3 == group.seen()
+    assert "b" == canary.rollout.versions.good
+
+
 def test_manual_approval_waits_for_a_person() -> None:
     group = settled(3, manual=True)
     group.offer("b")
