@@ -82,14 +82,15 @@ class ReadClock(Action):
 class Recover(Action):
     """Find the last generation of an earlier run, but none of the condemned versions.
 
-    `proven`: only one that is marked as good; `unfailed`: a good one first, and none
-    that is marked as failed.
+    `proven`: only one that is marked as good, or among `good`; `unfailed`: a good one first, and
+    none that is marked as failed.
     """
 
     service: str = ev.APP
     condemned: tuple[str, ...] = ()
     proven: bool = False
     unfailed: bool = False
+    good: tuple[str, ...] = ()
 
 
 class WaitReady(Action):

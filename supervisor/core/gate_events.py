@@ -32,9 +32,13 @@ class VersionCondemned(Event):
 
 
 class StartOnLast(Event):
-    """The fleet has the app start on the last good version of an earlier run."""
+    """The fleet has the app start on the last good version of an earlier run.
+
+    `good`: versions known as good to the fleet, if not to this pod.
+    """
 
     condemned: tuple[str, ...] = ()
+    good: tuple[str, ...] = ()
     service: str = APP
 
 

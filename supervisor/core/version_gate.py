@@ -38,8 +38,9 @@ def step(rollout: Rollout, event: ev.Event | Report, life: Life, policy: Rollout
         case ev.VersionCondemned():
             rollout = rollout.replace(versions=_condemned(versions, event))
             return (leave(rollout, policy) if life.phase is not Phase.WAITING else rollout), ()
-        case ev.StartOnLast(condemned) if life.phase is Phase.WAITING:
-            return rollout, (Recover(condemned=(*condemned, *versions.condemned), proven=True),)
+        case ev.StartOnLast(condemned, good) if life.phase is Phase.WAITING:
+            bad = (*condemned, *versions.condemned)
+            return rollout, (Recover(condemned=bad, proven=True, good=good),)
     return rollout, ()
 
 

@@ -142,7 +142,7 @@ def _first(turn: Turn) -> None:
         turn.note(start=Start.CLEARED)
         return
     turn.note(start=Start.LAST)
-    turn.order(ev.StartOnLast(_excluded(turn, ledger)))
+    turn.order(ev.StartOnLast(_excluded(turn, ledger), _known_good(turn, ledger)))
 
 
 def _fetch(turn: Turn) -> None:
@@ -195,6 +195,13 @@ def _given_up(turn: Turn) -> bool:
     hopeless = bool(fleet.unusable) or turn.ledger is not None
     forbidden = fleet.unread is not None and fleet.unread.reason == Hold.FORBIDDEN
     return hopeless or forbidden or turn.passed(fleet.start_by)
+
+
+def _known_good(turn: Turn, ledger: Ledger | None) -> tuple[str, ...]:
+    """The good versions of the fleet as they are called on disk; names made of Secrets are not."""
+    if ledger is None or turn.rollout.versions.secret:
+        return ()
+    return ledger.good
 
 
 def _excluded(turn: Turn, ledger: Ledger | None) -> tuple[str, ...]:

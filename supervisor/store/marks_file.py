@@ -86,7 +86,10 @@ class MarksFile:
         marks = self._known()
         newest = tuple(reversed(kept))
         for version in rollout_marks.order(marks, in_place, newest, unfailed=limits.unfailed):
-            if version in limits.condemned or (limits.proven and version not in marks.good):
+            good = version in marks.good or (
+                version in limits.good and version not in marks.rejected
+            )
+            if version in limits.condemned or (limits.proven and not good):
                 continue
             if version == in_place:
                 return live

@@ -148,3 +148,17 @@ def test_init_container_of_the_canary_lets_the_trial_go_on(group: Group) -> None
     group.expect_good("two", "one")
     second.expect("one", "two")
     assert "" == group.annotation("bad")
+
+
+@pytest.mark.slow
+def test_init_container_starts_on_its_disk_if_the_fleet_knows_it(group: Group) -> None:
+    """No version of its disk is marked as good, as it has no app."""
+    (canary,) = group.start("bad", pods=1)
+    new = group.pod("web-9/9")
+    run_once(new).finish(0)
+    group.change("bad")
+    group.expect_bad("bad", "verify", canary)
+
+    program = run_once(new, "--initial-sync-timeout=60s")
+    program.finish(0)
+    assert "one" == new.live()

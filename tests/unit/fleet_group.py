@@ -72,6 +72,7 @@ class Pod:
         rollout = RolloutPolicy(verify=True, rollback=True, windows=windows)
         self.policy = Policy(LifePolicy(restart="always"), rollout, self.rules)
         self.kept: tuple[str, ...] = ()  # versions on disk that are marked as good
+        self.unmarked: tuple[str, ...] = ()  # versions on disk without a mark
         self.newest = ""
         self.fates: dict[str, str] = {}  # outcomes of reloads; "wait" for none yet
         self.trouble: fe.LeaseFailed | None = None  # of each request
@@ -156,8 +157,9 @@ class Pod:
                 self.tell(ev.ConfigFailed(version or self.newest, self.refusal, "no"))
             case act.Apply(version=version):
                 self.show(version or self.newest)
-            case act.Recover(condemned=condemned):
-                good = [one for one in self.kept if one not in condemned]
+            case act.Recover(condemned=condemned, good=known):
+                kept = (*self.kept, *(one for one in self.unmarked if one in known))
+                good = [one for one in kept if one not in condemned]
                 if good:
                     self.tell(ev.ConfigApplied(good[0], cached=True))
                 else:

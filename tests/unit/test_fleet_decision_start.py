@@ -79,6 +79,19 @@ def test_start_with_nothing_but_a_bad_version_ends() -> None:
     assert [125] == [order.code for order in pod.orders if isinstance(order, Ended)]
 
 
+@pytest.mark.parametrize(("on_disk", "runs_on"), [("a", "a"), ("x", "")])
+def test_start_is_on_a_version_good_to_the_fleet_alone(on_disk: str, runs_on: str) -> None:
+    """An init container has no app, so none of its versions is marked on its disk."""
+    group = group_of()
+    group.lease.write(bad=(Condemned("b", "verify", "other"),))
+    pod = Pod(group, "web-new")
+    pod.unmarked = (on_disk,)
+    group.pods.append(pod)
+    pod.offer("b")
+
+    assert (runs_on, []) == (pod.rollout.runs_on, pod.applied)
+
+
 def test_approval_releases_a_start() -> None:
     group = group_of()
     group.lease.write(bad=(Condemned("b", "verify", "other"),))
