@@ -71,9 +71,11 @@ def read(state: LeaseState) -> Ledger | Unusable:
     annotations = state.annotations
     version = annotations.get(f"{PREFIX}format", "")
     if not version and state.holder:
-        return Unusable(f"it is used by something else, held by {state.holder[:_POD]!r}")
+        return Unusable(f"the Lease is used by something else, held by {state.holder[:_POD]!r}")
     if version not in ("", FORMAT):
-        return Unusable(f"it has the format {version[:_WORD]!r}, which a newer program writes")
+        return Unusable(
+            f"the Lease has the format {version[:_WORD]!r}, which a newer program writes"
+        )
     if not version:
         return Ledger(resource_version=state.resource_version)
     trial = _name(annotations.get(f"{PREFIX}trial", ""))

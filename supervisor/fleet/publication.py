@@ -212,7 +212,7 @@ def _read(turn: Turn) -> None:
     """Learn the state of the Lease, by the watch or by a request."""
     fleet = turn.fleet
     if fleet.unusable:
-        people.refuse(turn, f"the Lease cannot be used: {fleet.unusable}")
+        people.refuse(turn, fleet.unusable)
         return
     if fleet.reading:
         return

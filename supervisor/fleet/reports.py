@@ -86,7 +86,8 @@ def _heard(turn: Turn, state: LeaseState) -> None:
         _find(turn, found)
         turn.note(ledger=found, shown=found, unusable="", heard=turn.now, stale=None)
     else:
-        turn.note(ledger=None, shown=None, unusable=found.error, heard=turn.now, stale=None)
+        error = f"{found.error}; to begin again: kubectl delete lease {turn.policy.name}"
+        turn.note(ledger=None, shown=None, unusable=error, heard=turn.now, stale=None)
     if turn.ledger is None or turn.ledger.trial != turn.fleet.rival[0]:
         turn.note(rival_since=None)
 

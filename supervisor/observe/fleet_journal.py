@@ -36,7 +36,7 @@ def lines(journal: Journal, event: Event, before: Service, after: Service) -> It
         yield from _checked(journal, event, old, after)
     if new is old:
         return
-    yield from _verdicts(journal, old, new)
+    yield from _verdicts(journal, old, new, after)
     if _told(new) != _told(old):
         yield _line(journal, new, after)
 
@@ -75,7 +75,14 @@ def _checked(journal: Journal, event: TrialChecked, old: Fleet, after: Service) 
     yield journal.line(level, "fleet_check", message, version=short(old.name or old.version))
 
 
-def _verdicts(journal: Journal, old: Fleet, new: Fleet) -> Iterator[Line]:
+def _stays(version: str, fleet: Fleet, after: Service) -> bool:
+    """Whether a condemned version stays in place, without a way back."""
+    versions = rollout_of(after).versions
+    newest = version == fleet.name and fleet.version == versions.live
+    return newest and not versions.returning and not versions.applying
+
+
+def _verdicts(journal: Journal, old: Fleet, new: Fleet, after: Service) -> Iterator[Line]:
     """The verdicts of this pod."""
     for one in summary.given(old, new):
         version = short(one.version)
@@ -89,6 +96,8 @@ def _verdicts(journal: Journal, old: Fleet, new: Fleet) -> Iterator[Line]:
                 own = new.blamed and one.version == new.name and one.reason in _UNSAID
                 error = f" ({new.error})" if own else ""
                 message = f"{pod} condemned configuration {version}: {one.reason}{error}"
+                if _stays(one.version, new, after):
+                    message += "; it stays in place, without a version to go back to"
                 yield journal.line("warning", "fleet_verdict", message, **fields)
             case _:
                 message = (

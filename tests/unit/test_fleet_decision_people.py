@@ -168,6 +168,7 @@ def test_order_that_cannot_be_written_is_answered() -> None:
     group.lease.put(LeaseState({}, "other", 1.0))
     (answer,) = order(group, "approve")
     assert "something else" in answer
+    assert "kubectl delete lease web" in answer
 
 
 def in_debt(trouble: fe.LeaseFailed) -> tuple[Group, Pod]:

@@ -139,6 +139,16 @@ def test_log_has_the_error_of_the_check() -> None:
     assert f"fleet web: {text}" == first[1]
 
 
+def test_log_tells_that_a_condemned_version_stays() -> None:
+    """A pod without an older good version, or without files of its own, cannot go back."""
+    journal = Journal("nginx", True, "signal", "")
+    judged = pod(State.CONDEMNED, verdicts=(Debt(Verdict.BAD, NEW, "verify"),), judged=1)
+    stuck = judged.replace(rollout=Rollout(Versions(desired=NEW, live=NEW), running=NEW))
+
+    first, *_ = journal.lines(ev.DeadlinePassed(), pod(State.CANARY), stuck, 1.0)
+    assert first[1].endswith("; it stays in place, without a version to go back to")
+
+
 def test_failure_after_an_approval_is_no_condemnation() -> None:
     approved = LEDGER.replace(trial="", holder="", good=(NEW, OLD), hurry=NEW)
     service = pod(State.CONDEMNED, reason="verify", error="503", blamed=NEW)
