@@ -188,10 +188,10 @@ class Laws:
             return
         starts = pod.life.phase is Phase.WAITING
         assert starts, f"{pod.name} applies {digest[:4]} before it is good, and holds no trial"
-        assert name not in known.sentenced, f"{pod.name} starts on {digest[:4]}, which was bad"
+        ours = ledger.shape in ("", pod.shape)  # else there is no trial for this pod
+        assert not ours or name not in known.sentenced, f"{pod.name}: {digest[:4]} was bad"
         own = self._usable(pod, digest)
         assert not own, f"{pod.name} has {own[0][:4]} to start on, and applies {digest[:4]}"
-        ours = ledger.shape in ("", pod.shape)
         fetches = ours and pod.setting.keeps and self.api.kept[0] and ledger.good
         if fetches and self.api.kept[0] == ledger.good[0]:
             assert known.unfetched or known.unread, f"{pod.name} did not look into --fleet-keep"
