@@ -98,7 +98,10 @@ def _idle(rollout: Rollout, life: Life) -> bool:
 
 
 def wants_reload(rollout: Rollout, life: Life) -> bool:
-    return _idle(rollout, life) and rollout.versions.live != rollout.runs_on
+    versions = rollout.versions
+    if versions.live in versions.condemned:
+        return False  # without a way back it stays, and is not tried again
+    return _idle(rollout, life) and versions.live != rollout.runs_on
 
 
 def wants_trial(rollout: Rollout, life: Life) -> bool:

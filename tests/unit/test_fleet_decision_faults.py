@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import pytest
 
+from config_supervisor.core import actions as act
 from config_supervisor.core import events as ev
 from config_supervisor.core.actions import RollBack
+from config_supervisor.core.rollout_state import RolloutPolicy
 from config_supervisor.fleet.lease import Condemned
 from config_supervisor.fleet.policy import place
 from config_supervisor.fleet.publication import farewell
@@ -346,3 +348,21 @@ def test_bad_verdict_of_another_ends_a_trial() -> None:
     assert ("condemned", "a") == canary.seen
     group.until(1100.0)
     assert ["a"] == list(group.lease.ledger.good)
+
+
+def test_condemned_version_without_a_way_back_is_left_alone() -> None:
+    """The files of --config-dir are not ours: the app is not told of the version again."""
+    group = settled(2)
+    for pod in group.pods:
+        pod.policy = pod.policy.replace(rollout=RolloutPolicy(verify=True))
+    group.fates["b"] = "verify"
+    group.offer("b")
+    group.until(2000.0)
+
+    reloads = [one for pod in group.pods for one in pod.orders if isinstance(one, act.Reload)]
+    assert 1 == len(reloads)
+    assert ["condemned"] * 2 == [pod.fleet.state for pod in group.pods]
+    group.fates.clear()
+    group.offer("c")
+    group.until(2300.0)
+    assert [("settled", "c")] * 2 == group.seen()
