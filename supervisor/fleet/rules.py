@@ -73,6 +73,7 @@ class FleetRules(Record):
         _look(turn)
         if publication.publish(turn, event):
             _go_on(turn, ev.Looked())
+            publication.publish(turn, ev.Looked())
         publication.keep(turn)
         _watch(turn)
         return turn.result()

@@ -199,6 +199,18 @@ FOUND: dict[str, tuple[Setup, Steps]] = {
         Setup(pods=7, rates=(0.5, 0.5, 1.0, 2.0, 2.0, 2.0, 2.0), seed=173, ready=True),
         [("change", "verify"), ("wait", 400.0), ("away", True), ("replace", 1), ("wait", 120.0)],
     ),
+    "a pod whose resignation stood at last began nothing before the next event": (
+        Setup(strange=0),
+        [
+            ("change", "good"),
+            ("wait", 20.0),
+            ("canary", "trouble", "write"),
+            ("change", "unready"),
+            ("wait", 5.0),
+            ("canary", "part", True),
+            ("wait", 400.0),
+        ],
+    ),
 }
 
 
