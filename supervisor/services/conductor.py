@@ -23,6 +23,7 @@ from .conductor_state import (
     Services,
     StopAllOrdered,
     Stopping,
+    TakeRoster,
     UpdateOrdered,
 )
 from .conductor_turn import Turn
@@ -138,6 +139,7 @@ def _plan_read(turn: Turn, roster: Roster) -> None:
         return
     turn.members = plan_update.replaced_all(turn, roster)
     turn.change(stopping=None, roster=roster, wakes={})
+    turn.order(TakeRoster(roster))
     turn.start_all(roster.places)
 
 

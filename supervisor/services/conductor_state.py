@@ -116,6 +116,12 @@ class UpdateOrdered(Event):
 # --- orders ---------------------------------------------------------------------------------------
 
 
+class TakeRoster(Action):
+    """From here on, orders are about the services of this roster; those before it are not."""
+
+    roster: Roster
+
+
 class ReadPlan(Action):
     """All services are down: read the plan again, and report `PlanRead`."""
 

@@ -60,7 +60,9 @@ class ConfiguredServices:
                 self._parts[name].check_programs(command)
 
     def take(self, roster: Roster) -> None:
-        """Take up another roster."""
+        """Take up another roster, before the first order about a service of it: a part that leaves
+        takes no order of a new record, and a report of it reaches none.
+        """
         for name, part in tuple(self._parts.items()):
             place = roster.places.get(name)
             if place is None or not part.serves(place.service):
@@ -115,9 +117,7 @@ class ConfiguredServices:
         self._put(failure)
 
     def observe(self, event: ev.Event, before: Services, after: Services, _: Out) -> None:
-        """Follow the roster, and write the lines of the log about versions."""
-        if after.roster is not before.roster:
-            self.take(after.roster)
+        """Open the sources of services that start; write the lines of the log about versions."""
         if isinstance(event, ev.Began):
             # The first services start before the imports of sources take the processor.
             self.begun = True

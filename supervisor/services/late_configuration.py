@@ -60,14 +60,17 @@ class LateConfiguration:
         self._made = ConfiguredServices(self._put, self._services)
         return self._made
 
+    def take(self, roster: Roster) -> None:
+        """Take up another roster."""
+        if self._made is None and _has_any(roster):
+            self._make().begun = True
+        if self._made is not None:
+            self._made.take(roster)
+
     def observe(self, event: ev.Event, before: Services, after: Services, orders: Out) -> None:
-        """Follow the roster in use."""
-        made = self._made
-        if made is None and after.roster is not before.roster and _has_any(after.roster):
-            made = self._make()
-            made.begun = True
-        if made is not None:
-            made.observe(event, before, after, orders)
+        """Follow the versions."""
+        if self._made is not None:
+            self._made.observe(event, before, after, orders)
             if self.on_change is not None:
                 self.on_change()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..core.upkeep_state import KeptLife
 from . import rest
-from .conductor_state import AnswerOrder, Member
+from .conductor_state import AnswerOrder, Member, TakeRoster
 from .service_orders import Answer, OpenOrder, OrderResult, Verb
 
 TYPE_CHECKING = False
@@ -66,6 +66,7 @@ def go_on(turn: Turn) -> None:
     answers = [one for one in state.orders if one.verb is Verb.UPDATE]
     others = tuple(one for one in state.orders if one.verb is not Verb.UPDATE)
     turn.change(roster=roster, next_roster=None, leaving=frozenset(), wakes=wakes, orders=others)
+    turn.order(TakeRoster(roster))
     for one in answers:
         turn.order(AnswerOrder(one.reply, one.results))
     if state.stopping is None:

@@ -25,6 +25,7 @@ from .conductor_state import (
     ReadPlan,
     ReopenLogs,
     Services,
+    TakeRoster,
     UpdateOrdered,
 )
 from .late_configuration import LateConfiguration
@@ -152,6 +153,7 @@ class ServicesLoop(Loop):
             Over: self._end,
             act.WaitReady: self._wait_ready,
             AnswerOrder: lambda order: order.reply(order.results),
+            TakeRoster: lambda order: self.configuration.take(order.roster),
             ReadPlan: lambda _: self._read_plan(),
             ReopenLogs: lambda _: self.plan.reopen_logs(),
             RunScript: self._run_script,

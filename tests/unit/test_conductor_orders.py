@@ -8,6 +8,7 @@ from config_supervisor.core import events as ev
 from config_supervisor.core.actions import Kill, Spawn
 from config_supervisor.core.upkeep import TOO_QUICK
 from config_supervisor.services import conductor
+from config_supervisor.services.conductor_state import TakeRoster
 from config_supervisor.services.plan import Readiness, Restart, Retries
 from config_supervisor.services.service_orders import Answer, OrderResult, Verb, named
 from config_supervisor.services.supervisord_states import State
@@ -341,6 +342,17 @@ def test_update_stops_all_that_leaves_before_a_start() -> None:
 
     assert [Spawn("a"), Spawn("b")] == [one for one in world.exit("a", 0) if isinstance(one, Spawn)]
     assert ["UPDATED", "UPDATED"] == world.results()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_roster_is_taken_before_orders_of_new_records(restart: bool) -> None:
+    """An order before it is about the old record of a service, an order after it the new one."""
+    world = running("a")
+    plan = planned(service("a", command="new"), compatible=True)
+    orders = world.tell(ev.SignalReceived(HUP)) if restart else world.update(plan)
+
+    kinds = [type(one) for one in orders]
+    assert kinds.index(Kill) < kinds.index(TakeRoster) < kinds.index(Spawn)
 
 
 def test_update_by_a_shutdown_is_answered_without_a_change() -> None:
