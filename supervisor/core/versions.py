@@ -332,7 +332,9 @@ def reload_ordered(versions: Versions) -> Versions:
 
 
 def rollback_ordered(versions: Versions, version: str) -> Versions:
-    """An earlier version replaces the newest version, which counts as failed."""
+    """An earlier version replaces the newest version, which counts as failed, if one is known."""
+    if not versions.newest:
+        return versions.replace(returning=version)
     before = versions.marks.why(versions.newest)  # it says more than an order
     why = before or "a rollback to another version was ordered"
     marks = versions.marks.failing(versions.newest, why)

@@ -211,6 +211,16 @@ FOUND: dict[str, tuple[Setup, Steps]] = {
             ("wait", 400.0),
         ],
     ),
+    "a rollback before any version was known had none of them fail": (
+        Setup(pods=1, roles=("canary",), offsets=(0.0,), rates=(1.0,), seed=83, ready=True),
+        [
+            ("change", "good"),
+            ("wait", 5.0),
+            ("canary", "kill", False),
+            ("wait", 5.0),
+            ("rollback", 0),
+        ],
+    ),
 }
 
 
