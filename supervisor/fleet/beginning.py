@@ -150,7 +150,7 @@ def _fetch(turn: Turn) -> None:
     ledger = _usable(turn)
     if turn.policy.keep and ledger is not None and ledger.good:
         turn.note(start=Start.KEPT)
-        turn.order(FetchKept(ledger.good[0]))
+        turn.order(FetchKept(ledger.good))
     else:
         _newest(turn)
 

@@ -54,9 +54,9 @@ class Keep(Action):
 
 
 class FetchKept(Action):
-    """Put the content of --fleet-keep in place, if it is this version, and report."""
+    """Put the content of --fleet-keep in place, if it is one of these versions, and report."""
 
-    version: str  # its shared name
+    versions: tuple[str, ...]  # their shared names
     service: str = APP
 
 

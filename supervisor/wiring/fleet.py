@@ -192,8 +192,8 @@ class FleetDeeds:
                 self._begin_check(number)
             case orders.Keep(version):
                 self._keep.keep(version)
-            case orders.FetchKept(version):
-                self._keep.fetch(version)
+            case orders.FetchKept(versions):
+                self._keep.fetch(versions)
             case orders.AnswerFleet(event, error):
                 if event.reply is not None:
                     event.reply(error)

@@ -59,17 +59,18 @@ class FleetKeep:
 
         self._content.keep(Kept(version, files), kept, self._failed)
 
-    def fetch(self, version: str) -> None:
-        """Put the kept version in place if it is this one; reports KeptFound or KeptFailed."""
+    def fetch(self, versions: tuple[str, ...]) -> None:
+        """Put the kept version in place if it is one of these; reports KeptFound or KeptFailed."""
         if self._content is None:
             self._failed("there is no --fleet-keep")
             return
-        self._content.fetch(partial(self._found, version), self._failed)
+        self._content.fetch(partial(self._found, versions), self._failed)
 
-    def _found(self, version: str, kept: Kept) -> None:
-        if kept.version != version:
-            held = kept.version[:8] or "none"
-            self._failed(f"--fleet-keep holds {held}, not the last good version {version[:8]}")
+    def _found(self, versions: tuple[str, ...], kept: Kept) -> None:
+        version = kept.version
+        if version not in versions:
+            known = ", ".join(one[:8] for one in versions)
+            self._failed(f"--fleet-keep holds {version[:8] or 'none'}, no good version ({known})")
             return
         try:
             # Whoever may write the object must not choose the content of a start.

@@ -141,8 +141,8 @@ class Pod:
                 passed = asked and self.group.checks
                 error = self.group.unasked or ("" if passed else "error 500")
                 self.tell(fe.TrialChecked(number, passed, error, asked))
-            case deeds.FetchKept(version):
-                self.fetch(version)
+            case deeds.FetchKept(versions):
+                self.fetch(versions)
             case _:
                 self.do(order)
 
@@ -179,8 +179,9 @@ class Pod:
         self.applied.append(digest)
         self.tell(ev.ConfigApplied(digest, previous=self.rollout.versions.live))
 
-    def fetch(self, version: str) -> None:
-        if self.group.keep == version:
+    def fetch(self, versions: tuple[str, ...]) -> None:
+        version = self.group.keep
+        if version in versions:
             self.tell(ev.ConfigApplied(version, cached=True))
             self.tell(fe.KeptFound(version))
         else:

@@ -153,8 +153,8 @@ class Pod(Records):
                 self.later(self.setting.delay(2.0), lambda: self._trial_checked(number))
             case orders.Keep(version):
                 self.later(self.setting.delay(2.0), lambda: self._keep(version))
-            case orders.FetchKept(version):
-                self.later(self.setting.delay(2.0), lambda: self._fetch(version))
+            case orders.FetchKept(versions):
+                self.later(self.setting.delay(2.0), lambda: self._fetch(versions))
             case orders.AnswerFleet(event, error):
                 assert event.reply is not None
                 event.reply(error)
@@ -349,9 +349,9 @@ class Pod(Records):
         self.setting.witness.did(self, "kept", version)
         self.setting.api.kept = (version, self.newest.digest)
 
-    def _fetch(self, version: str) -> None:
-        kept, digest = self.setting.api.kept
-        if self.link.trouble or kept != version:
+    def _fetch(self, versions: tuple[str, ...]) -> None:
+        version, digest = self.setting.api.kept
+        if self.link.trouble or version not in versions:
             self.tell(fev.KeptFailed("it holds another version"))
             return
         self._remember()

@@ -54,7 +54,17 @@ def test_start_without_a_version_on_disk_takes_the_kept_one() -> None:
     group.lease.write(trial="b", tries=1, holder="other", duration=100.0)
     pod = started(group, "b")
 
-    assert deeds.FetchKept("a") in pod.orders
+    assert deeds.FetchKept(("a",)) in pod.orders
+    assert "a" == pod.rollout.runs_on
+
+
+def test_start_takes_a_kept_version_that_was_good_before() -> None:
+    """The keep may be behind, as after a write that was refused."""
+    group = group_of(keep=True)
+    group.keep = "a"
+    group.lease.write(good=("c", "a"), bad=(Condemned("b", "verify", "other"),))
+    pod = started(group, "b")
+
     assert "a" == pod.rollout.runs_on
 
 
