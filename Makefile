@@ -2,9 +2,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Most tests wait: three at a time keep two cores half busy. A file's tests stay together,
+# Most tests wait: four at a time keep two cores half busy. A file's tests stay together,
 # and the order of folders leaves the many short files of tests/unit for the end, when workers run dry.
-PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
+PYTEST_ARGS ?= -n 4 --dist loadfile --no-loadscope-reorder
 SLOW_ARGS ?= -n 3 --dist load
 IMAGES_ARGS ?= -n 2 --dist loadfile
 COVERAGE_ARGS ?= -q -n 2 --dist loadfile \

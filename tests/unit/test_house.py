@@ -114,6 +114,13 @@ def test_names_of_tests_are_short(path: Path) -> None:
     assert [] == [name for name in names if len(name) > TEST_NAME]
 
 
+def test_modules_of_tests_have_names_of_their_own() -> None:
+    """Imports go by these, without their folders."""
+    names = [path.name for path in TESTS if path.name.startswith("test_")]
+
+    assert [] == sorted({name for name in names if names.count(name) > 1})
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "supervisor").rglob("__init__.py")), ids=name_of)
 def test_package_holds_its_charter_only(path: Path) -> None:
     """The package itself has the version and the prefix, which everything reads."""
