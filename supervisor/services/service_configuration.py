@@ -7,7 +7,8 @@ not know of other services. Imported once a service of the plan has a configurat
 
 from __future__ import annotations
 
-from ..core.errors import SpawnError, StartError, UsageError
+from ..core import events as ev
+from ..core.errors import CANNOT_RUN, SpawnError, StartError, UsageError
 from ..core.primitives import partial
 from ..core.rollout_state import rollout_of
 from ..observe.journal import Journal
@@ -22,7 +23,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..core import events as ev
     from ..core import service as core
     from ..core.versions import Versions
     from ..options.declarations import Settings
@@ -77,10 +77,19 @@ class ServiceConfiguration:
     def put(self, event: ev.Event) -> None:
         """Put an event of a part, with the name of the service. Safe from any thread."""
         if self._released:
+            self._refuse(event)
             return
         if "service" in event.__match_args__:
             event = event.replace(service=self.service.identity)
         self._forward(event)
+
+    def _refuse(self, event: ev.Event) -> None:
+        """Have a hook of a service that has left end, or not begin; no report goes on."""
+        if isinstance(event, ev.HookAbandoned):
+            self._forward(event)
+        elif isinstance(event, ev.HookOrdered):
+            why = f"{self.service.identity} has left, or has another configuration"
+            event.report(ev.HookReport(0, CANNOT_RUN, why))
 
     def _validator(self) -> delivery.Validator | None:
         argv = self._settings.validate

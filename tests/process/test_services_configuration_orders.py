@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Program, Run, environment, until, wait_until
-from tests.process.controlled import SUPERVISORCTL
+from tests.harness import Program, Run, environment, only_process, state, until, wait_until
+from tests.process.controlled import SUPERVISORCTL, ctl
 from tests.process.services import section, written
 from tests.process.test_services_configuration import configured
 from tests.volume import swap_volume
@@ -159,3 +159,27 @@ def test_supervisorctl_tells_why_not(
     found, why = subject.ctl("config", *words)
 
     assert (code, True) == (found, why.startswith(text)), why
+
+
+@only_process  # the hook tells its own number
+def test_hook_of_a_service_that_leaves_is_ended(run: Run, tmp_path: Path) -> None:
+    """Its reports have no receiver any more; its process has to end all the same."""
+    swap_volume(tmp_path / "volume", {"app.conf": "one"})
+    told = tmp_path / "hook"
+    keys = {
+        "verify": f"sh -c '! grep two {{dir}}/app.conf || {{ echo $$ > {told}; exec sleep 600; }}'",
+        "verify_window": "300s",
+        "startsecs": 0,
+    }
+    file = written(tmp_path, [configured("web", tmp_path, "app.conf", **keys), section("b", "up")])
+    control = tmp_path / "control"
+    program = run(options=["--services", file, f"--control={control}", "--listen=off"])
+    program.expect("config: one")
+    swap_volume(tmp_path / "volume", {"app.conf": "two"})
+    until(lambda: told.exists() and told.read_text().endswith("\n"), expected=True)
+    hook = int(told.read_text())
+
+    written(tmp_path, [section("b", "up")])
+    assert (0, "") == ctl(f"--socket={control}", "update")[::2]
+
+    until(lambda: state(hook), "X")
