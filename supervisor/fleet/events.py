@@ -23,6 +23,7 @@ class LeaseTrouble(Words):
     UNREACHABLE = "unreachable"
     SERVER_ERROR = "server_error"
     BAD_DATA = "bad_data"
+    SHORTAGE = "shortage"  # of threads: nothing follows the Lease
 
 
 class FleetVerb(Words):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NAMES = 16  # versions whose shared names are known
 RETRY_FIRST, RETRY_MOST = 2.0, 60.0  # seconds between requests that fail
 RETRY_OWED = 20.0  # the same for a verdict; few pods of a fleet owe one
-AGAIN = 5.0  # seconds between writes that signs of life of the server let go
+AGAIN = 5.0  # seconds between writes that signs of life let go, and after a shortage
 AWAY = (Hold.UNREACHABLE, Hold.SERVER_ERROR)  # troubles that such a sign ends
 # Seconds within which a state of the Lease older than a known one is an answer on a slow way. Later
 # it is news: a cluster may be restored from a copy.
@@ -127,6 +127,8 @@ def _failed(turn: Turn, event: fe.LeaseFailed) -> None:
     trouble = Trouble(event.reason, event.error)
     if not event.of_write:
         turn.note(unread=trouble, reading=False)
+        if event.reason == fe.LeaseTrouble.SHORTAGE:
+            turn.note(following=False, ask=turn.now + AGAIN)
     elif fleet.writing is not None:
         # The write may stand all the same: the next state of the Lease tells.
         turn.note(unwritten=trouble, writing=None, failed=turn.now)

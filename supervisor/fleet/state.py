@@ -38,6 +38,7 @@ class Hold(Words):
     UNREACHABLE = "unreachable"
     SERVER_ERROR = "server_error"
     BAD_DATA = "bad_data"
+    SHORTAGE = "shortage"  # of threads in this pod
     FOREIGN = "foreign"  # the Lease is not ours
     SHAPE = "shape"  # pods of other sources use the Lease
     UNNAMED = "unnamed"  # the version has no name that other pods know

@@ -192,7 +192,8 @@ class Pod:
         if isinstance(order, deeds.LeaveLease):
             lease.followers.remove(self)
             return
-        if isinstance(order, deeds.FollowLease):
+        short = self.trouble is not None and self.trouble.reason == fe.LeaseTrouble.SHORTAGE
+        if isinstance(order, deeds.FollowLease) and not short:
             lease.followers.append(self)
         if type(order) in self.mute:
             return

@@ -281,6 +281,22 @@ def test_same_trial_again_has_its_whole_time_again(between: str) -> None:
     assert (1, 2) == (applied(group, "b"), group.lease.ledger.tries)
 
 
+def test_lack_of_threads_is_waited_out() -> None:
+    """No thread follows the Lease then: the pod asks for one again and again, and says so."""
+    group = settled(1)
+    (pod,) = group.pods
+    pod.trouble = fe.LeaseFailed("shortage", "cannot watch lease a/web: no thread")
+    group.offer("b")
+    group.until(1060.0)
+    assert ("held", "shortage") == (pod.fleet.state, pod.fleet.reason)
+    assert 8 <= sum(isinstance(order, deeds.FollowLease) for order in pod.orders) <= 14
+
+    pod.trouble = None
+    group.until(1300.0)
+    assert ("settled", "b") == pod.seen
+    assert [] == group.lease.followers
+
+
 @pytest.mark.parametrize("manual", [False, True])
 @pytest.mark.parametrize("verified", [True, False])
 def test_trial_begins_again_after_its_lease_is_deleted(verified: bool, manual: bool) -> None:

@@ -20,7 +20,7 @@ from ...runtime import threads
 from ..interface import Failure, FailureReason
 from .answer_parsing import parsed
 from .api_client import whole
-from .api_errors import Deed, UnsentError, failed_try, words
+from .api_errors import Deed, failed_try, words
 from .credentials import namespace
 from .errands import SECONDS, Errand, Errands
 from .followed_object import Subject
@@ -86,7 +86,8 @@ class LeaseLink:
 
     def follow(self) -> None:
         """Watch the Lease until `leave`: reports LeaseRead with each state, the first at once, and
-        LeaseFailed with each failed try. A state may repeat once a failure is over.
+        LeaseFailed with each failed try. A state may repeat once a failure is over. After a
+        shortage nothing follows: to be called again.
         """
         if self._following is not None and not self._following.ended:
             return
@@ -94,7 +95,9 @@ class LeaseLink:
         try:
             following.start(self._label, self._access, self._timing)
         except RuntimeError as error:  # the limit of processes
-            self._failed_read(UnsentError(str(error)), None)
+            message = f"cannot watch {self._label}: {error}; raise the limit of processes"
+            trouble = ev.LeaseTrouble.SHORTAGE
+            self._put(ev.LeaseFailed(trouble, message, service=self._service))
         else:
             self._following = following
 
