@@ -18,6 +18,7 @@ from tests.services.test_original_files import ENVIRON
 OURS_ONLY = (
     "a conversion without a (name)",
     "bits beyond 07777",
+    "is beyond 2147483647",
     "is not a signal",
     "it is empty",
 )
