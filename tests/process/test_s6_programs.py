@@ -190,6 +190,7 @@ def test_s6_svstat_tells_pid_and_end(run: Run, tree: Planted) -> None:
     program.finish(0)
 
 
+@pytest.mark.timeout(60)
 def test_s6_svwait_sees_stops_starts_and_readiness(run: Run, tree: Planted) -> None:
     go = tree.root / "go"
     os.mkfifo(go)
@@ -198,21 +199,22 @@ def test_s6_svwait_sees_stops_starts_and_readiness(run: Run, tree: Planted) -> N
     program = supervise(run, tree)
     program.expect("up")
     place = tree.root / "run/service/web"
+    until((place / "supervise/status").exists, expected=True)  # a service may be quicker
 
     def waiting(option: str) -> subprocess.Popen[bytes]:
-        made = subprocess.Popen([needs("s6-svwait"), option, "-t", "10000", place])
+        made = subprocess.Popen([needs("s6-svwait"), option, "-t", "30000", place])
         wait_until(lambda: _has_reader(place / "event"))
         return made
 
     ready = waiting("-U")
     go.write_text("now\n")
-    assert 0 == ready.wait(10)
+    assert 0 == ready.wait(30)
     down = waiting("-d")
     control(tree, "-d", "web")
-    assert 0 == down.wait(10)
+    assert 0 == down.wait(30)
     up = waiting("-u")
     control(tree, "-u", "web")
-    assert 0 == up.wait(10)
+    assert 0 == up.wait(30)
     program.send(signal.SIGTERM)
     program.finish(0)
 

@@ -176,7 +176,7 @@ def assert_same(original: Original, file: Path, text: str) -> None:
         assert theirs == mine
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)  # some thousand files, each read twice
 @settings(
     max_examples=300,
     deadline=None,
@@ -192,7 +192,7 @@ def test_random_file_reads_as_in_the_original(
 PATTERNS = ["*.ini", "b.ini sub/*.ini", "%(here)s/b.ini", "[ab].ini", "sub/c.ini b.ini", "**/*.ini"]
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)  # some thousand files, each read twice
 @settings(
     max_examples=100,
     deadline=None,
