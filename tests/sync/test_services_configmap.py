@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -101,10 +102,16 @@ class Site:
 
     def workers(self) -> dict[str, list[int]]:
         """The workers of each, by the name of its program."""
-        found = {}
-        for pid in children(self.program.pid):
-            name = Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
-            found[name] = sorted(children(pid))
+        found: dict[str, list[int]] = {}
+
+        def both() -> None:  # a list of children leaves some out while another ends: proc(5)
+            for pid in children(self.program.pid):
+                with contextlib.suppress(OSError):  # a check that has ended
+                    name = Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip()
+                    found[name] = sorted(children(pid))
+            assert {"nginx", "gunicorn"} <= found.keys()
+
+        wait_until(both)
         return found
 
     def reloads_of_nginx(self) -> int:
