@@ -246,7 +246,7 @@ def _untold(turn: Turn, ledger: Ledger) -> None:
     if own and ledger.holder:
         _wait(turn, ledger)
         return
-    if own and ledger.tries >= MOST_TRIES and (fleet.unchecked or not turn.works):
+    if own and ledger.tries >= MOST_TRIES and not turn.can_tell:
         if fleet.unchecked:
             _alone(turn)
         else:
@@ -316,7 +316,7 @@ def _allowed(turn: Turn) -> bool:
     fleet = turn.fleet
     if turn.policy.role == Role.FOLLOWER or turn.ending or not fleet.following:
         return False
-    if fleet.resigned is None or (turn.works and not fleet.unchecked):
+    if fleet.resigned is None or turn.can_tell:
         return True
     again = fleet.resigned + turn.policy.duration + turn.place * turn.policy.ask
     return turn.passed(again)

@@ -108,6 +108,11 @@ class Turn:
         return self.runs_it or (seen and self.life.ready)
 
     @property
+    def can_tell(self) -> bool:
+        """Whether another trial in this pod risks nothing, and may end with a verdict."""
+        return self.works and not self.fleet.unchecked
+
+    @property
     def gate_is_open(self) -> bool:
         """Whether the rollout may apply the newest version by now."""
         version = self.fleet.version

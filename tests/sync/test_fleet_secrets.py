@@ -83,7 +83,7 @@ def test_versions_of_a_secret_follow_the_canary(vault: Vault) -> None:
     assert f"{bad}=verify@{first.name}" == vault.annotation("bad")
     vault.expect_no_trace("one", "bad secret")
 
-    # What runs is no change.
+    # A version that runs is no change.
     vault.change("one")
     for pod in vault.pods:
         pod.expect_state("settled")
